@@ -1,0 +1,17 @@
+# What every target of ours is compiled with: one INTERFACE target, no global flags but the sanitizers
+# (which must be the same everywhere).
+add_library(summa_warnings INTERFACE)
+target_compile_options(summa_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wcast-align -Wunused -Woverloaded-virtual
+  -Wformat=2 -Wimplicit-fallthrough $<$<BOOL:${SUMMA_WARNINGS_AS_ERRORS}>:-Werror>)
+
+if(SUMMA_SANITIZE)
+  add_compile_options(-fsanitize=${SUMMA_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${SUMMA_SANITIZE})
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()

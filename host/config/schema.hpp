@@ -1,0 +1,101 @@
+// What a configuration may contain: the same small language for the host's own part
+// (host-schema.yaml) and for the `config:` part of a plugin's manifest.
+//
+//   batch_size: { type: integer, default: 1000, min: 1, max: 100000, help: "Rows per batch." }
+//   retention:  { type: duration, default: 48h, min: 1s, help: "..." }
+//   mode:       { type: enum, values: [own, observe], default: own, help: "..." }
+//   retry:      { type: map, keys: { base: {...}, max: {...} } }
+//   partitions: { type: map, any_key: { type: map, keys: {...} } }      # any member name
+//   read_models:{ type: list, items: { type: string } }
+//
+// Types: string, integer, number, boolean, duration, size, enum, url, list, map. Attributes:
+// default, required, nullable, min, max, values, pattern, secret (never printed), deprecated,
+// replaced_by, help, examples. A value of a schema is converted from its text (never by YAML's
+// guess): booleans are true/false only, durations and sizes carry units.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/config/document.hpp"
+
+namespace summa::host {
+
+struct Schema {
+  enum class Type {
+    kString,
+    kInteger,
+    kNumber,
+    kBoolean,
+    kDuration,
+    kSize,
+    kEnum,
+    kUrl,
+    kList,
+    kMap
+  };
+  Type type = Type::kMap;
+  bool required = false;
+  bool nullable = false;
+  bool secret = false;
+  std::optional<std::string> default_text;  // as written in the schema
+  std::optional<std::string> min_text, max_text;
+  std::vector<std::string> values;  // enum
+  std::string pattern;              // string: ECMAScript regular expression for the whole value
+  std::string help;
+  std::string replaced_by;  // deprecated in favour of this key
+  bool deprecated = false;
+  std::vector<std::string> examples;
+  std::vector<std::pair<std::string, Schema>> keys;  // map: the known members, in order
+  std::shared_ptr<Schema> any_key;                   // map: the schema of members with any name
+  std::shared_ptr<Schema> items;                     // list
+
+  const Schema* Find(std::string_view key) const;
+};
+
+// Reads a schema from its YAML form (the value of `config:`: a map of key -> attributes).
+Schema ReadSchema(const Node& keys, const std::string& path, Diagnostics& diagnostics);
+
+// A validated value with defaults filled in.
+struct Value {
+  Schema::Type type = Schema::Type::kMap;
+  bool null = true;
+  bool from_default = false;
+  bool secret = false;
+  Location where;       // of the value in the file; line 0 for a default
+  std::string text;     // normalised: durations in integer microseconds, sizes in bytes, true/false
+  std::string written;  // as the operator wrote it (after interpolation), or the default's text
+  std::vector<Value> items;
+  std::vector<std::pair<std::string, Value>> members;
+
+  const Value* Find(std::string_view dotted_path) const;
+  std::string String(std::string_view dotted_path, std::string_view otherwise = {}) const;
+  std::int64_t Integer(std::string_view dotted_path,
+                       std::int64_t otherwise = 0) const;  // also durations (us), sizes
+  bool Boolean(std::string_view dotted_path, bool otherwise = false) const;
+};
+
+// Checks `node` (may be null: absent) and gives the value; every problem goes to `diagnostics`.
+Value Validate(const Schema& schema, const Node* node, const std::string& path,
+               Diagnostics& diagnostics);
+
+// The key most like `name` among `known`, when it is near enough to be a slip of the fingers.
+std::optional<std::string> Suggest(std::string_view name, const std::vector<std::string>& known);
+
+// "5s", "0.5h", "1d", "20ms" (Summa's interval grammar plus ms) -> microseconds. nullopt: not of
+// this form, or above 3650d.
+std::optional<std::int64_t> ParseDuration(std::string_view text);
+std::string FormatDuration(
+    std::int64_t microseconds);  // "48h", "20ms": the largest unit that is exact
+// "64MiB", "4KiB", "10MB", "512B" -> bytes.
+std::optional<std::int64_t> ParseSize(std::string_view text);
+
+// JSON Schema (draft 2020-12) of a map schema, for editors.
+std::string ToJsonSchema(const Schema& schema, std::string_view title);
+
+}  // namespace summa::host

@@ -1,0 +1,63 @@
+// The manifest of a plugin: what it is, needs, offers and may be configured with. Read from the ELF
+// section .summa.manifest without running any code of the plugin.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/config/schema.hpp"
+#include "host/error.hpp"
+
+namespace summa::host {
+
+struct ServiceRequirement {
+  std::string service;  // "summa.bus/1"
+  std::string alias;    // name in `use:` and in summa.registry/1
+  bool optional = false;
+};
+
+struct WorkerDeclaration {
+  enum class Kind { kPeriodic, kContinuous };
+  std::string id;  // Summa's worker id, unique in the host
+  std::string summary;
+  Kind kind = Kind::kPeriodic;
+  bool lease = true;
+  std::int64_t interval_microseconds = 0;   // periodic
+  std::int64_t idle_poll_microseconds = 0;  // continuous: longest pause between two ticks
+};
+
+struct CommandOption {
+  std::string name;  // "since"; on the command line "--since"
+  Schema schema;     // type, default, required, help
+  bool positional = false;
+};
+
+struct CommandDeclaration {
+  std::string verb;  // "outbox status"
+  std::string summary;
+  std::string worker;    // a mutating verb takes the lease of this worker; empty: none
+  bool streams = false;  // emits rows while it runs
+  std::vector<CommandOption> options;
+};
+
+struct Manifest {
+  std::string id, version, summary, vendor, url, license, stability;
+  int abi_major = 0, abi_minor = 0;  // lowest host ABI needed
+  std::vector<ServiceRequirement> requires_services;
+  std::vector<std::string> provides;    // services
+  std::vector<std::string> extensions;  // summa.worker/1, ...
+  std::vector<WorkerDeclaration> workers;
+  std::vector<CommandDeclaration> commands;
+  std::vector<CodeDescription> errors;                       // the plugin's own codes
+  std::vector<std::string> reads, writes, creates;           // tables
+  std::vector<std::pair<std::string, std::string>> metrics;  // name, help
+  Schema config;
+  std::string text;  // as embedded
+};
+
+// `file` is the name used in messages. Problems are collected; a manifest with problems is refused.
+Manifest ReadManifest(std::string_view text, const std::string& file, Diagnostics& diagnostics);
+
+}  // namespace summa::host

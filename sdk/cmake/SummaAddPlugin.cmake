@@ -1,0 +1,36 @@
+# summa_add_plugin(name MANIFEST plugin.yaml SOURCES a.cpp b.cpp ...)
+#
+# A plugin `name.so`: one exported symbol, never unloaded, its manifest in the ELF section .summa.manifest
+# (readable without running any of its code: `readelf -p .summa.manifest name.so`).
+set(SUMMA_PLUGIN_MAP ${CMAKE_CURRENT_LIST_DIR}/plugin.map CACHE INTERNAL "version script of plugins")
+
+function(summa_add_plugin name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "MANIFEST" "SOURCES")
+  if(NOT arg_MANIFEST)
+    message(FATAL_ERROR "summa_add_plugin(${name}): MANIFEST plugin.yaml is missing")
+  endif()
+  cmake_path(ABSOLUTE_PATH arg_MANIFEST NORMALIZE OUTPUT_VARIABLE manifest)
+  set(stub ${CMAKE_CURRENT_BINARY_DIR}/${name}.manifest.S)
+  # "R" (retain) keeps the section through --gc-sections and strip, on every linker.
+  file(CONFIGURE OUTPUT ${stub} CONTENT [[
+  .section .summa.manifest,"aR",%progbits
+  .globl summa_manifest_begin, summa_manifest_end
+  .hidden summa_manifest_begin, summa_manifest_end
+summa_manifest_begin: .incbin "@manifest@"
+summa_manifest_end:
+  .section .note.GNU-stack,"",%progbits
+]] @ONLY)
+  set_source_files_properties(${stub} PROPERTIES OBJECT_DEPENDS ${manifest})
+  add_library(${name} MODULE ${arg_SOURCES} ${stub})
+  set_target_properties(${name} PROPERTIES PREFIX "" CXX_VISIBILITY_PRESET hidden
+    VISIBILITY_INLINES_HIDDEN ON LINK_DEPENDS ${SUMMA_PLUGIN_MAP})
+  if(SUMMA_PLUGIN_OUTPUT_DIRECTORY)
+    set_target_properties(${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${SUMMA_PLUGIN_OUTPUT_DIRECTORY})
+  endif()
+  target_link_libraries(${name} PRIVATE Summa::sdk)
+  target_compile_options(${name} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>)
+  # clang keeps the sanitizer runtime in the executable, where -z defs cannot see it.
+  target_link_options(${name} PRIVATE -Wl,-z,nodelete -Wl,--exclude-libs,ALL
+    -Wl,--version-script=${SUMMA_PLUGIN_MAP}
+    $<$<NOT:$<AND:$<CXX_COMPILER_ID:Clang>,$<BOOL:${SUMMA_SANITIZE}>>>:-Wl,-z,defs>)
+endfunction()

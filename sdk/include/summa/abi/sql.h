@@ -1,0 +1,86 @@
+/* summa.sql/1: connections and transactions, owned by the host. Bytes in, bytes out, in libpq's
+ * shape.
+ *
+ * The host owns them so that every commit is fenced, bounded and measured: a session opened through
+ * the table in a summa_tick commits only while the worker's lease is still held by this process,
+ * checked as the last statement before COMMIT. A plugin cannot forget the check, because there is
+ * no other way.
+ *
+ * Outside begin()..commit() a session is read only: a writing statement there fails with SQLSTATE
+ * 25006. A session is one connection and belongs to one thread at a time [owner]; open() is [any].
+ * Limits: `database.<name>.pool` sessions per host (open() waits up to 5 s, then
+ * SUMMA_E_UNAVAILABLE), 65,535 parameters per statement, statement and lock timeouts of the host's
+ * configuration.
+ *
+ * Formats: 0 text, 1 binary (PostgreSQL's send/receive form, big-endian). Times and intervals in
+ * binary are microseconds since 2000-01-01.
+ */
+#ifndef SUMMA_ABI_SQL_H
+#define SUMMA_ABI_SQL_H
+#include <summa/abi/plugin.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SUMMA_SQL_V1 "summa.sql/1"
+
+typedef struct summa_sql_session summa_sql_session;
+typedef struct summa_sql_result summa_sql_result;
+
+typedef struct summa_sql_parameter {
+  const char* data; /* NULL: SQL NULL. Text must end with NUL at data[size]. */
+  size_t size;
+  uint32_t type;  /* type OID, 0: let the server infer */
+  int32_t format; /* 0 text, 1 binary */
+} summa_sql_parameter;
+
+enum summa_sql_begin_flags {
+  SUMMA_SQL_READ_WRITE = 0, /* READ COMMITTED; commit() is guarded when the session has a lease */
+  SUMMA_SQL_READ_ONLY = 1,  /* no guard (and none needed) */
+  SUMMA_SQL_REPEATABLE_READ = 2 /* one snapshot for all statements */
+};
+
+typedef struct summa_sql_v1 {
+  uint32_t struct_size;
+  uint32_t reserved;
+  void* self;
+
+  /* database: "ledger" or "read". The session comes with default settings and no open cursor. */
+  int32_t (*open)(void* self, summa_str database, summa_sql_session** out, summa_error* error);
+  /* Gives the connection back; rolls back what is open. NULL is allowed. */
+  void (*close)(summa_sql_session* session);
+
+  int32_t (*begin)(summa_sql_session* session, uint32_t flags, summa_error* error);
+  /* One statement. Prepared by the host after its first use on a connection. The result is freed
+   * with free_result(), also after the session was closed; out may be NULL. */
+  int32_t (*exec)(summa_sql_session* session, summa_str sql, const summa_sql_parameter* parameters,
+                  size_t parameter_count, int32_t result_format, summa_sql_result** out,
+                  summa_error* error);
+  /* COPY (...) TO STDOUT: on_row gets one row at a time, borrowed for the call; non-zero stops the
+   * copy and ends it with SUMMA_E_CANCELLED. Not inside a read-write transaction of a leased
+   * session: a stalled stream there could outlive the lease. */
+  int32_t (*copy_out)(summa_sql_session* session, summa_str sql,
+                      int32_t (*on_row)(void* user, const char* data, size_t size), void* user,
+                      summa_error* error);
+  /* COPY ... FROM STDIN: next gives a chunk and returns 1, 0 at the end, negative to abort. */
+  int32_t (*copy_in)(summa_sql_session* session, summa_str sql,
+                     int32_t (*next)(void* user, const char** data, size_t* size), void* user,
+                     summa_error* error);
+  /* SUMMA_E_FENCED: the lease was gone, nothing was committed. SUMMA_E_UNAVAILABLE with code
+   * SH-0404: the connection broke while COMMIT was under way and the outcome is unknown. */
+  int32_t (*commit)(summa_sql_session* session, summa_error* error);
+  int32_t (*rollback)(summa_sql_session* session, summa_error* error);
+
+  /* Results: rows and columns count from 0. cell() gives 1 and the bytes (borrowed until
+   * free_result), or 0 for SQL NULL. */
+  size_t (*row_count)(const summa_sql_result* result);
+  size_t (*column_count)(const summa_sql_result* result);
+  int64_t (*affected_rows)(const summa_sql_result* result);
+  int32_t (*cell)(const summa_sql_result* result, size_t row, size_t column, summa_str* value);
+  void (*free_result)(summa_sql_result* result); /* NULL is allowed */
+} summa_sql_v1;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
