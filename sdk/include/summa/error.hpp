@@ -1,0 +1,96 @@
+// Errors of plugins: throw summa::Error anywhere below a worker, command or lifecycle function; the
+// thunks turn it into a summa_error. Any other exception becomes status SUMMA_E_INTERNAL with its
+// what().
+#pragma once
+
+#include <summa/abi/plugin.h>
+
+#include <cstring>
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace summa {
+
+inline summa_str ToAbi(std::string_view text) { return {text.data(), text.size()}; }
+inline std::string_view FromAbi(summa_str text) {
+  return text.size == 0 ? std::string_view{} : std::string_view{text.data, text.size};
+}
+
+class Error : public std::runtime_error {
+ public:
+  // status: SUMMA_E_*; code: stable code, "SH-0501"; hint: what to do.
+  Error(int status, std::string code, const std::string& message, std::string hint = {},
+        std::string sqlstate = {})
+      : std::runtime_error(message),
+        status_(status),
+        code_(std::move(code)),
+        hint_(std::move(hint)),
+        sqlstate_(std::move(sqlstate)) {}
+
+  int status() const { return status_; }
+  const std::string& code() const { return code_; }
+  const std::string& hint() const { return hint_; }
+  const std::string& sqlstate() const { return sqlstate_; }
+
+ private:
+  int status_;
+  std::string code_, hint_, sqlstate_;
+};
+
+namespace detail {
+
+// Copies as much as fits, never cutting a UTF-8 character in two.
+template <std::size_t kSize>
+void CopyText(char (&target)[kSize], std::string_view text) {
+  std::size_t size = text.size() < kSize - 1 ? text.size() : kSize - 1;
+  if (size < text.size()) {
+    while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
+  }
+  std::memcpy(target, text.data(), size);
+  target[size] = '\0';
+}
+
+inline int32_t Fill(summa_error* error, int status, std::string_view code, std::string_view message,
+                    std::string_view hint = {}, std::string_view sqlstate = {}) noexcept {
+  if (error != nullptr) {
+    error->status = status;
+    CopyText(error->code, code);
+    CopyText(error->sqlstate, sqlstate);
+    CopyText(error->message, message);
+    CopyText(error->hint, hint);
+  }
+  return status;
+}
+
+// Runs `body` (returning a status) and lets no exception out.
+template <typename Body>
+int32_t Guard(summa_error* error, Body&& body) noexcept {
+  try {
+    return std::forward<Body>(body)();
+  } catch (const Error& e) {
+    return Fill(error, e.status(), e.code(), e.what(), e.hint(), e.sqlstate());
+  } catch (const std::exception& e) {
+    return Fill(error, SUMMA_E_INTERNAL, "", e.what());
+  } catch (...) {
+    return Fill(error, SUMMA_E_INTERNAL, "", "an exception that is no std::exception");
+  }
+}
+
+inline summa_error EmptyError() {
+  summa_error error{};
+  error.struct_size = sizeof(summa_error);
+  return error;
+}
+
+// Throws what a host function reported.
+inline void Check(int32_t status, const summa_error& error) {
+  if (status != SUMMA_OK) {
+    throw Error(status, error.code, error.message, error.hint, error.sqlstate);
+  }
+}
+
+}  // namespace detail
+}  // namespace summa

@@ -1,0 +1,126 @@
+// A writer of JSON text: appends to a string, escapes correctly, knows nothing of files or trees.
+#pragma once
+
+#include <charconv>
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace summa {
+
+// JsonWriter json;
+// json.BeginObject().Key("pending").Value(3).Key("oldest").Null().EndObject();
+// json.text() == R"({"pending":3,"oldest":null})"
+// The caller keeps the nesting right. Text must be UTF-8; other bytes are passed through.
+class JsonWriter {
+ public:
+  JsonWriter& BeginObject() { return Open('{'); }
+  JsonWriter& EndObject() { return Close('}'); }
+  JsonWriter& BeginArray() { return Open('['); }
+  JsonWriter& EndArray() { return Close(']'); }
+
+  JsonWriter& Key(std::string_view name) {
+    Separate();
+    AppendString(name);
+    text_ += ':';
+    comma_ = false;
+    return *this;
+  }
+  JsonWriter& Value(std::string_view value) {
+    Separate();
+    AppendString(value);
+    comma_ = true;
+    return *this;
+  }
+  JsonWriter& Value(const char* value) { return Value(std::string_view(value)); }
+  JsonWriter& Value(const std::string& value) { return Value(std::string_view(value)); }
+  JsonWriter& Value(std::same_as<bool> auto value) { return Raw(value ? "true" : "false"); }
+  JsonWriter& Value(std::integral auto value) requires(!std::same_as<decltype(value), bool>) {
+    char buffer[24];
+    const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
+    return Raw({buffer, static_cast<std::size_t>(end - buffer)});
+  }
+  // Infinity and NaN have no form in JSON and become null.
+  JsonWriter& Value(double value) {
+    if (!std::isfinite(value)) return Null();
+    char buffer[32];
+    const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
+    return Raw({buffer, static_cast<std::size_t>(end - buffer)});
+  }
+  JsonWriter& Null() { return Raw("null"); }
+  // A finished JSON text.
+  JsonWriter& Raw(std::string_view json) {
+    Separate();
+    text_ += json;
+    comma_ = true;
+    return *this;
+  }
+  // Key and value in one; an empty text becomes null.
+  JsonWriter& TextOrNull(std::string_view name, std::string_view value) {
+    Key(name);
+    return value.empty() ? Null() : Value(value);
+  }
+  template <typename T>
+  JsonWriter& Member(std::string_view name, const T& value) {
+    return Key(name).Value(value);
+  }
+
+  const std::string& text() const { return text_; }
+  std::string Take() { return std::move(text_); }
+
+ private:
+  JsonWriter& Open(char bracket) {
+    Separate();
+    text_ += bracket;
+    comma_ = false;
+    return *this;
+  }
+  JsonWriter& Close(char bracket) {
+    text_ += bracket;
+    comma_ = true;
+    return *this;
+  }
+  void Separate() {
+    if (comma_) text_ += ',';
+  }
+  void AppendString(std::string_view value) {
+    static constexpr char kHex[] = "0123456789abcdef";
+    text_ += '"';
+    for (const char c : value) {
+      const auto byte = static_cast<unsigned char>(c);
+      switch (c) {
+        case '"':
+          text_ += "\\\"";
+          break;
+        case '\\':
+          text_ += "\\\\";
+          break;
+        case '\n':
+          text_ += "\\n";
+          break;
+        case '\r':
+          text_ += "\\r";
+          break;
+        case '\t':
+          text_ += "\\t";
+          break;
+        default:
+          if (byte < 0x20) {
+            text_ += "\\u00";
+            text_ += kHex[byte >> 4];
+            text_ += kHex[byte & 15];
+          } else {
+            text_ += c;
+          }
+      }
+    }
+    text_ += '"';
+  }
+
+  std::string text_;
+  bool comma_ = false;
+};
+
+}  // namespace summa

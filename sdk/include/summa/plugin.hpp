@@ -1,0 +1,208 @@
+// The one header a plugin author includes. A plugin is one class and one macro:
+//
+//   class Greeter final : public summa::Plugin {
+//    public:
+//     explicit Greeter(summa::Host host) : Plugin(host), worker_(host) {}
+//     std::vector<summa::WorkerBinding> Workers() override { return {{"greet", &worker_}}; }
+//    private:
+//     GreetWorker worker_;
+//   };
+//   SUMMA_PLUGIN(Greeter)
+//
+// What it is called, needs and offers stands in its plugin.yaml (see summa_add_plugin). Functions
+// may throw summa::Error; nothing thrown crosses the boundary.
+#pragma once
+
+#include <summa/abi/plugin.h>
+#include <summa/bus.hpp>
+#include <summa/command.hpp>
+#include <summa/config.hpp>
+#include <summa/error.hpp>
+#include <summa/host.hpp>
+#include <summa/json.hpp>
+#include <summa/sql.hpp>
+#include <summa/worker.hpp>
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace summa {
+
+struct WorkerBinding {
+  std::string id;  // as in the manifest
+  Worker* worker;  // owned by the plugin
+};
+struct CommandBinding {
+  std::string verb;  // as in the manifest
+  CommandFunction run;
+};
+
+class Plugin {
+ public:
+  explicit Plugin(Host host) : host_(host) {}
+  Plugin(const Plugin&) = delete;
+  Plugin& operator=(const Plugin&) = delete;
+  virtual ~Plugin() = default;
+
+  virtual void Configure(const Config&) {}  // keep what is needed; no input or output yet
+  virtual void Start() {}                   // plugins it requires have started
+  virtual void Stop() {}                    // none of its workers runs any more
+  virtual std::vector<WorkerBinding> Workers() { return {}; }
+  virtual std::vector<CommandBinding> Commands() { return {}; }
+  virtual Bus* ProvidedBus() { return nullptr; }  // summa.bus/1
+  virtual std::string Status() { return {}; }  // a JSON object, or empty; any thread, from memory
+
+  const Host& host() const { return host_; }
+
+ private:
+  Host host_;
+};
+
+namespace detail {
+
+// Owns the plugin object and every C table that points into it.
+class PluginHolder {
+ public:
+  explicit PluginHolder(std::unique_ptr<Plugin> plugin) : plugin_(std::move(plugin)) {
+    table_.struct_size = sizeof(summa_plugin);
+    table_.self = this;
+    table_.configure = [](void* self, const summa_config* config, summa_error* error) {
+      return Guard(error, [&] { return static_cast<PluginHolder*>(self)->Configure(config); });
+    };
+    table_.start = [](void* self, summa_error* error) {
+      return Guard(error, [&] {
+        static_cast<PluginHolder*>(self)->plugin_->Start();
+        return SUMMA_OK;
+      });
+    };
+    table_.get_extension = [](void* self, const char* id) -> const void* {
+      return static_cast<PluginHolder*>(self)->Extension(id);
+    };
+    table_.stop = [](void* self, summa_error* error) {
+      return Guard(error, [&] {
+        static_cast<PluginHolder*>(self)->plugin_->Stop();
+        return SUMMA_OK;
+      });
+    };
+    table_.destroy = [](void* self) {
+      Guard(nullptr, [&] {
+        delete static_cast<PluginHolder*>(self);
+        return SUMMA_OK;
+      });
+    };
+  }
+  summa_plugin* table() { return &table_; }
+
+ private:
+  int Configure(const summa_config* config) {
+    plugin_->Configure(Config(config));
+    BindWorkers();
+    commands_ = plugin_->Commands();
+    if (Bus* bus = plugin_->ProvidedBus()) bus_table_.emplace(bus);
+    command_table_ = {sizeof(summa_command_v1), 0, this, &PluginHolder::RunCommand};
+    status_table_ = {sizeof(summa_status_v1), 0, this, &PluginHolder::WriteStatus};
+    return SUMMA_OK;
+  }
+
+  void BindWorkers() {
+    bindings_.clear();
+    workers_.clear();
+    worker_pointers_.clear();
+    for (WorkerBinding& binding : plugin_->Workers()) bindings_.push_back(std::move(binding));
+    for (WorkerBinding& binding : bindings_) {
+      workers_.push_back(
+          {sizeof(summa_worker), 0, binding.worker, ToAbi(binding.id),
+           [](void* self, const summa_tick* tick, summa_tick_result* result, summa_error* error) {
+             return Guard(error, [&] {
+               const TickResult done = static_cast<Worker*>(self)->Run(Tick(tick));
+               result->items = done.items;
+               result->backlog = done.backlog ? 1 : 0;
+               result->wait_hint_microseconds = done.wait_hint ? done.wait_hint->count() : -1;
+               return SUMMA_OK;
+             });
+           }});
+      worker_pointers_.push_back(&workers_.back());
+    }
+    worker_table_ = {sizeof(summa_worker_v1), static_cast<std::uint32_t>(worker_pointers_.size()),
+                     worker_pointers_.data()};
+  }
+
+  const void* Extension(std::string_view id) {
+    if (id == SUMMA_WORKER_V1) return worker_pointers_.empty() ? nullptr : &worker_table_;
+    if (id == SUMMA_COMMAND_V1) return commands_.empty() ? nullptr : &command_table_;
+    if (id == SUMMA_STATUS_V1) return &status_table_;
+    if (id == SUMMA_BUS_V1) return bus_table_ ? bus_table_->table() : nullptr;
+    return nullptr;
+  }
+
+  static std::int32_t RunCommand(void* self, const summa_command_call* call,
+                                 void (*write)(void*, summa_str), void* result,
+                                 summa_error* error) {
+    return Guard(error, [&] {
+      auto* holder = static_cast<PluginHolder*>(self);
+      for (const CommandBinding& binding : holder->commands_) {
+        if (binding.verb != FromAbi(call->verb)) continue;
+        const CommandResult done = binding.run(CommandCall(call));
+        write(result, ToAbi(done.json));
+        return static_cast<int>(done.finding ? SUMMA_E_FINDING : SUMMA_OK);
+      }
+      throw Error(SUMMA_E_INTERNAL, "",
+                  "the manifest declares the verb \"" + std::string(FromAbi(call->verb)) +
+                      "\", but the plugin binds no function to it");
+    });
+  }
+
+  static void WriteStatus(void* self, void (*write)(void*, summa_str), void* result) {
+    Guard(nullptr, [&] {
+      const std::string json = static_cast<PluginHolder*>(self)->plugin_->Status();
+      if (!json.empty()) write(result, ToAbi(json));
+      return SUMMA_OK;
+    });
+  }
+
+  std::unique_ptr<Plugin> plugin_;
+  summa_plugin table_{};
+  std::deque<WorkerBinding> bindings_;  // deques: pointers into them stay valid
+  std::deque<summa_worker> workers_;
+  std::vector<const summa_worker*> worker_pointers_;
+  summa_worker_v1 worker_table_{};
+  std::vector<CommandBinding> commands_;
+  summa_command_v1 command_table_{};
+  summa_status_v1 status_table_{};
+  std::optional<BusTable> bus_table_;
+};
+
+template <typename PluginClass>
+std::int32_t Create(const summa_host* host, summa_plugin** out, summa_error* error) {
+  *out = nullptr;
+  return Guard(error, [&] {
+    auto* holder = new PluginHolder(std::make_unique<PluginClass>(Host(host)));
+    *out = holder->table();
+    return SUMMA_OK;
+  });
+}
+
+}  // namespace detail
+}  // namespace summa
+
+extern "C" {
+extern const char summa_manifest_begin[];
+extern const char summa_manifest_end[];
+}
+
+// Makes `PluginClass` (derived from summa::Plugin, constructible from summa::Host) the plugin of
+// this shared object.
+#define SUMMA_PLUGIN(PluginClass)                                                      \
+  extern "C" __attribute__((visibility("default"))) const summa_entry summa_plugin_v1; \
+  const summa_entry summa_plugin_v1 = {SUMMA_ENTRY_MAGIC,                              \
+                                       sizeof(summa_entry),                            \
+                                       SUMMA_ABI_MAJOR,                                \
+                                       0, /* lowest host minor needed */               \
+                                       0,                                              \
+                                       summa_manifest_begin,                           \
+                                       summa_manifest_end,                             \
+                                       "SDK 0.1.0, " __VERSION__,                      \
+                                       &summa::detail::Create<PluginClass>};
