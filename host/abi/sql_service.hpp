@@ -1,0 +1,40 @@
+// summa.sql/1 over the host's session pools.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "host/database/session.hpp"
+#include "summa/abi/sql.h"
+
+namespace summa::host {
+
+// The tables handed to plugins. Thread-safe.
+class SqlService {
+ public:
+  // "ledger" is required; "read" is the ledger's pool when it is not given.
+  explicit SqlService(std::map<std::string, std::shared_ptr<SessionPool>> pools);
+  ~SqlService();
+
+  const summa_sql_v1* unleased() const;  // lives as long as the service
+
+  // A table whose sessions commit only under `guard`. Lives as long as the returned object;
+  // sessions opened through it must be closed before (a session that a plugin leaked is closed,
+  // logged, dropped).
+  class Scope {
+   public:
+    virtual ~Scope() = default;
+    virtual const summa_sql_v1* table() const = 0;
+    virtual void
+    CancelRunning() noexcept = 0;  // any thread: ends the running statements of its sessions
+  };
+  std::unique_ptr<Scope> ForLease(LeaseGuard guard);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace summa::host

@@ -1,0 +1,28 @@
+#include "host/clock.hpp"
+
+#include <ctime>
+
+namespace summa::host {
+namespace {
+
+Microseconds Read(clockid_t id) {
+  timespec now{};
+  clock_gettime(id, &now);
+  return std::chrono::seconds(now.tv_sec) +
+         std::chrono::duration_cast<Microseconds>(std::chrono::nanoseconds(now.tv_nsec));
+}
+
+class RealClock final : public Clock {
+ public:
+  Microseconds BootTime() const override { return Read(CLOCK_BOOTTIME); }
+  Microseconds UnixTime() const override { return Read(CLOCK_REALTIME); }
+};
+
+}  // namespace
+
+const Clock& SystemClock() {
+  static const RealClock clock;
+  return clock;
+}
+
+}  // namespace summa::host

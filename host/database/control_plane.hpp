@@ -1,0 +1,73 @@
+// What the host keeps about itself in schema summa_host, over libpqxx: migrations and worker state.
+// Not for hot paths. Thread-safe: calls are serialised on one connection, which is opened on demand
+// and opened anew after it broke (never silently in the middle of a transaction).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/database/session.hpp"
+
+namespace summa::host {
+
+// Times are ISO-8601 with ms and Z, made by the server; empty: never.
+struct WorkerState {
+  std::string worker_id;
+  std::string kind;   // periodic | continuous
+  std::string state;  // running | waiting | standby | error | stopped, as the host that wrote it
+                      // last saw it
+  std::string host;   // its name
+  std::string last_run_at, last_success_at, next_due_at;
+  bool paused = false;
+  std::string last_error;  // "SH-0503 ..." or empty
+  std::string holder;      // from worker_lease, when it has not expired
+  std::string lease_until;
+  std::int64_t fence = 0;
+};
+
+struct MigrationStep {
+  int version = 0;
+  std::string name;
+  bool applied = false;
+};
+
+struct RunRecord {
+  std::string worker_id, plugin, kind, host;
+  bool ok = true;
+  std::string error;  // when not ok
+  std::optional<Microseconds>
+      next_due_in;  // periodic: from now on by the server's clock; persisted
+};
+
+enum class Layout { kDeployed, kPlan };
+
+class ControlPlane {
+ public:
+  explicit ControlPlane(DatabaseSettings ledger);
+  ~ControlPlane();
+
+  std::vector<MigrationStep> Migrations();  // all known ones, in order
+  std::vector<MigrationStep>
+  Migrate();  // applies what is missing; returns what it applied; idempotent, safe with two at once
+  Layout DetectLayout();  // from the catalog; SH-04xx when it is neither (says what is missing)
+  std::string ServerVersion();
+
+  // Records a run; one upsert into summa_host.worker_state.
+  void RecordRun(const RunRecord& record);
+  void RecordState(const std::string& worker_id, const std::string& plugin, const std::string& kind,
+                   const std::string& state, const std::string& host);
+  // Time left until the worker is due by the server's clock; <= 0: due now; nullopt: never ran (due
+  // now).
+  std::optional<Microseconds> TimeUntilDue(const std::string& worker_id);
+  std::vector<WorkerState> Workers();  // everything known in the database: state, lease, fence
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace summa::host

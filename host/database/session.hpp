@@ -1,0 +1,114 @@
+// Connections to PostgreSQL for the data plane, over libpq. Nothing reconnects silently: a broken
+// session throws SH-0402 until it is dropped; the pool opens a new one.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/clock.hpp"
+#include "host/error.hpp"
+
+namespace summa::host {
+
+// An SQL failure. `sqlstate` is empty when the connection itself failed.
+class SqlFailure : public Failure {
+ public:
+  SqlFailure(Error error, std::string sqlstate)
+      : Failure(std::move(error)), sqlstate_(std::move(sqlstate)) {}
+  const std::string& sqlstate() const { return sqlstate_; }
+
+ private:
+  std::string sqlstate_;
+};
+// The guard found the lease gone; nothing was committed.
+class FencedFailure : public SqlFailure {
+ public:
+  using SqlFailure::SqlFailure;
+};
+
+struct SqlParameter {
+  const char* data = nullptr;  // nullptr: NULL; text ends with NUL at data[size]
+  std::size_t size = 0;
+  std::uint32_t type = 0;
+  int format = 0;  // 0 text, 1 binary
+};
+
+// A result in memory; outlives its session.
+class SqlResult {
+ public:
+  virtual ~SqlResult() = default;
+  virtual std::size_t rows() const = 0;
+  virtual std::size_t columns() const = 0;
+  virtual std::int64_t affected_rows() const = 0;
+  virtual std::optional<std::string_view> Cell(std::size_t row, std::size_t column) const = 0;
+};
+
+// The lease under which a transaction may commit.
+struct LeaseGuard {
+  std::string worker_id;
+  std::string holder;
+  std::int64_t fence = 0;
+};
+
+enum class TransactionMode { kReadWrite, kReadOnly, kRepeatableReadOnly };
+
+// One connection. One thread at a time, except Cancel().
+class Session {
+ public:
+  virtual ~Session() = default;
+  virtual void Begin(TransactionMode mode) = 0;
+  virtual std::unique_ptr<SqlResult> Exec(std::string_view sql,
+                                          std::span<const SqlParameter> parameters,
+                                          int result_format) = 0;
+  virtual void CopyOut(std::string_view sql,
+                       const std::function<bool(std::string_view)>& on_row) = 0;
+  virtual void CopyIn(std::string_view sql,
+                      const std::function<std::optional<std::string_view>()>& next) = 0;
+  // Guarded when `guard` is given and the transaction is read-write: FencedFailure when the lease
+  // is gone.
+  virtual void Commit(const LeaseGuard* guard) = 0;
+  virtual void Rollback() = 0;
+  virtual bool in_transaction() const = 0;
+  virtual bool broken() const = 0;
+  virtual void Cancel() noexcept = 0;  // any thread: ends the running statement with 57014
+  virtual int backend_pid() const = 0;
+};
+
+struct DatabaseSettings {
+  std::string url;
+  std::string schema = "public";
+  std::string application_name;  // "summa-host/<host name>"
+  int pool = 8;
+  Microseconds connect_timeout = std::chrono::seconds(5);
+  Microseconds statement_timeout = std::chrono::seconds(60);
+  Microseconds lock_timeout = std::chrono::seconds(2);  // well under Summa's own 3 s
+  Microseconds idle_in_transaction_timeout = std::chrono::seconds(10);
+};
+
+// A new connection with the session settings of `settings` (search_path = schema, pg_catalog; read
+// only by default). Throws SH-0401 with the server's words, never with the password.
+std::unique_ptr<Session> ConnectSession(const DatabaseSettings& settings);
+
+// At most settings.pool sessions; thread-safe. A session given back broken is dropped; one inside a
+// transaction is rolled back; cursors are closed.
+class SessionPool {
+ public:
+  explicit SessionPool(DatabaseSettings settings);
+  ~SessionPool();
+  // Waits up to `wait` for a free one, then SH-0403.
+  std::unique_ptr<Session> Take(Microseconds wait = std::chrono::seconds(5));
+  void Give(std::unique_ptr<Session> session) noexcept;
+  const DatabaseSettings& settings() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace summa::host

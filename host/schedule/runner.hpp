@@ -1,0 +1,86 @@
+// Runs the workers of all plugins: one thread per worker, each a loop of lease, tick, record, wait.
+// The only place that knows the order of one run.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/abi/sql_service.hpp"
+#include "host/clock.hpp"
+#include "host/database/control_plane.hpp"
+#include "host/lease/lease_keeper.hpp"
+#include "summa/abi/worker.h"
+
+namespace summa::host {
+
+// Everything the runner needs to know of a worker: manifest, configuration and the plugin's
+// function.
+struct WorkerPlan {
+  std::string id;
+  std::string plugin;
+  bool continuous = false;
+  bool leased = true;
+  Microseconds interval{0};   // periodic
+  double jitter = 0.25;       // periodic: next due = interval * (1 +- jitter)
+  Microseconds idle_poll{0};  // continuous: longest idle pause
+  Microseconds lease_ttl{std::chrono::seconds(15)};
+  bool run_missed_once = true;  // periodic, `missed: once`; false: skip
+  const summa_worker* worker = nullptr;
+};
+
+// A worker as people see it (contracts.md, Status).
+struct WorkerReport {
+  std::string id, kind, plugin, state;  // running | waiting | standby | error | parked | stopped
+  std::string holder;
+  std::int64_t fence = 0;
+  std::string lease_until, last_run_at, last_success_at,
+      next_due_at;  // ISO-8601 with ms and Z, or empty
+  bool paused = false;
+  std::string last_error;
+  std::int64_t runs = 0, items = 0;
+};
+
+// Result of `run --once` for one worker (contracts.md).
+struct OnceReport {
+  std::string id, plugin, outcome;  // ok | error | skipped | fenced | parked
+  std::int64_t runs = 0, items = 0;
+  Microseconds duration{0};
+  std::string error;
+  int exit_code = 0;
+};
+
+struct RunnerServices {
+  SqlService* sql;
+  LeaseKeeper* leases;
+  ControlPlane* control;
+  const Clock* clock;
+  std::string host_name;
+};
+
+class Runner {
+ public:
+  Runner(std::vector<WorkerPlan> plans, RunnerServices services);
+  ~Runner();
+
+  void Start();
+  // Tells every worker to stop and waits. The ids of workers that did not return in time (their
+  // leases are left to expire, their threads abandoned); leases of the others are released.
+  std::vector<std::string> Stop(Microseconds drain_timeout);
+
+  // `run --once`: every worker at least once, again while it reports a backlog; a foreign lease is
+  // waited for up to `wait`. stop() is polled.
+  std::vector<OnceReport> RunOnce(Microseconds wait, const std::function<bool()>& stop);
+
+  std::vector<WorkerReport> Report() const;  // any thread, from memory
+  // The keeper's on_lost: any thread.
+  void LeaseLost(const std::string& worker_id);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace summa::host
