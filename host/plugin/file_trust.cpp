@@ -1,0 +1,111 @@
+#include "host/plugin/file_trust.hpp"
+
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+
+namespace summa::host {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Names come from NSS modules, whose buffer needs are unknown; a longer entry is shown as a number.
+constexpr std::size_t kNameBufferBytes = 16 * 1024;
+
+std::string UserName(uid_t user) {
+  std::array<char, kNameBufferBytes> buffer{};
+  passwd entry{};
+  passwd* found = nullptr;
+  if (getpwuid_r(user, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
+    return "\"" + std::string(found->pw_name) + "\"";
+  }
+  return std::to_string(user);
+}
+
+std::string GroupName(gid_t group) {
+  std::array<char, kNameBufferBytes> buffer{};
+  ::group entry{};
+  ::group* found = nullptr;
+  if (getgrgid_r(group, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
+    return "\"" + std::string(found->gr_name) + "\"";
+  }
+  return std::to_string(group);
+}
+
+std::string Facts(const struct stat& status) {
+  std::array<char, 8> mode{};
+  std::snprintf(mode.data(), mode.size(), "%04o", static_cast<unsigned>(status.st_mode & 07777));
+  return std::string("(mode ") + mode.data() + ", owner " + std::to_string(status.st_uid) + ")";
+}
+
+template <typename T>
+bool Contains(const std::vector<T>& values, T value) {
+  return std::find(values.begin(), values.end(), value) != values.end();
+}
+
+// `what` is "" for the file itself, else "its directory /opt/p ".
+void CheckOne(const std::string& plugin, const std::string& path, const std::string& what,
+              const TrustPolicy& policy, std::vector<Error>& errors) {
+  const std::string name =
+      fs::path(plugin).filename().string() + " was refused: " + (what.empty() ? "the file " : what);
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) {
+    errors.push_back({"SH-0102", name + "cannot be looked at", "Check the path", plugin});
+    return;
+  }
+  if (!Contains(policy.owners, status.st_uid)) {
+    errors.push_back({"SH-0102",
+                      name + "belongs to user " + UserName(status.st_uid) + " " + Facts(status) +
+                          "; it must belong to root, to the user that runs the host or to the "
+                          "owner of the summa-host program",
+                      "chown root " + path, plugin});
+  }
+  if ((status.st_mode & S_IWOTH) != 0) {
+    errors.push_back({"SH-0102", name + "is writable by every user " + Facts(status),
+                      "chmod o-w " + path, plugin});
+  }
+  if ((status.st_mode & S_IWGRP) != 0 && !Contains(policy.groups, status.st_gid)) {
+    errors.push_back(
+        {"SH-0102", name + "is writable by group " + GroupName(status.st_gid) + " " + Facts(status),
+         "chmod g-w " + path, plugin});
+  }
+}
+
+}  // namespace
+
+TrustPolicy CurrentTrust() {
+  TrustPolicy policy;
+  policy.owners = {0, geteuid()};
+  policy.groups = {0, getegid()};
+  struct stat executable {};
+  if (stat("/proc/self/exe", &executable) == 0) {
+    policy.owners.push_back(executable.st_uid);
+    if ((executable.st_mode & S_IWGRP) != 0) policy.groups.push_back(executable.st_gid);
+  }
+  return policy;
+}
+
+std::vector<Error> CheckTrust(const std::string& path, const TrustPolicy& policy) {
+  std::vector<Error> errors;
+  if (policy.allow_unsafe_paths) return errors;
+  std::error_code failure;
+  const fs::path absolute = fs::absolute(path, failure);
+  const fs::path real = fs::canonical(path, failure);
+  if (failure) return {{"SH-0102", path + " cannot be looked at: " + failure.message(), "", path}};
+  CheckOne(path, real.string(), "", policy, errors);
+  std::vector<fs::path> directories = {real.parent_path()};
+  const fs::path link_directory = fs::canonical(absolute.parent_path(), failure);
+  if (!failure && link_directory != real.parent_path()) directories.push_back(link_directory);
+  for (const fs::path& directory : directories) {
+    CheckOne(path, directory.string(), "its directory " + directory.string() + " ", policy, errors);
+  }
+  return errors;
+}
+
+}  // namespace summa::host

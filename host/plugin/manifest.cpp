@@ -1,0 +1,332 @@
+#include "host/plugin/manifest.hpp"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "host/plugin/manifest_fields.hpp"
+
+namespace summa::host {
+namespace {
+
+// Limits of one plugin. Each is far above what a plugin needs and small enough that help, status
+// and metrics stay readable for people and bounded for the host.
+constexpr std::size_t kMaxWorkers = 64;
+constexpr std::size_t kMaxCommands = 64;
+constexpr std::size_t kMaxOptions = 64;     // per command
+constexpr std::size_t kMaxInterfaces = 32;  // requires, provides, extensions: each
+constexpr std::size_t kMaxTables = 256;     // reads, writes, creates: each
+constexpr std::size_t kMaxMetrics = 256;
+constexpr std::size_t kMaxErrors = 256;
+
+constexpr int kManifestRevision = 1;
+
+constexpr TextForm kId{"[a-z0-9][a-z0-9.-]*",
+                       "lower-case letters, digits, '.' and '-', beginning with a letter or digit",
+                       63};
+constexpr TextForm kVersion{"[0-9]+\\.[0-9]+\\.[0-9]+([-+][0-9A-Za-z.+-]+)?",
+                            "a version such as 1.4.0", 64};
+// One line of help.
+constexpr TextForm kLine{"[^\\r\\n]*[^\\s][^\\r\\n]*", "one line of text", 500};
+constexpr TextForm kParagraph{"[\\s\\S]*[^\\s][\\s\\S]*", "a text of a few sentences", 2000};
+constexpr TextForm kUrl{"https?://[^\\s]+", "an address that begins with https://", 500};
+constexpr TextForm kAbi{"[0-9]{1,4}\\.[0-9]{1,4}", "the lowest host ABI needed, such as \"1.0\"",
+                        9};
+constexpr TextForm kService{"[a-z0-9][a-z0-9.-]*/[1-9][0-9]{0,3}",
+                            "an interface id such as summa.bus/1", 100};
+constexpr TextForm kAlias{"[a-z][a-z0-9_-]*", "a name of lower-case letters, digits, '_' and '-'",
+                          63};
+// The worker id is the key of Summa's lease table, which holds 100 characters.
+constexpr TextForm kWorkerId{"[a-z0-9][a-z0-9_.-]*", "lower-case letters, digits, '.', '_' and '-'",
+                             100};
+constexpr TextForm kVerb{"[a-z][a-z0-9-]*( [a-z][a-z0-9-]*){0,3}",
+                         "one to four words of lower-case letters, digits and '-'", 100};
+constexpr TextForm kOption{"[a-z][a-z0-9-]*", "a name of lower-case letters, digits and '-'", 63};
+constexpr TextForm kTable{"[a-z_][a-z0-9_]*(\\.[a-z_][a-z0-9_]*)?",
+                          "the name of a table, with or without its schema", 127};
+constexpr TextForm kMetric{"summa_[a-z0-9_]+", "a metric name that begins with summa_", 100};
+// What fits into summa_error.code with its final zero.
+constexpr TextForm kCode{"[A-Z][A-Z0-9]{1,9}-[0-9]{4}", "a code such as SH-0501", 15};
+
+constexpr std::array<std::string_view, 9> kHostVerbs = {
+    "run", "config", "plugins", "workers", "status", "doctor", "explain", "version", "help"};
+constexpr std::array<int, 10> kExitCodes = {0, 1, 64, 65, 66, 69, 70, 75, 77, 78};
+
+bool IsHostVerb(const std::string& verb) {
+  const std::string first = verb.substr(0, verb.find(' '));
+  return verb == "migrate" ||
+         std::find(kHostVerbs.begin(), kHostVerbs.end(), first) != kHostVerbs.end();
+}
+
+// SH-01xx..04xx and 09xx are the host's; a plugin that used them would falsify `explain`.
+bool IsHostCode(const std::string& code) {
+  return code.starts_with("SH-0") && code.size() > 4 &&
+         (std::string("012349").find(code[4]) != std::string::npos);
+}
+
+class ManifestReader {
+ public:
+  explicit ManifestReader(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
+
+  void Read(const Node& root, Manifest& manifest) {
+    ManifestFields fields(root, "", diagnostics_);
+    if (!fields.usable() || !ReadRevision(fields)) return;
+    ReadIdentity(fields, manifest);
+    ReadServices(fields, manifest);
+    for (const Node* item : fields.Items("workers", kMaxWorkers)) ReadWorker(*item, manifest);
+    for (const Node* item : fields.Items("commands", kMaxCommands)) ReadCommand(*item, manifest);
+    ReadDatabase(fields, manifest);
+    for (const Node* item : fields.Items("metrics", kMaxMetrics)) ReadMetric(*item, manifest);
+    for (const Node* item : fields.Items("errors", kMaxErrors)) ReadError(*item, manifest);
+    manifest.config.type = Schema::Type::kMap;
+    if (const Node* config = fields.Find("config")) {
+      manifest.config = ReadSchema(*config, "config", diagnostics_);
+    }
+    CheckTogether(fields, root, manifest);
+    fields.Finish();
+  }
+
+ private:
+  // A later revision may mean anything by any key, so nothing else is said about it.
+  bool ReadRevision(ManifestFields& fields) {
+    const Node* revision = fields.Find("manifest");
+    if (revision != nullptr && revision->text == std::to_string(kManifestRevision)) return true;
+    if (revision == nullptr) {
+      fields.Report(nullptr, "manifest", "is missing", "Begin the manifest with `manifest: 1`");
+      return false;
+    }
+    fields.Report(revision, "manifest",
+                  "revision \"" + revision->text + "\" is unknown; this host reads revision 1",
+                  "Write `manifest: 1`, or upgrade summa-host");
+    return false;
+  }
+
+  void ReadIdentity(ManifestFields& fields, Manifest& manifest) {
+    manifest.id = fields.Text("id", true, kId);
+    manifest.version = fields.Text("version", true, kVersion);
+    manifest.summary = fields.Text("summary", true, kLine);
+    manifest.vendor = fields.Text("vendor", false, kLine);
+    manifest.url = fields.Text("url", false, kUrl);
+    manifest.license = fields.Text("license", false, kLine);
+    const std::vector<std::string> stabilities = {"draft", "alpha", "beta", "stable", "deprecated"};
+    manifest.stability = stabilities[fields.Choice("stability", false, stabilities)];
+    const std::string abi = fields.Text("abi", true, kAbi);
+    if (abi.empty()) return;
+    manifest.abi_major = std::stoi(abi);
+    manifest.abi_minor = std::stoi(abi.substr(abi.find('.') + 1));
+  }
+
+  void ReadServices(ManifestFields& fields, Manifest& manifest) {
+    std::set<std::string> aliases;
+    for (const Node* item : fields.Items("requires", kMaxInterfaces)) {
+      ManifestFields entry(*item, "requires", diagnostics_);
+      ServiceRequirement requirement;
+      requirement.service = entry.Text("service", true, kService);
+      requirement.alias = entry.Text("as", false, kAlias);
+      if (requirement.alias.empty()) {  // "summa.bus/1" -> "bus"
+        const std::string name = requirement.service.substr(0, requirement.service.find('/'));
+        requirement.alias = name.substr(name.rfind('.') + 1);
+      }
+      requirement.optional = entry.Flag("optional");
+      entry.Finish();
+      if (!aliases.insert(requirement.alias).second) {
+        entry.Report(item, "as", "the name \"" + requirement.alias + "\" is given twice",
+                     "Give each requirement its own name with `as:`");
+      }
+      manifest.requires_services.push_back(std::move(requirement));
+    }
+    for (const Node* item : fields.Items("provides", kMaxInterfaces)) {
+      ManifestFields entry(*item, "provides", diagnostics_);
+      std::string service = entry.Text("service", true, kService);
+      entry.Finish();
+      const auto& provides = manifest.provides;
+      if (std::find(provides.begin(), provides.end(), service) != provides.end()) {
+        entry.Report(item, "service", "\"" + service + "\" is given twice", "Remove one of them");
+      }
+      manifest.provides.push_back(std::move(service));
+    }
+    manifest.extensions = fields.Texts("extensions", kMaxInterfaces, kService);
+  }
+
+  void ReadWorker(const Node& node, Manifest& manifest) {
+    ManifestFields fields(node, "workers", diagnostics_);
+    WorkerDeclaration worker;
+    worker.id = fields.Text("id", true, kWorkerId);
+    worker.summary = fields.Text("summary", true, kLine);
+    const bool continuous = fields.Choice("kind", true, {"periodic", "continuous"}) == 1;
+    worker.kind =
+        continuous ? WorkerDeclaration::Kind::kContinuous : WorkerDeclaration::Kind::kPeriodic;
+    worker.lease = fields.Choice("lease", false, {"required", "none"}) == 0;
+    worker.interval_microseconds = fields.Duration("interval", !continuous);
+    worker.idle_poll_microseconds = fields.Duration("idle_poll", continuous);
+    if (continuous && worker.interval_microseconds != 0) {
+      fields.Report(&node, "interval", "is for periodic workers; this one is continuous",
+                    "Remove it, or write `kind: periodic`");
+    }
+    if (!continuous && worker.idle_poll_microseconds != 0) {
+      fields.Report(&node, "idle_poll", "is for continuous workers; this one is periodic",
+                    "Remove it, or write `kind: continuous`");
+    }
+    fields.Finish();
+    for (const WorkerDeclaration& other : manifest.workers) {
+      if (!worker.id.empty() && other.id == worker.id) {
+        fields.Report(&node, "id", "\"" + worker.id + "\" is given twice",
+                      "A worker id is the key of its lease: give each worker its own");
+      }
+    }
+    manifest.workers.push_back(std::move(worker));
+  }
+
+  void ReadCommand(const Node& node, Manifest& manifest) {
+    ManifestFields fields(node, "commands", diagnostics_);
+    CommandDeclaration command;
+    command.verb = fields.Text("verb", true, kVerb);
+    command.summary = fields.Text("summary", true, kLine);
+    command.worker = fields.Text("worker", false, kWorkerId);
+    command.streams = fields.Flag("streams");
+    for (const Node* item : fields.Items("options", kMaxOptions)) ReadOption(*item, command);
+    fields.Finish();
+    if (IsHostVerb(command.verb)) {
+      fields.Report(&node, "verb", "\"" + command.verb + "\" belongs to summa-host itself",
+                    "Begin the verb with a word of the plugin's own, for example its id");
+    }
+    for (const CommandDeclaration& other : manifest.commands) {
+      if (!command.verb.empty() && other.verb == command.verb) {
+        fields.Report(&node, "verb", "\"" + command.verb + "\" is given twice",
+                      "Give each command its own verb");
+      }
+    }
+    manifest.commands.push_back(std::move(command));
+  }
+
+  // An option is a schema with two members of its own: they are taken out, the rest is read like a
+  // key of the configuration.
+  void ReadOption(const Node& node, CommandDeclaration& command) {
+    ManifestFields fields(node, "commands.options", diagnostics_);
+    CommandOption option;
+    option.name = fields.Text("name", true, kOption);
+    option.positional = fields.Flag("positional");
+    if (!fields.usable() || option.name.empty()) return;
+    Node attributes = node;
+    std::erase_if(attributes.members, [](const Node::Member& member) {
+      return member.name == "name" || member.name == "positional";
+    });
+    Node keys;
+    keys.kind = Node::Kind::kMap;
+    keys.where = node.where;
+    keys.members.push_back({option.name, node.where, std::move(attributes)});
+    const Schema schema = ReadSchema(keys, "commands.options", diagnostics_);
+    if (const Schema* own = schema.Find(option.name)) option.schema = *own;
+    if (option.positional && !command.options.empty() && !command.options.back().positional) {
+      fields.Report(&node, "positional", "a positional argument stands after an option",
+                    "List the positional arguments first, in their order");
+    }
+    for (const CommandOption& other : command.options) {
+      if (other.name == option.name) {
+        fields.Report(&node, "name", "\"" + option.name + "\" is given twice",
+                      "Give each option its own name");
+      }
+    }
+    command.options.push_back(std::move(option));
+  }
+
+  void ReadDatabase(ManifestFields& fields, Manifest& manifest) {
+    const Node* database = fields.Find("database");
+    if (database == nullptr) return;
+    ManifestFields tables(*database, "database", diagnostics_);
+    manifest.reads = tables.Texts("reads", kMaxTables, kTable);
+    manifest.writes = tables.Texts("writes", kMaxTables, kTable);
+    manifest.creates = tables.Texts("creates", kMaxTables, kTable);
+    tables.Finish();
+  }
+
+  void ReadMetric(const Node& node, Manifest& manifest) {
+    ManifestFields fields(node, "metrics", diagnostics_);
+    std::string name = fields.Text("name", true, kMetric);
+    std::string help = fields.Text("help", true, kLine);
+    fields.Finish();
+    for (const auto& [other, text] : manifest.metrics) {
+      if (!name.empty() && other == name) {
+        fields.Report(&node, "name", "\"" + name + "\" is given twice", "Remove one of them");
+      }
+    }
+    manifest.metrics.emplace_back(std::move(name), std::move(help));
+  }
+
+  void ReadError(const Node& node, Manifest& manifest) {
+    ManifestFields fields(node, "errors", diagnostics_);
+    CodeDescription error;
+    error.code = fields.Text("code", true, kCode);
+    error.title = fields.Text("title", true, kLine);
+    const std::string exit = fields.Text("exit", true, {"[0-9]{1,3}", "an exit code", 3});
+    if (!exit.empty()) error.exit_code = std::stoi(exit);
+    if (std::find(kExitCodes.begin(), kExitCodes.end(), error.exit_code) == kExitCodes.end()) {
+      fields.Report(fields.Find("exit"), "exit", exit + " is not an exit code of summa-host",
+                    "Write one of 0, 1, 64, 65, 66, 69, 70, 75, 77, 78");
+    }
+    error.explanation = fields.Text("explanation", true, kParagraph);
+    error.fix = fields.Text("fix", true, kParagraph);
+    fields.Finish();
+    if (IsHostCode(error.code)) {
+      fields.Report(
+          &node, "code", error.code + " belongs to summa-host itself",
+          "Use SH-05xx to SH-08xx for a plugin of the project, else a prefix of your own");
+    }
+    for (const CodeDescription& other : manifest.errors) {
+      if (!error.code.empty() && other.code == error.code) {
+        fields.Report(&node, "code", error.code + " is given twice",
+                      "Give each error its own code");
+      }
+    }
+    manifest.errors.push_back(std::move(error));
+  }
+
+  // What two parts of the manifest say about each other.
+  void CheckTogether(ManifestFields& fields, const Node& root, const Manifest& manifest) {
+    CheckExtension(fields, root, manifest, "workers", !manifest.workers.empty(), "summa.worker/1");
+    CheckExtension(fields, root, manifest, "commands", !manifest.commands.empty(),
+                   "summa.command/1");
+    for (const CommandDeclaration& command : manifest.commands) {
+      const bool known =
+          command.worker.empty() ||
+          std::any_of(manifest.workers.begin(), manifest.workers.end(),
+                      [&](const WorkerDeclaration& worker) { return worker.id == command.worker; });
+      if (!known) {
+        fields.Report(root.Find("commands"), "commands.worker",
+                      "the verb \"" + command.verb + "\" names the worker \"" + command.worker +
+                          "\", which the manifest does not have",
+                      "Name a worker of this plugin: the verb takes its lease");
+      }
+    }
+  }
+
+  void CheckExtension(ManifestFields& fields, const Node& root, const Manifest& manifest,
+                      const std::string& key, bool used, const std::string& extension) {
+    const bool declared = std::find(manifest.extensions.begin(), manifest.extensions.end(),
+                                    extension) != manifest.extensions.end();
+    if (used && !declared) {
+      fields.Report(root.Find(key), key, "needs the extension " + extension,
+                    "Add it: `extensions: [" + extension + "]`");
+    } else if (!used && declared && root.Find(key) == nullptr) {
+      fields.Report(root.Find("extensions"), "extensions",
+                    extension + " is listed, but there are no " + key,
+                    "List the " + key + ", or remove the extension");
+    }
+  }
+
+  Diagnostics& diagnostics_;
+};
+
+}  // namespace
+
+Manifest ReadManifest(std::string_view text, const std::string& file, Diagnostics& diagnostics) {
+  Manifest manifest;
+  manifest.text = text;
+  const std::size_t problems_before = diagnostics.size();
+  const Node root = ParseDocument(text, file, diagnostics);
+  // A tree that could only be read in part would give complaints that are not true.
+  if (diagnostics.size() == problems_before) ManifestReader(diagnostics).Read(root, manifest);
+  return manifest;
+}
+
+}  // namespace summa::host

@@ -1,0 +1,47 @@
+// One file that may be a plugin: everything that can be known of it without running its code.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/error.hpp"
+#include "host/plugin/file_trust.hpp"
+#include "host/plugin/manifest.hpp"
+
+namespace summa::host {
+
+// Tells whether a path still names the bytes that were looked at.
+struct FileIdentity {
+  dev_t device = 0;
+  ino_t inode = 0;
+  std::int64_t size = 0;
+  std::int64_t changed_nanoseconds = 0;  // st_ctim: no program can set it back
+  bool operator==(const FileIdentity&) const = default;
+};
+
+struct PluginFile {
+  std::string path;
+  FileIdentity identity;
+  std::optional<Manifest> manifest;  // also of a refused file, where the manifest could be read
+  std::uintptr_t manifest_address = 0;
+  std::vector<std::string> needed;
+  std::vector<std::string> library_paths;
+  std::vector<Error> refusals;  // empty: may be loaded
+  std::string shadowed_by;      // path of the file that is used instead; empty: none
+
+  // The id of the manifest, else the name of the file without ".so".
+  std::string Id() const;
+};
+
+// The checks that need no other plugin, in this order; the first kind that fails ends them: exists,
+// regular file, owner and mode, ELF and machine, manifest section, ABI, manifest, sanitizer.
+PluginFile InspectPlugin(const std::string& path, const TrustPolicy& trust);
+
+// Of the file that `path` names now; nullopt when there is none.
+std::optional<FileIdentity> IdentityOf(const std::string& path);
+
+}  // namespace summa::host
