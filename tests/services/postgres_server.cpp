@@ -1,0 +1,247 @@
+#include "tests/services/postgres_server.hpp"
+
+#include <libpq-fe.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <vector>
+
+#include "tests/services/db.hpp"
+#include "tests/services/postgres_template.hpp"
+#include "tests/services/wait_until.hpp"
+
+namespace summa::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kDefaultPort = 5432;
+// Restoring or making a large database takes minutes on a slow machine.
+constexpr std::chrono::minutes kPsqlPatience{30};
+
+std::string FindBinaries() {
+  const auto usable = [](const std::string& folder) {
+    return access((folder + "/postgres").c_str(), X_OK) == 0 &&
+           access((folder + "/initdb").c_str(), X_OK) == 0;
+  };
+  std::vector<std::string> found;
+  std::error_code ignored;
+  try {
+    std::string folder = RunProgram({"pg_config", "--bindir"}).out;
+    folder.erase(folder.find_last_not_of("\r\n ") + 1);
+    if (usable(folder)) return folder;
+  } catch (const std::runtime_error&) {
+    found.clear();  // no pg_config: look where Debian puts the servers
+  }
+  for (const auto& entry : fs::directory_iterator("/usr/lib/postgresql", ignored)) {
+    const std::string folder = entry.path() / "bin";
+    if (usable(folder)) found.push_back(folder);
+  }
+  if (found.empty()) {
+    throw std::runtime_error(
+        "no PostgreSQL server found (pg_config --bindir, /usr/lib/postgresql/*/bin); install the "
+        "package postgresql");
+  }
+  return *std::max_element(found.begin(), found.end());
+}
+
+void RequireSimpleName(const std::string& name) {
+  if (!name.empty() &&
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos) {
+    return;
+  }
+  throw std::logic_error("database name " + name + " is not made of a-z, 0-9 and _");
+}
+
+// The processes whose parent is `parent`.
+std::vector<pid_t> ChildrenOf(pid_t parent) {
+  std::vector<pid_t> children;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
+    const std::string name = entry.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::ifstream file(entry.path() / "stat");
+    std::string line;
+    std::getline(file, line);
+    const auto bracket = line.rfind(')');
+    if (bracket == std::string::npos) continue;
+    std::istringstream rest(line.substr(bracket + 1));
+    std::string state;
+    pid_t parent_of_it = 0;
+    rest >> state >> parent_of_it;
+    if (parent_of_it == parent) children.push_back(static_cast<pid_t>(std::stol(name)));
+  }
+  return children;
+}
+
+}  // namespace
+
+std::string PostgresBinaries() {
+  static const std::string folder = FindBinaries();
+  return folder;
+}
+
+PostgresServer::PostgresServer(PostgresOptions options)
+    : options_(std::move(options)), port_(options_.tcp ? FreePort() : kDefaultPort) {
+  CopyTemplateData(DataDirectory());
+  if (chown(directory_.Path().c_str(), ServerUser().user_id, ServerUser().group_id) != 0) {
+    throw std::runtime_error("chown " + directory_.Path() + ": " + std::strerror(errno));
+  }
+  Start();
+}
+
+PostgresServer::~PostgresServer() {
+  if (!process_) return;
+  process_->Signal(SIGQUIT);  // immediate: the data are about to be removed
+  process_->Wait(kPatience);
+}
+
+void PostgresServer::Start() {
+  RequireMainThread("postgres");
+  if (Running()) return;
+  auto command = ServerUser().prefix;
+  command.insert(command.end(), {PostgresBinaries() + "/postgres", "-D", DataDirectory(), "-k",
+                                 directory_.Path(), "-p", std::to_string(port_)});
+  const std::string fsync = options_.fsync ? "on" : "off";
+  std::map<std::string, std::string> settings = {
+      {"listen_addresses", options_.tcp ? "127.0.0.1" : ""},
+      {"fsync", fsync},
+      {"full_page_writes", fsync},
+      {"synchronous_commit", fsync},
+      {"shared_buffers", options_.shared_buffers},
+      {"max_wal_size", "64MB"},
+      {"log_min_messages", "warning"},
+      {"timezone", "UTC"},
+      {"log_timezone", "UTC"}};
+  for (const auto& [name, value] : options_.settings) settings[name] = value;
+  for (const auto& [name, value] : settings) {
+    command.insert(command.end(), {"-c", name + "=" + value});
+  }
+  ProcessOptions process_options;
+  process_options.working_directory = directory_.Path();
+  process_options.stdout_path = LogPath();
+  process_options.stderr_path = LogPath();
+  process_options.signal_on_parent_death = SIGQUIT;
+  process_ = std::make_unique<Process>(command, process_options);
+  const bool up = BecomesTrue(
+      [this] { return !process_->Running() || PQping(Url("postgres").c_str()) == PQPING_OK; });
+  if (!up || !process_->Running()) {
+    process_.reset();
+    throw std::runtime_error("PostgreSQL did not start:\n" + LogTail(LogPath()));
+  }
+}
+
+void PostgresServer::StopFast() {
+  if (!process_) return;
+  process_->Signal(SIGINT);
+  process_->WaitOrKill(kPatience);
+  process_.reset();
+}
+
+void PostgresServer::KillNine() {
+  if (!process_) return;
+  // Frozen, the postmaster can neither start children nor react to their deaths.
+  process_->Signal(SIGSTOP);
+  const auto children = ChildrenOf(process_->Pid());
+  process_->Signal(SIGKILL);
+  for (const pid_t child : children) kill(child, SIGKILL);
+  process_->WaitOrKill(kPatience);
+  process_.reset();
+  // A restart is refused while an old backend is attached to the shared memory.
+  WaitUntil(
+      [&children] {
+        for (const pid_t child : children) {
+          if (StartTimeOf(child)) return false;
+        }
+        return true;
+      },
+      kPatience, "the killed backends to be gone");
+}
+
+void PostgresServer::Restart() {
+  StopFast();
+  Start();
+}
+
+bool PostgresServer::Running() { return process_ && process_->Running(); }
+
+std::string PostgresServer::Url(const std::string& database) const {
+  return "postgresql://postgres@/" + database + "?host=" + directory_.Path() +
+         "&port=" + std::to_string(port_);
+}
+
+std::string PostgresServer::TcpUrl(const std::string& database) const {
+  if (!options_.tcp) throw std::logic_error("this server was started without the option tcp");
+  return "postgresql://postgres@127.0.0.1:" + std::to_string(port_) + "/" + database;
+}
+
+std::string PostgresServer::CreateDatabase(const std::string& name,
+                                           const std::string& from_template) {
+  RequireSimpleName(name);
+  std::string sql = "CREATE DATABASE " + name;
+  if (!from_template.empty()) {
+    RequireSimpleName(from_template);
+    sql += " TEMPLATE " + from_template;
+  }
+  Db(Url("postgres")).Execute(sql);
+  return Url(name);
+}
+
+void PostgresServer::DropDatabase(const std::string& name) {
+  RequireSimpleName(name);
+  Db(Url("postgres")).Execute("DROP DATABASE IF EXISTS " + name + " WITH (FORCE)");
+}
+
+std::string PostgresServer::RunSql(const std::string& database, const std::string& text,
+                                   const Variables& variables) {
+  std::vector<std::string> command = {
+      PostgresBinaries() + "/psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"};
+  for (const auto& [name, value] : variables) {
+    command.insert(command.end(), {"-v", name + "=" + value});
+  }
+  command.insert(command.end(), {"-f", "-", Url(database)});
+  ProcessOptions options;
+  options.stdin_text = text;
+  return RunOrThrow(command, options, kPsqlPatience).out;
+}
+
+std::string PostgresServer::RunSqlFile(const std::string& database, const std::string& path,
+                                       bool gzipped, const Variables& variables) {
+  if (gzipped) {
+    const std::string unpacked = directory_.Path() + "/unpacked.sql";
+    fs::remove(unpacked);
+    ProcessOptions options;
+    options.stdout_path = unpacked;
+    RunOrThrow({"gzip", "-dc", path}, options, kPsqlPatience);
+    auto result = RunSql(database, "\\i " + unpacked + "\n", variables);
+    fs::remove(unpacked);
+    return result;
+  }
+  if (access(path.c_str(), R_OK) != 0) throw std::runtime_error("cannot read " + path);
+  return RunSql(database, "\\i '" + path + "'\n", variables);
+}
+
+pid_t PostgresServer::Pid() const { return process_ ? process_->Pid() : -1; }
+
+Usage PostgresServer::Use() const {
+  if (!process_) return {};
+  Usage sum = UsageOf(process_->Pid());
+  for (const pid_t child : ChildrenOf(process_->Pid())) {
+    const Usage usage = UsageOf(child);
+    sum.cpu_seconds += usage.cpu_seconds;
+    sum.resident_bytes += usage.resident_bytes;
+    sum.peak_resident_bytes += usage.peak_resident_bytes;
+  }
+  return sum;
+}
+
+std::string PostgresServer::Log() const { return LogTail(LogPath()); }
+
+}  // namespace summa::test
