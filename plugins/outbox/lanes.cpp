@@ -1,0 +1,63 @@
+#include "lanes.hpp"
+
+#include <algorithm>
+
+namespace summa::outbox {
+
+Microseconds Backoff::Pause(std::int64_t attempt) const {
+  // 2^32 times any base is above every cap; the limit keeps the shift defined.
+  const auto doublings = std::clamp<std::int64_t>(attempt - 1, 0, 32);
+  const double longest = std::min(
+      static_cast<double>(base_.count()) * static_cast<double>(std::int64_t{1} << doublings),
+      static_cast<double>(cap_.count()));
+  return Microseconds(static_cast<std::int64_t>(longest * random_()));
+}
+
+std::string LaneName(std::string_view stream, std::string_view key) {
+  std::string lane(stream);
+  lane += '\x1f';
+  lane += key;
+  return lane;
+}
+
+void Lanes::HoldUntil(const std::string& lane, Microseconds until) { held_[lane] = until; }
+void Lanes::Block(const std::string& lane) { blocked_[lane] = true; }
+void Lanes::SetBlocked(const std::vector<std::string>& lanes) {
+  blocked_.clear();
+  for (const std::string& lane : lanes) blocked_[lane] = true;
+}
+void Lanes::PauseStream(const std::string& stream, Microseconds until) { paused_[stream] = until; }
+void Lanes::Succeeded(const std::string& stream) { faults_.erase(stream); }
+std::int64_t Lanes::StreamFaults(const std::string& stream) { return ++faults_[stream]; }
+
+bool Lanes::Expire(Microseconds now) {
+  const auto due = [now](const auto& entry) { return entry.second <= now; };
+  return std::erase_if(held_, due) + std::erase_if(paused_, due) > 0;
+}
+
+bool Lanes::Held(const std::string& lane) const {
+  return held_.contains(lane) || blocked_.contains(lane);
+}
+bool Lanes::Paused(std::string_view stream) const { return paused_.find(stream) != paused_.end(); }
+
+std::vector<std::string> Lanes::HeldLanes() const {
+  std::vector<std::string> lanes;
+  for (const auto& [lane, until] : held_) lanes.push_back(lane);
+  for (const auto& [lane, blocked] : blocked_) lanes.push_back(lane);
+  return lanes;
+}
+std::vector<std::string> Lanes::PausedStreams() const {
+  std::vector<std::string> streams;
+  for (const auto& [stream, until] : paused_) streams.push_back(stream);
+  return streams;
+}
+
+std::optional<Microseconds> Lanes::NextDue() const {
+  std::optional<Microseconds> next;
+  for (const auto* entries : {&held_, &paused_}) {
+    for (const auto& [name, until] : *entries) next = next ? std::min(*next, until) : until;
+  }
+  return next;
+}
+
+}  // namespace summa::outbox

@@ -1,0 +1,264 @@
+#include "processor.hpp"
+
+#include <algorithm>
+
+namespace summa::outbox {
+
+Processor::Processor(Host host, ProcessorSettings settings, BusClient bus)
+    : host_(host),
+      settings_(std::move(settings)),
+      table_(settings_.outbox),
+      publisher_(bus, settings_.outbox),
+      backoff_(settings_.retry_base, settings_.retry_cap,
+               [this] { return std::uniform_real_distribution<double>(0, 1)(random_); }) {
+  const auto outcome = [&](std::string_view name) {
+    return host_.Counter("summa_outbox_messages_total", "Messages by outcome.",
+                         {{"outcome", name}});
+  };
+  delivered_metric_ = outcome("delivered");
+  retried_metric_ = outcome("retried");
+  dead_metric_ = outcome("dead");
+  pending_metric_ = host_.Gauge("summa_outbox_pending_messages", "Rows waiting, as last counted.");
+  oldest_metric_ = host_.Gauge("summa_outbox_oldest_pending_age_seconds",
+                               "Age of the oldest waiting row, as last counted.");
+  blocked_metric_ =
+      host_.Gauge("summa_outbox_blocked_keys", "Keys that wait for a dead letter to be redriven.");
+  publish_seconds_ =
+      host_.Histogram("summa_outbox_publish_duration_seconds", "Time to publish one batch.");
+  end_to_end_seconds_ =
+      host_.Histogram("summa_outbox_end_to_end_duration_seconds",
+                      "From the row's created_at to the confirmation of the bus.");
+  empty_polls_ = host_.Counter("summa_outbox_empty_polls_total", "Polls that found nothing.");
+}
+
+TickResult Processor::Run(const Tick& tick) {
+  if (tick.new_lease()) Forget();
+  const Microseconds now = host_.BootTime();
+  if (lanes_.Expire(now)) full_poll_wanted_ = true;
+  const bool one_stream_paused =
+      settings_.outbox.route != "topic" && lanes_.Paused(settings_.outbox.route);
+  if (sink_paused_until_ > now || one_stream_paused) return Result(0, false);
+  sink_paused_until_ = Microseconds(0);
+
+  Session session(tick.sql());
+  FullPollDue(session, now);
+  if (NothingNew(session)) return Result(0, false);
+
+  const std::vector<Row> rows = Poll(session);
+  const bool backlog = static_cast<std::int64_t>(rows.size()) > settings_.outbox.batch_size;
+  const std::int64_t delivered =
+      backlog ? DrainBacklog(session, tick) : Deliver(session, rows, tick);
+  idle_ = rows.empty();
+  if (idle_) empty_polls_.Add();
+  if (tick.once()) ObservePending(session);
+  return Result(delivered, !rows.empty());
+}
+
+void Processor::Forget() {
+  lanes_ = Lanes();
+  snapshot_.clear();
+  idle_ = false;
+  full_poll_wanted_ = true;
+  low_.reset();
+  sink_paused_until_ = Microseconds(0);
+  sink_faults_ = 0;
+}
+
+bool Processor::NothingNew(Session& session) {
+  if (!idle_ || full_poll_wanted_) {
+    snapshot_.clear();
+    return false;
+  }
+  // Taken before the read, so that a commit in between is seen as a change the next time.
+  std::string snapshot = table_.Snapshot(session);
+  const bool unchanged = snapshot == snapshot_;
+  snapshot_ = std::move(snapshot);
+  return unchanged;
+}
+
+void Processor::FullPollDue(Session& session, Microseconds now) {
+  if (now < next_full_poll_ && !full_poll_wanted_) return;
+  // An unchanged snapshot means that no late commit can be there to be found.
+  if (!full_poll_wanted_ && idle_ && table_.Snapshot(session) == snapshot_) {
+    next_full_poll_ = now + kFullPollInterval;
+    return;
+  }
+  full_poll_wanted_ = true;
+  lanes_.SetBlocked(table_.BlockedLanes(session));
+  counters_.blocked_keys = static_cast<std::int64_t>(lanes_.blocked_count());
+  blocked_metric_.Set(static_cast<double>(lanes_.blocked_count()));
+}
+
+std::vector<Row> Processor::Poll(Session& session) {
+  if (!full_poll_wanted_) return table_.Poll(session, low_, Excluded());
+  const Microseconds started = host_.BootTime();
+  const std::int64_t server_now = table_.Now(session);
+  server_clock_offset_ = server_now - started.count();
+  std::vector<Row> rows = table_.Poll(session, std::nullopt, Excluded());
+  std::int64_t oldest = server_now;
+  for (const Row& row : rows) oldest = std::min(oldest, row.created_at_microseconds);
+  low_ = oldest - kLateCommitMargin.count();
+  full_poll_wanted_ = false;
+  const Microseconds finished = host_.BootTime();
+  next_full_poll_ =
+      finished + std::max(kFullPollInterval, kFullPollCostFactor * (finished - started));
+  ObservePending(session);
+  return rows;
+}
+
+std::int64_t Processor::DrainBacklog(Session& session, const Tick& tick) {
+  table_.OpenBacklog(session, Excluded());
+  std::int64_t delivered = 0;
+  // Lanes are not let go while the list is read: their earlier rows stand in front of it.
+  while (!tick.ShouldStop() && sink_paused_until_ == Microseconds(0)) {
+    std::size_t fetched = 0;
+    const std::vector<Row> page = table_.NextPage(session, &fetched);
+    if (fetched == 0) break;
+    delivered += Deliver(session, page, tick);
+  }
+  table_.CloseBacklog(session);
+  full_poll_wanted_ = true;
+  return delivered;
+}
+
+std::int64_t Processor::Deliver(Session& session, const std::vector<Row>& rows, const Tick& tick) {
+  std::vector<const Row*> open;
+  open.reserve(rows.size());
+  for (const Row& row : rows) open.push_back(&row);
+  std::int64_t delivered = 0;
+  while (!open.empty() && !tick.ShouldStop()) {
+    const Microseconds started = host_.BootTime();
+    const Delivery delivery = publisher_.Publish(open, lanes_);
+    publish_seconds_.Observe(static_cast<double>((host_.BootTime() - started).count()) / 1e6);
+    if (!delivery.delivered.empty() || !delivery.faults.empty()) Record(session, delivery);
+    AfterCommit(delivery);
+    delivered += static_cast<std::int64_t>(delivery.delivered.size());
+    if (!delivery.bus_error.empty()) {
+      PauseSink(delivery.bus_error, delivery.bus_hint);
+      break;
+    }
+    const bool progress =
+        !delivery.delivered.empty() || !delivery.faults.empty() || !delivery.stream_faults.empty();
+    if (!progress && !delivery.unsent.empty()) {
+      PauseSink("the bus answered, but sent nothing and said no reason", "");
+      break;
+    }
+    if (sink_faults_ > 0) host_.Info("the bus takes messages again");
+    sink_faults_ = 0;
+    open = delivery.unsent;
+  }
+  return delivered;
+}
+
+void Processor::Record(Session& session, const Delivery& delivery) {
+  std::vector<Uuid> ids;
+  ids.reserve(delivery.delivered.size());
+  for (const Row* row : delivery.delivered) ids.push_back(row->id);
+  // The order in which rows are locked, the same as everybody else's who goes by id.
+  std::sort(ids.begin(), ids.end());
+  session.Begin();
+  std::int64_t marked = 0;
+  if (!ids.empty()) {
+    marked = table_.Mark(session, ids);
+    const Microseconds now = host_.BootTime();
+    if (now - last_recorded_ >= kRecordInterval || last_recorded_ == Microseconds(0)) {
+      table_.RecordDelivery(session);
+      last_recorded_ = now;
+    }
+  }
+  for (const RowFault& fault : delivery.faults) {
+    if (fault.row->retry_count + 1 >= settings_.outbox.max_retries) {
+      table_.DeadLetter(session, *fault.row, fault.error);
+    } else {
+      table_.CountRetry(session, fault.row->id, fault.error);
+    }
+  }
+  session.Commit();
+  if (marked < static_cast<std::int64_t>(ids.size())) {
+    host_.Warn("SH-0505", "rows that were just published had already been marked by somebody else",
+               {{"published", std::to_string(ids.size())}, {"marked", std::to_string(marked)}});
+  }
+}
+
+void Processor::AfterCommit(const Delivery& delivery) {
+  const std::int64_t server_now = host_.BootTime().count() + server_clock_offset_;
+  for (const Row* row : delivery.delivered) {
+    end_to_end_seconds_.Observe(
+        static_cast<double>(std::max<std::int64_t>(0, server_now - row->created_at_microseconds)) /
+        1e6);
+    lanes_.Succeeded(settings_.outbox.StreamOf(row->topic));
+  }
+  const auto count = static_cast<std::int64_t>(delivery.delivered.size());
+  counters_.delivered += count;
+  counters_.pending = std::max<std::int64_t>(0, counters_.pending - count);
+  if (count > 0) delivered_metric_.Add(static_cast<double>(count));
+  for (const RowFault& fault : delivery.faults) HoldFault(fault);
+  for (const auto& [stream, error] : delivery.stream_faults) {
+    const std::int64_t attempt = lanes_.StreamFaults(stream);
+    lanes_.PauseStream(stream, host_.BootTime() + backoff_.Pause(attempt));
+    host_.Warn("SH-0502", "a stream takes no messages; it is tried again",
+               {{"stream", stream}, {"error", error}, {"attempt", std::to_string(attempt)}});
+  }
+}
+
+void Processor::HoldFault(const RowFault& fault) {
+  const Row& row = *fault.row;
+  const std::string lane = LaneName(settings_.outbox.StreamOf(row.topic), row.key);
+  const std::int64_t attempt = row.retry_count + 1;
+  if (attempt < settings_.outbox.max_retries) {
+    lanes_.HoldUntil(lane, host_.BootTime() + backoff_.Pause(attempt));
+    ++counters_.retried;
+    retried_metric_.Add();
+    host_.Warn("SH-0503", "a row was refused by the bus; only its key waits",
+               {{"id", ToText(row.id)},
+                {"topic", row.topic},
+                {"attempt", std::to_string(attempt)},
+                {"error", fault.error}});
+    return;
+  }
+  ++counters_.dead_lettered;
+  dead_metric_.Add();
+  if (settings_.outbox.block_key_on_dead_letter) {
+    lanes_.Block(lane);
+    counters_.blocked_keys = static_cast<std::int64_t>(lanes_.blocked_count());
+    blocked_metric_.Set(static_cast<double>(lanes_.blocked_count()));
+  }
+  host_.Log(SUMMA_LOG_ERROR, "SH-0504", "a row went to the dead letter queue",
+            {{"id", ToText(row.id)},
+             {"topic", row.topic},
+             {"attempts", std::to_string(attempt)},
+             {"error", fault.error},
+             {"key", settings_.outbox.block_key_on_dead_letter ? "blocked" : "goes on"}});
+}
+
+void Processor::PauseSink(const std::string& error, const std::string& hint) {
+  ++sink_faults_;
+  sink_paused_until_ = host_.BootTime() + backoff_.Pause(sink_faults_);
+  full_poll_wanted_ = true;
+  if (sink_faults_ == 1) {
+    host_.Warn("SH-0501", "the bus cannot be reached; rows wait, nothing is lost",
+               {{"error", error}, {"hint", hint}});
+  }
+}
+
+void Processor::ObservePending(Session& session) {
+  const Counts counts = table_.CountPending(session);
+  counters_.pending = counts.pending;
+  pending_metric_.Set(static_cast<double>(counts.pending));
+  oldest_metric_.Set(counts.oldest_pending_age_seconds.value_or(0));
+}
+
+TickResult Processor::Result(std::int64_t items, bool backlog) const {
+  TickResult result;
+  result.items = items;
+  const Microseconds now = host_.BootTime();
+  std::optional<Microseconds> due = lanes_.NextDue();
+  if (sink_paused_until_ > now) due = sink_paused_until_;
+  if (due) result.wait_hint = std::max(Microseconds(0), *due - now);
+  result.backlog = backlog && sink_paused_until_ <= now;
+  return result;
+}
+
+Exclusions Processor::Excluded() const { return {lanes_.HeldLanes(), lanes_.PausedStreams()}; }
+
+}  // namespace summa::outbox

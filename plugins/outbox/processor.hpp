@@ -1,0 +1,89 @@
+// The worker outbox-processor: reads what waits, publishes it, marks what the bus confirmed.
+// The recipe of one delivery is here; SQL is in OutboxTable, sending in Publisher, waiting in
+// Lanes.
+//
+// Faults: dying anywhere between publish and commit sends again with the same ids (at-least-once).
+// Nothing is marked before the bus confirmed it, and nothing is marked under a lease that is gone.
+#pragma once
+
+#include <atomic>
+#include <optional>
+#include <random>
+#include <string>
+#include <summa/host.hpp>
+#include <summa/worker.hpp>
+#include <vector>
+
+#include "lanes.hpp"
+#include "publisher.hpp"
+#include "table.hpp"
+
+namespace summa::outbox {
+
+struct ProcessorSettings {
+  Settings outbox;
+  Microseconds retry_base{std::chrono::milliseconds(100)};
+  Microseconds retry_cap{std::chrono::seconds(60)};
+};
+
+// Counters for people; any thread.
+struct ProcessorCounters {
+  std::atomic<std::int64_t> delivered{0}, retried{0}, dead_lettered{0}, blocked_keys{0}, pending{0};
+};
+
+class Processor final : public Worker {
+ public:
+  Processor(Host host, ProcessorSettings settings, BusClient bus);
+  TickResult Run(const Tick& tick) override;
+  const ProcessorCounters& counters() const { return counters_; }
+
+ private:
+  // Polls with a lower bound skip the entries of rows that were processed but not yet vacuumed
+  // away. A row may become visible this long after its created_at (the start of its transaction)
+  // and still be found by them; later ones are found by the polls without a bound.
+  static constexpr Microseconds kLateCommitMargin = std::chrono::seconds(30);
+  // Polls without a bound: at most this far apart, unless they are expensive (a held snapshot keeps
+  // dead entries alive): then they may take 1 % of the time.
+  static constexpr Microseconds kFullPollInterval = std::chrono::seconds(5);
+  static constexpr int kFullPollCostFactor = 100;
+  static constexpr Microseconds kRecordInterval = std::chrono::seconds(1);
+
+  void Forget();  // what was learned under an earlier lease
+  bool NothingNew(Session& session);
+  void FullPollDue(Session& session, Microseconds now);
+  std::vector<Row> Poll(Session& session);
+  std::int64_t DrainBacklog(Session& session, const Tick& tick);
+  // Delivers rows in ledger order until each is delivered, held or paused; the number delivered.
+  std::int64_t Deliver(Session& session, const std::vector<Row>& rows, const Tick& tick);
+  void Record(Session& session, const Delivery& delivery);
+  void AfterCommit(const Delivery& delivery);
+  void HoldFault(const RowFault& fault);
+  void PauseSink(const std::string& error, const std::string& hint);
+  void ObservePending(Session& session);
+  TickResult Result(std::int64_t items, bool backlog) const;
+  Exclusions Excluded() const;
+
+  Host host_;
+  ProcessorSettings settings_;
+  OutboxTable table_;
+  Publisher publisher_;
+  Lanes lanes_;
+  std::mt19937_64 random_{std::random_device{}()};
+  Backoff backoff_;
+  ProcessorCounters counters_;
+
+  std::string snapshot_;             // when it is unchanged, nothing was committed
+  bool idle_ = false;                // the last poll found nothing
+  bool full_poll_wanted_ = true;     // a held lane was let go: its rows may be below the bound
+  std::optional<std::int64_t> low_;  // lower bound of created_at, microseconds since 2000
+  Microseconds next_full_poll_{0};
+  std::int64_t server_clock_offset_ = 0;  // server's clock minus boot time
+  Microseconds sink_paused_until_{0};
+  std::int64_t sink_faults_ = 0;  // in a row
+  Microseconds last_recorded_{0};
+
+  Metric delivered_metric_, retried_metric_, dead_metric_, pending_metric_, oldest_metric_;
+  Metric blocked_metric_, publish_seconds_, end_to_end_seconds_, empty_polls_;
+};
+
+}  // namespace summa::outbox

@@ -1,0 +1,31 @@
+// A row of Summa's outbox table that waits for delivery.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <summa/sql.hpp>
+#include <vector>
+
+namespace summa::outbox {
+
+struct Row {
+  Uuid id{};
+  std::string topic;
+  std::string payload;  // JSON text
+  std::string key;      // what order is kept for
+  std::int64_t created_at_microseconds =
+      0;  // since 2000-01-01 UTC; start of the writing transaction
+  std::int64_t retry_count = 0;
+  std::optional<std::int64_t> position;  // of the row's event in the ledger
+  std::string correlation_id;            // empty: unknown
+};
+
+// Place in the ledger: rows whose event is known come in its order, the others after them in order
+// of age.
+bool ComesBefore(const Row& left, const Row& right);
+
+// "2026-11-22T15:00:00.123456Z"
+std::string IsoTimestamp(std::int64_t microseconds_since_2000);
+
+}  // namespace summa::outbox
