@@ -1,0 +1,126 @@
+// A host for tests of plugin code: keeps what was logged, has a clock that the test moves, hands
+// out the SQL table and services it is given. No metrics. The object must outlive the plugin code
+// under test.
+#pragma once
+
+#include <summa/abi/worker.h>
+#include <summa/host.hpp>
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace summa::testkit {
+
+struct LoggedLine {
+  int level;
+  std::string code, message;
+  std::map<std::string, std::string> fields;
+};
+
+class FakeHost {
+ public:
+  explicit FakeHost(const summa_sql_v1* sql = nullptr) : sql_(sql) {
+    log_ = {sizeof log_, 0, this, &FakeHost::Write, [](void*, std::int32_t) { return 1; }};
+    clock_ = {sizeof clock_, 0, this,
+              [](void* self) { return static_cast<FakeHost*>(self)->now_microseconds_.load(); },
+              [](void* self) { return static_cast<FakeHost*>(self)->now_microseconds_.load(); }};
+    registry_ = {sizeof registry_, 0, this, &FakeHost::Find};
+    host_ = {sizeof host_,  SUMMA_ABI_MAJOR, SUMMA_ABI_MINOR,      this,
+             ToAbi("test"), ToAbi("test-1"), &FakeHost::GetService};
+  }
+  FakeHost(const FakeHost&) = delete;
+  FakeHost& operator=(const FakeHost&) = delete;
+
+  summa::Host host() { return summa::Host(&host_); }
+  const summa_host* abi() const { return &host_; }
+
+  // Boot time; starts at one hour.
+  void Advance(std::chrono::microseconds time) { now_microseconds_ += time.count(); }
+  void AddService(const std::string& id, const std::string& alias, const void* service) {
+    services_[id + " " + alias] = service;
+  }
+  std::vector<LoggedLine> Lines() const {
+    const std::lock_guard lock(mutex_);
+    return lines_;
+  }
+  std::size_t CountCode(std::string_view code) const {
+    const std::lock_guard lock(mutex_);
+    std::size_t count = 0;
+    for (const LoggedLine& line : lines_) count += line.code == code ? 1 : 0;
+    return count;
+  }
+
+ private:
+  static void Write(void* self, std::int32_t level, summa_str code, summa_str message,
+                    const summa_log_field* fields, std::size_t field_count) {
+    LoggedLine line{level, std::string(FromAbi(code)), std::string(FromAbi(message)), {}};
+    for (std::size_t i = 0; i < field_count; ++i) {
+      line.fields[std::string(FromAbi(fields[i].name))] = FromAbi(fields[i].value);
+    }
+    auto* host = static_cast<FakeHost*>(self);
+    const std::lock_guard lock(host->mutex_);
+    host->lines_.push_back(std::move(line));
+  }
+  static std::int32_t Find(void* self, summa_str id, summa_str alias, const void** service,
+                           summa_str* provider_id, summa_error* error) {
+    auto* host = static_cast<FakeHost*>(self);
+    const auto found =
+        host->services_.find(std::string(FromAbi(id)) + " " + std::string(FromAbi(alias)));
+    if (found == host->services_.end()) {
+      return summa::detail::Fill(error, SUMMA_E_NOT_FOUND, "", "no such service in this test");
+    }
+    *service = found->second;
+    *provider_id = ToAbi("fake");
+    return SUMMA_OK;
+  }
+  static const void* GetService(const summa_host* table, const char* id) {
+    auto* host = static_cast<FakeHost*>(table->self);
+    const std::string_view name(id);
+    if (name == SUMMA_LOG_V1) return &host->log_;
+    if (name == SUMMA_CLOCK_V1) return &host->clock_;
+    if (name == SUMMA_REGISTRY_V1) return &host->registry_;
+    if (name == SUMMA_SQL_V1) return host->sql_;
+    return nullptr;
+  }
+
+  const summa_sql_v1* sql_;
+  summa_log_v1 log_{};
+  summa_clock_v1 clock_{};
+  summa_registry_v1 registry_{};
+  summa_host host_{};
+  std::map<std::string, const void*> services_;
+  std::atomic<std::int64_t> now_microseconds_{3'600'000'000};
+  mutable std::mutex mutex_;
+  std::vector<LoggedLine> lines_;
+};
+
+// A tick for tests: the worker is told to stop when the test says so.
+class FakeTick {
+ public:
+  explicit FakeTick(const summa_sql_v1* sql, std::uint32_t flags = 0) {
+    tick_.struct_size = sizeof tick_;
+    tick_.flags = flags;
+    tick_.self = this;
+    tick_.worker_id = ToAbi("test-worker");
+    tick_.fence = 1;
+    tick_.sql = sql;
+    tick_.should_stop = [](const summa_tick* tick) -> std::int32_t {
+      return static_cast<FakeTick*>(tick->self)->stop_ ? 1 : 0;
+    };
+    tick_.wait = [](const summa_tick* tick, std::int64_t) -> std::int32_t {
+      return static_cast<FakeTick*>(tick->self)->stop_ ? 1 : 0;
+    };
+  }
+  const summa_tick* abi() const { return &tick_; }
+  void Stop() { stop_ = true; }
+  void SetFlags(std::uint32_t flags) { tick_.flags = flags; }
+
+ private:
+  summa_tick tick_{};
+  std::atomic<bool> stop_{false};
+};
+
+}  // namespace summa::testkit
