@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Who may include which library: each one stays behind one folder, so that it can be replaced there.
+# Prints every place that breaks a rule and exits 1.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# header pattern | folders that may include it (tests may include what they assert with)
+rules='
+yaml-cpp/                       | host/config
+boost/                          | host/plugin
+pqxx/                           | host/database
+libpq-fe\.h|postgresql/         | host/database tests
+spdlog/|fmt/                    | host/observe
+prometheus/                     | host/observe
+microhttpd\.h                   | host/observe
+CLI/                            | host/cli
+curl/                           | host/cli
+simdjson\.h                     | host/cli plugins/bus-redis plugins/outbox tests
+hiredis/                        | plugins/bus-redis tests
+openssl/                        | sdk/src tests
+gtest/|gmock/                   | tests
+benchmark/                      | tests
+host/                           | host tests
+'
+failures=0
+while IFS='|' read -r line; do
+  [ -n "${line// /}" ] || continue
+  pattern=$(printf '%s' "${line%|*}" | sed 's/ *$//')
+  folders=${line##*|}
+  while IFS=: read -r file number text; do
+    [ -n "$file" ] || continue
+    allowed=no
+    for folder in $folders; do
+      case "$file" in "$folder"/*) allowed=yes ;; esac
+    done
+    if [ $allowed = no ]; then
+      echo "$file:$number: $text  -- only $folders may include this"
+      failures=1
+    fi
+  done < <(grep -rnE "^ *# *include *[<\"]($pattern)" --include='*.hpp' --include='*.cpp' --include='*.h' \
+             host sdk plugins tests 2>/dev/null | grep -v '/embedded/' || true)
+done <<<"$rules"
+
+# Plugins see the SDK and their own folder, never the host or each other.
+while IFS=: read -r file number text; do
+  [ -n "$file" ] || continue
+  echo "$file:$number: $text  -- a plugin may include only the SDK and its own headers"
+  failures=1
+done < <(grep -rnE '^ *# *include *"\.\./' --include='*.hpp' --include='*.cpp' plugins 2>/dev/null || true)
+
+[ $failures = 0 ] && echo "include rules: ok"
+exit $failures
