@@ -1,0 +1,241 @@
+#include "plugins/bus-redis/connection.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <summa/error.hpp>
+
+#include "plugins/bus-redis/server_error.hpp"
+
+namespace summa::bus_redis {
+namespace {
+
+using std::chrono::microseconds;
+
+// The first failure after a good connection is repaired at once; then the pause doubles up to the
+// cap, with full jitter, so that a fleet does not come back in one wave.
+constexpr microseconds kBackoffBase{50'000};
+constexpr microseconds kBackoffCap{2'000'000};
+
+constexpr const char* kUnreachableHint =
+    "start Redis or correct plugins.bus-redis.url; the host connects again by itself";
+
+timeval ToTimeval(microseconds time) {
+  timeval value{};
+  value.tv_sec = static_cast<time_t>(time.count() / 1'000'000);
+  value.tv_usec = static_cast<suseconds_t>(time.count() % 1'000'000);
+  return value;
+}
+
+// Milliseconds for poll(), rounded up: a wait that is rounded down to 0 would spin.
+int PollTimeout(Connection::Deadline deadline) {
+  const auto left = deadline - Connection::Clock::now();
+  if (left <= Connection::Clock::duration::zero()) return 0;
+  const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(left).count();
+  return static_cast<int>(std::min<std::int64_t>(milliseconds, 3'600'000));
+}
+
+}  // namespace
+
+Connection::Connection(ConnectionOptions options)
+    : options_(std::move(options)), random_(std::random_device{}()) {}
+
+void Connection::Ensure() {
+  if (context_ && ClosedMeanwhile()) Drop("closed by the server while idle");
+  if (context_) return;
+  const auto now = Clock::now();
+  if (now < next_attempt_) {
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(next_attempt_ - now).count();
+    throw Error(SUMMA_E_UNAVAILABLE, last_code_,
+                last_failure_ + "; next attempt in " + std::to_string(wait) + " ms", last_hint_);
+  }
+  Connect();
+}
+
+// Nothing is asked, so nothing may arrive: what does is the end of the stream or a farewell.
+bool Connection::ClosedMeanwhile() const {
+  if (unanswered_ != 0) return true;
+  pollfd socket{context_->fd, POLLIN, 0};
+  return poll(&socket, 1, 0) != 0;
+}
+
+void Connection::Connect() {
+  const RedisUrl& url = options_.url;
+  const timeval timeout = ToTimeval(options_.connect_timeout);
+  context_.reset(url.socket_path.empty()
+                     ? redisConnectWithTimeout(url.host.c_str(), url.port, timeout)
+                     : redisConnectUnixWithTimeout(url.socket_path.c_str(), timeout));
+  unsent_ = ready_ = false;
+  unanswered_ = 0;
+  if (!context_) FailToConnect("SH-0601", "no memory for a connection", "");
+  if (context_->err != 0) {
+    const bool timed_out = context_->err == REDIS_ERR_IO && (errno == ETIMEDOUT || errno == EAGAIN);
+    FailToConnect("SH-0601", timed_out ? "connection timed out" : context_->errstr,
+                  kUnreachableHint);
+  }
+  // From here on our own poll() waits: a blocking context with a timeout could neither be woken nor
+  // be used again after the timeout.
+  const int flags = fcntl(context_->fd, F_GETFL);
+  if (flags < 0 || fcntl(context_->fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+    FailToConnect("SH-0601", std::strerror(errno), "");
+  }
+  context_->flags &= ~REDIS_BLOCK;
+  if (url.socket_path.empty()) redisEnableKeepAlive(context_.get());
+  LogIn(Clock::now() + options_.connect_timeout);
+  ready_ = true;
+  ++generation_;
+  if (options_.on_event) options_.on_event(ConnectionEvent::kConnected, url.ForPeople());
+}
+
+void Connection::LogIn(Deadline deadline) {
+  const RedisUrl& url = options_.url;
+  if (!url.password.empty()) {
+    const Reply reply = url.user.empty() ? Ask({"AUTH", url.password}, deadline)
+                                         : Ask({"AUTH", url.user, url.password}, deadline);
+    if (IsError(*reply)) {
+      FailToConnect("SH-0602", "the login was refused: " + std::string(Text(*reply)),
+                    "correct user and password in plugins.bus-redis.url");
+    }
+  }
+  if (url.database != 0) {
+    const Reply reply = Ask({"SELECT", std::to_string(url.database)}, deadline);
+    if (IsError(*reply)) {
+      FailToConnect("SH-0603", "SELECT was refused: " + std::string(Text(*reply)),
+                    "correct the database number in plugins.bus-redis.url");
+    }
+  }
+  // A name is a help for people only: a server or login that does not allow it is no failure.
+  if (!options_.client_name.empty()) Ask({"CLIENT", "SETNAME", options_.client_name}, deadline);
+  const Reply pong = Ask({"PING"}, deadline);
+  if (IsError(*pong)) {
+    const bool login = ServerErrorWord(Text(*pong)) == "NOAUTH";
+    FailToConnect(login ? "SH-0602" : "SH-0603",
+                  "the server cannot serve: " + std::string(Text(*pong)),
+                  login ? "give user and password in plugins.bus-redis.url"
+                        : "see the server's log; the host tries again by itself");
+  }
+}
+
+Reply Connection::Ask(std::initializer_list<std::string_view> arguments, Deadline deadline) {
+  Append({arguments.begin(), arguments.size()});
+  return Next(deadline);
+}
+
+void Connection::Append(std::span<const std::string_view> arguments) {
+  argument_data_.clear();
+  argument_sizes_.clear();
+  for (const std::string_view argument : arguments) {
+    argument_data_.push_back(argument.empty() ? "" : argument.data());
+    argument_sizes_.push_back(argument.size());
+  }
+  if (redisAppendCommandArgv(context_.get(), static_cast<int>(arguments.size()),
+                             argument_data_.data(), argument_sizes_.data()) != REDIS_OK) {
+    Lose(context_->errstr);
+  }
+  unsent_ = true;
+  ++unanswered_;
+}
+
+Reply Connection::Next(Deadline deadline) {
+  for (;;) {
+    void* reply = nullptr;
+    if (redisGetReplyFromReader(context_.get(), &reply) != REDIS_OK) Lose(context_->errstr);
+    if (reply != nullptr) {
+      if (unanswered_ > 0) --unanswered_;
+      return Reply(static_cast<redisReply*>(reply));
+    }
+    WaitForSocket(deadline);
+  }
+}
+
+// Moves bytes once, in whichever direction is possible. Reading goes on while we write: a server
+// whose replies nobody reads would stop reading, too.
+void Connection::WaitForSocket(Deadline deadline) {
+  if (unsent_) {
+    int done = 0;
+    if (redisBufferWrite(context_.get(), &done) != REDIS_OK) Lose(context_->errstr);
+    unsent_ = done == 0;
+  }
+  const auto events = static_cast<short>(unsent_ ? POLLIN | POLLOUT : POLLIN);
+  std::array<pollfd, 2> sockets = {{{context_->fd, events, 0}, {options_.stop_fd, POLLIN, 0}}};
+  const int ready = poll(sockets.data(), sockets.size(), PollTimeout(deadline));
+  if (ready < 0 && errno != EINTR) Lose(std::strerror(errno));
+  if (ready > 0 && (sockets[1].revents & POLLIN) != 0) {
+    Drop("told to stop");
+    throw Error(SUMMA_E_CANCELLED, "SH-0904", "Redis: told to stop while waiting for an answer");
+  }
+  if (ready > 0 && (sockets[0].revents & (POLLIN | POLLERR | POLLHUP)) != 0) {
+    if (redisBufferRead(context_.get()) != REDIS_OK) Lose(context_->errstr);
+    return;
+  }
+  if (ready == 0 && Clock::now() >= deadline) {
+    const auto limit = ready_ ? options_.command_timeout : options_.connect_timeout;
+    Lose("no answer within " + std::to_string(limit.count() / 1000) + " ms");
+  }
+}
+
+Reply Connection::Command(std::initializer_list<std::string_view> arguments) {
+  return Command({arguments.begin(), arguments.size()}, CommandDeadline());
+}
+
+Reply Connection::Command(std::span<const std::string_view> arguments, Deadline deadline) {
+  Append(arguments);
+  Reply reply = Next(deadline);
+  if (IsError(*reply) && ClassifyServerError(Text(*reply)) == ServerErrorKind::kServer) {
+    ThrowServerError(Text(*reply));
+  }
+  Succeeded();
+  return reply;
+}
+
+void Connection::ThrowServerError(std::string_view server_text) {
+  const std::string reason = "the server cannot serve: " + std::string(server_text);
+  Drop(reason);
+  throw Error(SUMMA_E_UNAVAILABLE, "SH-0603",
+              "Redis at " + options_.url.ForPeople() + ": " + reason,
+              "see the server's log; the host tries again by itself");
+}
+
+void Connection::Drop(const std::string& reason) {
+  if (!context_) return;
+  context_.reset();
+  last_code_ = "SH-0601";
+  last_failure_ = "Redis at " + options_.url.ForPeople() + ": " + reason;
+  last_hint_ = kUnreachableHint;
+  Schedule();
+  if (options_.on_event) options_.on_event(ConnectionEvent::kLost, reason);
+}
+
+void Connection::Lose(const std::string& reason) {
+  if (!ready_) FailToConnect("SH-0601", reason, kUnreachableHint);
+  const std::string text = reason.empty() ? "connection lost" : "connection lost: " + reason;
+  Drop(text);
+  throw Error(SUMMA_E_UNAVAILABLE, last_code_, last_failure_, last_hint_);
+}
+
+void Connection::FailToConnect(const char* code, const std::string& reason,
+                               const std::string& hint) {
+  last_code_ = code;
+  last_failure_ = "Redis at " + options_.url.ForPeople() + ": " + reason;
+  last_hint_ = hint;
+  context_.reset();
+  Schedule();
+  if (options_.on_event) options_.on_event(ConnectionEvent::kConnectFailed, last_failure_);
+  throw Error(SUMMA_E_UNAVAILABLE, last_code_, last_failure_, last_hint_);
+}
+
+void Connection::Schedule() {
+  constexpr int kDoublings = 10;  // past the cap long before
+  microseconds longest{0};
+  if (failures_ > 0)
+    longest = std::min(kBackoffCap, kBackoffBase * (1 << std::min(failures_ - 1, kDoublings)));
+  if (failures_ <= kDoublings) ++failures_;
+  std::uniform_int_distribution<std::int64_t> jitter(0, longest.count());
+  next_attempt_ = Clock::now() + microseconds(jitter(random_));
+}
+
+}  // namespace summa::bus_redis

@@ -1,0 +1,104 @@
+// One connection to Redis: connects lazily, logs in, pipelines commands, and drops itself on any
+// error.
+//
+// Every wait is bounded by a deadline and ends at once when `stop_fd` becomes readable. After an
+// error the context is thrown away (a hiredis context with an error is dead, and a reply that was
+// not waited for would answer the next question); the next Ensure() connects anew, at the earliest
+// after a full-jitter backoff. Ensure() never sleeps: during the backoff it throws at once.
+//
+// One thread at a time. Throws summa::Error: SUMMA_E_UNAVAILABLE with SH-0601 (not reachable,
+// lost), SH-0602 (login refused) or SH-0603 (up, but cannot serve), SUMMA_E_CANCELLED when told to
+// stop. The process must ignore SIGPIPE (the host does): hiredis does not mask it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <random>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugins/bus-redis/redis_url.hpp"
+#include "plugins/bus-redis/reply.hpp"
+
+namespace summa::bus_redis {
+
+enum class ConnectionEvent { kConnected, kLost, kConnectFailed };
+
+struct ConnectionOptions {
+  RedisUrl url;
+  std::string client_name;  // for CLIENT LIST; empty: none
+  std::chrono::microseconds connect_timeout{2'000'000};
+  std::chrono::microseconds command_timeout{5'000'000};
+  int stop_fd = -1;  // readable: give up. Borrowed; -1: none
+  // Called in the thread that uses the connection; `reason` never holds the password.
+  std::function<void(ConnectionEvent event, const std::string& reason)> on_event;
+};
+
+class Connection {
+ public:
+  using Clock = std::chrono::steady_clock;
+  using Deadline = Clock::time_point;
+
+  explicit Connection(ConnectionOptions options);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Connected and logged in afterwards. A connection that the server closed meanwhile is replaced.
+  void Ensure();
+  bool connected() const { return context_ != nullptr; }
+  // Grows with every new connection: what an earlier one knew is forgotten.
+  std::uint64_t generation() const { return generation_; }
+
+  // Appends a command to the pipeline; binary safe. Ensure() first.
+  void Append(std::span<const std::string_view> arguments);
+  // The next reply of the pipeline, in order. Sends what was appended.
+  Reply Next(Deadline deadline);
+  // One command, one reply; an error reply that speaks of the server is thrown, others are
+  // returned.
+  Reply Command(std::initializer_list<std::string_view> arguments);
+  Reply Command(std::span<const std::string_view> arguments, Deadline deadline);
+
+  // Throws SH-0603 and drops the connection: the server at its other end cannot serve us.
+  [[noreturn]] void ThrowServerError(std::string_view server_text);
+  // The server did what it was asked: the backoff begins anew with the next failure.
+  void Succeeded() { failures_ = 0; }
+  void Drop(const std::string& reason);
+
+  Deadline CommandDeadline() const { return Clock::now() + options_.command_timeout; }
+  const ConnectionOptions& options() const { return options_; }
+
+ private:
+  struct ContextDeleter {
+    void operator()(redisContext* context) const { redisFree(context); }
+  };
+
+  void Connect();
+  void LogIn(Deadline deadline);
+  Reply Ask(std::initializer_list<std::string_view> arguments, Deadline deadline);
+  bool ClosedMeanwhile() const;
+  void WaitForSocket(Deadline deadline);
+  void Schedule();
+  [[noreturn]] void Lose(const std::string& reason);
+  [[noreturn]] void FailToConnect(const char* code, const std::string& reason,
+                                  const std::string& hint);
+
+  ConnectionOptions options_;
+  std::unique_ptr<redisContext, ContextDeleter> context_;
+  std::uint64_t generation_ = 0;
+  bool unsent_ = false;  // the output buffer of the context is not empty
+  bool ready_ = false;   // the login is done
+  std::size_t unanswered_ = 0;
+  int failures_ = 0;
+  Deadline next_attempt_{};
+  std::string last_code_, last_failure_, last_hint_;
+  std::minstd_rand random_;
+  std::vector<const char*> argument_data_;
+  std::vector<std::size_t> argument_sizes_;
+};
+
+}  // namespace summa::bus_redis

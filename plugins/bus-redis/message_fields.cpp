@@ -1,0 +1,115 @@
+#include "plugins/bus-redis/message_fields.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <summa/error.hpp>
+
+namespace summa::bus_redis {
+namespace {
+
+// Lengths, field names and separators of the protocol around the values of one XADD.
+constexpr std::size_t kWireOverheadBytes = 256;
+
+bool ParseUnsigned(std::string_view text, std::uint64_t& value) {
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return failure == std::errc{} && end == text.data() + text.size() && !text.empty();
+}
+
+void ReadField(std::string_view name, std::string_view value, summa_bus_message& message) {
+  if (name == "id") {
+    message.id = ToAbi(value);
+  } else if (name == "type") {
+    message.type = ToAbi(value);
+  } else if (name == "payload") {
+    message.payload = ToAbi(value);
+  } else if (name == "timestamp") {
+    message.timestamp = ToAbi(value);
+  } else if (name == "key") {
+    message.key = ToAbi(value);
+  } else if (name == "correlationId") {
+    message.correlation_id = ToAbi(value);
+  } else if (name == "position") {
+    std::int64_t position = 0;
+    const auto [end, failure] =
+        std::from_chars(value.data(), value.data() + value.size(), position);
+    if (failure == std::errc{} && end == value.data() + value.size()) message.position = position;
+  }
+}
+
+}  // namespace
+
+bool IsStreamName(std::string_view name) {
+  if (name.empty() || name.size() > kMaximumStreamName) return false;
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  });
+}
+
+std::string StreamKey(std::string_view prefix, std::string_view stream) {
+  std::string key(prefix);
+  key += ":stream:";
+  key += stream;
+  return key;
+}
+
+std::span<const std::string_view> AddCommand::Build(std::string_view stream_key,
+                                                    const summa_bus_message& message) {
+  std::size_t count = 0;
+  const auto add = [&](std::string_view argument) { arguments_[count++] = argument; };
+  const auto field = [&](std::string_view name, summa_str value) {
+    add(name);
+    add(FromAbi(value));
+  };
+  add("XADD");
+  add(stream_key);
+  add("*");
+  field("id", message.id);
+  field("type", message.type);
+  field("payload", message.payload);
+  field("timestamp", message.timestamp);
+  field("key", message.key);
+  if (message.position != SUMMA_BUS_NO_POSITION) {
+    const auto end =
+        std::to_chars(position_.data(), position_.data() + position_.size(), message.position).ptr;
+    add("position");
+    add({position_.data(), static_cast<std::size_t>(end - position_.data())});
+  }
+  if (message.correlation_id.size != 0) field("correlationId", message.correlation_id);
+  return {arguments_.data(), count};
+}
+
+std::size_t WireBytes(const summa_bus_message& message) {
+  return kWireOverheadBytes + message.stream.size + message.id.size + message.type.size +
+         message.key.size + message.payload.size + message.timestamp.size +
+         message.correlation_id.size;
+}
+
+bool ReadEntry(const redisReply& entry, std::string_view stream, summa_bus_delivery& delivery) {
+  delivery = summa_bus_delivery{};
+  delivery.message.stream = ToAbi(stream);
+  delivery.message.position = SUMMA_BUS_NO_POSITION;
+  if (!IsArray(entry) || entry.elements != 2) return false;
+  delivery.delivery_id = ToAbi(Text(*entry.element[0]));
+  const redisReply& fields = *entry.element[1];
+  if (!IsArray(fields)) return false;
+  for (std::size_t i = 0; i + 1 < fields.elements; i += 2) {
+    ReadField(Text(*fields.element[i]), Text(*fields.element[i + 1]), delivery.message);
+  }
+  return true;
+}
+
+std::string NextEntryId(std::string_view id) {
+  const std::size_t dash = id.find('-');
+  std::uint64_t milliseconds = 0;
+  std::uint64_t sequence = 0;
+  if (!ParseUnsigned(id.substr(0, dash), milliseconds)) return {};
+  if (dash != std::string_view::npos && !ParseUnsigned(id.substr(dash + 1), sequence)) return {};
+  constexpr auto kLast = std::numeric_limits<std::uint64_t>::max();
+  if (sequence < kLast) return std::to_string(milliseconds) + "-" + std::to_string(sequence + 1);
+  if (milliseconds < kLast) return std::to_string(milliseconds + 1) + "-0";
+  return {};
+}
+
+}  // namespace summa::bus_redis

@@ -1,0 +1,47 @@
+// How a message stands in a Redis stream: key names, and the fields id, type, payload, timestamp,
+// key, position (when known), correlationId (when known). The one place that knows them.
+#pragma once
+
+#include <summa/abi/bus.h>
+
+#include <array>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "plugins/bus-redis/reply.hpp"
+
+namespace summa::bus_redis {
+
+inline constexpr std::size_t kMaximumStreamName = 200;  // contract of summa.bus/1
+
+// [A-Za-z0-9._-], 1 to 200 bytes.
+bool IsStreamName(std::string_view name);
+
+// "{prefix}:stream:{stream}"
+std::string StreamKey(std::string_view prefix, std::string_view stream);
+
+// The arguments of one XADD. Views point into the message, the key and this object.
+class AddCommand {
+ public:
+  std::span<const std::string_view> Build(std::string_view stream_key,
+                                          const summa_bus_message& message);
+
+ private:
+  std::array<std::string_view, 17> arguments_;
+  std::array<char, 24> position_{};
+};
+
+// What goes over the wire for one message, nearly: for the bound of a pipeline.
+std::size_t WireBytes(const summa_bus_message& message);
+
+// Reads an entry [id, [field, value, ...]] of a reply into `delivery`; views point into the reply
+// and `stream`. Fields that are absent stay empty. False: the entry was deleted from the stream and
+// only its id is left (delivery_id is set), or `entry` is none.
+bool ReadEntry(const redisReply& entry, std::string_view stream, summa_bus_delivery& delivery);
+
+// "1700000000000-5" -> "1700000000000-6": the smallest id after `id`. Empty when `id` is no entry
+// id.
+std::string NextEntryId(std::string_view id);
+
+}  // namespace summa::bus_redis

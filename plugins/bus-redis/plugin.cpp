@@ -1,0 +1,148 @@
+// Wiring of the plugin bus-redis: configuration, metrics, log and the verb `bus tail` around
+// RedisBus.
+#include <summa/plugin.hpp>
+
+#include <memory>
+#include <mutex>
+#include <set>
+
+#include "plugins/bus-redis/redis_bus.hpp"
+#include "plugins/bus-redis/tail_command.hpp"
+
+namespace summa::bus_redis {
+namespace {
+
+// CLIENT SETNAME takes no spaces and nothing unprintable.
+std::string ClientName(std::string_view instance) {
+  std::string name = "summa-host:" + std::string(instance);
+  for (char& c : name) {
+    if (c <= ' ' || c > '~') c = '-';
+  }
+  return name;
+}
+
+// Turns what happens on the bus into metrics and log lines.
+class Reporter final : public BusEvents {
+ public:
+  explicit Reporter(Host host) : host_(host) {}
+
+  // [main] After the host offers its services.
+  void Begin() {
+    static constexpr const char* kHelp = "Messages given to publish, by outcome.";
+    const auto outcome = [&](std::string_view name) {
+      return host_.Counter("summa_bus_messages_total", kHelp, {{"outcome", name}});
+    };
+    confirmed_ = outcome("confirmed");
+    refused_ = outcome("refused");
+    stream_fault_ = outcome("stream_fault");
+    unsent_ = outcome("unsent");
+    bytes_ = host_.Counter("summa_bus_published_bytes_total",
+                           "Bytes of the payloads that the bus confirmed.");
+    duration_ = host_.Histogram("summa_bus_publish_duration_seconds", "Time to publish one batch.");
+    connected_ =
+        host_.Gauge("summa_bus_connected", "1 while the connection for publishing is up, else 0.");
+  }
+
+  void ConnectionChanged(std::string_view purpose, ConnectionEvent event,
+                         const std::string& reason) override {
+    const bool up = event == ConnectionEvent::kConnected;
+    if (purpose == "publish") connected_.Set(up ? 1 : 0);
+    host_
+        .Counter(up ? "summa_bus_connections_total" : "summa_bus_connection_failures_total",
+                 up ? "Connections made, by purpose." : "Connections lost or not made, by purpose.",
+                 {{"purpose", purpose}})
+        .Add();
+    bool changed = false;
+    {
+      // One line when it goes down and one when it is up again, not one per attempt.
+      const std::lock_guard lock(mutex_);
+      changed = up ? down_.erase(std::string(purpose)) > 0 : down_.emplace(purpose).second;
+    }
+    if (!changed) return;
+    if (up) {
+      host_.Info("Redis is reachable again", {{"purpose", std::string(purpose)}});
+    } else {
+      host_.Warn("SH-0601", "Redis is not reachable",
+                 {{"purpose", std::string(purpose)}, {"error", reason}});
+    }
+  }
+
+  void Published(const PublishSummary& summary, std::chrono::duration<double> took) override {
+    confirmed_.Add(static_cast<double>(summary.confirmed));
+    refused_.Add(static_cast<double>(summary.refused));
+    stream_fault_.Add(static_cast<double>(summary.stream_fault));
+    unsent_.Add(static_cast<double>(summary.unsent));
+    bytes_.Add(static_cast<double>(summary.confirmed_bytes));
+    duration_.Observe(took.count());
+  }
+
+  void Polled(const GroupReaderOptions& reader, const PollSummary& summary) override {
+    const auto count = [&](std::string_view name, std::string_view help, std::size_t messages) {
+      if (messages == 0) return;
+      host_.Counter(name, help, {{"topic", reader.stream}, {"group", reader.group}})
+          .Add(static_cast<double>(messages));
+    };
+    count("summa_bus_consumed_messages_total", "Messages given to consumers.", summary.delivered);
+    count("summa_bus_redeliveries_total", "Messages given to the same consumer once more.",
+          summary.redelivered);
+    count("summa_bus_lost_messages_total", "Messages deleted before they were handled.",
+          summary.lost_ids.size());
+    if (summary.lost_ids.empty()) return;
+    host_.Log(SUMMA_LOG_ERROR, "SH-0608", "messages were deleted before they were handled",
+              {{"stream", reader.stream},
+               {"group", reader.group},
+               {"messages", std::to_string(summary.lost_ids.size())},
+               {"first", summary.lost_ids.front()},
+               {"last", summary.lost_ids.back()}});
+  }
+
+ private:
+  Host host_;
+  Metric confirmed_, refused_, stream_fault_, unsent_, bytes_, duration_, connected_;
+  std::mutex mutex_;
+  std::set<std::string> down_;  // purposes without a connection
+};
+
+class BusRedisPlugin final : public Plugin {
+ public:
+  explicit BusRedisPlugin(Host host) : Plugin(host), reporter_(host) {}
+
+  void Configure(const Config& config) override {
+    RedisBusOptions options;
+    options.url = ParseRedisUrl(config.String("url"));
+    options.client_name = ClientName(host().instance());
+    options.connect_timeout = config.Duration("connect_timeout");
+    options.command_timeout = config.Duration("command_timeout");
+    options.block_time = config.Duration("block_time");
+    options.writer.key_prefix = config.String("key_prefix");
+    options.writer.max_message_bytes = config.Size("max_message_bytes");
+    options.writer.max_pipeline_bytes = config.Size("max_pipeline_bytes");
+    address_ = options.url.ForPeople();
+    bus_ = std::make_unique<RedisBus>(std::move(options), &reporter_);
+  }
+  // Does not connect: a host whose Redis is down starts, and says so in /readyz.
+  void Start() override { reporter_.Begin(); }
+  void Stop() override {
+    if (bus_) bus_->Stop();
+  }
+  Bus* ProvidedBus() override { return bus_.get(); }
+  std::vector<CommandBinding> Commands() override {
+    return {{"bus tail", [this](const CommandCall& call) {
+               StreamReader reader = bus_->MakeReader();
+               return TailStream(reader, call);
+             }}};
+  }
+  std::string Status() override {
+    return JsonWriter().BeginObject().Member("address", address_).EndObject().Take();
+  }
+
+ private:
+  Reporter reporter_;
+  std::string address_;
+  std::unique_ptr<RedisBus> bus_;
+};
+
+}  // namespace
+}  // namespace summa::bus_redis
+
+SUMMA_PLUGIN(summa::bus_redis::BusRedisPlugin)

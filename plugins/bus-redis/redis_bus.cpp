@@ -1,0 +1,113 @@
+#include "plugins/bus-redis/redis_bus.hpp"
+
+namespace summa::bus_redis {
+namespace {
+
+constexpr std::size_t kMaximumGroupName = 200;
+
+class GroupSubscription final : public Subscription {
+ public:
+  GroupSubscription(ConnectionOptions connection, GroupReaderOptions options, BusEvents* events)
+      : options_(options), events_(events), reader_(std::move(connection), std::move(options)) {
+    reader_.Open();
+  }
+
+  std::span<const summa_bus_delivery> Poll(std::size_t max,
+                                           std::chrono::microseconds wait) override {
+    try {
+      const auto deliveries = reader_.Poll(max, wait);
+      events_->Polled(options_, reader_.summary());
+      return deliveries;
+    } catch (...) {
+      // Lost entries are acknowledged by now, so nobody would hear of them again.
+      if (!reader_.summary().lost_ids.empty()) events_->Polled(options_, reader_.summary());
+      throw;
+    }
+  }
+  void Ack(std::span<const summa_str> delivery_ids) override { reader_.Ack(delivery_ids); }
+
+ private:
+  const GroupReaderOptions options_;
+  BusEvents* const events_;
+  GroupReader reader_;
+};
+
+void RequireStreamName(std::string_view stream) {
+  if (IsStreamName(stream)) return;
+  throw Error(SUMMA_E_USAGE, "SH-0605", "\"" + std::string(stream) + "\" is no name of a stream",
+              "use 1 to 200 of the characters A-Z a-z 0-9 . _ -");
+}
+
+void RequireGroupName(std::string_view what, std::string_view name) {
+  if (!name.empty() && name.size() <= kMaximumGroupName) return;
+  throw Error(
+      SUMMA_E_USAGE, "SH-0605",
+      "the name of the " + std::string(what) + " has " + std::to_string(name.size()) + " bytes",
+      "give it a name of 1 to 200 bytes");
+}
+
+}  // namespace
+
+RedisBus::RedisBus(RedisBusOptions options, BusEvents* events)
+    : options_(std::move(options)),
+      events_(events),
+      publish_connection_(MakeConnectionOptions("publish")),
+      writer_(publish_connection_, options_.writer),
+      ping_connection_(MakeConnectionOptions("ping")) {}
+
+ConnectionOptions RedisBus::MakeConnectionOptions(const std::string& purpose) {
+  ConnectionOptions connection;
+  connection.url = options_.url;
+  if (!options_.client_name.empty()) connection.client_name = options_.client_name + ":" + purpose;
+  connection.connect_timeout = options_.connect_timeout;
+  connection.command_timeout = options_.command_timeout;
+  connection.stop_fd = stop_.descriptor();
+  connection.on_event = [events = events_, purpose](ConnectionEvent event,
+                                                    const std::string& reason) {
+    events->ConnectionChanged(purpose, event, reason);
+  };
+  return connection;
+}
+
+void RedisBus::Publish(std::span<const summa_bus_message> messages,
+                       std::span<summa_bus_receipt> receipts) {
+  const std::lock_guard lock(publish_mutex_);
+  const auto begin = std::chrono::steady_clock::now();
+  const std::optional<Error> failure = writer_.Publish(messages, receipts);
+  events_->Published(writer_.summary(), std::chrono::steady_clock::now() - begin);
+  if (failure) throw *failure;
+}
+
+std::unique_ptr<Subscription> RedisBus::Subscribe(std::string_view stream, std::string_view group,
+                                                  std::string_view consumer) {
+  RequireStreamName(stream);
+  RequireGroupName("group", group);
+  RequireGroupName("consumer", consumer);
+  GroupReaderOptions reader;
+  reader.key_prefix = options_.writer.key_prefix;
+  reader.stream = stream;
+  reader.group = group;
+  reader.consumer = consumer;
+  reader.block_time = options_.block_time;
+  return std::make_unique<GroupSubscription>(MakeConnectionOptions("subscribe"), std::move(reader),
+                                             events_);
+}
+
+void RedisBus::Ping() {
+  const std::lock_guard lock(ping_mutex_);
+  ping_connection_.Ensure();
+  const Reply reply = ping_connection_.Command({"PING"});
+  if (IsError(*reply)) ping_connection_.ThrowServerError(Text(*reply));
+}
+
+void RedisBus::Read(std::string_view stream, std::string_view after, std::size_t count,
+                    const std::function<bool(const summa_bus_delivery&)>& on_message) {
+  RequireStreamName(stream);
+  MakeReader().Read(stream, after, count, on_message);
+}
+
+StreamReader RedisBus::MakeReader() {
+  return StreamReader(MakeConnectionOptions("read"), options_.writer.key_prefix);
+}
+
+}  // namespace summa::bus_redis

@@ -1,0 +1,81 @@
+// summa.bus/1 on Redis streams. Connects when it is first used, so it can be made while Redis is
+// down.
+//
+// Thread-safe; publishing, pinging, every read and every subscription have a connection of their
+// own, so none of them waits for another. Subscriptions must end before the bus does. Throws
+// summa::Error as the parts do (connection.hpp, group_reader.hpp, stream_reader.hpp), and
+// SUMMA_E_USAGE SH-0605 for names that the bus does not take.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <summa/bus.hpp>
+#include <vector>
+
+#include "plugins/bus-redis/connection.hpp"
+#include "plugins/bus-redis/group_reader.hpp"
+#include "plugins/bus-redis/stop_signal.hpp"
+#include "plugins/bus-redis/stream_reader.hpp"
+#include "plugins/bus-redis/stream_writer.hpp"
+
+namespace summa::bus_redis {
+
+// What happens on the bus, for metrics and log. Called in the thread that does it, at once from
+// several.
+class BusEvents {
+ public:
+  virtual ~BusEvents() = default;
+  // purpose: "publish", "ping", "read" or "subscribe".
+  virtual void ConnectionChanged(std::string_view /*purpose*/, ConnectionEvent /*event*/,
+                                 const std::string& /*reason*/) {}
+  virtual void Published(const PublishSummary& /*summary*/,
+                         std::chrono::duration<double> /*took*/) {}
+  virtual void Polled(const GroupReaderOptions& /*reader*/, const PollSummary& /*summary*/) {}
+};
+
+struct RedisBusOptions {
+  RedisUrl url;
+  std::string client_name;
+  std::chrono::microseconds connect_timeout{2'000'000};
+  std::chrono::microseconds command_timeout{5'000'000};
+  std::chrono::microseconds block_time{1'000'000};
+  StreamWriterOptions writer;  // key_prefix of the whole bus stands here
+};
+
+class RedisBus final : public Bus {
+ public:
+  // `events` is borrowed and must outlive the bus.
+  RedisBus(RedisBusOptions options, BusEvents* events);
+
+  std::uint64_t MaxMessageBytes() const override { return options_.writer.max_message_bytes; }
+  void Publish(std::span<const summa_bus_message> messages,
+               std::span<summa_bus_receipt> receipts) override;
+  std::unique_ptr<Subscription> Subscribe(std::string_view stream, std::string_view group,
+                                          std::string_view consumer) override;
+  void Ping() override;
+  void Read(std::string_view stream, std::string_view after, std::size_t count,
+            const std::function<bool(const summa_bus_delivery&)>& on_message) override;
+
+  // A reader with a connection of its own, for commands. It must end before the bus does.
+  StreamReader MakeReader();
+  // Ends every wait for Redis, now and later, with SUMMA_E_CANCELLED.
+  void Stop() { stop_.Raise(); }
+
+ private:
+  ConnectionOptions MakeConnectionOptions(const std::string& purpose);
+
+  const RedisBusOptions options_;
+  BusEvents* const events_;
+  StopSignal stop_;
+
+  std::mutex publish_mutex_;
+  Connection publish_connection_;
+  StreamWriter writer_;
+
+  std::mutex ping_mutex_;
+  Connection ping_connection_;
+};
+
+}  // namespace summa::bus_redis

@@ -1,0 +1,90 @@
+// Publishes batches: pipelined XADD with a receipt per message, order kept per stream.
+//
+// A batch is cut into windows (at most 1,000 messages and max_pipeline_bytes), each answered before
+// the next is sent. Within a window the messages of one stream go as one MULTI ... EXEC: Redis then
+// takes them all or none. Without it an error that goes away in the middle (a full Redis that got
+// room) would let later messages in before the failed one, and a retry would turn them round. The
+// transaction costs nothing that can be measured; a Lua script costs a quarter of the rate.
+//
+// After the first failed message of a stream everything behind it of that stream is UNSENT, also
+// in later windows. A lost connection leaves everything unanswered UNSENT: it may have arrived.
+//
+// One thread at a time. Errors: never thrown for a message; see Publish.
+#pragma once
+
+#include <summa/abi/bus.h>
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <summa/error.hpp>
+#include <vector>
+
+#include "plugins/bus-redis/connection.hpp"
+#include "plugins/bus-redis/message_fields.hpp"
+
+namespace summa::bus_redis {
+
+// More brings little (proved: 1,000 at a time is within 10% of 10,000), but a longer wait before
+// the first receipt.
+inline constexpr std::size_t kMaximumWindowMessages = 1000;
+
+struct StreamWriterOptions {
+  std::string key_prefix;
+  std::uint64_t max_message_bytes = 1 << 20;
+  std::size_t max_pipeline_bytes = 4 << 20;
+};
+
+struct PublishSummary {
+  std::size_t confirmed = 0, refused = 0, stream_fault = 0, unsent = 0;
+  std::uint64_t confirmed_bytes = 0;  // of payloads
+};
+
+class StreamWriter {
+ public:
+  StreamWriter(Connection& connection, StreamWriterOptions options);
+
+  // Fills every receipt. The error is set when the bus is away; it is the reason of UNSENT.
+  std::optional<Error> Publish(std::span<const summa_bus_message> messages,
+                               std::span<summa_bus_receipt> receipts);
+  const PublishSummary& summary() const { return summary_; }  // of the last Publish
+
+ private:
+  struct Stream {
+    std::string_view name;
+    std::string key;
+    bool failed = false;              // a message of it failed in this batch
+    std::vector<std::size_t> window;  // indices into the batch, in order
+  };
+
+  void ProbeTransactions();
+  [[noreturn]] void RefuseTransactions(std::string_view reason);
+  void AssignStreams();
+  bool CheckMessage(std::size_t index, Stream& stream);
+  std::size_t FillWindow(std::size_t from);
+  void SendWindow();
+  void SendStream(const Stream& stream);
+  void ReadStream(Stream& stream, Connection::Deadline deadline);
+  void ReadTransaction(Stream& stream, Connection::Deadline deadline);
+  void ReadResults(Stream& stream, const redisReply& results);
+  void Confirm(std::size_t index);
+  void Fail(Stream& stream, std::size_t index, std::int32_t outcome, std::string_view reason);
+  void FailStream(Stream& stream, std::size_t index, std::string_view server_text);
+
+  Connection& connection_;
+  const StreamWriterOptions options_;
+  AddCommand add_;
+  std::uint64_t probed_generation_ = 0;  // of the connection whose login is known to allow MULTI
+
+  // Of the batch under way.
+  std::span<const summa_bus_message> messages_;
+  std::span<summa_bus_receipt> receipts_;
+  std::vector<Stream> streams_;
+  std::vector<std::size_t> stream_of_;  // per message
+  std::vector<std::size_t> window_;     // streams with messages in this window
+  std::string server_error_;            // the server itself refused: stop after this window
+  PublishSummary summary_;
+};
+
+}  // namespace summa::bus_redis
