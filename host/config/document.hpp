@@ -22,9 +22,10 @@ struct Location {
 struct Diagnostic {
   std::string code;  // "SH-0201"
   Location where;
-  std::string path;     // "plugins.outbox.batch_size"; empty: the file itself
-  std::string problem;  // one sentence, without the final point
-  std::string fix;      // one sentence; may be empty
+  std::string path;      // "plugins.outbox.batch_size"; empty: the file itself
+  std::string problem;   // one sentence, without the final point
+  std::string fix;       // one sentence; may be empty
+  bool warning = false;  // said, but does not refuse the configuration
 };
 using Diagnostics = std::vector<Diagnostic>;
 std::string ToText(const Diagnostic& diagnostic);
@@ -37,6 +38,9 @@ struct Node {
   Location where;               // of the value; of its key when the value is empty
   std::string text;             // scalar: the text as written, unquoted
   bool quoted = false;          // scalar: was quoted or a block
+  bool interpolated = false;    // scalar: has text of the environment or of a file in it
+  bool secret = false;          // scalar: has text of a file in it (never printed)
+  bool unusable = false;        // its problem is already reported: nothing more is said about it
   std::vector<Node> items;      // list
   std::vector<Member> members;  // map, in the order of the file
 

@@ -44,6 +44,7 @@ struct Schema {
   bool nullable = false;
   bool secret = false;
   std::optional<std::string> default_text;  // as written in the schema
+  std::vector<std::string> default_items;   // list of scalars: its default
   std::optional<std::string> min_text, max_text;
   std::vector<std::string> values;  // enum
   std::string pattern;              // string: ECMAScript regular expression for the whole value
@@ -67,7 +68,8 @@ struct Value {
   bool null = true;
   bool from_default = false;
   bool secret = false;
-  Location where;       // of the value in the file; line 0 for a default
+  bool unusable = false;  // has a problem that is reported
+  Location where;         // of the value in the file; line 0 for a default
   std::string text;     // normalised: durations in integer microseconds, sizes in bytes, true/false
   std::string written;  // as the operator wrote it (after interpolation), or the default's text
   std::vector<Value> items;

@@ -1,0 +1,179 @@
+#include "host/config/configuration.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <stdexcept>
+#include <utility>
+
+#include "host/config/settings.hpp"
+#include "host_schema.hpp"
+
+namespace summa::host {
+namespace {
+
+// The file without what depends on manifests, so that the host's schema can judge the rest.
+Node HostPart(const Node& root) {
+  Node part = root;
+  for (Node::Member& member : part.members) {
+    const bool open = member.name == "plugins" || member.name == "schedules";
+    const Schema* schema = open ? HostSchema().Find(member.name) : nullptr;
+    if (schema == nullptr) continue;
+    std::erase_if(member.value.members,
+                  [&](const Node::Member& inner) { return schema->Find(inner.name) == nullptr; });
+  }
+  return part;
+}
+
+DatabaseSection ReadDatabase(const Value& value) {
+  DatabaseSection database;
+  database.ledger_url = value.String("database.ledger.url");
+  database.schema = value.String("database.ledger.schema");
+  database.pool = static_cast<int>(value.Integer("database.ledger.pool"));
+  const std::string layout = value.String("database.ledger.layout");
+  if (layout == "plan") database.layout = DatabaseSection::Layout::kPlan;
+  if (layout == "deployed") database.layout = DatabaseSection::Layout::kDeployed;
+  database.read_url = value.String("database.read.url", database.ledger_url);
+  database.migrate_automatically = value.String("database.migrate") == "auto";
+  return database;
+}
+
+Value* FindMutable(Value& value, std::string_view first, std::string_view second) {
+  for (auto& [name, member] : value.members) {
+    if (name != first) continue;
+    for (auto& [inner, found] : member.members) {
+      if (inner == second) return &found;
+    }
+  }
+  return nullptr;
+}
+
+HostSettings ReadHost(Value& value, const Environment& environment, Diagnostics& diagnostics) {
+  HostSettings host;
+  if (Value* name = FindMutable(value, "host", "name"); name != nullptr && name->null) {
+    const std::string local = environment("HOSTNAME").value_or("");
+    name->text = local.empty() ? "local" : local;
+    name->written = name->text;
+    name->null = name->unusable;
+  }
+  host.name = value.String("host.name");
+  host.listen = value.String("host.listen");
+  host.token_file = value.String("host.token_file");
+  host.drain_timeout_microseconds = value.Integer("host.drain_timeout");
+  const std::size_t colon = host.listen.rfind(':');
+  if (colon == std::string::npos) return host;  // reported
+  host.listen_address = host.listen.substr(0, colon);
+  if (host.listen_address.starts_with('[')) {
+    host.listen_address = host.listen_address.substr(1, host.listen_address.size() - 2);
+  }
+  const char* end = host.listen.data() + host.listen.size();
+  std::from_chars(host.listen.data() + colon + 1, end, host.listen_port);
+  if (host.listen_port > 65535) {
+    diagnostics.push_back({"SH-0202", value.Find("host.listen")->where, "host.listen",
+                           "port " + host.listen.substr(colon + 1) + " is above the maximum 65535",
+                           "Write a port from 1 to 65535, or 0 for any free one"});
+  }
+  return host;
+}
+
+// What a file that could only be read in part makes look missing, though it may well be there.
+void DropGuesses(Diagnostics& diagnostics, std::size_t from) {
+  const bool broken =
+      std::any_of(diagnostics.begin(), diagnostics.begin() + static_cast<std::ptrdiff_t>(from),
+                  [](const Diagnostic& d) { return d.code == "SH-0210" || d.code == "SH-0212"; });
+  if (!broken) return;
+  const auto guess = [](const Diagnostic& d) {
+    return d.code == "SH-0207" || d.code == "SH-0214" || d.code == "SH-0218";
+  };
+  diagnostics.erase(std::remove_if(diagnostics.begin() + static_cast<std::ptrdiff_t>(from),
+                                   diagnostics.end(), guess),
+                    diagnostics.end());
+}
+
+}  // namespace
+
+const Schema& HostSchema() {
+  static const Schema schema = [] {
+    Diagnostics diagnostics;
+    const Node root = ParseDocument(embedded::host_schema, "host-schema.yaml", diagnostics);
+    Schema read = ReadSchema(root, "", diagnostics);
+    if (!diagnostics.empty()) throw std::logic_error(ToText(diagnostics.front()));
+    return read;
+  }();
+  return schema;
+}
+
+const Manifest* FindManifest(const std::vector<Manifest>& manifests, std::string_view id) {
+  for (const Manifest& manifest : manifests) {
+    if (manifest.id == id) return &manifest;
+  }
+  return nullptr;
+}
+
+const PluginSettings* Configuration::FindPlugin(std::string_view id) const {
+  for (const PluginSettings& plugin : plugins) {
+    if (plugin.id == id) return &plugin;
+  }
+  return nullptr;
+}
+
+const WorkerSettings* Configuration::FindWorker(std::string_view id) const {
+  for (const WorkerSettings& worker : workers) {
+    if (worker.id == id) return &worker;
+  }
+  return nullptr;
+}
+
+bool LoadResult::ok() const {
+  return std::all_of(diagnostics.begin(), diagnostics.end(),
+                     [](const Diagnostic& diagnostic) { return diagnostic.warning; });
+}
+
+LoadResult LoadConfiguration(std::string_view text, const std::string& file,
+                             const Environment& environment,
+                             const std::vector<Manifest>& manifests) {
+  LoadResult result;
+  Configuration& configuration = result.configuration;
+  Diagnostics& diagnostics = result.diagnostics;
+  configuration.file = file;
+
+  Node root = ParseDocument(text, file, diagnostics);
+  const std::size_t of_reading = diagnostics.size();
+  Interpolate(root, environment, diagnostics);
+
+  const Node host_part = HostPart(root);
+  configuration.value = Validate(HostSchema(), &host_part, "", diagnostics);
+  configuration.database = ReadDatabase(configuration.value);
+  configuration.host = ReadHost(configuration.value, environment, diagnostics);
+  configuration.log = {configuration.value.String("log.level"),
+                       configuration.value.String("log.format")};
+  const Value* share = configuration.value.Find("schedules.share_with_node");
+  if (share != nullptr && !share->null) configuration.share_with_node = share->text == "true";
+
+  LoadPlugins(root.Find("plugins"), manifests, configuration, diagnostics);
+  LoadSchedules(root.Find("schedules"), manifests, configuration, diagnostics);
+
+  DropGuesses(diagnostics, of_reading);
+  std::stable_sort(
+      diagnostics.begin(), diagnostics.end(), [](const Diagnostic& a, const Diagnostic& b) {
+        return std::pair(a.where.line, a.where.column) < std::pair(b.where.line, b.where.column);
+      });
+  return result;
+}
+
+std::string ConfigurationJsonSchema(const std::vector<Manifest>& manifests) {
+  Schema schema = HostSchema();
+  for (auto& [name, section] : schema.keys) {
+    if (name != "plugins" && name != "schedules") continue;
+    section.any_key.reset();
+    for (const Manifest& manifest : manifests) {
+      if (name == "plugins") section.keys.emplace_back(manifest.id, PluginSchema(manifest));
+      if (name == "plugins") continue;
+      for (const WorkerDeclaration& worker : manifest.workers) {
+        section.keys.emplace_back(worker.id, WorkerSchema(worker));
+      }
+    }
+  }
+  return ToJsonSchema(schema, "summa-host configuration");
+}
+
+}  // namespace summa::host

@@ -1,0 +1,111 @@
+// The configuration of one host, complete and checked: what summa.yaml says, what the environment
+// fills in, and the defaults of the host and of every plugin's manifest.
+//
+// Everything here is pure but FindConfigurationFile, LoadConfigurationFile and the files that
+// ${file:...} names. Thread-safe; nothing is kept.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/config/document.hpp"
+#include "host/config/interpolate.hpp"
+#include "host/config/schema.hpp"
+#include "host/plugin/manifest.hpp"
+
+namespace summa::host {
+
+struct DatabaseSection {
+  enum class Layout { kAuto, kPlan, kDeployed };
+  std::string ledger_url;
+  std::string schema;
+  int pool = 0;
+  Layout layout = Layout::kAuto;
+  std::string read_url;  // the ledger's when none is given
+  bool migrate_automatically = false;
+};
+
+struct HostSettings {
+  std::string name;
+  std::string listen;          // as written: "127.0.0.1:9464"
+  std::string listen_address;  // "127.0.0.1", "::1"
+  int listen_port = 0;         // 0: any free port
+  std::string token_file;      // empty: none
+  std::int64_t drain_timeout_microseconds = 0;
+};
+
+struct LogSettings {
+  std::string level;   // trace | debug | info | warn | error
+  std::string format;  // text | json
+};
+
+struct UseSetting {
+  std::string provider;  // id of a plugin
+  Location where;
+};
+
+struct PluginSettings {
+  std::string id;
+  Location where;  // of its key
+  bool enabled = true;
+  std::map<std::string, UseSetting> use;  // alias -> provider
+  Value config;                           // its own part: a map, without `use` and `enabled`
+};
+
+struct WorkerSettings {
+  std::string id;
+  std::string plugin;
+  WorkerDeclaration::Kind kind = WorkerDeclaration::Kind::kPeriodic;
+  bool enabled = true;
+  bool lease = true;
+  std::int64_t interval_microseconds = 0;   // periodic
+  std::optional<std::int64_t> at_seconds;   // periodic: seconds after midnight, UTC
+  double jitter = 0;                        // periodic: 0.25 for 25%
+  bool run_missed_once = true;              // periodic
+  std::int64_t idle_poll_microseconds = 0;  // continuous
+  std::int64_t lease_ttl_microseconds = 0;
+  std::int64_t max_run_microseconds = 0;  // 0: no limit
+};
+
+struct Configuration {
+  std::string file;
+  DatabaseSection database;
+  HostSettings host;
+  LogSettings log;
+  std::vector<PluginSettings> plugins;  // in the order of the file, disabled ones too
+  std::vector<WorkerSettings> workers;  // of all enabled plugins, disabled ones too
+  std::optional<bool> share_with_node;  // nothing: as the layout says
+  Value value;                          // everything as one map, for PrintConfiguration
+
+  const PluginSettings* FindPlugin(std::string_view id) const;
+  const WorkerSettings* FindWorker(std::string_view id) const;
+};
+
+struct LoadResult {
+  Configuration configuration;  // complete only when ok()
+  Diagnostics diagnostics;      // in the order of the file
+  bool ok() const;              // nothing but warnings
+};
+
+// `manifests`: of all installed plugins. `file` is the name used in messages.
+LoadResult LoadConfiguration(std::string_view text, const std::string& file,
+                             const Environment& environment,
+                             const std::vector<Manifest>& manifests);
+// Throws Failure SH-0221 when the file cannot be read.
+LoadResult LoadConfigurationFile(const std::string& path, const Environment& environment,
+                                 const std::vector<Manifest>& manifests);
+
+// `given` (-c; may be empty), else SUMMA_CONFIG, ./summa.yaml, /etc/summa/summa.yaml. A file that
+// was named must exist. Throws Failure SH-0200 that says where it looked.
+std::string FindConfigurationFile(const std::string& given, const Environment& environment);
+
+// The effective configuration as YAML; a comment names the origin of each value. Secrets are ***.
+std::string PrintConfiguration(const Configuration& configuration);
+// JSON Schema of the whole file with the plugins that `manifests` describe.
+std::string ConfigurationJsonSchema(const std::vector<Manifest>& manifests);
+
+}  // namespace summa::host

@@ -1,0 +1,172 @@
+// JSON Schema (draft 2020-12) of a schema, so that editors complete keys and mark mistakes.
+#include <charconv>
+#include <summa/json.hpp>
+
+#include "host/config/schema.hpp"
+
+namespace summa::host {
+namespace {
+
+// Any value may come from the environment: ${VAR}.
+constexpr std::string_view kInterpolated = "\\$\\{.+\\}";
+
+void Describe(JsonWriter& json, const Schema& schema);
+
+void Bounds(JsonWriter& json, const Schema& schema, const char* low, const char* high) {
+  if (schema.min_text) json.Key(low).Raw(*schema.min_text);
+  if (schema.max_text) json.Key(high).Raw(*schema.max_text);
+}
+
+void Alternatives(JsonWriter& json, const Schema& schema, std::string_view type) {
+  json.Key("anyOf").BeginArray();
+  json.BeginObject().Member("type", type);
+  if (type != "boolean") Bounds(json, schema, "minimum", "maximum");
+  json.EndObject();
+  json.BeginObject().Member("type", "string").Member("pattern", kInterpolated).EndObject();
+  if (schema.nullable) json.BeginObject().Member("type", "null").EndObject();
+  json.EndArray();
+}
+
+void Type(JsonWriter& json, std::string_view type, bool nullable) {
+  json.Key("type");
+  if (!nullable) {
+    json.Value(type);
+    return;
+  }
+  json.BeginArray().Value(type).Value("null").EndArray();
+}
+
+void Text(JsonWriter& json, const Schema& schema, std::string_view pattern) {
+  Type(json, "string", schema.nullable);
+  if (!pattern.empty()) {
+    json.Member("pattern", "^(?:" + std::string(pattern) + ")$|" + std::string(kInterpolated));
+  }
+}
+
+void Enum(JsonWriter& json, const Schema& schema) {
+  json.Key("anyOf").BeginArray().BeginObject().Key("enum").BeginArray();
+  for (const std::string& value : schema.values) json.Value(value);
+  if (schema.nullable) json.Null();
+  json.EndArray().EndObject();
+  json.BeginObject().Member("type", "string").Member("pattern", kInterpolated).EndObject();
+  json.EndArray();
+}
+
+void Map(JsonWriter& json, const Schema& schema) {
+  Type(json, "object", true);  // a key with nothing after it is an empty map
+  json.Key("properties").BeginObject();
+  for (const auto& [name, member] : schema.keys) {
+    json.Key(name);
+    Describe(json, member);
+  }
+  json.EndObject();
+  json.Key("additionalProperties");
+  if (schema.any_key) {
+    Describe(json, *schema.any_key);
+  } else {
+    json.Value(false);
+  }
+  bool any = false;
+  for (const auto& [name, member] : schema.keys) any = any || member.required;
+  if (!any) return;
+  json.Key("required").BeginArray();
+  for (const auto& [name, member] : schema.keys) {
+    if (member.required) json.Value(name);
+  }
+  json.EndArray();
+}
+
+void List(JsonWriter& json, const Schema& schema) {
+  Type(json, "array", schema.nullable);
+  if (schema.items) {
+    json.Key("items");
+    Describe(json, *schema.items);
+  }
+  Bounds(json, schema, "minItems", "maxItems");
+}
+
+void Default(JsonWriter& json, const Schema& schema) {
+  if (schema.secret) return;
+  if (schema.type == Schema::Type::kList) {
+    if (schema.default_items.empty()) return;
+    json.Key("default").BeginArray();
+    for (const std::string& item : schema.default_items) json.Value(item);
+    json.EndArray();
+    return;
+  }
+  if (!schema.default_text) return;
+  json.Key("default");
+  const bool bare = schema.type == Schema::Type::kInteger || schema.type == Schema::Type::kNumber ||
+                    schema.type == Schema::Type::kBoolean;
+  if (bare) {
+    json.Raw(*schema.default_text);
+  } else {
+    json.Value(*schema.default_text);
+  }
+}
+
+std::string Help(const Schema& schema) {
+  std::string help = schema.help;
+  const auto add = [&](const std::string& more) { help += (help.empty() ? "" : " ") + more; };
+  const bool units = schema.type == Schema::Type::kDuration || schema.type == Schema::Type::kSize;
+  if (units && schema.min_text) add("At least " + *schema.min_text + ".");
+  if (units && schema.max_text) add("At most " + *schema.max_text + ".");
+  if (!schema.replaced_by.empty()) add("Use " + schema.replaced_by + " instead.");
+  return help;
+}
+
+void TypeOf(JsonWriter& json, const Schema& schema) {
+  switch (schema.type) {
+    case Schema::Type::kInteger:
+      return Alternatives(json, schema, "integer");
+    case Schema::Type::kNumber:
+      return Alternatives(json, schema, "number");
+    case Schema::Type::kBoolean:
+      return Alternatives(json, schema, "boolean");
+    case Schema::Type::kDuration:
+      return Text(json, schema, "[0-9]+(\\.[0-9]+)?[ \\t]*(ms|s|m|h|d)");
+    case Schema::Type::kSize:
+      return Text(json, schema, "[0-9]+[ \\t]*([kKMGT]?B|[KMGT]iB)");
+    case Schema::Type::kEnum:
+      return Enum(json, schema);
+    case Schema::Type::kList:
+      return List(json, schema);
+    case Schema::Type::kMap:
+      return Map(json, schema);
+    default:
+      Text(json, schema, schema.pattern);
+      Bounds(json, schema, "minLength", "maxLength");
+  }
+}
+
+void Members(JsonWriter& json, const Schema& schema) {
+  TypeOf(json, schema);
+  Default(json, schema);
+  const std::string help = Help(schema);
+  if (!help.empty()) json.Member("description", help);
+  if (schema.deprecated) json.Member("deprecated", true);
+  if (schema.examples.empty()) return;
+  json.Key("examples").BeginArray();
+  for (const std::string& example : schema.examples) json.Value(example);
+  json.EndArray();
+}
+
+void Describe(JsonWriter& json, const Schema& schema) {
+  json.BeginObject();
+  Members(json, schema);
+  json.EndObject();
+}
+
+}  // namespace
+
+std::string ToJsonSchema(const Schema& schema, std::string_view title) {
+  JsonWriter json;
+  json.BeginObject();
+  json.Member("$schema", "https://json-schema.org/draft/2020-12/schema");
+  json.Member("title", title);
+  Members(json, schema);
+  json.EndObject();
+  return json.Take();
+}
+
+}  // namespace summa::host

@@ -1,0 +1,22 @@
+// Small questions about text that reading a configuration needs. Pure functions, thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace summa::host {
+
+// The offset of the first byte that is not part of valid UTF-8.
+std::optional<std::size_t> FindInvalidUtf8(std::string_view text);
+// Characters (code points) of a UTF-8 text.
+std::size_t CountCharacters(std::string_view text);
+// "a, b, c"
+std::string Join(const std::vector<std::string>& words);
+// The text with passwords replaced by ***: those in the user part of URLs, and those given as
+// parameters (password=..., token=...). Rather hides too much than too little.
+std::string RedactUrl(std::string_view url);
+
+}  // namespace summa::host
