@@ -1,0 +1,5 @@
+summa_test(plugin_manifest_test SOURCES plugin_manifest_test.cpp LIBRARIES summa_host_core LABELS plugin)
+summa_test(plugin_graph_test SOURCES plugin_graph_test.cpp LIBRARIES summa_host_core LABELS plugin)
+summa_test(plugin_discovery_test SOURCES plugin_discovery_test.cpp LIBRARIES summa_host_core LABELS plugin)
+summa_test(plugin_config_view_test SOURCES plugin_config_view_test.cpp LIBRARIES summa_host_core LABELS plugin)
+add_dependencies(plugin_discovery_test broken-good broken-newer-abi broken-ring-a)

@@ -1,0 +1,255 @@
+#include "host/plugin/graph.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace summa::host {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+// Installed plugins without files.
+class Installed {
+ public:
+  Manifest& Add(const std::string& id, std::vector<std::string> required = {},
+                std::vector<std::string> provided = {}) {
+    PluginFile file;
+    file.path = "/p/" + id + ".so";
+    file.manifest.emplace();
+    file.manifest->id = id;
+    for (std::string& service : required) {
+      const std::string name = service.substr(0, service.find('/'));
+      file.manifest->requires_services.push_back(
+          {service, name.substr(name.rfind('.') + 1), false});
+    }
+    file.manifest->provides = std::move(provided);
+    discovery.files.push_back(std::move(file));
+    return *discovery.files.back().manifest;
+  }
+  Discovery discovery;
+};
+
+EnabledPlugin On(const std::string& id, std::map<std::string, std::string> use = {}) {
+  EnabledPlugin plugin{id, "", {}, {}};
+  for (const auto& [alias, provider] : use) plugin.use[alias] = {provider, "summa.yaml:7:9"};
+  return plugin;
+}
+
+std::vector<std::string> Order(const Plan& plan) {
+  std::vector<std::string> ids;
+  for (const PlannedPlugin& plugin : plan.order) ids.push_back(plugin.id);
+  return ids;
+}
+
+// "id: SH-0108 text" of every refusal.
+std::vector<std::string> Refusals(const Plan& plan) {
+  std::vector<std::string> texts;
+  for (const RefusedPlugin& plugin : plan.refused) {
+    for (const Error& error : plugin.errors) texts.push_back(plugin.id + ": " + ToText(error));
+  }
+  return texts;
+}
+
+Plan Make(const Installed& installed, const std::vector<EnabledPlugin>& enabled) {
+  return MakePlan(enabled, installed.discovery, "summa.yaml");
+}
+
+TEST(PluginGraph, ProvidersStartBeforeTheirUsersAndElseTheConfigurationDecides) {
+  Installed installed;
+  installed.Add("outbox", {"summa.bus/1"});
+  installed.Add("maintenance");
+  installed.Add("bus-redis", {}, {"summa.bus/1"});
+  installed.Add("projections", {"summa.bus/1", "example.cache/1"});
+  installed.Add("cache", {}, {"example.cache/1"});
+  const Plan plan = Make(installed, {On("projections"), On("outbox"), On("maintenance"),
+                                     On("bus-redis"), On("cache")});
+  EXPECT_THAT(Refusals(plan), IsEmpty());
+  EXPECT_THAT(Order(plan),
+              ElementsAre("maintenance", "bus-redis", "cache", "outbox", "projections"));
+  ASSERT_THAT(plan.order[3].bindings, SizeIs(1));
+  EXPECT_EQ(plan.order[3].bindings[0].provider, "bus-redis");
+  EXPECT_EQ(plan.order[3].bindings[0].alias, "bus");
+}
+
+TEST(PluginGraph, TheConfigurationChoosesBetweenProviders) {
+  Installed installed;
+  installed.Add("outbox", {"summa.bus/1"});
+  installed.Add("bus-redis", {}, {"summa.bus/1"});
+  installed.Add("bus-kafka", {}, {"summa.bus/1"});
+  const Plan chosen =
+      Make(installed, {On("outbox", {{"bus", "bus-kafka"}}), On("bus-redis"), On("bus-kafka")});
+  EXPECT_THAT(Order(chosen), ElementsAre("bus-redis", "bus-kafka", "outbox"));
+  EXPECT_EQ(chosen.order[2].bindings[0].provider, "bus-kafka");
+
+  const Plan open = Make(installed, {On("outbox"), On("bus-redis"), On("bus-kafka")});
+  EXPECT_THAT(Order(open), ElementsAre("bus-redis", "bus-kafka"));
+  EXPECT_THAT(Refusals(open),
+              ElementsAre("outbox: SH-0117 plugin \"outbox\" requires service summa.bus/1 as "
+                          "\"bus\"; several enabled plugins provide it: bus-redis, bus-kafka. Fix: "
+                          "Choose one in summa.yaml: plugins.outbox.use: { bus: bus-redis }"));
+}
+
+TEST(PluginGraph, AMissingServiceTellsInstalledFromNotInstalled) {
+  Installed installed;
+  installed.Add("outbox", {"summa.bus/1"});
+  EXPECT_THAT(Refusals(Make(installed, {On("outbox")})),
+              ElementsAre("outbox: SH-0108 plugin \"outbox\" requires service summa.bus/1 as "
+                          "\"bus\"; none of the enabled plugins provides it. Fix: Install a plugin "
+                          "that provides summa.bus/1: no installed plugin does"));
+  installed.Add("bus-redis", {}, {"summa.bus/1"});
+  installed.Add("bus-kafka", {}, {"summa.bus/1"});
+  EXPECT_THAT(Refusals(Make(installed, {On("outbox")})),
+              ElementsAre("outbox: SH-0108 plugin \"outbox\" requires service summa.bus/1 as "
+                          "\"bus\"; none of the enabled plugins provides it. Fix: Enable bus-kafka "
+                          "or bus-redis under plugins: in summa.yaml"));
+}
+
+TEST(PluginGraph, ServicesOfTheHostNeedNoPluginAndAnUnknownRevisionIsSaid) {
+  Installed installed;
+  installed.Add("a", {"summa.sql/1", "summa.log/1"});
+  installed.Add("b", {"summa.sql/2"});
+  const Plan plan = Make(installed, {On("a"), On("b")});
+  EXPECT_THAT(Order(plan), ElementsAre("a"));
+  EXPECT_THAT(plan.order[0].bindings, IsEmpty());
+  EXPECT_THAT(Refusals(plan),
+              ElementsAre("b: SH-0108 plugin \"b\" requires service summa.sql/2 as \"sql\"; this "
+                          "host offers summa.sql/1. Fix: Install releases of the plugin and of "
+                          "summa-host that fit together"));
+}
+
+TEST(PluginGraph, EveryWrongUseIsExplained) {
+  Installed installed;
+  installed.Add("outbox", {"summa.bus/1"});
+  installed.Add("bus-redis", {}, {"summa.bus/1"});
+  installed.Add("bus-kafka", {}, {"summa.bus/1"});
+  installed.Add("maintenance");
+  const auto refusals = [&](std::map<std::string, std::string> use) {
+    return Refusals(
+        Make(installed, {On("outbox", std::move(use)), On("bus-redis"), On("maintenance")}));
+  };
+  const std::string at = "outbox: SH-0118 summa.yaml:7:9: plugin \"outbox\"";
+  EXPECT_THAT(refusals({{"bus", "maintenance"}}),
+              ElementsAre(at + ": use.bus names plugin \"maintenance\", which does not provide "
+                               "summa.bus/1. Fix: Name one that does: bus-redis"));
+  EXPECT_THAT(refusals({{"bus", "bus-kafka"}}),
+              ElementsAre(at + ": use.bus names plugin \"bus-kafka\", which is not enabled. Fix: "
+                               "Enable bus-kafka under plugins: in summa.yaml"));
+  EXPECT_THAT(
+      refusals({{"bus", "bus-rediss"}}),
+      ElementsAre(at + ": use.bus names plugin \"bus-rediss\", which is not installed. Fix: "
+                       "Did you mean bus-redis?"));
+  EXPECT_THAT(
+      refusals({{"bus", "outbox"}}),
+      ElementsAre(at + ": use.bus names plugin \"outbox\", which is the plugin itself. Fix: "
+                       "Name another plugin"));
+  EXPECT_THAT(refusals({{"buss", "bus-redis"}}),
+              ElementsAre(at + " requires nothing named \"buss\", so `use` has no place for it. "
+                               "Fix: Did you mean bus?"));
+}
+
+TEST(PluginGraph, ARefusedPluginTakesDownOnlyThoseThatNeedIt) {
+  Installed installed;
+  installed.Add("outbox", {"summa.bus/1"});
+  installed.Add("bus-redis", {}, {"summa.bus/1"});
+  installed.Add("on-top", {"example.outbox/1"});
+  installed.discovery.files[0].manifest->provides = {"example.outbox/1"};
+  installed.Add("maintenance");
+  installed.discovery.files[1].refusals = {{"SH-0105", "too new", "", ""}};
+  const Plan plan =
+      Make(installed, {On("on-top"), On("outbox"), On("bus-redis"), On("maintenance")});
+  EXPECT_THAT(Order(plan), ElementsAre("maintenance"));
+  EXPECT_THAT(
+      Refusals(plan),
+      ElementsAre("on-top: SH-0121 plugin \"on-top\" needs example.outbox/1 from plugin "
+                  "\"outbox\", which is not available (SH-0121). Fix: Mend plugin \"outbox\" first",
+                  "outbox: SH-0121 plugin \"outbox\" needs summa.bus/1 from plugin \"bus-redis\", "
+                  "which is not available (SH-0105). Fix: Mend plugin \"bus-redis\" first",
+                  "bus-redis: SH-0105 too new"));
+}
+
+TEST(PluginGraph, AnOptionalProviderMayBeAbsentButNotWhenItWasChosen) {
+  Installed installed;
+  installed.Add("projections", {"summa.bus/1"}).requires_services[0].optional = true;
+  installed.Add("bus-redis", {}, {"summa.bus/1"});
+  EXPECT_THAT(Order(Make(installed, {On("projections")})), ElementsAre("projections"));
+
+  installed.discovery.files[1].refusals = {{"SH-0105", "too new", "", ""}};
+  const Plan without = Make(installed, {On("projections"), On("bus-redis")});
+  EXPECT_THAT(Order(without), ElementsAre("projections"));
+  EXPECT_THAT(without.order[0].bindings, IsEmpty());
+
+  const Plan chosen = Make(installed, {On("projections", {{"bus", "bus-redis"}}), On("bus-redis")});
+  EXPECT_THAT(Order(chosen), IsEmpty());
+}
+
+TEST(PluginGraph, OnlyTheRingAndThoseBehindItAreRefused) {
+  Installed installed;
+  installed.Add("behind", {"example.a/1"});
+  installed.Add("b", {"example.a/1"}, {"example.b/1"});
+  installed.Add("a", {"example.b/1"}, {"example.a/1"});
+  installed.Add("apart");
+  const Plan plan = Make(installed, {On("behind"), On("b"), On("a"), On("apart")});
+  EXPECT_THAT(Order(plan), ElementsAre("apart"));
+  const std::string ring =
+      "SH-0109 dependency ring: b → a → b (through example.a/1, example.b/1). Fix: Choose another "
+      "provider with `use`, or disable one of these plugins";
+  EXPECT_THAT(Refusals(plan),
+              ElementsAre("behind: SH-0121 plugin \"behind\" needs example.a/1 from plugin \"a\", "
+                          "which is not available (SH-0109). Fix: Mend plugin \"a\" first",
+                          "b: " + ring, "a: " + ring));
+}
+
+TEST(PluginGraph, TwoRingsAreBothShown) {
+  Installed installed;
+  installed.Add("a", {"x.b/1"}, {"x.a/1"});
+  installed.Add("b", {"x.a/1"}, {"x.b/1"});
+  installed.Add("c", {"x.d/1"}, {"x.c/1"});
+  installed.Add("d", {"x.c/1"}, {"x.d/1"});
+  const Plan plan = Make(installed, {On("a"), On("b"), On("c"), On("d")});
+  EXPECT_THAT(Refusals(plan), ElementsAre(HasSubstr("a → b → a"), HasSubstr("a → b → a"),
+                                          HasSubstr("c → d → c"), HasSubstr("c → d → c")));
+}
+
+TEST(PluginGraph, AWorkerIdAndAVerbHaveOneOwnerTheFirstInTheConfiguration) {
+  Installed installed;
+  installed.Add("one").workers.push_back({"cleanup", "S.", {}, true, 1, 0});
+  installed.Add("two").workers.push_back({"cleanup", "S.", {}, true, 1, 0});
+  installed.Add("three").commands.push_back({"greet", "S.", "", false, {}});
+  installed.Add("four").commands.push_back({"greet", "S.", "", false, {}});
+  const Plan plan = Make(installed, {On("two"), On("one"), On("three"), On("four")});
+  EXPECT_THAT(Order(plan), ElementsAre("two", "three"));
+  EXPECT_THAT(Refusals(plan),
+              ElementsAre("one: SH-0119 plugin \"one\" has a worker \"cleanup\", and so has plugin "
+                          "\"two\": they would share one lease. Fix: Enable only one of the two "
+                          "plugins",
+                          "four: SH-0120 plugin \"four\" adds the command \"greet\", and so does "
+                          "plugin \"three\". Fix: Enable only one of the two plugins"));
+}
+
+TEST(PluginGraph, AnEnabledPluginThatIsNotInstalledIsReportedAtItsPlace) {
+  Installed installed;
+  installed.Add("outbox");
+  installed.discovery.directories = {"/usr/lib/summa/plugins"};
+  EnabledPlugin misspelt = On("outbx");
+  misspelt.where = "summa.yaml:4:3";
+  EXPECT_THAT(Refusals(Make(installed, {misspelt})),
+              ElementsAre("outbx: SH-0101 summa.yaml:4:3: plugin \"outbx\": file not found. Looked "
+                          "in: /usr/lib/summa/plugins. Fix: Did you mean outbox?"));
+}
+
+TEST(PluginGraph, AProblemThatOthersFoundRefusesThePluginToo) {
+  Installed installed;
+  installed.Add("outbox");
+  EnabledPlugin plugin = On("outbox");
+  plugin.problems = {{"SH-0202", "99 is above the maximum 20", "", "summa.yaml:4:3"}};
+  const Plan plan = Make(installed, {plugin});
+  EXPECT_THAT(Order(plan), IsEmpty());
+  EXPECT_THAT(Refusals(plan),
+              ElementsAre("outbox: SH-0202 summa.yaml:4:3: 99 is above the maximum 20"));
+}
+
+}  // namespace
+}  // namespace summa::host

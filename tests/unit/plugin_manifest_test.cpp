@@ -1,0 +1,301 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "host/plugin/manifest.hpp"
+
+namespace summa::host {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr char kHead[] =
+    "manifest: 1\nid: greeter\nversion: 1.2.3\nsummary: Greets.\nabi: \"1.0\"\n";
+
+struct Reading {
+  Manifest manifest;
+  std::vector<std::string> problems;  // "path: problem"
+  Diagnostics diagnostics;
+};
+
+Reading Read(const std::string& text) {
+  Reading reading;
+  reading.manifest = ReadManifest(text, "plugin.yaml", reading.diagnostics);
+  for (const Diagnostic& diagnostic : reading.diagnostics) {
+    reading.problems.push_back(diagnostic.path + ": " + diagnostic.problem);
+  }
+  return reading;
+}
+
+std::string Repeat(const std::string& line, int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) {
+    std::string one = line;
+    const auto at = one.find('#');
+    if (at != std::string::npos) one.replace(at, 1, std::to_string(i));
+    text += one;
+  }
+  return text;
+}
+
+TEST(PluginManifest, ReadsEveryField) {
+  const Reading reading = Read(R"(manifest: 1
+id: outbox
+version: 0.1.0
+summary: Delivers the outbox.
+vendor: Summa
+url: https://example.com/outbox
+license: Apache-2.0
+stability: beta
+abi: "1.0"
+requires:
+  - { service: summa.sql/1 }
+  - { service: summa.bus/1, as: target, optional: true }
+provides: [{ service: example.cache/1 }]
+extensions: [summa.worker/1, summa.command/1, summa.status/1]
+workers:
+  - { id: outbox-processor, summary: Publishes., kind: continuous, lease: required, idle_poll: 20ms }
+  - { id: outbox-cleanup, summary: Deletes., kind: periodic, lease: none, interval: 6h }
+commands:
+  - verb: outbox verify
+    summary: Compares.
+    worker: outbox-processor
+    streams: true
+    options:
+      - { name: topic, positional: true, type: string, help: "Topic." }
+      - { name: since, type: duration, default: 48h, help: "How far back." }
+config:
+  batch_size: { type: integer, default: 1000, min: 1, max: 100000, help: "Rows per batch." }
+database: { reads: [ledger_event], writes: [outbox, summa_host.outbox_sent], creates: [] }
+metrics:
+  - { name: summa_outbox_pending, help: Rows that wait. }
+errors:
+  - { code: SH-0501, title: Refused, exit: 69, explanation: The bus said no., fix: Look at the bus. }
+)");
+  ASSERT_THAT(reading.problems, IsEmpty());
+  const Manifest& manifest = reading.manifest;
+  EXPECT_EQ(manifest.id, "outbox");
+  EXPECT_EQ(manifest.version, "0.1.0");
+  EXPECT_EQ(manifest.summary, "Delivers the outbox.");
+  EXPECT_EQ(manifest.vendor, "Summa");
+  EXPECT_EQ(manifest.url, "https://example.com/outbox");
+  EXPECT_EQ(manifest.license, "Apache-2.0");
+  EXPECT_EQ(manifest.stability, "beta");
+  EXPECT_EQ(manifest.abi_major, 1);
+  EXPECT_EQ(manifest.abi_minor, 0);
+  ASSERT_THAT(manifest.requires_services, SizeIs(2));
+  EXPECT_EQ(manifest.requires_services[0].alias, "sql");  // from the name of the service
+  EXPECT_FALSE(manifest.requires_services[0].optional);
+  EXPECT_EQ(manifest.requires_services[1].alias, "target");
+  EXPECT_TRUE(manifest.requires_services[1].optional);
+  EXPECT_THAT(manifest.provides, ElementsAre("example.cache/1"));
+  EXPECT_THAT(manifest.extensions,
+              ElementsAre("summa.worker/1", "summa.command/1", "summa.status/1"));
+  ASSERT_THAT(manifest.workers, SizeIs(2));
+  EXPECT_EQ(manifest.workers[0].kind, WorkerDeclaration::Kind::kContinuous);
+  EXPECT_TRUE(manifest.workers[0].lease);
+  EXPECT_EQ(manifest.workers[0].idle_poll_microseconds, 20'000);
+  EXPECT_EQ(manifest.workers[1].kind, WorkerDeclaration::Kind::kPeriodic);
+  EXPECT_FALSE(manifest.workers[1].lease);
+  EXPECT_EQ(manifest.workers[1].interval_microseconds, 21'600'000'000);
+  ASSERT_THAT(manifest.commands, SizeIs(1));
+  const CommandDeclaration& command = manifest.commands[0];
+  EXPECT_EQ(command.verb, "outbox verify");
+  EXPECT_EQ(command.worker, "outbox-processor");
+  EXPECT_TRUE(command.streams);
+  ASSERT_THAT(command.options, SizeIs(2));
+  EXPECT_TRUE(command.options[0].positional);
+  EXPECT_EQ(command.options[0].schema.type, Schema::Type::kString);
+  EXPECT_FALSE(command.options[1].positional);
+  EXPECT_EQ(command.options[1].schema.type, Schema::Type::kDuration);
+  EXPECT_EQ(command.options[1].schema.default_text, "48h");
+  EXPECT_EQ(command.options[1].schema.help, "How far back.");
+  ASSERT_NE(manifest.config.Find("batch_size"), nullptr);
+  EXPECT_EQ(manifest.config.Find("batch_size")->default_text, "1000");
+  EXPECT_THAT(manifest.reads, ElementsAre("ledger_event"));
+  EXPECT_THAT(manifest.writes, ElementsAre("outbox", "summa_host.outbox_sent"));
+  EXPECT_THAT(manifest.creates, IsEmpty());
+  EXPECT_THAT(manifest.metrics,
+              ElementsAre(::testing::Pair("summa_outbox_pending", "Rows that wait.")));
+  ASSERT_THAT(manifest.errors, SizeIs(1));
+  EXPECT_EQ(manifest.errors[0].exit_code, 69);
+}
+
+TEST(PluginManifest, TheSmallestManifestHasDefaults) {
+  const Reading reading = Read(kHead);
+  EXPECT_THAT(reading.problems, IsEmpty());
+  EXPECT_EQ(reading.manifest.stability, "draft");
+  EXPECT_EQ(reading.manifest.config.type, Schema::Type::kMap);
+  EXPECT_EQ(reading.manifest.text, kHead);
+}
+
+TEST(PluginManifest, ALaterRevisionIsSaidAloneWithoutGuessesAboutTheRest) {
+  EXPECT_THAT(Read("manifest: 2\nfoo: bar\n").problems,
+              ElementsAre("manifest: revision \"2\" is unknown; this host reads revision 1"));
+  EXPECT_THAT(Read("id: x\n").problems, ElementsAre("manifest: is missing"));
+}
+
+TEST(PluginManifest, EveryMissingFieldIsReportedAtOnce) {
+  EXPECT_THAT(Read("manifest: 1\n").problems,
+              ElementsAre("id: is missing", "version: is missing", "summary: is missing",
+                          "abi: is missing"));
+}
+
+TEST(PluginManifest, AMisspeltKeyIsReportedWithItsPlaceAndASuggestion) {
+  const Reading reading = Read(std::string(kHead) + "provide: []\n");
+  ASSERT_THAT(reading.diagnostics, SizeIs(1));
+  EXPECT_EQ(ToText(reading.diagnostics[0]),
+            "plugin.yaml:6:1: provide: unknown key. Did you mean provides?");
+  EXPECT_EQ(reading.diagnostics[0].code, "SH-0115");
+}
+
+TEST(PluginManifest, IdsHaveAFormAndALength) {
+  const auto problems = [](const std::string& id) {
+    return Read("manifest: 1\nid: " + id + "\nversion: 1.0.0\nsummary: S.\nabi: \"1.0\"\n")
+        .problems;
+  };
+  EXPECT_THAT(problems("com.example.greeter-2"), IsEmpty());
+  EXPECT_THAT(problems(std::string(63, 'a')), IsEmpty());
+  EXPECT_THAT(problems(std::string(64, 'a')),
+              ElementsAre("id: has 64 bytes; at most 63 are allowed"));
+  for (const char* id : {"Outbox", "-x", "a_b", "a/b", "\"a b\"", "\"a\\nb\""}) {
+    EXPECT_THAT(problems(id), SizeIs(1)) << id;
+  }
+}
+
+TEST(PluginManifest, AWorkerIdIsAtMostAHundredBytesBecauseItIsTheKeyOfALease) {
+  const auto problems = [](std::size_t length) {
+    return Read(std::string(kHead) + "extensions: [summa.worker/1]\nworkers:\n  - { id: " +
+                std::string(length, 'w') + ", summary: S., kind: periodic, interval: 1h }\n")
+        .problems;
+  };
+  EXPECT_THAT(problems(100), IsEmpty());
+  EXPECT_THAT(problems(101), ElementsAre("workers.id: has 101 bytes; at most 100 are allowed"));
+}
+
+TEST(PluginManifest, EachKindOfWorkerHasItsOwnPause) {
+  const auto problems = [](const std::string& rest) {
+    return Read(std::string(kHead) +
+                "extensions: [summa.worker/1]\nworkers:\n  - { id: w, summary: "
+                "S., " +
+                rest + " }\n")
+        .problems;
+  };
+  EXPECT_THAT(problems("kind: periodic, interval: 1h"), IsEmpty());
+  EXPECT_THAT(problems("kind: continuous, idle_poll: 1s"), IsEmpty());
+  EXPECT_THAT(problems("kind: periodic"), ElementsAre("workers.interval: is missing"));
+  EXPECT_THAT(problems("kind: continuous"), ElementsAre("workers.idle_poll: is missing"));
+  EXPECT_THAT(problems("kind: periodic, interval: 1h, idle_poll: 1s"),
+              ElementsAre("workers.idle_poll: is for continuous workers; this one is periodic"));
+  EXPECT_THAT(problems("kind: continuous, interval: 1h, idle_poll: 1s"),
+              ElementsAre("workers.interval: is for periodic workers; this one is continuous"));
+  EXPECT_THAT(problems("kind: periodic, interval: 0s"),
+              ElementsAre("workers.interval: \"0s\" is not a duration above zero"));
+  EXPECT_THAT(problems("kind: periodic, interval: 1h, lease: maybe"),
+              ElementsAre("workers.lease: \"maybe\" is not one of: required, none"));
+}
+
+TEST(PluginManifest, ThereIsALimitOnWorkersAndCommands) {
+  const std::string workers = "extensions: [summa.worker/1]\nworkers:\n";
+  const std::string line = "  - { id: w#, summary: S., kind: periodic, interval: 1h }\n";
+  EXPECT_THAT(Read(kHead + workers + Repeat(line, 64)).problems, IsEmpty());
+  EXPECT_THAT(Read(kHead + workers + Repeat(line, 65)).problems,
+              ::testing::Contains("workers: has 65 items; at most 64 are allowed"));
+  const std::string commands = "extensions: [summa.command/1]\ncommands:\n";
+  const std::string verb = "  - { verb: greet v#, summary: S. }\n";
+  EXPECT_THAT(Read(kHead + commands + Repeat(verb, 64)).problems, IsEmpty());
+  EXPECT_THAT(Read(kHead + commands + Repeat(verb, 65)).problems,
+              ::testing::Contains("commands: has 65 items; at most 64 are allowed"));
+}
+
+TEST(PluginManifest, VerbsOfTheHostCannotBeTaken) {
+  const auto problems = [](const std::string& verb) {
+    return Read(std::string(kHead) + "extensions: [summa.command/1]\ncommands:\n  - { verb: " +
+                verb + ", summary: S. }\n")
+        .problems;
+  };
+  EXPECT_THAT(problems("migrate partition-event-store"), IsEmpty());
+  EXPECT_THAT(problems("migrate"), SizeIs(1));
+  EXPECT_THAT(problems("config greet"),
+              ElementsAre("commands.verb: \"config greet\" belongs to summa-host itself"));
+}
+
+TEST(PluginManifest, NothingIsGivenTwice) {
+  const Reading reading = Read(std::string(kHead) + R"(requires:
+  - { service: summa.bus/1 }
+  - { service: example.bus/1 }
+provides: [{ service: a.b/1 }, { service: a.b/1 }]
+extensions: [summa.worker/1, summa.worker/1, summa.command/1]
+workers:
+  - { id: w, summary: S., kind: periodic, interval: 1h }
+  - { id: w, summary: S., kind: periodic, interval: 1h }
+commands:
+  - { verb: greet, summary: S. }
+  - { verb: greet, summary: S. }
+metrics: [{ name: summa_x, help: H. }, { name: summa_x, help: H. }]
+errors:
+  - { code: GR-0001, title: T., exit: 70, explanation: E., fix: F. }
+  - { code: GR-0001, title: T., exit: 70, explanation: E., fix: F. }
+)");
+  EXPECT_THAT(reading.problems, ElementsAre("requires.as: the name \"bus\" is given twice",
+                                            "provides.service: \"a.b/1\" is given twice",
+                                            "extensions: \"summa.worker/1\" is given twice",
+                                            "workers.id: \"w\" is given twice",
+                                            "commands.verb: \"greet\" is given twice",
+                                            "metrics.name: \"summa_x\" is given twice",
+                                            "errors.code: GR-0001 is given twice"));
+}
+
+TEST(PluginManifest, PartsThatContradictEachOtherAreReported) {
+  EXPECT_THAT(
+      Read(std::string(kHead) + "workers: [{ id: w, summary: S., kind: periodic, interval: 1h }]\n")
+          .problems,
+      ElementsAre("workers: needs the extension summa.worker/1"));
+  EXPECT_THAT(Read(std::string(kHead) + "extensions: [summa.command/1]\n").problems,
+              ElementsAre("extensions: summa.command/1 is listed, but there are no commands"));
+  EXPECT_THAT(Read(std::string(kHead) +
+                   "extensions: [summa.command/1]\ncommands: [{ verb: greet, summary: S., worker: "
+                   "w }]\n")
+                  .problems,
+              ElementsAre(HasSubstr("the verb \"greet\" names the worker \"w\"")));
+}
+
+TEST(PluginManifest, OptionsAreSchemasWithANameAndPositionalArgumentsComeFirst) {
+  const auto problems = [](const std::string& options) {
+    return Read(std::string(kHead) +
+                "extensions: [summa.command/1]\ncommands:\n  - verb: greet\n    summary: S.\n    "
+                "options:\n" +
+                options)
+        .problems;
+  };
+  EXPECT_THAT(problems("      - { name: id, positional: true, type: string }\n"
+                       "      - { name: full, type: boolean, default: false }\n"),
+              IsEmpty());
+  EXPECT_THAT(problems("      - { name: full, type: boolean }\n"
+                       "      - { name: id, positional: true, type: string }\n"),
+              ElementsAre(HasSubstr("a positional argument stands after an option")));
+  EXPECT_THAT(problems("      - { name: full, type: bolean }\n"), SizeIs(1));
+  EXPECT_THAT(problems("      - { type: string }\n"), ElementsAre(HasSubstr("name: is missing")));
+}
+
+TEST(PluginManifest, WrongShapesGiveOneProblemEach) {
+  EXPECT_THAT(Read(std::string(kHead) + "workers: yes\n").problems,
+              ElementsAre("workers: must be a list"));
+  EXPECT_THAT(Read(std::string(kHead) + "requires: [summa.bus/1]\n").problems,
+              ElementsAre("requires: must be a map"));
+  EXPECT_THAT(Read(std::string(kHead) + "database: all\n").problems,
+              ElementsAre("database: must be a map"));
+  EXPECT_THAT(Read("manifest: 1\nid: [a]\nversion: 1.0.0\nsummary: S.\nabi: \"1.0\"\n").problems,
+              ElementsAre("id: must be a text"));
+}
+
+TEST(PluginManifest, TextThatIsNoYamlIsReportedAndNotRead) {
+  const Reading reading = Read("manifest: 1\nid: \"x\n");
+  EXPECT_THAT(reading.problems, ::testing::Not(IsEmpty()));
+  EXPECT_EQ(reading.manifest.id, "");
+}
+
+}  // namespace
+}  // namespace summa::host
