@@ -13,6 +13,9 @@ namespace {
 
 using std::chrono::microseconds;
 
+// How often a poll without time left reads on because somebody deletes the stream again and again.
+constexpr int kLateRounds = 3;
+
 // Smaller than any id that Redis gives.
 constexpr const char* kBeforeFirstEntry = "0-0";
 
@@ -54,14 +57,18 @@ std::span<const summa_bus_delivery> GroupReader::Poll(std::size_t max, microseco
   summary_ = {};
   max = std::clamp<std::size_t>(max, 1, kMaximumPoll);
   const auto deadline = Connection::Clock::now() + std::max(wait, microseconds(0));
-  for (;;) {
+  for (int late_rounds = 0;;) {
     EnsureGroup();
     while (reading_pending_) {
       if (ReadPending(max)) return deliveries_;
     }
     const auto left = std::chrono::duration_cast<microseconds>(deadline - Connection::Clock::now());
     if (ReadNew(max, left)) return deliveries_;
-    if (Connection::Clock::now() >= deadline) return {};
+    // A group that was just created again has not been read yet, whatever the time.
+    if (Connection::Clock::now() >= deadline &&
+        (!reading_pending_ || ++late_rounds > kLateRounds)) {
+      return {};
+    }
   }
 }
 

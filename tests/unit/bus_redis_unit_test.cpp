@@ -1,0 +1,176 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <summa/error.hpp>
+
+#include "plugins/bus-redis/json_text.hpp"
+#include "plugins/bus-redis/message_fields.hpp"
+#include "plugins/bus-redis/redis_url.hpp"
+#include "plugins/bus-redis/server_error.hpp"
+
+namespace summa::bus_redis {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(RedisUrl, ReadsHostPortAndDatabase) {
+  const RedisUrl url = ParseRedisUrl("redis://cache.example:6380/3");
+  EXPECT_EQ(url.host, "cache.example");
+  EXPECT_EQ(url.port, 6380);
+  EXPECT_EQ(url.database, 3);
+  EXPECT_EQ(url.password, "");
+}
+
+TEST(RedisUrl, FillsInTheDefaultPortAndDatabase) {
+  const RedisUrl url = ParseRedisUrl("redis://localhost");
+  EXPECT_EQ(url.port, 6379);
+  EXPECT_EQ(url.database, 0);
+  EXPECT_EQ(ParseRedisUrl("redis://localhost/").database, 0);
+}
+
+TEST(RedisUrl, ReadsAnIpv6Address) {
+  const RedisUrl url = ParseRedisUrl("redis://[::1]:7000/1");
+  EXPECT_EQ(url.host, "::1");
+  EXPECT_EQ(url.port, 7000);
+  EXPECT_EQ(url.ForPeople(), "redis://[::1]:7000/1");
+}
+
+TEST(RedisUrl, ReadsUserAndPasswordAndDecodesThem) {
+  const RedisUrl url = ParseRedisUrl("redis://summa:p%40ss%3aword@localhost");
+  EXPECT_EQ(url.user, "summa");
+  EXPECT_EQ(url.password, "p@ss:word");
+  EXPECT_EQ(ParseRedisUrl("redis://:secret@localhost").password, "secret");
+  EXPECT_EQ(ParseRedisUrl("redis://:secret@localhost").user, "");
+}
+
+TEST(RedisUrl, ReadsAUnixSocket) {
+  const RedisUrl url = ParseRedisUrl("unix:///run/redis/redis.sock?db=2");
+  EXPECT_EQ(url.socket_path, "/run/redis/redis.sock");
+  EXPECT_EQ(url.database, 2);
+  const RedisUrl login = ParseRedisUrl("unix://:secret@/run/redis.sock");
+  EXPECT_EQ(login.socket_path, "/run/redis.sock");
+  EXPECT_EQ(login.password, "secret");
+  EXPECT_EQ(ParseRedisUrl("unix:///run/a@b.sock").socket_path, "/run/a@b.sock");
+}
+
+TEST(RedisUrl, NeverShowsThePassword) {
+  EXPECT_THAT(ParseRedisUrl("redis://summa:secret@localhost").ForPeople(),
+              Not(HasSubstr("secret")));
+  EXPECT_THAT(ParseRedisUrl("unix://:secret@/x.sock").ForPeople(), Not(HasSubstr("secret")));
+}
+
+TEST(RedisUrl, RefusesWhatItDoesNotKnowAsConfigurationErrorWithoutThePassword) {
+  for (const std::string text :
+       {"rediss://:secret@localhost", "http://:secret@localhost", "redis://", "redis://:secret@",
+        "redis://:secret@host:0", "redis://:secret@host:70000", "redis://:secret@host/x",
+        "redis://:secret@[::1", "redis://:secret%4@host", "redis://:secret%zz@host",
+        "redis://secret@host", "unix://:secret@relative.sock", "unix:///x.sock?database=1", ""}) {
+    try {
+      ParseRedisUrl(text);
+      ADD_FAILURE() << text << " was taken";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.status(), SUMMA_E_CONFIG) << text;
+      EXPECT_EQ(error.code(), "SH-0606") << text;
+      EXPECT_THAT(error.what() + error.hint(), Not(HasSubstr("secret"))) << text;
+      EXPECT_FALSE(error.hint().empty()) << text;
+    }
+  }
+}
+
+TEST(RedisUrl, SaysThatTlsIsNotSupportedAndWhatToDo) {
+  try {
+    ParseRedisUrl("rediss://localhost");
+    FAIL() << "taken";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("TLS"));
+    EXPECT_THAT(error.hint(), HasSubstr("tunnel"));
+  }
+}
+
+TEST(ServerError, ErrorsOfTheServerAreToldFromErrorsOfOneKey) {
+  for (const char* text :
+       {"LOADING Redis is loading the dataset in memory", "READONLY You can't write against a read",
+        "MASTERDOWN Link with MASTER is down", "NOAUTH Authentication required.",
+        "MISCONF Redis is configured to save", "NOREPLICAS Not enough good replicas to write.",
+        "BUSY Redis is busy running a script", "CLUSTERDOWN The cluster is down",
+        "ERR max number of clients reached"}) {
+    EXPECT_EQ(ClassifyServerError(text), ServerErrorKind::kServer) << text;
+  }
+  for (const char* text : {"WRONGTYPE Operation against a key", "OOM command not allowed",
+                           "MOVED 3999 127.0.0.1:6381", "NOPERM no permissions", "ERR anything"}) {
+    EXPECT_EQ(ClassifyServerError(text), ServerErrorKind::kStream) << text;
+  }
+}
+
+TEST(StreamName, OnlyTheContractsCharactersAndLengthsAreTaken) {
+  EXPECT_TRUE(IsStreamName("ledger.account-credited_2"));
+  EXPECT_TRUE(IsStreamName(std::string(200, 'a')));
+  EXPECT_FALSE(IsStreamName(std::string(201, 'a')));
+  EXPECT_FALSE(IsStreamName(""));
+  EXPECT_FALSE(IsStreamName("a b"));
+  EXPECT_FALSE(IsStreamName("a:b"));
+  EXPECT_FALSE(IsStreamName(std::string_view("a\0b", 3)));
+}
+
+summa_bus_message MakeMessage() {
+  summa_bus_message message{};
+  message.stream = ToAbi("topic");
+  message.id = ToAbi("1");
+  message.type = ToAbi("t");
+  message.key = ToAbi("k");
+  message.payload = ToAbi("{}");
+  message.timestamp = ToAbi("2026-01-01T00:00:00.000000Z");
+  message.position = SUMMA_BUS_NO_POSITION;
+  return message;
+}
+
+TEST(AddCommand, LeavesOutPositionAndCorrelationWhenUnknown) {
+  AddCommand command;
+  const auto arguments = command.Build("summa:stream:topic", MakeMessage());
+  EXPECT_THAT(std::vector<std::string_view>(arguments.begin(), arguments.end()),
+              ElementsAre("XADD", "summa:stream:topic", "*", "id", "1", "type", "t", "payload",
+                          "{}", "timestamp", "2026-01-01T00:00:00.000000Z", "key", "k"));
+}
+
+TEST(AddCommand, WritesPositionAndCorrelationWhenKnown) {
+  AddCommand command;
+  summa_bus_message message = MakeMessage();
+  message.position = 0;
+  message.correlation_id = ToAbi("c");
+  const auto arguments = command.Build("k", message);
+  EXPECT_THAT(std::vector<std::string_view>(arguments.end() - 4, arguments.end()),
+              ElementsAre("position", "0", "correlationId", "c"));
+}
+
+TEST(EntryId, TheNextIdIsTheSmallestOneBehind) {
+  EXPECT_EQ(NextEntryId("5-0"), "5-1");
+  EXPECT_EQ(NextEntryId("5"), "5-1");
+  EXPECT_EQ(NextEntryId("5-18446744073709551615"), "6-0");
+  EXPECT_EQ(NextEntryId("18446744073709551615-18446744073709551615"), "");
+  EXPECT_EQ(NextEntryId("x"), "");
+  EXPECT_EQ(NextEntryId(""), "");
+}
+
+TEST(JsonLine, TakesJsonInOneLineAndNothingElse) {
+  for (const char* text : {"{}", "[]", "null", "-0.5e+3",
+                           R"({"a":[1,2,{"b":"\u00e9 é"}], "c":true})", R"("\"\\\/\b\f\n\r\t")"}) {
+    EXPECT_TRUE(IsJsonLine(text)) << text;
+  }
+  for (const std::string text :
+       {"", "{", "{}x", "[1,]", "{\"a\"}", "{'a':1}", "01", "+1", "1.", "nul", "\"a", "\"\n\"",
+        "{\n}", "\"\\x\"", "\"\\u12g4\"", "\"\xFF\"", "\"\xED\xA0\x80\"", "\"\xC0\x80\"", "\"\\"}) {
+    EXPECT_FALSE(IsJsonLine(text)) << text;
+  }
+  EXPECT_FALSE(IsJsonLine(std::string(100'000, '['))) << "depth is bounded";
+}
+
+TEST(AsUtf8, ReplacesOnlyBytesThatAreNoUtf8) {
+  EXPECT_EQ(AsUtf8("grün 💶"), "grün 💶");
+  EXPECT_EQ(AsUtf8("a\xFF\x80z"), "a\xEF\xBF\xBD\xEF\xBF\xBDz");
+  EXPECT_EQ(AsUtf8("\xE2\x82"), "\xEF\xBF\xBD\xEF\xBF\xBD");
+}
+
+}  // namespace
+}  // namespace summa::bus_redis
