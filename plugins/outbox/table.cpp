@@ -9,7 +9,9 @@
 namespace summa::outbox {
 namespace {
 
-constexpr std::string_view kUuidPattern = "'^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'";
+constexpr std::string_view kUuidCheck =
+    "AND kind.id ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'";
+constexpr std::string_view kInvalidText = "22P02";  // SQLSTATE of a cast that failed
 constexpr std::int64_t kMinusInfinity = INT64_MIN;  // PostgreSQL's -infinity in binary
 
 void Replace(std::string& text, std::string_view name, std::string_view value) {
@@ -35,11 +37,11 @@ std::string Statement(std::string_view sql) {
   return text;
 }
 
-std::string Assemble(std::string_view sql, const Settings& settings) {
+std::string Assemble(std::string_view sql, const Settings& settings, std::string_view uuid_check) {
   std::string text = Statement(sql);
   Replace(text, "{pending}", Statement(sql::pending));
   Replace(text, "{event_position}", Statement(sql::event_position));
-  Replace(text, "{uuid}", kUuidPattern);
+  Replace(text, "{uuid_check}", uuid_check);
   // With one stream for all topics the lane is the key alone, behind the stream's name.
   Replace(text, "{lane}",
           settings.route == "topic" ? "(topic || chr(31) || key)"
@@ -54,6 +56,17 @@ std::vector<Parameter> PendingParameters(std::optional<std::int64_t> created_fro
   const std::vector<std::string> none;
   return {Timestamp(created_from.value_or(kMinusInfinity)), TextArray(exclusions.lanes),
           TextArray(settings.route == "topic" ? exclusions.streams : none)};
+}
+
+// Runs the cheap form, and the careful one when a payload held an id that is none.
+template <typename Function>
+auto CheapOrCareful(const std::string& cheap, const std::string& careful, Function&& run) {
+  try {
+    return run(cheap);
+  } catch (const Error& error) {
+    if (error.sqlstate() != kInvalidText) throw;
+  }
+  return run(careful);
 }
 
 Row ReadRow(const Result& result, std::size_t row) {
@@ -77,9 +90,13 @@ void ReadPosition(const Result& result, std::size_t row, std::size_t column, Row
 
 OutboxTable::OutboxTable(Settings settings)
     : settings_(std::move(settings)),
-      poll_(Assemble(sql::poll, settings_)),
-      backlog_(Assemble(sql::backlog, settings_)),
+      poll_(MakeForms(sql::poll, settings_)),
+      backlog_(MakeForms(sql::backlog, settings_)),
       fetch_page_("FETCH FORWARD " + std::to_string(settings_.batch_size) + " FROM summa_backlog") {
+}
+
+OutboxTable::Forms OutboxTable::MakeForms(std::string_view sql, const Settings& settings) {
+  return {Assemble(sql, settings, ""), Assemble(sql, settings, kUuidCheck)};
 }
 
 std::string OutboxTable::Snapshot(Session& session) const {
@@ -92,8 +109,11 @@ std::int64_t OutboxTable::Now(Session& session) const {
 
 std::vector<Row> OutboxTable::Poll(Session& session, std::optional<std::int64_t> created_from,
                                    const Exclusions& exclusions) const {
-  const Result result = session.Exec(
-      poll_, std::span<const Parameter>(PendingParameters(created_from, exclusions, settings_)));
+  const std::vector<Parameter> parameters = PendingParameters(created_from, exclusions, settings_);
+  const auto read = [&](const std::string& statement) {
+    return session.Exec(statement, std::span<const Parameter>(parameters));
+  };
+  const Result result = CheapOrCareful(poll_.cheap, poll_.careful, read);
   std::vector<Row> rows;
   rows.reserve(result.rows());
   for (std::size_t i = 0; i < result.rows(); ++i) {
@@ -105,13 +125,28 @@ std::vector<Row> OutboxTable::Poll(Session& session, std::optional<std::int64_t>
 }
 
 void OutboxTable::OpenBacklog(Session& session, const Exclusions& exclusions) const {
+  const std::vector<Parameter> parameters = PendingParameters(std::nullopt, exclusions, settings_);
+  CheapOrCareful(backlog_.cheap, backlog_.careful, [&](const std::string& statement) {
+    DeclareBacklog(session, statement, parameters);
+    return 0;
+  });
+}
+
+void OutboxTable::DeclareBacklog(Session& session, const std::string& statement,
+                                 std::span<const Parameter> parameters) const {
   session.Begin(SUMMA_SQL_READ_ONLY);
-  // The list of a very large backlog takes its time, and it is made once.
-  session.Exec("SET LOCAL statement_timeout = 0");
-  session.Exec("SET LOCAL work_mem = '64MB'");
-  session.Exec(backlog_,
-               std::span<const Parameter>(PendingParameters(std::nullopt, exclusions, settings_)));
-  session.Commit();
+  try {
+    // The list of a very large backlog takes its time, and it is made once.
+    session.Exec("SET LOCAL statement_timeout = 0");
+    session.Exec("SET LOCAL work_mem = '64MB'");
+    // Every row is looked up once: a cache of lookups only costs memory.
+    session.Exec("SET LOCAL enable_memoize = off");
+    session.Exec(statement, parameters);
+    session.Commit();  // the cursor is filled here
+  } catch (const Error&) {
+    session.Rollback();
+    throw;
+  }
 }
 
 std::vector<Row> OutboxTable::NextPage(Session& session, std::size_t* fetched) const {

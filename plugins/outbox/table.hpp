@@ -75,7 +75,16 @@ class OutboxTable {
 
  private:
   Settings settings_;
-  std::string poll_, backlog_, fetch_page_;
+  // A statement that casts ids of payloads: without and with the full check of each id.
+  struct Forms {
+    std::string cheap, careful;
+  };
+  static Forms MakeForms(std::string_view sql, const Settings& settings);
+  void DeclareBacklog(Session& session, const std::string& statement,
+                      std::span<const Parameter> parameters) const;
+
+  Forms poll_, backlog_;
+  std::string fetch_page_;
 };
 
 }  // namespace summa::outbox

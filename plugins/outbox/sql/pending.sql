@@ -9,10 +9,12 @@ CROSS JOIN LATERAL (
            WHEN 'string' THEN summa_host.try_jsonb(payload #>> '{}')
            ELSE payload
          END AS document
+  OFFSET 0
 ) d
 CROSS JOIN LATERAL (
   SELECT COALESCE(document ->> 'accountId', document ->> 'holdId', document ->> 'transactionId',
                   id::text) AS key
+  OFFSET 0
 ) k
 -- status is a literal, never a parameter: a generic plan could not use the index otherwise.
 WHERE status = 'pending' AND processed_at IS NULL AND created_at >= $1
