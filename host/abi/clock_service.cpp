@@ -1,0 +1,16 @@
+#include "host/abi/clock_service.hpp"
+
+namespace summa::host {
+
+ClockService::ClockService(const Clock& clock) : clock_(clock) {
+  table_.struct_size = sizeof table_;
+  table_.self = this;
+  table_.boot_microseconds = [](void* self) noexcept -> std::int64_t {
+    return static_cast<const ClockService*>(self)->clock_.BootTime().count();
+  };
+  table_.unix_microseconds = [](void* self) noexcept -> std::int64_t {
+    return static_cast<const ClockService*>(self)->clock_.UnixTime().count();
+  };
+}
+
+}  // namespace summa::host

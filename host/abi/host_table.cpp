@@ -1,0 +1,34 @@
+#include "host/abi/host_table.hpp"
+
+#include <string_view>
+
+namespace summa::host {
+
+HostTable::HostTable(std::string plugin_id, HostTableSettings settings)
+    : settings_(std::move(settings)),
+      log_(plugin_id),
+      clock_(settings_.clock != nullptr ? *settings_.clock : SystemClock()),
+      metrics_(plugin_id),
+      registry_(plugin_id, settings_.resolver) {
+  table_.struct_size = sizeof table_;
+  table_.abi_major = SUMMA_ABI_MAJOR;
+  table_.abi_minor = SUMMA_ABI_MINOR;
+  table_.self = this;
+  table_.version = {settings_.version.data(), settings_.version.size()};
+  table_.instance = {settings_.instance.data(), settings_.instance.size()};
+  table_.get_service = &HostTable::GetService;
+}
+
+const void* HostTable::GetService(const summa_host* host, const char* service_id) noexcept {
+  if (service_id == nullptr) return nullptr;
+  const auto& self = *static_cast<const HostTable*>(host->self);
+  const std::string_view id(service_id);
+  if (id == SUMMA_LOG_V1) return self.log_.table();
+  if (id == SUMMA_CLOCK_V1) return self.clock_.table();
+  if (id == SUMMA_METRICS_V1) return self.metrics_.table();
+  if (id == SUMMA_REGISTRY_V1) return self.registry_.table();
+  if (id == SUMMA_SQL_V1 && self.settings_.sql != nullptr) return self.settings_.sql->unleased();
+  return nullptr;
+}
+
+}  // namespace summa::host

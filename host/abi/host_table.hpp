@@ -1,0 +1,43 @@
+// The summa_host given to one plugin, and the services behind it. Must outlive the plugin: keep it
+// until after destroy(). Thread-safe.
+#pragma once
+
+#include <string>
+
+#include "host/abi/clock_service.hpp"
+#include "host/abi/log_service.hpp"
+#include "host/abi/metrics_service.hpp"
+#include "host/abi/registry_service.hpp"
+#include "host/abi/sql_service.hpp"
+#include "summa/abi/plugin.h"
+
+namespace summa::host {
+
+// What is the same for every plugin.
+struct HostTableSettings {
+  std::string version;           // of the host program
+  std::string instance;          // unique per process start: the holder of its leases
+  SqlService* sql = nullptr;     // nullptr: no database, summa.sql/1 is absent
+  const Clock* clock = nullptr;  // nullptr: the real one
+  ServiceResolver resolver;
+};
+
+class HostTable {
+ public:
+  HostTable(std::string plugin_id, HostTableSettings settings);
+  HostTable(const HostTable&) = delete;
+  HostTable& operator=(const HostTable&) = delete;
+  const summa_host* table() const { return &table_; }
+
+ private:
+  static const void* GetService(const summa_host* host, const char* service_id) noexcept;
+
+  const HostTableSettings settings_;
+  LogService log_;
+  ClockService clock_;
+  MetricsService metrics_;
+  RegistryService registry_;
+  summa_host table_{};
+};
+
+}  // namespace summa::host

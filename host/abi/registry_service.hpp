@@ -1,0 +1,42 @@
+// summa.registry/1 for one plugin. Who provides what is decided by the resolver. Thread-safe when
+// the resolver is.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "summa/abi/registry.h"
+
+namespace summa::host {
+
+struct FoundService {
+  const void* service = nullptr;
+  std::string provider_id;
+};
+
+// Throws Failure; exit code 66 when the service was optional and is absent.
+using ServiceResolver = std::function<FoundService(
+    std::string_view plugin_id, std::string_view service_id, std::string_view alias)>;
+
+class RegistryService {
+ public:
+  RegistryService(std::string plugin_id, ServiceResolver resolver);
+  RegistryService(const RegistryService&) = delete;
+  RegistryService& operator=(const RegistryService&) = delete;
+  const summa_registry_v1* table() const { return &table_; }
+
+ private:
+  static std::int32_t Find(void* self, summa_str service_id, summa_str alias, const void** service,
+                           summa_str* provider_id, summa_error* error) noexcept;
+
+  const std::string plugin_id_;
+  const ServiceResolver resolver_;
+  std::mutex mutex_;
+  std::set<std::string> provider_ids_;  // lent to the plugin; nodes never move
+  summa_registry_v1 table_{};
+};
+
+}  // namespace summa::host

@@ -1,0 +1,64 @@
+#include "host/observe/status.hpp"
+
+namespace summa::host {
+
+void WriteError(JsonWriter& json, const Error& error) {
+  json.BeginObject();
+  json.Member("code", error.code).Member("message", error.message);
+  json.TextOrNull("hint", error.hint).TextOrNull("where", error.where);
+  json.EndObject();
+}
+
+void WriteWorkers(JsonWriter& json, std::span<const WorkerReport> workers) {
+  json.BeginArray();
+  for (const WorkerReport& worker : workers) {
+    json.BeginObject();
+    json.Member("id", worker.id).Member("kind", worker.kind).TextOrNull("plugin", worker.plugin);
+    json.Member("state", worker.state).TextOrNull("holder", worker.holder);
+    json.Member("fence", worker.fence).TextOrNull("leaseUntil", worker.lease_until);
+    json.TextOrNull("lastRunAt", worker.last_run_at);
+    json.TextOrNull("lastSuccessAt", worker.last_success_at);
+    json.TextOrNull("nextDueAt", worker.next_due_at);
+    json.Member("paused", worker.paused).TextOrNull("lastError", worker.last_error);
+    json.EndObject();
+  }
+  json.EndArray();
+}
+
+std::string StatusJson(const HostReport& report) {
+  JsonWriter json;
+  json.BeginObject();
+  json.Member("host", report.host).Member("version", report.version).Member("state", report.state);
+  json.Key("plugins").BeginArray();
+  for (const PluginReport& plugin : report.plugins) {
+    json.BeginObject();
+    json.Member("id", plugin.id).Member("version", plugin.version).Member("state", plugin.state);
+    json.Key("error");
+    if (plugin.error) {
+      WriteError(json, *plugin.error);
+    } else {
+      json.Null();
+    }
+    if (!plugin.details_json.empty()) json.Key("details").Raw(plugin.details_json);
+    json.EndObject();
+  }
+  json.EndArray();
+  json.Key("workers");
+  WriteWorkers(json, report.workers);
+  json.EndObject();
+  return json.Take();
+}
+
+std::string ReadinessJson(std::span<const FailingItem> failing) {
+  JsonWriter json;
+  json.BeginObject().Key("failing").BeginArray();
+  for (const FailingItem& item : failing) {
+    json.BeginObject();
+    json.Member("what", item.what).Member("why", item.why).Member("fix", item.fix);
+    json.EndObject();
+  }
+  json.EndArray().EndObject();
+  return json.Take();
+}
+
+}  // namespace summa::host

@@ -1,0 +1,40 @@
+// The JSON of /status, /readyz and `workers list`, exactly as contracts name it. Pure functions.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "host/error.hpp"
+#include "host/schedule/runner.hpp"
+#include "summa/json.hpp"
+
+namespace summa::host {
+
+struct PluginReport {
+  std::string id, version, state;
+  std::optional<Error> error;
+  std::string details_json;  // what the plugin says of itself: a JSON object, or empty
+};
+
+struct HostReport {
+  std::string host, version, state;
+  std::vector<PluginReport> plugins;
+  std::vector<WorkerReport> workers;
+};
+
+struct FailingItem {
+  std::string what, why, fix;
+};
+
+// {host, version, state, plugins: [...], workers: [...]}
+std::string StatusJson(const HostReport& report);
+// Appends the array of workers as a value.
+void WriteWorkers(JsonWriter& json, std::span<const WorkerReport> workers);
+// Appends {"code","message","hint","where"} as a value.
+void WriteError(JsonWriter& json, const Error& error);
+// {failing: [{what, why, fix}]}
+std::string ReadinessJson(std::span<const FailingItem> failing);
+
+}  // namespace summa::host

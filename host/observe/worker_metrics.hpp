@@ -1,0 +1,38 @@
+// The host's own metrics. Names are part of the contract with dashboards and alerts. Thread-safe.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "host/clock.hpp"
+#include "host/observe/metrics.hpp"
+
+namespace summa::host {
+
+// summa_build_info{version,abi} 1
+void SetBuildInfo(std::string_view version, std::string_view abi);
+
+// Everything measured of one worker.
+class WorkerMetrics {
+ public:
+  explicit WorkerMetrics(std::string worker_id);
+
+  // One call of the worker's function. outcome: ok | error | fenced | cancelled.
+  void Run(std::string_view outcome, Microseconds duration);
+  void Succeeded(Microseconds unix_time);
+  void State(std::string_view state);  // running | waiting | standby | error | parked | stopped
+  void Lease(bool held, std::int64_t fence);
+  void FenceRejection();
+
+ private:
+  const std::string worker_;
+  std::map<std::string, MetricHandle*, std::less<>> runs_, states_;
+  MetricHandle* duration_;
+  MetricHandle* last_success_;
+  MetricHandle* lease_held_;
+  MetricHandle* lease_fence_;
+  MetricHandle* fence_rejections_;
+};
+
+}  // namespace summa::host

@@ -1,0 +1,186 @@
+#include "host/schedule/once_run.hpp"
+
+#include <algorithm>
+#include <deque>
+
+#include "host/observe/log.hpp"
+#include "host/schedule/due_time.hpp"
+
+namespace summa::host {
+namespace {
+
+constexpr Microseconds kFirstRetry = std::chrono::milliseconds(100);
+constexpr Microseconds kLongestRetry = std::chrono::seconds(5);
+// How long one foreign lease is watched before the next worker in line is tried.
+constexpr Microseconds kLeaseLook = std::chrono::milliseconds(500);
+// Between a lease that looked free and the next attempt: somebody may have been faster.
+constexpr Microseconds kOutrunPause = std::chrono::milliseconds(10);
+// A worker that reports a backlog, did nothing and says nothing about time must not spin.
+constexpr Microseconds kNoProgressPause = std::chrono::milliseconds(1);
+
+}  // namespace
+
+struct OnceRun::Item {
+  Item(const WorkerPlan& plan, const RunnerServices& services, const std::function<bool()>& stop)
+      : run(plan, services, stop), backoff(kFirstRetry, kLongestRetry) {
+    report.id = plan.id;
+    report.plugin = plan.plugin;
+  }
+  WorkerRun run;
+  Backoff backoff;
+  OnceReport report;
+};
+
+OnceRun::OnceRun(const std::vector<WorkerPlan>& plans, const RunnerServices& services,
+                 Microseconds wait, const std::function<bool()>& stop)
+    : services_(services), wait_(wait), stop_(stop), begin_(services.clock->BootTime()) {
+  for (const WorkerPlan& plan : plans) {
+    items_.push_back(std::make_unique<Item>(plan, services_, stop_));
+  }
+}
+
+OnceRun::~OnceRun() = default;
+
+Microseconds OnceRun::Remaining() const { return wait_ - (services_.clock->BootTime() - begin_); }
+
+std::vector<OnceReport> OnceRun::Run() {
+  std::deque<Item*> open;
+  for (const auto& item : items_) open.push_back(item.get());
+  std::size_t in_vain = 0;  // attempts since one worker was finished
+  while (!open.empty()) {
+    Item* item = open.front();
+    open.pop_front();
+    const Microseconds attempt_begin = services_.clock->BootTime();
+    const bool finished = Attempt(*item);
+    item->report.duration += services_.clock->BootTime() - attempt_begin;
+    if (finished) {
+      in_vain = 0;
+      continue;
+    }
+    open.push_back(item);
+    // Everybody who could be run was run: wait for whoever is next in line.
+    if (++in_vain >= open.size()) WaitForLease(*open.front());
+  }
+  std::vector<OnceReport> reports;
+  for (const auto& item : items_) reports.push_back(item->report);
+  return reports;
+}
+
+void OnceRun::LeaseLost(const std::string& worker_id) {
+  for (const auto& item : items_) {
+    if (item->report.id == worker_id) item->run.LeaseLost();
+  }
+}
+
+// True: the worker has its outcome.
+bool OnceRun::Attempt(Item& item) {
+  try {
+    if (stop_ && stop_()) {
+      item.report.outcome = "skipped";
+      item.report.error = "SH-0904 told to stop before the worker ran";
+      item.report.exit_code = SUMMA_E_TRY_LATER;
+      return true;
+    }
+    std::optional<WorkerRun::Grant> grant = item.run.Take();
+    if (grant) {
+      TickUntilIdle(item, *grant);
+      return true;
+    }
+    if (Remaining() > Microseconds(0)) return false;
+    Skip(item);
+  } catch (const Failure& failure) {
+    if (Retry(item, failure.error())) return false;
+  } catch (const std::exception& exception) {
+    Retry(item, {"SH-0901", exception.what(), {}, "worker " + item.report.id});
+  }
+  return true;
+}
+
+void OnceRun::Skip(Item& item) {
+  const std::string holder = services_.leases->Status(item.report.id).holder;
+  const Error error{"SH-0323",
+                    "the lease of the worker is held by " +
+                        (holder.empty() ? std::string("another process") : holder),
+                    "wait until that host lets it go, give a longer --wait, or stop that host",
+                    "worker " + item.report.id, SUMMA_E_TRY_LATER};
+  item.report.outcome = "skipped";
+  item.report.error = ToText(error);
+  item.report.exit_code = ExitCode(error);
+  LogError(LogLevel::kWarn, error, {{"worker", item.report.id}, {"plugin", item.report.plugin}});
+}
+
+// After a failure of a dependency: true when there is time for another attempt, after a pause.
+// Else the report says what happened.
+bool OnceRun::Retry(Item& item, const Error& error) {
+  item.run.board().Failed(error);
+  item.report.outcome = "error";
+  item.report.error = ToText(error);
+  item.report.exit_code = ExitCode(error);
+  if (item.report.exit_code != SUMMA_E_UNAVAILABLE || Remaining() <= Microseconds(0)) return false;
+  return !item.run.Wait(std::min(item.backoff.Next(RandomFraction()), Remaining()));
+}
+
+void OnceRun::TickUntilIdle(Item& item, WorkerRun::Grant& grant) {
+  OnceReport& report = item.report;
+  item.run.board().Running();
+  item.run.recorder().State("running");
+  while (true) {
+    const WorkerRun::Done done = item.run.Tick(grant, SUMMA_TICK_ONCE);
+    ++report.runs;
+    report.items += done.outcome.items;
+    if (done.result == TickResult::kOk) {
+      report.outcome = "ok";
+      report.error.clear();
+      report.exit_code = 0;
+      item.run.board().Recovered();
+      if (!done.outcome.backlog) return Record(item, nullptr);
+      if (done.outcome.items == 0) {
+        item.run.Wait(done.outcome.wait_hint.value_or(kNoProgressPause), grant);
+      }
+      if (!item.run.stopping()) continue;
+      report.error = "SH-0904 told to stop while work was left";
+      report.exit_code = SUMMA_E_TRY_LATER;
+      report.outcome = "skipped";
+      return;
+    }
+    if (done.result == TickResult::kError && Retry(item, done.outcome.error)) continue;
+    return Failed(item, done);
+  }
+}
+
+void OnceRun::Failed(Item& item, const WorkerRun::Done& done) {
+  OnceReport& report = item.report;
+  report.error = ToText(done.outcome.error);
+  if (done.result == TickResult::kError) {
+    report.outcome = "error";
+    report.exit_code = ExitCode(done.outcome.error);
+    return Record(item, &done.outcome.error);
+  }
+  report.outcome =
+      item.run.stopping() ? "skipped" : "fenced";  // told to stop, or the lease is gone
+  report.exit_code = SUMMA_E_TRY_LATER;
+}
+
+void OnceRun::Record(Item& item, const Error* error) {
+  const WorkerPlan& plan = item.run.plan();
+  std::optional<Microseconds> next;
+  if (!plan.continuous && error == nullptr) {
+    next = JitteredInterval(plan.interval, plan.jitter, RandomFraction());
+  }
+  // Not recorded: the worker runs once more at its old due time.
+  item.run.recorder().Periodic(error, next);
+  if (plan.continuous) item.run.recorder().State("stopped");
+}
+
+void OnceRun::WaitForLease(Item& item) {
+  const Microseconds time = std::min(kLeaseLook, Remaining());
+  if (time <= Microseconds(0) || !item.run.plan().leased) return;
+  try {
+    services_.leases->WaitUntilFree(item.report.id, time, [this] { return stop_ && stop_(); });
+  } catch (const Failure&) {
+    // The next attempt meets the same trouble and reports it.
+  }
+  item.run.Wait(kOutrunPause);
+}
+
+}  // namespace summa::host

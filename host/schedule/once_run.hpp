@@ -1,0 +1,42 @@
+// `run --once`: every worker once, regardless of due times, again while it reports a backlog; all
+// in the calling thread, in the order given. Workers whose lease is held elsewhere come last, so
+// that the wait for them costs the others nothing.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "host/schedule/backoff.hpp"
+#include "host/schedule/worker_run.hpp"
+
+namespace summa::host {
+
+class OnceRun {
+ public:
+  // wait: for foreign leases and for dependencies that are down, all workers together.
+  OnceRun(const std::vector<WorkerPlan>& plans, const RunnerServices& services, Microseconds wait,
+          const std::function<bool()>& stop);
+  ~OnceRun();
+  std::vector<OnceReport> Run();
+  void LeaseLost(const std::string& worker_id);  // any thread
+
+ private:
+  struct Item;
+  bool Attempt(Item& item);
+  void TickUntilIdle(Item& item, WorkerRun::Grant& grant);
+  bool Retry(Item& item, const Error& error);
+  void Failed(Item& item, const WorkerRun::Done& done);
+  void Skip(Item& item);
+  void Record(Item& item, const Error* error);
+  Microseconds Remaining() const;
+  void WaitForLease(Item& item);
+
+  const RunnerServices services_;
+  const Microseconds wait_;
+  const std::function<bool()> stop_;
+  Microseconds begin_{0};
+  std::vector<std::unique_ptr<Item>> items_;
+};
+
+}  // namespace summa::host

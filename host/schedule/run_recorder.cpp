@@ -1,0 +1,79 @@
+#include "host/schedule/run_recorder.hpp"
+
+#include "host/observe/log.hpp"
+
+namespace summa::host {
+namespace {
+
+// How often a busy worker writes its last success.
+constexpr Microseconds kBusyEvery = std::chrono::seconds(1);
+// An idle one: often enough to be told from a dead one, seldom enough to cost nothing.
+constexpr Microseconds kIdleEvery = std::chrono::seconds(5);
+
+}  // namespace
+
+void RunRecorder::Continuous(const Error* error, bool worked) {
+  const bool ok = error == nullptr;
+  const Microseconds now = services_.clock->BootTime();
+  const Microseconds pause = worked && !failing_ ? kBusyEvery : kIdleEvery;
+  const bool changed = !recorded_any_ || ok != recorded_ok_;
+  // While the database refuses, a change waits like the rest: it is written with the next attempt.
+  if (now - recorded_at_ < pause && (recorded_any_ || failing_) && (!changed || failing_)) return;
+  recorded_at_ = now;
+  if (Write(error, std::nullopt)) {
+    recorded_any_ = true;
+    recorded_ok_ = ok;
+  }
+}
+
+bool RunRecorder::Periodic(const Error* error, std::optional<Microseconds> next_due_in) {
+  return Write(error, next_due_in);
+}
+
+bool RunRecorder::Write(const Error* error, std::optional<Microseconds> next_due_in) {
+  RunRecord record;
+  record.worker_id = plan_.id;
+  record.plugin = plan_.plugin;
+  record.kind = plan_.continuous ? "continuous" : "periodic";
+  record.host = services_.host_name;
+  record.ok = error == nullptr;
+  if (error != nullptr) record.error = error->code + " " + error->message;
+  record.next_due_in = next_due_in;
+  state_.clear();  // recording a run also moves the state
+  try {
+    services_.control->RecordRun(record);
+    Fine();
+    return true;
+  } catch (const Failure& failure) {
+    Trouble(failure.error());
+    return false;
+  }
+}
+
+void RunRecorder::State(const std::string& state) {
+  if (state_ == state || failing_) return;
+  try {
+    services_.control->RecordState(plan_.id, plan_.plugin,
+                                   plan_.continuous ? "continuous" : "periodic", state,
+                                   services_.host_name);
+    state_ = state;
+    Fine();
+  } catch (const Failure& failure) {
+    Trouble(failure.error());
+  }
+}
+
+void RunRecorder::Trouble(const Error& error) {
+  if (failing_) return;
+  failing_ = true;
+  Log(LogLevel::kWarn, "SH-0325", "the state of a worker could not be written to the database",
+      {{"worker", plan_.id}, {"error", ToText(error)}});
+}
+
+void RunRecorder::Fine() {
+  if (!failing_) return;
+  failing_ = false;
+  Log(LogLevel::kInfo, {}, "the state of a worker is written again", {{"worker", plan_.id}});
+}
+
+}  // namespace summa::host

@@ -1,0 +1,39 @@
+// Writes one worker's runs and states to the database: for continuous workers at most once a
+// second, for periodic ones every run, because the next due time is in it. One thread at a time.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "host/schedule/runner.hpp"
+
+namespace summa::host {
+
+class RunRecorder {
+ public:
+  RunRecorder(const WorkerPlan& plan, const RunnerServices& services)
+      : plan_(plan), services_(services) {}
+
+  // Records when it is time to or when ok-ness changed. error: nullptr when the run was good.
+  // worked: the run did something. Failing to record does not stop the work.
+  void Continuous(const Error* error, bool worked);
+  // False: the database did not take it; try again, else the run is repeated.
+  bool Periodic(const Error* error, std::optional<Microseconds> next_due_in);
+  // "running", "stopped"; only while the lease is held, so that no other host is contradicted.
+  // Written once per change, best effort.
+  void State(const std::string& state);
+
+ private:
+  bool Write(const Error* error, std::optional<Microseconds> next_due_in);
+  void Trouble(const Error& error);
+  void Fine();
+
+  const WorkerPlan& plan_;
+  const RunnerServices& services_;
+  Microseconds recorded_at_{0};
+  bool recorded_any_ = false, recorded_ok_ = true;
+  bool failing_ = false;
+  std::string state_;
+};
+
+}  // namespace summa::host

@@ -1,0 +1,144 @@
+#include "host/schedule/runner.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "host/observe/log.hpp"
+#include "host/schedule/once_run.hpp"
+#include "host/schedule/worker_loop.hpp"
+
+namespace summa::host {
+namespace {
+
+// For a runner that is destroyed while it runs.
+constexpr Microseconds kDestructorDrain = std::chrono::seconds(10);
+
+// Which threads have ended. Shared with them, because an abandoned one may end after the runner.
+class EndedThreads {
+ public:
+  void Add() {
+    const std::lock_guard lock(mutex_);
+    ++count_;
+    changed_.notify_all();
+  }
+  bool WaitFor(std::size_t count, Microseconds time) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, time, [&] { return count_ >= count; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::size_t count_ = 0;
+};
+
+// One worker and its thread; shared with the thread for the same reason.
+struct Slot {
+  Slot(const WorkerPlan& plan, const RunnerServices& services) : run(plan, services) {}
+  WorkerRun run;
+  std::atomic<bool> ended{false};
+};
+
+}  // namespace
+
+struct Runner::State {
+  State(std::vector<WorkerPlan> given, RunnerServices given_services)
+      : plans(std::move(given)), services(given_services) {}
+
+  // Tells, waits half the time, cancels what runs in the database, waits the other half, abandons.
+  std::vector<std::string> Stop(Microseconds drain_timeout) {
+    for (const auto& slot : slots) slot->run.Stop();
+    if (!ended->WaitFor(threads.size(), drain_timeout / 2)) {
+      for (const auto& slot : slots) {
+        if (!slot->ended) slot->run.Cancel();
+      }
+      ended->WaitFor(threads.size(), drain_timeout / 2);
+    }
+    std::vector<std::string> left;
+    for (std::size_t i = 0; i < threads.size(); ++i) {
+      if (!slots[i]->ended) slots[i]->run.Abandon();
+      if (slots[i]->ended) {
+        threads[i].join();
+        continue;
+      }
+      threads[i].detach();
+      left.push_back(slots[i]->run.plan().id);
+      Log(LogLevel::kError, "SH-0324", "a worker did not stop in time; its lease is left to expire",
+          {{"worker", left.back()}, {"plugin", slots[i]->run.plan().plugin}});
+    }
+    threads.clear();
+    return left;
+  }
+
+  const std::vector<WorkerPlan> plans;
+  const RunnerServices services;
+  mutable std::mutex mutex;  // guards the two lists below against LeaseLost and Report
+  std::vector<std::shared_ptr<Slot>> slots;
+  std::shared_ptr<OnceRun> once;
+  std::vector<std::thread> threads;
+  std::shared_ptr<EndedThreads> ended = std::make_shared<EndedThreads>();
+};
+
+Runner::Runner(std::vector<WorkerPlan> plans, RunnerServices services)
+    : state_(std::make_unique<State>(std::move(plans), services)) {}
+
+Runner::~Runner() {
+  if (!state_->threads.empty()) state_->Stop(kDestructorDrain);
+}
+
+void Runner::Start() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    for (const WorkerPlan& plan : state_->plans) {
+      state_->slots.push_back(std::make_shared<Slot>(plan, state_->services));
+    }
+  }
+  for (const auto& slot : state_->slots) {
+    state_->threads.emplace_back([slot, ended = state_->ended] {
+      WorkerLoop(slot->run).Run();
+      slot->ended = true;
+      ended->Add();
+    });
+  }
+}
+
+std::vector<std::string> Runner::Stop(Microseconds drain_timeout) {
+  return state_->Stop(drain_timeout);
+}
+
+std::vector<OnceReport> Runner::RunOnce(Microseconds wait, const std::function<bool()>& stop) {
+  auto once = std::make_shared<OnceRun>(state_->plans, state_->services, wait, stop);
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->once = once;
+  }
+  std::vector<OnceReport> reports = once->Run();
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->once.reset();
+  }
+  return reports;
+}
+
+std::vector<WorkerReport> Runner::Report() const {
+  std::vector<std::shared_ptr<Slot>> slots;
+  {
+    const std::lock_guard lock(state_->mutex);
+    slots = state_->slots;
+  }
+  std::vector<WorkerReport> reports;
+  for (const auto& slot : slots) reports.push_back(slot->run.Report());
+  return reports;
+}
+
+void Runner::LeaseLost(const std::string& worker_id) {
+  const std::lock_guard lock(state_->mutex);
+  for (const auto& slot : state_->slots) {
+    if (slot->run.plan().id == worker_id) slot->run.LeaseLost();
+  }
+  if (state_->once) state_->once->LeaseLost(worker_id);
+}
+
+}  // namespace summa::host

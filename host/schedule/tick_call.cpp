@@ -1,0 +1,134 @@
+#include "host/schedule/tick_call.hpp"
+
+#include <cstring>
+#include <string>
+
+namespace summa::host {
+namespace {
+
+bool AsksToStop(const TickRequest& request) noexcept {
+  try {
+    return request.should_stop();
+  } catch (...) {
+    return true;  // asked wrongly is answered safely
+  }
+}
+
+std::int32_t ShouldStop(const summa_tick* tick) noexcept {
+  return AsksToStop(*static_cast<const TickRequest*>(tick->self)) ? 1 : 0;
+}
+
+std::int32_t Wait(const summa_tick* tick, std::int64_t microseconds) noexcept {
+  try {
+    return static_cast<const TickRequest*>(tick->self)->wait(Microseconds(microseconds)) ? 1 : 0;
+  } catch (...) {
+    return 1;
+  }
+}
+
+// Text of a fixed array that a plugin filled: it may have forgotten the NUL.
+template <std::size_t kSize>
+std::string Text(const char (&text)[kSize]) {
+  return {text, strnlen(text, kSize)};
+}
+
+int ExitCodeOf(std::int32_t status) {
+  switch (status) {
+    case SUMMA_E_FINDING:
+    case SUMMA_E_USAGE:
+    case SUMMA_E_DATA:
+    case SUMMA_E_NOT_FOUND:
+    case SUMMA_E_UNAVAILABLE:
+    case SUMMA_E_TRY_LATER:
+    case SUMMA_E_DENIED:
+    case SUMMA_E_CONFIG:
+      return status;
+    case SUMMA_E_FENCED:
+    case SUMMA_E_CANCELLED:
+      return SUMMA_E_TRY_LATER;
+    default:
+      return SUMMA_E_INTERNAL;
+  }
+}
+
+std::string CodeOf(std::int32_t status) {
+  switch (status) {
+    case SUMMA_E_UNAVAILABLE:
+      return "SH-0321";
+    case SUMMA_E_FENCED:
+      return "SH-0327";
+    case SUMMA_E_CANCELLED:
+      return "SH-0904";
+    default:
+      return "SH-0320";
+  }
+}
+
+Error ErrorOf(std::int32_t status, const summa_error& error, const std::string& worker_id) {
+  Error result;
+  result.code = Text(error.code);
+  if (result.code.empty()) result.code = CodeOf(status);
+  result.message = Text(error.message);
+  if (result.message.empty()) {
+    result.message = "the worker failed with status " + std::to_string(status) + " and no message";
+  }
+  if (const std::string sqlstate = Text(error.sqlstate); !sqlstate.empty()) {
+    result.message += " (SQLSTATE " + sqlstate + ")";
+  }
+  result.hint = Text(error.hint);
+  result.where = "worker " + worker_id;
+  result.exit_code = ExitCodeOf(status);
+  return result;
+}
+
+TickOutcome Crossed(const std::string& what, const std::string& worker_id) {
+  TickOutcome outcome;
+  outcome.status = SUMMA_E_INTERNAL;
+  outcome.error = {
+      "SH-0322", "an exception left the worker's function: " + what,
+      "it is a defect of the plugin: functions of the C interface must return a status",
+      "worker " + worker_id, SUMMA_E_INTERNAL};
+  return outcome;
+}
+
+}  // namespace
+
+TickOutcome CallTick(const TickRequest& request) {
+  const summa_worker& worker = *request.worker;
+  const std::string id(worker.id.data, worker.id.size);
+  summa_tick tick{};
+  tick.struct_size = sizeof tick;
+  tick.flags = request.flags;
+  tick.self = const_cast<TickRequest*>(&request);  // read back as const only
+  tick.worker_id = worker.id;
+  tick.fence = request.fence;
+  tick.sql = request.sql;
+  tick.should_stop = ShouldStop;
+  tick.wait = Wait;
+  summa_tick_result result{};
+  result.struct_size = sizeof result;
+  result.wait_hint_microseconds = -1;
+  summa_error error{};
+  error.struct_size = sizeof error;
+
+  TickOutcome outcome;
+  try {
+    outcome.status = worker.tick(worker.self, &tick, &result, &error);
+  } catch (const std::exception& exception) {
+    return Crossed(exception.what(), id);
+  } catch (...) {
+    return Crossed("no std::exception", id);
+  }
+  if (outcome.status != SUMMA_OK) {
+    outcome.error = ErrorOf(outcome.status, error, id);
+    return outcome;
+  }
+  outcome.backlog = result.backlog != 0;
+  outcome.items = result.items;
+  if (result.wait_hint_microseconds >= 0) {
+    outcome.wait_hint = Microseconds(result.wait_hint_microseconds);
+  }
+  return outcome;
+}
+
+}  // namespace summa::host

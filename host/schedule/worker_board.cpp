@@ -1,0 +1,106 @@
+#include "host/schedule/worker_board.hpp"
+
+#include "host/observe/log.hpp"
+#include "host/observe/time_text.hpp"
+
+namespace summa::host {
+namespace {
+
+std::string_view Name(TickResult result) {
+  switch (result) {
+    case TickResult::kOk:
+      return "ok";
+    case TickResult::kError:
+      return "error";
+    case TickResult::kFenced:
+      return "fenced";
+    case TickResult::kCancelled:
+      break;
+  }
+  return "cancelled";
+}
+
+}  // namespace
+
+WorkerBoard::WorkerBoard(const WorkerPlan& plan, const Clock& clock)
+    : clock_(clock), metrics_(plan.id) {
+  report_.id = plan.id;
+  report_.kind = plan.continuous ? "continuous" : "periodic";
+  report_.plugin = plan.plugin;
+  SetState("waiting");
+  metrics_.Lease(false, 0);
+}
+
+void WorkerBoard::SetState(std::string_view state) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (report_.state == state) return;
+    report_.state = state;
+  }
+  metrics_.State(state);
+}
+
+void WorkerBoard::Waiting(Microseconds until_due) {
+  {
+    const std::lock_guard lock(mutex_);
+    report_.next_due_at = TimeText(clock_.UnixTime() + until_due);
+  }
+  SetState("waiting");
+}
+
+void WorkerBoard::LeaseTaken(std::int64_t fence) {
+  {
+    const std::lock_guard lock(mutex_);
+    report_.fence = fence;
+  }
+  metrics_.Lease(true, fence);
+}
+
+void WorkerBoard::LeaseGone() { metrics_.Lease(false, 0); }
+
+void WorkerBoard::Ticked(TickResult result, std::int64_t items, Microseconds duration) {
+  const Microseconds now = clock_.UnixTime();
+  {
+    const std::lock_guard lock(mutex_);
+    ++report_.runs;
+    report_.items += items;
+    report_.last_run_at = TimeText(now);
+    if (result == TickResult::kOk) report_.last_success_at = report_.last_run_at;
+  }
+  metrics_.Run(Name(result), duration);
+  if (result == TickResult::kOk) metrics_.Succeeded(now);
+  if (result == TickResult::kFenced) metrics_.FenceRejection();
+}
+
+void WorkerBoard::Failed(const Error& error) {
+  bool changed = false;
+  {
+    const std::lock_guard lock(mutex_);
+    changed = failing_code_ != error.code;
+    failing_code_ = error.code;
+    report_.last_error = error.code + " " + error.message;
+  }
+  SetState("error");
+  if (!changed) return;
+  LogError(LogLevel::kError, error,
+           {{"worker", report_.id}, {"plugin", report_.plugin}});  // both never change
+}
+
+void WorkerBoard::Recovered() {
+  std::string code;
+  {
+    const std::lock_guard lock(mutex_);
+    code.swap(failing_code_);
+    if (code.empty()) return;
+    report_.last_error.clear();
+  }
+  Log(LogLevel::kInfo, {}, "the worker no longer fails",
+      {{"worker", report_.id}, {"plugin", report_.plugin}, {"after", code}});
+}
+
+WorkerReport WorkerBoard::Report() const {
+  const std::lock_guard lock(mutex_);
+  return report_;
+}
+
+}  // namespace summa::host

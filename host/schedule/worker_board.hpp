@@ -1,0 +1,47 @@
+// What people see of one worker: its report, its metrics and its log lines. Thread-safe.
+#pragma once
+
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "host/observe/worker_metrics.hpp"
+#include "host/schedule/runner.hpp"
+
+namespace summa::host {
+
+enum class TickResult { kOk, kError, kFenced, kCancelled };
+
+class WorkerBoard {
+ public:
+  WorkerBoard(const WorkerPlan& plan, const Clock& clock);
+
+  // States; the time is until the next due time.
+  void Running() { SetState("running"); }
+  void Standby() { SetState("standby"); }
+  void Waiting(Microseconds until_due);
+  void Stopped() { SetState("stopped"); }
+
+  void LeaseTaken(std::int64_t fence);
+  void LeaseGone();
+
+  // One call of the worker.
+  void Ticked(TickResult result, std::int64_t items, Microseconds duration);
+  // The worker cannot work: one line per new code, state "error".
+  void Failed(const Error& error);
+  // It works, or another host does its work: one line when it had failed.
+  void Recovered();
+
+  WorkerReport Report() const;
+
+ private:
+  void SetState(std::string_view state);
+
+  const Clock& clock_;
+  WorkerMetrics metrics_;
+  mutable std::mutex mutex_;
+  WorkerReport report_;
+  std::string failing_code_;  // empty: not failing
+};
+
+}  // namespace summa::host

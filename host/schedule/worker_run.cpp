@@ -1,0 +1,115 @@
+#include "host/schedule/worker_run.hpp"
+
+#include <random>
+
+#include "host/observe/log.hpp"
+#include "host/observe/time_text.hpp"
+
+namespace summa::host {
+
+double RandomFraction() {
+  thread_local std::mt19937_64 generator(std::random_device{}());
+  return std::uniform_real_distribution<double>(0.0, 1.0)(generator);
+}
+
+WorkerRun::WorkerRun(WorkerPlan plan, const RunnerServices& services,
+                     std::function<bool()> stop_poll)
+    : plan_(std::move(plan)),
+      services_(services),
+      stop_(*services_.clock, std::move(stop_poll)),
+      board_(plan_, *services_.clock),
+      recorder_(plan_, services_) {}
+
+WorkerRun::Grant::Grant(WorkerRun& run, std::optional<LeaseGuard> guard) : run_(&run) {
+  if (!guard) return;
+  fence_ = guard->fence;
+  scope_ = run.services_.sql->ForLease(std::move(*guard));
+  run.board_.LeaseTaken(fence_);
+}
+
+WorkerRun::Grant::Grant(Grant&& other) noexcept
+    : run_(other.run_),
+      fence_(other.fence_),
+      scope_(std::move(other.scope_)),
+      keep_for_(other.keep_for_) {
+  other.run_ = nullptr;
+}
+
+WorkerRun::Grant::~Grant() {
+  if (run_ == nullptr || scope_ == nullptr) return;
+  if (run_->abandoned()) {
+    // The service behind the scope may be gone by now; the process is about to end.
+    static_cast<void>(scope_.release());
+    return;
+  }
+  scope_.reset();  // its sessions are closed before anybody else can have the lease
+  run_->services_.leases->Release(run_->plan_.id, keep_for_);
+  run_->board_.LeaseGone();
+}
+
+bool WorkerRun::Grant::Good() const {
+  return !run_->plan_.leased || run_->services_.leases->Trusted(run_->plan_.id);
+}
+
+const summa_sql_v1* WorkerRun::Grant::sql() const {
+  return scope_ ? scope_->table() : run_->services_.sql->unleased();
+}
+
+std::optional<WorkerRun::Grant> WorkerRun::Take() {
+  if (!plan_.leased) return Grant(*this, std::nullopt);
+  std::optional<LeaseGuard> guard = services_.leases->TryAcquire(plan_.id, plan_.lease_ttl);
+  if (!guard) return std::nullopt;
+  return Grant(*this, std::move(guard));
+}
+
+WorkerRun::Done WorkerRun::Tick(const Grant& grant, std::uint32_t flags) {
+  TickRequest request;
+  request.worker = plan_.worker;
+  request.flags = flags;
+  if (known_fence_ != grant.fence()) request.flags |= SUMMA_TICK_NEW_LEASE;
+  request.fence = grant.fence();
+  request.sql = grant.sql();
+  // The signal first: an abandoned worker was told to stop before, and the services may be gone.
+  request.should_stop = [&] { return stop_.requested() || !grant.Good(); };
+  request.wait = [&](Microseconds time) {
+    return stop_.WaitFor(time, [&] { return !grant.Good(); });
+  };
+
+  Done done;
+  const Microseconds begin = services_.clock->BootTime();
+  gate_.Enter(grant.scope());
+  done.outcome = CallTick(request);
+  done.abandoned = !gate_.Leave();
+  if (done.abandoned) return done;
+  done.result = Judge(done.outcome, grant);
+  if (done.result == TickResult::kOk) known_fence_ = grant.fence();
+  if (done.result == TickResult::kFenced) known_fence_.reset();
+  board_.Ticked(done.result, done.outcome.items, services_.clock->BootTime() - begin);
+  return done;
+}
+
+TickResult WorkerRun::Judge(const TickOutcome& outcome, const Grant& grant) const {
+  if (outcome.status == SUMMA_OK) return TickResult::kOk;
+  if (outcome.status == SUMMA_E_FENCED) {
+    LogError(LogLevel::kWarn, outcome.error, {{"worker", plan_.id}, {"plugin", plan_.plugin}});
+    return TickResult::kFenced;
+  }
+  if (!stop_.requested() && grant.Good()) return TickResult::kError;
+  // Told to stop, or the lease ran out: a call that gave up is what was asked for.
+  LogError(LogLevel::kInfo, outcome.error, {{"worker", plan_.id}, {"plugin", plan_.plugin}});
+  return TickResult::kCancelled;
+}
+
+WorkerReport WorkerRun::Report() const {
+  WorkerReport report = board_.Report();
+  if (!plan_.leased) return report;
+  const LeaseStatus lease = services_.leases->Status(plan_.id);
+  report.holder = lease.holder;
+  if (lease.ours) report.fence = lease.fence;
+  if (!lease.holder.empty()) {
+    report.lease_until = TimeText(services_.clock->UnixTime() + lease.remaining);
+  }
+  return report;
+}
+
+}  // namespace summa::host

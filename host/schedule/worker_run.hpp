@@ -1,0 +1,95 @@
+// One worker with everything a call of it needs: lease, fenced SQL, stop signal, board. The parts
+// that a worker's thread and `run --once` share.
+// Take, Tick and the grants belong to one thread; Stop, Cancel, Abandon, LeaseLost and Report are
+// for any thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "host/schedule/run_recorder.hpp"
+#include "host/schedule/runner.hpp"
+#include "host/schedule/stop_signal.hpp"
+#include "host/schedule/tick_call.hpp"
+#include "host/schedule/tick_gate.hpp"
+#include "host/schedule/worker_board.hpp"
+
+namespace summa::host {
+
+class WorkerRun {
+ public:
+  // stop_poll: an outside reason to stop; may be empty.
+  WorkerRun(WorkerPlan plan, const RunnerServices& services, std::function<bool()> stop_poll = {});
+
+  // Permission to run: the lease and its SQL table. Lets the lease go when it dies, unless the
+  // worker was abandoned: then the lease is left to expire and nothing of the host is touched.
+  class Grant {
+   public:
+    Grant(WorkerRun& run, std::optional<LeaseGuard> guard);
+    Grant(Grant&& other) noexcept;
+    Grant& operator=(Grant&&) = delete;
+    ~Grant();
+    bool Good() const;  // still ours, or needs no lease
+    std::int64_t fence() const { return fence_; }
+    SqlService::Scope* scope() const { return scope_.get(); }
+    const summa_sql_v1* sql() const;
+    // Leave the row in the table that long after the run, so that Summa's own runner, which knows
+    // no due times, does not run the worker again at once.
+    void KeepFor(Microseconds time) { keep_for_ = time; }
+
+   private:
+    WorkerRun* run_;
+    std::int64_t fence_ = 0;
+    std::unique_ptr<SqlService::Scope> scope_;
+    std::optional<Microseconds> keep_for_;
+  };
+
+  // Tries once; nullopt: somebody else has the lease. Throws SqlFailure.
+  std::optional<Grant> Take();
+
+  struct Done {
+    TickResult result = TickResult::kOk;
+    TickOutcome outcome;
+    bool abandoned = false;  // touch nothing of the host any more
+  };
+  // Calls the worker once; flags: SUMMA_TICK_ONCE or 0.
+  Done Tick(const Grant& grant, std::uint32_t flags);
+
+  // Sleeps; true: told to stop.
+  bool Wait(Microseconds time) { return stop_.WaitFor(time); }
+  // Sleeps while the lease is good; true: told to stop, or the lease is gone.
+  bool Wait(Microseconds time, const Grant& grant) {
+    return stop_.WaitFor(time, [&grant] { return !grant.Good(); });
+  }
+  bool stopping() const { return stop_.requested(); }
+
+  void Stop() { stop_.Request(); }
+  void Cancel() { gate_.CancelRunning(); }
+  void Abandon() { gate_.Abandon(); }
+  bool abandoned() const { return gate_.abandoned(); }
+  void LeaseLost() { stop_.Notify(); }
+
+  const WorkerPlan& plan() const { return plan_; }
+  const RunnerServices& services() const { return services_; }
+  WorkerBoard& board() { return board_; }
+  RunRecorder& recorder() { return recorder_; }
+  WorkerReport Report() const;
+
+ private:
+  TickResult Judge(const TickOutcome& outcome, const Grant& grant) const;
+
+  const WorkerPlan plan_;
+  const RunnerServices services_;
+  StopSignal stop_;
+  TickGate gate_;
+  WorkerBoard board_;
+  RunRecorder recorder_;
+  // The fence of the last good call; the flag NEW_LEASE is given until a call under it was good.
+  std::optional<std::int64_t> known_fence_;
+};
+
+// Uniform in [0, 1), for pauses. Thread-safe.
+double RandomFraction();
+
+}  // namespace summa::host
