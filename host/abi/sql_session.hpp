@@ -1,0 +1,66 @@
+// The sessions behind one summa.sql/1 table, and the thunks' own objects. Thread-safe.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "host/database/session.hpp"
+#include "summa/abi/sql.h"
+
+namespace summa::host {
+
+class SqlScope;
+
+}  // namespace summa::host
+
+// What a plugin holds. Lives until the plugin closes it, also when its scope has ended before: it
+// then answers every call with SH-0419.
+struct summa_sql_session {
+  std::mutex use;  // a call of the plugin against the end of the scope
+  std::shared_ptr<summa::host::SessionPool> pool;
+  std::unique_ptr<summa::host::Session> session;  // nullptr: the scope has ended
+  summa::host::SqlScope* scope = nullptr;
+  std::optional<summa::host::LeaseGuard> guard;
+  std::shared_ptr<summa_sql_session> self;  // the plugin's share; the scope has one, too
+  bool read_write = false;                  // mode of the open transaction
+};
+
+struct summa_sql_result {
+  std::unique_ptr<summa::host::SqlResult> result;
+};
+
+namespace summa::host {
+
+class SqlScope {
+ public:
+  using Pools = std::map<std::string, std::shared_ptr<SessionPool>>;
+
+  // guard: read-write transactions commit only under it.
+  SqlScope(const Pools& pools, std::optional<LeaseGuard> guard);
+  // Ends the sessions that were not closed: their statement is cancelled, their connection dropped.
+  ~SqlScope();
+  SqlScope(const SqlScope&) = delete;
+  SqlScope& operator=(const SqlScope&) = delete;
+
+  const summa_sql_v1* table() const { return &table_; }
+  void CancelRunning() noexcept;
+  summa_sql_session* Open(std::string_view database);
+  void Forget(const std::shared_ptr<summa_sql_session>& session) noexcept;
+
+ private:
+  const Pools& pools_;
+  const std::optional<LeaseGuard> guard_;
+  summa_sql_v1 table_;
+  std::mutex mutex_;
+  std::set<std::shared_ptr<summa_sql_session>> open_;
+};
+
+// The thunks; `self` of the table is the scope.
+summa_sql_v1 MakeSqlTable(SqlScope* scope);
+
+}  // namespace summa::host

@@ -1,0 +1,29 @@
+// From DatabaseSettings to the parameters of a connection, for both drivers. Thread-safe.
+// Throws SqlFailure SH-0418 when the URL cannot be read; no message ever shows the URL.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "host/database/session.hpp"
+
+namespace summa::host {
+
+using ConnectionParameters = std::vector<std::pair<std::string, std::string>>;
+
+// The URL's own parameters, with ours instead or, for `options`, after them. Settings travel as
+// connection options, so that RESET and a rollback come back to them. read_only: writes fail with
+// 25006 outside a transaction that was begun read-write.
+ConnectionParameters MakeConnectionParameters(const DatabaseSettings& settings, bool read_only);
+
+// The same as one connection string, for libpqxx. Holds the password: never print it.
+std::string ToConnectionString(const ConnectionParameters& parameters);
+
+// `text` without the password of the parameters, should a driver ever quote it.
+std::string WithoutPassword(std::string text, const ConnectionParameters& parameters);
+
+// "public" -> "\"public\"".
+std::string QuoteIdentifier(std::string_view name);
+
+}  // namespace summa::host

@@ -1,0 +1,39 @@
+// A connection whose every answer has a deadline, for the leases: a server that does not answer is
+// as good as one that refuses. Writes by default, every statement is its own transaction. One
+// thread at a time. Never reconnects; after a failure of the connection it is broken for ever.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/database/session.hpp"
+#include "host/database/wake_up.hpp"
+
+namespace summa::host {
+
+using TextRows = std::vector<std::vector<std::optional<std::string>>>;
+
+class DeadlineConnection {
+ public:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  // SH-0401 when there is no connection until the deadline. A signal of `stop` ends a wait at once
+  // and breaks the connection; it must outlive the connection.
+  DeadlineConnection(const DatabaseSettings& settings, WakeUp& stop, TimePoint deadline);
+  ~DeadlineConnection();
+
+  // All values as text; an absent parameter is NULL. SqlFailure; without an answer until the
+  // deadline SH-0402, and the connection is broken.
+  TextRows Query(const std::string& sql, const std::vector<std::optional<std::string>>& parameters,
+                 TimePoint deadline);
+  bool usable();  // not broken, and the server has not closed it meanwhile
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace summa::host

@@ -1,0 +1,74 @@
+#include "host/database/layout.hpp"
+
+#include <array>
+#include <map>
+#include <set>
+
+namespace summa::host {
+namespace {
+
+constexpr std::array<const char*, 3> kRequiredTables = {"ledger_event", "outbox", "worker_lease"};
+
+std::string Join(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+std::vector<std::string> Missing(const std::set<std::string>& columns,
+                                 std::initializer_list<const char*> needed) {
+  std::vector<std::string> missing;
+  for (const char* name : needed) {
+    if (columns.count(name) == 0) missing.emplace_back(name);
+  }
+  return missing;
+}
+
+// Columns of every required table that is there; views and partitioned tables count as tables.
+std::map<std::string, std::set<std::string>> ReadColumns(ControlTransaction& transaction,
+                                                         const std::string& schema) {
+  const ControlRows rows = transaction.Exec(
+      "SELECT c.relname, a.attname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON "
+      "n.oid = c.relnamespace JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid WHERE n.nspname "
+      "= $1 AND c.relname IN ('ledger_event', 'outbox', 'worker_lease') AND c.relkind IN ('r', "
+      "'p', 'v', 'f') AND a.attnum > 0 AND NOT a.attisdropped",
+      {schema});
+  std::map<std::string, std::set<std::string>> tables;
+  for (const auto& row : rows) tables[row.at(0).value()].insert(row.at(1).value());
+  return tables;
+}
+
+}  // namespace
+
+Layout FindLayout(ControlTransaction& transaction, const std::string& schema) {
+  auto tables = ReadColumns(transaction, schema);
+  std::vector<std::string> absent;
+  for (const char* name : kRequiredTables) {
+    if (tables.count(name) == 0) absent.emplace_back(schema + "." + name);
+  }
+  if (!absent.empty()) {
+    throw SqlFailure(Error{"SH-0414", "the ledger's tables are missing: " + Join(absent),
+                           "Check database.ledger.url and database.ledger.schema; an empty "
+                           "database gets the plan's tables by `summa-host migrate "
+                           "--create-ledger plan`",
+                           ""},
+                     "");
+  }
+  const std::set<std::string>& columns = tables["ledger_event"];
+  const auto deployed = Missing(columns, {"aggregate_version", "hash"});
+  if (deployed.empty()) return Layout::kDeployed;
+  const auto plan = Missing(columns, {"event_hash", "position"});
+  if (plan.empty()) return Layout::kPlan;
+  const bool only_position = plan.size() == 1 && plan[0] == "position";
+  throw SqlFailure(
+      Error{"SH-0415",
+            "table " + schema + ".ledger_event has neither known layout: deployed lacks " +
+                Join(deployed) + ", plan lacks " + Join(plan),
+            only_position ? "Add the global position: ALTER TABLE " + schema +
+                                ".ledger_event ADD COLUMN position bigserial UNIQUE;"
+                          : "Check that database.ledger.schema names the schema of the ledger",
+            ""},
+      "");
+}
+
+}  // namespace summa::host

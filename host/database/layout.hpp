@@ -1,0 +1,15 @@
+// Which shape of the ledger a database has, told from its catalog; names of constraints differ
+// between installations and say nothing.
+#pragma once
+
+#include <string>
+
+#include "host/database/control_plane.hpp"
+#include "host/database/pqxx_shim.hpp"
+
+namespace summa::host {
+
+// SH-0414: tables are missing (all are named). SH-0415: ledger_event is of neither shape.
+Layout FindLayout(ControlTransaction& transaction, const std::string& schema);
+
+}  // namespace summa::host

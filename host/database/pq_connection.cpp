@@ -1,0 +1,247 @@
+#include "host/database/pq_connection.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "host/observe/log.hpp"
+
+namespace summa::host {
+namespace {
+
+// After a cancel the server answers at once; one that does not is frozen or cut off.
+constexpr std::chrono::seconds kCancelPatience{5};
+constexpr std::size_t kCancelMessageSize = 256;  // as libpq's documentation recommends
+
+std::string Field(const PGresult* result, int field) {
+  const char* text = PQresultErrorField(result, field);
+  return text == nullptr ? std::string() : std::string(text);
+}
+
+bool IsError(const PGresult* result) {
+  const ExecStatusType status = PQresultStatus(result);
+  return status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE;
+}
+
+// Milliseconds for poll(), rounded up so that it never spins; -1: for ever.
+int PollMilliseconds(const std::optional<PqConnection::TimePoint>& deadline) {
+  if (!deadline) return -1;
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(*deadline - std::chrono::steady_clock::now());
+  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
+}
+
+std::string Trimmed(const char* text) {
+  std::string out = text == nullptr ? "" : text;
+  while (!out.empty() && (out.back() == '\n' || out.back() == ' ')) out.pop_back();
+  std::replace(out.begin(), out.end(), '\n', ' ');
+  return out;
+}
+
+}  // namespace
+
+PqConnection::PqConnection(const ConnectionParameters& parameters, WakeUp& wake, OnWake on_wake,
+                           std::optional<TimePoint> deadline)
+    : wake_(&wake), on_wake_(on_wake) {
+  std::vector<const char*> keys, values;
+  for (const auto& [key, value] : parameters) {
+    keys.push_back(key.c_str());
+    values.push_back(value.c_str());
+  }
+  keys.push_back(nullptr);
+  values.push_back(nullptr);
+  connection_.reset(deadline ? PQconnectStartParams(keys.data(), values.data(), 0)
+                             : PQconnectdbParams(keys.data(), values.data(), 0));
+  if (!connection_) throw std::bad_alloc();
+  std::string reason;
+  try {
+    if (deadline) Establish(*deadline);
+  } catch (const SqlFailure& failure) {
+    reason = failure.error().message;
+  }
+  if (reason.empty() && PQstatus(raw()) != CONNECTION_OK) reason = Trimmed(PQerrorMessage(raw()));
+  if (!reason.empty()) {
+    throw SqlFailure(
+        Error{"SH-0401", "no connection to PostgreSQL: " + WithoutPassword(reason, parameters),
+              "Check that the server runs and that host, port, database, user and "
+              "password of the URL are right",
+              ""},
+        "");
+  }
+  PQsetnonblocking(raw(), 1);
+  PQsetNoticeReceiver(raw(), &PqConnection::OnNotice, this);
+}
+
+void PqConnection::Establish(TimePoint deadline) {
+  deadline_ = deadline;
+  for (PostgresPollingStatusType next = PGRES_POLLING_WRITING; PQstatus(raw()) != CONNECTION_BAD;
+       next = PQconnectPoll(raw())) {
+    if (next == PGRES_POLLING_OK || next == PGRES_POLLING_FAILED) return;
+    Wait(next == PGRES_POLLING_READING ? POLLIN : POLLOUT, "");
+  }
+}
+
+// Only words of the server that end the connection matter; notices of statements go to the debug
+// log.
+void PqConnection::OnNotice(void* self, const PGresult* notice) noexcept {
+  try {
+    const std::string severity = Field(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const std::string message = Field(notice, PG_DIAG_MESSAGE_PRIMARY);
+    if (severity == "FATAL" || severity == "PANIC") {
+      static_cast<PqConnection*>(self)->last_words_ =
+          message + " [SQLSTATE " + Field(notice, PG_DIAG_SQLSTATE) + "]";
+    } else if (LogEnabled(LogLevel::kDebug)) {
+      Log(LogLevel::kDebug, "", "PostgreSQL notice", {{"severity", severity}, {"text", message}});
+    }
+  } catch (...) {
+    // Out of memory for a notice: nothing depends on it.
+  }
+}
+
+bool PqConnection::broken() const { return broken_ || PQstatus(raw()) == CONNECTION_BAD; }
+
+bool PqConnection::Alive() {
+  // Twice: first the server's last words, then the end of the stream.
+  for (int i = 0; i < 2 && !broken(); ++i) {
+    pollfd socket{PQsocket(raw()), POLLIN, 0};
+    if (poll(&socket, 1, 0) <= 0) return !broken();
+    if (PQconsumeInput(raw()) == 0) {
+      broken_ = true;
+    } else {
+      PQisBusy(raw());  // parses what has arrived
+      if (!last_words_.empty()) broken_ = true;
+    }
+  }
+  return !broken();
+}
+
+void PqConnection::RequireUsable(std::string_view sql) {
+  if (!broken()) return;
+  throw ConnectionLost(last_words_.empty() ? "it broke before" : last_words_, sql);
+}
+
+void PqConnection::Start(std::optional<TimePoint> deadline) {
+  if (on_wake_ == OnWake::kCancelStatement) wake_->Clear();
+  deadline_ = deadline;
+  cancel_sent_ = false;
+}
+
+void PqConnection::Break(const std::string& reason, std::string_view sql) {
+  broken_ = true;
+  throw ConnectionLost(reason, sql);
+}
+
+void PqConnection::CancelStatement() noexcept {
+  const std::unique_ptr<PGcancel, decltype(&PQfreeCancel)> cancel(PQgetCancel(raw()),
+                                                                  &PQfreeCancel);
+  char message[kCancelMessageSize];
+  if (cancel) PQcancel(cancel.get(), message, sizeof message);
+  cancel_sent_ = true;
+  // A server that does not react must not hold the thread: the wait ends with a broken connection.
+  deadline_ = std::chrono::steady_clock::now() + kCancelPatience;
+}
+
+void PqConnection::Wait(short events, std::string_view sql) {
+  for (;;) {
+    if (PQsocket(raw()) < 0) return;  // closed: the next read says why
+    pollfd sockets[2] = {{PQsocket(raw()), events, 0}, {wake_->descriptor(), POLLIN, 0}};
+    // Once the cancel is on its way there is nothing more to be woken for.
+    const nfds_t count = cancel_sent_ ? 1 : 2;
+    const int ready = poll(sockets, count, PollMilliseconds(deadline_));
+    if (ready < 0 && errno != EINTR) Break(std::strerror(errno), sql);
+    if (ready > 0 && sockets[0].revents != 0) return;
+    if (ready > 0 && count == 2 && sockets[1].revents != 0) {
+      if (on_wake_ == OnWake::kGiveUp) Break("told to stop", sql);
+      wake_->Clear();
+      CancelStatement();
+      continue;
+    }
+    if (deadline_ && std::chrono::steady_clock::now() >= *deadline_) {
+      Break("the server did not answer in time", sql);
+    }
+  }
+}
+
+void PqConnection::Flush(std::string_view sql) {
+  for (;;) {
+    const int left = PQflush(raw());
+    if (left <= 0) return;  // a failure shows itself in the next answer
+    Wait(POLLIN | POLLOUT, sql);
+    // The server may be unable to read on before we have read what it says.
+    if (PQconsumeInput(raw()) == 0) return;
+  }
+}
+
+PgResult PqConnection::Next(std::string_view sql) {
+  Flush(sql);
+  while (PQisBusy(raw()) != 0) {
+    Wait(POLLIN, sql);
+    if (PQconsumeInput(raw()) == 0) break;  // PQgetResult says why
+  }
+  return PgResult(PQgetResult(raw()));
+}
+
+SqlFailure PqConnection::Failed(const PGresult* result, std::string_view sql) {
+  ServerReport report{Field(result, PG_DIAG_SQLSTATE), Field(result, PG_DIAG_MESSAGE_PRIMARY),
+                      Field(result, PG_DIAG_MESSAGE_DETAIL)};
+  if (report.message.empty()) report.message = Trimmed(PQresultErrorMessage(result));
+  if (!broken() && !report.sqlstate.empty()) return MakeSqlFailure(report, sql, cancel_sent_);
+  broken_ = true;
+  std::string reason = report.message.empty() ? "no answer" : report.message;
+  if (!report.sqlstate.empty()) reason += " [SQLSTATE " + report.sqlstate + "]";
+  if (!last_words_.empty()) reason = last_words_;
+  return ConnectionLost(reason, sql);
+}
+
+PgResult PqConnection::Finish(int sent, std::string_view sql) {
+  if (sent == 0 && !broken()) {
+    throw SqlFailure(Error{"SH-0405",
+                           "the statement could not be sent: " + Trimmed(PQerrorMessage(raw())) +
+                               " in: " + StatementStart(sql),
+                           "", ""},
+                     "");
+  }
+  if (sent == 0) Break(Trimmed(PQerrorMessage(raw())), sql);
+  PgResult last, error;
+  while (PgResult next = Next(sql)) {
+    if (IsError(next.get())) {
+      if (!error) error = std::move(next);
+      continue;
+    }
+    const ExecStatusType status = PQresultStatus(next.get());
+    if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) {
+      return next;  // the caller goes on with the copy
+    }
+    last = std::move(next);
+  }
+  if (error) throw Failed(error.get(), sql);
+  if (!last) Break("no answer", sql);
+  return last;
+}
+
+PgResult PqConnection::Query(const std::string& sql, std::optional<TimePoint> deadline) {
+  RequireUsable(sql);
+  Start(deadline);
+  return Finish(PQsendQuery(raw(), sql.c_str()), sql);
+}
+
+void PqConnection::Drain(std::string_view sql) {
+  while (PgResult next = Next(sql)) {
+    const ExecStatusType status = PQresultStatus(next.get());
+    if (status == PGRES_COPY_IN || status == PGRES_COPY_BOTH) Break("in the middle of a copy", sql);
+    if (status != PGRES_COPY_OUT) continue;
+    if (broken()) return;
+    for (char* row = nullptr;;) {
+      const int size = PQgetCopyData(raw(), &row, 1);
+      if (size < 0) break;
+      if (row != nullptr) PQfreemem(row);
+      if (size > 0) continue;
+      Wait(POLLIN, sql);
+      if (PQconsumeInput(raw()) == 0) break;
+    }
+  }
+}
+
+}  // namespace summa::host

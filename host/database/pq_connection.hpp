@@ -1,0 +1,84 @@
+// One libpq connection with waits that can be bounded and woken: what Session and
+// DeadlineConnection are built on. One thread at a time, except WakeUp::Signal(). Only for
+// host/database: it shows libpq.
+//
+// After a failure of the connection it is broken for ever; nothing reconnects here.
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "host/database/connection_settings.hpp"
+#include "host/database/sql_error.hpp"
+#include "host/database/wake_up.hpp"
+
+namespace summa::host {
+
+struct FreePgResult {
+  void operator()(PGresult* result) const { PQclear(result); }
+};
+using PgResult = std::unique_ptr<PGresult, FreePgResult>;
+
+class PqConnection {
+ public:
+  using TimePoint = std::chrono::steady_clock::time_point;
+  // What a signal of the WakeUp does to a wait.
+  enum class OnWake {
+    kCancelStatement,  // asks the server to end the statement, then waits a little for its answer
+    kGiveUp            // drops the connection at once
+  };
+
+  // Connects; with a deadline without ever blocking longer (name resolution excepted), without one
+  // as libpq does (connect_timeout per address). SH-0401 with the server's words. The WakeUp must
+  // outlive the connection.
+  PqConnection(const ConnectionParameters& parameters, WakeUp& wake, OnWake on_wake,
+               std::optional<TimePoint> deadline);
+
+  PqConnection(const PqConnection&) = delete;  // libpq keeps a pointer to it
+  PqConnection& operator=(const PqConnection&) = delete;
+
+  PGconn* raw() const { return connection_.get(); }
+  bool broken() const;
+  // Looks, without waiting, whether the server has closed the connection meanwhile.
+  bool Alive();
+  void RequireUsable(std::string_view sql);
+
+  // Call before a statement is sent: until when to wait for its answer (nullopt: for ever).
+  void Start(std::optional<TimePoint> deadline);
+  // `sent` is what a PQsend* function returned. Reads all answers; the last one, or throws the
+  // first error.
+  PgResult Finish(int sent, std::string_view sql);
+  PgResult Query(const std::string& sql, std::optional<TimePoint> deadline);  // text, no parameters
+  // The next answer, nullptr at the end. Errors are answers too.
+  PgResult Next(std::string_view sql);
+  void Wait(short events, std::string_view sql);  // for COPY: until the socket is ready
+  void CancelStatement() noexcept;                // asks the server to end what runs
+  // The failure that an answer stands for.
+  SqlFailure Failed(const PGresult* result, std::string_view sql);
+  // Reads what is left until the server is ready again; ignores errors.
+  void Drain(std::string_view sql);
+
+ private:
+  [[noreturn]] void Break(const std::string& reason, std::string_view sql);
+  void Establish(TimePoint deadline);
+  void Flush(std::string_view sql);
+  static void OnNotice(void* self, const PGresult* notice) noexcept;
+
+  struct Finisher {
+    void operator()(PGconn* connection) const { PQfinish(connection); }
+  };
+  std::unique_ptr<PGconn, Finisher> connection_;
+  WakeUp* wake_;
+  OnWake on_wake_;
+  std::optional<TimePoint> deadline_;
+  bool cancel_sent_ = false;
+  bool broken_ = false;
+  std::string last_words_;  // the server's reason for closing an idle connection
+};
+
+}  // namespace summa::host

@@ -1,0 +1,293 @@
+#include "host/database/pq_session.hpp"
+
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+
+#include "host/database/statement_kind.hpp"
+
+namespace summa::host {
+namespace {
+
+constexpr std::size_t kMaxParameters = 65535;      // of PostgreSQL's protocol
+constexpr std::chrono::seconds kResetPatience{5};  // a session that takes longer is dropped
+
+class PqResult final : public SqlResult {
+ public:
+  explicit PqResult(PgResult result) : result_(std::move(result)) {}
+  std::size_t rows() const override { return static_cast<std::size_t>(PQntuples(result_.get())); }
+  std::size_t columns() const override {
+    return static_cast<std::size_t>(PQnfields(result_.get()));
+  }
+  std::int64_t affected_rows() const override {
+    return std::strtoll(PQcmdTuples(result_.get()), nullptr, 10);
+  }
+  std::optional<std::string_view> Cell(std::size_t row, std::size_t column) const override {
+    if (row >= rows() || column >= columns()) return std::nullopt;
+    const int r = static_cast<int>(row), c = static_cast<int>(column);
+    if (PQgetisnull(result_.get(), r, c) != 0) return std::nullopt;
+    return std::string_view(PQgetvalue(result_.get(), r, c),
+                            static_cast<std::size_t>(PQgetlength(result_.get(), r, c)));
+  }
+
+ private:
+  PgResult result_;
+};
+
+[[noreturn]] void Misused(const std::string& message, std::string_view sql, const char* hint) {
+  throw SqlFailure(Error{"SH-0407", message + " in: " + StatementStart(sql), hint, ""}, "");
+}
+
+void CheckAllowed(StatementKind kind, std::string_view sql, bool in_transaction) {
+  const char* why = nullptr;
+  if (kind == StatementKind::kTransaction) {
+    why =
+        "transactions are begun and ended with begin, commit and rollback of the session, so "
+        "that every commit is fenced";
+  } else if (kind == StatementKind::kSessionState) {
+    why =
+        "the connection goes to the next user with default settings; SET LOCAL lasts for one "
+        "transaction";
+  } else if (kind == StatementKind::kCopy) {
+    why = "COPY goes through copy_out and copy_in";
+  } else if (kind == StatementKind::kBlock && !in_transaction) {
+    why = "DO and CALL could commit by themselves; run them inside a transaction";
+  }
+  if (why == nullptr) return;
+  throw SqlFailure(
+      Error{"SH-0408", "the statement is not allowed here: " + StatementStart(sql), why, ""}, "");
+}
+
+ConnectionParameters DataPlane(const DatabaseSettings& settings) {
+  return MakeConnectionParameters(settings, true);
+}
+
+}  // namespace
+
+PqSession::PqSession(const DatabaseSettings& settings)
+    : lease_table_(QuoteIdentifier(settings.schema) + ".worker_lease"),
+      connection_(DataPlane(settings), wake_, PqConnection::OnWake::kCancelStatement,
+                  std::nullopt) {}
+
+PqSession::~PqSession() = default;
+
+bool PqSession::in_transaction() const {
+  const PGTransactionStatusType status = PQtransactionStatus(connection_.raw());
+  return status == PQTRANS_INTRANS || status == PQTRANS_INERROR || status == PQTRANS_ACTIVE;
+}
+
+void PqSession::Begin(TransactionMode mode) {
+  connection_.RequireUsable("BEGIN");
+  if (in_transaction()) Misused("a transaction is open already", "BEGIN", "Commit or roll back");
+  const char* text = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+  if (mode == TransactionMode::kReadOnly) text = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY";
+  if (mode == TransactionMode::kRepeatableReadOnly) {
+    text = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+  }
+  mode_ = mode;
+  connection_.Query(text, std::nullopt);
+}
+
+void PqSession::FillArguments(std::string_view sql, std::span<const SqlParameter> parameters) {
+  if (parameters.size() > kMaxParameters) {
+    Misused(std::to_string(parameters.size()) + " parameters; at most 65535 are possible", sql,
+            "Pass arrays");
+  }
+  values_.clear();
+  lengths_.clear();
+  formats_.clear();
+  types_.clear();
+  for (const SqlParameter& parameter : parameters) {
+    const auto name = [this] { return "$" + std::to_string(values_.size() + 1); };
+    if (parameter.size > INT_MAX) Misused(name() + " is larger than 2 GB", sql, "Use copy_in");
+    if (parameter.format == 0 && parameter.data != nullptr) {
+      // The protocol ends a text at its first NUL: what follows would be lost without a word.
+      const void* nul = std::memchr(parameter.data, '\0', parameter.size + 1);
+      if (nul != parameter.data + parameter.size) {
+        Misused(name() + " is a text that holds a NUL byte or does not end with one", sql,
+                "PostgreSQL keeps no NUL in texts; pass bytes in binary format");
+      }
+    }
+    values_.push_back(parameter.data);
+    lengths_.push_back(static_cast<int>(parameter.size));
+    formats_.push_back(parameter.format);
+    types_.push_back(parameter.type);
+  }
+}
+
+PgResult PqSession::RunOnce(const std::string& sql, int result_format) {
+  connection_.Start(std::nullopt);
+  return connection_.Finish(
+      PQsendQueryParams(connection_.raw(), sql.c_str(), static_cast<int>(values_.size()),
+                        types_.data(), values_.data(), lengths_.data(), formats_.data(),
+                        result_format),
+      sql);
+}
+
+void PqSession::DeallocateStale() {
+  while (!stale_.empty()) {
+    connection_.Query("DEALLOCATE " + stale_.back(), std::nullopt);
+    stale_.pop_back();
+  }
+}
+
+const PreparedStatement& PqSession::Prepare(const std::string& sql, bool leaves_traces) {
+  if (auto name = cache_.MakeRoom()) stale_.push_back(std::move(*name));
+  DeallocateStale();
+  PreparedStatement statement{sql, cache_.NewName(), {types_.begin(), types_.end()}, leaves_traces};
+  connection_.Start(std::nullopt);
+  connection_.Finish(PQsendPrepare(connection_.raw(), statement.name.c_str(), sql.c_str(),
+                                   static_cast<int>(types_.size()), types_.data()),
+                     sql);
+  return cache_.Add(std::move(statement));
+}
+
+PgResult PqSession::RunPrepared(const PreparedStatement& statement, int result_format) {
+  if (statement.leaves_traces) traces_left_ = true;
+  connection_.Start(std::nullopt);
+  try {
+    return connection_.Finish(PQsendQueryPrepared(connection_.raw(), statement.name.c_str(),
+                                                  static_cast<int>(values_.size()), values_.data(),
+                                                  lengths_.data(), formats_.data(), result_format),
+                              statement.sql);
+  } catch (const SqlFailure& failure) {
+    // The table was altered, or the name is unknown to the server: the next use prepares anew.
+    if (failure.sqlstate() == "0A000") stale_.push_back(statement.name);
+    if (failure.sqlstate() == "0A000" || failure.sqlstate() == "26000") {
+      const std::string text = statement.sql;
+      cache_.Forget(text);
+    }
+    throw;
+  }
+}
+
+std::unique_ptr<SqlResult> PqSession::Exec(std::string_view sql,
+                                           std::span<const SqlParameter> parameters,
+                                           int result_format) {
+  connection_.RequireUsable(sql);
+  FillArguments(sql, parameters);
+  if (const PreparedStatement* known = cache_.Find(sql); known && known->types == types_) {
+    return std::make_unique<PqResult>(RunPrepared(*known, result_format));
+  }
+  const std::string text(sql);
+  if (text.find('\0') != std::string::npos) Misused("the statement holds a NUL byte", sql, "");
+  const StatementKind kind = KindOf(sql);
+  CheckAllowed(kind, sql, in_transaction());
+  if (kind == StatementKind::kCursor) cursor_declared_ = true;
+  const bool leaves_traces = LeavesTraces(sql);
+  if (leaves_traces) traces_left_ = true;
+  const bool prepare =
+      kind == StatementKind::kPreparable && cache_.Find(sql) == nullptr && cache_.SeenBefore(sql);
+  PgResult result = prepare ? RunPrepared(Prepare(text, leaves_traces), result_format)
+                            : RunOnce(text, result_format);
+  return std::make_unique<PqResult>(std::move(result));
+}
+
+// Lease row first, then fence row, in every statement of ours: the other order deadlocks. It raises
+// when the lease is gone, so that one message carries guard and COMMIT and nothing can freeze in
+// between.
+std::string PqSession::CommitText(const LeaseGuard* guard) const {
+  if (guard == nullptr) return "COMMIT";
+  const auto literal = [this](const std::string& text) {
+    const std::unique_ptr<char, decltype(&PQfreemem)> quoted(
+        PQescapeLiteral(connection_.raw(), text.data(), text.size()), &PQfreemem);
+    if (!quoted) Misused("the lease's names are no valid text", "COMMIT", "");
+    return std::string(quoted.get());
+  };
+  return "WITH g AS MATERIALIZED (SELECT 1 FROM " + lease_table_ +
+         " l JOIN summa_host.worker_fence f ON f.worker = l.worker_id WHERE l.worker_id = " +
+         literal(guard->worker_id) + " AND l.lease_holder = " + literal(guard->holder) +
+         " AND l.lease_until > pg_catalog.clock_timestamp() AND f.fence = " +
+         std::to_string(guard->fence) +
+         " FOR SHARE) SELECT 1/(SELECT pg_catalog.count(*) FROM g)::int; COMMIT";
+}
+
+void PqSession::Commit(const LeaseGuard* guard) {
+  // Whatever broke before COMMIT was sent left nothing behind; only from there on is it in doubt.
+  connection_.Alive();
+  connection_.RequireUsable("COMMIT");
+  if (PQtransactionStatus(connection_.raw()) == PQTRANS_IDLE) {
+    Misused("no transaction is open", "COMMIT", "Begin one first");
+  }
+  const bool guarded = guard != nullptr && mode_ == TransactionMode::kReadWrite;
+  const std::string text = CommitText(guarded ? guard : nullptr);
+  try {
+    FinishCommit(text, guarded);
+  } catch (...) {
+    // The server has aborted it already; give the locks back now.
+    if (!connection_.broken() && in_transaction()) Rollback();
+    throw;
+  }
+}
+
+void PqSession::FinishCommit(const std::string& text, bool guarded) {
+  connection_.Start(std::nullopt);
+  bool guard_passed = !guarded;
+  std::string tag;
+  PgResult error;
+  try {
+    if (PQsendQuery(connection_.raw(), text.c_str()) == 0 && !connection_.broken()) {
+      Misused("the commit could not be sent", "COMMIT", "");
+    }
+    while (PgResult next = connection_.Next("COMMIT")) {
+      const ExecStatusType status = PQresultStatus(next.get());
+      if (status == PGRES_TUPLES_OK) guard_passed = true;
+      if (status == PGRES_COMMAND_OK) tag = PQcmdStatus(next.get());
+      if (status == PGRES_FATAL_ERROR && !error) error = std::move(next);
+    }
+    if (tag != "COMMIT" && error) throw connection_.Failed(error.get(), "COMMIT");
+    if (tag.empty()) throw ConnectionLost("no answer", "COMMIT");
+  } catch (const SqlFailure& failure) {
+    if (tag == "COMMIT") return;  // the server had said so before the connection went
+    // The server's idle limit ends a transaction before any COMMIT is read: that is no doubt.
+    const char* state = error ? PQresultErrorField(error.get(), PG_DIAG_SQLSTATE) : nullptr;
+    const bool idle_limit = state != nullptr && std::strcmp(state, "25P03") == 0;
+    if (failure.error().code == "SH-0402" && failure.sqlstate().empty() && !idle_limit) {
+      throw SqlFailure(
+          Error{"SH-0404", "the outcome of a COMMIT is unknown: " + failure.error().message,
+                "The work is looked at again by the next run; nothing is lost", ""},
+          "");
+    }
+    if (!guard_passed && (failure.sqlstate() == "22012" || failure.sqlstate() == "40001")) {
+      throw FencedFailure(
+          Error{"SH-0301", "the lease was gone at commit; nothing was committed",
+                "Another host goes on with the work; look at clocks, pauses and lease_ttl when it "
+                "happens often",
+                ""},
+          failure.sqlstate());
+    }
+    throw;
+  }
+  if (tag == "COMMIT") return;
+  throw SqlFailure(Error{"SH-0405",
+                         "the server answered " + tag +
+                             " to COMMIT: a statement before had failed, nothing was committed",
+                         "Roll back after a failed statement", ""},
+                   "25P02");
+}
+
+void PqSession::Rollback() {
+  connection_.RequireUsable("ROLLBACK");
+  if (PQtransactionStatus(connection_.raw()) == PQTRANS_IDLE) return;
+  connection_.Query("ROLLBACK", std::chrono::steady_clock::now() + kResetPatience);
+}
+
+bool PqSession::Reset() noexcept {
+  try {
+    if (connection_.broken() || traces_left_) return false;
+    Rollback();
+    if (cursor_declared_) {
+      connection_.Query("CLOSE ALL", std::chrono::steady_clock::now() + kResetPatience);
+      cursor_declared_ = false;
+    }
+    return !connection_.broken() && PQtransactionStatus(connection_.raw()) == PQTRANS_IDLE;
+  } catch (...) {
+    return false;  // what went wrong no longer matters: the connection is dropped
+  }
+}
+
+std::unique_ptr<Session> ConnectSession(const DatabaseSettings& settings) {
+  return std::make_unique<PqSession>(settings);
+}
+
+}  // namespace summa::host

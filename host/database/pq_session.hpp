@@ -1,0 +1,64 @@
+// Session over libpq, with what the pool needs besides. Only for host/database.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/database/pq_connection.hpp"
+#include "host/database/session.hpp"
+#include "host/database/statement_cache.hpp"
+
+namespace summa::host {
+
+class PqSession final : public Session {
+ public:
+  explicit PqSession(const DatabaseSettings& settings);
+  ~PqSession() override;
+
+  void Begin(TransactionMode mode) override;
+  std::unique_ptr<SqlResult> Exec(std::string_view sql, std::span<const SqlParameter> parameters,
+                                  int result_format) override;
+  void CopyOut(std::string_view sql, const std::function<bool(std::string_view)>& on_row) override;
+  void CopyIn(std::string_view sql,
+              const std::function<std::optional<std::string_view>()>& next) override;
+  void Commit(const LeaseGuard* guard) override;
+  void Rollback() override;
+  bool in_transaction() const override;
+  bool broken() const override { return connection_.broken(); }
+  void Cancel() noexcept override { wake_.Signal(); }
+  int backend_pid() const override { return PQbackendPID(connection_.raw()); }
+
+  bool Alive() { return connection_.Alive(); }
+  // Makes it fit for the next user; false: it must be dropped. Bounded in time.
+  bool Reset() noexcept;
+
+  std::chrono::steady_clock::time_point idle_since{};  // the pool's
+
+ private:
+  PgResult RunOnce(const std::string& sql, int result_format);
+  PgResult RunPrepared(const PreparedStatement& statement, int result_format);
+  const PreparedStatement& Prepare(const std::string& sql, bool leaves_traces);
+  void FillArguments(std::string_view sql, std::span<const SqlParameter> parameters);
+  void DeallocateStale();
+  void StartCopy(std::string_view sql, ExecStatusType expected);
+  std::string CommitText(const LeaseGuard* guard) const;
+  void FinishCommit(const std::string& text, bool guarded);
+  bool SendChunks(const std::function<std::optional<std::string_view>()>& next,
+                  std::string_view sql);
+
+  WakeUp wake_;  // outlives the connection
+  std::string lease_table_;
+  PqConnection connection_;
+  StatementCache cache_;
+  std::vector<std::string> stale_;  // names that the server still has and we no longer use
+  TransactionMode mode_ = TransactionMode::kReadOnly;
+  bool cursor_declared_ = false;
+  bool traces_left_ = false;
+  std::vector<const char*> values_;
+  std::vector<int> lengths_, formats_;
+  std::vector<Oid> types_;
+};
+
+}  // namespace summa::host

@@ -1,0 +1,110 @@
+#include <condition_variable>
+#include <mutex>
+
+#include "host/database/pq_session.hpp"
+
+namespace summa::host {
+namespace {
+
+// Firewalls and balancers forget idle connections after about an hour.
+constexpr std::chrono::minutes kMaxIdle{30};
+
+std::string Seconds(Microseconds span) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(span).count()) +
+         " ms";
+}
+
+}  // namespace
+
+struct SessionPool::State {
+  explicit State(DatabaseSettings given) : settings(std::move(given)) {}
+
+  const DatabaseSettings settings;
+  std::mutex mutex;
+  std::condition_variable freed;
+  std::vector<std::unique_ptr<PqSession>> idle;  // last used at the back
+  int open = 0;                                  // idle, in use and being opened
+
+  std::unique_ptr<PqSession> TakeIdle(std::vector<std::unique_ptr<PqSession>>& dropped) {
+    const auto oldest = std::chrono::steady_clock::now() - kMaxIdle;
+    while (!idle.empty() && idle.front()->idle_since < oldest) {
+      dropped.push_back(std::move(idle.front()));
+      idle.erase(idle.begin());
+      --open;
+    }
+    while (!idle.empty()) {
+      std::unique_ptr<PqSession> session = std::move(idle.back());
+      idle.pop_back();
+      if (session->Alive()) return session;
+      dropped.push_back(std::move(session));
+      --open;
+    }
+    return nullptr;
+  }
+
+  void Closed() noexcept {
+    {
+      const std::lock_guard lock(mutex);
+      --open;
+    }
+    freed.notify_one();
+  }
+};
+
+SessionPool::SessionPool(DatabaseSettings settings)
+    : state_(std::make_unique<State>(std::move(settings))) {}
+SessionPool::~SessionPool() = default;
+
+const DatabaseSettings& SessionPool::settings() const { return state_->settings; }
+
+std::unique_ptr<Session> SessionPool::Take(Microseconds wait) {
+  const auto deadline = std::chrono::steady_clock::now() + wait;
+  std::vector<std::unique_ptr<PqSession>> dropped;  // closed outside the lock
+  {
+    std::unique_lock lock(state_->mutex);
+    for (;;) {
+      if (auto session = state_->TakeIdle(dropped)) return session;
+      if (state_->open < state_->settings.pool) break;
+      if (state_->freed.wait_until(lock, deadline) == std::cv_status::timeout &&
+          state_->idle.empty() && state_->open >= state_->settings.pool) {
+        throw SqlFailure(
+            Error{"SH-0403",
+                  "all " + std::to_string(state_->settings.pool) +
+                      " database sessions of this host are in use, none became free in " +
+                      Seconds(wait),
+                  "Raise the pool of the database in the configuration (and max_connections of "
+                  "the server), or look for a worker that does not give its session back",
+                  ""},
+            "");
+      }
+    }
+    ++state_->open;
+  }
+  try {
+    return std::make_unique<PqSession>(state_->settings);
+  } catch (...) {
+    state_->Closed();
+    throw;
+  }
+}
+
+void SessionPool::Give(std::unique_ptr<Session> session) noexcept {
+  if (!session) return;
+  auto* own = static_cast<PqSession*>(session.get());  // only Take() makes them
+  if (own->Reset()) {
+    own->idle_since = std::chrono::steady_clock::now();
+    try {
+      const std::lock_guard lock(state_->mutex);
+      state_->idle.emplace_back(own);
+      static_cast<void>(session.release());
+      state_->freed.notify_one();
+      return;
+    } catch (...) {
+      // No memory for the list: close it like a broken one.
+    }
+  }
+  session.reset();
+  state_->Closed();
+}
+
+}  // namespace summa::host

@@ -1,0 +1,28 @@
+// How failures of PostgreSQL become SqlFailure: one code per class of SQLSTATE, the server's words,
+// the beginning of the statement. Never parameters, never a connection string. Thread-safe.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "host/database/session.hpp"
+
+namespace summa::host {
+
+// What the server reported. `sqlstate` is empty when the connection itself failed.
+struct ServerReport {
+  std::string sqlstate;
+  std::string message;
+  std::string detail;
+};
+
+// cancelled: the statement was ended because Session::Cancel() asked for it.
+SqlFailure MakeSqlFailure(const ServerReport& report, std::string_view sql, bool cancelled = false);
+
+// SH-0402: the connection is gone, and with it the open transaction.
+SqlFailure ConnectionLost(const std::string& reason, std::string_view sql);
+
+// "SELECT id FROM outb...": the first 80 characters in one line, for messages.
+std::string StatementStart(std::string_view sql);
+
+}  // namespace summa::host

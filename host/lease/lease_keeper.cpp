@@ -1,0 +1,251 @@
+#include "host/lease/lease_keeper.hpp"
+
+#include <algorithm>
+
+#include "host/database/connection_settings.hpp"
+#include "host/lease/lease_state.hpp"
+#include "host/observe/log.hpp"
+
+namespace summa::host {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t kMaxNameCharacters = 100;  // of worker_id and lease_holder in Summa's table
+constexpr Microseconds kAcquirePatience = std::chrono::seconds(5);
+constexpr Microseconds kReleasePatience = std::chrono::seconds(2);
+constexpr milliseconds kStopLook{50};  // how often a waiter asks whether it shall stop
+
+// A caller may wait for a commit under the lease; a statement that still runs after its connection
+// was given up must end soon by itself.
+DatabaseSettings CallerSettings(DatabaseSettings settings) {
+  settings.lock_timeout = std::min<Microseconds>(settings.lock_timeout, milliseconds(1000));
+  settings.statement_timeout = milliseconds(3000);
+  settings.application_name += " leases";
+  return settings;
+}
+
+// The thread serves all leases in turn: a row locked by a slow commit is tried again a little
+// later.
+DatabaseSettings ThreadSettings(DatabaseSettings settings) {
+  settings.lock_timeout = milliseconds(100);
+  settings.statement_timeout = milliseconds(2000);
+  settings.application_name += " renewals";
+  return settings;
+}
+
+void CheckName(const std::string& what, const std::string& name) {
+  if (!name.empty() && name.size() <= kMaxNameCharacters) return;
+  throw Failure("SH-0304",
+                what + " \"" + name.substr(0, kMaxNameCharacters) + "\" has " +
+                    std::to_string(name.size()) + " bytes; 1 to 100 fit into worker_lease",
+                "Shorten host.name or the worker's id");
+}
+
+}  // namespace
+
+LeaseKeeper::State::State(const DatabaseSettings& ledger, std::string holder_name,
+                          const Clock& local_clock, std::function<void(const std::string&)> lost)
+    : holder(std::move(holder_name)),
+      clock(local_clock),
+      caller_settings_(CallerSettings(ledger)),
+      thread_settings_(ThreadSettings(ledger)),
+      statements_(QuoteIdentifier(ledger.schema)),
+      on_lost_(std::move(lost)) {
+  CheckName("lease holder", holder);
+  thread_ = std::thread([this] { Run(); });
+}
+
+LeaseKeeper::State::~State() {
+  {
+    const std::lock_guard lock(mutex);
+    stopping_ = true;
+  }
+  stop_signal_.Signal();
+  work_.notify_all();
+  thread_.join();
+}
+
+// A connection that died while nobody used it is replaced once: every statement here may be
+// repeated.
+TextRows LeaseKeeper::State::AskForCaller(const std::string& sql,
+                                          const std::vector<std::optional<std::string>>& parameters,
+                                          Microseconds patience) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  if (caller_connection_ && !caller_connection_->usable()) caller_connection_.reset();
+  const bool reused = caller_connection_ != nullptr;
+  for (bool again = reused;; again = false) {
+    if (!caller_connection_) {
+      caller_connection_ =
+          std::make_unique<DeadlineConnection>(caller_settings_, stop_signal_, deadline);
+    }
+    try {
+      return caller_connection_->Query(sql, parameters, deadline);
+    } catch (const SqlFailure&) {
+      if (caller_connection_->usable()) throw;
+      caller_connection_.reset();
+      if (!again || std::chrono::steady_clock::now() >= deadline) throw;
+    }
+  }
+}
+
+std::optional<LeaseGuard> LeaseKeeper::State::Acquire(const std::string& worker_id,
+                                                      Microseconds time_to_live) {
+  CheckName("worker", worker_id);
+  const std::lock_guard one_at_a_time(acquire_mutex_);
+  const Microseconds asked_at = clock.BootTime();
+  TextRows rows;
+  try {
+    rows =
+        AskForCaller(statements_.acquire, {worker_id, holder, std::to_string(time_to_live.count())},
+                     kAcquirePatience);
+  } catch (const SqlFailure& failure) {
+    // A commit under the lease, or another take-over, is under way: it is somebody else's.
+    if (failure.sqlstate() != "55P03" && failure.sqlstate() != "40P01") throw;
+  }
+  if (rows.empty()) {
+    const std::lock_guard lock(mutex);
+    const auto lease = leases.find(worker_id);
+    if (lease != leases.end()) lease->second.trusted_until = Microseconds{0};
+    work_.notify_all();
+    return std::nullopt;
+  }
+  LeaseGuard guard{worker_id, holder, std::stoll(rows[0].at(0).value())};
+  if (clock.BootTime() >= asked_at + time_to_live - TrustMargin(time_to_live)) {
+    throw SqlFailure(
+        Error{"SH-0303",
+              "the lease of " + worker_id + " came so late that it cannot be trusted any more",
+              "Look at the load of the database, or raise lease_ttl", ""},
+        "");
+  }
+  Remember(guard, time_to_live, asked_at);
+  return guard;
+}
+
+void LeaseKeeper::State::Remember(const LeaseGuard& guard, Microseconds time_to_live,
+                                  Microseconds asked_at) {
+  const std::lock_guard lock(mutex);
+  Lease& lease = leases[guard.worker_id];
+  lease.guard = guard;
+  lease.time_to_live = time_to_live;
+  lease.trusted_until = asked_at + time_to_live - TrustMargin(time_to_live);
+  lease.renew_at = asked_at + time_to_live / 3;
+  lease.serial = ++serials_;
+  holders[guard.worker_id] = holder;
+  work_.notify_all();
+}
+
+// The thread must not renew what is being let go: its later answer would take the lease back.
+void LeaseKeeper::State::Release(const std::vector<std::string>& workers,
+                                 Microseconds keep_for) noexcept {
+  std::vector<std::string> ours;
+  try {
+    const std::lock_guard one_at_a_time(acquire_mutex_);
+    {
+      Lock lock(mutex);
+      for (const std::string& worker : workers) {
+        news_.wait(lock, [&] {
+          const auto lease = leases.find(worker);
+          return lease == leases.end() || !lease->second.renewing;
+        });
+        if (leases.erase(worker) > 0) ours.push_back(worker);
+      }
+    }
+    if (ours.empty()) return;  // what is lost already expires by itself
+    AskForCaller(statements_.release,
+                 {TextArrayLiteral(ours), holder, std::to_string(keep_for.count())},
+                 kReleasePatience);
+  } catch (const Failure& failure) {
+    // Left to expire: later, but never wrong.
+    LogError(LogLevel::kWarn, failure.error(), {{"lease", ours.empty() ? "" : ours.front()}});
+  } catch (...) {
+    Log(LogLevel::kWarn, "SH-0303", "a lease could not be released; it expires by itself");
+  }
+}
+
+bool LeaseKeeper::State::WaitUntilFree(const std::string& worker_id, Microseconds wait,
+                                       const std::function<bool()>& should_stop) {
+  const auto deadline = std::chrono::steady_clock::now() + wait;
+  Lock lock(mutex);
+  const std::uint64_t wanted = looks_ + 1;  // older looks say nothing about now
+  Watch& watch = watches[worker_id];        // stays where it is while somebody waits
+  ++watch.waiters;
+  watch.look_at = clock.BootTime();
+  work_.notify_all();
+  bool is_free = false;
+  for (;;) {
+    lock.unlock();
+    const bool stop = should_stop && should_stop();  // unlocked: it may take locks of its own
+    lock.lock();
+    is_free = watch.looked >= wanted && watch.is_free;
+    const auto now = std::chrono::steady_clock::now();
+    if (stop || is_free || now >= deadline) {
+      is_free = is_free && !stop;
+      break;
+    }
+    news_.wait_until(lock, std::min(deadline, now + kStopLook));
+  }
+  if (--watch.waiters == 0) watches.erase(worker_id);
+  return is_free;
+}
+
+LeaseKeeper::LeaseKeeper(DatabaseSettings ledger, std::string holder, const Clock& clock,
+                         std::function<void(const std::string& worker_id)> on_lost)
+    : state_(std::make_unique<State>(ledger, std::move(holder), clock, std::move(on_lost))) {}
+LeaseKeeper::~LeaseKeeper() = default;
+
+std::optional<LeaseGuard> LeaseKeeper::TryAcquire(const std::string& worker_id,
+                                                  Microseconds time_to_live) {
+  return state_->Acquire(worker_id, time_to_live);
+}
+
+bool LeaseKeeper::WaitUntilFree(const std::string& worker_id, Microseconds wait,
+                                const std::function<bool()>& stop) {
+  return state_->WaitUntilFree(worker_id, wait, stop);
+}
+
+bool LeaseKeeper::Trusted(const std::string& worker_id) const {
+  const std::lock_guard lock(state_->mutex);
+  const auto lease = state_->leases.find(worker_id);
+  return lease != state_->leases.end() && state_->clock.BootTime() < lease->second.trusted_until;
+}
+
+LeaseStatus LeaseKeeper::Status(const std::string& worker_id) const {
+  const std::lock_guard lock(state_->mutex);
+  LeaseStatus status;
+  const auto known = state_->holders.find(worker_id);
+  if (known != state_->holders.end()) status.holder = known->second;
+  const auto lease = state_->leases.find(worker_id);
+  if (lease == state_->leases.end()) return status;
+  status.ours = true;
+  status.holder = state_->holder;
+  status.fence = lease->second.guard.fence;
+  const Microseconds left = lease->second.trusted_until - state_->clock.BootTime();
+  status.trusted = lease->second.trusted_until > state_->clock.BootTime();
+  if (status.trusted) status.remaining = left;
+  return status;
+}
+
+void LeaseKeeper::Release(const std::string& worker_id,
+                          std::optional<Microseconds> keep_for) noexcept {
+  try {
+    state_->Release({worker_id}, keep_for.value_or(Microseconds{0}));
+  } catch (...) {
+    // No memory for a list of one name: the lease expires by itself.
+  }
+}
+
+void LeaseKeeper::ReleaseAll() noexcept {
+  try {
+    std::vector<std::string> workers;
+    {
+      const std::lock_guard lock(state_->mutex);
+      for (const auto& [worker, lease] : state_->leases) workers.push_back(worker);
+    }
+    if (!workers.empty()) state_->Release(workers, Microseconds{0});
+  } catch (...) {
+    // As above.
+  }
+}
+
+}  // namespace summa::host

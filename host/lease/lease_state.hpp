@@ -1,0 +1,88 @@
+// Inside of LeaseKeeper: what it knows, its thread, its two connections.
+//
+// Locks: acquire_mutex (held during a statement of a caller) before mutex (never held during one).
+#pragma once
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "host/database/deadline_connection.hpp"
+#include "host/lease/lease_keeper.hpp"
+#include "host/lease/lease_statements.hpp"
+
+namespace summa::host {
+
+// Trust ends this long before the lease does: for what is on its way when it ends.
+inline Microseconds TrustMargin(Microseconds time_to_live) {
+  return std::min<Microseconds>(std::chrono::seconds(1), time_to_live / 4);
+}
+
+struct LeaseKeeper::State {
+  State(const DatabaseSettings& ledger, std::string holder_name, const Clock& local_clock,
+        std::function<void(const std::string&)> lost);
+  ~State();
+
+  struct Lease {
+    LeaseGuard guard;
+    Microseconds time_to_live{0};
+    Microseconds trusted_until{0};  // boot time, like all of these
+    Microseconds renew_at{0};
+    bool renewing = false;
+    std::uint64_t serial = 0;  // of the acquisition; an answer to an older one is ignored
+  };
+  // A worker whose lease somebody waits for.
+  struct Watch {
+    int waiters = 0;
+    std::uint64_t looked = 0;  // number of the look that `is_free` comes from
+    bool is_free = false;
+    Microseconds look_at{0};
+  };
+
+  std::optional<LeaseGuard> Acquire(const std::string& worker_id, Microseconds time_to_live);
+  void Release(const std::vector<std::string>& workers, Microseconds keep_for) noexcept;
+  bool WaitUntilFree(const std::string& worker_id, Microseconds wait,
+                     const std::function<bool()>& should_stop);
+
+  const std::string holder;
+  const Clock& clock;
+  mutable std::mutex mutex;
+  std::map<std::string, Lease> leases;
+  std::map<std::string, Watch> watches;
+  std::map<std::string, std::string> holders;  // as last seen
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+
+  void Run();
+  void ReportLost(Lock& lock);
+  std::string NextRenewal() const;  // empty: none is due
+  void Renew(Lock& lock, const std::string& worker_id);
+  bool LookDue() const;
+  void Look(Lock& lock);
+  void NoteLook(const TextRows& rows, const std::vector<std::string>& workers);
+  void Pause(Lock& lock);
+  TextRows AskForCaller(const std::string& sql,
+                        const std::vector<std::optional<std::string>>& parameters,
+                        Microseconds patience);
+  TextRows AskForThread(const std::string& sql,
+                        const std::vector<std::optional<std::string>>& parameters,
+                        Microseconds patience);
+  void Remember(const LeaseGuard& guard, Microseconds time_to_live, Microseconds asked_at);
+
+  const DatabaseSettings caller_settings_, thread_settings_;
+  const LeaseStatements statements_;
+  const std::function<void(const std::string&)> on_lost_;
+  WakeUp stop_signal_;  // outlives the connections
+  std::mutex acquire_mutex_;
+  std::unique_ptr<DeadlineConnection> caller_connection_;  // under acquire_mutex_
+  std::unique_ptr<DeadlineConnection> thread_connection_;  // the thread's own
+  std::condition_variable work_;                           // for the thread
+  std::condition_variable news_;                           // for callers
+  std::uint64_t serials_ = 0, looks_ = 0;
+  bool stopping_ = false;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace summa::host

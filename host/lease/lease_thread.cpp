@@ -1,0 +1,198 @@
+// The keeper's thread: renewals first, then looks for those who wait, then the next pause.
+#include <algorithm>
+
+#include "host/lease/lease_state.hpp"
+#include "host/observe/log.hpp"
+
+namespace summa::host {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr Microseconds kLookInterval = milliseconds(500);
+// A condition variable does not count the time in which the machine sleeps; the clock of the leases
+// does. So look at it at least this often while there is something to lose.
+constexpr Microseconds kLongestPause = milliseconds(100);
+constexpr Microseconds kLongestPatience = std::chrono::seconds(2);
+constexpr Microseconds kShortestPatience = milliseconds(10);
+
+// Quick enough for several tries within the trust that is left, slow enough for a struggling
+// server.
+Microseconds RetryPause(Microseconds time_to_live) {
+  return std::clamp<Microseconds>(time_to_live / 12, milliseconds(20), milliseconds(500));
+}
+
+}  // namespace
+
+void LeaseKeeper::State::Run() {
+  Lock lock(mutex);
+  while (!stopping_) {
+    ReportLost(lock);
+    if (const std::string worker = NextRenewal(); !worker.empty()) {
+      Renew(lock, worker);
+    } else if (LookDue()) {
+      Look(lock);
+    } else {
+      Pause(lock);
+    }
+  }
+}
+
+void LeaseKeeper::State::ReportLost(Lock& lock) {
+  std::vector<std::string> lost;
+  const Microseconds now = clock.BootTime();
+  for (auto lease = leases.begin(); lease != leases.end();) {
+    if (lease->second.trusted_until > now) {
+      ++lease;
+      continue;
+    }
+    lost.push_back(lease->first);
+    lease = leases.erase(lease);
+  }
+  if (lost.empty()) return;
+  lock.unlock();
+  for (const std::string& worker : lost) {
+    Log(LogLevel::kWarn, "SH-0305", "a lease can no longer be trusted; its worker is told to stop",
+        {{"worker", worker}});
+    if (on_lost_) on_lost_(worker);
+  }
+  lock.lock();
+}
+
+// The one that ends first among those that are due.
+std::string LeaseKeeper::State::NextRenewal() const {
+  const Microseconds now = clock.BootTime();
+  const Lease* next = nullptr;
+  for (const auto& [worker, lease] : leases) {
+    if (lease.renew_at > now) continue;
+    if (next == nullptr || lease.trusted_until < next->trusted_until) next = &lease;
+  }
+  return next == nullptr ? std::string() : next->guard.worker_id;
+}
+
+TextRows LeaseKeeper::State::AskForThread(const std::string& sql,
+                                          const std::vector<std::optional<std::string>>& parameters,
+                                          Microseconds patience) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  if (thread_connection_ && !thread_connection_->usable()) thread_connection_.reset();
+  if (!thread_connection_) {
+    thread_connection_ =
+        std::make_unique<DeadlineConnection>(thread_settings_, stop_signal_, deadline);
+  }
+  try {
+    return thread_connection_->Query(sql, parameters, deadline);
+  } catch (...) {
+    if (!thread_connection_->usable()) thread_connection_.reset();
+    throw;
+  }
+}
+
+void LeaseKeeper::State::Renew(Lock& lock, const std::string& worker_id) {
+  Lease& due = leases.at(worker_id);
+  due.renewing = true;
+  const std::uint64_t serial = due.serial;
+  const Microseconds time_to_live = due.time_to_live;
+  const Microseconds asked_at = clock.BootTime();
+  // Half of what is left: a server that does not answer leaves time for a second try elsewhere.
+  const Microseconds patience =
+      std::clamp((due.trusted_until - asked_at) / 2, kShortestPatience, kLongestPatience);
+  lock.unlock();
+  std::optional<TextRows> rows;
+  try {
+    rows = AskForThread(statements_.renew,
+                        {worker_id, holder, std::to_string(time_to_live.count())}, patience);
+  } catch (const Failure& failure) {
+    if (!stop_signal_.signalled()) {
+      LogError(LogLevel::kWarn, failure.error(), {{"renewal of", worker_id}});
+    }
+  } catch (const std::exception& error) {
+    Log(LogLevel::kWarn, "SH-0303", "a lease could not be renewed", {{"why", error.what()}});
+  }
+  lock.lock();
+  news_.notify_all();
+  const auto found = leases.find(worker_id);
+  if (found == leases.end()) return;
+  Lease& lease = found->second;
+  lease.renewing = false;
+  if (lease.serial != serial) return;  // acquired anew meanwhile: this answer is older
+  if (!rows) {
+    lease.renew_at = clock.BootTime() + RetryPause(time_to_live);
+  } else if (rows->empty()) {
+    lease.trusted_until = Microseconds{0};  // reported by the next round
+  } else {
+    lease.trusted_until = asked_at + time_to_live - TrustMargin(time_to_live);
+    lease.renew_at = asked_at + time_to_live / 3;
+  }
+}
+
+bool LeaseKeeper::State::LookDue() const {
+  const Microseconds now = clock.BootTime();
+  return std::any_of(watches.begin(), watches.end(),
+                     [now](const auto& entry) { return entry.second.look_at <= now; });
+}
+
+// One plain SELECT for everybody: it locks nothing and writes nothing.
+void LeaseKeeper::State::Look(Lock& lock) {
+  std::vector<std::string> workers;
+  for (auto& [worker, watch] : watches) {
+    workers.push_back(worker);
+    watch.look_at = clock.BootTime() + kLookInterval;
+  }
+  ++looks_;
+  // Renewals of ours come first: never wait here longer than until the next one.
+  Microseconds patience = kLongestPatience;
+  for (const auto& [worker, lease] : leases) {
+    patience = std::min(patience, (lease.trusted_until - clock.BootTime()) / 4);
+  }
+  patience = std::max(patience, kShortestPatience);
+  lock.unlock();
+  std::optional<TextRows> rows;
+  try {
+    rows = AskForThread(statements_.look, {TextArrayLiteral(workers), holder}, patience);
+  } catch (const std::exception& error) {
+    if (!stop_signal_.signalled()) {
+      Log(LogLevel::kWarn, "SH-0303", "the leases could not be looked at", {{"why", error.what()}});
+    }
+  }
+  lock.lock();
+  if (rows) NoteLook(*rows, workers);
+  news_.notify_all();
+}
+
+void LeaseKeeper::State::NoteLook(const TextRows& rows, const std::vector<std::string>& workers) {
+  for (const std::string& worker : workers) {
+    const auto found = watches.find(worker);
+    holders.erase(worker);
+    if (found == watches.end()) continue;
+    found->second.looked = looks_;
+    found->second.is_free = true;  // no row: nobody has it
+  }
+  for (const auto& row : rows) {
+    const std::string worker = row.at(0).value();
+    const bool is_free = row.at(2) == "t";
+    if (!is_free) holders[worker] = row.at(1).value();
+    const auto found = watches.find(worker);
+    if (found == watches.end()) continue;
+    found->second.is_free = is_free;
+    if (found->second.look_at <= clock.BootTime()) continue;  // a new waiter wants a newer look
+    const Microseconds left(std::stoll(row.at(3).value()));
+    const Microseconds soon = std::min<Microseconds>(left + milliseconds(1), kLookInterval);
+    found->second.look_at = clock.BootTime() + (is_free ? kLookInterval : soon);
+  }
+}
+
+void LeaseKeeper::State::Pause(Lock& lock) {
+  if (leases.empty() && watches.empty()) {
+    work_.wait(lock);
+    return;
+  }
+  const Microseconds now = clock.BootTime();
+  Microseconds pause = kLongestPause;
+  for (const auto& [worker, lease] : leases) {
+    pause = std::min({pause, lease.renew_at - now, lease.trusted_until - now});
+  }
+  for (const auto& [worker, watch] : watches) pause = std::min(pause, watch.look_at - now);
+  work_.wait_for(lock, std::max<Microseconds>(pause, milliseconds(1)));
+}
+
+}  // namespace summa::host
