@@ -109,7 +109,7 @@ class ManifestReader {
     manifest.url = fields.Text("url", false, kUrl);
     manifest.license = fields.Text("license", false, kLine);
     const std::vector<std::string> stabilities = {"draft", "alpha", "beta", "stable", "deprecated"};
-    manifest.stability = stabilities[fields.Choice("stability", false, stabilities)];
+    manifest.stability = stabilities[fields.Choice("stability", false, stabilities).value_or(0)];
     const std::string abi = fields.Text("abi", true, kAbi);
     if (abi.empty()) return;
     manifest.abi_major = std::stoi(abi);
@@ -153,17 +153,18 @@ class ManifestReader {
     WorkerDeclaration worker;
     worker.id = fields.Text("id", true, kWorkerId);
     worker.summary = fields.Text("summary", true, kLine);
-    const bool continuous = fields.Choice("kind", true, {"periodic", "continuous"}) == 1;
+    const auto kind = fields.Choice("kind", true, {"periodic", "continuous"});
+    const bool continuous = kind == 1;
     worker.kind =
         continuous ? WorkerDeclaration::Kind::kContinuous : WorkerDeclaration::Kind::kPeriodic;
-    worker.lease = fields.Choice("lease", false, {"required", "none"}) == 0;
-    worker.interval_microseconds = fields.Duration("interval", !continuous);
-    worker.idle_poll_microseconds = fields.Duration("idle_poll", continuous);
-    if (continuous && worker.interval_microseconds != 0) {
+    worker.lease = fields.Choice("lease", false, {"required", "none"}).value_or(0) == 0;
+    worker.interval_microseconds = fields.Duration("interval", kind == 0);
+    worker.idle_poll_microseconds = fields.Duration("idle_poll", kind == 1);
+    if (kind == 1 && worker.interval_microseconds != 0) {
       fields.Report(&node, "interval", "is for periodic workers; this one is continuous",
                     "Remove it, or write `kind: periodic`");
     }
-    if (!continuous && worker.idle_poll_microseconds != 0) {
+    if (kind == 0 && worker.idle_poll_microseconds != 0) {
       fields.Report(&node, "idle_poll", "is for continuous workers; this one is periodic",
                     "Remove it, or write `kind: continuous`");
     }

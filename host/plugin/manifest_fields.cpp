@@ -71,14 +71,14 @@ std::string ManifestFields::Text(std::string_view name, bool required, const Tex
   return {};
 }
 
-std::size_t ManifestFields::Choice(std::string_view name, bool required,
-                                   const std::vector<std::string>& words) {
+std::optional<std::size_t> ManifestFields::Choice(std::string_view name, bool required,
+                                                  const std::vector<std::string>& words) {
   const Node* value = Find(name);
   if (value == nullptr) {
     if (required && usable_) {
       Report(nullptr, name, "is missing", "Write one of: " + List(words));
     }
-    return 0;
+    return std::nullopt;
   }
   const auto found = std::find(words.begin(), words.end(), value->text);
   if (value->kind == Node::Kind::kScalar && found != words.end()) {
@@ -86,7 +86,7 @@ std::size_t ManifestFields::Choice(std::string_view name, bool required,
   }
   Report(value, name, "\"" + value->text + "\" is not one of: " + List(words),
          "Write one of: " + List(words));
-  return 0;
+  return std::nullopt;
 }
 
 bool ManifestFields::Flag(std::string_view name) {

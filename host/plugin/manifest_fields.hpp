@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,8 +31,9 @@ class ManifestFields {
   const Node* Find(std::string_view name);
   // Empty when absent; a required one is then a problem.
   std::string Text(std::string_view name, bool required, const TextForm& form);
-  // The place of `text` in `words`; 0 when absent and not required, or wrong.
-  std::size_t Choice(std::string_view name, bool required, const std::vector<std::string>& words);
+  // The place of the text in `words`; nothing when absent or wrong.
+  std::optional<std::size_t> Choice(std::string_view name, bool required,
+                                    const std::vector<std::string>& words);
   bool Flag(std::string_view name);
   // Microseconds; 0 when absent or wrong.
   std::int64_t Duration(std::string_view name, bool required);

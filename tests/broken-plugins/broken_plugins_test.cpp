@@ -121,7 +121,7 @@ TEST(BrokenPlugins, ALibraryWithoutManifestIsNoPlugin) {
       ElementsAre("SH-0104 $DIR/no-manifest/no-manifest.so: no-manifest.so has no .summa.manifest "
                   "section: it is a shared library, but not a summa plugin (or its manifest was "
                   "removed with objcopy). Fix: Build it with summa_add_plugin(), or move it out of "
-                  "the plugin directory"));
+                  "the plugin directory."));
 }
 
 TEST(BrokenPlugins, APluginForALaterMinorIsRefusedBeforeItsUnknownKeysAreJudged) {
@@ -129,7 +129,7 @@ TEST(BrokenPlugins, APluginForALaterMinorIsRefusedBeforeItsUnknownKeysAreJudged)
               ElementsAre("SH-0105 $DIR/newer-abi/newer-abi.so: plugin \"newer-abi\" 2.0.0 needs "
                           "host ABI 1.9; this host (" SUMMA_VERSION
                           ") offers 1.0. Fix: Upgrade summa-host, or install a release of "
-                          "newer-abi that needs ABI 1.0 or lower"));
+                          "newer-abi that needs ABI 1.0 or lower."));
 }
 
 TEST(BrokenPlugins, APluginOfAnotherMajorIsNamedBeforeItIsLoaded) {
@@ -137,14 +137,14 @@ TEST(BrokenPlugins, APluginOfAnotherMajorIsNamedBeforeItIsLoaded) {
       Refusals("other-major"),
       ElementsAre("SH-0106 $DIR/other-major/other-major.so: plugin \"other-major\" 3.0.0 exports "
                   "summa_plugin_v2; this host speaks v1. Fix: Install the release of the plugin "
-                  "for this host, or the release of summa-host for this plugin"));
+                  "for this host, or the release of summa-host for this plugin."));
 }
 
 TEST(BrokenPlugins, AManifestWithoutTheEntrySymbolIsRefused) {
   EXPECT_THAT(Refusals("no-symbol"),
               ElementsAre("SH-0122 $DIR/no-symbol/no-symbol.so: plugin \"no-symbol\" 1.0.0 has a "
                           "manifest, but exports no symbol summa_plugin_v1. Fix: Use "
-                          "SUMMA_PLUGIN(...) once, and build it with summa_add_plugin()"));
+                          "SUMMA_PLUGIN(...) once, and build it with summa_add_plugin()."));
 }
 
 TEST(BrokenPlugins, EveryProblemOfAManifestIsReportedAtOnceWithItsPlace) {
@@ -153,36 +153,36 @@ TEST(BrokenPlugins, EveryProblemOfAManifestIsReportedAtOnceWithItsPlace) {
       Refusals("bad-manifest"),
       ElementsAre(
           "SH-0115 " + file +
-              ":9:5: workers.interval: is missing. Fix: Write a number and a unit: 20ms, 5s, 30m, "
-              "6h or 1d",
+              ":10:5: workers.interval: is missing. Fix: Write a number and a unit: 20ms, 5s, 30m, "
+              "6h or 1d.",
           "SH-0115 " + file +
-              ":10:11: workers.id: \"Bad\" is not lower-case letters, digits, '.', '_' and '-'. "
-              "Fix: Write lower-case letters, digits, '.', '_' and '-'",
+              ":11:11: workers.id: \"Bad\" is not lower-case letters, digits, '.', '_' and '-'. "
+              "Fix: Write lower-case letters, digits, '.', '_' and '-'.",
           "SH-0115 " + file +
-              ":10:39: workers.kind: \"sometimes\" is not one of: periodic, continuous. Fix: Write "
-              "one of: periodic, continuous",
+              ":11:42: workers.kind: \"sometimes\" is not one of: periodic, continuous. Fix: Write "
+              "one of: periodic, continuous.",
           "SH-0115 " + file +
-              ":10:61: workers.idle_poll: \"5\" is not a duration above zero. Fix: Write a number "
-              "and a unit: 20ms, 5s, 30m, 6h or 1d",
+              ":11:64: workers.idle_poll: \"5\" is not a duration above zero. Fix: Write a number "
+              "and a unit: 20ms, 5s, 30m, 6h or 1d.",
           "SH-0115 " + file +
-              ":12:45: errors.exit: 2 is not an exit code of summa-host. Fix: Write one of 0, 1, "
-              "64, 65, 66, 69, 70, 75, 77, 78",
+              ":13:43: errors.exit: 2 is not an exit code of summa-host. Fix: Write one of 0, 1, "
+              "64, 65, 66, 69, 70, 75, 77, 78.",
           "SH-0115 " + file +
-              ":12:5: errors.code: SH-0101 belongs to summa-host itself. Fix: Use SH-05xx to "
-              "SH-08xx for a plugin of the project, else a prefix of your own",
+              ":13:5: errors.code: SH-0101 belongs to summa-host itself. Fix: Use SH-05xx to "
+              "SH-08xx for a plugin of the project, else a prefix of your own.",
           "SH-0115 " + file + ":7:1: licence: unknown key. Fix: Did you mean license?"));
 }
 
 TEST(BrokenPlugins, AMissingFileIsToldFromARefusedOne) {
   EXPECT_THAT(Texts(InspectPlugin("/nowhere/x.so", CurrentTrust()).refusals),
               ElementsAre("SH-0101 /nowhere/x.so: plugin file not found: /nowhere/x.so. Fix: Check "
-                          "the path, or install the plugin"));
+                          "the path, or install the plugin."));
   Discovery discovery;
   discovery.directories = {"/etc/summa/plugins", "/usr/lib/summa/plugins"};
   EXPECT_EQ(Text(discovery.NotFound("outbox")),
             "SH-0101 plugin \"outbox\": file not found. Looked in: /etc/summa/plugins, "
             "/usr/lib/summa/plugins. Fix: Install the plugin, or name its directory with "
-            "--plugin-dir or SUMMA_PLUGIN_PATH");
+            "--plugin-dir or SUMMA_PLUGIN_PATH.");
 }
 
 TEST(BrokenPlugins, FilesThatAreNoSharedObjectsAreRefusedWithTheReason) {
@@ -203,7 +203,8 @@ TEST(BrokenPlugins, FilesThatAreNoSharedObjectsAreRefusedWithTheReason) {
                 std::to_string(size) + ", but the file has " + std::to_string(size - 1) + " bytes");
   ASSERT_EQ(mkfifo((directory.path() + "/pipe.so").c_str(), 0600), 0);
   EXPECT_THAT(Texts(InspectPlugin(directory.path() + "/pipe.so", CurrentTrust()).refusals),
-              ElementsAre(HasSubstr("pipe.so is not a regular file. Fix: Put the plugin's .so")));
+              ElementsAre(HasSubstr(
+                  "pipe.so is not a regular file. Fix: Put the plugin's .so file there.")));
 }
 
 TEST(BrokenPlugins, APluginForAnotherProcessorIsRefused) {
@@ -229,7 +230,7 @@ TEST(BrokenPlugins, AMissingServiceIsNamedWithWhatToInstall) {
               ElementsAre("SH-0108 summa.yaml:3:3: plugin \"missing-service\" requires service "
                           "example.cache/1 as \"cache\"; none of the enabled plugins provides it. "
                           "Fix: Install a plugin that provides example.cache/1: no installed "
-                          "plugin does"));
+                          "plugin does."));
 }
 
 TEST(BrokenPlugins, ARingIsShownInFull) {
@@ -242,7 +243,7 @@ TEST(BrokenPlugins, ARingIsShownInFull) {
     EXPECT_THAT(Texts(refused.errors),
                 ElementsAre("SH-0109 summa.yaml:3:3: dependency ring: ring-a → ring-b → ring-c → "
                             "ring-a (through example.b/1, example.c/1, example.a/1). Fix: Choose "
-                            "another provider with `use`, or disable one of these plugins"));
+                            "another provider with `use`, or disable one of these plugins."));
   }
 }
 
@@ -256,10 +257,10 @@ TEST(BrokenPlugins, OneIdTwiceInOneDirectoryRefusesBoth) {
   const std::string b = directory.path() + "/b.so";
   EXPECT_THAT(Texts(discovery.files[0].refusals),
               ElementsAre("SH-0116 " + a + ": plugin \"good\" is there twice in one directory: " +
-                          a + " and " + b + ". Fix: Remove one of the two files"));
+                          a + " and " + b + ". Fix: Remove one of the two files."));
   EXPECT_THAT(Texts(discovery.files[1].refusals),
               ElementsAre("SH-0116 " + b + ": plugin \"good\" is there twice in one directory: " +
-                          b + " and " + a + ". Fix: Remove one of the two files"));
+                          b + " and " + a + ". Fix: Remove one of the two files."));
 }
 
 TEST(BrokenPlugins, AllMissingLibrariesAreNamedAtOnce) {
@@ -269,7 +270,7 @@ TEST(BrokenPlugins, AllMissingLibrariesAreNamedAtOnce) {
   EXPECT_EQ(FailureOf([&] { plugin.Load(); }),
             "SH-0110 $DIR/missing-library/missing-library.so: missing-library.so could not be "
             "loaded: libsumma-gone-one.so, libsumma-gone-two.so: cannot open shared object file. "
-            "Fix: Install the packages that contain libsumma-gone-one.so, libsumma-gone-two.so");
+            "Fix: Install the packages that contain libsumma-gone-one.so, libsumma-gone-two.so.");
   EXPECT_EQ(Word(plugin.state()), "failed");
 }
 
@@ -281,7 +282,7 @@ TEST(BrokenPlugins, ASanitizedPluginIsRefusedByAPlainHost) {
                   "SH-0125 .DIR/sanitized/sanitized.so: plugin \"sanitized\" 1.0.0 is built with a "
                   "sanitizer .it needs libasan.so.[0-9]+.; this host is not, and the sanitizer "
                   "would end it. Fix: Build the plugin without -fsanitize, or the host with the "
-                  "same one")));
+                  "same one.")));
 }
 
 TEST(BrokenPlugins, ADescriptorThatShowsAnotherManifestIsRefused) {
@@ -289,7 +290,7 @@ TEST(BrokenPlugins, ADescriptorThatShowsAnotherManifestIsRefused) {
   EXPECT_EQ(FailureOf([&] { plugin.Load(); }),
             "SH-0122 $DIR/lying-descriptor/lying-descriptor.so: plugin \"lying-descriptor\": the "
             "manifest of the loaded code is not the one in the file. Fix: Build it with "
-            "summa_add_plugin() and SUMMA_PLUGIN(...), and install it again");
+            "summa_add_plugin() and SUMMA_PLUGIN(...), and install it again.");
 }
 
 TEST(BrokenPlugins, AFileThatWasReplacedAfterTheLookIsNotLoaded) {
@@ -302,7 +303,7 @@ TEST(BrokenPlugins, AFileThatWasReplacedAfterTheLookIsNotLoaded) {
   EXPECT_EQ(FailureOf([&] { plugin.Load(); }),
             "SH-0122 " + path +
                 ": plugin \"good\": the file was replaced after it was looked at. Fix: Start the "
-                "host again");
+                "host again.");
 }
 
 TEST(BrokenPlugins, AFailureWithoutAMessageIsNamedAsTheDefectOfThePlugin) {
@@ -310,7 +311,7 @@ TEST(BrokenPlugins, AFailureWithoutAMessageIsNamedAsTheDefectOfThePlugin) {
   EXPECT_EQ(FailureOf([&] { StartUp(plugin); }),
             "SH-0111 $DIR/silent-create/silent-create.so: plugin \"silent-create\": create() "
             "reported failure without a message (status 70). Fix: This is a defect of the plugin; "
-            "report it to https://example.com/silent-create");
+            "report it to https://example.com/silent-create.");
   EXPECT_EQ(Word(plugin.state()), "failed");
 }
 
@@ -319,14 +320,14 @@ TEST(BrokenPlugins, ASuccessWithoutAPluginIsRefused) {
   EXPECT_EQ(FailureOf([&] { StartUp(plugin); }),
             "SH-0122 $DIR/no-table/no-table.so: plugin \"no-table\": create() reported success, "
             "but gave no plugin. Fix: This is a defect of the plugin; report it to "
-            "https://example.com/no-table");
+            "https://example.com/no-table.");
 }
 
 TEST(BrokenPlugins, WhatAPluginReportsInStartIsPassedOn) {
   PluginInstance plugin(Inspect("throws-in-start", "throws-in-start"));
   EXPECT_EQ(FailureOf([&] { StartUp(plugin); }),
             "SH-0126 $DIR/throws-in-start/throws-in-start.so: plugin \"throws-in-start\": start() "
-            "failed: the cache at 127.0.0.1:1 does not answer. Fix: Start the cache");
+            "failed: the cache at 127.0.0.1:1 does not answer. Fix: Start the cache.");
   ASSERT_TRUE(plugin.error().has_value());
   EXPECT_EQ(plugin.error()->exit_code, 69);
   plugin.Stop();
@@ -338,7 +339,7 @@ TEST(BrokenPlugins, AnExceptionAcrossTheBoundaryIsCaughtAndNamed) {
   EXPECT_EQ(FailureOf([&] { StartUp(plugin); }),
             "SH-0124 $DIR/throws-across/throws-across.so: plugin \"throws-across\": start() threw "
             "an exception across the C boundary: no such row. Fix: This is a defect of the plugin; "
-            "report it to https://example.com/throws-across");
+            "report it to https://example.com/throws-across.");
 }
 
 TEST(BrokenPlugins, AWorkerThatThrowsReportsItAsAnError) {
@@ -355,7 +356,7 @@ TEST(BrokenPlugins, AWorkerThatThrowsReportsItAsAnError) {
   EXPECT_EQ(Text(FromPlugin(plugin.manifest(), "worker throwing-worker", status, error)),
             "SH-0126 plugin \"throws-in-worker\": worker throwing-worker failed: row 7 is odd. "
             "Fix: This is a defect of the plugin; report it to "
-            "https://example.com/throws-in-worker");
+            "https://example.com/throws-in-worker.");
   EXPECT_EQ(Word(plugin.state()), "started");
 }
 
@@ -367,15 +368,15 @@ TEST(BrokenPlugins, EveryPromiseOfTheManifestIsAskedFor) {
   EXPECT_EQ(failure("no-worker"),
             "SH-0123 $DIR/no-worker/no-worker.so: plugin \"no-worker\": the manifest promises "
             "summa.worker/1, but the plugin has none. Fix: This is a defect of the plugin; report "
-            "it to https://example.com/no-worker");
+            "it to https://example.com/no-worker.");
   EXPECT_EQ(failure("no-service"),
             "SH-0123 $DIR/no-service/no-service.so: plugin \"no-service\": the manifest promises "
             "summa.bus/1, but the plugin has none. Fix: This is a defect of the plugin; report it "
-            "to https://example.com/no-service");
+            "to https://example.com/no-service.");
   EXPECT_EQ(failure("undeclared-worker"),
             "SH-0123 $DIR/undeclared-worker/undeclared-worker.so: plugin \"undeclared-worker\": "
             "the manifest promises the worker \"other-worker\", but the plugin has none. Fix: This "
-            "is a defect of the plugin; report it to https://example.com/undeclared-worker");
+            "is a defect of the plugin; report it to https://example.com/undeclared-worker.");
 }
 
 TEST(BrokenPlugins, UnsafePathsAreRefusedWithTheCommandThatMendsThem) {
@@ -395,7 +396,7 @@ TEST(BrokenPlugins, UnsafePathsAreRefusedWithTheCommandThatMendsThem) {
               ElementsAre("SH-0102 " + path +
                           ": good.so was refused: the file is writable by every user (mode 0757, "
                           "owner " +
-                          owner + "). Fix: chmod o-w " + path));
+                          owner + "). Fix: chmod o-w " + path + "."));
   ASSERT_EQ(chmod(path.c_str(), 0755), 0);
 
   ASSERT_EQ(chmod(directory.path().c_str(), 0770), 0);

@@ -14,9 +14,7 @@
 namespace summa::host::test {
 
 inline std::string PluginsDirectory() {
-  const char* build = std::getenv("SUMMA_BINARY_DIR");
-  if (build == nullptr) throw std::runtime_error("SUMMA_BINARY_DIR is not set; run it by ctest");
-  return std::filesystem::canonical(build).string() + "/tests/broken-plugins";
+  return std::filesystem::canonical(BROKEN_PLUGINS_DIRECTORY).string();
 }
 
 inline std::string PluginPath(const std::string& folder, const std::string& name) {

@@ -93,7 +93,7 @@ TEST(PluginDiscovery, ANamedDirectoryMustExistAndADefaultOneNeedNot) {
   ASSERT_THAT(discovery.problems, SizeIs(1));
   EXPECT_EQ(ToText(discovery.problems[0]),
             "SH-0101 " + absent + ": plugin directory " + absent +
-                " does not exist. Fix: Check --plugin-dir and SUMMA_PLUGIN_PATH");
+                " does not exist. Fix: Check --plugin-dir and SUMMA_PLUGIN_PATH.");
 }
 
 TEST(PluginDiscovery, ADirectoryGivenTwiceIsLookedIntoOnce) {

@@ -89,7 +89,7 @@ TEST(PluginGraph, TheConfigurationChoosesBetweenProviders) {
   EXPECT_THAT(Refusals(open),
               ElementsAre("outbox: SH-0117 plugin \"outbox\" requires service summa.bus/1 as "
                           "\"bus\"; several enabled plugins provide it: bus-redis, bus-kafka. Fix: "
-                          "Choose one in summa.yaml: plugins.outbox.use: { bus: bus-redis }"));
+                          "Choose one in summa.yaml: plugins.outbox.use: { bus: bus-redis }."));
 }
 
 TEST(PluginGraph, AMissingServiceTellsInstalledFromNotInstalled) {
@@ -98,13 +98,13 @@ TEST(PluginGraph, AMissingServiceTellsInstalledFromNotInstalled) {
   EXPECT_THAT(Refusals(Make(installed, {On("outbox")})),
               ElementsAre("outbox: SH-0108 plugin \"outbox\" requires service summa.bus/1 as "
                           "\"bus\"; none of the enabled plugins provides it. Fix: Install a plugin "
-                          "that provides summa.bus/1: no installed plugin does"));
+                          "that provides summa.bus/1: no installed plugin does."));
   installed.Add("bus-redis", {}, {"summa.bus/1"});
   installed.Add("bus-kafka", {}, {"summa.bus/1"});
   EXPECT_THAT(Refusals(Make(installed, {On("outbox")})),
               ElementsAre("outbox: SH-0108 plugin \"outbox\" requires service summa.bus/1 as "
                           "\"bus\"; none of the enabled plugins provides it. Fix: Enable bus-kafka "
-                          "or bus-redis under plugins: in summa.yaml"));
+                          "or bus-redis under plugins: in summa.yaml."));
 }
 
 TEST(PluginGraph, ServicesOfTheHostNeedNoPluginAndAnUnknownRevisionIsSaid) {
@@ -117,7 +117,7 @@ TEST(PluginGraph, ServicesOfTheHostNeedNoPluginAndAnUnknownRevisionIsSaid) {
   EXPECT_THAT(Refusals(plan),
               ElementsAre("b: SH-0108 plugin \"b\" requires service summa.sql/2 as \"sql\"; this "
                           "host offers summa.sql/1. Fix: Install releases of the plugin and of "
-                          "summa-host that fit together"));
+                          "summa-host that fit together."));
 }
 
 TEST(PluginGraph, EveryWrongUseIsExplained) {
@@ -133,10 +133,10 @@ TEST(PluginGraph, EveryWrongUseIsExplained) {
   const std::string at = "outbox: SH-0118 summa.yaml:7:9: plugin \"outbox\"";
   EXPECT_THAT(refusals({{"bus", "maintenance"}}),
               ElementsAre(at + ": use.bus names plugin \"maintenance\", which does not provide "
-                               "summa.bus/1. Fix: Name one that does: bus-redis"));
+                               "summa.bus/1. Fix: Name one that does: bus-redis."));
   EXPECT_THAT(refusals({{"bus", "bus-kafka"}}),
               ElementsAre(at + ": use.bus names plugin \"bus-kafka\", which is not enabled. Fix: "
-                               "Enable bus-kafka under plugins: in summa.yaml"));
+                               "Enable bus-kafka under plugins: in summa.yaml."));
   EXPECT_THAT(
       refusals({{"bus", "bus-rediss"}}),
       ElementsAre(at + ": use.bus names plugin \"bus-rediss\", which is not installed. Fix: "
@@ -144,7 +144,7 @@ TEST(PluginGraph, EveryWrongUseIsExplained) {
   EXPECT_THAT(
       refusals({{"bus", "outbox"}}),
       ElementsAre(at + ": use.bus names plugin \"outbox\", which is the plugin itself. Fix: "
-                       "Name another plugin"));
+                       "Name another plugin."));
   EXPECT_THAT(refusals({{"buss", "bus-redis"}}),
               ElementsAre(at + " requires nothing named \"buss\", so `use` has no place for it. "
                                "Fix: Did you mean bus?"));
@@ -163,11 +163,12 @@ TEST(PluginGraph, ARefusedPluginTakesDownOnlyThoseThatNeedIt) {
   EXPECT_THAT(Order(plan), ElementsAre("maintenance"));
   EXPECT_THAT(
       Refusals(plan),
-      ElementsAre("on-top: SH-0121 plugin \"on-top\" needs example.outbox/1 from plugin "
-                  "\"outbox\", which is not available (SH-0121). Fix: Mend plugin \"outbox\" first",
-                  "outbox: SH-0121 plugin \"outbox\" needs summa.bus/1 from plugin \"bus-redis\", "
-                  "which is not available (SH-0105). Fix: Mend plugin \"bus-redis\" first",
-                  "bus-redis: SH-0105 too new"));
+      ElementsAre(
+          "on-top: SH-0121 plugin \"on-top\" needs example.outbox/1 from plugin "
+          "\"outbox\", which is not available (SH-0121). Fix: Mend plugin \"outbox\" first.",
+          "outbox: SH-0121 plugin \"outbox\" needs summa.bus/1 from plugin \"bus-redis\", "
+          "which is not available (SH-0105). Fix: Mend plugin \"bus-redis\" first.",
+          "bus-redis: SH-0105 too new."));
 }
 
 TEST(PluginGraph, AnOptionalProviderMayBeAbsentButNotWhenItWasChosen) {
@@ -195,10 +196,10 @@ TEST(PluginGraph, OnlyTheRingAndThoseBehindItAreRefused) {
   EXPECT_THAT(Order(plan), ElementsAre("apart"));
   const std::string ring =
       "SH-0109 dependency ring: b → a → b (through example.a/1, example.b/1). Fix: Choose another "
-      "provider with `use`, or disable one of these plugins";
+      "provider with `use`, or disable one of these plugins.";
   EXPECT_THAT(Refusals(plan),
               ElementsAre("behind: SH-0121 plugin \"behind\" needs example.a/1 from plugin \"a\", "
-                          "which is not available (SH-0109). Fix: Mend plugin \"a\" first",
+                          "which is not available (SH-0109). Fix: Mend plugin \"a\" first.",
                           "b: " + ring, "a: " + ring));
 }
 
@@ -224,9 +225,9 @@ TEST(PluginGraph, AWorkerIdAndAVerbHaveOneOwnerTheFirstInTheConfiguration) {
   EXPECT_THAT(Refusals(plan),
               ElementsAre("one: SH-0119 plugin \"one\" has a worker \"cleanup\", and so has plugin "
                           "\"two\": they would share one lease. Fix: Enable only one of the two "
-                          "plugins",
+                          "plugins.",
                           "four: SH-0120 plugin \"four\" adds the command \"greet\", and so does "
-                          "plugin \"three\". Fix: Enable only one of the two plugins"));
+                          "plugin \"three\". Fix: Enable only one of the two plugins."));
 }
 
 TEST(PluginGraph, AnEnabledPluginThatIsNotInstalledIsReportedAtItsPlace) {
@@ -248,7 +249,7 @@ TEST(PluginGraph, AProblemThatOthersFoundRefusesThePluginToo) {
   const Plan plan = Make(installed, {plugin});
   EXPECT_THAT(Order(plan), IsEmpty());
   EXPECT_THAT(Refusals(plan),
-              ElementsAre("outbox: SH-0202 summa.yaml:4:3: 99 is above the maximum 20"));
+              ElementsAre("outbox: SH-0202 summa.yaml:4:3: 99 is above the maximum 20."));
 }
 
 }  // namespace
