@@ -227,7 +227,9 @@ class TreeBuilder final : public YAML::EventHandler {
     }
     Frame frame;
     frame.complex_key = AwaitsKey();
-    if (frame.complex_key) {
+    // Once per line: yaml-cpp sees a key in every bracket of a row that is not closed.
+    if (frame.complex_key && mark.line != complex_key_line_) {
+      complex_key_line_ = mark.line;
       Report("SH-0210", source_.At(mark), "a map or list stands where a key belongs",
              "Write a plain name before the colon; put ${...} into quotes inside { }");
     }
@@ -295,6 +297,7 @@ class TreeBuilder final : public YAML::EventHandler {
   Node root_;
   bool has_root_ = false;
   int documents_ = 0;
+  int complex_key_line_ = -1;
 };
 
 // Bytes that YAML or our messages cannot carry. False: not worth parsing.

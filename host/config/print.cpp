@@ -48,6 +48,7 @@ void Print(const Value& value, const std::string& indent, std::string& out);
 
 void PrintMembers(const Value& map, const std::string& indent, std::string& out) {
   for (const auto& [name, member] : map.members) {
+    if (member.unusable) continue;  // required, but its plugin is switched off
     out += indent + Key(name) + ":";
     Print(member, indent + "  ", out);
   }

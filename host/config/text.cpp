@@ -79,21 +79,15 @@ std::string Join(const std::vector<std::string>& words) {
 }
 
 std::string RedactUrl(std::string_view url) {
-  const std::size_t scheme = url.find("://");
-  // The last @, not the first: an unescaped @ or / may stand in the password itself.
+  // The last @, not the first: an unescaped @ or / may stand in the password itself. A URL with a
+  // slip in its scheme still holds its password.
   const std::size_t at = url.rfind('@');
-  if (scheme == std::string_view::npos || at == std::string_view::npos || at < scheme + 3) {
-    return RedactParameters(url);
-  }
-  const std::string_view user = url.substr(scheme + 3, at - scheme - 3);
-  const std::size_t colon = user.find(':');
-  std::string out(url.substr(0, scheme + 3));
-  if (colon == std::string_view::npos) {
-    out += RedactParameters(user);
-  } else {
-    out += std::string(user.substr(0, colon)) + ":***";
-  }
-  return out + RedactParameters(url.substr(at));
+  if (at == std::string_view::npos) return RedactParameters(url);
+  const std::size_t scheme = url.find("://");
+  const std::size_t start = scheme < at ? scheme + 3 : 0;
+  const std::size_t colon = url.find(':', start);
+  if (colon == std::string_view::npos || colon > at) return RedactParameters(url);
+  return std::string(url.substr(0, colon)) + ":***" + RedactParameters(url.substr(at));
 }
 
 }  // namespace summa::host

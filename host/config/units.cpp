@@ -69,11 +69,12 @@ const Unit* FindUnit(const std::array<Unit, N>& units, std::string_view name) {
   return nullptr;
 }
 
-// The digits as a number, the greatest possible one when they overflow.
-std::int64_t ToInteger(std::string_view digits) {
+// The digits as a number; nothing when they overflow.
+std::optional<std::int64_t> ToInteger(std::string_view digits) {
   std::int64_t value = 0;
   const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  return result.ec == std::errc{} ? value : std::numeric_limits<std::int64_t>::max();
+  if (result.ec != std::errc{}) return std::nullopt;
+  return value;
 }
 
 }  // namespace
@@ -84,9 +85,9 @@ UnitForm ReadDuration(std::string_view text, std::int64_t& microseconds) {
   if (parts.unit.empty()) return UnitForm::kNoUnit;
   const Unit* unit = FindUnit(kDurationUnits, parts.unit);
   if (unit == nullptr) return UnitForm::kMalformed;
-  const std::int64_t whole = ToInteger(parts.whole);
-  if (whole > kMaxDuration / unit->factor) return UnitForm::kTooLarge;
-  microseconds = whole * unit->factor;
+  const std::optional<std::int64_t> whole = ToInteger(parts.whole);
+  if (!whole || *whole > kMaxDuration / unit->factor) return UnitForm::kTooLarge;
+  microseconds = *whole * unit->factor;
   if (!parts.fraction.empty()) {
     // A double holds a fraction of the greatest unit to a tenth of a nanosecond.
     const std::string text_of_fraction = "0." + std::string(parts.fraction);
@@ -106,9 +107,10 @@ UnitForm ReadSize(std::string_view text, std::int64_t& bytes) {
   if (parts.unit.empty()) return UnitForm::kNoUnit;
   const Unit* unit = FindUnit(kSizeUnits, parts.unit);
   if (unit == nullptr) return UnitForm::kMalformed;
-  const std::int64_t whole = ToInteger(parts.whole);
-  if (whole > std::numeric_limits<std::int64_t>::max() / unit->factor) return UnitForm::kTooLarge;
-  bytes = whole * unit->factor;
+  const std::optional<std::int64_t> whole = ToInteger(parts.whole);
+  if (!whole || *whole > std::numeric_limits<std::int64_t>::max() / unit->factor)
+    return UnitForm::kTooLarge;
+  bytes = *whole * unit->factor;
   return UnitForm::kGood;
 }
 
