@@ -13,7 +13,7 @@ void WriteWorkers(JsonWriter& json, std::span<const WorkerReport> workers) {
   json.BeginArray();
   for (const WorkerReport& worker : workers) {
     json.BeginObject();
-    json.Member("id", worker.id).Member("kind", worker.kind).TextOrNull("plugin", worker.plugin);
+    json.Member("id", worker.id).Member("kind", worker.kind);
     json.Member("state", worker.state).TextOrNull("holder", worker.holder);
     json.Member("fence", worker.fence).TextOrNull("leaseUntil", worker.lease_until);
     json.TextOrNull("lastRunAt", worker.last_run_at);

@@ -13,6 +13,7 @@ constexpr Microseconds kFirstRetry = std::chrono::milliseconds(100);
 constexpr Microseconds kLongestRetry = std::chrono::seconds(5);
 // How long one foreign lease is watched before the next worker in line is tried.
 constexpr Microseconds kLeaseLook = std::chrono::milliseconds(500);
+constexpr Microseconds kHolderLook = std::chrono::milliseconds(200);
 // Between a lease that looked free and the next attempt: somebody may have been faster.
 constexpr Microseconds kOutrunPause = std::chrono::milliseconds(10);
 // A worker that reports a backlog, did nothing and says nothing about time must not spin.
@@ -97,6 +98,8 @@ bool OnceRun::Attempt(Item& item) {
 }
 
 void OnceRun::Skip(Item& item) {
+  // One look, so that the holder can be named.
+  services_.leases->WaitUntilFree(item.report.id, kHolderLook, [] { return false; });
   const std::string holder = services_.leases->Status(item.report.id).holder;
   const Error error{"SH-0323",
                     "the lease of the worker is held by " +

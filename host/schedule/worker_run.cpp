@@ -106,7 +106,7 @@ WorkerReport WorkerRun::Report() const {
   const LeaseStatus lease = services_.leases->Status(plan_.id);
   report.holder = lease.holder;
   if (lease.ours) report.fence = lease.fence;
-  if (!lease.holder.empty()) {
+  if (lease.remaining > Microseconds(0)) {
     report.lease_until = TimeText(services_.clock->UnixTime() + lease.remaining);
   }
   return report;

@@ -1,0 +1,116 @@
+#include <gtest/gtest.h>
+
+#include "host/abi/host_table.hpp"
+#include "host/error.hpp"
+#include "host/observe/metrics.hpp"
+#include "summa/host.hpp"
+
+namespace summa::host {
+namespace {
+
+HostTableSettings Settings() {
+  HostTableSettings settings;
+  settings.version = "9.8.7";
+  settings.instance = "host/abc";
+  settings.resolver = [](std::string_view plugin, std::string_view service,
+                         std::string_view alias) -> FoundService {
+    if (alias == "missing") {
+      throw Failure(Error{"SH-0903", "no provider", "install one", "", 66});
+    }
+    if (alias == "broken") throw std::runtime_error("oops");
+    static const int kService = 1;
+    return {&kService, std::string(plugin) + ":" + std::string(service)};
+  };
+  return settings;
+}
+
+TEST(HostTable, GivesAPluginItsServicesByName) {
+  const HostTable table("plugin-a", Settings());
+  const summa_host* host = table.table();
+  EXPECT_EQ(host->abi_major, SUMMA_ABI_MAJOR);
+  EXPECT_EQ(FromAbi(host->version), "9.8.7");
+  EXPECT_EQ(FromAbi(host->instance), "host/abc");
+  for (const char* id : {SUMMA_LOG_V1, SUMMA_CLOCK_V1, SUMMA_METRICS_V1, SUMMA_REGISTRY_V1}) {
+    EXPECT_NE(host->get_service(host, id), nullptr) << id;
+  }
+  EXPECT_EQ(host->get_service(host, SUMMA_SQL_V1), nullptr);  // this host has no database
+  EXPECT_EQ(host->get_service(host, "summa.none/1"), nullptr);
+  EXPECT_EQ(host->get_service(host, nullptr), nullptr);
+}
+
+TEST(HostTable, LogLinesCarryThePlugin) {
+  const HostTable table("plugin-a", Settings());
+  testing::internal::CaptureStderr();
+  summa::Host(table.table()).Warn("SH-0500", "something varies", {{"row", "17"}});
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_NE(text.find("warn  SH-0500 something varies plugin=plugin-a row=17"), std::string::npos)
+      << text;
+}
+
+TEST(HostTable, TheClockCountsOn) {
+  const HostTable table("plugin-a", Settings());
+  const summa::Host host(table.table());
+  EXPECT_GT(host.BootTime().count(), 0);
+  EXPECT_LE(host.BootTime(), host.BootTime());
+}
+
+TEST(HostTable, MetricsOfAPluginAreExported) {
+  const HostTable table("plugin-a", Settings());
+  const summa::Host host(table.table());
+  host.Counter("summa_abi_things_total", "h", {{"kind", "x"}}).Add(2);
+  host.Gauge("summa_abi_level", "h").Set(4);
+  host.Histogram("summa_abi_wait_seconds", "h").Observe(0.2);
+  const std::string text = MetricsText();
+  EXPECT_NE(text.find("summa_abi_things_total{kind=\"x\"} 2\n"), std::string::npos);
+  EXPECT_NE(text.find("summa_abi_level 4\n"), std::string::npos);
+  EXPECT_NE(text.find("summa_abi_wait_seconds_count 1\n"), std::string::npos);
+}
+
+TEST(HostTable, MetricsAreLimitedToAThousandPerPluginAndTheRestDoesNothing) {
+  const HostTable greedy("plugin-greedy", Settings());
+  const HostTable modest("plugin-modest", Settings());
+  const auto* metrics = static_cast<const summa_metrics_v1*>(
+      greedy.table()->get_service(greedy.table(), SUMMA_METRICS_V1));
+  const auto make = [](const summa_metrics_v1* service, int i) {
+    const std::string value = std::to_string(i);
+    const summa_label label{ToAbi("n"), ToAbi(value)};
+    return service->counter(service->self, ToAbi("summa_abi_many_total"), ToAbi("h"), &label, 1);
+  };
+  for (int i = 0; i < 1000; ++i) ASSERT_NE(make(metrics, i), nullptr);
+  EXPECT_EQ(make(metrics, 1000), nullptr);
+  metrics->add(nullptr, 1);
+  EXPECT_EQ(make(metrics, 5), make(metrics, 5));
+  EXPECT_NE(make(metrics, 5), nullptr);
+  const auto* others = static_cast<const summa_metrics_v1*>(
+      modest.table()->get_service(modest.table(), SUMMA_METRICS_V1));
+  EXPECT_NE(make(others, 1000), nullptr);
+}
+
+TEST(HostTable, TheRegistryKnowsTheCallerAndLendsTheProvidersName) {
+  const HostTable table("plugin-a", Settings());
+  const summa::Host host(table.table());
+  const auto found = host.FindService("summa.bus/1", "bus");
+  EXPECT_NE(found.service, nullptr);
+  EXPECT_EQ(found.provider, "plugin-a:summa.bus/1");
+}
+
+TEST(HostTable, AMissingServiceIsAStatusAndNothingThrownCrosses) {
+  const HostTable table("plugin-a", Settings());
+  const summa::Host host(table.table());
+  try {
+    host.FindService("summa.bus/1", "missing");
+    FAIL();
+  } catch (const summa::Error& error) {
+    EXPECT_EQ(error.status(), SUMMA_E_NOT_FOUND);
+    EXPECT_EQ(error.code(), "SH-0903");
+  }
+  try {
+    host.FindService("summa.bus/1", "broken");
+    FAIL();
+  } catch (const summa::Error& error) {
+    EXPECT_EQ(error.status(), SUMMA_E_INTERNAL);
+  }
+}
+
+}  // namespace
+}  // namespace summa::host

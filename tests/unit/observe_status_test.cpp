@@ -1,0 +1,52 @@
+#include <gtest/gtest.h>
+
+#include "host/observe/status.hpp"
+
+namespace summa::host {
+namespace {
+
+TEST(Status, HasExactlyTheKeysOfTheContract) {
+  HostReport report;
+  report.host = "a";
+  report.version = "0.1.0";
+  report.state = "running";
+  report.plugins.push_back({"outbox", "0.1.0", "started", std::nullopt, {}});
+  WorkerReport worker;
+  worker.id = "outbox-processor";
+  worker.kind = "continuous";
+  worker.plugin = "outbox";
+  worker.state = "running";
+  worker.holder = "a/1";
+  worker.fence = 7;
+  worker.lease_until = "2026-11-22T15:00:00.000Z";
+  report.workers.push_back(worker);
+  EXPECT_EQ(StatusJson(report),
+            R"({"host":"a","version":"0.1.0","state":"running",)"
+            R"("plugins":[{"id":"outbox","version":"0.1.0","state":"started","error":null}],)"
+            R"("workers":[{"id":"outbox-processor","kind":"continuous",)"
+            R"("state":"running","holder":"a/1","fence":7,)"
+            R"("leaseUntil":"2026-11-22T15:00:00.000Z","lastRunAt":null,"lastSuccessAt":null,)"
+            R"("nextDueAt":null,"paused":false,"lastError":null}]})");
+}
+
+TEST(Status, APluginShowsItsErrorAndItsOwnDetails) {
+  HostReport report;
+  report.plugins.push_back({"bus", "1", "failed",
+                            Error{"SH-0601", "no connection", "start it", "bus.url", 0},
+                            R"({"lag":1})"});
+  const std::string json = StatusJson(report);
+  EXPECT_NE(json.find(R"("error":{"code":"SH-0601","message":"no connection","hint":"start it",)"
+                      R"("where":"bus.url"},"details":{"lag":1}})"),
+            std::string::npos)
+      << json;
+}
+
+TEST(Status, ReadinessNamesWhatFailsWhyAndTheFix) {
+  const std::vector<FailingItem> failing = {{"database", "no answer", "start it"}};
+  EXPECT_EQ(ReadinessJson(failing),
+            R"({"failing":[{"what":"database","why":"no answer","fix":"start it"}]})");
+  EXPECT_EQ(ReadinessJson({}), R"({"failing":[]})");
+}
+
+}  // namespace
+}  // namespace summa::host

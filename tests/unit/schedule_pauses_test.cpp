@@ -1,0 +1,76 @@
+#include <gtest/gtest.h>
+
+#include "host/schedule/backoff.hpp"
+#include "host/schedule/idle_pause.hpp"
+
+namespace summa::host {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+TEST(Backoff, TheCeilingDoublesUpToTheCap) {
+  Backoff backoff(milliseconds(100), seconds(1));
+  constexpr double kAlmostOne = 0.999999;
+  for (const int ceiling : {100, 200, 400, 800, 1000, 1000}) {
+    const Microseconds pause = backoff.Next(kAlmostOne);
+    EXPECT_LE(pause, milliseconds(ceiling));
+    EXPECT_GT(pause, milliseconds(ceiling) * 99 / 100);
+  }
+  EXPECT_EQ(backoff.failures(), 6);
+}
+
+TEST(Backoff, TheJitterIsFullButNeverABusyLoop) {
+  Backoff backoff(milliseconds(100), seconds(60));
+  EXPECT_EQ(backoff.Next(0.0), milliseconds(1));
+  EXPECT_EQ(backoff.Next(0.5), milliseconds(100));  // half of the second ceiling
+}
+
+TEST(Backoff, SuccessStartsAnew) {
+  Backoff backoff(milliseconds(100), seconds(60));
+  for (int i = 0; i < 50; ++i) backoff.Next(0.5);
+  backoff.Reset();
+  EXPECT_LE(backoff.Next(0.999), milliseconds(100));
+}
+
+TEST(Backoff, ManyFailuresDoNotOverflow) {
+  Backoff backoff(milliseconds(100), seconds(60));
+  for (int i = 0; i < 100000; ++i) ASSERT_LE(backoff.Next(0.999), seconds(60));
+}
+
+TEST(IdlePause, KnownWorkIsDoneAtOnce) {
+  IdlePause pause(milliseconds(20));
+  EXPECT_EQ(pause.After(true, 10, std::nullopt), Microseconds(0));
+  EXPECT_EQ(pause.After(true, 0, seconds(5)), Microseconds(0));
+}
+
+TEST(IdlePause, AnIdleWorkerBacksOffToIdlePoll) {
+  IdlePause pause(milliseconds(20));
+  for (const int expected : {1, 2, 4, 8, 16, 20, 20}) {
+    EXPECT_EQ(pause.After(false, 0, std::nullopt), milliseconds(expected));
+  }
+}
+
+TEST(IdlePause, WorkMakesItQuickAgain) {
+  IdlePause pause(milliseconds(20));
+  for (int i = 0; i < 10; ++i) pause.After(false, 0, std::nullopt);
+  EXPECT_EQ(pause.After(false, 3, std::nullopt), milliseconds(1));
+  EXPECT_EQ(pause.After(false, 0, std::nullopt), milliseconds(2));
+}
+
+TEST(IdlePause, TheHintOfTheWorkerCapsThePauseButNeverStretchesIt) {
+  IdlePause pause(milliseconds(20));
+  for (int i = 0; i < 10; ++i) pause.After(false, 0, std::nullopt);
+  EXPECT_EQ(pause.After(false, 0, milliseconds(3)), milliseconds(3));
+  EXPECT_EQ(pause.After(false, 0, seconds(3)), milliseconds(20));
+  EXPECT_EQ(pause.After(false, 0, Microseconds(0)), Microseconds(0));
+}
+
+TEST(IdlePause, AnIdlePollBelowAMillisecondIsKept) {
+  IdlePause pause(Microseconds(200));
+  EXPECT_EQ(pause.After(false, 0, std::nullopt), Microseconds(200));
+  EXPECT_EQ(pause.After(false, 0, std::nullopt), Microseconds(200));
+}
+
+}  // namespace
+}  // namespace summa::host
