@@ -4,6 +4,7 @@
 #include <cstring>
 #include <exception>
 
+#include "host/config/text.hpp"
 #include "host/plugin/loader.hpp"
 
 namespace summa::host {
@@ -11,10 +12,13 @@ namespace {
 
 std::string Named(const Manifest& manifest) { return "plugin \"" + manifest.id + "\""; }
 
-// A text in a fixed field of a summa_error; the plugin may have forgotten the final zero.
+// A text in a fixed field of a summa_error. The plugin may have forgotten the final zero, and what
+// is no UTF-8 would break every JSON line that carries it.
 template <std::size_t kSize>
 std::string Field(const char (&field)[kSize]) {
-  return std::string(field, strnlen(field, kSize));
+  std::string text(field, strnlen(field, kSize));
+  while (const auto place = FindInvalidUtf8(text)) text[*place] = '?';
+  return text;
 }
 
 std::string ReportTo(const Manifest& manifest) {
@@ -206,7 +210,13 @@ void PluginInstance::CheckTable() {
 void PluginInstance::Configure(const summa_config* config) {
   Call("configure()",
        [&](summa_error* error) { return plugin_->configure(plugin_->self, config, error); });
-  CheckPromises();
+  configured_ = true;
+  try {
+    CheckPromises();
+  } catch (const Failure&) {
+    configured_ = false;
+    throw;
+  }
   SetState(PluginState::kConfigured);
 }
 
@@ -282,7 +292,8 @@ void PluginInstance::Stop() {
 }
 
 const void* PluginInstance::Extension(const std::string& id) const {
-  if (plugin_ == nullptr) return nullptr;
+  // A plugin whose configure() failed may hold half-filled tables.
+  if (!configured_) return nullptr;
   try {
     return plugin_->get_extension(plugin_->self, id.c_str());
   } catch (...) {

@@ -6,6 +6,7 @@
 #include <summa/abi/plugin.h>
 #include <summa/abi/worker.h>
 
+#include <atomic>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -61,7 +62,7 @@ class PluginInstance {
   // stopped.
   void Stop();
 
-  // After Configure(); nullptr: none. [any]
+  // After Configure() succeeded; nullptr: none. [any]
   const void* Extension(const std::string& id) const;
   const summa_worker* Worker(const std::string& id) const;
   const summa_command_v1* Commands() const;
@@ -79,7 +80,8 @@ class PluginInstance {
   const PluginFile file_;
   const summa_entry* entry_ = nullptr;
   summa_plugin* plugin_ = nullptr;
-  bool start_called_ = false;  // and not yet stopped
+  std::atomic<bool> configured_ = false;  // may be asked for extensions
+  bool start_called_ = false;             // and not yet stopped
 
   mutable std::mutex mutex_;  // guards the two below
   PluginState state_;

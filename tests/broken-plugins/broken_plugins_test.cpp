@@ -360,6 +360,27 @@ TEST(BrokenPlugins, AWorkerThatThrowsReportsItAsAnError) {
   EXPECT_EQ(Word(plugin.state()), "started");
 }
 
+TEST(BrokenPlugins, ATextThatDoesNotEndOrIsNoUtf8IsMadeSafe) {
+  Manifest manifest;
+  manifest.id = "x";
+  summa_error error{};
+  std::memset(error.message, 'm', sizeof(error.message));
+  error.message[1] = static_cast<char>(0xFF);
+  std::memcpy(error.code, "XY-0001", 8);
+  const Error made = FromPlugin(manifest, "stop()", SUMMA_E_FENCED, error);
+  EXPECT_EQ(made.code, "XY-0001");
+  EXPECT_EQ(made.message, "plugin \"x\": stop() failed: m?" + std::string(510, 'm'));
+  EXPECT_EQ(made.exit_code, 75);
+}
+
+TEST(BrokenPlugins, APluginThatIsNotConfiguredIsNotAskedForExtensions) {
+  PluginInstance plugin(Inspect("no-worker", "no-worker"));
+  EXPECT_EQ(plugin.Status(), nullptr);
+  EXPECT_THAT(FailureOf([&] { StartUp(plugin); }), StartsWith("SH-0123 "));
+  EXPECT_EQ(plugin.Status(), nullptr);
+  EXPECT_EQ(plugin.Commands(), nullptr);
+}
+
 TEST(BrokenPlugins, EveryPromiseOfTheManifestIsAskedFor) {
   const auto failure = [](const std::string& name) {
     PluginInstance plugin(Inspect(name, name));
