@@ -56,7 +56,7 @@ class Validator {
       if (!schema.examples.empty()) {
         fix += ", for example " + schema.examples.front();
       } else {
-        fix += ": " + std::string(TypeName(schema.type));
+        fix += ": " + Expected(schema);
       }
       Report("SH-0207", parent, path, "the key is missing", std::move(fix));
       return Unusable(std::move(value));
@@ -99,7 +99,7 @@ class Validator {
       return CheckMap(schema, empty, path, std::move(value));
     }
     Report("SH-0205", node.where, path,
-           "null (or nothing) where " + std::string(TypeName(schema.type)) + " is expected",
+           "null (or nothing) where " + Expected(schema) + " is expected",
            schema.default_text ? "Remove the key to get the default " + *schema.default_text
                                : "Write a value");
     return Unusable(std::move(value));
@@ -140,7 +140,8 @@ class Validator {
     std::string fix;
     for (const auto& [name, known] : schema.keys) {
       if (!known.deprecated) names.push_back(name);
-      if (known.Find(member.name) != nullptr) fix = "It belongs under " + prefix + name;
+      if (fix.empty() && known.Find(member.name) != nullptr)
+        fix = "It belongs under " + prefix + name;
     }
     if (const auto near = Suggest(member.name, names)) fix = "Did you mean " + *near + "?";
     if (fix.empty()) {
@@ -172,7 +173,7 @@ class Validator {
     std::string found = "a list";
     if (node.kind == Node::Kind::kMap) found = "a map";
     if (node.kind == Node::Kind::kScalar) found = Shown(schema, node);
-    std::string fix = "Write " + std::string(TypeName(schema.type));
+    std::string fix = "Write " + Expected(schema);
     if (schema.type == Schema::Type::kMap) fix = "Write its keys below it, or { key: value }";
     if (schema.type == Schema::Type::kList) fix = "Write [a, b], or one `- item` per line";
     // "a:1" is a text, not a key: the space after the colon is missing.
@@ -180,8 +181,8 @@ class Validator {
         !node.interpolated && node.text.find(':') != std::string::npos) {
       fix = "A space is missing after the colon";
     }
-    Report("SH-0205", node.where, path,
-           found + " where " + std::string(TypeName(schema.type)) + " is expected", std::move(fix));
+    Report("SH-0205", node.where, path, found + " where " + Expected(schema) + " is expected",
+           std::move(fix));
     return Unusable(std::move(value));
   }
 
@@ -199,6 +200,9 @@ class Validator {
       return Unusable(std::move(value));
     }
     if (auto problem = ConvertScalar(schema, node.text, Shown(schema, node), value.text)) {
+      // A fix that repeats the value would show it after all.
+      const bool repeats = problem->code == "SH-0205" || problem->code == "SH-0206";
+      if (repeats && IsHidden(schema, node)) problem->fix = "Give it " + Expected(schema);
       Report(problem->code, node.where, path, problem->problem, problem->fix);
       return Unusable(std::move(value));
     }
@@ -206,10 +210,19 @@ class Validator {
     return value;
   }
 
+  static std::string Expected(const Schema& schema) {
+    if (schema.type == Schema::Type::kEnum) return "one of " + Join(schema.values);
+    return std::string(TypeName(schema.type));
+  }
+
+  static bool IsHidden(const Schema& schema, const Node& node) {
+    return schema.secret || node.secret || node.interpolated;
+  }
+
   // How a value may appear in a message.
   static std::string Shown(const Schema& schema, const Node& node) {
     constexpr std::size_t kMaxShown = 80;
-    if (schema.secret || node.secret || node.interpolated) return "the value (not shown)";
+    if (IsHidden(schema, node)) return "the value (not shown)";
     std::string text = RedactUrl(node.text);
     if (text.size() > kMaxShown) {
       std::size_t cut = kMaxShown;

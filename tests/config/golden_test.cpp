@@ -55,6 +55,8 @@ std::optional<std::string> Lookup(const std::string& name) {
   static const std::map<std::string, std::string> variables = {
       {"LEDGER_URL", "postgresql://app:geheim@db.example/summa?sslpassword=geheim"},
       {"BAD_POOL", "geheim"},
+      {"SECRET_NUMBER", "4711"},
+      {"SECRET_HEX", "0x1267"},
       {"EMPTY", ""}};
   const auto found = variables.find(name);
   if (found == variables.end()) return std::nullopt;
@@ -75,8 +77,9 @@ std::string Describe(const LoadResult& result) {
 
 void Compare(const fs::path& path, const std::string& actual) {
   SCOPED_TRACE(path.filename().string());
-  // Every password of the inputs is this word; no output may ever have it.
+  // What stands for a secret in the inputs; no output may ever have it.
   EXPECT_THAT(actual, testing::Not(testing::HasSubstr("geheim")));
+  EXPECT_THAT(actual, testing::Not(testing::HasSubstr("4711")));
   const fs::path expected = fs::path(path).replace_extension(".expected");
   const char* update = std::getenv("SUMMA_UPDATE_GOLDEN");
   if (update != nullptr && std::string_view(update) == "1") {
