@@ -1,0 +1,93 @@
+// Leases while the database is slow, frozen or away.
+#include <signal.h>
+
+#include "tests/integration/lease_support.hpp"
+
+namespace summa::host {
+namespace {
+
+TEST_F(LeaseTest, SurvivesTheLossOfItsConnections) {
+  auto keeper = Keeper("a");
+  ASSERT_TRUE(keeper->TryAcquire("w", seconds(3)));
+  for (int i = 0; i < 3; ++i) {
+    const std::string before = Until();
+    db_->Execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name "
+        "LIKE 'summa-host/test %' AND datname = current_database()");
+    EXPECT_TRUE(test::BecomesTrue([&] { return Until() != before; }));
+    EXPECT_EQ(keeper->TryAcquire("w", seconds(3))->fence, 1);
+  }
+  EXPECT_TRUE(keeper->Trusted("w"));
+  EXPECT_EQ(Lost(), 0);
+}
+
+TEST_F(LeaseTest, FrozenServerEndsTrustBeforeTheLeaseAndIsReportedOnce) {
+  auto keeper = Keeper("a");
+  ASSERT_TRUE(keeper->TryAcquire("w", seconds(2)));
+  ASSERT_TRUE(test::BecomesTrue([&] { return RenewalBackend() != "0"; }));
+  const pid_t postmaster = Server().Pid();
+  const int backend = std::stoi(RenewalBackend());
+  kill(postmaster, SIGSTOP);  // no new connections
+  kill(backend, SIGSTOP);     // no answers on the old one
+  const bool lost = test::BecomesTrue([&] { return Lost() == 1; });
+  const bool still_leased =
+      db_->Count("SELECT count(*) FROM worker_lease WHERE lease_until > clock_timestamp()") == 1;
+  kill(backend, SIGCONT);
+  kill(postmaster, SIGCONT);
+  EXPECT_TRUE(lost);
+  EXPECT_TRUE(still_leased);
+  EXPECT_FALSE(keeper->Trusted("w"));
+  const auto again = keeper->TryAcquire("w", seconds(15));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(Lost(), 1);
+}
+
+TEST_F(LeaseTest, StopsAtOnceWhileTheServerIsFrozen) {
+  auto keeper = Keeper("a");
+  ASSERT_TRUE(keeper->TryAcquire("w", seconds(30)));
+  ASSERT_TRUE(keeper->TryAcquire("v", milliseconds(600)));
+  ASSERT_TRUE(test::BecomesTrue([&] { return RenewalBackend() != "0"; }));
+  const int backend = std::stoi(RenewalBackend());
+  kill(backend, SIGSTOP);
+  const auto start = std::chrono::steady_clock::now();
+  keeper.reset();
+  kill(backend, SIGCONT);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, seconds(1));
+}
+
+TEST_F(LeaseTest, LockedRowIsRenewedLaterAndCannotBeTaken) {
+  auto keeper = Keeper("a"), other = Keeper("b");
+  ASSERT_TRUE(keeper->TryAcquire("w", seconds(3)));
+  test::Db committer(settings_.url);
+  committer.Execute("BEGIN; SELECT FROM worker_lease WHERE worker_id = 'w' FOR SHARE");
+  const std::string before = Until();
+  // The first renewal comes after a second and gives way to the lock.
+  EXPECT_TRUE(test::BecomesTrue([&] {
+    return db_->Count(
+               "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '% "
+               "renewals' AND wait_event_type = 'Lock' AND datname = current_database()") > 0;
+  }));
+  EXPECT_EQ(Until(), before);
+  EXPECT_FALSE(other->TryAcquire("w", seconds(3)));
+  committer.Execute("COMMIT");
+  EXPECT_TRUE(test::BecomesTrue([&] { return Until() != before; }));
+  EXPECT_TRUE(keeper->Trusted("w"));
+  EXPECT_EQ(Lost(), 0);
+}
+
+TEST_F(LeaseTest, SaysThatTheDatabaseCannotBeAsked) {
+  settings_.url = Server().Url("nosuch");
+  auto keeper = Keeper("a");
+  EXPECT_EQ(CatchSql([&] { keeper->TryAcquire("w", seconds(15)); }).error().code, "SH-0401");
+  EXPECT_FALSE(keeper->WaitUntilFree("w", milliseconds(100), [] { return false; }));
+}
+
+TEST_F(LeaseTest, SaysThatTheDatabaseIsNotMigrated) {
+  db_->Execute("DROP SCHEMA summa_host CASCADE");
+  auto keeper = Keeper("a");
+  EXPECT_EQ(CatchSql([&] { keeper->TryAcquire("w", seconds(15)); }).error().code, "SH-0412");
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM worker_lease"), 0);
+}
+
+}  // namespace
+}  // namespace summa::host

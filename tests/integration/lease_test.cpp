@@ -1,0 +1,174 @@
+#include <thread>
+
+#include "tests/integration/lease_support.hpp"
+
+namespace summa::host {
+namespace {
+
+TEST_F(LeaseTest, OneHolderAtATimeAndEveryNewHolderRaisesTheFence) {
+  auto a = Keeper("a"), b = Keeper("b");
+  const auto first = a->TryAcquire("w", seconds(15));
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->fence, 1);
+  EXPECT_TRUE(a->Trusted("w"));
+  EXPECT_FALSE(b->TryAcquire("w", seconds(15)));
+  EXPECT_FALSE(b->Trusted("w"));
+  a->Release("w");
+  EXPECT_FALSE(a->Trusted("w"));
+  const auto second = b->TryAcquire("w", seconds(15));
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->fence, 2);
+  EXPECT_EQ(Lost(), 0) << "letting go is no loss";
+}
+
+TEST_F(LeaseTest, HolderKeepsItsFenceWhileValidAndGetsANewOneAfterwards) {
+  FakeClock clock;
+  auto keeper = Keeper("a", clock);
+  EXPECT_EQ(keeper->TryAcquire("w", seconds(15))->fence, 1);
+  EXPECT_EQ(keeper->TryAcquire("w", seconds(15))->fence, 1);
+  keeper->Release("w", seconds(60));
+  EXPECT_EQ(keeper->TryAcquire("w", seconds(15))->fence, 1) << "kept, still ours";
+  Expire();
+  EXPECT_EQ(keeper->TryAcquire("w", seconds(15))->fence, 2) << "anybody could have had it";
+  db_->Execute("DELETE FROM worker_lease");
+  EXPECT_EQ(keeper->TryAcquire("w", seconds(15))->fence, 3) << "the count outlives the row";
+}
+
+TEST_F(LeaseTest, ExcludesSummasOwnRunnersAndIsExcludedByThem) {
+  auto keeper = Keeper("ours");
+  ASSERT_TRUE(keeper->TryAcquire("w", seconds(15)));
+  EXPECT_FALSE(SummaTakes("node"));
+  keeper->Release("w");
+  EXPECT_TRUE(SummaTakes("node"));
+  EXPECT_FALSE(keeper->TryAcquire("w", seconds(15)));
+  Expire();
+  EXPECT_EQ(keeper->TryAcquire("w", seconds(15))->fence, 2);
+  keeper->Release("w", seconds(60));
+  EXPECT_FALSE(SummaTakes("node")) << "kept until the next due time";
+}
+
+TEST_F(LeaseTest, RenewsAtAThirdAndStaysTrusted) {
+  auto keeper = Keeper("a");
+  ASSERT_TRUE(keeper->TryAcquire("w", milliseconds(600)));
+  const std::string first = Until();
+  for (int i = 0; i < 4; ++i) {
+    const std::string before = Until();
+    EXPECT_TRUE(test::BecomesTrue([&] { return Until() != before; }));
+  }
+  EXPECT_TRUE(keeper->Trusted("w"));
+  EXPECT_EQ(db_->Count("SELECT fence FROM summa_host.worker_fence"), 1);
+  EXPECT_EQ(Lost(), 0);
+}
+
+TEST_F(LeaseTest, TakenAwayIsReportedOnce) {
+  auto keeper = Keeper("a");
+  ASSERT_TRUE(keeper->TryAcquire("w", milliseconds(600)));
+  db_->Execute("UPDATE worker_lease SET lease_holder = 'thief'");
+  EXPECT_TRUE(test::BecomesTrue([&] { return Lost() == 1; }));
+  EXPECT_FALSE(keeper->Trusted("w"));
+  EXPECT_FALSE(keeper->Status("w").ours);
+  EXPECT_FALSE(keeper->TryAcquire("w", milliseconds(600)) && Until().empty());
+  EXPECT_EQ(Lost(), 1);
+}
+
+TEST_F(LeaseTest, TrustEndsByTheLocalSpanWhateverTheClocksSay) {
+  FakeClock clock;
+  auto keeper = Keeper("a", clock);
+  ASSERT_TRUE(keeper->TryAcquire("w", seconds(15)));
+  EXPECT_EQ(keeper->Status("w").remaining, Microseconds(seconds(14)));
+  clock.Advance(seconds(14) - milliseconds(1));
+  EXPECT_TRUE(keeper->Trusted("w") || Lost() > 0);
+  clock.Advance(seconds(20));
+  EXPECT_TRUE(test::BecomesTrue([&] { return keeper->Trusted("w") || Lost() == 1; }));
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM worker_lease WHERE lease_until BETWEEN now() AND "
+                       "now() + interval '16 s'"),
+            1)
+      << "the server's clock decides";
+}
+
+TEST_F(LeaseTest, WaiterLearnsOfAReleaseAndOfAnExpiryInTime) {
+  auto a = Keeper("a"), b = Keeper("b");
+  const auto never = [] { return false; };
+  EXPECT_TRUE(b->WaitUntilFree("w", seconds(5), never)) << "nobody has it";
+  ASSERT_TRUE(a->TryAcquire("w", seconds(15)));
+  EXPECT_FALSE(b->WaitUntilFree("w", milliseconds(200), never));
+  EXPECT_EQ(b->Status("w").holder, "a");
+  std::atomic<bool> stop{false};
+  bool answer = true;
+  std::thread stopped(
+      [&] { answer = b->WaitUntilFree("w", seconds(60), [&] { return stop.load(); }); });
+  stop = true;
+  stopped.join();
+  EXPECT_FALSE(answer);
+  std::thread waiter([&] { answer = b->WaitUntilFree("w", seconds(60), never); });
+  a->Release("w");
+  waiter.join();
+  EXPECT_TRUE(answer);
+  EXPECT_TRUE(b->TryAcquire("w", seconds(15)));
+}
+
+TEST_F(LeaseTest, DeadHolderIsReplacedWithinItsLeaseAndOneSecond) {
+  auto dead = Keeper("dead"), heir = Keeper("heir");
+  ASSERT_TRUE(dead->TryAcquire("w", milliseconds(1500)));
+  dead.reset();  // releases nothing
+  const auto start = std::chrono::steady_clock::now();
+  std::optional<LeaseGuard> guard;
+  while (!guard && std::chrono::steady_clock::now() - start < seconds(20)) {
+    heir->WaitUntilFree("w", seconds(5), [] { return false; });
+    guard = heir->TryAcquire("w", seconds(15));
+  }
+  ASSERT_TRUE(guard);
+  EXPECT_EQ(guard->fence, 2);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, milliseconds(2500));
+}
+
+TEST_F(LeaseTest, TwoKeepersTakeTurnsAndTheFenceOnlyGrows) {
+  constexpr int kRounds = 100;
+  std::mutex mutex;
+  std::vector<std::int64_t> fences;
+  std::atomic<int> inside{0}, together{0};
+  const auto run = [&](const std::string& holder) {
+    auto keeper = Keeper(holder);
+    for (int round = 0; round < kRounds;) {
+      const auto guard = keeper->TryAcquire("w", seconds(15));
+      if (!guard) {
+        keeper->WaitUntilFree("w", seconds(5), [] { return false; });
+        continue;
+      }
+      if (++inside > 1) ++together;
+      {
+        const std::lock_guard lock(mutex);
+        fences.push_back(guard->fence);
+      }
+      --inside;
+      keeper->Release("w");
+      ++round;
+    }
+  };
+  std::thread a(run, "a"), b(run, "b");
+  a.join();
+  b.join();
+  EXPECT_EQ(together, 0);
+  ASSERT_EQ(fences.size(), 2u * kRounds);
+  for (std::size_t i = 1; i < fences.size(); ++i) EXPECT_LT(fences[i - 1], fences[i]);
+  EXPECT_EQ(Lost(), 0);
+}
+
+TEST_F(LeaseTest, ReleaseAllFreesEveryLeaseAtOnce) {
+  auto keeper = Keeper("a");
+  for (const char* worker : {"w", "odd \"\\,{} name"}) {
+    ASSERT_TRUE(keeper->TryAcquire(worker, seconds(15)));
+  }
+  keeper->ReleaseAll();
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM worker_lease WHERE lease_until > clock_timestamp()"),
+            0);
+}
+
+TEST_F(LeaseTest, RefusesNamesThatDoNotFit) {
+  EXPECT_THROW(Keeper(std::string(101, 'x')), Failure);
+  auto keeper = Keeper("a");
+  EXPECT_THROW(keeper->TryAcquire(std::string(101, 'x'), seconds(15)), Failure);
+}
+
+}  // namespace
+}  // namespace summa::host
