@@ -1,0 +1,36 @@
+// Runs one verb of a plugin (summa.command/1) in a process of its own: only that plugin and the
+// plugins that serve it are loaded.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/application/settings.hpp"
+#include "host/config/schema.hpp"
+#include "host/error.hpp"
+#include "host/plugin/discovery.hpp"
+
+namespace summa::host {
+
+struct CommandRequest {
+  std::string plugin;
+  CommandDeclaration declaration;
+  const Value* options;  // one member per declared option
+  std::function<void(std::string_view json_object)> emit;
+  std::function<void(std::string_view label, std::int64_t done, std::int64_t total)> progress;
+};
+
+struct CommandOutcome {
+  std::string json = "{}";
+  int exit_code = 0;
+  std::vector<Error> errors;
+};
+
+// A verb whose manifest names a worker runs under that worker's lease, or SH-0301-like exit 75 when
+// somebody holds it. Throws Failure when the verb cannot be started at all.
+CommandOutcome RunPluginCommand(const LoadedConfiguration& loaded, const Discovery& plugins,
+                                const CommandRequest& request);
+
+}  // namespace summa::host

@@ -1,0 +1,190 @@
+#include "host/application/load.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "host/observe/log.hpp"
+
+namespace summa::host {
+namespace {
+
+bool IsWell(const PluginInstance& instance) {
+  const PluginState state = instance.state();
+  return state != PluginState::kRefused && state != PluginState::kFailed;
+}
+
+// What a plugin says of itself: foreign code, and foreign text.
+std::string StatusOf(const PluginInstance& instance) {
+  if (instance.state() != PluginState::kStarted) return {};
+  const summa_status_v1* status = instance.Status();
+  if (status == nullptr || status->status == nullptr) return {};
+  std::string json;
+  const auto write = [](void* result, summa_str text) {
+    static_cast<std::string*>(result)->append(text.data, text.size);
+  };
+  try {
+    status->status(status->self, write, &json);
+  } catch (...) {
+    return {};
+  }
+  return json;
+}
+
+}  // namespace
+
+PluginSet::PluginSet(const Configuration& configuration, const Plan& plan, HostTableSettings table)
+    : refused_(plan.refused) {
+  table.resolver = [this](std::string_view plugin, std::string_view service,
+                          std::string_view alias) { return Resolve(plugin, service, alias); };
+  for (const RefusedPlugin& refused : refused_) {
+    for (const Error& error : refused.errors) {
+      LogError(LogLevel::kError, error, {{"plugin", refused.id}});
+    }
+  }
+  for (const PlannedPlugin& planned : plan.order) {
+    Member& member = members_.emplace_back();
+    member.plan = planned;
+    member.settings = configuration.FindPlugin(planned.id);
+    const Location& where = member.settings->where;
+    member.where = where.file + ":" + std::to_string(where.line);
+    member.instance = std::make_unique<PluginInstance>(*planned.file);
+    if (ProvidersWell(member)) Bring(member, table);
+  }
+}
+
+PluginSet::~PluginSet() {
+  Stop();
+  while (!members_.empty()) members_.pop_back();
+}
+
+const PluginSet::Member* PluginSet::FindMember(std::string_view id) const {
+  const auto found = std::find_if(members_.begin(), members_.end(),
+                                  [&](const Member& member) { return member.plan.id == id; });
+  return found == members_.end() ? nullptr : &*found;
+}
+
+PluginInstance* PluginSet::Find(std::string_view id) const {
+  const Member* member = FindMember(id);
+  return member == nullptr ? nullptr : member->instance.get();
+}
+
+bool PluginSet::ProvidersWell(Member& member) {
+  for (const Binding& binding : member.plan.bindings) {
+    const PluginInstance* provider = Find(binding.provider);
+    if (binding.optional || (provider != nullptr && IsWell(*provider))) continue;
+    const std::optional<Error> reason = provider == nullptr ? std::nullopt : provider->error();
+    Error error =
+        NeedsRefused(member.plan.id, binding, reason ? reason->code : "SH-0101", member.where);
+    LogError(LogLevel::kError, error, {{"plugin", member.plan.id}});
+    member.instance->Refuse(std::move(error));
+    return false;
+  }
+  return true;
+}
+
+void PluginSet::Bring(Member& member, const HostTableSettings& table) {
+  Log(LogLevel::kDebug, "", "loading plugin", {{"plugin", member.plan.id}});
+  try {
+    member.instance->Load();
+    member.table = std::make_unique<HostTable>(member.plan.id, table);
+    member.instance->Create(member.table->table());
+    member.config = std::make_unique<ConfigView>(member.settings->config);
+    member.instance->Configure(member.config->abi());
+  } catch (const Failure& failure) {
+    LogError(LogLevel::kError, failure.error(), {{"plugin", member.plan.id}});
+  }
+}
+
+void PluginSet::Start() {
+  for (Member& member : members_) {
+    if (!IsWell(*member.instance) || !ProvidersWell(member)) continue;
+    Log(LogLevel::kDebug, "", "starting plugin", {{"plugin", member.plan.id}});
+    try {
+      member.instance->Start();
+    } catch (const Failure& failure) {
+      LogError(LogLevel::kError, failure.error(), {{"plugin", member.plan.id}});
+    }
+  }
+}
+
+void PluginSet::Stop() noexcept {
+  for (auto member = members_.rbegin(); member != members_.rend(); ++member) {
+    try {
+      member->instance->Stop();
+    } catch (const Failure& failure) {
+      LogError(LogLevel::kWarn, failure.error(), {{"plugin", member->plan.id}});
+    }
+  }
+}
+
+FoundService PluginSet::Resolve(std::string_view plugin, std::string_view service,
+                                std::string_view alias) {
+  const std::string id(plugin);
+  if (const Member* member = FindMember(plugin); member != nullptr) {
+    for (const Binding& binding : member->plan.bindings) {
+      if (binding.service != service || binding.alias != alias) continue;
+      const PluginInstance* provider = Find(binding.provider);
+      if (provider == nullptr || provider->state() != PluginState::kStarted) break;
+      return {provider->Extension(binding.service), binding.provider};
+    }
+  }
+  throw Failure(Error{"SH-0108",
+                      "plugin \"" + id + "\" asked for service " + std::string(service) + " as \"" +
+                          std::string(alias) + "\", which nobody serves",
+                      "Enable a plugin that provides it, and name it under `use:`.", "", 66});
+}
+
+std::vector<PluginReport> PluginSet::Report() const {
+  std::vector<PluginReport> reports;
+  for (const Member& member : members_) {
+    const PluginInstance& instance = *member.instance;
+    PluginReport report;
+    report.id = member.plan.id;
+    report.version = instance.manifest().version;
+    report.state = Word(instance.state());
+    report.error = instance.error();
+    report.details_json = StatusOf(instance);
+    reports.push_back(std::move(report));
+  }
+  for (const RefusedPlugin& refused : refused_) {
+    PluginReport report;
+    report.id = refused.id;
+    if (refused.file != nullptr && refused.file->manifest) {
+      report.version = refused.file->manifest->version;
+    }
+    report.state = Word(PluginState::kRefused);
+    report.error = refused.errors.front();
+    reports.push_back(std::move(report));
+  }
+  return reports;
+}
+
+std::vector<Error> PluginSet::Errors() const {
+  std::vector<Error> errors;
+  for (const RefusedPlugin& refused : refused_) {
+    errors.insert(errors.end(), refused.errors.begin(), refused.errors.end());
+  }
+  for (const Member& member : members_) {
+    if (const auto error = member.instance->error()) errors.push_back(*error);
+  }
+  return errors;
+}
+
+Plan Restrict(const Plan& plan, const std::vector<std::string>& ids) {
+  std::set<std::string> wanted(ids.begin(), ids.end());
+  // Providers stand before those they serve, so one walk from the end finds them all.
+  for (auto member = plan.order.rbegin(); member != plan.order.rend(); ++member) {
+    if (wanted.count(member->id) == 0) continue;
+    for (const Binding& binding : member->bindings) wanted.insert(binding.provider);
+  }
+  Plan restricted;
+  for (const PlannedPlugin& each : plan.order) {
+    if (wanted.count(each.id) != 0) restricted.order.push_back(each);
+  }
+  for (const RefusedPlugin& each : plan.refused) {
+    if (wanted.count(each.id) != 0) restricted.refused.push_back(each);
+  }
+  return restricted;
+}
+
+}  // namespace summa::host

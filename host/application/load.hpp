@@ -1,0 +1,65 @@
+// The plugins of this process: loaded, created and configured in the order of the plan, started in
+// the same order, stopped in the reverse one. A plugin that fails takes down only those that need
+// it.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/abi/host_table.hpp"
+#include "host/application/settings.hpp"
+#include "host/observe/status.hpp"
+#include "host/plugin/config_view.hpp"
+#include "host/plugin/graph.hpp"
+#include "host/plugin/instance.hpp"
+
+namespace summa::host {
+
+// [main] unless said otherwise.
+class PluginSet {
+ public:
+  // Loads, creates and configures. Failures are logged and kept. `table`: what every plugin gets;
+  // its resolver is set here. The configuration must outlive this.
+  PluginSet(const Configuration& configuration, const Plan& plan, HostTableSettings table);
+  ~PluginSet();  // Stop(), then destroys in reverse order
+  PluginSet(const PluginSet&) = delete;
+  PluginSet& operator=(const PluginSet&) = delete;
+
+  void Start();
+  void Stop() noexcept;
+
+  // nullptr: not part of the plan. Any thread.
+  PluginInstance* Find(std::string_view id) const;
+  // In start order; refused ones last. Any thread.
+  std::vector<PluginReport> Report() const;
+  // Why plugins do not run. Any thread.
+  std::vector<Error> Errors() const;
+
+ private:
+  struct Member {
+    PlannedPlugin plan;
+    std::string where;  // its key in the configuration
+    const PluginSettings* settings;
+    // Destroyed in reverse order: the instance first, then what it was given.
+    std::unique_ptr<ConfigView> config;
+    std::unique_ptr<HostTable> table;
+    std::unique_ptr<PluginInstance> instance;
+  };
+
+  const Member* FindMember(std::string_view id) const;
+  // Refuses the plugin when one that it needs is not in order.
+  bool ProvidersWell(Member& member);
+  void Bring(Member& member, const HostTableSettings& table);
+  FoundService Resolve(std::string_view plugin, std::string_view service, std::string_view alias);
+
+  std::deque<Member> members_;  // in start order
+  std::vector<RefusedPlugin> refused_;
+};
+
+// The part of the plan that `ids` need: they themselves and whoever serves them.
+Plan Restrict(const Plan& plan, const std::vector<std::string>& ids);
+
+}  // namespace summa::host

@@ -1,0 +1,72 @@
+#include "host/application/prepare_database.hpp"
+
+#include <unistd.h>
+
+#include <random>
+
+#include "host/observe/log.hpp"
+
+namespace summa::host {
+namespace {
+
+constexpr int kConfigurationExit = 78;
+// worker_lease.holder has 100 characters; the process id and the random part need less than 40.
+constexpr std::size_t kMaximumNameInInstance = 60;
+
+Error NotMigrated(const std::vector<MigrationStep>& steps, const std::string& file) {
+  std::string missing;
+  for (const MigrationStep& step : steps) {
+    if (step.applied) continue;
+    missing += (missing.empty() ? "" : ", ") + std::to_string(step.version) + " " + step.name;
+  }
+  if (missing.empty()) return {};
+  return {"SH-0412",
+          "the database is not migrated and database.migrate is manual; missing: " + missing,
+          "Run `summa-host migrate -c " + file + "`, or set database.migrate to auto.", "",
+          kConfigurationExit};
+}
+
+}  // namespace
+
+Layout PrepareDatabase(ControlPlane& control, const Settings& settings) {
+  // The layout first: nothing is created in a database that is no ledger.
+  const Layout layout = control.DetectLayout();
+  const bool plan = layout == Layout::kPlan;
+  const bool fits = settings.layout == DatabaseSection::Layout::kAuto ||
+                    (settings.layout == DatabaseSection::Layout::kPlan) == plan;
+  if (!fits) {
+    throw Failure(Error{"SH-0415",
+                        std::string("the event store has layout ") + (plan ? "plan" : "deployed") +
+                            ", but database.ledger.layout says " + (plan ? "deployed" : "plan"),
+                        "Set database.ledger.layout to auto, or name the right database.",
+                        settings.file, kConfigurationExit});
+  }
+  if (settings.migrate_automatically) {
+    for (const MigrationStep& step : control.Migrate()) {
+      Log(LogLevel::kInfo, "", "database migrated",
+          {{"version", std::to_string(step.version)}, {"name", step.name}});
+    }
+    return layout;
+  }
+  Error error = NotMigrated(control.Migrations(), settings.file);
+  if (!error.code.empty()) throw Failure(std::move(error));
+  return layout;
+}
+
+std::map<std::string, std::shared_ptr<SessionPool>> MakePools(const Settings& settings) {
+  std::map<std::string, std::shared_ptr<SessionPool>> pools;
+  pools["ledger"] = std::make_shared<SessionPool>(settings.ledger);
+  if (settings.read) pools["read"] = std::make_shared<SessionPool>(*settings.read);
+  return pools;
+}
+
+std::string MakeInstance(const std::string& host_name) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::random_device random;
+  std::string suffix;
+  for (int i = 0; i < 8; ++i) suffix += kHex[random() & 15];
+  return "summa-host/" + host_name.substr(0, kMaximumNameInInstance) + "/" +
+         std::to_string(getpid()) + "/" + suffix;
+}
+
+}  // namespace summa::host

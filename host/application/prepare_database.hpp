@@ -1,0 +1,24 @@
+// Whether the database is one that this host can work with.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "host/application/settings.hpp"
+#include "host/database/control_plane.hpp"
+
+namespace summa::host {
+
+// Migrates (`database.migrate: auto`) or checks that it is migrated, and finds the layout. Throws
+// Failure: exit code 69 when the database cannot be asked, 78 when it is not migrated or of another
+// layout than configured.
+Layout PrepareDatabase(ControlPlane& control, const Settings& settings);
+
+// "ledger", and "read" when it is a database of its own. Opens no connection.
+std::map<std::string, std::shared_ptr<SessionPool>> MakePools(const Settings& settings);
+
+// Unique per process start, at most 100 characters: the holder of the leases of this process.
+std::string MakeInstance(const std::string& host_name);
+
+}  // namespace summa::host

@@ -1,0 +1,104 @@
+#include "host/application/settings.hpp"
+
+namespace summa::host {
+namespace {
+
+std::string PlaceText(const Location& where) {
+  if (where.line == 0) return where.file;
+  return where.file + ":" + std::to_string(where.line) + ":" + std::to_string(where.column);
+}
+
+Error ToError(const Diagnostic& diagnostic) {
+  const std::string path = diagnostic.path.empty() ? "" : diagnostic.path + ": ";
+  return {diagnostic.code, path + diagnostic.problem, diagnostic.fix, PlaceText(diagnostic.where)};
+}
+
+LogLevel ToLevel(const std::string& level) {
+  if (level == "trace" || level == "debug") return LogLevel::kDebug;
+  if (level == "warn") return LogLevel::kWarn;
+  return level == "error" ? LogLevel::kError : LogLevel::kInfo;
+}
+
+DatabaseSettings Database(const Configuration& configuration, const std::string& url) {
+  DatabaseSettings settings;
+  settings.url = url;
+  settings.schema = configuration.database.schema;
+  settings.pool = configuration.database.pool;
+  settings.application_name = "summa-host/" + configuration.host.name;
+  return settings;
+}
+
+Settings MakeSettings(const Configuration& configuration) {
+  Settings settings;
+  settings.file = configuration.file;
+  settings.name = configuration.host.name;
+  settings.listen = configuration.host.listen;
+  settings.drain_timeout = Microseconds(configuration.host.drain_timeout_microseconds);
+  settings.migrate_automatically = configuration.database.migrate_automatically;
+  settings.layout = configuration.database.layout;
+  settings.ledger = Database(configuration, configuration.database.ledger_url);
+  const std::string& read_url = configuration.database.read_url;
+  if (!read_url.empty() && read_url != configuration.database.ledger_url) {
+    settings.read = Database(configuration, read_url);
+  }
+  settings.log_level = ToLevel(configuration.log.level);
+  settings.log_format = configuration.log.format == "json" ? LogFormat::kJson : LogFormat::kText;
+  return settings;
+}
+
+}  // namespace
+
+std::vector<Manifest> Manifests(const Discovery& plugins) {
+  std::vector<Manifest> manifests;
+  for (const PluginFile& file : plugins.files) {
+    if (file.manifest && file.shadowed_by.empty()) manifests.push_back(*file.manifest);
+  }
+  return manifests;
+}
+
+LoadedConfiguration ReadConfiguration(const std::string& file, const Discovery& plugins) {
+  const Environment environment = ProcessEnvironment();
+  LoadResult result = LoadConfigurationFile(FindConfigurationFile(file, environment), environment,
+                                            Manifests(plugins));
+  std::vector<Error> errors, warnings;
+  for (const Diagnostic& diagnostic : result.diagnostics) {
+    (diagnostic.warning ? warnings : errors).push_back(ToError(diagnostic));
+  }
+  if (!errors.empty()) throw Failures(std::move(errors));
+  Settings settings = MakeSettings(result.configuration);
+  return {std::move(result.configuration), std::move(settings), std::move(warnings)};
+}
+
+Plan PlanPlugins(const Configuration& configuration, const Discovery& plugins) {
+  std::vector<EnabledPlugin> enabled;
+  for (const PluginSettings& each : configuration.plugins) {
+    if (!each.enabled) continue;
+    EnabledPlugin plugin;
+    plugin.id = each.id;
+    plugin.where = PlaceText(each.where);
+    for (const auto& [alias, use] : each.use) {
+      plugin.use[alias] = {use.provider, PlaceText(use.where)};
+    }
+    enabled.push_back(std::move(plugin));
+  }
+  return MakePlan(enabled, plugins, configuration.file);
+}
+
+std::optional<WorkerPlan> PlanWorker(const Configuration& configuration,
+                                     const std::string& worker) {
+  const WorkerSettings* settings = configuration.FindWorker(worker);
+  if (settings == nullptr || !settings->enabled) return std::nullopt;
+  WorkerPlan plan;
+  plan.id = settings->id;
+  plan.plugin = settings->plugin;
+  plan.continuous = settings->kind == WorkerDeclaration::Kind::kContinuous;
+  plan.leased = settings->lease;
+  plan.interval = Microseconds(settings->interval_microseconds);
+  plan.jitter = settings->jitter;
+  plan.idle_poll = Microseconds(settings->idle_poll_microseconds);
+  plan.lease_ttl = Microseconds(settings->lease_ttl_microseconds);
+  plan.run_missed_once = settings->run_missed_once;
+  return plan;
+}
+
+}  // namespace summa::host

@@ -1,0 +1,73 @@
+#include <summa/json.hpp>
+
+#include "host/application/settings.hpp"
+#include "host/cli/verbs.hpp"
+#include "host/database/control_plane.hpp"
+
+namespace summa::host {
+namespace {
+
+std::string Json(const std::vector<MigrationStep>& applied,
+                 const std::vector<MigrationStep>& pending) {
+  const auto write = [](JsonWriter& json, const std::vector<MigrationStep>& steps) {
+    json.BeginArray();
+    for (const MigrationStep& step : steps) {
+      json.BeginObject().Member("version", step.version).Member("name", step.name).EndObject();
+    }
+    json.EndArray();
+  };
+  JsonWriter json;
+  json.BeginObject().Key("applied");
+  write(json, applied);
+  json.Key("pending");
+  write(json, pending);
+  json.EndObject();
+  return json.Take();
+}
+
+std::string Text(const std::string& what, const std::vector<MigrationStep>& steps) {
+  std::string text;
+  for (const MigrationStep& step : steps) {
+    text += what + " " + std::to_string(step.version) + " " + step.name + "\n";
+  }
+  return text;
+}
+
+VerbResult Migrate(const Invocation& call) {
+  const LoadedConfiguration loaded =
+      ReadConfiguration(call.global.config, call.installed.plugins());
+  ControlPlane control(loaded.settings.ledger);
+  VerbResult result;
+  if (call.options.Boolean("dry-run")) {
+    std::vector<MigrationStep> pending = control.Migrations();
+    std::erase_if(pending, [](const MigrationStep& step) { return step.applied; });
+    result.json = Json({}, pending);
+    result.text = pending.empty() ? "nothing to do" : Text("would apply", pending);
+    return result;
+  }
+  const std::vector<MigrationStep> applied = control.Migrate();
+  result.json = Json(applied, {});
+  result.text = applied.empty() ? "already up to date" : Text("applied", applied);
+  return result;
+}
+
+}  // namespace
+
+void AddMigrateVerbs(std::vector<Verb>& verbs) {
+  Verb verb;
+  verb.words = "migrate";
+  verb.summary = "create or update the host's own schemas in the database";
+  verb.description =
+      "Works on schema summa_host only and never on a table of Summa. It may be run again and by "
+      "several at once.";
+  verb.options = {MakeFlag("dry-run", "list the steps that are missing, change nothing")};
+  verb.exit_codes = {{0, "up to date"},
+                     {69, "the database is down"},
+                     {77, "the database does not permit it"},
+                     {78, "configuration"}};
+  verb.example = "summa-host migrate --dry-run";
+  verb.run = Migrate;
+  verbs.push_back(std::move(verb));
+}
+
+}  // namespace summa::host

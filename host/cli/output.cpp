@@ -1,0 +1,130 @@
+#include "host/cli/output.hpp"
+
+#include <ostream>
+#include <summa/json.hpp>
+
+#include "host/observe/time_text.hpp"
+
+namespace summa::host {
+namespace {
+
+// Often enough to be seen moving, seldom enough for a log file.
+constexpr std::chrono::milliseconds kTerminalProgressInterval{100};
+constexpr std::chrono::seconds kLineProgressInterval{2};
+
+std::string Envelope(const std::string& command, const VerbResult& result, int exit_code,
+                     const std::string& started_at, std::int64_t duration_ms) {
+  JsonWriter json;
+  json.BeginObject().Member("command", command).Member("ok", exit_code == 0);
+  json.TextOrNull("code", result.errors.empty() ? "" : result.errors.front().code);
+  json.Member("startedAt", started_at).Member("durationMs", duration_ms);
+  if (!result.errors.empty()) json.Key("error").Raw(ToJson(result.errors.front()));
+  if (result.errors.size() > 1) {
+    json.Key("errors").BeginArray();
+    for (const Error& error : result.errors) json.Raw(ToJson(error));
+    json.EndArray();
+  }
+  std::string text = json.Take();
+  const std::string members = ObjectMembers(result.json);
+  if (!members.empty()) text += "," + members;
+  return text + "}";
+}
+
+}  // namespace
+
+Output::Output(std::ostream& out, std::ostream& err, bool terminal)
+    : out_(out),
+      err_(err),
+      terminal_(terminal),
+      started_at_(std::chrono::system_clock::now()),
+      started_(std::chrono::steady_clock::now()) {}
+
+void Output::Row(std::string_view json_object) {
+  const std::lock_guard lock(mutex_);
+  EndProgress();
+  if (options_.json) {
+    out_ << json_object << '\n';
+  } else {
+    out_ << rows_.Render(json_object);
+  }
+  out_.flush();
+}
+
+void Output::Progress(std::string_view label, std::int64_t done, std::int64_t total) {
+  const std::lock_guard lock(mutex_);
+  const auto now = std::chrono::steady_clock::now();
+  const bool finished = total > 0 && done >= total;
+  const auto interval = terminal_ ? std::chrono::milliseconds(kTerminalProgressInterval)
+                                  : std::chrono::milliseconds(kLineProgressInterval);
+  if (!finished && now - last_progress_ < interval) return;
+  last_progress_ = now;
+  std::string line(label);
+  line += ": " + std::to_string(done);
+  if (total > 0) {
+    line += " of " + std::to_string(total) + " (" + std::to_string(done * 100 / total) + "%)";
+  }
+  const double seconds = std::chrono::duration<double>(now - started_).count();
+  if (done > 0 && seconds >= 1) {
+    line += ", " + std::to_string(static_cast<std::int64_t>(static_cast<double>(done) / seconds)) +
+            "/s";
+    if (total > done) {
+      const double left = static_cast<double>(total - done) * seconds / static_cast<double>(done);
+      line += ", about " + std::to_string(static_cast<std::int64_t>(left) + 1) + " s left";
+    }
+  }
+  if (terminal_) {
+    err_ << '\r' << line << "\x1b[K";
+    progress_open_ = true;
+  } else {
+    err_ << line << '\n';
+  }
+  err_.flush();
+}
+
+void Output::EndProgress() {
+  if (progress_open_) err_ << '\n' << std::flush;
+  progress_open_ = false;
+}
+
+void Output::Text(std::string_view text) {
+  const std::lock_guard lock(mutex_);
+  out_ << text << std::flush;
+}
+
+void Output::PrintError(const Error& error) {
+  const bool color = terminal_ && options_.color;
+  err_ << (color ? "\x1b[31merror\x1b[0m " : "error ") << error.code << ' ';
+  if (!error.where.empty()) err_ << error.where << ": ";
+  err_ << error.message << '\n';
+  if (!error.hint.empty()) err_ << "  fix: " << error.hint << '\n';
+}
+
+int Output::Finish(const VerbResult& result) {
+  const std::lock_guard lock(mutex_);
+  EndProgress();
+  int exit_code = result.exit_code;
+  if (exit_code == 0 && !result.errors.empty()) exit_code = ExitCode(result.errors.front());
+  const auto duration = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - started_);
+  if (options_.json) {
+    out_ << Envelope(command_, result, exit_code,
+                     TimeText(std::chrono::floor<Microseconds>(started_at_.time_since_epoch())),
+                     duration.count())
+         << '\n';
+  } else {
+    if (!result.text.empty()) {
+      out_ << result.text << (result.text.back() == '\n' ? "" : "\n");
+    } else if (!ObjectMembers(result.json).empty()) {
+      out_ << RenderJson(result.json);
+    }
+    out_.flush();
+    for (const Error& error : result.errors) PrintError(error);
+  }
+  out_.flush();
+  err_.flush();
+  // A result that nobody could read (a full disk behind stdout) is no success.
+  if (!out_ && exit_code == 0) return 70;
+  return exit_code;
+}
+
+}  // namespace summa::host

@@ -1,0 +1,47 @@
+// Where results and talk go: results on stdout, as text or as one JSON envelope; everything else on
+// stderr.
+#pragma once
+
+#include <chrono>
+#include <iosfwd>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "host/cli/render.hpp"
+#include "host/cli/verb.hpp"
+
+namespace summa::host {
+
+class Output : public Talk {
+ public:
+  // Time runs from here on.
+  Output(std::ostream& out, std::ostream& err, bool terminal);
+
+  void Configure(const GlobalOptions& options) { options_ = options; }
+  void SetCommand(std::string words) { command_ = std::move(words); }
+
+  void Row(std::string_view json_object) override;
+  void Progress(std::string_view label, std::int64_t done, std::int64_t total) override;
+  // Prints the result and gives the exit code. An exit code of 0 becomes that of the first error.
+  int Finish(const VerbResult& result);
+  void Text(std::string_view text);  // help and the like, as it is
+
+ private:
+  void EndProgress();
+  void PrintError(const Error& error);
+
+  std::ostream& out_;
+  std::ostream& err_;
+  const bool terminal_;
+  GlobalOptions options_;
+  std::string command_;
+  const std::chrono::system_clock::time_point started_at_;
+  const std::chrono::steady_clock::time_point started_;
+  std::mutex mutex_;
+  RowRenderer rows_;
+  bool progress_open_ = false;  // a line without its line break stands on the terminal
+  std::chrono::steady_clock::time_point last_progress_{};
+};
+
+}  // namespace summa::host

@@ -1,0 +1,50 @@
+#include "host/application/command.hpp"
+#include "host/cli/verbs.hpp"
+
+namespace summa::host {
+namespace {
+
+VerbResult RunVerb(const std::string& plugin, const CommandDeclaration& declaration,
+                   const Invocation& call) {
+  const Discovery& plugins = call.installed.plugins();
+  CommandRequest request;
+  request.plugin = plugin;
+  request.declaration = declaration;
+  request.options = &call.options;
+  request.emit = [&call](std::string_view row) { call.talk.Row(row); };
+  request.progress = [&call](std::string_view label, std::int64_t done, std::int64_t total) {
+    call.talk.Progress(label, done, total);
+  };
+  CommandOutcome outcome =
+      RunPluginCommand(ReadConfiguration(call.global.config, plugins), plugins, request);
+  VerbResult result;
+  result.json = std::move(outcome.json);
+  result.exit_code = outcome.exit_code;
+  result.errors = std::move(outcome.errors);
+  return result;
+}
+
+}  // namespace
+
+void AddPluginVerbs(const Discovery& discovery, std::vector<Verb>& verbs) {
+  for (const PluginFile& file : discovery.files) {
+    if (!file.manifest || !file.shadowed_by.empty() || !file.refusals.empty()) continue;
+    for (const CommandDeclaration& declaration : file.manifest->commands) {
+      Verb verb;
+      verb.words = declaration.verb;
+      verb.summary = declaration.summary;
+      verb.plugin = file.manifest->id;
+      if (!declaration.worker.empty()) {
+        verb.description = "Changes data, under the lease of worker " + declaration.worker +
+                           "; while another host runs that worker it ends with exit code 75.";
+      }
+      for (const CommandOption& option : declaration.options) verb.options.push_back({option, {}});
+      verb.run = [plugin = file.manifest->id, declaration](const Invocation& call) {
+        return RunVerb(plugin, declaration, call);
+      };
+      verbs.push_back(std::move(verb));
+    }
+  }
+}
+
+}  // namespace summa::host

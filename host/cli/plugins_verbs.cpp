@@ -1,0 +1,156 @@
+#include <summa/json.hpp>
+
+#include "host/cli/verbs.hpp"
+#include "host/plugin/instance.hpp"
+
+namespace summa::host {
+namespace {
+
+void WriteTexts(JsonWriter& json, std::string_view name, const std::vector<std::string>& texts) {
+  json.Key(name).BeginArray();
+  for (const std::string& text : texts) json.Value(text);
+  json.EndArray();
+}
+
+std::string_view StateOf(const PluginFile& file) {
+  if (!file.shadowed_by.empty()) return "shadowed";
+  return Word(file.refusals.empty() ? PluginState::kInspected : PluginState::kRefused);
+}
+
+void WriteListed(JsonWriter& json, const PluginFile& file) {
+  const Manifest none;
+  const Manifest& manifest = file.manifest ? *file.manifest : none;
+  std::vector<std::string> requires_services, workers;
+  for (const ServiceRequirement& each : manifest.requires_services) {
+    requires_services.push_back(each.service + (each.optional ? "?" : ""));
+  }
+  for (const WorkerDeclaration& each : manifest.workers) workers.push_back(each.id);
+  json.BeginObject().Member("id", file.Id()).TextOrNull("version", manifest.version);
+  json.Member("state", StateOf(file)).Member("path", file.path);
+  WriteTexts(json, "provides", manifest.provides);
+  WriteTexts(json, "requires", requires_services);
+  WriteTexts(json, "workers", workers);
+  json.Key("error");
+  if (file.refusals.empty()) {
+    json.Null();
+  } else {
+    json.Raw(ToJson(file.refusals.front()));
+  }
+  json.EndObject();
+}
+
+VerbResult List(const Invocation& call) {
+  const Discovery& discovery = call.installed.plugins();
+  JsonWriter json;
+  json.BeginObject().Key("plugins").BeginArray();
+  for (const PluginFile& file : discovery.files) WriteListed(json, file);
+  json.EndArray().EndObject();
+  VerbResult result{.json = json.Take(), .errors = discovery.problems};
+  if (discovery.files.empty()) {
+    std::string places;
+    for (const std::string& each : discovery.directories) {
+      places += (places.empty() ? "" : ", ") + each;
+    }
+    result.text = "no plugins found; looked in: " + (places.empty() ? "nothing" : places);
+  }
+  return result;
+}
+
+void WriteWorkers(JsonWriter& json, const Manifest& manifest) {
+  json.Key("workers").BeginArray();
+  for (const WorkerDeclaration& each : manifest.workers) {
+    const bool periodic = each.kind == WorkerDeclaration::Kind::kPeriodic;
+    json.BeginObject().Member("id", each.id);
+    json.Member("kind", periodic ? "periodic" : "continuous").Member("lease", each.lease);
+    json.Key("interval");
+    if (periodic) {
+      json.Value(FormatDuration(each.interval_microseconds));
+    } else {
+      json.Null();
+    }
+    json.Member("summary", each.summary).EndObject();
+  }
+  json.EndArray();
+}
+
+void WriteManifest(JsonWriter& json, const Manifest& manifest) {
+  json.Member("id", manifest.id).Member("version", manifest.version);
+  json.TextOrNull("summary", manifest.summary).TextOrNull("vendor", manifest.vendor);
+  json.TextOrNull("url", manifest.url).TextOrNull("license", manifest.license);
+  json.TextOrNull("stability", manifest.stability);
+  json.Member("abi", std::to_string(manifest.abi_major) + "." + std::to_string(manifest.abi_minor));
+  WriteTexts(json, "provides", manifest.provides);
+  WriteTexts(json, "extensions", manifest.extensions);
+  json.Key("requires").BeginArray();
+  for (const ServiceRequirement& each : manifest.requires_services) {
+    json.BeginObject().Member("service", each.service).TextOrNull("as", each.alias);
+    json.Member("optional", each.optional).EndObject();
+  }
+  json.EndArray();
+  WriteWorkers(json, manifest);
+  json.Key("commands").BeginArray();
+  for (const CommandDeclaration& each : manifest.commands) {
+    json.BeginObject().Member("verb", each.verb).TextOrNull("worker", each.worker);
+    json.Member("summary", each.summary).EndObject();
+  }
+  json.EndArray();
+  WriteTexts(json, "reads", manifest.reads);
+  WriteTexts(json, "writes", manifest.writes);
+  WriteTexts(json, "creates", manifest.creates);
+  json.Key("config").BeginArray();
+  for (const auto& [key, schema] : manifest.config.keys) {
+    json.BeginObject().Member("key", key).TextOrNull("default", schema.default_text.value_or(""));
+    json.Member("required", schema.required).Member("help", schema.help).EndObject();
+  }
+  json.EndArray().Key("metrics").BeginArray();
+  for (const auto& [name, help] : manifest.metrics) {
+    json.BeginObject().Member("name", name).Member("help", help).EndObject();
+  }
+  json.EndArray().Key("codes").BeginArray();
+  for (const CodeDescription& each : manifest.errors) {
+    json.BeginObject().Member("id", each.code).Member("title", each.title).EndObject();
+  }
+  json.EndArray();
+}
+
+VerbResult Inspect(const Invocation& call) {
+  const PluginFile file = InspectPlugin(call.options.String("file"), CurrentTrust());
+  JsonWriter json;
+  json.BeginObject().Member("path", file.path).Member("state", StateOf(file));
+  if (file.manifest) WriteManifest(json, *file.manifest);
+  WriteTexts(json, "libraries", file.needed);
+  json.EndObject();
+  return {.json = json.Take(), .errors = file.refusals};
+}
+
+}  // namespace
+
+void AddPluginsVerbs(std::vector<Verb>& verbs) {
+  Verb list;
+  list.words = "plugins list";
+  list.summary = "list the plugins that are installed";
+  list.description =
+      "Reads the manifests of all files in the plugin directories. No code of a plugin runs. A "
+      "file "
+      "that would not be loaded is listed with the reason.";
+  list.exit_codes = {{0, "listed"}, {78, "a plugin directory that was named cannot be read"}};
+  list.example = "summa-host plugins list --output json";
+  list.run = List;
+  verbs.push_back(std::move(list));
+
+  Verb inspect;
+  inspect.words = "plugins inspect";
+  inspect.summary = "show what one plugin file is, needs and offers";
+  inspect.description =
+      "Reads the manifest of a file without running its code: workers, verbs, configuration keys, "
+      "tables, metrics. Of a file that is refused it says what was found, what is needed and how "
+      "to "
+      "fix it.";
+  inspect.options = {MakeArgument("file", "the plugin, a .so file", "FILE")};
+  inspect.exit_codes = {{0, "would be loaded"}, {66, "no such file"}, {78, "would be refused"}};
+  inspect.example = "summa-host plugins inspect /usr/lib/summa/plugins/outbox.so";
+  inspect.run = Inspect;
+  verbs.push_back(std::move(inspect));
+}
+
+}  // namespace summa::host

@@ -1,0 +1,64 @@
+#include "host/application/run.hpp"
+#include "host/application/settings.hpp"
+#include "host/cli/verbs.hpp"
+
+namespace summa::host {
+namespace {
+
+VerbResult Run(const Invocation& call) {
+  RunOptions options;
+  options.once = call.options.Boolean("once");
+  const Value* length = call.options.Find("for");
+  if (length != nullptr && !length->null)
+    options.length = Microseconds(call.options.Integer("for"));
+  options.wait = Microseconds(call.options.Integer("wait"));
+  if (const Value* only = call.options.Find("only"); only != nullptr) {
+    for (const Value& worker : only->items) options.only.push_back(worker.text);
+  }
+  if (options.once && options.length) {
+    throw Failure("SH-0900", "--once and --for exclude each other",
+                  "--once ends when no worker has a backlog, --for when the time has passed.");
+  }
+  TerminationSignal signal;
+  const Discovery& plugins = call.installed.plugins();
+  RunOutcome outcome =
+      RunHost(ReadConfiguration(call.global.config, plugins), plugins, options, signal);
+  VerbResult result;
+  result.json = std::move(outcome.json);
+  result.exit_code = outcome.exit_code;
+  result.errors = std::move(outcome.errors);
+  result.threads_left = outcome.threads_left;
+  return result;
+}
+
+}  // namespace
+
+void AddRunVerbs(std::vector<Verb>& verbs) {
+  Verb verb;
+  verb.words = "run";
+  verb.summary = "run the workers of the enabled plugins";
+  verb.description =
+      "Runs until SIGTERM or SIGINT, then lets running work finish within host.drain_timeout. A "
+      "second signal ends the process at once. A plugin that cannot run is named in the log and in "
+      "/status; the others run. A database that is down is waited for. With --once every worker "
+      "runs until none has a backlog, whatever its due time, and a summary is printed.";
+  verb.options = {
+      MakeFlag("once", "run every worker until none has a backlog, then end"),
+      MakeRepeatable("only", "run only this worker", "WORKER"),
+      MakeOption("for", Schema::Type::kDuration, "end after this time"),
+      MakeOption("wait", Schema::Type::kDuration,
+                 "with --once: wait this long for the database and for leases of other hosts",
+                 "60s")};
+  verb.exit_codes = {{0, "ended cleanly: by a signal, --for or --once"},
+                     {66, "--only names a worker that is not there"},
+                     {69, "with --once: the database or the bus is down"},
+                     {75,
+                      "a worker did not stop within host.drain_timeout, or with --once: a lease "
+                      "is held by another host"},
+                     {78, "configuration, or the database is not migrated"}};
+  verb.example = "summa-host run -c /etc/summa/summa.yaml";
+  verb.run = Run;
+  verbs.push_back(std::move(verb));
+}
+
+}  // namespace summa::host

@@ -1,0 +1,22 @@
+// The verbs of the host, one function and one .cpp per group.
+#pragma once
+
+#include <vector>
+
+#include "host/cli/verb.hpp"
+
+namespace summa::host {
+
+void AddRunVerbs(std::vector<Verb>& verbs);
+void AddConfigVerbs(std::vector<Verb>& verbs);
+void AddPluginsVerbs(std::vector<Verb>& verbs);
+void AddWorkersVerbs(std::vector<Verb>& verbs);
+void AddStatusVerbs(std::vector<Verb>& verbs);
+void AddMigrateVerbs(std::vector<Verb>& verbs);
+void AddExplainVerbs(std::vector<Verb>& verbs);
+void AddVersionVerbs(std::vector<Verb>& verbs);
+
+// What the manifests of installed plugins declare; none of their code runs before the verb does.
+void AddPluginVerbs(const Discovery& discovery, std::vector<Verb>& verbs);
+
+}  // namespace summa::host

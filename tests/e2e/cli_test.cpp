@@ -1,0 +1,216 @@
+// The command line as scripts and people see it: words, help, exit codes, JSON envelopes.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "tests/e2e/summa_host.hpp"
+#include "tests/services/shared_data.hpp"
+
+namespace summa::test {
+namespace {
+
+// Verbs of the host itself; those of plugins are tested with their plugins.
+const std::vector<std::string>& Verbs() {
+  static const std::vector<std::string> verbs = {"run",           "config check", "config print",
+                                                 "config schema", "plugins list", "plugins inspect",
+                                                 "workers list",  "status",       "migrate",
+                                                 "explain",       "version",      "help"};
+  return verbs;
+}
+
+std::vector<std::string> Words(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<std::string> words;
+  for (std::string word; stream >> word;) words.push_back(word);
+  return words;
+}
+
+std::string FileName(std::string text) {
+  for (char& c : text) c = c == ' ' ? '-' : c;
+  return text + ".txt";
+}
+
+// Lines that depend on which plugins are built are not the host's to test.
+std::string WithoutPluginVerbs(const std::string& overview) {
+  std::string result;
+  const std::size_t begin = overview.find("\nVerbs of plugin ");
+  const std::size_t end = overview.find("\nGlobal options:");
+  if (begin == std::string::npos || begin > end) return overview;
+  return overview.substr(0, begin) + overview.substr(end);
+}
+
+const char kMinimal[] =
+    "database: { ledger: { url: \"postgresql:///nowhere?host=/nonexistent\" } }\nplugins: {}\n";
+
+TEST(CommandLine, HelpOfEveryVerbIsAsWritten) {
+  for (const std::string& verb : Verbs()) {
+    std::vector<std::string> arguments = Words(verb);
+    arguments.push_back("--help");
+    const RunResult result = SummaHost(arguments);
+    EXPECT_EQ(result.exit_code, 0) << verb << ": " << result.err;
+    EXPECT_EQ(CompareGolden("help/" + FileName(verb), result.out), "") << verb;
+  }
+}
+
+TEST(CommandLine, OverviewListsEveryVerb) {
+  const RunResult result = SummaHost({"--help"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(CompareGolden("help/overview.txt", WithoutPluginVerbs(result.out)), "");
+}
+
+TEST(CommandLine, ManPageInTheRepositoryIsTheOneTheProgramMakes) {
+  const RunResult result = SummaHost({"help", "--man"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(CompareGolden("../../../config/deploy/man/summa-host.1", result.out), "");
+}
+
+TEST(CommandLine, EveryCodeOfTheHostIsExplained) {
+  std::vector<std::string> codes;
+  for (const auto& file : std::filesystem::directory_iterator(SourceDir() + "/host/errors")) {
+    std::ifstream text(file.path());
+    for (std::string line; std::getline(text, line);) {
+      const std::size_t at = line.find("- code: ");
+      if (at != std::string::npos) codes.push_back(line.substr(at + 8, 7));
+    }
+  }
+  ASSERT_GT(codes.size(), 10u);
+  for (const std::string& code : codes) {
+    const RunResult result = SummaHost({"explain", code});
+    EXPECT_EQ(result.exit_code, 0) << code << ": " << result.err;
+    EXPECT_EQ(result.out.rfind(code + ": ", 0), 0u) << result.out;
+    EXPECT_NE(result.out.find("\nFix: "), std::string::npos) << result.out;
+  }
+}
+
+TEST(CommandLine, UnknownCodeExits66) {
+  const RunResult result = SummaHost({"explain", "SH-9999", "--output", "json"});
+  EXPECT_EQ(result.exit_code, 66);
+  EXPECT_EQ(JsonMember(result.out, "code"), "SH-0902");
+}
+
+TEST(CommandLine, UnknownVerbSuggestsTheNearestAndExits64) {
+  const RunResult result = SummaHost({"confg", "check"});
+  EXPECT_EQ(result.exit_code, 64);
+  EXPECT_NE(result.err.find("error SH-0900"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("summa-host config check"), std::string::npos) << result.err;
+  EXPECT_EQ(result.out, "");
+}
+
+TEST(CommandLine, BeginningOfAVerbSaysHowItGoesOn) {
+  const RunResult result = SummaHost({"config"});
+  EXPECT_EQ(result.exit_code, 64);
+  const RunResult help = SummaHost({"config", "--help"});
+  EXPECT_EQ(help.exit_code, 0);
+  EXPECT_NE(help.out.find("config schema"), std::string::npos) << help.out;
+}
+
+TEST(CommandLine, ColonEqualsSpace) {
+  const TemporaryFile file("summa.yaml", kMinimal);
+  const RunResult result = SummaHost({"config:check", "-c", file.Path()});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+}
+
+TEST(CommandLine, WrongOptionsExit64AndNameTheOption) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"run --for soon", "--for"},
+      {"run --for 1s --for 2s", "--for"},
+      {"run --once --for 1s", "--once"},
+      {"version --loud", "--loud"},
+      {"explain SH-0201 SH-0202", "SH-0202"},
+      {"version --output xml", "xml"},
+      {"plugins inspect", "file"}};
+  for (const auto& [line, expected] : cases) {
+    const RunResult result = SummaHost(Words(line));
+    EXPECT_EQ(result.exit_code, 64) << line << ": " << result.err;
+    EXPECT_NE(result.err.find(expected), std::string::npos) << line << ": " << result.err;
+  }
+}
+
+TEST(CommandLine, NothingAtAllExits64) { EXPECT_EQ(SummaHost({}).exit_code, 64); }
+
+TEST(CommandLine, EveryJsonResultHasTheEnvelope) {
+  const TemporaryFile file("summa.yaml", kMinimal);
+  const std::vector<std::string> lines = {"config check",  "config print", "plugins list",
+                                          "explain",       "version",      "version --verbose",
+                                          "workers list",  "status",       "migrate",
+                                          "config schema", "nonsense",     "explain SH-9999"};
+  for (const std::string& line : lines) {
+    std::vector<std::string> arguments = Words(line);
+    arguments.insert(arguments.end(), {"--output", "json", "-c", file.Path()});
+    const RunResult result = SummaHost(arguments);
+    EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 1) << line << result.out;
+    EXPECT_TRUE(JsonMember(result.out, "command").has_value()) << line;
+    EXPECT_EQ(JsonMember(result.out, "ok"), result.exit_code == 0 ? "true" : "false") << line;
+    EXPECT_EQ(JsonMember(result.out, "code") == "null", result.exit_code == 0) << line;
+    EXPECT_EQ(JsonMember(result.out, "error").has_value(), result.exit_code != 0) << line;
+    EXPECT_TRUE(JsonMember(result.out, "startedAt").value_or("").ends_with("Z")) << line;
+    EXPECT_TRUE(JsonMember(result.out, "durationMs").has_value()) << line;
+  }
+}
+
+TEST(ConfigCheck, SaysEverythingThatIsWrongAtOnceAndExits78) {
+  const TemporaryFile file("summa.yaml",
+                           "database: { ledger: { url: \"postgresql:///x\", pol: 8 } }\n"
+                           "host: { drain_timeout: 10 }\nplugins: {}\n");
+  const RunResult text = SummaHost({"config", "check", "-c", file.Path()});
+  EXPECT_EQ(text.exit_code, 78);
+  EXPECT_NE(text.err.find("summa.yaml:1:"), std::string::npos) << text.err;
+  EXPECT_NE(text.err.find("summa.yaml:2:"), std::string::npos) << text.err;
+  const RunResult json = SummaHost({"config", "check", "-c", file.Path(), "--output", "json"});
+  EXPECT_EQ(json.exit_code, 78);
+  EXPECT_EQ(JsonMember(json.out, "ok"), "false");
+}
+
+TEST(ConfigCheck, FileThatIsNotThereExits78) {
+  const RunResult result = SummaHost({"config", "check", "-c", "/nonexistent/summa.yaml"});
+  EXPECT_EQ(result.exit_code, 78) << result.err;
+}
+
+TEST(ConfigCheck, GoodFileIsCountedAndNamed) {
+  const TemporaryFile file("summa.yaml", kMinimal);
+  const RunResult result = SummaHost({"config", "check", "-c", file.Path()});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, "ok: 0 plugins, 0 workers, " + file.Path() + "\n");
+}
+
+TEST(ConfigPrint, ShowsOriginsAndNeverAPassword) {
+  const TemporaryFile file("summa.yaml",
+                           "database: { ledger: { url: \"${DATABASE_URL}\" } }\nplugins: {}\n");
+  for (const char* form : {"text", "json"}) {
+    const RunResult result = SummaHost({"config", "print", "-c", file.Path(), "--output", form},
+                                       {{"DATABASE_URL", "postgresql://u:hunter2@db:5432/x"}});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(result.out.find("hunter2"), std::string::npos) << result.out;
+    EXPECT_NE(result.out.find("summa.yaml:1"), std::string::npos) << result.out;
+  }
+}
+
+TEST(Status, NobodyListeningExits69) {
+  const RunResult result = SummaHost({"status", "--url", "http://127.0.0.1:1"});
+  EXPECT_EQ(result.exit_code, 69);
+  EXPECT_NE(result.err.find("SH-0905"), std::string::npos) << result.err;
+}
+
+TEST(Database, DownExits69ForEveryVerbThatNeedsIt) {
+  const TemporaryFile file("summa.yaml", kMinimal);
+  for (const char* line :
+       {"workers list", "migrate", "migrate --dry-run", "run --once --wait 1s"}) {
+    std::vector<std::string> arguments = Words(line);
+    arguments.insert(arguments.end(), {"-c", file.Path()});
+    const RunResult result = SummaHost(arguments);
+    EXPECT_EQ(result.exit_code, 69) << line << ": " << result.err;
+    EXPECT_NE(result.err.find("SH-04"), std::string::npos) << line << ": " << result.err;
+  }
+}
+
+TEST(PluginsInspect, FileThatIsNotThereSaysSo) {
+  const RunResult result = SummaHost({"plugins", "inspect", "/nonexistent/x.so"});
+  EXPECT_NE(result.exit_code, 0);
+  EXPECT_NE(result.err.find("SH-01"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("fix:"), std::string::npos) << result.err;
+}
+
+}  // namespace
+}  // namespace summa::test

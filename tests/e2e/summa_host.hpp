@@ -1,0 +1,46 @@
+// Runs the real program, the way a shell does.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/services/process.hpp"
+
+namespace summa::test {
+
+// build/bin/summa-host of the build that runs the tests.
+std::string SummaHostPath();
+
+// Options for a child that sees no configuration, plugin or database of the machine it runs on.
+ProcessOptions CleanEnvironment(std::map<std::string, std::string> environment = {});
+
+// Runs to the end; captures everything.
+RunResult SummaHost(std::vector<std::string> arguments,
+                    std::map<std::string, std::string> environment = {});
+
+// Compares with tests/e2e/golden/NAME; SUMMA_UPDATE_GOLDEN=1 writes it instead. Returns what is
+// wrong, empty when nothing is.
+std::string CompareGolden(const std::string& name, const std::string& text);
+
+// The value of a scalar member at the top level ("ok" -> "true", "code" -> "SH-0900", null ->
+// "null"); nullopt when there is none. Throws when `json` is no JSON object.
+std::optional<std::string> JsonMember(const std::string& json, const std::string& name);
+
+// A file in a directory that goes with the object.
+class TemporaryFile {
+ public:
+  TemporaryFile(const std::string& name, const std::string& text);
+  ~TemporaryFile();
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  const std::string& Path() const { return path_; }
+  const std::string& Directory() const { return directory_; }
+
+ private:
+  std::string directory_, path_;
+};
+
+}  // namespace summa::test
