@@ -165,7 +165,7 @@ void Connection::WaitForSocket(Deadline deadline) {
   const int ready = poll(sockets.data(), sockets.size(), PollTimeout(deadline));
   if (ready < 0 && errno != EINTR) Lose(std::strerror(errno));
   if (ready > 0 && (sockets[1].revents & POLLIN) != 0) {
-    Drop("told to stop");
+    context_.reset();  // its answer is still to come; that we stop is no fault to report
     throw Error(SUMMA_E_CANCELLED, "SH-0904", "Redis: told to stop while waiting for an answer");
   }
   if (ready > 0 && (sockets[0].revents & (POLLIN | POLLERR | POLLHUP)) != 0) {

@@ -1,4 +1,6 @@
 summa_test(bus_redis_test
-  SOURCES ${CMAKE_CURRENT_LIST_DIR}/bus_redis_test.cpp ${CMAKE_CURRENT_LIST_DIR}/bus_redis_faults_test.cpp
-          ${CMAKE_CURRENT_LIST_DIR}/bus_redis_group_test.cpp ${CMAKE_CURRENT_LIST_DIR}/bus_redis_tail_test.cpp
+  SOURCES ${CMAKE_CURRENT_LIST_DIR}/bus_redis_test.cpp
+          ${CMAKE_CURRENT_LIST_DIR}/bus_redis_faults_test.cpp
+          ${CMAKE_CURRENT_LIST_DIR}/bus_redis_group_test.cpp
+          ${CMAKE_CURRENT_LIST_DIR}/bus_redis_tail_test.cpp
   LIBRARIES summa_bus_redis summa_test_services LABELS integration)
