@@ -114,12 +114,9 @@ TEST(CommandLine, ColonEqualsSpace) {
 
 TEST(CommandLine, WrongOptionsExit64AndNameTheOption) {
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"run --for soon", "--for"},
-      {"run --for 1s --for 2s", "--for"},
-      {"run --once --for 1s", "--once"},
-      {"version --loud", "--loud"},
-      {"explain SH-0201 SH-0202", "SH-0202"},
-      {"version --output xml", "xml"},
+      {"run --for soon", "--for"},         {"run --for 1s --for 2s", "--for"},
+      {"run --once --for 1s", "--once"},   {"version --loud", "--loud"},
+      {"explain SH-0201 SH-0202", "code"}, {"version --output xml", "xml"},
       {"plugins inspect", "file"}};
   for (const auto& [line, expected] : cases) {
     const RunResult result = SummaHost(Words(line));

@@ -1,6 +1,10 @@
 #include "tests/e2e/summa_host.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <simdjson.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -9,6 +13,7 @@
 #include <stdexcept>
 
 #include "tests/services/shared_data.hpp"
+#include "tests/services/wait_until.hpp"
 
 namespace summa::test {
 namespace {
@@ -71,6 +76,68 @@ std::optional<std::string> JsonMember(const std::string& json, const std::string
   std::string_view text;
   if (!value.get(text)) return std::string(text);
   return std::string(simdjson::minify(value));
+}
+
+Answer HttpGet(int port, const std::string& path) {
+  const int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  std::string text;
+  if (connect(connection, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) {
+    const std::string request =
+        "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    if (write(connection, request.data(), request.size()) > 0) {
+      char buffer[4096];
+      for (ssize_t size; (size = read(connection, buffer, sizeof buffer)) > 0;) {
+        text.append(buffer, static_cast<std::size_t>(size));
+      }
+    }
+  }
+  close(connection);
+  Answer answer;
+  const std::size_t body = text.find("\r\n\r\n");
+  if (text.size() < 12 || body == std::string::npos) return answer;
+  answer.status = std::stoi(text.substr(9, 3));
+  answer.body = text.substr(body + 4);
+  return answer;
+}
+
+RunningHost::RunningHost(std::vector<std::string> arguments,
+                         std::map<std::string, std::string> environment)
+    : process_(
+          [&] {
+            arguments.insert(arguments.begin(), {SummaHostPath(), "run"});
+            return std::move(arguments);
+          }(),
+          CleanEnvironment(std::move(environment))) {}
+
+int RunningHost::Port() {
+  const std::string mark = "127.0.0.1:";
+  std::size_t at = std::string::npos;
+  WaitUntil(
+      [&] {
+        const std::string text = process_.Stderr();
+        at = text.find(mark, std::min(text.size(), text.find("listening")));
+        return (at != std::string::npos && text.find('\n', at) != std::string::npos) ||
+               !process_.Running();
+      },
+      kPatience, "the address of the endpoint");
+  if (at == std::string::npos) throw std::runtime_error("ended: " + process_.Stderr());
+  return std::stoi(process_.Stderr().substr(at + mark.size()));
+}
+
+std::string RunningHost::StatusWhen(const std::string& state) {
+  const int port = Port();
+  Answer answer;
+  WaitUntil(
+      [&] {
+        answer = HttpGet(port, "/status");
+        return answer.status == 200 && JsonMember(answer.body, "state") == state;
+      },
+      kPatience, "state \"" + state + "\"; log: " + process_.Stderr());
+  return answer.body;
 }
 
 TemporaryFile::TemporaryFile(const std::string& name, const std::string& text) {

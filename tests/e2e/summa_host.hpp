@@ -29,6 +29,30 @@ std::string CompareGolden(const std::string& name, const std::string& text);
 // "null"); nullopt when there is none. Throws when `json` is no JSON object.
 std::optional<std::string> JsonMember(const std::string& json, const std::string& name);
 
+struct Answer {
+  int status = 0;  // 0: nobody answered
+  std::string body;
+};
+// GET over a new connection to 127.0.0.1.
+Answer HttpGet(int port, const std::string& path);
+
+// A summa-host that runs; SIGKILL when the object goes.
+class RunningHost {
+ public:
+  // `arguments` after "run"; the configuration must say port 0.
+  RunningHost(std::vector<std::string> arguments,
+              std::map<std::string, std::string> environment = {});
+
+  // The port of the endpoint, from the line the host prints at start; waits for it.
+  int Port();
+  // /status once the host says that it is in this state.
+  std::string StatusWhen(const std::string& state);
+  Process& process() { return process_; }
+
+ private:
+  Process process_;
+};
+
 // A file in a directory that goes with the object.
 class TemporaryFile {
  public:
