@@ -1,11 +1,25 @@
 #include "host/schedule/worker_run.hpp"
 
+#include <mutex>
 #include <random>
+#include <vector>
 
 #include "host/observe/log.hpp"
 #include "host/observe/time_text.hpp"
 
 namespace summa::host {
+namespace {
+
+// The service behind the scope of an abandoned worker may be gone, so it must not be destroyed; the
+// process is about to end.
+void KeepForEver(std::unique_ptr<SqlService::Scope> scope) {
+  static auto* mutex = new std::mutex;
+  static auto* kept = new std::vector<std::unique_ptr<SqlService::Scope>>;
+  const std::lock_guard lock(*mutex);
+  kept->push_back(std::move(scope));
+}
+
+}  // namespace
 
 double RandomFraction() {
   thread_local std::mt19937_64 generator(std::random_device{}());
@@ -38,8 +52,7 @@ WorkerRun::Grant::Grant(Grant&& other) noexcept
 WorkerRun::Grant::~Grant() {
   if (run_ == nullptr || scope_ == nullptr) return;
   if (run_->abandoned()) {
-    // The service behind the scope may be gone by now; the process is about to end.
-    static_cast<void>(scope_.release());
+    KeepForEver(std::move(scope_));
     return;
   }
   scope_.reset();  // its sessions are closed before anybody else can have the lease

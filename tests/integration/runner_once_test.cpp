@@ -1,0 +1,154 @@
+// `run --once`: outcomes, counts and exit codes.
+#include <atomic>
+
+#include "tests/integration/runner_support.hpp"
+
+namespace summa::host {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+bool Never() { return false; }
+
+TEST_F(RunnerTest, OnceRunsEveryWorkerUntilNoneReportsABacklogWhateverIsDue) {
+  int left = 3;
+  LambdaWorker busy("busy", [&](const Tick& tick) {
+    EXPECT_TRUE(tick.once());
+    EXPECT_EQ(tick.new_lease(), left == 3);
+    WriteEffect(tick);
+    --left;
+    return TickResult{10, left > 0, std::nullopt};
+  });
+  LambdaWorker daily("daily", [](const Tick&) { return TickResult{1, false, std::nullopt}; });
+  for (int round = 0; round < 2; ++round) {
+    left = 3;
+    RunningHost host(settings_, "host-" + std::to_string(round),
+                     {busy.Continuous(), daily.Periodic(kDay)});
+    const std::vector<OnceReport> reports = host.runner().RunOnce(seconds(30), Never);
+    ASSERT_EQ(reports.size(), 2U);
+    EXPECT_EQ(reports[0].id, "busy");
+    EXPECT_EQ(reports[0].plugin, "test");
+    EXPECT_EQ(reports[0].outcome, "ok") << reports[0].error;
+    EXPECT_EQ(reports[0].runs, 3);
+    EXPECT_EQ(reports[0].items, 30);
+    EXPECT_EQ(reports[0].exit_code, 0);
+    EXPECT_GT(reports[0].duration, Microseconds(0));
+    EXPECT_EQ(reports[1].outcome, "ok") << reports[1].error;
+    EXPECT_EQ(reports[1].runs, 1);
+  }
+  EXPECT_EQ(Effects(), 6);
+  EXPECT_EQ(db_->Value("SELECT next_due_at > now() + interval '17 hours' FROM "
+                       "summa_host.worker_state WHERE worker_id = 'daily'"),
+            "t");
+}
+
+TEST_F(RunnerTest, OnceTreatsAHintWithoutABacklogAsDone) {
+  LambdaWorker worker("hints", [](const Tick&) {
+    return TickResult{0, false, std::chrono::microseconds(milliseconds(300))};
+  });
+  RunningHost host(settings_, "host-a", {worker.Continuous()});
+  const std::vector<OnceReport> reports = host.runner().RunOnce(seconds(30), Never);
+  EXPECT_EQ(reports[0].outcome, "ok");
+  EXPECT_EQ(reports[0].runs, 1);
+}
+
+TEST_F(RunnerTest, OnceReportsAnErrorWithItsExitCodeAndRunsTheOthers) {
+  LambdaWorker bad("bad", [](const Tick&) -> TickResult {
+    throw summa::Error(SUMMA_E_DATA, "SH-0599", "broken row");
+  });
+  LambdaWorker good("good", [](const Tick&) { return TickResult{}; });
+  RunningHost host(settings_, "host-a", {bad.Continuous(), good.Continuous()});
+  const std::vector<OnceReport> reports = host.runner().RunOnce(seconds(30), Never);
+  EXPECT_EQ(reports[0].outcome, "error");
+  EXPECT_EQ(reports[0].exit_code, 65);
+  EXPECT_EQ(reports[0].runs, 1);
+  EXPECT_NE(reports[0].error.find("SH-0599"), std::string::npos);
+  EXPECT_EQ(reports[1].outcome, "ok");
+}
+
+TEST_F(RunnerTest, OnceRetriesADependencyThatIsDownWithinTheWait) {
+  int ticks = 0;
+  LambdaWorker worker("flaky", [&](const Tick&) -> TickResult {
+    if (++ticks < 3) throw summa::Error(SUMMA_E_UNAVAILABLE, "", "the bus is away");
+    return {4, false, std::nullopt};
+  });
+  RunningHost host(settings_, "host-a", {worker.Continuous()});
+  const std::vector<OnceReport> reports = host.runner().RunOnce(seconds(30), Never);
+  EXPECT_EQ(reports[0].outcome, "ok") << reports[0].error;
+  EXPECT_EQ(reports[0].runs, 3);
+  EXPECT_EQ(reports[0].items, 4);
+}
+
+TEST_F(RunnerTest, OnceGivesUpOnADependencyThatStaysDown) {
+  LambdaWorker worker("down", [](const Tick&) -> TickResult {
+    throw summa::Error(SUMMA_E_UNAVAILABLE, "", "the bus is away");
+  });
+  RunningHost host(settings_, "host-a", {worker.Continuous()});
+  const std::vector<OnceReport> reports = host.runner().RunOnce(milliseconds(300), Never);
+  EXPECT_EQ(reports[0].outcome, "error");
+  EXPECT_EQ(reports[0].exit_code, 69);
+  EXPECT_NE(reports[0].error.find("SH-0321"), std::string::npos);
+}
+
+TEST_F(RunnerTest, OnceSkipsAForeignLeaseAfterTheWaitAndNamesItsHolder) {
+  db_->Execute(
+      "INSERT INTO worker_lease (worker_id, lease_holder, lease_until) VALUES "
+      "('taken', 'somebody', now() + interval '1 hour')");
+  LambdaWorker taken("taken", [](const Tick&) -> TickResult { throw std::runtime_error("ran"); });
+  LambdaWorker free_one("free", [](const Tick&) { return TickResult{}; });
+  RunningHost host(settings_, "host-a", {taken.Continuous(), free_one.Continuous()});
+  const std::vector<OnceReport> reports = host.runner().RunOnce(milliseconds(300), Never);
+  EXPECT_EQ(reports[0].outcome, "skipped");
+  EXPECT_EQ(reports[0].exit_code, 75);
+  EXPECT_EQ(reports[0].runs, 0);
+  EXPECT_NE(reports[0].error.find("SH-0323"), std::string::npos);
+  EXPECT_NE(reports[0].error.find("somebody"), std::string::npos);
+  EXPECT_EQ(reports[1].outcome, "ok");
+}
+
+TEST_F(RunnerTest, OnceTakesAForeignLeaseThatEndsWithinTheWait) {
+  db_->Execute(
+      "INSERT INTO worker_lease (worker_id, lease_holder, lease_until) VALUES "
+      "('ending', 'somebody', now() + interval '700 milliseconds')");
+  LambdaWorker worker("ending", [](const Tick&) { return TickResult{}; });
+  RunningHost host(settings_, "host-a", {worker.Continuous()});
+  const std::vector<OnceReport> reports = host.runner().RunOnce(seconds(30), Never);
+  EXPECT_EQ(reports[0].outcome, "ok") << reports[0].error;
+}
+
+TEST_F(RunnerTest, OnceReportsAFencedRun) {
+  LambdaWorker worker("fenced-once", [&](const Tick& tick) {
+    WriteEffect(tick,
+                [&] { db_->Execute("UPDATE summa_host.worker_fence SET fence = fence + 1"); });
+    return TickResult{};
+  });
+  RunningHost host(settings_, "host-a", {worker.Continuous()});
+  const std::vector<OnceReport> reports = host.runner().RunOnce(seconds(30), Never);
+  EXPECT_EQ(reports[0].outcome, "fenced");
+  EXPECT_EQ(reports[0].exit_code, 75);
+  EXPECT_EQ(Effects(), 0);
+}
+
+TEST_F(RunnerTest, OnceStopsWhenItIsTold) {
+  std::atomic<bool> stop{false};
+  LambdaWorker endless("endless", [&](const Tick& tick) {
+    stop = true;
+    EXPECT_TRUE(tick.ShouldStop());
+    EXPECT_TRUE(tick.Wait(std::chrono::hours(1)));
+    return TickResult{1, true, std::nullopt};
+  });
+  LambdaWorker after("after", [](const Tick&) -> TickResult { throw std::runtime_error("ran"); });
+  RunningHost host(settings_, "host-a", {endless.Continuous(), after.Continuous()});
+  const std::vector<OnceReport> reports =
+      host.runner().RunOnce(seconds(30), [&] { return stop.load(); });
+  EXPECT_EQ(reports[0].runs, 1);
+  EXPECT_EQ(reports[0].exit_code, 75);
+  EXPECT_EQ(reports[1].outcome, "skipped");
+  EXPECT_EQ(reports[1].runs, 0);
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM worker_lease WHERE lease_until > clock_timestamp()"),
+            0);
+}
+
+}  // namespace
+}  // namespace summa::host
