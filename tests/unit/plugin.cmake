@@ -6,3 +6,4 @@ summa_test(plugin_config_view_test SOURCES plugin_config_view_test.cpp LIBRARIES
 target_compile_definitions(plugin_discovery_test PRIVATE
   BROKEN_PLUGINS_DIRECTORY="${CMAKE_BINARY_DIR}/tests/broken-plugins")
 add_dependencies(plugin_discovery_test broken-good broken-newer-abi broken-ring-a)
+target_compile_definitions(plugin_manifest_test PRIVATE SUMMA_PLUGIN_SOURCES="${CMAKE_SOURCE_DIR}/plugins")

@@ -1,6 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
 #include "host/plugin/manifest.hpp"
 
 namespace summa::host {
@@ -121,6 +125,19 @@ errors:
               ElementsAre(::testing::Pair("summa_outbox_pending", "Rows that wait.")));
   ASSERT_THAT(manifest.errors, SizeIs(1));
   EXPECT_EQ(manifest.errors[0].exit_code, 69);
+}
+
+TEST(PluginManifest, TheManifestsOfThePluginsInThisRepositoryAreValid) {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(SUMMA_PLUGIN_SOURCES)) {
+    const std::filesystem::path path = entry.path() / "plugin.yaml";
+    if (!std::filesystem::exists(path)) continue;
+    std::ifstream file(path);
+    const std::string text(std::istreambuf_iterator<char>(file), {});
+    EXPECT_THAT(Read(text).problems, IsEmpty()) << path;
+    ++count;
+  }
+  EXPECT_GE(count, 2);
 }
 
 TEST(PluginManifest, TheSmallestManifestHasDefaults) {
