@@ -29,12 +29,12 @@ std::map<std::string, std::set<std::string>> ReadColumns(ControlTransaction& tra
                                                          const std::string& schema) {
   const ControlRows rows = transaction.Exec(
       "SELECT c.relname, a.attname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON "
-      "n.oid = c.relnamespace JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid WHERE n.nspname "
-      "= $1 AND c.relname IN ('ledger_event', 'outbox', 'worker_lease') AND c.relkind IN ('r', "
-      "'p', 'v', 'f') AND a.attnum > 0 AND NOT a.attisdropped",
+      "n.oid = c.relnamespace LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND "
+      "a.attnum > 0 AND NOT a.attisdropped WHERE n.nspname = $1 AND c.relname IN "
+      "('ledger_event', 'outbox', 'worker_lease') AND c.relkind IN ('r', 'p', 'v', 'f')",
       {schema});
   std::map<std::string, std::set<std::string>> tables;
-  for (const auto& row : rows) tables[row.at(0).value()].insert(row.at(1).value());
+  for (const auto& row : rows) tables[row.at(0).value()].insert(row.at(1).value_or(""));
   return tables;
 }
 

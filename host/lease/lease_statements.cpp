@@ -23,10 +23,11 @@ LeaseStatements::LeaseStatements(const std::string& quoted_schema) {
           "clock_timestamp() RETURNING 1";
   release = "UPDATE " + table + " SET lease_until = " + until +
             " WHERE worker_id = ANY ($1::text[]) AND lease_holder = $2::text";
+  // Somebody may have written infinity: it has no distance, half a second looks again soon enough.
   look =
-      "SELECT worker_id, lease_holder, lease_until < clock_timestamp() OR lease_holder = "
-      "$2::text, greatest(0, (extract(epoch FROM lease_until - clock_timestamp()) * "
-      "1000000)::bigint) FROM " +
+      "SELECT worker_id, lease_holder, lease_until < clock_timestamp() OR lease_holder = $2::text, "
+      "CASE WHEN isfinite(lease_until) THEN greatest(0, (extract(epoch FROM lease_until - "
+      "clock_timestamp()) * 1000000)::bigint) ELSE 500000 END FROM " +
       table + " WHERE worker_id = ANY ($1::text[])";
 }
 

@@ -207,12 +207,14 @@ TEST_F(SessionTest, CopiesOutAndInAndStopsInTheMiddle) {
   EXPECT_EQ(stopped.error().code, "SH-0409");
   EXPECT_EQ(rows, 10);
   EXPECT_EQ(Value("SELECT 1"), "1");
+  session_->Begin(TransactionMode::kReadWrite);
   EXPECT_EQ(CatchSql([&] {
               session_->CopyOut("COPY item FROM STDIN", [](std::string_view) { return true; });
             })
                 .error()
                 .code,
             "SH-0408");
+  session_->Rollback();
   EXPECT_EQ(Value("SELECT 2"), "2");
 }
 

@@ -154,6 +154,19 @@ TEST_F(LeaseTest, TwoKeepersTakeTurnsAndTheFenceOnlyGrows) {
   EXPECT_EQ(Lost(), 0);
 }
 
+TEST_F(LeaseTest, LeaseWithoutEndIsWaitedForLikeAnyOther) {
+  auto keeper = Keeper("a");
+  db_->Execute("INSERT INTO worker_lease VALUES ('w', 'forever', 'infinity')");
+  EXPECT_FALSE(keeper->TryAcquire("w", seconds(15)));
+  EXPECT_TRUE(test::BecomesTrue([&] {
+    EXPECT_FALSE(keeper->WaitUntilFree("w", milliseconds(50), [] { return false; }));
+    return keeper->Status("w").holder == "forever";
+  }));
+  db_->Execute("UPDATE worker_lease SET lease_until = '-infinity'");
+  EXPECT_TRUE(keeper->WaitUntilFree("w", seconds(20), [] { return false; }));
+  EXPECT_TRUE(keeper->TryAcquire("w", seconds(15)));
+}
+
 TEST_F(LeaseTest, ReleaseAllFreesEveryLeaseAtOnce) {
   auto keeper = Keeper("a");
   for (const char* worker : {"w", "odd \"\\,{} name"}) {
