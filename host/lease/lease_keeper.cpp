@@ -100,8 +100,9 @@ std::optional<LeaseGuard> LeaseKeeper::State::Acquire(const std::string& worker_
         AskForCaller(statements_.acquire, {worker_id, holder, std::to_string(time_to_live.count())},
                      kAcquirePatience);
   } catch (const SqlFailure& failure) {
-    // A commit under the lease, or another take-over, is under way: it is somebody else's.
-    if (failure.sqlstate() != "55P03" && failure.sqlstate() != "40P01") throw;
+    // A commit under the lease, or another take-over, is under way: whose it is, is not known.
+    if (failure.sqlstate() == "55P03" || failure.sqlstate() == "40P01") return std::nullopt;
+    throw;
   }
   if (rows.empty()) {
     const std::lock_guard lock(mutex);

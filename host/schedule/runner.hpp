@@ -28,6 +28,9 @@ struct WorkerPlan {
   Microseconds idle_poll{0};  // continuous: longest idle pause
   Microseconds lease_ttl{std::chrono::seconds(15)};
   bool run_missed_once = true;  // periodic, `missed: once`; false: skip
+  // Periodic: the lease row stays until just before the next due time, because Summa's own runner
+  // knows no due times (`schedules.share_with_node`). `run --once` never leaves it.
+  bool keep_lease_row = true;
   const summa_worker* worker = nullptr;
 };
 
@@ -68,6 +71,8 @@ class Runner {
   void Start();
   // Tells every worker to stop and waits. The ids of workers that did not return in time (their
   // leases are left to expire, their threads abandoned); leases of the others are released.
+  // When it names any, keep the plugins loaded and end the process soon, without stop() and
+  // destroy() of those plugins: their code still runs.
   std::vector<std::string> Stop(Microseconds drain_timeout);
 
   // `run --once`: every worker at least once, again while it reports a backlog; a foreign lease is

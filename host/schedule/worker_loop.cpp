@@ -51,6 +51,9 @@ Microseconds WorkerLoop::Round() {
   } catch (const std::exception& exception) {
     if (run_.abandoned()) return kNow;
     run_.board().Failed({"SH-0901", exception.what(), {}, "worker " + plan_.id});
+  } catch (...) {
+    if (run_.abandoned()) return kNow;
+    run_.board().Failed({"SH-0901", "an exception without a text", {}, "worker " + plan_.id});
   }
   return database_backoff_.Next(RandomFraction());
 }
@@ -90,7 +93,7 @@ Microseconds WorkerLoop::Periodic() {
   if (!grant) return kNow;
   // Somebody may have run it between the look and the lease.
   if (const Microseconds wait = UntilRun(); wait > kNow) {
-    grant->KeepFor(wait - kKeepMargin);
+    KeepRow(*grant, wait);
     return NotDue(wait);
   }
   run_.board().Running();
@@ -148,6 +151,7 @@ Microseconds WorkerLoop::Finish(WorkerRun::Grant& grant, const WorkerRun::Done& 
     case TickResult::kOk:
       break;
     case TickResult::kCancelled:
+      if (grant.Good()) run_.recorder().State("waiting");  // it stays due
       return kNow;
     case TickResult::kFenced:
       return AfterFence();
@@ -176,7 +180,11 @@ void WorkerLoop::RecordDue(WorkerRun::Grant& grant, Microseconds next_due_in) {
     if (give_up) return;
     rest = std::max(next_due_in - (clock.BootTime() - begin), Microseconds(1));
   }
-  if (rest > kKeepMargin) grant.KeepFor(rest - kKeepMargin);
+  KeepRow(grant, rest);
+}
+
+void WorkerLoop::KeepRow(WorkerRun::Grant& grant, Microseconds until_due) {
+  if (plan_.keep_lease_row && until_due > kKeepMargin) grant.KeepFor(until_due - kKeepMargin);
 }
 
 Microseconds WorkerLoop::AfterFence() {

@@ -77,11 +77,13 @@ bool Processor::NothingNew(Session& session) {
 }
 
 void Processor::FullPollDue(Session& session, Microseconds now) {
-  if (now < next_full_poll_ && !full_poll_wanted_) return;
-  // An unchanged snapshot means that no late commit can be there to be found.
-  if (!full_poll_wanted_ && idle_ && table_.Snapshot(session) == snapshot_) {
-    next_full_poll_ = now + kFullPollInterval;
-    return;
+  if (!full_poll_wanted_) {
+    if (now < next_full_poll_) return;
+    // Nothing was committed since the last one: no late row can be there to be found.
+    if (table_.Snapshot(session) == full_poll_snapshot_) {
+      next_full_poll_ = now + kFullPollInterval;
+      return;
+    }
   }
   full_poll_wanted_ = true;
   lanes_.SetBlocked(table_.BlockedLanes(session));
@@ -92,6 +94,7 @@ void Processor::FullPollDue(Session& session, Microseconds now) {
 std::vector<Row> Processor::Poll(Session& session) {
   if (!full_poll_wanted_) return table_.Poll(session, low_, Excluded());
   const Microseconds started = host_.BootTime();
+  full_poll_snapshot_ = table_.Snapshot(session);
   const std::int64_t server_now = table_.Now(session);
   server_clock_offset_ = server_now - started.count();
   std::vector<Row> rows = table_.Poll(session, std::nullopt, Excluded());

@@ -73,6 +73,7 @@ class Processor final : public Worker {
   ProcessorCounters counters_;
 
   std::string snapshot_;             // when it is unchanged, nothing was committed
+  std::string full_poll_snapshot_;   // the same, at the last poll without a bound
   bool idle_ = false;                // the last poll found nothing
   bool full_poll_wanted_ = true;     // a held lane was let go: its rows may be below the bound
   std::optional<std::int64_t> low_;  // lower bound of created_at, microseconds since 2000

@@ -29,8 +29,10 @@ summa_manifest_end:
   endif()
   target_link_libraries(${name} PRIVATE Summa::sdk)
   target_compile_options(${name} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>)
-  # clang keeps the sanitizer runtime in the executable, where -z defs cannot see it.
   target_link_options(${name} PRIVATE -Wl,-z,nodelete -Wl,--exclude-libs,ALL
-    -Wl,--version-script=${SUMMA_PLUGIN_MAP}
-    $<$<NOT:$<AND:$<CXX_COMPILER_ID:Clang>,$<BOOL:${SUMMA_SANITIZE}>>>:-Wl,-z,defs>)
+    -Wl,--version-script=${SUMMA_PLUGIN_MAP})
+  # clang keeps the sanitizer runtime in the executable, where -z defs cannot see it.
+  if(NOT (SUMMA_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang"))
+    target_link_options(${name} PRIVATE -Wl,-z,defs)
+  endif()
 endfunction()

@@ -66,6 +66,40 @@ TEST_F(RunnerTest, ADailyWorkerRunsOnceThoughItsHostRestartsThreeTimes) {
             "t");
 }
 
+TEST_F(RunnerTest, WithoutNodeInTheFleetTheLeaseOfAnIdlePeriodicWorkerIsFree) {
+  LambdaWorker worker("daily", [](const Tick&) { return TickResult{}; });
+  WorkerPlan plan = worker.Periodic(kDay);
+  plan.keep_lease_row = false;
+  RunningHost host(settings_, "host-a", {plan});
+  host.runner().Start();
+  Until(
+      [&] {
+        return db_->Count(
+                   "SELECT count(*) FROM worker_lease WHERE lease_until <= "
+                   "clock_timestamp()") == 1;
+      },
+      "the lease to be let go");
+  EXPECT_EQ(host.Report("daily").state, "waiting");
+  RunningHost command(settings_, "command", {plan});
+  EXPECT_EQ(command.runner().RunOnce(kDrain, [] { return false; })[0].outcome, "ok");
+  EXPECT_TRUE(host.runner().Stop(kDrain).empty());
+}
+
+TEST_F(RunnerTest, APeriodicRunThatIsToldToStopStaysDue) {
+  std::atomic<bool> runs{false};
+  LambdaWorker worker("long", [&](const Tick& tick) {
+    runs = true;
+    tick.Wait(std::chrono::hours(1));
+    return TickResult{1, true, std::nullopt};
+  });
+  RunningHost host(settings_, "host-a", {worker.Periodic(kDay)});
+  host.runner().Start();
+  Until([&] { return runs.load(); }, "the run to begin");
+  EXPECT_TRUE(host.runner().Stop(kDrain).empty());
+  EXPECT_EQ(db_->Value("SELECT state FROM summa_host.worker_state WHERE next_due_at IS NULL"),
+            "waiting");
+}
+
 TEST_F(RunnerTest, APeriodicWorkerRunsAgainWhenItIsDue) {
   std::atomic<int> runs{0};
   LambdaWorker worker("often", [&](const Tick&) {

@@ -3,7 +3,3 @@ summa_test(config_test
     config_units_test.cpp
   LIBRARIES summa_host_core
   LABELS unit)
-# g++ 12 with sanitizers takes its own <regex> for uninitialised.
-if(SUMMA_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  target_compile_options(config_test PRIVATE -Wno-maybe-uninitialized)
-endif()

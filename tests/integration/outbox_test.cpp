@@ -1,0 +1,437 @@
+// The outbox plugin's workers on a real PostgreSQL, with a bus in memory that fails as it is told.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <summa/testkit/fake_host.hpp>
+#include <summa/testkit/memory_bus.hpp>
+#include <thread>
+
+#include "cleanup.hpp"
+#include "host/abi/sql_service.hpp"
+#include "host/database/control_plane.hpp"
+#include "lanes.hpp"
+#include "processor.hpp"
+#include "tests/fixture/ledger.hpp"
+#include "tests/services/db.hpp"
+#include "tests/services/postgres_server.hpp"
+#include "tests/services/wait_until.hpp"
+
+namespace summa::outbox {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using test::Db;
+
+test::PostgresServer& Server() {
+  static test::PostgresServer server;
+  return server;
+}
+
+class OutboxTest : public testing::Test {
+ protected:
+  OutboxTest() {
+    static int number = 0;
+    database_ = "outbox_" + std::to_string(++number);
+    url_ = test::InstallLedger(Server(), database_);
+    host::DatabaseSettings settings;
+    settings.url = url_;
+    settings.application_name = "outbox-test";
+    host::ControlPlane(settings).Migrate();
+    sql_ = std::make_unique<host::SqlService>(
+        std::map<std::string, std::shared_ptr<host::SessionPool>>{
+            {"ledger", std::make_shared<host::SessionPool>(settings)}});
+    fake_ = std::make_unique<testkit::FakeHost>(sql_->unleased());
+    db_ = std::make_unique<Db>(url_);
+    settings_.outbox.batch_size = 100;
+  }
+
+  void MakeProcessor() {
+    bus_table_.emplace(&bus_);
+    processor_ =
+        std::make_unique<Processor>(fake_->host(), settings_, BusClient(bus_table_->table()));
+    tick_ = std::make_unique<testkit::FakeTick>(sql_->unleased(), SUMMA_TICK_NEW_LEASE);
+  }
+  TickResult RunOnce() {
+    const TickResult result = processor_->Run(Tick(tick_->abi()));
+    tick_->SetFlags(0);
+    return result;
+  }
+  // Until nothing is left that could be sent now.
+  std::int64_t Drain() {
+    std::int64_t items = 0;
+    for (int rounds = 0; rounds < 10'000; ++rounds) {
+      const TickResult result = RunOnce();
+      items += result.items;
+      if (!result.backlog) return items;
+    }
+    ADD_FAILURE() << "the processor never came to an end";
+    return items;
+  }
+
+  // One row of outbox for an account, with an event behind it; `age` of its transaction's start.
+  std::string Insert(const std::string& account, const std::string& age = "0",
+                     const std::string& topic = "ledger-account-credited") {
+    return db_->Value(
+        "WITH t AS (SELECT gen_random_uuid() AS id, clock_timestamp() - $2::interval AS at), "
+        "e AS (INSERT INTO ledger_event (aggregate_type, aggregate_id, aggregate_version, "
+        "event_type, "
+        "event_data, correlation_id, hash, created_at) SELECT 'transaction', id, 1, "
+        "'TransactionPosted', "
+        "'{}', gen_random_uuid(), repeat('0', 64), at FROM t) "
+        "INSERT INTO outbox (topic, payload, created_at) SELECT $3, "
+        "jsonb_build_object('accountId', $1::text, "
+        "'transactionId', id), at FROM t RETURNING id",
+        {account, age, topic});
+  }
+  std::vector<std::string> SentIds() const {
+    std::vector<std::string> ids;
+    for (const auto& message : bus_.Stored()) ids.push_back(message.id);
+    return ids;
+  }
+  // First occurrences per (stream, key) must have rising positions.
+  void ExpectLedgerOrder() const {
+    std::map<std::pair<std::string, std::string>, std::int64_t> last;
+    std::set<std::string> seen;
+    for (const auto& message : bus_.Stored()) {
+      if (!seen.insert(message.id).second) continue;
+      auto& position = last.try_emplace({message.stream, message.key}, INT64_MIN).first->second;
+      EXPECT_GE(message.position, position)
+          << "stream " << message.stream << ", key " << message.key;
+      position = message.position;
+    }
+  }
+  std::string Field(const std::string& id, const std::string& column) {
+    return db_->Value("SELECT " + column + "::text FROM outbox WHERE id = $1", {id});
+  }
+
+  std::string database_, url_;
+  std::unique_ptr<host::SqlService> sql_;
+  std::unique_ptr<testkit::FakeHost> fake_;
+  std::unique_ptr<Db> db_;
+  testkit::MemoryBus bus_;
+  std::optional<summa::detail::BusTable> bus_table_;
+  ProcessorSettings settings_;
+  std::unique_ptr<Processor> processor_;
+  std::unique_ptr<testkit::FakeTick> tick_;
+};
+
+TEST_F(OutboxTest, DeliversEveryWaitingRowOnceInLedgerOrderAndMarksIt) {
+  test::TrafficGenerator traffic(url_, {.connections = 4, .accounts = 20, .rate = 0});
+  traffic.Start();
+  test::WaitUntil([&] { return traffic.Committed() >= 1500; }, seconds(60), "1,500 operations");
+  traffic.Stop();
+  const auto pending =
+      db_->Column("SELECT id FROM outbox WHERE status = 'pending' AND processed_at IS NULL");
+  MakeProcessor();
+  EXPECT_EQ(Drain(), static_cast<std::int64_t>(pending.size()));
+
+  const auto sent = SentIds();
+  EXPECT_EQ(std::set<std::string>(sent.begin(), sent.end()),
+            std::set<std::string>(pending.begin(), pending.end()));
+  EXPECT_EQ(sent.size(), pending.size());
+  ExpectLedgerOrder();
+  EXPECT_EQ(
+      db_->Count("SELECT count(*) FROM outbox WHERE status <> 'processed' OR processed_at IS NULL "
+                 "OR last_error IS NOT NULL"),
+      0);
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM processed_event"), 0);
+  EXPECT_EQ(Drain(), 0);
+}
+
+TEST_F(OutboxTest, SendsThePositionAndCorrelationOfTheRowsEvent) {
+  test::EnsureAccounts(url_, 2);
+  test::TrafficGenerator traffic(url_, {.connections = 2, .accounts = 2, .rate = 0});
+  traffic.Start();
+  test::WaitUntil([&] { return traffic.Committed() >= 200; }, seconds(60), "200 operations");
+  traffic.Stop();
+  MakeProcessor();
+  Drain();
+  // The fixture finds positions with a query of its own.
+  std::map<std::string, std::string> expected;
+  for (const auto& row :
+       db_->Query("SELECT p.id, p.position, e.correlation_id FROM fixture.outbox_position p "
+                  "JOIN ledger_event e ON e.sequence_number = p.position")) {
+    expected[row[0]] = row[1] + " " + row[2];
+  }
+  ASSERT_FALSE(bus_.Stored().empty());
+  for (const auto& message : bus_.Stored()) {
+    EXPECT_EQ(std::to_string(message.position) + " " + message.correlation_id,
+              expected[message.id]);
+  }
+}
+
+TEST_F(OutboxTest, ABacklogKeepsTheLedgersOrderWhereCreatedAtContradictsIt) {
+  // The later an event is in the ledger, the older its transaction: pages cut by created_at would
+  // be wrong.
+  settings_.outbox.batch_size = 3;
+  for (int i = 0; i < 20; ++i) Insert("account-1", std::to_string(i) + " seconds");
+  MakeProcessor();
+  EXPECT_EQ(Drain(), 20);
+  ExpectLedgerOrder();
+}
+
+TEST_F(OutboxTest, OrderHoldsWhileWritersCommit) {
+  settings_.outbox.batch_size = 20;
+  test::TrafficGenerator traffic(url_, {.connections = 6, .accounts = 4, .rate = 0});
+  traffic.Start();
+  MakeProcessor();
+  test::WaitUntil(
+      [&] {
+        RunOnce();
+        return traffic.Committed() >= 1500;
+      },
+      seconds(60), "1,500 operations");
+  traffic.Stop();
+  fake_->Advance(seconds(6));
+  Drain();
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM outbox WHERE processed_at IS NULL"), 0);
+  ExpectLedgerOrder();
+}
+
+TEST_F(OutboxTest, ARefusedRowHoldsOnlyItsKeyAndIsTriedAgain) {
+  const std::string bad = Insert("a");
+  const std::string behind = Insert("a"), other = Insert("b");
+  bool refuse = true;
+  bus_.decide = [&](const summa_bus_message& message) {
+    return refuse && FromAbi(message.id) == bad ? SUMMA_BUS_REFUSED : SUMMA_BUS_CONFIRMED;
+  };
+  MakeProcessor();
+  Drain();
+  EXPECT_EQ(SentIds(), std::vector<std::string>{other});
+  EXPECT_EQ(Field(bad, "retry_count"), "1");
+  EXPECT_EQ(Field(bad, "last_error"), "told to fail");
+  EXPECT_EQ(Field(behind, "retry_count"), "0");
+
+  refuse = false;
+  fake_->Advance(seconds(60));
+  Drain();
+  EXPECT_EQ(SentIds(), (std::vector<std::string>{other, bad, behind}));
+  // Our own retried success does not look like a row that Summa lost (processed, retried, with an
+  // error).
+  EXPECT_EQ(Field(bad, "status || coalesce(last_error, '-')"), "processed-");
+}
+
+TEST_F(OutboxTest, UsedUpAttemptsEndInTheDeadLetterQueueAndTheKeyWaitsUntilItIsRedriven) {
+  const std::string bad = Insert("a");
+  const std::string behind = Insert("a"), other = Insert("b");
+  bool refuse = true;
+  bus_.decide = [&](const summa_bus_message& message) {
+    return refuse && FromAbi(message.id) == bad ? SUMMA_BUS_REFUSED : SUMMA_BUS_CONFIRMED;
+  };
+  MakeProcessor();
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    Drain();
+    fake_->Advance(seconds(61));
+  }
+  Drain();
+  EXPECT_EQ(SentIds(), std::vector<std::string>{other});
+  EXPECT_EQ(Field(bad, "status || retry_count || coalesce(processed_at::text, '-')"), "failed3-");
+  const auto letters = db_->Query(
+      "SELECT outbox_id, topic, error_message, retry_count, status FROM dead_letter_queue");
+  ASSERT_EQ(letters.size(), 1u);
+  EXPECT_EQ(letters[0],
+            (test::Row{bad, "ledger-account-credited", "told to fail", "3", "pending"}));
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM summa_host.outbox_blocked_key"), 1);
+  EXPECT_EQ(fake_->CountCode("SH-0504"), 1u);
+
+  // A new holder of the lease knows of the blocked key too.
+  MakeProcessor();
+  Drain();
+  EXPECT_EQ(SentIds(), std::vector<std::string>{other});
+
+  refuse = false;
+  {
+    Session session(sql_->unleased());
+    session.Begin();
+    EXPECT_TRUE(OutboxTable(settings_.outbox).Redrive(session, bad));
+    session.Commit();
+  }
+  fake_->Advance(seconds(6));
+  Drain();
+  EXPECT_EQ(SentIds(), (std::vector<std::string>{other, bad, behind}));
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM dead_letter_queue WHERE resolved_at IS NULL"), 0);
+}
+
+TEST_F(OutboxTest, WithContinueTheKeyGoesOnWithoutItsDeadLetter) {
+  settings_.outbox.max_retries = 1;
+  settings_.outbox.block_key_on_dead_letter = false;
+  const std::string bad = Insert("a"), behind = Insert("a");
+  bus_.decide = [&](const summa_bus_message& message) {
+    return FromAbi(message.id) == bad ? SUMMA_BUS_REFUSED : SUMMA_BUS_CONFIRMED;
+  };
+  MakeProcessor();
+  Drain();
+  EXPECT_EQ(SentIds(), std::vector<std::string>{behind});
+  EXPECT_EQ(Field(bad, "status"), "failed");
+}
+
+TEST_F(OutboxTest, ABusThatIsAwayBurnsNoAttemptAndDeliveryGoesOnByItself) {
+  const std::string first = Insert("a"), second = Insert("a");
+  bus_.away = true;
+  MakeProcessor();
+  const TickResult result = RunOnce();
+  EXPECT_FALSE(result.backlog);
+  EXPECT_TRUE(result.wait_hint.has_value());
+  for (int i = 0; i < 10; ++i) {
+    fake_->Advance(seconds(61));
+    RunOnce();
+  }
+  EXPECT_EQ(Field(first, "retry_count || coalesce(last_error, '-')"), "0-");
+  EXPECT_EQ(fake_->CountCode("SH-0501"), 1u) << "one line per change of state, not one per try";
+  bus_.away = false;
+  fake_->Advance(seconds(61));
+  Drain();
+  EXPECT_EQ(SentIds(), (std::vector<std::string>{first, second}));
+}
+
+TEST_F(OutboxTest, AStreamFaultPausesThatStreamOnly) {
+  const std::string stuck = Insert("a", "0", "ledger-account-debited"), free = Insert("a");
+  bool fault = true;
+  bus_.decide = [&](const summa_bus_message& message) {
+    return fault && FromAbi(message.stream) == "ledger-account-debited" ? SUMMA_BUS_STREAM_FAULT
+                                                                        : SUMMA_BUS_CONFIRMED;
+  };
+  MakeProcessor();
+  Drain();
+  EXPECT_EQ(SentIds(), std::vector<std::string>{free});
+  const std::string later = Insert("b");
+  Drain();
+  EXPECT_EQ(SentIds(), (std::vector<std::string>{free, later}));
+  EXPECT_EQ(Field(stuck, "retry_count"), "0");
+  fault = false;
+  fake_->Advance(seconds(61));
+  Drain();
+  EXPECT_EQ(SentIds(), (std::vector<std::string>{free, later, stuck}));
+}
+
+TEST_F(OutboxTest, AFaultInTheMiddleOfABacklogKeepsTheOrderAcrossPages) {
+  settings_.outbox.batch_size = 4;
+  std::vector<std::string> ids;
+  for (int i = 0; i < 30; ++i) ids.push_back(Insert("account-" + std::to_string(i % 3)));
+  bool refuse = true;
+  bus_.decide = [&](const summa_bus_message& message) {
+    return refuse && FromAbi(message.id) == ids[7] ? SUMMA_BUS_REFUSED : SUMMA_BUS_CONFIRMED;
+  };
+  MakeProcessor();
+  Drain();
+  ExpectLedgerOrder();
+  EXPECT_EQ(bus_.Stored().size(), 22u) << "row 7 and the seven behind it in account-1 wait";
+  refuse = false;
+  fake_->Advance(seconds(61));
+  Drain();
+  EXPECT_EQ(bus_.Stored().size(), 30u);
+  ExpectLedgerOrder();
+}
+
+TEST_F(OutboxTest, PayloadsOfOtherDriversAndForeignRowsAreDeliveredToo) {
+  const std::string twice = db_->Value(
+      "INSERT INTO outbox (topic, payload) VALUES ('ledger-account-credited', "
+      "to_jsonb('{\"accountId\": \"acc\", \"n\": 1}'::text)) RETURNING id");
+  const std::string malformed = db_->Value(
+      "INSERT INTO outbox (topic, payload) VALUES ('ledger-hold-created', "
+      "'{\"holdId\": \"zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz\"}') RETURNING id");
+  const std::string foreign = db_->Value(
+      "INSERT INTO outbox (topic, payload) VALUES ('other.topic', '[1, 2]') RETURNING id");
+  const std::string text = db_->Value(
+      "INSERT INTO outbox (topic, payload) VALUES ('other.topic', '\"no json\"') RETURNING id");
+  MakeProcessor();
+  EXPECT_EQ(Drain(), 4);
+  for (const auto& message : bus_.Stored()) {
+    if (message.id == twice) {
+      EXPECT_EQ(message.key, "acc");
+      EXPECT_EQ(message.payload, R"({"n": 1, "accountId": "acc"})") << "decoded once";
+    }
+    if (message.id == malformed) {
+      EXPECT_EQ(message.key, "zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz");
+      EXPECT_EQ(message.position, SUMMA_BUS_NO_POSITION);
+    }
+    if (message.id == foreign) {
+      EXPECT_EQ(message.key, foreign) << "no key: the row's own id";
+    }
+    if (message.id == text) {
+      EXPECT_EQ(message.payload, "\"no json\"");
+    }
+  }
+}
+
+TEST_F(OutboxTest, AMalformedIdInABacklogIsFoundOutAndDelivered) {
+  settings_.outbox.batch_size = 2;
+  for (int i = 0; i < 5; ++i) Insert("a");
+  db_->Execute(
+      "INSERT INTO outbox (topic, payload) VALUES ('ledger-hold-created', "
+      "'{\"holdId\": \"zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz\"}')");
+  MakeProcessor();
+  EXPECT_EQ(Drain(), 6);
+}
+
+TEST_F(OutboxTest, ARowThatCommitsLongAfterItsTransactionBeganIsFound) {
+  MakeProcessor();
+  Insert("a");
+  Drain();
+  const std::string late = Insert("b", "1 hour");  // below the bound of the fast polls
+  RunOnce();
+  EXPECT_EQ(bus_.Stored().size(), 1u);
+  fake_->Advance(seconds(5));
+  Drain();
+  EXPECT_EQ(SentIds().back(), late);
+}
+
+TEST_F(OutboxTest, AnIdlePollReadsNoTable) {
+  MakeProcessor();
+  Insert("a");
+  Drain();
+  RunOnce();
+  RunOnce();
+  const auto scans = [&] {
+    db_->Execute("SELECT pg_stat_force_next_flush()");
+    return db_->Count(
+        "SELECT seq_scan + coalesce(idx_scan, 0) FROM pg_stat_user_tables WHERE relname = "
+        "'outbox'");
+  };
+  // Statistics are flushed by the sessions when they are idle; reading them twice must not differ.
+  test::WaitUntil(
+      [&] {
+        const auto before = scans();
+        return before == scans();
+      },
+      seconds(30), "quiet statistics");
+  const auto before = bus_.publish_calls();
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(RunOnce().items, 0);
+  EXPECT_EQ(bus_.publish_calls(), before);
+}
+
+TEST_F(OutboxTest, RowsMarkedBySomebodyElseAreReported) {
+  const std::string id = Insert("a");
+  bus_.decide = [&](const summa_bus_message&) {
+    Db(url_).Execute("UPDATE outbox SET status = 'processed', processed_at = now()");
+    return SUMMA_BUS_CONFIRMED;
+  };
+  MakeProcessor();
+  Drain();
+  EXPECT_EQ(fake_->CountCode("SH-0505"), 1u);
+}
+
+TEST_F(OutboxTest, CleanupDeletesWhatWasDeliveredLongEnoughAgoInBatches) {
+  for (int i = 0; i < 3; ++i) Insert("a");
+  const std::string kept = Insert("b");
+  const std::string lettered = Insert("c");
+  db_->Execute(
+      "UPDATE outbox SET status = 'processed', processed_at = now() - interval '49 hours'");
+  db_->Change("UPDATE outbox SET processed_at = now() WHERE id = $1", {kept});
+  db_->Change(
+      "INSERT INTO dead_letter_queue (outbox_id, topic, payload, error_message, retry_count) "
+      "VALUES ($1, 't', '{}', 'e', 3)",
+      {lettered});
+  Cleanup cleanup(settings_.outbox, std::chrono::hours(48));
+  testkit::FakeTick tick(sql_->unleased());
+  const TickResult result = cleanup.Run(Tick(tick.abi()));
+  EXPECT_EQ(result.items, 3);
+  EXPECT_TRUE(result.backlog);
+  EXPECT_EQ(cleanup.Run(Tick(tick.abi())).items, 0);
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM outbox"), 2);
+}
+
+}  // namespace
+}  // namespace summa::outbox
