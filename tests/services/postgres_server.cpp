@@ -129,6 +129,7 @@ void PostgresServer::Start() {
   process_options.stdout_path = LogPath();
   process_options.stderr_path = LogPath();
   process_options.signal_on_parent_death = SIGQUIT;
+  process_options.own_process_group = true;  // who started it decides when it ends
   process_ = std::make_unique<Process>(command, process_options);
   const bool up = BecomesTrue(
       [this] { return !process_->Running() || PQping(Url("postgres").c_str()) == PQPING_OK; });

@@ -107,6 +107,7 @@ struct ChildPlan {
   const char* working_directory;
   int in, out, err;
   int death_signal;
+  bool own_process_group;
   pid_t parent;
 };
 
@@ -115,6 +116,7 @@ struct ChildPlan {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   signal(SIGPIPE, SIG_DFL);
+  if (plan.own_process_group) setpgid(0, 0);
   dup2(plan.in, STDIN_FILENO);
   dup2(plan.out, STDOUT_FILENO);
   dup2(plan.err, STDERR_FILENO);
@@ -239,6 +241,7 @@ Process::Process(std::vector<std::string> arguments, ProcessOptions options)
       out_file >= 0 ? out_file : out->write_end,
       err_file >= 0 ? err_file : err->write_end,
       on_main_thread ? options.signal_on_parent_death : 0,
+      options.own_process_group,
       getpid()};
   state_->pid = fork();
   if (state_->pid == 0) BecomeChild(plan);

@@ -31,6 +31,8 @@ struct ProcessOptions {
   // Signal to the child when this process dies, 0 for none. The kernel sends it when the *thread*
   // that started the child ends, so it is only set when that is the main thread.
   int signal_on_parent_death = 9;
+  // A process group of its own: Ctrl-C at a terminal then reaches this process and not the child.
+  bool own_process_group = false;
   // Captured text above this is read and dropped, so that a noisy child neither blocks nor fills
   // us.
   std::size_t capture_limit_bytes = 16u << 20;

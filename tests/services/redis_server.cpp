@@ -45,6 +45,7 @@ void RedisServer::Start() {
   process_options.working_directory = directory_.Path();
   process_options.stdout_path = log;
   process_options.stderr_path = log;
+  process_options.own_process_group = true;  // who started it decides when it ends
   process_ = std::make_unique<Process>(arguments, process_options);
   const bool up = BecomesTrue([this] {
     if (!process_->Running()) return true;
