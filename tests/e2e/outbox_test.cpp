@@ -1,0 +1,293 @@
+// The whole path with the real program: a ledger in PostgreSQL, the outbox and bus-redis plugins,
+// Redis.
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <map>
+#include <set>
+
+#include "tests/e2e/summa_host.hpp"
+#include "tests/fixture/ledger.hpp"
+#include "tests/services/db.hpp"
+#include "tests/services/postgres_server.hpp"
+#include "tests/services/redis_client.hpp"
+#include "tests/services/redis_server.hpp"
+#include "tests/services/shared_data.hpp"
+#include "tests/services/wait_until.hpp"
+
+namespace summa::test {
+namespace {
+
+using std::chrono::seconds;
+
+struct Received {
+  std::string stream, id, key, position, correlation_id, payload, timestamp, type;
+};
+
+class Outbox : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { server_ = new PostgresServer(); }
+  static void TearDownTestSuite() {
+    delete server_;
+    server_ = nullptr;
+  }
+  void SetUp() override { name_ = "outbox_" + std::to_string(++databases_); }
+
+  void UseFixture(ConstraintNames names = ConstraintNames::kDrizzle, int operations = 300) {
+    url_ = InstallLedger(*server_, name_, names);
+    TrafficGenerator traffic(url_, {.connections = 4, .accounts = 25, .rate = 0});
+    traffic.Start();
+    WaitUntil([&] { return traffic.Committed() >= operations; }, seconds(60), "operations");
+    traffic.Stop();
+  }
+  // A database made by Summa itself; false when it is not there.
+  bool UseSummasOwn() {
+    const auto shared = ForSharedData();
+    if (!shared) return false;
+    url_ = server_->CreateDatabase(name_);
+    server_->RunSqlFile(name_, *shared + "/summa-db/small.sql.gz", true);
+    return true;
+  }
+
+  std::string Configuration(const std::string& outbox = "", const std::string& rest = "") const {
+    return "database: { ledger: { url: \"" + url_ + "\" }, migrate: auto }\n" +
+           "host: { name: tested, listen: \"127.0.0.1:0\" }\nplugins:\n" +
+           "  bus-redis: { url: \"" + redis_.Url() + "\" }\n" +
+           "  outbox: { use: { bus: bus-redis }" + outbox + " }\n" + rest;
+  }
+  RunResult Once(const std::string& configuration) {
+    const TemporaryFile file("summa.yaml", configuration);
+    return SummaHost({"run", "--once", "-c", file.Path(), "--output", "json"});
+  }
+
+  std::vector<Received> ReadStreams() {
+    RedisClient client(redis_.Url());
+    std::vector<Received> all;
+    for (const std::string& stream : client.Keys("summa:stream:*")) {
+      for (const StreamMessage& message : client.StreamMessages(stream)) {
+        const auto field = [&](const std::string& name) {
+          const auto found = message.fields.find(name);
+          return found == message.fields.end() ? std::string() : found->second;
+        };
+        all.push_back({stream, field("id"), field("key"), field("position"), field("correlationId"),
+                       field("payload"), field("timestamp"), field("type")});
+      }
+    }
+    return all;
+  }
+  std::set<std::string> Pending() {
+    const auto ids =
+        Db(url_).Column("SELECT id FROM outbox WHERE status = 'pending' AND processed_at IS NULL");
+    return {ids.begin(), ids.end()};
+  }
+  // Judged on the first occurrence of each id.
+  static void ExpectOrder(const std::vector<Received>& received) {
+    std::map<std::pair<std::string, std::string>, long long> last;
+    std::set<std::string> seen;
+    for (const Received& message : received) {
+      if (!seen.insert(message.id).second) continue;
+      const long long position = std::stoll(message.position);
+      auto& before = last.try_emplace({message.stream, message.key}, -1).first->second;
+      EXPECT_GE(position, before) << message.stream << " " << message.key;
+      before = position;
+    }
+  }
+  static std::set<std::string> Ids(const std::vector<Received>& received) {
+    std::set<std::string> ids;
+    for (const Received& message : received) ids.insert(message.id);
+    return ids;
+  }
+  void ExpectMarkedAsTheContractSays(const std::set<std::string>& ids) {
+    Db db(url_);
+    for (const Row& row :
+         db.Query("SELECT id, status, processed_at IS NULL, last_error IS NULL FROM outbox")) {
+      if (!ids.contains(row[0])) continue;
+      EXPECT_EQ(row[1], "processed");
+      EXPECT_EQ(row[2], "f");
+      EXPECT_EQ(row[3], "t");
+    }
+  }
+
+  static PostgresServer* server_;
+  static int databases_;
+  RedisServer redis_;
+  std::string name_, url_;
+};
+
+PostgresServer* Outbox::server_ = nullptr;
+int Outbox::databases_ = 0;
+
+TEST_F(Outbox, ADatabaseMadeBySummaItselfIsDeliveredCompleteAndInOrder) {
+  if (!UseSummasOwn())
+    GTEST_SKIP() << "skipped: ../shared is absent, so there is no database made by Summa";
+  const std::set<std::string> pending = Pending();
+  ASSERT_EQ(pending.size(), 1882u);
+  const RunResult result = Once(Configuration());
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(JsonMember(result.out, "ok"), "true");
+  const auto received = ReadStreams();
+  EXPECT_EQ(received.size(), 1882u);
+  EXPECT_EQ(Ids(received), pending);
+  EXPECT_EQ(RedisClient(redis_.Url()).Keys("summa:stream:*").size(), 9u);
+  ExpectOrder(received);
+  ExpectMarkedAsTheContractSays(pending);
+  // Rows that were processed before are not touched: what Summa lost stays recognisable.
+  EXPECT_EQ(
+      Db(url_).Count("SELECT count(*) FROM outbox WHERE status = 'processed' AND retry_count > 0 "
+                     "AND last_error IS NOT NULL"),
+      5);
+
+  const RunResult second = Once(Configuration());
+  EXPECT_EQ(second.exit_code, 0) << second.err;
+  EXPECT_NE(second.out.find("\"delivered\":0"), std::string::npos) << second.out;
+  EXPECT_EQ(ReadStreams().size(), 1882u);
+}
+
+TEST_F(Outbox, WithOneRouteAnAccountsWholeHistoryIsInOrderInOneStream) {
+  if (!UseSummasOwn())
+    GTEST_SKIP() << "skipped: ../shared is absent, so there is no database made by Summa";
+  EXPECT_EQ(Once(Configuration(", route: ledger, batch_size: 50")).exit_code, 0);
+  const auto received = ReadStreams();
+  EXPECT_EQ(received.size(), 1882u);
+  for (const Received& message : received) EXPECT_EQ(message.stream, "summa:stream:ledger");
+  ExpectOrder(received);
+}
+
+TEST_F(Outbox, ConstraintNamesOfPostgresqlWorkAsWellAsThoseOfDrizzle) {
+  for (const ConstraintNames names : {ConstraintNames::kDrizzle, ConstraintNames::kAutomatic}) {
+    name_ += names == ConstraintNames::kDrizzle ? "_drizzle" : "_automatic";
+    RedisClient(redis_.Url()).Command({"FLUSHALL"});
+    UseFixture(names);
+    const auto pending = Pending();
+    const RunResult result = Once(Configuration());
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(Ids(ReadStreams()), pending);
+    ExpectOrder(ReadStreams());
+  }
+}
+
+TEST_F(Outbox, EveryFieldOfAMessageIsThatOfItsRow) {
+  UseFixture();
+  EXPECT_EQ(Once(Configuration()).exit_code, 0);
+  std::map<std::string, Row> rows;
+  for (const Row& row : Db(url_).Query(
+           "SELECT o.id, o.topic, o.payload::text, "
+           "to_char(o.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), "
+           "p.ordering_key, "
+           "p.position, e.correlation_id FROM outbox o JOIN fixture.outbox_position p USING (id) "
+           "JOIN ledger_event e ON e.sequence_number = p.position")) {
+    rows[row[0]] = row;
+  }
+  for (const Received& message : ReadStreams()) {
+    const Row& row = rows.at(message.id);
+    EXPECT_EQ("summa:stream:" + row[1], message.stream);
+    EXPECT_EQ(row[1], message.type);
+    EXPECT_EQ(row[2], message.payload);
+    EXPECT_EQ(row[3], message.timestamp);
+    EXPECT_EQ(row[4], message.key);
+    EXPECT_EQ(row[5], message.position);
+    EXPECT_EQ(row[6], message.correlation_id);
+  }
+}
+
+TEST_F(Outbox, ARunningHostDeliversLiveTrafficAndHandsItsLeaseToTheNext) {
+  UseFixture(ConstraintNames::kDrizzle, 50);
+  const TemporaryFile file("summa.yaml", Configuration());
+  TrafficGenerator traffic(url_, {.connections = 3, .accounts = 25, .rate = 300});
+  RunningHost first({"-c", file.Path()});
+  first.StatusWhen("running");
+  RunningHost second({"-c", file.Path()});
+  second.StatusWhen("running");
+  traffic.Start();
+  WaitUntil([&] { return traffic.Committed() >= 300; }, seconds(60), "traffic with two hosts");
+  first.process().Signal(SIGTERM);
+  EXPECT_EQ(first.process().WaitOrKill(seconds(20)), 0) << first.process().Stderr();
+  const long long committed = traffic.Committed();
+  WaitUntil([&] { return traffic.Committed() >= committed + 300; }, seconds(60),
+            "traffic with one host");
+  traffic.Stop();
+  WaitUntil([&] { return Pending().empty(); }, seconds(60), "an empty outbox");
+  second.process().Signal(SIGTERM);
+  EXPECT_EQ(second.process().WaitOrKill(seconds(20)), 0) << second.process().Stderr();
+
+  const auto received = ReadStreams();
+  const auto rows = Db(url_).Column("SELECT id FROM outbox");
+  EXPECT_EQ(Ids(received), std::set<std::string>(rows.begin(), rows.end()));
+  ExpectOrder(received);
+  EXPECT_GE(
+      Db(url_).Count("SELECT fence FROM summa_host.worker_fence WHERE worker = 'outbox-processor'"),
+      2);
+}
+
+TEST_F(Outbox, AKilledHostLosesNothingAndTheNextTakesOverWhenItsLeaseEnds) {
+  UseFixture(ConstraintNames::kDrizzle, 50);
+  const TemporaryFile file(
+      "summa.yaml", Configuration("", "schedules: { outbox-processor: { lease_ttl: 1s } }\n"));
+  TrafficGenerator traffic(url_, {.connections = 3, .accounts = 10, .rate = 400});
+  traffic.Start();
+  for (int round = 0; round < 3; ++round) {
+    RunningHost host({"-c", file.Path()});
+    const auto length = [&] { return ReadStreams().size(); };
+    const std::size_t before = length();
+    WaitUntil([&] { return length() > before + 20; }, seconds(30), "messages of this host");
+    host.process().Signal(SIGKILL);
+    host.process().WaitOrKill(seconds(10));
+  }
+  traffic.Stop();
+  const RunResult last = SummaHost({"run", "--once", "-c", file.Path()});
+  EXPECT_EQ(last.exit_code, 0) << last.err;
+  const auto received = ReadStreams();
+  const auto rows = Db(url_).Column("SELECT id FROM outbox");
+  EXPECT_EQ(Ids(received), std::set<std::string>(rows.begin(), rows.end()));
+  EXPECT_TRUE(Pending().empty());
+  ExpectOrder(received);
+}
+
+TEST_F(Outbox, ARedisThatGoesAwayAndComesBackBurnsNoAttempt) {
+  UseFixture(ConstraintNames::kDrizzle, 50);
+  const TemporaryFile file("summa.yaml", Configuration(", retry_cap: 200ms"));
+  RunningHost host({"-c", file.Path()});
+  WaitUntil([&] { return Pending().empty(); }, seconds(30), "an empty outbox");
+  redis_.Stop();
+  TrafficGenerator traffic(url_, {.connections = 2, .accounts = 10, .rate = 200});
+  traffic.Start();
+  WaitUntil([&] { return traffic.Committed() >= 200; }, seconds(30), "traffic without Redis");
+  traffic.Stop();
+  const auto waiting = Pending();
+  EXPECT_FALSE(waiting.empty());
+  EXPECT_EQ(Db(url_).Count("SELECT count(*) FROM outbox WHERE retry_count > 0"), 0);
+  redis_.Start();
+  WaitUntil([&] { return Pending().empty(); }, seconds(30), "delivery after Redis came back");
+  EXPECT_EQ(Ids(ReadStreams()), waiting);
+  ExpectOrder(ReadStreams());
+  host.process().Signal(SIGTERM);
+  EXPECT_EQ(host.process().WaitOrKill(seconds(20)), 0);
+  EXPECT_NE(host.process().Stderr().find("SH-0501"), std::string::npos);
+}
+
+TEST_F(Outbox, VerbsOfThePluginsAnswerInTextAndJson) {
+  UseFixture(ConstraintNames::kDrizzle, 50);
+  const TemporaryFile file("summa.yaml", Configuration());
+  EXPECT_EQ(SummaHost({"run", "--once", "-c", file.Path()}).exit_code, 0);
+  const RunResult status = SummaHost({"outbox", "status", "-c", file.Path(), "--output", "json"});
+  EXPECT_EQ(status.exit_code, 0) << status.err;
+  EXPECT_EQ(JsonMember(status.out, "mode"), "own");
+  EXPECT_EQ(JsonMember(status.out, "pending"), "0");
+  EXPECT_EQ(JsonMember(status.out, "failed"), "0");
+  const RunResult tail =
+      SummaHost({"bus", "tail", "ledger-account-credited", "--count", "3", "-c", file.Path()});
+  EXPECT_EQ(tail.exit_code, 0) << tail.err;
+  EXPECT_NE(tail.out.find("ledger-account-credited"), std::string::npos) << tail.out;
+  EXPECT_EQ(SummaHost({"bus", "tail", "no-such-stream", "-c", file.Path()}).exit_code, 66);
+  EXPECT_EQ(SummaHost({"outbox", "redrive", "--id", "no-uuid", "-c", file.Path()}).exit_code, 64);
+  EXPECT_EQ(SummaHost({"outbox", "redrive", "--id", "00000000-0000-0000-0000-000000000000", "-c",
+                       file.Path()})
+                .exit_code,
+            66);
+  const std::string id = Db(url_).Value("SELECT id FROM outbox LIMIT 1");
+  EXPECT_EQ(SummaHost({"outbox:redrive", "--id", id, "-c", file.Path()}).exit_code, 0);
+  EXPECT_EQ(Pending(), std::set<std::string>{id});
+}
+
+}  // namespace
+}  // namespace summa::test
