@@ -197,7 +197,8 @@ TEST(BrokenPlugins, FilesThatAreNoSharedObjectsAreRefusedWithTheReason) {
   EXPECT_EQ(refusal({'#', '!', '/'}), "SH-0113 x.so is not an ELF file");
   std::vector<char> bytes = test::ReadFile(test::PluginPath("good", "good"));
   const std::size_t size = bytes.size();
-  bytes.resize(size - 1);
+  ASSERT_GT(size, 0U);
+  bytes.pop_back();
   EXPECT_EQ(refusal(bytes),
             "SH-0113 x.so is damaged or cut off: the section table should end at byte " +
                 std::to_string(size) + ", but the file has " + std::to_string(size - 1) + " bytes");
