@@ -117,6 +117,18 @@ class Dispatcher {
     return 0;
   }
 
+  // A verb that is missing because its plugin cannot be loaded is not a slip of the fingers.
+  void ThrowIfOfRefusedPlugin() {
+    for (const PluginFile& file : installed_.plugins().files) {
+      if (!file.manifest || file.refusals.empty() || !file.shadowed_by.empty()) continue;
+      std::vector<Verb> declared;
+      for (const CommandDeclaration& command : file.manifest->commands) {
+        declared.emplace_back().words = command.verb;
+      }
+      if (FindVerb(declared, words_).verb != nullptr) throw Failures(file.refusals);
+    }
+  }
+
   int Unknown() {
     const std::string typed = Joined(words_);
     output_.SetCommand(typed);
@@ -134,6 +146,7 @@ class Dispatcher {
       throw Failure("SH-0900", "\"" + typed + "\" is only the beginning of a verb",
                     "`summa-host " + typed + " --help` lists how it may go on.");
     }
+    ThrowIfOfRefusedPlugin();
     const std::string near = SuggestVerb(verbs_, typed);
     throw Failure("SH-0900", "unknown verb \"" + typed + "\"",
                   near.empty() ? "`summa-host --help` lists the verbs."
