@@ -111,9 +111,9 @@ class RunningHost {
     const std::optional<Microseconds> limit = options_.once ? options_.wait : options_.length;
     for (;;) {
       try {
-        const Layout layout = PrepareDatabase(control_, settings_);
+        layout_ = PrepareDatabase(control_, settings_);
         Log(LogLevel::kInfo, "", "database is ready",
-            {{"layout", layout == Layout::kPlan ? "plan" : "deployed"}});
+            {{"layout", layout_ == Layout::kPlan ? "plan" : "deployed"}});
         return true;
       } catch (const Failure& failure) {
         if (ExitCode(failure.error()) != kUnavailableExit) throw;
@@ -136,6 +136,9 @@ class RunningHost {
                                options_.only.end();
         std::optional<WorkerPlan> worker = PlanWorker(loaded_.configuration, declared.id);
         if (!named || !worker) continue;
+        // Summa's own runners are expected where Summa's own layout is.
+        worker->keep_lease_row =
+            loaded_.configuration.share_with_node.value_or(layout_ == Layout::kDeployed);
         worker->worker = plugin->Worker(declared.id);
         if (worker->worker != nullptr) workers.push_back(std::move(*worker));
       }
@@ -268,6 +271,7 @@ class RunningHost {
   const std::string instance_;
   const Microseconds begin_;
   std::atomic<const char*> state_{"starting"};
+  Layout layout_ = Layout::kDeployed;  // [main]; known once the database is ready
   // What the endpoint and the keeper of leases may look at: set once, when it is whole. No lock, so
   // that a plugin that hangs in its status keeps nobody else waiting.
   std::atomic<const PluginSet*> seen_plugins_{nullptr};
