@@ -28,6 +28,11 @@ summa_manifest_end:
     set_target_properties(${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${SUMMA_PLUGIN_OUTPUT_DIRECTORY})
   endif()
   target_link_libraries(${name} PRIVATE Summa::sdk)
+  # The lowest host that the plugin needs stands in its manifest only; the entry repeats it.
+  file(STRINGS ${manifest} abi REGEX "^abi:")
+  if(abi MATCHES "[0-9]+\\.([0-9]+)")
+    target_compile_definitions(${name} PRIVATE SUMMA_PLUGIN_ABI_MINOR=${CMAKE_MATCH_1})
+  endif()
   target_compile_options(${name} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>)
   target_link_options(${name} PRIVATE -Wl,-z,nodelete -Wl,--exclude-libs,ALL
     -Wl,--version-script=${SUMMA_PLUGIN_MAP})

@@ -49,7 +49,7 @@ void CopyText(char (&target)[kSize], std::string_view text) {
   if (size < text.size()) {
     while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
   }
-  std::memcpy(target, text.data(), size);
+  if (size > 0) std::memcpy(target, text.data(), size);  // data() may be null when empty
   target[size] = '\0';
 }
 

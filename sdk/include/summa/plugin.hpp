@@ -193,6 +193,12 @@ extern const char summa_manifest_begin[];
 extern const char summa_manifest_end[];
 }
 
+// Lowest minor of the host's ABI that the plugin needs; summa_add_plugin() takes it from the
+// manifest.
+#ifndef SUMMA_PLUGIN_ABI_MINOR
+#define SUMMA_PLUGIN_ABI_MINOR 0
+#endif
+
 // Makes `PluginClass` (derived from summa::Plugin, constructible from summa::Host) the plugin of
 // this shared object.
 #define SUMMA_PLUGIN(PluginClass)                                                      \
@@ -200,7 +206,7 @@ extern const char summa_manifest_end[];
   const summa_entry summa_plugin_v1 = {SUMMA_ENTRY_MAGIC,                              \
                                        sizeof(summa_entry),                            \
                                        SUMMA_ABI_MAJOR,                                \
-                                       0, /* lowest host minor needed */               \
+                                       SUMMA_PLUGIN_ABI_MINOR,                         \
                                        0,                                              \
                                        summa_manifest_begin,                           \
                                        summa_manifest_end,                             \
