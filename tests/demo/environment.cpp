@@ -99,9 +99,9 @@ void Environment::StartHost() {
       },
       kReadyPatience);
   if (ready && host_->Running()) return;
-  throw std::runtime_error("summa-host did not become ready within " +
-                           std::to_string(kReadyPatience.count()) + " s" +
-                           (host_->Running() ? "" : ": it ended"));
+  throw std::runtime_error(
+      "summa-host did not become ready within " + std::to_string(kReadyPatience.count()) + " s" +
+      (host_->Running() ? ": " + HttpGet(host_port_, "/readyz").body : ": it ended\n" + LogTail()));
 }
 
 int Environment::StopHost() {

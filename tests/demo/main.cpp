@@ -37,8 +37,8 @@ test::TrafficOptions Traffic(const Options& options) {
 }
 
 std::string LengthText(const Options& options) {
-  if (!options.length) return "until Ctrl-C";
-  return Decimal(static_cast<double>(options.length->count()) / 1000) + " s";
+  if (!options.length) return ", until Ctrl-C";
+  return " of " + Decimal(static_cast<double>(options.length->count()) / 1000) + " s";
 }
 
 class Demo {
@@ -53,8 +53,10 @@ class Demo {
     environment_.StartHost();
     View view({environment_.Versions(), LengthText(options_), options_.rate, options_.accounts,
                environment_.HostPort()});
-    traffic_.Start();
+    test::EnsureAccounts(environment_.LedgerUrl(), options_.accounts);
     begin_ = steady_clock::now();
+    view.Begin(LookAround("traffic"));
+    traffic_.Start();
     WatchTraffic(view);
     traffic_.Stop();
     const bool complete = WaitForRest(view);
@@ -73,9 +75,12 @@ class Demo {
     look.phase = phase;
     look.operations = traffic_.Committed();
     look.consumer = consumer_.Counts();
-    look.pending = Pending();
     look.latency = meter_.Measure(consumer_.TakeNew());
     look.host = WatchHost(environment_.HostPort());
+    look.pending = Pending();
+    // In this order no row counts twice; one that moved meanwhile is in the next look.
+    committed_ = std::max({committed_, look.host.delivered + look.pending, look.consumer.received});
+    look.committed = committed_;
     look.seconds = std::chrono::duration<double>(steady_clock::now() - begin_).count();
     return look;
   }
@@ -141,6 +146,7 @@ class Demo {
   LatencyMeter meter_{environment_.LedgerUrl()};
   test::TrafficGenerator traffic_{environment_.LedgerUrl(), Traffic(options_)};
   steady_clock::time_point begin_;
+  long long committed_ = 0;  // events, at least
 };
 
 int RunDemo(const Options& options) {

@@ -122,13 +122,13 @@ std::vector<std::string> Findings(const Proof& proof, int host_exit_code) {
 
 std::string SummaryText(const Proof& proof, const Percentiles& latency,
                         const std::vector<std::string>& findings) {
-  std::string text = "sent " + Grouped(proof.sent) + "  received " + Grouped(proof.received) +
-                     "  pending " + Grouped(proof.pending) + "  lost " + Grouped(proof.lost) +
-                     "  duplicated " + Grouped(proof.duplicates) + "  out of order " +
-                     Grouped(proof.out_of_order) +
-                     "\nlatency commit -> consumer: " + ToText(latency) +
-                     "\n  (of all events, from PostgreSQL's commit time to the return of the "
-                     "consumer's read; one machine, one clock)\n";
+  std::string text =
+      "sent " + Grouped(proof.sent) + "  received " + Grouped(proof.received) + "  pending " +
+      Grouped(proof.pending) + "  lost " + Grouped(proof.lost) + "  duplicated " +
+      Grouped(proof.duplicates) + "  out of order " + Grouped(proof.out_of_order) +
+      "\nlatency commit -> consumer: " + ToText(latency) +
+      "\n  measured for every event from PostgreSQL's commit time to the return of the\n"
+      "  consumer's read, on one machine by one clock; PostgreSQL runs without fsync\n";
   if (findings.empty()) {
     text += proof.duplicates == 0 ? "verdict: every event arrived, once and in order\n"
                                   : "verdict: every event arrived, in order; some more than once\n";

@@ -13,6 +13,8 @@ namespace summa::demo {
 namespace {
 
 constexpr std::size_t kUsualColumns = 80;
+// A rate over less says nothing.
+constexpr double kShortestRate = 0.2;
 constexpr char kBold[] = "\x1b[1m";
 constexpr char kPlain[] = "\x1b[0m";
 
@@ -29,11 +31,6 @@ std::size_t Columns() {
 
 // Longer lines would wrap, and the table be drawn in the wrong place next time.
 std::string Cut(const std::string& line, std::size_t columns) { return line.substr(0, columns); }
-
-long long Committed(const Look& look) {
-  return look.host.delivered < 0 ? look.consumer.received + look.pending
-                                 : look.host.delivered + look.pending;
-}
 
 std::string LeaseText(const WorkerView& worker) {
   return worker.lease_seconds < 0 ? "-" : Decimal(worker.lease_seconds) + " s";
@@ -63,7 +60,7 @@ View::View(Setting setting) : setting_(std::move(setting)), terminal_(DrawsOnTer
 
 std::string View::Rate(long long now, long long before, const Look& look) const {
   const double seconds = look.seconds - before_.seconds;
-  if (seconds <= 0) return "-";
+  if (seconds < kShortestRate) return "-";
   return Grouped(static_cast<long long>(static_cast<double>(now - before) / seconds + 0.5));
 }
 
@@ -73,12 +70,12 @@ std::vector<std::string> View::Table(const Look& look) const {
     lines.push_back("  " + Left(name, 12) + Right(Grouped(now), 12) +
                     Right(Rate(now, before, look), 9) + "   " + what);
   };
-  lines.push_back("summa-demo  " + Decimal(look.seconds) + " s of " + setting_.length + "  " +
+  lines.push_back("summa-demo  " + Decimal(look.seconds) + " s" + setting_.length + "  " +
                   look.phase + "  (" + setting_.versions + ", private)");
   lines.push_back("");
   lines.push_back("  " + Left("", 12) + Right("total", 12) + Right("per s", 9));
   row("operations", look.operations, before_.operations, "committed in the ledger");
-  row("committed", Committed(look), Committed(before_), "events in its outbox");
+  row("committed", look.committed, before_.committed, "events in its outbox");
   row("delivered", look.host.delivered, before_.host.delivered, "events, says the host");
   row("received", look.consumer.received, before_.consumer.received,
       "events, says a consumer group");
@@ -103,14 +100,16 @@ std::vector<std::string> View::Table(const Look& look) const {
 }
 
 std::string View::Line(const Look& look) const {
-  return Right(Decimal(look.seconds), 6) + " s  committed " + Grouped(Committed(look)) + " (" +
-         Rate(Committed(look), Committed(before_), look) + "/s)  delivered " +
+  return Right(Decimal(look.seconds), 6) + " s  committed " + Grouped(look.committed) + " (" +
+         Rate(look.committed, before_.committed, look) + "/s)  delivered " +
          Grouped(look.host.delivered) + "  received " + Grouped(look.consumer.received) +
          "  pending " + Grouped(look.pending) + "  " + ToText(look.latency) +
          "  order violations " + Grouped(look.consumer.out_of_order) + "  duplicates " +
          Grouped(look.consumer.duplicates) +
          (look.host.state == "running" ? "" : "  host " + look.host.state);
 }
+
+void View::Begin(const Look& look) { before_ = look; }
 
 void View::Show(const Look& look) {
   if (!terminal_) {

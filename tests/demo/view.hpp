@@ -16,6 +16,7 @@ struct Look {
   double seconds = 0;  // since the traffic began
   std::string phase;   // "traffic", "waiting for the rest"
   long long operations = 0;
+  long long committed = 0;  // events
   long long pending = 0;
   ConsumerCounts consumer;
   Percentiles latency;  // of what arrived since the look before
@@ -25,7 +26,7 @@ struct Look {
 // What stays the same.
 struct Setting {
   std::string versions;
-  std::string length;  // "30 s", or "until Ctrl-C"
+  std::string length;  // " of 30.0 s", or ", until Ctrl-C"
   double rate = 0;
   int accounts = 0;
   int port = 0;
@@ -36,6 +37,8 @@ class View {
  public:
   explicit View(Setting setting);
 
+  // Rates begin here; shows nothing.
+  void Begin(const Look& look);
   void Show(const Look& look);
   // What is drawn stays; text goes below.
   void End();
