@@ -115,7 +115,7 @@ std::vector<std::string> Findings(const Proof& proof, int host_exit_code) {
   none(proof.unacknowledged, "messages were not acknowledged");
   none(proof.in_streams - proof.messages, "messages of the streams did not reach the consumer");
   if (host_exit_code != 0) {
-    findings.push_back("the host ended with " + std::to_string(host_exit_code) + " on SIGTERM");
+    findings.push_back("the host ended with " + std::to_string(host_exit_code) + " instead of 0");
   }
   return findings;
 }

@@ -38,6 +38,9 @@ std::string LeaseText(const WorkerView& worker) {
 
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
 
+// A host that does not answer counts nothing.
+std::string CountText(long long count) { return count < 0 ? "-" : Grouped(count); }
+
 void AddWorkers(const HostView& host, std::vector<std::string>& lines) {
   std::size_t holder_width = 8;
   for (const WorkerView& worker : host.workers) {
@@ -60,14 +63,14 @@ View::View(Setting setting) : setting_(std::move(setting)), terminal_(DrawsOnTer
 
 std::string View::Rate(long long now, long long before, const Look& look) const {
   const double seconds = look.seconds - before_.seconds;
-  if (seconds < kShortestRate) return "-";
+  if (seconds < kShortestRate || now < 0 || before < 0) return "-";
   return Grouped(static_cast<long long>(static_cast<double>(now - before) / seconds + 0.5));
 }
 
 std::vector<std::string> View::Table(const Look& look) const {
   std::vector<std::string> lines;
   const auto row = [&](const char* name, long long now, long long before, const char* what) {
-    lines.push_back("  " + Left(name, 12) + Right(Grouped(now), 12) +
+    lines.push_back("  " + Left(name, 12) + Right(CountText(now), 12) +
                     Right(Rate(now, before, look), 9) + "   " + what);
   };
   lines.push_back("summa-demo  " + Decimal(look.seconds) + " s" + setting_.length + "  " +
@@ -102,7 +105,7 @@ std::vector<std::string> View::Table(const Look& look) const {
 std::string View::Line(const Look& look) const {
   return Right(Decimal(look.seconds), 6) + " s  committed " + Grouped(look.committed) + " (" +
          Rate(look.committed, before_.committed, look) + "/s)  delivered " +
-         Grouped(look.host.delivered) + "  received " + Grouped(look.consumer.received) +
+         CountText(look.host.delivered) + "  received " + Grouped(look.consumer.received) +
          "  pending " + Grouped(look.pending) + "  " + ToText(look.latency) +
          "  order violations " + Grouped(look.consumer.out_of_order) + "  duplicates " +
          Grouped(look.consumer.duplicates) +
