@@ -6,6 +6,7 @@
 #include "host/database/layout.hpp"
 #include "host/database/migrations.hpp"
 #include "host/database/pqxx_shim.hpp"
+#include "host/lease/lease_statements.hpp"
 
 namespace summa::host {
 namespace {
@@ -17,7 +18,9 @@ constexpr int kMaxMigrationSteps = 1000;
 constexpr const char* kRecordRun = R"sql(
 INSERT INTO summa_host.worker_state AS w
   (worker_id, plugin, kind, state, host, last_run_at, last_success_at, next_due_at, last_error, updated_at)
-VALUES ($1, $2, $3, CASE WHEN $5::boolean THEN 'waiting' ELSE 'error' END, $4, clock_timestamp(),
+VALUES ($1, $2, $3,
+        CASE WHEN NOT $5::boolean THEN 'error' WHEN $3 = 'continuous' THEN 'running' ELSE 'waiting' END,
+        $4, clock_timestamp(),
         CASE WHEN $5::boolean THEN clock_timestamp() END,
         clock_timestamp() + $7::bigint * interval '1 microsecond', left($6, 2000), clock_timestamp())
 ON CONFLICT (worker_id) DO UPDATE SET
@@ -48,8 +51,9 @@ std::string WorkersQuery(const std::string& schema) {
          ", s.paused, s.last_error, l.lease_holder, " + IsoTime("l.lease_until") +
          ", f.fence FROM summa_host.worker_state s FULL JOIN (SELECT worker_id::text, "
          "lease_holder, lease_until FROM " +
-         QuoteIdentifier(schema) +
-         ".worker_lease WHERE lease_until > clock_timestamp()) l USING (worker_id) FULL JOIN "
+         QuoteIdentifier(schema) + ".worker_lease WHERE lease_until > clock_timestamp() AND NOT " +
+         IdleLease("lease_holder") +
+         ") l USING (worker_id) FULL JOIN "
          "(SELECT worker AS worker_id, fence FROM summa_host.worker_fence) f USING (worker_id) "
          "ORDER BY worker_id";
 }

@@ -11,7 +11,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t kMaxNameCharacters = 100;  // of worker_id and lease_holder in Summa's table
+constexpr std::size_t kMaxNameCharacters = kHolderCharacters;  // of worker_id too
 constexpr Microseconds kAcquirePatience = std::chrono::seconds(5);
 constexpr Microseconds kReleasePatience = std::chrono::seconds(2);
 constexpr milliseconds kStopLook{50};  // how often a waiter asks whether it shall stop
@@ -53,6 +53,12 @@ LeaseKeeper::State::State(const DatabaseSettings& ledger, std::string holder_nam
       statements_(QuoteIdentifier(ledger.schema)),
       on_lost_(std::move(lost)) {
   CheckName("lease holder", holder);
+  if (holder.starts_with(kIdleHolder)) {
+    throw Failure("SH-0304",
+                  "lease holder \"" + holder + "\" begins with " + kIdleHolder +
+                      ", which marks leases that nobody holds",
+                  "Choose another host.name");
+  }
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -132,7 +138,7 @@ void LeaseKeeper::State::Remember(const LeaseGuard& guard, Microseconds time_to_
   lease.trusted_until = asked_at + time_to_live - TrustMargin(time_to_live);
   lease.renew_at = asked_at + time_to_live / 3;
   lease.serial = ++serials_;
-  holders[guard.worker_id] = holder;
+  others.erase(guard.worker_id);
   work_.notify_all();
 }
 
@@ -153,7 +159,7 @@ void LeaseKeeper::State::Release(const std::vector<std::string>& workers,
       }
     }
     if (ours.empty()) return;  // what is lost already expires by itself
-    AskForCaller(statements_.release,
+    AskForCaller(keep_for > Microseconds{0} ? statements_.keep : statements_.release,
                  {TextArrayLiteral(ours), holder, std::to_string(keep_for.count())},
                  kReleasePatience);
   } catch (const Failure& failure) {
@@ -213,17 +219,24 @@ bool LeaseKeeper::Trusted(const std::string& worker_id) const {
 
 LeaseStatus LeaseKeeper::Status(const std::string& worker_id) const {
   const std::lock_guard lock(state_->mutex);
+  const Microseconds now = state_->clock.BootTime();
   LeaseStatus status;
-  const auto known = state_->holders.find(worker_id);
-  if (known != state_->holders.end()) status.holder = known->second;
   const auto lease = state_->leases.find(worker_id);
-  if (lease == state_->leases.end()) return status;
+  if (lease == state_->leases.end()) {
+    const auto other = state_->others.find(worker_id);
+    if (other == state_->others.end()) return status;
+    if (other->second.until && *other->second.until <= now) return status;
+    status.holder = other->second.holder;
+    if (other->second.until) status.remaining = *other->second.until - now;
+    return status;
+  }
   status.ours = true;
   status.holder = state_->holder;
   status.fence = lease->second.guard.fence;
-  const Microseconds left = lease->second.trusted_until - state_->clock.BootTime();
-  status.trusted = lease->second.trusted_until > state_->clock.BootTime();
-  if (status.trusted) status.remaining = left;
+  status.trusted = lease->second.trusted_until > now;
+  if (status.trusted) {
+    status.remaining = lease->second.trusted_until + TrustMargin(lease->second.time_to_live) - now;
+  }
   return status;
 }
 

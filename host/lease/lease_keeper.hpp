@@ -21,10 +21,12 @@
 namespace summa::host {
 
 struct LeaseStatus {
-  std::string holder;  // of whoever has it; empty: nobody
+  std::string holder;  // of whoever has it; empty: nobody, or not known
   bool ours = false;
   bool trusted = false;    // ours and not near its end
   std::int64_t fence = 0;  // ours only
+  // Until the lease ends. That of others is known from the last look while somebody waits for it,
+  // and forgotten when it has passed; zero: it has no end.
   Microseconds remaining{0};
 };
 
@@ -46,8 +48,9 @@ class LeaseKeeper {
                      const std::function<bool()>& stop);
   bool Trusted(const std::string& worker_id) const;  // cheap; any thread
   LeaseStatus Status(const std::string& worker_id) const;
-  // Lets it go so that another host can take it at once. keep_for: leave the row until then (a
-  // periodic worker shared with Summa's own runner, which would otherwise run again at once).
+  // Lets it go so that another host can take it at once. keep_for: Summa's own runners find the row
+  // taken until then, our own hosts do not (a periodic worker shared with a runner of Summa, which
+  // knows no due times and would run it again at once).
   void Release(const std::string& worker_id, std::optional<Microseconds> keep_for = {}) noexcept;
   void ReleaseAll() noexcept;
 

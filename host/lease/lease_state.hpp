@@ -40,6 +40,12 @@ struct LeaseKeeper::State {
     Microseconds look_at{0};
   };
 
+  // A holder that is not us.
+  struct Other {
+    std::string holder;
+    std::optional<Microseconds> until;  // nullopt: without end
+  };
+
   std::optional<LeaseGuard> Acquire(const std::string& worker_id, Microseconds time_to_live);
   void Release(const std::vector<std::string>& workers, Microseconds keep_for) noexcept;
   bool WaitUntilFree(const std::string& worker_id, Microseconds wait,
@@ -50,7 +56,7 @@ struct LeaseKeeper::State {
   mutable std::mutex mutex;
   std::map<std::string, Lease> leases;
   std::map<std::string, Watch> watches;
-  std::map<std::string, std::string> holders;  // as last seen
+  std::map<std::string, Other> others;  // as last seen
 
  private:
   using Lock = std::unique_lock<std::mutex>;
@@ -61,7 +67,8 @@ struct LeaseKeeper::State {
   void Renew(Lock& lock, const std::string& worker_id);
   bool LookDue() const;
   void Look(Lock& lock);
-  void NoteLook(const TextRows& rows, const std::vector<std::string>& workers);
+  void NoteLook(const TextRows& rows, const std::vector<std::string>& workers,
+                Microseconds asked_at);
   void Pause(Lock& lock);
   TextRows AskForCaller(const std::string& sql,
                         const std::vector<std::optional<std::string>>& parameters,

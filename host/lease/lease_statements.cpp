@@ -2,6 +2,10 @@
 
 namespace summa::host {
 
+std::string IdleLease(const std::string& column) {
+  return "starts_with(" + column + ", '" + kIdleHolder + "')";
+}
+
 // acquire: the row itself tells whether this is a new holder. acquired_at changes exactly then, in
 // the version of the row that the upsert really met, so no older snapshot can mislead it.
 LeaseStatements::LeaseStatements(const std::string& quoted_schema) {
@@ -15,7 +19,9 @@ LeaseStatements::LeaseStatements(const std::string& quoted_schema) {
       "lease_until = excluded.lease_until, acquired_at = CASE WHEN w.lease_holder = "
       "excluded.lease_holder AND w.lease_until > clock_timestamp() THEN w.acquired_at ELSE "
       "excluded.acquired_at END WHERE w.lease_until < clock_timestamp() OR w.lease_holder = "
-      "excluded.lease_holder RETURNING (w.acquired_at = (SELECT t FROM n))::int AS fresh) INSERT "
+      "excluded.lease_holder OR " +
+      IdleLease("w.lease_holder") +
+      " RETURNING (w.acquired_at = (SELECT t FROM n))::int AS fresh) INSERT "
       "INTO summa_host.worker_fence AS f (worker, fence) SELECT $1::text, 1 FROM l ON CONFLICT "
       "(worker) DO UPDATE SET fence = f.fence + (SELECT fresh FROM l) RETURNING f.fence";
   renew = "UPDATE " + table + " SET lease_until = " + until +
@@ -23,11 +29,17 @@ LeaseStatements::LeaseStatements(const std::string& quoted_schema) {
           "clock_timestamp() RETURNING 1";
   release = "UPDATE " + table + " SET lease_until = " + until +
             " WHERE worker_id = ANY ($1::text[]) AND lease_holder = $2::text";
-  // Somebody may have written infinity: it has no distance, half a second looks again soon enough.
+  keep = "UPDATE " + table + " SET lease_holder = '" + kIdleHolder + "' || left(lease_holder, " +
+         std::to_string(kHolderCharacters - std::string(kIdleHolder).size()) +
+         "), lease_until = " + until +
+         " WHERE worker_id = ANY ($1::text[]) AND lease_holder = $2::text";
+  // Somebody may have written infinity: it has no distance.
   look =
-      "SELECT worker_id, lease_holder, lease_until < clock_timestamp() OR lease_holder = $2::text, "
-      "CASE WHEN isfinite(lease_until) THEN greatest(0, (extract(epoch FROM lease_until - "
-      "clock_timestamp()) * 1000000)::bigint) ELSE 500000 END FROM " +
+      "SELECT worker_id, lease_holder, lease_until < clock_timestamp() OR lease_holder = "
+      "$2::text OR " +
+      IdleLease("lease_holder") +
+      ", CASE WHEN isfinite(lease_until) THEN greatest(0, (extract(epoch FROM lease_until - "
+      "clock_timestamp()) * 1000000)::bigint) END FROM " +
       table + " WHERE worker_id = ANY ($1::text[])";
 }
 

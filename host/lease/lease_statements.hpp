@@ -2,10 +2,18 @@
 // row is locked before the fence row, here and in the guard of a commit. Tables by full name.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
 namespace summa::host {
+
+inline constexpr std::size_t kHolderCharacters = 100;  // of lease_holder in Summa's table
+// What the holder of a kept row begins with: nobody works, so any host of ours may take it, while
+// Summa's own runners, which know no due times, find it taken until lease_until.
+inline constexpr const char* kIdleHolder = "idle:";
+// SQL: whether the holder in this column is such a one.
+std::string IdleLease(const std::string& column);
 
 struct LeaseStatements {
   explicit LeaseStatements(const std::string& quoted_schema);
@@ -15,9 +23,12 @@ struct LeaseStatements {
   std::string acquire;
   // The same parameters. One row, or none: lost.
   std::string renew;
-  // $1 workers (text[]), $2 holder, $3 microseconds from now until when the row stays.
+  // $1 workers (text[]), $2 holder, $3 microseconds from now until lease_until.
   std::string release;
-  // $1 workers, $2 holder. worker, holder, whether it may be taken by $2, microseconds left.
+  // The same parameters: the row stays until then, as an idle one.
+  std::string keep;
+  // $1 workers, $2 holder. worker, holder, whether it may be taken by $2, microseconds left (null:
+  // it has no end).
   std::string look;
 };
 

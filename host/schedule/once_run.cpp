@@ -136,7 +136,7 @@ void OnceRun::TickUntilIdle(Item& item, WorkerRun::Grant& grant) {
       report.error.clear();
       report.exit_code = 0;
       item.run.board().Recovered();
-      if (!done.outcome.backlog) return Record(item, nullptr);
+      if (!done.outcome.backlog) return Record(item, grant, nullptr);
       if (done.outcome.items == 0) {
         item.run.Wait(done.outcome.wait_hint.value_or(kNoProgressPause), grant);
       }
@@ -147,31 +147,32 @@ void OnceRun::TickUntilIdle(Item& item, WorkerRun::Grant& grant) {
       return;
     }
     if (done.result == TickResult::kError && Retry(item, done.outcome.error)) continue;
-    return Failed(item, done);
+    return Failed(item, grant, done);
   }
 }
 
-void OnceRun::Failed(Item& item, const WorkerRun::Done& done) {
+void OnceRun::Failed(Item& item, WorkerRun::Grant& grant, const WorkerRun::Done& done) {
   OnceReport& report = item.report;
   report.error = ToText(done.outcome.error);
   if (done.result == TickResult::kError) {
     report.outcome = "error";
     report.exit_code = ExitCode(done.outcome.error);
-    return Record(item, &done.outcome.error);
+    return Record(item, grant, &done.outcome.error);
   }
   report.outcome =
       item.run.stopping() ? "skipped" : "fenced";  // told to stop, or the lease is gone
   report.exit_code = SUMMA_E_TRY_LATER;
 }
 
-void OnceRun::Record(Item& item, const Error* error) {
+void OnceRun::Record(Item& item, WorkerRun::Grant& grant, const Error* error) {
   const WorkerPlan& plan = item.run.plan();
   std::optional<Microseconds> next;
   if (!plan.continuous && error == nullptr) {
     next = JitteredInterval(plan.interval, plan.jitter, RandomFraction());
   }
   // Not recorded: the worker runs once more at its old due time.
-  item.run.recorder().Periodic(error, next);
+  const bool recorded = item.run.recorder().Periodic(error, next);
+  if (recorded && next) grant.KeepUntilDue(*next);
   if (plan.continuous) item.run.recorder().State("stopped");
 }
 

@@ -26,9 +26,9 @@ class OnceRun {
   bool Attempt(Item& item);
   void TickUntilIdle(Item& item, WorkerRun::Grant& grant);
   bool Retry(Item& item, const Error& error);
-  void Failed(Item& item, const WorkerRun::Done& done);
+  void Failed(Item& item, WorkerRun::Grant& grant, const WorkerRun::Done& done);
   void Skip(Item& item);
-  void Record(Item& item, const Error* error);
+  void Record(Item& item, WorkerRun::Grant& grant, const Error* error);
   Microseconds Remaining() const;
   void WaitForLease(Item& item);
 

@@ -28,8 +28,8 @@ struct WorkerPlan {
   Microseconds idle_poll{0};  // continuous: longest idle pause
   Microseconds lease_ttl{std::chrono::seconds(15)};
   bool run_missed_once = true;  // periodic, `missed: once`; false: skip
-  // Periodic: the lease row stays until just before the next due time, because Summa's own runner
-  // knows no due times (`schedules.share_with_node`). `run --once` never leaves it.
+  // Periodic: to Summa's own runner, which knows no due times, the lease looks taken until just
+  // before the next one (`schedules.share_with_node`).
   bool keep_lease_row = true;
   const summa_worker* worker = nullptr;
 };

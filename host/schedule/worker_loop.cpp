@@ -17,8 +17,8 @@ constexpr Microseconds kLookAgain = std::chrono::seconds(60);
 constexpr Microseconds kStandbyLook = std::chrono::seconds(30);
 // A lease that looked free was taken by somebody faster.
 constexpr Microseconds kOutrunPause = std::chrono::milliseconds(20);
-// A kept lease row ends this long before the next due time, so that it is not in the way then.
-constexpr Microseconds kKeepMargin = std::chrono::seconds(1);
+// A take-over from a dead host begins this long after the end of its lease, at most.
+constexpr Microseconds kTakeOver = std::chrono::seconds(1);
 constexpr Microseconds kNow{0};
 
 }  // namespace
@@ -93,7 +93,7 @@ Microseconds WorkerLoop::Periodic() {
   if (!grant) return kNow;
   // Somebody may have run it between the look and the lease.
   if (const Microseconds wait = UntilRun(); wait > kNow) {
-    KeepRow(*grant, wait);
+    grant->KeepUntilDue(wait);
     return NotDue(wait);
   }
   run_.board().Running();
@@ -125,7 +125,7 @@ Microseconds WorkerLoop::UntilRun() {
   const auto spread = std::chrono::duration_cast<Microseconds>(plan_.interval * plan_.jitter);
   // In time is what starts within the jitter, or as late as a take-over from a dead host takes.
   const DueRule rule{plan_.interval, plan_.run_missed_once,
-                     std::max(spread, plan_.lease_ttl + kKeepMargin)};
+                     std::max(spread, plan_.lease_ttl + kTakeOver)};
   return PauseUntilRun(run_.services().control->TimeUntilDue(plan_.id), rule);
 }
 
@@ -180,11 +180,7 @@ void WorkerLoop::RecordDue(WorkerRun::Grant& grant, Microseconds next_due_in) {
     if (give_up) return;
     rest = std::max(next_due_in - (clock.BootTime() - begin), Microseconds(1));
   }
-  KeepRow(grant, rest);
-}
-
-void WorkerLoop::KeepRow(WorkerRun::Grant& grant, Microseconds until_due) {
-  if (plan_.keep_lease_row && until_due > kKeepMargin) grant.KeepFor(until_due - kKeepMargin);
+  grant.KeepUntilDue(rest);
 }
 
 Microseconds WorkerLoop::AfterFence() {

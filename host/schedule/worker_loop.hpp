@@ -28,7 +28,6 @@ class WorkerLoop {
   Microseconds Finish(WorkerRun::Grant& grant, const WorkerRun::Done& done);
   Microseconds AfterFence();
   void Leave(const WorkerRun::Grant& grant);
-  void KeepRow(WorkerRun::Grant& grant, Microseconds until_due);
   void RecordDue(WorkerRun::Grant& grant, Microseconds next_due_in);
 
   WorkerRun& run_;

@@ -10,6 +10,10 @@
 namespace summa::host {
 namespace {
 
+// A kept lease row ends this long before the next due time, so that whoever comes first then can
+// have it.
+constexpr Microseconds kKeepMargin = std::chrono::seconds(1);
+
 // The service behind the scope of an abandoned worker may be gone, so it must not be destroyed; the
 // process is about to end.
 void KeepForEver(std::unique_ptr<SqlService::Scope> scope) {
@@ -58,6 +62,11 @@ WorkerRun::Grant::~Grant() {
   scope_.reset();  // its sessions are closed before anybody else can have the lease
   run_->services_.leases->Release(run_->plan_.id, keep_for_);
   run_->board_.LeaseGone();
+}
+
+void WorkerRun::Grant::KeepUntilDue(Microseconds until_due) {
+  if (!run_->plan_.keep_lease_row || until_due <= kKeepMargin) return;
+  keep_for_ = until_due - kKeepMargin;
 }
 
 bool WorkerRun::Grant::Good() const {

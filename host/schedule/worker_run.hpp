@@ -34,9 +34,9 @@ class WorkerRun {
     std::int64_t fence() const { return fence_; }
     SqlService::Scope* scope() const { return scope_.get(); }
     const summa_sql_v1* sql() const;
-    // Leave the row in the table that long after the run, so that Summa's own runner, which knows
-    // no due times, does not run the worker again at once.
-    void KeepFor(Microseconds time) { keep_for_ = time; }
+    // After the run: leave the row in the table almost until the next due time, when the plan says
+    // so. Summa's own runner, which knows no due times, would run the worker again at once.
+    void KeepUntilDue(Microseconds until_due);
 
    private:
     WorkerRun* run_;

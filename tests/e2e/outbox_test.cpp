@@ -219,6 +219,25 @@ TEST_F(Outbox, ARunningHostDeliversLiveTrafficAndHandsItsLeaseToTheNext) {
       2);
 }
 
+TEST_F(Outbox, OnceRightAfterAHostStoppedFindsItsPeriodicWorkersFree) {
+  UseFixture(ConstraintNames::kDrizzle, 20);
+  const TemporaryFile file("summa.yaml", Configuration());
+  const char* kept =
+      "SELECT count(*) FROM worker_lease WHERE worker_id = 'outbox-cleanup' AND lease_holder LIKE "
+      "'idle:%' AND lease_until > now()";
+  RunningHost host({"-c", file.Path()});
+  WaitUntil([&] { return Db(url_).Count(kept) == 1; }, seconds(30), "a run of the cleanup");
+  host.process().Signal(SIGTERM);
+  EXPECT_EQ(host.process().WaitOrKill(seconds(20)), 0) << host.process().Stderr();
+  const RunResult once =
+      SummaHost({"run", "--once", "--wait", "1ms", "-c", file.Path(), "--output", "json"});
+  EXPECT_EQ(once.exit_code, 0) << once.err;
+  EXPECT_EQ(once.out.find("\"skipped\""), std::string::npos) << once.out;
+  EXPECT_EQ(Db(url_).Count(kept), 1) << "still no business of Summa's own runner";
+  const RunResult list = SummaHost({"workers", "list", "-c", file.Path(), "--output", "json"});
+  EXPECT_EQ(list.out.find("idle:"), std::string::npos) << list.out;
+}
+
 TEST_F(Outbox, AKilledHostLosesNothingAndTheNextTakesOverWhenItsLeaseEnds) {
   UseFixture(ConstraintNames::kDrizzle, 50);
   const TemporaryFile file(

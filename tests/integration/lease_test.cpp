@@ -27,11 +27,11 @@ TEST_F(LeaseTest, HolderKeepsItsFenceWhileValidAndGetsANewOneAfterwards) {
   EXPECT_EQ(keeper->TryAcquire("w", seconds(15))->fence, 1);
   EXPECT_EQ(keeper->TryAcquire("w", seconds(15))->fence, 1);
   keeper->Release("w", seconds(60));
-  EXPECT_EQ(keeper->TryAcquire("w", seconds(15))->fence, 1) << "kept, still ours";
+  EXPECT_EQ(keeper->TryAcquire("w", seconds(15))->fence, 2) << "idle: anybody could have had it";
   Expire();
-  EXPECT_EQ(keeper->TryAcquire("w", seconds(15))->fence, 2) << "anybody could have had it";
+  EXPECT_EQ(keeper->TryAcquire("w", seconds(15))->fence, 3) << "anybody could have had it";
   db_->Execute("DELETE FROM worker_lease");
-  EXPECT_EQ(keeper->TryAcquire("w", seconds(15))->fence, 3) << "the count outlives the row";
+  EXPECT_EQ(keeper->TryAcquire("w", seconds(15))->fence, 4) << "the count outlives the row";
 }
 
 TEST_F(LeaseTest, ExcludesSummasOwnRunnersAndIsExcludedByThem) {
@@ -45,6 +45,72 @@ TEST_F(LeaseTest, ExcludesSummasOwnRunnersAndIsExcludedByThem) {
   EXPECT_EQ(keeper->TryAcquire("w", seconds(15))->fence, 2);
   keeper->Release("w", seconds(60));
   EXPECT_FALSE(SummaTakes("node")) << "kept until the next due time";
+}
+
+TEST_F(LeaseTest, AnIdleLeaseIsFreeForEveryHostOfOursAndTakenForSummasOwnRunners) {
+  const std::string long_name = "summa-host/" + std::string(89, 'a');
+  auto first = Keeper(long_name), second = Keeper("second");
+  ASSERT_TRUE(first->TryAcquire("w", seconds(15)));
+  first->Release("w", std::chrono::hours(6));
+  EXPECT_EQ(db_->Value("SELECT lease_holder FROM worker_lease"), "idle:" + long_name.substr(0, 95));
+  EXPECT_FALSE(SummaTakes("node"));
+  EXPECT_TRUE(second->WaitUntilFree("w", seconds(20), [] { return false; }));
+  EXPECT_EQ(second->Status("w").holder, "") << "nobody works";
+  const auto guard = second->TryAcquire("w", seconds(15));
+  ASSERT_TRUE(guard);
+  EXPECT_EQ(guard->fence, 2);
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM worker_lease WHERE lease_holder = 'second' AND "
+                       "lease_until < clock_timestamp() + interval '16 s'"),
+            1);
+  EXPECT_FALSE(first->TryAcquire("w", seconds(15)));
+  EXPECT_FALSE(SummaTakes("node"));
+  second->Release("w", seconds(60));
+  Expire();
+  EXPECT_TRUE(SummaTakes("node")) << "the next due time has come";
+}
+
+TEST_F(LeaseTest, StatusTellsUntilWhenOthersHoldALeaseAndForgetsOurOwn) {
+  FakeClock clock;
+  auto a = Keeper("a"), b = Keeper("b", clock);
+  ASSERT_TRUE(a->TryAcquire("w", seconds(15)));
+  EXPECT_TRUE(test::BecomesTrue([&] {
+    EXPECT_FALSE(b->WaitUntilFree("w", milliseconds(50), [] { return false; }));
+    return b->Status("w").holder == "a";
+  }));
+  const LeaseStatus seen = b->Status("w");
+  EXPECT_FALSE(seen.ours);
+  EXPECT_GT(seen.remaining, seconds(5));
+  EXPECT_LE(seen.remaining, seconds(15));
+  clock.Advance(seconds(16));
+  EXPECT_EQ(b->Status("w").holder, "") << "nobody looked again";
+  a->Release("w");
+  EXPECT_EQ(a->Status("w").holder, "");
+  EXPECT_EQ(a->Status("w").remaining, Microseconds(0));
+}
+
+TEST_F(LeaseTest, AStandbyTakesALeaseSoonAfterItWasLetGo) {
+  auto a = Keeper("a"), b = Keeper("b");
+  Microseconds quickest = seconds(60);
+  for (int round = 0; round < 5; ++round) {
+    ASSERT_TRUE(a->TryAcquire("w", seconds(15)));
+    std::atomic<bool> waits{false};
+    std::chrono::steady_clock::time_point taken;
+    std::thread standby([&] {
+      b->WaitUntilFree("w", seconds(60), [&] {
+        waits = b->Status("w").holder == "a";
+        return false;
+      });
+      EXPECT_TRUE(b->TryAcquire("w", seconds(15)));
+      taken = std::chrono::steady_clock::now();
+    });
+    EXPECT_TRUE(test::BecomesTrue([&] { return waits.load(); }));
+    const auto released = std::chrono::steady_clock::now();
+    a->Release("w");
+    standby.join();
+    quickest = std::min(quickest, std::chrono::duration_cast<Microseconds>(taken - released));
+    b->Release("w");
+  }
+  EXPECT_LT(quickest, milliseconds(150));
 }
 
 TEST_F(LeaseTest, RenewsAtAThirdAndStaysTrusted) {
@@ -75,7 +141,7 @@ TEST_F(LeaseTest, TrustEndsByTheLocalSpanWhateverTheClocksSay) {
   FakeClock clock;
   auto keeper = Keeper("a", clock);
   ASSERT_TRUE(keeper->TryAcquire("w", seconds(15)));
-  EXPECT_EQ(keeper->Status("w").remaining, Microseconds(seconds(14)));
+  EXPECT_EQ(keeper->Status("w").remaining, Microseconds(seconds(15)));
   clock.Advance(seconds(14) - milliseconds(1));
   EXPECT_TRUE(keeper->Trusted("w") || Lost() > 0);
   clock.Advance(seconds(20));
@@ -179,6 +245,7 @@ TEST_F(LeaseTest, ReleaseAllFreesEveryLeaseAtOnce) {
 
 TEST_F(LeaseTest, RefusesNamesThatDoNotFit) {
   EXPECT_THROW(Keeper(std::string(101, 'x')), Failure);
+  EXPECT_THROW(Keeper("idle:a"), Failure) << "everybody would take its leases";
   auto keeper = Keeper("a");
   EXPECT_THROW(keeper->TryAcquire(std::string(101, 'x'), seconds(15)), Failure);
 }

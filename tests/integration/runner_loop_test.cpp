@@ -147,10 +147,13 @@ TEST_F(RunnerTest, AStandbyTakesOverWhenTheHolderStopsCleanly) {
   b.runner().Start();
   Until([&] { return b.Report("handed").state == "standby"; }, "the second to stand by");
   Until([&] { return b.Report("handed").holder == "host-a"; }, "the holder to be known");
+  EXPECT_FALSE(b.Report("handed").lease_until.empty());
   EXPECT_EQ(b_ticks, 0);
   EXPECT_TRUE(a.runner().Stop(kDrain).empty());
   Until([&] { return b_ticks > 0; }, "the second host to work");
+  EXPECT_EQ(a.Report("handed").holder, "");
   EXPECT_EQ(b.Report("handed").state, "running");
+  Until([&] { return b.control().Workers().at(0).state == "running"; }, "the fleet to see it");
   EXPECT_TRUE(b.runner().Stop(kDrain).empty());
 }
 

@@ -117,6 +117,27 @@ TEST_F(RunnerTest, OnceTakesAForeignLeaseThatEndsWithinTheWait) {
   EXPECT_EQ(reports[0].outcome, "ok") << reports[0].error;
 }
 
+TEST_F(RunnerTest, OnceTakesTheIdleLeaseOfAPeriodicWorkerAtOnceAndKeepsSummasRunnersAway) {
+  LambdaWorker worker("daily", [](const Tick&) { return TickResult{}; });
+  const auto kept = [&] {
+    return db_->Count(
+        "SELECT count(*) FROM worker_lease WHERE lease_holder LIKE 'idle:%' AND "
+        "lease_until > now() + interval '17 hours'");
+  };
+  {
+    RunningHost host(settings_, "host-a", {worker.Periodic(kDay)});
+    host.runner().Start();
+    Until([&] { return host.Report("daily").state == "waiting" && kept() == 1; }, "the run");
+    EXPECT_EQ(host.Report("daily").holder, "");
+    EXPECT_TRUE(host.runner().Stop(kDrain).empty());
+  }
+  RunningHost command(settings_, "command", {worker.Periodic(kDay)});
+  const std::vector<OnceReport> reports = command.runner().RunOnce(milliseconds(0), Never);
+  EXPECT_EQ(reports[0].outcome, "ok") << reports[0].error;
+  EXPECT_EQ(kept(), 1);
+  EXPECT_EQ(db_->Count("SELECT fence FROM summa_host.worker_fence"), 2);
+}
+
 TEST_F(RunnerTest, OnceReportsAFencedRun) {
   LambdaWorker worker("fenced-once", [&](const Tick& tick) {
     WriteEffect(tick,
