@@ -57,7 +57,6 @@ HostSettings ReadHost(Value& value, const Environment& environment, Diagnostics&
   }
   host.name = value.String("host.name");
   host.listen = value.String("host.listen");
-  host.token_file = value.String("host.token_file");
   host.drain_timeout_microseconds = value.Integer("host.drain_timeout");
   const std::size_t colon = host.listen.rfind(':');
   if (colon == std::string::npos) return host;  // reported

@@ -34,7 +34,6 @@ struct HostSettings {
   std::string listen;          // as written: "127.0.0.1:9464"
   std::string listen_address;  // "127.0.0.1", "::1"
   int listen_port = 0;         // 0: any free port
-  std::string token_file;      // empty: none
   std::int64_t drain_timeout_microseconds = 0;
 };
 
@@ -63,12 +62,10 @@ struct WorkerSettings {
   bool enabled = true;
   bool lease = true;
   std::int64_t interval_microseconds = 0;   // periodic
-  std::optional<std::int64_t> at_seconds;   // periodic: seconds after midnight, UTC
   double jitter = 0;                        // periodic: 0.25 for 25%
   bool run_missed_once = true;              // periodic
   std::int64_t idle_poll_microseconds = 0;  // continuous
   std::int64_t lease_ttl_microseconds = 0;
-  std::int64_t max_run_microseconds = 0;  // 0: no limit
 };
 
 struct Configuration {

@@ -10,12 +10,10 @@
 namespace summa::host {
 namespace {
 
-constexpr std::int64_t kDayMicroseconds = 86'400'000'000;
-
 // Why this key means nothing for this worker; empty: it fits.
 std::string Misfit(const std::string& key, const WorkerDeclaration& worker) {
   const bool continuous = worker.kind == WorkerDeclaration::Kind::kContinuous;
-  const bool of_periodic = key == "interval" || key == "at" || key == "jitter" || key == "missed";
+  const bool of_periodic = key == "interval" || key == "jitter" || key == "missed";
   if (continuous && of_periodic) return "the worker is continuous: it runs all the time";
   if (!continuous && key == "idle_poll") return "the worker is periodic: it runs when it is due";
   if (!worker.lease && key == "lease_ttl") return "the worker takes no lease";
@@ -36,13 +34,6 @@ void FillDuration(Value& map, std::string_view key, std::int64_t microseconds) {
   value->from_default = true;
   value->text = std::to_string(microseconds);
   value->written = FormatDuration(microseconds);
-}
-
-// "03:00" or "03:00:30", already of that form.
-std::int64_t SecondsOfDay(const std::string& text) {
-  std::int64_t seconds = std::stoi(text.substr(0, 2)) * 3600 + std::stoi(text.substr(3, 2)) * 60;
-  if (text.size() > 5) seconds += std::stoi(text.substr(6, 2));
-  return seconds;
 }
 
 class ScheduleLoader {
@@ -94,14 +85,7 @@ class ScheduleLoader {
         Validate(WorkerSchema(declaration), given == nullptr ? nullptr : &rest, path, diagnostics_);
     FillDuration(value, "interval", declaration.interval_microseconds);
     FillDuration(value, "idle_poll", declaration.idle_poll_microseconds);
-    WorkerSettings worker = Read(plugin, declaration, value);
-    if (worker.at_seconds && worker.interval_microseconds % kDayMicroseconds != 0) {
-      Report("SH-0216", value.Find("at")->where, path + ".at",
-             "a time of day needs an interval of whole days; the interval is " +
-                 value.Find("interval")->written,
-             "Add interval: 1d, or remove at");
-    }
-    configuration_.workers.push_back(std::move(worker));
+    configuration_.workers.push_back(Read(plugin, declaration, value));
     if (section != nullptr) section->members.emplace_back(declaration.id, std::move(value));
   }
 
@@ -116,10 +100,7 @@ class ScheduleLoader {
     worker.interval_microseconds = value.Integer("interval");
     worker.idle_poll_microseconds = value.Integer("idle_poll");
     worker.lease_ttl_microseconds = value.Integer("lease_ttl");
-    worker.max_run_microseconds = value.Integer("max_run");
     worker.run_missed_once = value.String("missed", "once") == "once";
-    const std::string at = value.String("at");
-    if (!at.empty()) worker.at_seconds = SecondsOfDay(at);
     const std::string jitter = value.String("jitter", "0%");
     double percent = 0;
     std::from_chars(jitter.data(), jitter.data() + jitter.size() - 1, percent);

@@ -83,7 +83,6 @@ TEST(Configuration, DefaultsAreThoseOfTheContract) {
   EXPECT_EQ(c.host.listen, "127.0.0.1:9464");
   EXPECT_EQ(c.host.listen_address, "127.0.0.1");
   EXPECT_EQ(c.host.listen_port, 9464);
-  EXPECT_EQ(c.host.token_file, "");
   EXPECT_EQ(c.host.drain_timeout_microseconds, 10'000'000);
   EXPECT_EQ(c.log.level, "info");
   EXPECT_EQ(c.log.format, "text");
@@ -97,15 +96,14 @@ TEST(Configuration, DefaultsAreThoseOfTheContract) {
   EXPECT_EQ(cleanup.interval_microseconds, 21'600'000'000);
   EXPECT_DOUBLE_EQ(cleanup.jitter, 0.25);
   EXPECT_TRUE(cleanup.run_missed_once);
-  EXPECT_EQ(cleanup.max_run_microseconds, 0);
   EXPECT_EQ(cleanup.plugin, "outbox");
 }
 
 TEST(Configuration, ReadsSettingsOfPluginsAndWorkers) {
   const LoadResult result = Load(
       "plugins:\n  outbox: { use: { bus: bus-redis }, batch_size: 10 }\n  bus-redis:\n"
-      "schedules:\n  share_with_node: true\n  outbox-cleanup: { interval: 2d, at: \"03:00:30\", "
-      "jitter: 12.5%, lease_ttl: 500ms, max_run: 4h, missed: skip, enabled: false }\n");
+      "schedules:\n  share_with_node: true\n  outbox-cleanup: { interval: 2d, "
+      "jitter: 12.5%, lease_ttl: 500ms, missed: skip, enabled: false }\n");
   ASSERT_TRUE(result.ok()) << Problems(result);
   const Configuration& c = result.configuration;
   EXPECT_EQ(c.share_with_node, true);
@@ -116,9 +114,9 @@ TEST(Configuration, ReadsSettingsOfPluginsAndWorkers) {
   EXPECT_EQ(c.plugins[0].config.Integer("batch_size"), 10);
   EXPECT_EQ(c.plugins[0].config.Find("use"), nullptr);
   const WorkerSettings& cleanup = *c.FindWorker("outbox-cleanup");
-  EXPECT_EQ(cleanup.at_seconds, 3 * 3600 + 30);
+  EXPECT_EQ(cleanup.interval_microseconds, 172'800'000'000);
   EXPECT_DOUBLE_EQ(cleanup.jitter, 0.125);
-  EXPECT_EQ(cleanup.max_run_microseconds, 14'400'000'000);
+  EXPECT_EQ(cleanup.lease_ttl_microseconds, 500'000);
   EXPECT_FALSE(cleanup.run_missed_once);
   EXPECT_FALSE(cleanup.enabled);
 }
