@@ -2,10 +2,6 @@
 
 #include "tests/integration/database_support.hpp"
 
-// libpqxx 6 forgets the result of a statement during which its connection broke: once per loss.
-extern "C" const char* __lsan_default_suppressions();
-extern "C" const char* __lsan_default_suppressions() { return "leak:libpqxx-6"; }
-
 namespace summa::host {
 namespace {
 
@@ -130,6 +126,26 @@ TEST_F(ControlPlaneTest, RemembersRunsAndDueTimesByTheServersClock) {
   EXPECT_EQ(workers[0].last_success_at.back(), 'Z');
   EXPECT_EQ(workers[1].state, "standby");
   EXPECT_TRUE(workers[1].last_run_at.empty());
+}
+
+TEST_F(ControlPlaneTest, TellsWhatAGoodRunLeavesBehindByTheKindOfTheWorker) {
+  ControlPlane control(settings_);
+  control.RecordRun({"c", "p", "continuous", "h", true, "", {}});
+  control.RecordRun({"p", "p", "periodic", "h", true, "", seconds(100)});
+  EXPECT_EQ(control.Workers().at(0).state, "running");
+  EXPECT_EQ(control.Workers().at(1).state, "waiting");
+  control.RecordRun({"c", "p", "continuous", "h", false, "SH-0320 no", {}});
+  EXPECT_EQ(control.Workers().at(0).state, "error");
+}
+
+TEST_F(ControlPlaneTest, AnIdleLeaseHasNoHolder) {
+  ControlPlane control(settings_);
+  control.RecordState("w", "p", "periodic", "waiting", "h");
+  db_->Execute("INSERT INTO worker_lease VALUES ('w', 'idle:me', now() + interval '1 hour')");
+  const auto workers = control.Workers();
+  ASSERT_EQ(workers.size(), 1u);
+  EXPECT_EQ(workers[0].holder, "");
+  EXPECT_EQ(workers[0].lease_until, "");
 }
 
 TEST_F(ControlPlaneTest, OpensANewConnectionAfterItsOwnWasKilled) {
