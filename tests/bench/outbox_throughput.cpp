@@ -76,7 +76,8 @@ class Throughput {
   // Files are copied, nothing is rewritten: every turn finds the same pages, none of them in
   // shared_buffers, all of them in the memory of the system.
   std::string FreshCopy() {
-    postgres_.DropDatabase(kCopy);
+    if (copied_) postgres_.DropDatabase(kCopy);
+    copied_ = true;
     test::Db admin(postgres_.Url("postgres"));
     admin.Execute(std::string("CREATE DATABASE ") + kCopy + " TEMPLATE " + kTemplate +
                   " STRATEGY FILE_COPY");
@@ -220,6 +221,7 @@ class Throughput {
   std::vector<Message> messages_;
   std::vector<std::string> ids_;  // sorted
   std::size_t bytes_ = 0;
+  bool copied_ = false;  // there is a copy of an earlier turn
   std::size_t window_ = kWindows[0];
   Series add_, read_, mark_, read_and_mark_, product_, delivering_, host_cpu_;
 };
