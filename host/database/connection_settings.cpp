@@ -93,6 +93,8 @@ ConnectionParameters MakeConnectionParameters(const DatabaseSettings& settings, 
   option("lock_timeout", Milliseconds(settings.lock_timeout));
   option("idle_in_transaction_session_timeout", Milliseconds(settings.idle_in_transaction_timeout));
   option("default_transaction_read_only", read_only ? "on" : "off");
+  // A plan that was made for small tables is the wrong one when they have grown, and ledgers grow.
+  option("plan_cache_mode", "force_custom_plan");
   option("TimeZone", "UTC");
   option("DateStyle", "ISO");
   Set(parameters, "options", options);

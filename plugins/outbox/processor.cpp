@@ -102,10 +102,10 @@ std::vector<Row> Processor::Poll(Session& session) {
   for (const Row& row : rows) oldest = std::min(oldest, row.created_at_microseconds);
   low_ = oldest - kLateCommitMargin.count();
   full_poll_wanted_ = false;
+  ObservePending(session);
   const Microseconds finished = host_.BootTime();
   next_full_poll_ =
       finished + std::max(kFullPollInterval, kFullPollCostFactor * (finished - started));
-  ObservePending(session);
   return rows;
 }
 

@@ -9,17 +9,8 @@
 namespace summa::outbox {
 namespace {
 
-constexpr std::string_view kUuidCheck =
-    "AND kind.id ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'";
 constexpr std::string_view kInvalidText = "22P02";  // SQLSTATE of a cast that failed
 constexpr std::int64_t kMinusInfinity = INT64_MIN;  // PostgreSQL's -infinity in binary
-
-void Replace(std::string& text, std::string_view name, std::string_view value) {
-  for (std::size_t at = text.find(name); at != std::string::npos;
-       at = text.find(name, at + value.size())) {
-    text.replace(at, name.size(), value);
-  }
-}
 
 // Comments are for the reader of the file; in a statement of one line they would swallow its rest.
 std::string Statement(std::string_view sql) {
@@ -37,36 +28,26 @@ std::string Statement(std::string_view sql) {
   return text;
 }
 
-std::string Assemble(std::string_view sql, const Settings& settings, std::string_view uuid_check) {
-  std::string text = Statement(sql);
-  Replace(text, "{pending}", Statement(sql::pending));
-  Replace(text, "{event_position}", Statement(sql::event_position));
-  Replace(text, "{uuid_check}", uuid_check);
-  // With one stream for all topics the lane is the key alone, behind the stream's name.
-  Replace(text, "{lane}",
-          settings.route == "topic" ? "(topic || chr(31) || key)"
-                                    : "('" + settings.route + "' || chr(31) || key)");
-  Replace(text, "{limit}", std::to_string(settings.batch_size + 1));
-  return text;
+// The one stream of all topics, or NULL.
+Parameter Route(const Settings& settings) {
+  return settings.route == "topic" ? Parameter(nullptr) : Parameter(settings.route);
 }
 
-std::vector<Parameter> PendingParameters(std::optional<std::int64_t> created_from,
-                                         const Exclusions& exclusions, const Settings& settings) {
-  // With one stream, pausing it pauses everything: the processor does not poll then.
+// With one stream, pausing it pauses everything: the processor does not poll then.
+Parameter PausedTopics(const Exclusions& exclusions, const Settings& settings) {
   const std::vector<std::string> none;
-  return {Timestamp(created_from.value_or(kMinusInfinity)), TextArray(exclusions.lanes),
-          TextArray(settings.route == "topic" ? exclusions.streams : none)};
+  return TextArray(settings.route == "topic" ? exclusions.streams : none);
 }
 
-// Runs the cheap form, and the careful one when a payload held an id that is none.
+// Runs it without and, when a payload held an id that is none, with the full check of every id.
 template <typename Function>
-auto CheapOrCareful(const std::string& cheap, const std::string& careful, Function&& run) {
+auto CheapOrCareful(Function&& run) {
   try {
-    return run(cheap);
+    return run(false);
   } catch (const Error& error) {
     if (error.sqlstate() != kInvalidText) throw;
   }
-  return run(careful);
+  return run(true);
 }
 
 Row ReadRow(const Result& result, std::size_t row) {
@@ -90,14 +71,11 @@ void ReadPosition(const Result& result, std::size_t row, std::size_t column, Row
 
 OutboxTable::OutboxTable(Settings settings)
     : settings_(std::move(settings)),
-      poll_(MakeForms(sql::poll, settings_)),
-      backlog_(MakeForms(sql::backlog, settings_)),
-      fetch_page_("FETCH FORWARD " + std::to_string(settings_.batch_size) + " FROM summa_backlog") {
-}
-
-OutboxTable::Forms OutboxTable::MakeForms(std::string_view sql, const Settings& settings) {
-  return {Assemble(sql, settings, ""), Assemble(sql, settings, kUuidCheck)};
-}
+      poll_(Statement(sql::poll)),
+      backlog_(Statement(sql::backlog)),
+      fetch_(Statement(sql::fetch)),
+      mark_(Statement(sql::mark)),
+      next_page_("FETCH FORWARD " + std::to_string(settings_.batch_size) + " FROM summa_backlog") {}
 
 std::string OutboxTable::Snapshot(Session& session) const {
   return std::string(session.Exec("SELECT pg_current_snapshot()::text").At(0, 0).Text());
@@ -109,11 +87,11 @@ std::int64_t OutboxTable::Now(Session& session) const {
 
 std::vector<Row> OutboxTable::Poll(Session& session, std::optional<std::int64_t> created_from,
                                    const Exclusions& exclusions) const {
-  const std::vector<Parameter> parameters = PendingParameters(created_from, exclusions, settings_);
-  const auto read = [&](const std::string& statement) {
-    return session.Exec(statement, std::span<const Parameter>(parameters));
-  };
-  const Result result = CheapOrCareful(poll_.cheap, poll_.careful, read);
+  const Result result = CheapOrCareful([&](bool careful) {
+    return session.Exec(poll_, {Timestamp(created_from.value_or(kMinusInfinity)),
+                                TextArray(exclusions.lanes), PausedTopics(exclusions, settings_),
+                                Route(settings_), settings_.batch_size + 1, careful});
+  });
   std::vector<Row> rows;
   rows.reserve(result.rows());
   for (std::size_t i = 0; i < result.rows(); ++i) {
@@ -125,23 +103,24 @@ std::vector<Row> OutboxTable::Poll(Session& session, std::optional<std::int64_t>
 }
 
 void OutboxTable::OpenBacklog(Session& session, const Exclusions& exclusions) const {
-  const std::vector<Parameter> parameters = PendingParameters(std::nullopt, exclusions, settings_);
-  CheapOrCareful(backlog_.cheap, backlog_.careful, [&](const std::string& statement) {
-    DeclareBacklog(session, statement, parameters);
+  CheapOrCareful([&](bool careful) {
+    DeclareBacklog(session, {TextArray(exclusions.lanes), PausedTopics(exclusions, settings_),
+                             Route(settings_), careful});
     return 0;
   });
 }
 
-void OutboxTable::DeclareBacklog(Session& session, const std::string& statement,
-                                 std::span<const Parameter> parameters) const {
+void OutboxTable::DeclareBacklog(Session& session,
+                                 std::initializer_list<Parameter> parameters) const {
   session.Begin(SUMMA_SQL_READ_ONLY);
   try {
     // The list of a very large backlog takes its time, and it is made once.
     session.Exec("SET LOCAL statement_timeout = 0");
     session.Exec("SET LOCAL work_mem = '64MB'");
-    // Every row is looked up once: a cache of lookups only costs memory.
+    // Every row is looked up once: compiling costs more than it saves, a cache only memory.
+    session.Exec("SET LOCAL jit = off");
     session.Exec("SET LOCAL enable_memoize = off");
-    session.Exec(statement, parameters);
+    session.Exec(backlog_, parameters);
     session.Commit();  // the cursor is filled here
   } catch (const Error&) {
     session.Rollback();
@@ -150,13 +129,13 @@ void OutboxTable::DeclareBacklog(Session& session, const std::string& statement,
 }
 
 std::vector<Row> OutboxTable::NextPage(Session& session, std::size_t* fetched) const {
-  const Result page = session.Exec(fetch_page_);
+  const Result page = session.Exec(next_page_);
   *fetched = page.rows();
   if (page.rows() == 0) return {};
   std::vector<Uuid> ids;
   ids.reserve(page.rows());
   for (std::size_t i = 0; i < page.rows(); ++i) ids.push_back(page.At(i, 0).AsUuid());
-  const Result result = session.Exec(Statement(sql::fetch), {UuidArray(ids)});
+  const Result result = session.Exec(fetch_, {UuidArray(ids)});
   std::vector<Row> rows;
   rows.reserve(result.rows());
   // Both are in the order of the page: one walk brings them together.
@@ -172,7 +151,7 @@ std::vector<Row> OutboxTable::NextPage(Session& session, std::size_t* fetched) c
 void OutboxTable::CloseBacklog(Session& session) const { session.Exec("CLOSE summa_backlog"); }
 
 std::int64_t OutboxTable::Mark(Session& session, std::span<const Uuid> ids) const {
-  return session.Exec(Statement(sql::mark), {UuidArray(ids)}).affected_rows();
+  return session.Exec(mark_, {UuidArray(ids)}).affected_rows();
 }
 
 void OutboxTable::CountRetry(Session& session, const Uuid& id, const std::string& error) const {
@@ -231,8 +210,8 @@ Counts OutboxTable::Count(Session& session) const {
 Counts OutboxTable::CountPending(Session& session) const {
   const Result result = session.Exec(
       "SELECT count(*), extract(epoch FROM clock_timestamp() - min(created_at))::float8 FROM ("
-      "SELECT created_at FROM outbox WHERE status = 'pending' AND processed_at IS NULL "
-      "ORDER BY created_at LIMIT " +
+      "SELECT created_at FROM outbox WHERE status = 'pending' AND (processed_at IS NULL) IS "
+      "TRUE ORDER BY created_at LIMIT " +
       std::to_string(kCountLimit) + ") waiting");
   Counts counts;
   counts.pending = result.At(0, 0).Integer();

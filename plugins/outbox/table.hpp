@@ -74,17 +74,10 @@ class OutboxTable {
   static constexpr std::int64_t kCountLimit = 100'000;
 
  private:
-  Settings settings_;
-  // A statement that casts ids of payloads: without and with the full check of each id.
-  struct Forms {
-    std::string cheap, careful;
-  };
-  static Forms MakeForms(std::string_view sql, const Settings& settings);
-  void DeclareBacklog(Session& session, const std::string& statement,
-                      std::span<const Parameter> parameters) const;
+  void DeclareBacklog(Session& session, std::initializer_list<Parameter> parameters) const;
 
-  Forms poll_, backlog_;
-  std::string fetch_page_;
+  Settings settings_;
+  std::string poll_, backlog_, fetch_, mark_, next_page_;
 };
 
 }  // namespace summa::outbox

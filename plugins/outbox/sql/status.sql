@@ -1,7 +1,7 @@
 SELECT
-  (SELECT count(*) FROM outbox WHERE status = 'pending' AND processed_at IS NULL),
+  (SELECT count(*) FROM outbox WHERE status = 'pending' AND (processed_at IS NULL) IS TRUE),
   (SELECT extract(epoch FROM clock_timestamp() - min(created_at))::float8
-     FROM outbox WHERE status = 'pending' AND processed_at IS NULL),
+     FROM outbox WHERE status = 'pending' AND (processed_at IS NULL) IS TRUE),
   (SELECT count(*) FROM outbox WHERE status = 'processed'),
   (SELECT count(*) FROM outbox WHERE status = 'failed'),
   (SELECT count(*) FROM dead_letter_queue WHERE resolved_at IS NULL),
