@@ -41,6 +41,8 @@ TickResult Processor::Run(const Tick& tick) {
   sink_paused_until_ = Microseconds(0);
 
   Session session(tick.sql());
+  if (tick.new_lease()) table_.CheckPrivileges(session);
+  MarkConfirmed(session);
   FullPollDue(session, now);
   if (NothingNew(session)) return Result(0, false);
 
@@ -62,6 +64,18 @@ void Processor::Forget() {
   low_.reset();
   sink_paused_until_ = Microseconds(0);
   sink_faults_ = 0;
+  confirmed_.clear();
+}
+
+// What the bus has and the table does not know yet, because the transaction failed: marked before
+// anything is sent again, so that a failing database does not make the bus receive the same rows
+// without end.
+void Processor::MarkConfirmed(Session& session) {
+  if (confirmed_.empty()) return;
+  session.Begin();
+  table_.Mark(session, confirmed_);
+  session.Commit();
+  confirmed_.clear();
 }
 
 bool Processor::NothingNew(Session& session) {
@@ -154,15 +168,14 @@ std::int64_t Processor::Deliver(Session& session, const std::vector<Row>& rows, 
 }
 
 void Processor::Record(Session& session, const Delivery& delivery) {
-  std::vector<Uuid> ids;
-  ids.reserve(delivery.delivered.size());
-  for (const Row* row : delivery.delivered) ids.push_back(row->id);
+  confirmed_.clear();
+  for (const Row* row : delivery.delivered) confirmed_.push_back(row->id);
   // The order in which rows are locked, the same as everybody else's who goes by id.
-  std::sort(ids.begin(), ids.end());
+  std::sort(confirmed_.begin(), confirmed_.end());
   session.Begin();
   std::int64_t marked = 0;
-  if (!ids.empty()) {
-    marked = table_.Mark(session, ids);
+  if (!confirmed_.empty()) {
+    marked = table_.Mark(session, confirmed_);
     const Microseconds now = host_.BootTime();
     if (now - last_recorded_ >= kRecordInterval || last_recorded_ == Microseconds(0)) {
       table_.RecordDelivery(session);
@@ -177,9 +190,11 @@ void Processor::Record(Session& session, const Delivery& delivery) {
     }
   }
   session.Commit();
-  if (marked < static_cast<std::int64_t>(ids.size())) {
+  const auto confirmed = static_cast<std::int64_t>(confirmed_.size());
+  confirmed_.clear();
+  if (marked < confirmed) {
     host_.Warn("SH-0505", "rows that were just published had already been marked by somebody else",
-               {{"published", std::to_string(ids.size())}, {"marked", std::to_string(marked)}});
+               {{"published", std::to_string(confirmed)}, {"marked", std::to_string(marked)}});
   }
 }
 

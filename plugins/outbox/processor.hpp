@@ -49,6 +49,7 @@ class Processor final : public Worker {
   static constexpr Microseconds kRecordInterval = std::chrono::seconds(1);
 
   void Forget();  // what was learned under an earlier lease
+  void MarkConfirmed(Session& session);
   bool NothingNew(Session& session);
   void FullPollDue(Session& session, Microseconds now);
   std::vector<Row> Poll(Session& session);
@@ -82,6 +83,7 @@ class Processor final : public Worker {
   Microseconds sink_paused_until_{0};
   std::int64_t sink_faults_ = 0;  // in a row
   Microseconds last_recorded_{0};
+  std::vector<Uuid> confirmed_;  // by the bus, but not yet marked
 
   Metric delivered_metric_, retried_metric_, dead_metric_, pending_metric_, oldest_metric_;
   Metric blocked_metric_, publish_seconds_, end_to_end_seconds_, empty_polls_;

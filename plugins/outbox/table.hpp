@@ -57,6 +57,10 @@ class OutboxTable {
   std::vector<Row> NextPage(Session& session, std::size_t* fetched) const;
   void CloseBacklog(Session& session) const;
 
+  // Throws when the role may not write what a delivery writes: better before the first message than
+  // after.
+  void CheckPrivileges(Session& session) const;
+
   // Inside a transaction of the caller:
   std::int64_t Mark(Session& session,
                     std::span<const Uuid> ids) const;  // rows that were really open

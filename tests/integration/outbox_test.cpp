@@ -413,6 +413,49 @@ TEST_F(OutboxTest, RowsMarkedBySomebodyElseAreReported) {
   EXPECT_EQ(fake_->CountCode("SH-0505"), 1u);
 }
 
+TEST_F(OutboxTest, ARoleThatMayNotMarkSendsNothing) {
+  Insert("a");
+  db_->Execute("CREATE ROLE reader_" + database_ +
+               " LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public, summa_host TO reader_" +
+               database_ + "; GRANT USAGE ON SCHEMA summa_host TO reader_" + database_);
+  host::DatabaseSettings settings;
+  settings.url =
+      url_ + (url_.find('?') == std::string::npos ? "?" : "&") + "user=reader_" + database_;
+  host::SqlService reader({{"ledger", std::make_shared<host::SessionPool>(settings)}});
+  MakeProcessor();
+  testkit::FakeTick tick(reader.unleased(), SUMMA_TICK_NEW_LEASE);
+  for (int i = 0; i < 3; ++i) {
+    try {
+      processor_->Run(Tick(tick.abi()));
+      ADD_FAILURE() << "it was not refused";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.sqlstate(), "42501") << error.what();
+    }
+  }
+  EXPECT_TRUE(bus_.Stored().empty());
+}
+
+TEST_F(OutboxTest, WhatTheBusConfirmedIsMarkedAndNotSentAgainWhenTheDatabaseFailedInBetween) {
+  for (int i = 0; i < 5; ++i) Insert("account-" + std::to_string(i));
+  bool fail = true;
+  bus_.decide = [&](const summa_bus_message&) {
+    // The connection goes after the bus has the message and before it is marked.
+    if (fail)
+      Db(url_).Query(
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
+          "'outbox-test'");
+    fail = false;
+    return SUMMA_BUS_CONFIRMED;
+  };
+  MakeProcessor();
+  EXPECT_THROW(RunOnce(), Error);
+  tick_->SetFlags(0);
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM outbox WHERE processed_at IS NULL"), 5);
+  Drain();
+  EXPECT_EQ(bus_.Stored().size(), 5u) << "nothing was sent twice";
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM outbox WHERE processed_at IS NULL"), 0);
+}
+
 TEST_F(OutboxTest, CleanupDeletesWhatWasDeliveredLongEnoughAgoInBatches) {
   for (int i = 0; i < 3; ++i) Insert("a");
   const std::string kept = Insert("b");
