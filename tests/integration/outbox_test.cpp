@@ -413,6 +413,30 @@ TEST_F(OutboxTest, RowsMarkedBySomebodyElseAreReported) {
   EXPECT_EQ(fake_->CountCode("SH-0505"), 1u);
 }
 
+TEST_F(OutboxTest, DeliveryDoesNotWalkOverWhatWasDeliveredBefore) {
+  // No statistics are gathered and the table grows from nothing, so a plan chosen by guesses would
+  // show.
+  db_->Execute("ALTER TABLE outbox SET (autovacuum_enabled = off)");
+  MakeProcessor();
+  constexpr int kRounds = 60, kRowsPerRound = 50;
+  for (int round = 0; round < kRounds; ++round) {
+    db_->Execute(
+        "INSERT INTO outbox (topic, payload) SELECT 'ledger-account-credited', "
+        "jsonb_build_object('accountId', g % 10) FROM generate_series(1, " +
+        std::to_string(kRowsPerRound) + ") g");
+    Drain();
+  }
+  ASSERT_EQ(bus_.Stored().size(), static_cast<std::size_t>(kRounds * kRowsPerRound));
+  sql_.reset();  // its sessions end and hand in their statistics
+  const auto read = [&] {
+    return db_->Count(
+        "SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'outbox'");
+  };
+  test::WaitUntil([&] { return read() >= kRounds * kRowsPerRound; }, seconds(30), "statistics");
+  EXPECT_LT(read(), kRounds * kRowsPerRound * 20)
+      << "entries of the indexes read, about 6 a row are needed";
+}
+
 TEST_F(OutboxTest, ARoleThatMayNotMarkSendsNothing) {
   Insert("a");
   db_->Execute("CREATE ROLE reader_" + database_ +

@@ -105,10 +105,14 @@ LANGUAGE sql STABLE AS $function$
     -- A reversal has a record of its own, but its event belongs to the transaction it reverses.
     SELECT reversed.sequence_number, reversed.correlation_id
     FROM transaction_record reversal
-    JOIN ledger_event reversed
-      ON reversed.aggregate_type = 'transaction' AND reversed.aggregate_id = reversal.parent_id
-     AND reversed.event_type = 'TransactionReversed'
-     AND reversed.event_data ->> 'reversalId' = told.aggregate_id::text
+    CROSS JOIN LATERAL (
+      SELECT sequence_number, correlation_id
+      FROM ledger_event
+      WHERE aggregate_type = 'transaction' AND aggregate_id = reversal.parent_id
+        AND event_type = 'TransactionReversed'
+        AND event_data ->> 'reversalId' = told.aggregate_id::text
+      OFFSET 0  -- one look-up per reversal, never a join of all
+    ) reversed
     WHERE p_event_id IS NULL AND told.aggregate_type = 'transaction'
       AND reversal.id = told.aggregate_id
     LIMIT 1

@@ -2,7 +2,7 @@
 WITH failed AS (
   UPDATE outbox
   SET retry_count = retry_count + 1, status = 'failed', last_error = $2
-  WHERE id = $1 AND status = 'pending' AND processed_at IS NULL
+  WHERE id = $1 AND (status = 'pending' AND processed_at IS NULL) IS TRUE
   RETURNING id, topic, payload, retry_count
 )
 INSERT INTO dead_letter_queue (outbox_id, topic, payload, error_message, retry_count)

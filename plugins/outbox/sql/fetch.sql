@@ -4,5 +4,5 @@ SELECT o.id, o.topic, d.document::text, o.created_at, o.retry_count,
 FROM unnest($1) WITH ORDINALITY AS page (id, place)
 JOIN outbox o ON o.id = page.id
 CROSS JOIN LATERAL (SELECT summa_host.outbox_document(o.payload) AS document OFFSET 0) d
-WHERE o.status = 'pending' AND o.processed_at IS NULL
+WHERE (o.status = 'pending' AND o.processed_at IS NULL) IS TRUE
 ORDER BY page.place
