@@ -27,15 +27,14 @@ struct Sent {
 std::vector<Sent> recorded;
 const summa_sql_v1* forward = nullptr;
 
-bool IsPoll(std::string_view sql, const summa_sql_parameter* parameters, std::size_t count) {
-  return count == 3 && sql.starts_with("SELECT") && sql.find("FROM outbox") != sql.npos &&
-         sql.find("position") != sql.npos && parameters[0].type == kOidTimestamptz;
+bool IsPoll(std::string_view sql, std::size_t count) {
+  return count == 6 && sql.find("summa_host.outbox_poll") != sql.npos;
 }
 
 std::int32_t RecordingExec(summa_sql_session* session, summa_str sql,
                            const summa_sql_parameter* parameters, std::size_t count,
                            std::int32_t format, summa_sql_result** out, summa_error* error) {
-  if (IsPoll(FromAbi(sql), parameters, count)) {
+  if (IsPoll(FromAbi(sql), count)) {
     recorded.push_back(
         {std::string(FromAbi(sql)), detail::FromBigEndian<std::int64_t>(parameters[0].data)});
     // The statement is run again with no exclusions: it must have had none.
