@@ -3,12 +3,24 @@
 #include <algorithm>
 
 namespace summa::outbox {
+namespace {
+
+Outcome OutcomeOf(const Delivery& delivery) {
+  Outcome outcome;
+  outcome.confirmed.reserve(delivery.delivered.size());
+  for (const Row* row : delivery.delivered) outcome.confirmed.push_back(row->id);
+  for (const RowFault& fault : delivery.faults) outcome.faults.push_back({*fault.row, fault.error});
+  return outcome;
+}
+
+}  // namespace
 
 Processor::Processor(Host host, ProcessorSettings settings, BusClient bus)
     : host_(host),
       settings_(std::move(settings)),
       table_(settings_.outbox),
       publisher_(bus, settings_.outbox),
+      recorder_(host, table_, settings_.outbox.max_retries),
       backoff_(settings_.retry_base, settings_.retry_cap,
                [this] { return std::uniform_real_distribution<double>(0, 1)(random_); }) {
   const auto outcome = [&](std::string_view name) {
@@ -42,7 +54,7 @@ TickResult Processor::Run(const Tick& tick) {
 
   Session session(tick.sql());
   if (tick.new_lease()) table_.CheckPrivileges(session);
-  MarkConfirmed(session);
+  recorder_.MarkConfirmed(session);
   FullPollDue(session, now);
   if (NothingNew(session)) return Result(0, false);
 
@@ -64,18 +76,7 @@ void Processor::Forget() {
   low_.reset();
   sink_paused_until_ = Microseconds(0);
   sink_faults_ = 0;
-  confirmed_.clear();
-}
-
-// What the bus has and the table does not know yet, because the transaction failed: marked before
-// anything is sent again, so that a failing database does not make the bus receive the same rows
-// without end.
-void Processor::MarkConfirmed(Session& session) {
-  if (confirmed_.empty()) return;
-  session.Begin();
-  table_.Mark(session, confirmed_);
-  session.Commit();
-  confirmed_.clear();
+  recorder_.Forget();
 }
 
 bool Processor::NothingNew(Session& session) {
@@ -125,13 +126,20 @@ std::vector<Row> Processor::Poll(Session& session) {
 
 std::int64_t Processor::DrainBacklog(Session& session, const Tick& tick) {
   table_.OpenBacklog(session, Excluded());
+  recorder_.BeginBehind(tick.sql());
   std::int64_t delivered = 0;
-  // Lanes are not let go while the list is read: their earlier rows stand in front of it.
-  while (!tick.ShouldStop() && sink_paused_until_ == Microseconds(0)) {
-    std::size_t fetched = 0;
-    const std::vector<Row> page = table_.NextPage(session, &fetched);
-    if (fetched == 0) break;
-    delivered += Deliver(session, page, tick);
+  try {
+    // Lanes are not let go while the list is read: their earlier rows stand in front of it.
+    while (!tick.ShouldStop() && sink_paused_until_ == Microseconds(0)) {
+      std::size_t fetched = 0;
+      const std::vector<Row> page = table_.NextPage(session, &fetched);
+      if (fetched == 0) break;
+      delivered += Deliver(session, page, tick);
+    }
+    recorder_.EndBehind();
+  } catch (...) {
+    recorder_.Abandon();
+    throw;
   }
   table_.CloseBacklog(session);
   full_poll_wanted_ = true;
@@ -147,8 +155,11 @@ std::int64_t Processor::Deliver(Session& session, const std::vector<Row>& rows, 
     const Microseconds started = host_.BootTime();
     const Delivery delivery = publisher_.Publish(open, lanes_);
     publish_seconds_.Observe(static_cast<double>((host_.BootTime() - started).count()) / 1e6);
-    if (!delivery.delivered.empty() || !delivery.faults.empty()) Record(session, delivery);
-    AfterCommit(delivery);
+    // The lanes first: what comes next must not overtake a row that failed, written or not.
+    for (const RowFault& fault : delivery.faults) HoldFault(fault);
+    PauseStreams(delivery);
+    recorder_.Record(session, OutcomeOf(delivery));
+    Count(delivery);
     delivered += static_cast<std::int64_t>(delivery.delivered.size());
     if (!delivery.bus_error.empty()) {
       PauseSink(delivery.bus_error, delivery.bus_hint);
@@ -167,38 +178,7 @@ std::int64_t Processor::Deliver(Session& session, const std::vector<Row>& rows, 
   return delivered;
 }
 
-void Processor::Record(Session& session, const Delivery& delivery) {
-  confirmed_.clear();
-  for (const Row* row : delivery.delivered) confirmed_.push_back(row->id);
-  // The order in which rows are locked, the same as everybody else's who goes by id.
-  std::sort(confirmed_.begin(), confirmed_.end());
-  session.Begin();
-  std::int64_t marked = 0;
-  if (!confirmed_.empty()) {
-    marked = table_.Mark(session, confirmed_);
-    const Microseconds now = host_.BootTime();
-    if (now - last_recorded_ >= kRecordInterval || last_recorded_ == Microseconds(0)) {
-      table_.RecordDelivery(session);
-      last_recorded_ = now;
-    }
-  }
-  for (const RowFault& fault : delivery.faults) {
-    if (fault.row->retry_count + 1 >= settings_.outbox.max_retries) {
-      table_.DeadLetter(session, *fault.row, fault.error);
-    } else {
-      table_.CountRetry(session, fault.row->id, fault.error);
-    }
-  }
-  session.Commit();
-  const auto confirmed = static_cast<std::int64_t>(confirmed_.size());
-  confirmed_.clear();
-  if (marked < confirmed) {
-    host_.Warn("SH-0505", "rows that were just published had already been marked by somebody else",
-               {{"published", std::to_string(confirmed)}, {"marked", std::to_string(marked)}});
-  }
-}
-
-void Processor::AfterCommit(const Delivery& delivery) {
+void Processor::Count(const Delivery& delivery) {
   const std::int64_t server_now = host_.BootTime().count() + server_clock_offset_;
   for (const Row* row : delivery.delivered) {
     end_to_end_seconds_.Observe(
@@ -210,7 +190,9 @@ void Processor::AfterCommit(const Delivery& delivery) {
   counters_.delivered += count;
   counters_.pending = std::max<std::int64_t>(0, counters_.pending - count);
   if (count > 0) delivered_metric_.Add(static_cast<double>(count));
-  for (const RowFault& fault : delivery.faults) HoldFault(fault);
+}
+
+void Processor::PauseStreams(const Delivery& delivery) {
   for (const auto& [stream, error] : delivery.stream_faults) {
     const std::int64_t attempt = lanes_.StreamFaults(stream);
     lanes_.PauseStream(stream, host_.BootTime() + backoff_.Pause(attempt));

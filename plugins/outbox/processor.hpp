@@ -16,6 +16,7 @@
 
 #include "lanes.hpp"
 #include "publisher.hpp"
+#include "recorder.hpp"
 #include "table.hpp"
 
 namespace summa::outbox {
@@ -46,19 +47,17 @@ class Processor final : public Worker {
   // dead entries alive): then they may take 1 % of the time.
   static constexpr Microseconds kFullPollInterval = std::chrono::seconds(5);
   static constexpr int kFullPollCostFactor = 100;
-  static constexpr Microseconds kRecordInterval = std::chrono::seconds(1);
 
   void Forget();  // what was learned under an earlier lease
-  void MarkConfirmed(Session& session);
   bool NothingNew(Session& session);
   void FullPollDue(Session& session, Microseconds now);
   std::vector<Row> Poll(Session& session);
   std::int64_t DrainBacklog(Session& session, const Tick& tick);
   // Delivers rows in ledger order until each is delivered, held or paused; the number delivered.
   std::int64_t Deliver(Session& session, const std::vector<Row>& rows, const Tick& tick);
-  void Record(Session& session, const Delivery& delivery);
-  void AfterCommit(const Delivery& delivery);
+  void Count(const Delivery& delivery);
   void HoldFault(const RowFault& fault);
+  void PauseStreams(const Delivery& delivery);
   void PauseSink(const std::string& error, const std::string& hint);
   void ObservePending(Session& session);
   TickResult Result(std::int64_t items, bool backlog) const;
@@ -68,6 +67,7 @@ class Processor final : public Worker {
   ProcessorSettings settings_;
   OutboxTable table_;
   Publisher publisher_;
+  Recorder recorder_;
   Lanes lanes_;
   std::mt19937_64 random_{std::random_device{}()};
   Backoff backoff_;
@@ -82,8 +82,6 @@ class Processor final : public Worker {
   std::int64_t server_clock_offset_ = 0;  // server's clock minus boot time
   Microseconds sink_paused_until_{0};
   std::int64_t sink_faults_ = 0;  // in a row
-  Microseconds last_recorded_{0};
-  std::vector<Uuid> confirmed_;  // by the bus, but not yet marked
 
   Metric delivered_metric_, retried_metric_, dead_metric_, pending_metric_, oldest_metric_;
   Metric blocked_metric_, publish_seconds_, end_to_end_seconds_, empty_polls_;

@@ -10,7 +10,9 @@ FROM (
   CROSS JOIN LATERAL (SELECT summa_host.outbox_document(w.payload) AS document OFFSET 0) d
   CROSS JOIN LATERAL (SELECT summa_host.outbox_key(d.document, w.id) AS key OFFSET 0) k
   WHERE w.status = 'pending' AND (w.processed_at IS NULL) IS TRUE
-    AND COALESCE($3, w.topic) || chr(31) || k.key <> ALL ($1) AND w.topic <> ALL ($2)
+    -- With nothing to leave out the planner drops the whole condition, and with it the key of every row.
+    AND ($1 = '{}' OR COALESCE($3, w.topic) || chr(31) || k.key <> ALL ($1))
+    AND ($2 = '{}' OR w.topic <> ALL ($2))
 ) o
 LEFT JOIN LATERAL
   summa_host.outbox_event(o.event_id, o.topic, o.document, o.created_at, $4) e ON true

@@ -1,0 +1,67 @@
+// Writes into the ledger's database what became of rows: marks, attempts, dead letters, blocked
+// keys.
+//
+// What the bus confirmed is remembered until a commit has succeeded, and marked before anything is
+// sent again: a failing database so causes no duplicates under one lease. While a backlog is
+// drained the writing goes on behind the sending, one batch at most, on a session of its own.
+#pragma once
+
+#include <future>
+#include <optional>
+#include <string>
+#include <summa/host.hpp>
+#include <vector>
+
+#include "table.hpp"
+
+namespace summa::outbox {
+
+// What one publishing brought. Owns its data: it may be written while the next page is sent.
+struct Outcome {
+  struct Fault {
+    Row row;
+    std::string error;  // printable ASCII
+  };
+  std::vector<Uuid> confirmed;
+  std::vector<Fault> faults;
+};
+
+// One thread calls; the writing behind uses one more, which no function outlives unseen.
+class Recorder {
+ public:
+  Recorder(Host host, const OutboxTable& table, std::int64_t max_retries)
+      : host_(host), table_(table), max_retries_(max_retries) {}
+  ~Recorder() { Abandon(); }
+
+  // Another lease: what was confirmed under the earlier one is no longer ours to mark.
+  void Forget();
+  // Marks what is still unmarked from a transaction that failed. Before anything is sent.
+  void MarkConfirmed(Session& session);
+
+  void Record(Session& session, const Outcome& outcome);
+
+  // Between these two, Record() returns before it is done and throws what the one before threw.
+  void BeginBehind(const summa_sql_v1* sql);
+  void EndBehind();         // waits; throws what the last one threw
+  void Abandon() noexcept;  // the same after an exception: waits, throws nothing
+
+ private:
+  static constexpr std::chrono::seconds kDeliveryInterval{1};  // of last_delivered_at
+
+  std::int64_t Write(Session& session, const Outcome& outcome, bool record_delivery) const;
+  bool DeliveryDue();
+  void Settle();  // waits for the writing behind
+  void Compare(std::int64_t confirmed, std::int64_t marked) const;
+
+  Host host_;
+  const OutboxTable& table_;
+  std::int64_t max_retries_;
+  std::vector<Uuid> unmarked_;  // confirmed by the bus, no commit yet
+  std::optional<std::chrono::microseconds> last_delivery_;
+
+  std::optional<Session> behind_;
+  std::future<std::int64_t> writing_;  // rows really marked
+  std::size_t writing_count_ = 0;      // the first ones of unmarked_
+};
+
+}  // namespace summa::outbox
