@@ -1,5 +1,7 @@
 #include "host/config/configuration.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <stdexcept>
@@ -47,11 +49,17 @@ Value* FindMutable(Value& value, std::string_view first, std::string_view second
   return nullptr;
 }
 
+// Shells do not export HOSTNAME, and a fleet of hosts called "local" tells nobody anything.
+std::string MachineName() {
+  char name[256] = {};  // longer than the kernel's limit of 64
+  return gethostname(name, sizeof name - 1) == 0 && name[0] != '\0' ? name : "local";
+}
+
 HostSettings ReadHost(Value& value, const Environment& environment, Diagnostics& diagnostics) {
   HostSettings host;
   if (Value* name = FindMutable(value, "host", "name"); name != nullptr && name->null) {
-    const std::string local = environment("HOSTNAME").value_or("");
-    name->text = local.empty() ? "local" : local;
+    const std::string given = environment("HOSTNAME").value_or("");
+    name->text = given.empty() ? MachineName() : given;
     name->written = name->text;
     name->null = name->unusable;
   }

@@ -38,7 +38,7 @@ std::string FindConfigurationFile(const std::string& given, const Environment& e
   throw Failure("SH-0200",
                 "no configuration file found. Looked for: -c (not given), SUMMA_CONFIG (not set), "
                 "./summa.yaml, /etc/summa/summa.yaml",
-                "Name the file with -c, or write one with `summa-host config new`");
+                "Name the file with -c, or begin with a copy of config/summa.yaml");
 }
 
 LoadResult LoadConfigurationFile(const std::string& path, const Environment& environment,

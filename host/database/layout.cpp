@@ -48,9 +48,8 @@ Layout FindLayout(ControlTransaction& transaction, const std::string& schema) {
   }
   if (!absent.empty()) {
     throw SqlFailure(Error{"SH-0414", "the ledger's tables are missing: " + Join(absent),
-                           "Check database.ledger.url and database.ledger.schema; an empty "
-                           "database gets the plan's tables by `summa-host migrate "
-                           "--create-ledger plan`",
+                           "Check database.ledger.url and database.ledger.schema: they must name "
+                           "the database that Summa's own migrations have set up",
                            ""},
                      "");
   }

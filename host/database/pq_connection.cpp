@@ -33,13 +33,6 @@ int PollMilliseconds(const std::optional<PqConnection::TimePoint>& deadline) {
   return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
 }
 
-std::string Trimmed(const char* text) {
-  std::string out = text == nullptr ? "" : text;
-  while (!out.empty() && (out.back() == '\n' || out.back() == ' ')) out.pop_back();
-  std::replace(out.begin(), out.end(), '\n', ' ');
-  return out;
-}
-
 }  // namespace
 
 PqConnection::PqConnection(const ConnectionParameters& parameters, WakeUp& wake, OnWake on_wake,
@@ -61,7 +54,7 @@ PqConnection::PqConnection(const ConnectionParameters& parameters, WakeUp& wake,
   } catch (const SqlFailure& failure) {
     reason = failure.error().message;
   }
-  if (reason.empty() && PQstatus(raw()) != CONNECTION_OK) reason = Trimmed(PQerrorMessage(raw()));
+  if (reason.empty() && PQstatus(raw()) != CONNECTION_OK) reason = OneLine(PQerrorMessage(raw()));
   if (!reason.empty()) {
     throw SqlFailure(
         Error{"SH-0401", "no connection to PostgreSQL: " + WithoutPassword(reason, parameters),
@@ -186,7 +179,7 @@ PgResult PqConnection::Next(std::string_view sql) {
 SqlFailure PqConnection::Failed(const PGresult* result, std::string_view sql) {
   ServerReport report{Field(result, PG_DIAG_SQLSTATE), Field(result, PG_DIAG_MESSAGE_PRIMARY),
                       Field(result, PG_DIAG_MESSAGE_DETAIL)};
-  if (report.message.empty()) report.message = Trimmed(PQresultErrorMessage(result));
+  if (report.message.empty()) report.message = OneLine(PQresultErrorMessage(result));
   if (!broken() && !report.sqlstate.empty()) return MakeSqlFailure(report, sql, cancel_sent_);
   broken_ = true;
   std::string reason = report.message.empty() ? "no answer" : report.message;
@@ -198,12 +191,12 @@ SqlFailure PqConnection::Failed(const PGresult* result, std::string_view sql) {
 PgResult PqConnection::Finish(int sent, std::string_view sql) {
   if (sent == 0 && !broken()) {
     throw SqlFailure(Error{"SH-0405",
-                           "the statement could not be sent: " + Trimmed(PQerrorMessage(raw())) +
+                           "the statement could not be sent: " + OneLine(PQerrorMessage(raw())) +
                                " in: " + StatementStart(sql),
                            "", ""},
                      "");
   }
-  if (sent == 0) Break(Trimmed(PQerrorMessage(raw())), sql);
+  if (sent == 0) Break(OneLine(PQerrorMessage(raw())), sql);
   PgResult last, error;
   while (PgResult next = Next(sql)) {
     if (IsError(next.get())) {

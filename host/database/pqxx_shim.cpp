@@ -41,16 +41,6 @@ void ForbidReconnecting([[maybe_unused]] pqxx::connection& connection) {
 #endif
 }
 
-std::string OneLine(const char* what) {
-  std::string text = what;
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-  for (char& c : text) {
-    if (c == '\n') c = ' ';
-  }
-  const std::string prefix = "ERROR:  ";
-  return text.compare(0, prefix.size(), prefix) == 0 ? text.substr(prefix.size()) : text;
-}
-
 SqlFailure FromSqlstate(const char* sqlstate, const std::exception& error) {
   return MakeSqlFailure({sqlstate, OneLine(error.what()), ""}, "");
 }

@@ -43,6 +43,20 @@ Class Classify(const ServerReport& report, bool cancelled) {
 
 }  // namespace
 
+std::string OneLine(const char* text) {
+  constexpr std::string_view kPrefix = "ERROR:  ";
+  std::string_view rest = text == nullptr ? "" : text;
+  if (StartsWith(rest, kPrefix)) rest.remove_prefix(kPrefix.size());
+  std::string out;
+  for (const char c : rest) {
+    const bool blank = c == '\n' || c == '\t' || c == ' ';
+    if (blank && (out.empty() || out.back() == ' ')) continue;
+    out += blank ? ' ' : c;
+  }
+  if (!out.empty() && out.back() == ' ') out.pop_back();
+  return out;
+}
+
 std::string StatementStart(std::string_view sql) {
   std::string text;
   bool blank = false;

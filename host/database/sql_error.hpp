@@ -22,6 +22,9 @@ SqlFailure MakeSqlFailure(const ServerReport& report, std::string_view sql, bool
 // SH-0402: the connection is gone, and with it the open transaction.
 SqlFailure ConnectionLost(const std::string& reason, std::string_view sql);
 
+// A text of the server or of libpq in one line, without the word ERROR in front; null is empty.
+std::string OneLine(const char* text);
+
 // "SELECT id FROM outb...": the first 80 characters in one line, for messages.
 std::string StatementStart(std::string_view sql);
 

@@ -53,6 +53,8 @@ void WorkerBoard::LeaseTaken(std::int64_t fence) {
     const std::lock_guard lock(mutex_);
     report_.fence = fence;
   }
+  Log(LogLevel::kInfo, "", "lease taken",
+      {{"worker", report_.id}, {"plugin", report_.plugin}, {"fence", std::to_string(fence)}});
   metrics_.Lease(true, fence);
 }
 
