@@ -66,8 +66,8 @@ void WorkerBoard::Ticked(TickResult result, std::int64_t items, Microseconds dur
     const std::lock_guard lock(mutex_);
     ++report_.runs;
     report_.items += items;
-    report_.last_run_at = TimeText(now);
-    if (result == TickResult::kOk) report_.last_success_at = report_.last_run_at;
+    last_run_ = now;
+    if (result == TickResult::kOk) last_success_ = now;
   }
   metrics_.Run(Name(result), duration);
   if (result == TickResult::kOk) metrics_.Succeeded(now);
@@ -102,7 +102,11 @@ void WorkerBoard::Recovered() {
 
 WorkerReport WorkerBoard::Report() const {
   const std::lock_guard lock(mutex_);
-  return report_;
+  WorkerReport report = report_;
+  // Made only when somebody looks: an idle worker is called fifty times a second.
+  report.last_run_at = TimeText(last_run_);
+  report.last_success_at = TimeText(last_success_);
+  return report;
 }
 
 }  // namespace summa::host

@@ -41,6 +41,7 @@ class WorkerBoard {
   WorkerMetrics metrics_;
   mutable std::mutex mutex_;
   WorkerReport report_;
+  Microseconds last_run_{0}, last_success_{0};  // Unix time; 0: never
   std::string failing_code_;  // empty: not failing
 };
 
