@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -79,7 +80,9 @@ TEST(Configuration, DefaultsAreThoseOfTheContract) {
   EXPECT_EQ(c.database.pool, 8);
   EXPECT_EQ(c.database.layout, DatabaseSection::Layout::kAuto);
   EXPECT_FALSE(c.database.migrate_automatically);
-  EXPECT_EQ(c.host.name, "local");
+  char machine[256] = {};
+  ASSERT_EQ(gethostname(machine, sizeof machine - 1), 0);
+  EXPECT_EQ(c.host.name, machine);
   EXPECT_EQ(c.host.listen, "127.0.0.1:9464");
   EXPECT_EQ(c.host.listen_address, "127.0.0.1");
   EXPECT_EQ(c.host.listen_port, 9464);
