@@ -1,7 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
