@@ -42,7 +42,7 @@ class WorkerBoard {
   mutable std::mutex mutex_;
   WorkerReport report_;
   Microseconds last_run_{0}, last_success_{0};  // Unix time; 0: never
-  std::string failing_code_;  // empty: not failing
+  std::string failing_code_;                    // empty: not failing
 };
 
 }  // namespace summa::host
