@@ -92,7 +92,11 @@ WorkerRun::Done WorkerRun::Tick(const Grant& grant, std::uint32_t flags) {
   request.fence = grant.fence();
   request.sql = grant.sql();
   // The signal first: an abandoned worker was told to stop before, and the services may be gone.
-  request.should_stop = [&] { return stop_.requested() || !grant.Good(); };
+  // Once true it stays true: a renewal that comes late must not let half a page be overtaken by the
+  // next.
+  request.should_stop = [&, told = false]() mutable {
+    return told = told || stop_.requested() || !grant.Good();
+  };
   request.wait = [&](Microseconds time) {
     return stop_.WaitFor(time, [&] { return !grant.Good(); });
   };

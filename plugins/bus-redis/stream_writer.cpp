@@ -87,6 +87,10 @@ void StreamWriter::AssignStreams() {
   }
 }
 
+bool StreamWriter::Acceptable(const summa_bus_message& message, const Stream& stream) const {
+  return IsStreamName(stream.name) && message.payload.size <= options_.max_message_bytes;
+}
+
 // Refuses what will never be taken, before anything of it is sent.
 bool StreamWriter::CheckMessage(std::size_t index, Stream& stream) {
   const summa_bus_message& message = messages_[index];
@@ -113,7 +117,10 @@ std::size_t StreamWriter::FillWindow(std::size_t from) {
   std::size_t bytes = 0;
   for (std::size_t index = from; index < messages_.size(); ++index) {
     Stream& stream = streams_[stream_of_[index]];
-    if (stream.failed || !CheckMessage(index, stream)) continue;
+    if (stream.failed) continue;
+    // What stands before it in its stream must be in Redis, or have failed, before it is judged.
+    if (!stream.window.empty() && !Acceptable(messages_[index], stream)) return index;
+    if (!CheckMessage(index, stream)) continue;
     const std::size_t size = WireBytes(messages_[index]);
     const bool full = count == kMaximumWindowMessages || bytes + size > options_.max_pipeline_bytes;
     if (full && count > 0) return index;

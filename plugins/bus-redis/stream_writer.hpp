@@ -61,6 +61,7 @@ class StreamWriter {
   void ProbeTransactions();
   [[noreturn]] void RefuseTransactions(std::string_view reason);
   void AssignStreams();
+  bool Acceptable(const summa_bus_message& message, const Stream& stream) const;
   bool CheckMessage(std::size_t index, Stream& stream);
   std::size_t FillWindow(std::size_t from);
   void SendWindow();

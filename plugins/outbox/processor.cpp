@@ -44,19 +44,35 @@ Processor::Processor(Host host, ProcessorSettings settings, BusClient bus)
 }
 
 TickResult Processor::Run(const Tick& tick) {
-  if (tick.new_lease()) Forget();
+  try {
+    return Look(tick);
+  } catch (...) {
+    // How far it came is not known: the next tick looks at everything.
+    full_poll_wanted_ = true;
+    throw;
+  }
+}
+
+TickResult Processor::Look(const Tick& tick) {
+  // Not by new_lease(), which is said until a tick succeeded: what is confirmed under this fence
+  // must not be forgotten because marking it failed.
+  if (fence_ != tick.fence()) {
+    Forget();
+    fence_ = tick.fence();
+  }
   const Microseconds now = host_.BootTime();
   if (lanes_.Expire(now)) full_poll_wanted_ = true;
   const bool one_stream_paused =
       settings_.outbox.route != "topic" && lanes_.Paused(settings_.outbox.route);
-  if (sink_paused_until_ > now || one_stream_paused) return Result(0, false);
+  if (sink_paused_until_ > now || one_stream_paused) return Result(0, false, tick.once());
   sink_paused_until_ = Microseconds(0);
 
   Session session(tick.sql());
   if (tick.new_lease()) table_.CheckPrivileges(session);
   recorder_.MarkConfirmed(session);
   FullPollDue(session, now);
-  if (NothingNew(session)) return Result(0, false);
+  if (NothingNew(session)) return Result(0, false, tick.once());
+  idle_ = false;
 
   const std::vector<Row> rows = Poll(session);
   const bool backlog = static_cast<std::int64_t>(rows.size()) > settings_.outbox.batch_size;
@@ -65,7 +81,7 @@ TickResult Processor::Run(const Tick& tick) {
   idle_ = rows.empty();
   if (idle_) empty_polls_.Add();
   if (tick.once()) ObservePending(session);
-  return Result(delivered, !rows.empty());
+  return Result(delivered, !rows.empty(), tick.once());
 }
 
 void Processor::Forget() {
@@ -233,6 +249,7 @@ void Processor::HoldFault(const RowFault& fault) {
 
 void Processor::PauseSink(const std::string& error, const std::string& hint) {
   ++sink_faults_;
+  sink_error_ = error;
   sink_paused_until_ = host_.BootTime() + backoff_.Pause(sink_faults_);
   full_poll_wanted_ = true;
   if (sink_faults_ == 1) {
@@ -248,7 +265,7 @@ void Processor::ObservePending(Session& session) {
   oldest_metric_.Set(counts.oldest_pending_age_seconds.value_or(0));
 }
 
-TickResult Processor::Result(std::int64_t items, bool backlog) const {
+TickResult Processor::Result(std::int64_t items, bool backlog, bool once) const {
   TickResult result;
   result.items = items;
   const Microseconds now = host_.BootTime();
@@ -256,6 +273,17 @@ TickResult Processor::Result(std::int64_t items, bool backlog) const {
   if (sink_paused_until_ > now) due = sink_paused_until_;
   if (due) result.wait_hint = std::max(Microseconds(0), *due - now);
   result.backlog = backlog && sink_paused_until_ <= now;
+  if (!once) return result;
+  // A run that ends must not call it done while rows wait for a bus or stream that takes none.
+  if (sink_paused_until_ > now) {
+    throw Error(SUMMA_E_UNAVAILABLE, "SH-0501", "the bus cannot be reached: " + sink_error_,
+                "nothing is lost; start the bus and run it again");
+  }
+  if (const auto streams = lanes_.PausedStreams(); !streams.empty()) {
+    throw Error(SUMMA_E_UNAVAILABLE, "SH-0502", "stream " + streams.front() + " takes no messages",
+                "nothing is lost; repair the stream and run it again");
+  }
+  if (due) result.backlog = true;  // a row is tried again in a moment
   return result;
 }
 

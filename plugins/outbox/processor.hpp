@@ -48,6 +48,7 @@ class Processor final : public Worker {
   static constexpr Microseconds kFullPollInterval = std::chrono::seconds(5);
   static constexpr int kFullPollCostFactor = 100;
 
+  TickResult Look(const Tick& tick);
   void Forget();  // what was learned under an earlier lease
   bool NothingNew(Session& session);
   void FullPollDue(Session& session, Microseconds now);
@@ -60,7 +61,7 @@ class Processor final : public Worker {
   void PauseStreams(const Delivery& delivery);
   void PauseSink(const std::string& error, const std::string& hint);
   void ObservePending(Session& session);
-  TickResult Result(std::int64_t items, bool backlog) const;
+  TickResult Result(std::int64_t items, bool backlog, bool once) const;
   Exclusions Excluded() const;
 
   Host host_;
@@ -73,14 +74,16 @@ class Processor final : public Worker {
   Backoff backoff_;
   ProcessorCounters counters_;
 
-  std::string snapshot_;             // when it is unchanged, nothing was committed
-  std::string full_poll_snapshot_;   // the same, at the last poll without a bound
-  bool idle_ = false;                // the last poll found nothing
-  bool full_poll_wanted_ = true;     // a held lane was let go: its rows may be below the bound
-  std::optional<std::int64_t> low_;  // lower bound of created_at, microseconds since 2000
+  std::optional<std::int64_t> fence_;  // under which all below was learned
+  std::string snapshot_;               // when it is unchanged, nothing was committed
+  std::string full_poll_snapshot_;     // the same, at the last poll without a bound
+  bool idle_ = false;                  // the last poll found nothing
+  bool full_poll_wanted_ = true;       // a held lane was let go: its rows may be below the bound
+  std::optional<std::int64_t> low_;    // lower bound of created_at, microseconds since 2000
   Microseconds next_full_poll_{0};
   std::int64_t server_clock_offset_ = 0;  // server's clock minus boot time
   Microseconds sink_paused_until_{0};
+  std::string sink_error_;        // why it is paused
   std::int64_t sink_faults_ = 0;  // in a row
 
   Metric delivered_metric_, retried_metric_, dead_metric_, pending_metric_, oldest_metric_;

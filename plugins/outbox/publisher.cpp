@@ -23,20 +23,10 @@ struct Texts {
 
 Delivery Publisher::Publish(std::span<const Row* const> rows, const Lanes& lanes) const {
   Delivery delivery;
-  std::set<std::string> stopped;  // lanes with a fault in this call
   std::vector<const Row*> sent;
   for (const Row* row : rows) {
     const std::string& stream = settings_.StreamOf(row->topic);
-    const std::string lane = LaneName(stream, row->key);
-    if (lanes.Held(lane) || lanes.Paused(stream) || stopped.contains(lane)) continue;
-    if (row->payload.size() > bus_.max_message_bytes()) {
-      stopped.insert(lane);
-      delivery.faults.push_back({row, "payload of " + std::to_string(row->payload.size()) +
-                                          " bytes is above the bus's limit of " +
-                                          std::to_string(bus_.max_message_bytes()) + " bytes"});
-      continue;
-    }
-    sent.push_back(row);
+    if (!lanes.Held(LaneName(stream, row->key)) && !lanes.Paused(stream)) sent.push_back(row);
   }
   if (sent.empty()) return delivery;
 
@@ -55,6 +45,8 @@ Delivery Publisher::Publish(std::span<const Row* const> rows, const Lanes& lanes
                    row.position.value_or(SUMMA_BUS_NO_POSITION)};
   }
   std::vector<summa_bus_receipt> receipts(sent.size());
+  // A receipt that the bus did not fill must never count as a confirmation.
+  for (summa_bus_receipt& receipt : receipts) receipt.outcome = SUMMA_BUS_UNSENT;
   summa_error error = detail::EmptyError();
   if (!bus_.Publish(messages, receipts, &error)) {
     delivery.bus_error = Printable(error.message);

@@ -31,7 +31,6 @@ class Publisher {
   Publisher(BusClient bus, Settings settings) : bus_(bus), settings_(std::move(settings)) {}
 
   // Rows must be in ledger order. Rows of a held lane or paused stream are left alone (in no list).
-  // After a fault of a row, later rows of its lane in the same call are left alone too.
   Delivery Publish(std::span<const Row* const> rows, const Lanes& lanes) const;
 
  private:

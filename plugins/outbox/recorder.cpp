@@ -53,7 +53,14 @@ std::int64_t Recorder::Write(Session& session, const Outcome& outcome, bool reco
   return marked;
 }
 
-void Recorder::BeginBehind(const summa_sql_v1* sql) { behind_.emplace(sql); }
+void Recorder::BeginBehind(const summa_sql_v1* sql) {
+  try {
+    behind_.emplace(sql);
+  } catch (const Error& error) {
+    // A pool without a second session: the writing is done in front then, slower but done.
+    if (error.code() != "SH-0403") throw;
+  }
+}
 
 void Recorder::EndBehind() {
   Settle();

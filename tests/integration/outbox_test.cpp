@@ -473,17 +473,48 @@ TEST_F(OutboxTest, WhatTheBusConfirmedIsMarkedAndNotSentAgainWhenTheDatabaseFail
   };
   MakeProcessor();
   EXPECT_THROW(RunOnce(), Error);
-  tick_->SetFlags(0);
+  // The host says "new lease" until a tick has succeeded, so the flag still stands.
   EXPECT_EQ(db_->Count("SELECT count(*) FROM outbox WHERE processed_at IS NULL"), 5);
   Drain();
   EXPECT_EQ(bus_.Stored().size(), 5u) << "nothing was sent twice";
   EXPECT_EQ(db_->Count("SELECT count(*) FROM outbox WHERE processed_at IS NULL"), 0);
 }
 
+TEST_F(OutboxTest, ABacklogIsDeliveredWithASingleSessionToo) {
+  host::DatabaseSettings settings;
+  settings.url = url_;
+  settings.pool = 1;
+  host::SqlService one({{"ledger", std::make_shared<host::SessionPool>(settings)}});
+  settings_.outbox.batch_size = 5;
+  for (int i = 0; i < 20; ++i) Insert("account-" + std::to_string(i % 3));
+  MakeProcessor();
+  testkit::FakeTick tick(one.unleased(), SUMMA_TICK_NEW_LEASE);
+  processor_->Run(Tick(tick.abi()));
+  EXPECT_EQ(bus_.Stored().size(), 20u);
+  ExpectLedgerOrder();
+}
+
+TEST_F(OutboxTest, ARunThatEndsSaysThatTheBusIsAway) {
+  Insert("a");
+  bus_.away = true;
+  MakeProcessor();
+  tick_->SetFlags(SUMMA_TICK_ONCE | SUMMA_TICK_NEW_LEASE);
+  for (int i = 0; i < 2; ++i) {
+    try {
+      processor_->Run(Tick(tick_->abi()));
+      ADD_FAILURE() << "it called it done";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), "SH-0501");
+      EXPECT_EQ(error.status(), SUMMA_E_UNAVAILABLE);
+    }
+  }
+}
+
 TEST_F(OutboxTest, CleanupDeletesWhatWasDeliveredLongEnoughAgoInBatches) {
   for (int i = 0; i < 3; ++i) Insert("a");
   const std::string kept = Insert("b");
   const std::string lettered = Insert("c");
+  const std::string lost = Insert("d");
   db_->Execute(
       "UPDATE outbox SET status = 'processed', processed_at = now() - interval '49 hours'");
   db_->Change("UPDATE outbox SET processed_at = now() WHERE id = $1", {kept});
@@ -491,13 +522,16 @@ TEST_F(OutboxTest, CleanupDeletesWhatWasDeliveredLongEnoughAgoInBatches) {
       "INSERT INTO dead_letter_queue (outbox_id, topic, payload, error_message, retry_count) "
       "VALUES ($1, 't', '{}', 'e', 3)",
       {lettered});
+  // Summa's own processor marked it after a failure without sending it: never delivered.
+  db_->Change("UPDATE outbox SET retry_count = 1, last_error = 'publisher failed' WHERE id = $1",
+              {lost});
   Cleanup cleanup(settings_.outbox, std::chrono::hours(48));
   testkit::FakeTick tick(sql_->unleased());
   const TickResult result = cleanup.Run(Tick(tick.abi()));
   EXPECT_EQ(result.items, 3);
   EXPECT_TRUE(result.backlog);
   EXPECT_EQ(cleanup.Run(Tick(tick.abi())).items, 0);
-  EXPECT_EQ(db_->Count("SELECT count(*) FROM outbox"), 2);
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM outbox"), 3);
 }
 
 }  // namespace

@@ -114,18 +114,25 @@ TEST_F(PublisherTest, RoutesEverythingIntoOneStreamWhenAsked) {
   EXPECT_EQ(bus_.Stored().at(1).type, "ledger-hold-created");
 }
 
-TEST_F(PublisherTest, ARowAboveTheLimitHoldsBackOnlyTheLaterRowsOfItsKey) {
+TEST_F(PublisherTest, ARowAboveTheLimitIsAFaultAndWhatStandsBehindItIsUnsent) {
   bus_.max_message_bytes = 20;
-  table_.~BusTable();
-  new (&table_) summa::detail::BusTable(&bus_);
   std::vector<Row> rows = {MakeRow(1, "t", "a", 1), MakeRow(2, "t", "b", 2),
-                           MakeRow(3, "t", "a", 3)};
+                           MakeRow(3, "u", "a", 3)};
   rows[0].payload = std::string(21, 'x');
   const Delivery delivery = Publish(rows);
   ASSERT_EQ(delivery.faults.size(), 1u);
   EXPECT_EQ(delivery.faults[0].row, &rows[0]);
-  EXPECT_NE(delivery.faults[0].error.find("21 bytes"), std::string::npos);
-  EXPECT_EQ(SentKeys(), std::vector<std::string>{"b"});
+  ASSERT_EQ(delivery.unsent.size(), 1u);
+  EXPECT_EQ(delivery.unsent[0], &rows[1]);
+  EXPECT_EQ(SentKeys(), std::vector<std::string>{"a"});
+}
+
+TEST_F(PublisherTest, AReceiptThatTheBusDidNotFillIsNoConfirmation) {
+  bus_.decide = [](const summa_bus_message&) -> int { throw std::bad_alloc(); };
+  const Delivery delivery = Publish({MakeRow(1, "s", "a", 1), MakeRow(2, "t", "b", 2)});
+  EXPECT_TRUE(delivery.delivered.empty());
+  EXPECT_EQ(delivery.unsent.size(), 2u);
+  EXPECT_FALSE(delivery.bus_error.empty());
 }
 
 TEST_F(PublisherTest, AfterAFailureTheRestOfTheStreamIsUnsentAndOtherStreamsGoOn) {

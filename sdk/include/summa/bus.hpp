@@ -49,6 +49,7 @@ class BusTable {
     table_.max_message_bytes = bus->MaxMessageBytes();
     table_.publish = [](void* self, const summa_bus_message* messages, std::size_t count,
                         summa_bus_receipt* receipts, summa_error* error) -> std::int32_t {
+      for (std::size_t i = 0; i < count; ++i) receipts[i] = {SUMMA_BUS_UNSENT, ""};
       return Guard(error, [&] {
         static_cast<Bus*>(self)->Publish({messages, count}, {receipts, count});
         return SUMMA_OK;

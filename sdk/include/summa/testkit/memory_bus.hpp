@@ -29,7 +29,7 @@ class MemoryBus final : public Bus {
     std::set<std::string> failed_streams;
     for (std::size_t i = 0; i < messages.size(); ++i) {
       const summa_bus_message& message = messages[i];
-      receipts[i] = {};
+      receipts[i] = {SUMMA_BUS_UNSENT, ""};
       const std::string stream(FromAbi(message.stream));
       const int outcome = failed_streams.contains(stream) ? SUMMA_BUS_UNSENT : Outcome(message);
       receipts[i].outcome = outcome;
@@ -75,6 +75,7 @@ class MemoryBus final : public Bus {
  private:
   int Outcome(const summa_bus_message& message) const {
     if (away) return SUMMA_BUS_UNSENT;
+    if (message.payload.size > max_message_bytes) return SUMMA_BUS_REFUSED;
     return decide ? decide(message) : SUMMA_BUS_CONFIRMED;
   }
   mutable std::mutex mutex_;
