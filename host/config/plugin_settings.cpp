@@ -38,9 +38,8 @@ class PluginLoader {
       }
     }
     plugin.config = value;
-    std::erase_if(plugin.config.members, [](const auto& entry) {
-      return entry.first == "use" || entry.first == "enabled";
-    });
+    std::erase_if(plugin.config.members,
+                  [](const auto& entry) { return entry.name == "use" || entry.name == "enabled"; });
     if (!plugin.enabled) ForgiveMissing(before);
     section.members.emplace_back(member.name, std::move(value));
     configuration_.plugins.push_back(std::move(plugin));
@@ -144,9 +143,8 @@ Schema PluginSchema(const Manifest& manifest) {
   schema.nullable = false;
   schema.help = manifest.summary;
   std::erase_if(schema.keys,
-                [](const auto& entry) { return entry.first == "use" || entry.first == "enabled"; });
-  const std::vector<std::pair<std::string, Schema>>& common =
-      HostSchema().Find("plugins")->any_key->keys;
+                [](const auto& entry) { return entry.name == "use" || entry.name == "enabled"; });
+  const std::vector<Schema::Key>& common = HostSchema().Find("plugins")->any_key->keys;
   schema.keys.insert(schema.keys.begin(), common.begin(), common.end());
   return schema;
 }

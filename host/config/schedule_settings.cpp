@@ -140,7 +140,7 @@ Schema WorkerSchema(const WorkerDeclaration& worker) {
   Schema schema = *HostSchema().Find("schedules")->any_key;
   schema.help = worker.summary;
   std::erase_if(schema.keys,
-                [&](const auto& entry) { return !Misfit(entry.first, worker).empty(); });
+                [&](const auto& entry) { return !Misfit(entry.name, worker).empty(); });
   return schema;
 }
 

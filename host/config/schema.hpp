@@ -27,6 +27,7 @@
 namespace summa::host {
 
 struct Schema {
+  struct Key;
   enum class Type {
     kString,
     kInteger,
@@ -52,11 +53,19 @@ struct Schema {
   std::string replaced_by;  // deprecated in favour of this key
   bool deprecated = false;
   std::vector<std::string> examples;
-  std::vector<std::pair<std::string, Schema>> keys;  // map: the known members, in order
-  std::shared_ptr<Schema> any_key;                   // map: the schema of members with any name
-  std::shared_ptr<Schema> items;                     // list
+  std::vector<Key> keys;            // map: the known members, in order
+  std::shared_ptr<Schema> any_key;  // map: the schema of members with any name
+  std::shared_ptr<Schema> items;    // list
 
   const Schema* Find(std::string_view key) const;
+};
+
+// A struct of its own, not a pair: some compilers want a pair's parts complete too early.
+struct Schema::Key {
+  Key(std::string key_name, Schema key_schema)
+      : name(std::move(key_name)), schema(std::move(key_schema)) {}
+  std::string name;
+  Schema schema;
 };
 
 // Reads a schema from its YAML form (the value of `config:`: a map of key -> attributes).
@@ -64,6 +73,7 @@ Schema ReadSchema(const Node& keys, const std::string& path, Diagnostics& diagno
 
 // A validated value with defaults filled in.
 struct Value {
+  struct Member;
   Schema::Type type = Schema::Type::kMap;
   bool null = true;
   bool from_default = false;
@@ -73,13 +83,20 @@ struct Value {
   std::string text;     // normalised: durations in integer microseconds, sizes in bytes, true/false
   std::string written;  // as the operator wrote it (after interpolation), or the default's text
   std::vector<Value> items;
-  std::vector<std::pair<std::string, Value>> members;
+  std::vector<Member> members;
 
   const Value* Find(std::string_view dotted_path) const;
   std::string String(std::string_view dotted_path, std::string_view otherwise = {}) const;
   std::int64_t Integer(std::string_view dotted_path,
                        std::int64_t otherwise = 0) const;  // also durations (us), sizes
   bool Boolean(std::string_view dotted_path, bool otherwise = false) const;
+};
+
+struct Value::Member {
+  Member(std::string member_name, Value member_value)
+      : name(std::move(member_name)), value(std::move(member_value)) {}
+  std::string name;
+  Value value;
 };
 
 // Checks `node` (may be null: absent) and gives the value; every problem goes to `diagnostics`.

@@ -15,7 +15,7 @@ Value Scalar(Schema::Type type, const std::string& text) {
   return value;
 }
 
-Value Map(std::vector<std::pair<std::string, Value>> members) {
+Value Map(std::vector<Value::Member> members) {
   Value value;
   value.type = Schema::Type::kMap;
   value.null = false;
