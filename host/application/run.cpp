@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <summa/crash_point.hpp>
 #include <summa/json.hpp>
 
 #include "host/application/load.hpp"
@@ -42,9 +43,13 @@ class RunningHost {
     const Plan plan = PlanForWorkers();
     if (!options_.once) StartEndpoint();
     LoadPlugins(plan);
+    CrashPoint("host.loaded");
     if (!WaitForDatabase()) return End();
+    CrashPoint("host.database-ready");
     plugins_->Start();
+    CrashPoint("host.plugins-started");
     StartWorkers(plan);
+    CrashPoint("host.workers-started");
     SayWhatRuns();
     if (options_.once) return Once();
     SetState("running");
@@ -209,9 +214,11 @@ class RunningHost {
   // Workers stop first, then the endpoint (which still answers meanwhile), then the plugins.
   RunOutcome End() {
     SetState("draining");
+    CrashPoint("host.draining");
     RunOutcome outcome;
     std::vector<std::string> left;
     if (runner_) left = runner_->Stop(settings_.drain_timeout);
+    CrashPoint("host.drained");
     if (http_) http_->Stop();
     JsonWriter json;
     json.BeginObject().Key("notStopped").BeginArray();
@@ -228,6 +235,7 @@ class RunningHost {
     outcome.threads_left = !left.empty();
     // A plugin whose worker still runs must not be stopped below it.
     if (left.empty() && plugins_) plugins_->Stop();
+    CrashPoint("host.stopped");
     Log(LogLevel::kInfo, "", "host ended", {{"not_stopped", std::to_string(left.size())}});
     return outcome;
   }

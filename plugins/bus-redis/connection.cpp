@@ -140,6 +140,12 @@ void Connection::Append(std::span<const std::string_view> arguments) {
   ++unanswered_;
 }
 
+void Connection::Push() {
+  int done = 0;
+  if (redisBufferWrite(context_.get(), &done) != REDIS_OK) Lose(context_->errstr);
+  unsent_ = done == 0;
+}
+
 Reply Connection::Next(Deadline deadline) {
   for (;;) {
     void* reply = nullptr;
@@ -155,11 +161,7 @@ Reply Connection::Next(Deadline deadline) {
 // Moves bytes once, in whichever direction is possible. Reading goes on while we write: a server
 // whose replies nobody reads would stop reading, too.
 void Connection::WaitForSocket(Deadline deadline) {
-  if (unsent_) {
-    int done = 0;
-    if (redisBufferWrite(context_.get(), &done) != REDIS_OK) Lose(context_->errstr);
-    unsent_ = done == 0;
-  }
+  if (unsent_) Push();
   const auto events = static_cast<short>(unsent_ ? POLLIN | POLLOUT : POLLIN);
   std::array<pollfd, 2> sockets = {{{context_->fd, events, 0}, {options_.stop_fd, POLLIN, 0}}};
   const int ready = poll(sockets.data(), sockets.size(), PollTimeout(deadline));

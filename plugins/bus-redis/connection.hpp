@@ -56,6 +56,9 @@ class Connection {
 
   // Appends a command to the pipeline; binary safe. Ensure() first.
   void Append(std::span<const std::string_view> arguments);
+  // Gives the kernel what it takes of the pipeline now, without waiting: Redis begins while the
+  // rest is built.
+  void Push();
   // The next reply of the pipeline, in order. Sends what was appended.
   Reply Next(Deadline deadline);
   // One command, one reply; an error reply that speaks of the server is thrown, others are

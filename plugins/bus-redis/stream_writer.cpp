@@ -1,6 +1,7 @@
 #include "plugins/bus-redis/stream_writer.hpp"
 
 #include <array>
+#include <summa/crash_point.hpp>
 #include <unordered_map>
 
 #include "plugins/bus-redis/server_error.hpp"
@@ -134,8 +135,16 @@ std::size_t StreamWriter::FillWindow(std::size_t from) {
 
 void StreamWriter::SendWindow() {
   const Connection::Deadline deadline = connection_.CommandDeadline();
-  for (const std::size_t stream : window_) SendStream(streams_[stream]);
+  const std::size_t half = window_.size() / 2;
+  for (std::size_t i = 0; i < window_.size(); ++i) {
+    if (i == half && i > 0) {
+      connection_.Push();
+      CrashPoint("redis.sent");
+    }
+    SendStream(streams_[window_[i]]);
+  }
   for (const std::size_t stream : window_) ReadStream(streams_[stream], deadline);
+  CrashPoint("redis.answered");
 }
 
 void StreamWriter::SendStream(const Stream& stream) {

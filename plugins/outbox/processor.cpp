@@ -1,6 +1,7 @@
 #include "processor.hpp"
 
 #include <algorithm>
+#include <summa/crash_point.hpp>
 
 namespace summa::outbox {
 namespace {
@@ -75,6 +76,7 @@ TickResult Processor::Look(const Tick& tick) {
   idle_ = false;
 
   const std::vector<Row> rows = Poll(session);
+  if (!rows.empty()) CrashPoint("outbox.polled");
   const bool backlog = static_cast<std::int64_t>(rows.size()) > settings_.outbox.batch_size;
   const std::int64_t delivered =
       backlog ? DrainBacklog(session, tick) : Deliver(session, rows, tick);
@@ -169,7 +171,9 @@ std::int64_t Processor::Deliver(Session& session, const std::vector<Row>& rows, 
   std::int64_t delivered = 0;
   while (!open.empty() && !tick.ShouldStop()) {
     const Microseconds started = host_.BootTime();
+    CrashPoint("outbox.publish");
     const Delivery delivery = publisher_.Publish(open, lanes_);
+    CrashPoint("outbox.confirmed");
     publish_seconds_.Observe(static_cast<double>((host_.BootTime() - started).count()) / 1e6);
     // The lanes first: what comes next must not overtake a row that failed, written or not.
     for (const RowFault& fault : delivery.faults) HoldFault(fault);

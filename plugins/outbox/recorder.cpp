@@ -1,6 +1,7 @@
 #include "recorder.hpp"
 
 #include <algorithm>
+#include <summa/crash_point.hpp>
 
 namespace summa::outbox {
 
@@ -49,7 +50,9 @@ std::int64_t Recorder::Write(Session& session, const Outcome& outcome, bool reco
       table_.CountRetry(session, fault.row.id, fault.error);
     }
   }
+  CrashPoint("outbox.mark");
   session.Commit();
+  CrashPoint("outbox.marked");
   return marked;
 }
 
