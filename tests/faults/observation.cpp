@@ -92,6 +92,7 @@ void WatchFences(PostgresServer& server, const std::string& database, const std:
                  const std::vector<std::string>& tables) {
   server.RunSqlFile(database, SourceDir() + "/tests/faults/watch.sql");
   Db db(server.Url(database));
+  db.Execute("SET client_min_messages = warning");
   for (const std::string& table : tables) {
     db.Execute("DROP TRIGGER IF EXISTS note_write ON " + table +
                "; CREATE CONSTRAINT TRIGGER note_write AFTER INSERT OR UPDATE OR DELETE ON " +

@@ -1,0 +1,31 @@
+#include "tests/faults/scenario.hpp"
+#include "tests/services/db.hpp"
+
+namespace summa::test {
+
+Scenario OutboxToRedis() {
+  Scenario scenario;
+  scenario.name = "outbox_to_redis";
+  scenario.plugins = {"outbox", "bus-redis"};
+  // Small batches: what waits at the start is a backlog of several pages.
+  scenario.plugins_yaml = [](const World& world) {
+    return "{ bus-redis: { url: \"" + world.redis_url + "\", key_prefix: " + world.key_prefix +
+           " }, outbox: { use: { bus: bus-redis }, batch_size: 20, retry_cap: 200ms } }";
+  };
+  scenario.schedules_yaml =
+      "{ outbox-processor: { lease_ttl: 500ms, idle_poll: 20ms }, "
+      "outbox-cleanup: { lease_ttl: 500ms, interval: 1s } }";
+  scenario.worker = "outbox-processor";
+  scenario.guarded_tables = {"outbox", "summa_host.outbox_state"};
+  scenario.progress = [](const World& world) {
+    return Db(world.ledger_url).Count("SELECT count(*) FROM outbox WHERE status = 'processed'");
+  };
+  scenario.drained = [](const World& world) {
+    return Db(world.ledger_url).Count("SELECT count(*) FROM outbox WHERE status = 'pending'") == 0;
+  };
+  return scenario;
+}
+
+std::vector<Scenario> AllScenarios() { return {OutboxToRedis()}; }
+
+}  // namespace summa::test

@@ -1,0 +1,211 @@
+#include "tests/faults/round.hpp"
+
+#include <csignal>
+#include <fstream>
+#include <stdexcept>
+
+#include "tests/e2e/summa_host.hpp"
+#include "tests/faults/checker.hpp"
+#include "tests/fixture/ledger.hpp"
+#include "tests/services/db.hpp"
+#include "tests/services/wait_until.hpp"
+
+namespace summa::test {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr int kAccounts = 6;
+// Rows that wait when a round begins: several batches of a scenario.
+constexpr long long kWaitingTransactions = 50;
+constexpr AppenderOptions kTraffic{2, kAccounts, 80};
+// Traffic after the last fault, so that the last host has both old rows and new ones.
+constexpr long long kLaterTransactions = 10;
+constexpr long long kRecordedTransactions = 60;
+constexpr int kKilled = 128 + SIGKILL;
+// host.drain_timeout of the configuration below, and something to end in.
+constexpr seconds kEndPatience{20};
+
+void WriteFile(const std::string& path, const std::string& text) {
+  std::ofstream file(path);
+  file << text;
+  if (!file.flush()) throw std::runtime_error("cannot write " + path);
+}
+
+std::string HostConfiguration(const Scenario& scenario, const World& world, const Route& route,
+                              const std::string& host_name) {
+  World seen = world;
+  if (!route.redis_url.empty()) seen.redis_url = route.redis_url;
+  const std::string& ledger = route.ledger_url.empty() ? world.ledger_url : route.ledger_url;
+  return "database: { ledger: { url: \"" + ledger +
+         "\" }, migrate: auto }\nhost: { name: " + host_name +
+         ", listen: \"127.0.0.1:0\", drain_timeout: 10s }\nlog: { level: info }\n" +
+         "plugins: " + scenario.plugins_yaml(seen) + "\nschedules: " + scenario.schedules_yaml +
+         "\n";
+}
+
+}  // namespace
+
+FaultServers::FaultServers(PostgresOptions postgres_options, RedisOptions redis_options)
+    : postgres(std::move(postgres_options)), redis(std::move(redis_options)) {}
+
+const std::string& FaultServers::Template(const Scenario& scenario) {
+  std::string& name = templates[scenario.name];
+  if (!name.empty()) return name;
+  name = "template_" + scenario.name;
+  const std::string url = InstallLedger(postgres, name);
+  const World world{url, redis.Url(), "unused"};
+  const TemporaryFile file("summa.yaml", HostConfiguration(scenario, world, {}, "migrating"));
+  const RunResult migrated = SummaHost({"migrate", "-c", file.Path()});
+  if (migrated.exit_code != 0) throw std::runtime_error("migrate: " + migrated.err);
+  WatchFences(postgres, name, scenario.worker, scenario.guarded_tables);
+  Appender appender(url, {2, kAccounts, 0});
+  appender.Start();
+  WaitUntil([&] { return appender.Acknowledged() >= kWaitingTransactions; }, kPatience,
+            "the rows of the template");
+  appender.Stop();
+  return name;
+}
+
+FaultHost::FaultHost(const std::string& configuration, const std::string& name,
+                     std::map<std::string, std::string> environment)
+    : name_(name) {
+  const std::string path = directory_.Path() + "/summa.yaml";
+  WriteFile(path, configuration);
+  process_ = std::make_unique<Process>(std::vector<std::string>{SummaHostPath(), "run", "-c", path},
+                                       CleanEnvironment(std::move(environment)));
+}
+
+FaultHost::~FaultHost() = default;
+
+std::string FaultHost::Log() const { return "log of host " + name_ + ":\n" + process_->Stderr(); }
+
+Round::Round(FaultServers& servers, const Scenario& scenario)
+    : servers_(servers), scenario_(scenario) {
+  static int number = 0;
+  database_ = "round_" + std::to_string(++number);
+  const std::string& copied = servers.Template(scenario);
+  // A session of the template may still be on its way out.
+  WaitUntil(
+      [&] {
+        try {
+          world_.ledger_url = servers.postgres.CreateDatabase(database_, copied);
+          return true;
+        } catch (const DbError&) {
+          return false;
+        }
+      },
+      kPatience, "a copy of the template database");
+  world_.redis_url = servers.redis.Url();
+  world_.key_prefix = database_;
+  appender_ = std::make_unique<Appender>(world_.ledger_url, kTraffic);
+}
+
+Round::~Round() {
+  appender_.reset();
+  host_.reset();
+  try {
+    servers_.postgres.DropDatabase(database_);
+  } catch (const std::exception&) {
+    return;  // the server is down, and goes with the program
+  }
+}
+
+std::string Round::Configuration(const std::string& host_name) const {
+  return HostConfiguration(scenario_, world_, route_, host_name);
+}
+
+FaultHost& Round::StartHost(std::map<std::string, std::string> environment) {
+  const std::string name = "h" + std::to_string(++hosts_);
+  host_ = std::make_unique<FaultHost>(Configuration(name), name, std::move(environment));
+  return *host_;
+}
+
+void Round::StartTraffic() {
+  appender_->Start();
+  if (scenario_.more_traffic) scenario_.more_traffic(world_);
+}
+
+void Round::WaitForProgress(long long units) {
+  const long long before = scenario_.progress(world_);
+  WaitUntil(
+      [&] { return !host_->process().Running() || scenario_.progress(world_) >= before + units; },
+      kPatience, "work of host " + host_->name() + "; " + host_->Log());
+}
+
+std::vector<std::string> Round::KillAt(const CrashAt& at) {
+  FaultHost& host = StartHost({{"SUMMA_CRASH_AT", Text(at)}});
+  if (at.at_shutdown) {
+    WaitForProgress();
+    host.process().Signal(SIGTERM);
+  }
+  const auto code = host.process().Wait(kPatience);
+  if (code == kKilled) return {};
+  const std::string how = code ? "ended with " + std::to_string(*code) : "still runs";
+  return {"host " + host.name() + " was not killed at " + Text(at) + ": it " + how + "\n" +
+          host.Log()};
+}
+
+std::vector<std::string> Round::Finish() {
+  const long long acknowledged = appender_->Acknowledged();
+  if (!host_ || !host_->process().Running()) StartHost();
+  const auto begin = std::chrono::steady_clock::now();
+  WaitUntil([&] { return appender_->Acknowledged() >= acknowledged + kLaterTransactions; },
+            kPatience, "traffic after the fault: " + appender_->LastError());
+  appender_->Stop();
+  const bool drained = BecomesTrue([&] { return scenario_.drained(world_); }, kRecoveryLimit);
+  const auto recovery =
+      std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin);
+  std::vector<std::string> lines;
+  if (!drained) lines.push_back("I12: something still waits; " + host_->Log());
+  host_->process().Signal(SIGTERM);
+  const auto code = host_->process().Wait(kEndPatience);
+  if (code != 0) {
+    lines.push_back("the last host ended with " + std::to_string(code.value_or(-1)) + "; " +
+                    host_->Log());
+    host_->process().Signal(SIGKILL);
+  }
+  ObserveOptions options;
+  options.ledger_url = world_.ledger_url;
+  options.redis_url = world_.redis_url;
+  options.key_prefix = world_.key_prefix;
+  options.lease_ttl = kFaultLeaseTtl;
+  Observation seen = Observe(options, appender_->Ids());
+  seen.recovery = recovery;
+  seen.recovery_limit = kRecoveryLimit;
+  if (seen.writes.empty()) lines.emplace_back("no write of a host was seen by the fence watch");
+  for (const std::string& line : Violations(seen)) lines.push_back(line);
+  if (scenario_.check) {
+    for (const std::string& line : scenario_.check(world_)) lines.push_back(line);
+  }
+  return lines;
+}
+
+std::vector<std::string> RunKills(FaultServers& servers, const Scenario& scenario,
+                                  const std::vector<CrashAt>& kills) {
+  Round round(servers, scenario);
+  round.StartTraffic();
+  std::vector<std::string> lines;
+  for (const CrashAt& at : kills) {
+    for (std::string& line : round.KillAt(at)) lines.push_back(std::move(line));
+  }
+  for (std::string& line : round.Finish()) lines.push_back(std::move(line));
+  return lines;
+}
+
+Recording RecordRun(FaultServers& servers, const Scenario& scenario) {
+  const ServerDirectory directory;
+  const std::string path = directory.Path() + "/points";
+  Round round(servers, scenario);
+  round.StartTraffic();
+  round.StartHost({{"SUMMA_CRASH_RECORD", path}});
+  WaitUntil([&] { return round.appender().Acknowledged() >= kRecordedTransactions; }, kPatience,
+            "traffic of the recording run");
+  round.WaitForProgress();
+  const auto lines = round.Finish();
+  if (!lines.empty()) throw std::runtime_error("an undisturbed run: " + Report(lines));
+  return Recording(path);
+}
+
+}  // namespace summa::test

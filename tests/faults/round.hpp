@@ -1,0 +1,100 @@
+// One round of a scenario: a fresh ledger with traffic, hosts that come and go, then the proof.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/faults/appender.hpp"
+#include "tests/faults/crash_points.hpp"
+#include "tests/faults/scenario.hpp"
+#include "tests/services/postgres_server.hpp"
+#include "tests/services/process.hpp"
+#include "tests/services/redis_server.hpp"
+#include "tests/services/server_directory.hpp"
+
+namespace summa::test {
+
+// The lease time that scenarios should configure: the shortest that is allowed.
+inline constexpr std::chrono::milliseconds kFaultLeaseTtl{500};
+// From the start of an undisturbed host, or the end of a fault, to nothing waiting: the dead host's
+// lease, the host's own start, the work; and a machine that runs many other tests meanwhile.
+inline constexpr std::chrono::milliseconds kRecoveryLimit{20'000};
+
+// Shared by the rounds of a program. Main thread only.
+struct FaultServers {
+  FaultServers(PostgresOptions postgres_options, RedisOptions redis_options);
+  // A migrated ledger with accounts, undelivered rows and watched fences, to copy rounds from.
+  const std::string& Template(const Scenario& scenario);
+
+  PostgresServer postgres;
+  RedisServer redis;
+  std::map<std::string, std::string> templates;  // by scenario
+};
+
+// How the host of a round reaches the servers; the default is directly.
+struct Route {
+  std::string ledger_url, redis_url;
+};
+
+// A host that runs; killed with the object.
+class FaultHost {
+ public:
+  FaultHost(const std::string& configuration, const std::string& name,
+            std::map<std::string, std::string> environment);
+  ~FaultHost();
+  Process& process() { return *process_; }
+  const std::string& name() const { return name_; }
+  std::string Log() const;
+
+ private:
+  ServerDirectory directory_;
+  std::string name_;
+  std::unique_ptr<Process> process_;
+};
+
+class Round {
+ public:
+  Round(FaultServers& servers, const Scenario& scenario);
+  ~Round();
+  Round(const Round&) = delete;
+  Round& operator=(const Round&) = delete;
+
+  const World& world() const { return world_; }
+  Appender& appender() { return *appender_; }
+  void RouteHostsBy(Route route) { route_ = std::move(route); }
+
+  // Each host of a round has a name of its own. Traffic goes on meanwhile.
+  FaultHost& StartHost(std::map<std::string, std::string> environment = {});
+  void StartTraffic();
+  // Waits until the host under test has moved the scenario's progress. Throws when it does not.
+  void WaitForProgress(long long units = 1);
+
+  // Runs a host until it is killed there. A line when it ended otherwise.
+  std::vector<std::string> KillAt(const CrashAt& at);
+  // Ends traffic, lets the running host (or a new one) finish, stops it, and checks everything.
+  std::vector<std::string> Finish();
+
+ private:
+  std::string Configuration(const std::string& host_name) const;
+
+  FaultServers& servers_;
+  const Scenario& scenario_;
+  std::string database_;
+  World world_;
+  Route route_;
+  std::unique_ptr<Appender> appender_;
+  std::unique_ptr<FaultHost> host_;
+  int hosts_ = 0;
+};
+
+// Kill after kill with a restart each, then the proof.
+std::vector<std::string> RunKills(FaultServers& servers, const Scenario& scenario,
+                                  const std::vector<CrashAt>& kills);
+
+// An undisturbed run that notes every crash point. Throws when it does not end well.
+Recording RecordRun(FaultServers& servers, const Scenario& scenario);
+
+}  // namespace summa::test
