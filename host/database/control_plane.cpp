@@ -6,6 +6,7 @@
 #include "host/database/layout.hpp"
 #include "host/database/migrations.hpp"
 #include "host/database/pqxx_shim.hpp"
+#include "host/database/reconnect_gate.hpp"
 #include "host/lease/lease_statements.hpp"
 
 namespace summa::host {
@@ -66,23 +67,29 @@ struct ControlPlane::State {
   const DatabaseSettings settings;
   std::mutex mutex;
   std::unique_ptr<ControlConnection> connection;
+  ReconnectGate gate{kFirstReconnectPause, kLongestReconnectPause};
 
-  // Every use is one transaction that may be repeated: a connection that died while nobody used it
-  // is replaced once.
+  // Every use is one transaction that may be repeated: it reads, or it writes what does not depend
+  // on what it wrote before (upserts; a migration looks under a lock for the first missing step).
+  // So a connection that died while nobody used it is replaced once, and a COMMIT without an answer
+  // is simply done again.
   void Run(const std::function<void(ControlTransaction&)>& body) {
     const std::lock_guard lock(mutex);
     const bool fresh = connection == nullptr;
     try {
       RunOnce(body);
-    } catch (const SqlFailure&) {
-      if (fresh || connection != nullptr) throw;
+    } catch (const SqlFailure& failure) {
+      const bool in_doubt = failure.error().code == "SH-0404";
+      if (connection != nullptr || (fresh && !in_doubt)) throw;
       RunOnce(body);
     }
   }
 
  private:
   void RunOnce(const std::function<void(ControlTransaction&)>& body) {
-    if (!connection) connection = std::make_unique<ControlConnection>(settings);
+    if (!connection) {
+      connection = gate.Open([this] { return std::make_unique<ControlConnection>(settings); });
+    }
     try {
       connection->Run(body);
     } catch (...) {

@@ -101,7 +101,9 @@ class SessionPool {
  public:
   explicit SessionPool(DatabaseSettings settings);
   ~SessionPool();
-  // Waits up to `wait` for a free one, then SH-0403.
+  // Waits up to `wait` for a free one, then SH-0403. While no connection can be opened (SH-0401),
+  // one caller at a time tries, with growing pauses up to a second; the others wait for what comes
+  // of the next attempt.
   std::unique_ptr<Session> Take(Microseconds wait = std::chrono::seconds(5));
   void Give(std::unique_ptr<Session> session) noexcept;
   const DatabaseSettings& settings() const;

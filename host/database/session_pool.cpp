@@ -2,6 +2,7 @@
 #include <mutex>
 
 #include "host/database/pq_session.hpp"
+#include "host/database/reconnect_gate.hpp"
 
 namespace summa::host {
 namespace {
@@ -17,6 +18,8 @@ std::string Seconds(Microseconds span) {
 }  // namespace
 
 struct SessionPool::State {
+  using TimePoint = std::chrono::steady_clock::time_point;
+
   explicit State(DatabaseSettings given) : settings(std::move(given)) {}
 
   const DatabaseSettings settings;
@@ -24,6 +27,9 @@ struct SessionPool::State {
   std::condition_variable freed;
   std::vector<std::unique_ptr<PqSession>> idle;  // last used at the back
   int open = 0;                                  // idle, in use and being opened
+  ReconnectGate gate{kFirstReconnectPause, kLongestReconnectPause};
+  bool trying = false;         // somebody opens a connection
+  std::uint64_t failures = 0;  // attempts that failed
 
   std::unique_ptr<PqSession> TakeIdle(std::vector<std::unique_ptr<PqSession>>& dropped) {
     const auto oldest = std::chrono::steady_clock::now() - kMaxIdle;
@@ -40,6 +46,60 @@ struct SessionPool::State {
       --open;
     }
     return nullptr;
+  }
+
+  bool HasRoom() const { return open < settings.pool; }
+  // While the server is away only one caller tries, and not too often.
+  bool MayOpen() const {
+    const auto not_before = gate.not_before();
+    if (!HasRoom()) return false;
+    return !not_before || (!trying && *not_before <= std::chrono::steady_clock::now());
+  }
+  // Until there is a session (returned) or the caller may open one (nullptr).
+  std::unique_ptr<PqSession> WaitForTurn(std::unique_lock<std::mutex>& lock, TimePoint deadline,
+                                         std::vector<std::unique_ptr<PqSession>>& dropped) {
+    const std::uint64_t failures_before = failures;
+    for (;;) {
+      if (auto session = TakeIdle(dropped)) return session;
+      if (MayOpen()) return nullptr;
+      const bool away = HasRoom();  // else all are in use
+      const bool over = std::chrono::steady_clock::now() >= deadline;
+      if (away && (over || failures != failures_before)) throw SqlFailure(gate.last_failure());
+      if (over) return nullptr;
+      auto until = deadline;
+      if (away && !trying) until = std::min(deadline, *gate.not_before());
+      freed.wait_until(lock, until);
+    }
+  }
+
+  std::unique_ptr<PqSession> Open() {
+    std::unique_ptr<PqSession> session;
+    std::optional<SqlFailure> failure;
+    try {
+      session = std::make_unique<PqSession>(settings);
+    } catch (const SqlFailure& failed) {
+      failure.emplace(failed);
+    } catch (...) {
+      Opened(nullptr);
+      throw;
+    }
+    Opened(failure ? &*failure : nullptr);
+    if (failure) throw SqlFailure(*failure);
+    return session;
+  }
+  void Opened(const SqlFailure* failure) {
+    {
+      const std::lock_guard lock(mutex);
+      trying = false;
+      if (failure != nullptr) {
+        gate.Failed(*failure);
+        ++failures;
+        --open;
+      } else {
+        gate.Opened();
+      }
+    }
+    freed.notify_all();
   }
 
   void Closed() noexcept {
@@ -62,30 +122,22 @@ std::unique_ptr<Session> SessionPool::Take(Microseconds wait) {
   std::vector<std::unique_ptr<PqSession>> dropped;  // closed outside the lock
   {
     std::unique_lock lock(state_->mutex);
-    for (;;) {
-      if (auto session = state_->TakeIdle(dropped)) return session;
-      if (state_->open < state_->settings.pool) break;
-      if (state_->freed.wait_until(lock, deadline) == std::cv_status::timeout &&
-          state_->idle.empty() && state_->open >= state_->settings.pool) {
-        throw SqlFailure(
-            Error{"SH-0403",
-                  "all " + std::to_string(state_->settings.pool) +
-                      " database sessions of this host are in use, none became free in " +
-                      Seconds(wait),
-                  "Raise the pool of the database in the configuration (and max_connections of "
-                  "the server), or look for a worker that does not give its session back",
-                  ""},
-            "");
-      }
+    if (auto session = state_->WaitForTurn(lock, deadline, dropped)) return session;
+    if (!state_->HasRoom()) {
+      throw SqlFailure(
+          Error{"SH-0403",
+                "all " + std::to_string(state_->settings.pool) +
+                    " database sessions of this host are in use, none became free in " +
+                    Seconds(wait),
+                "Raise the pool of the database in the configuration (and max_connections of "
+                "the server), or look for a worker that does not give its session back",
+                ""},
+          "");
     }
     ++state_->open;
+    state_->trying = true;
   }
-  try {
-    return std::make_unique<PqSession>(state_->settings);
-  } catch (...) {
-    state_->Closed();
-    throw;
-  }
+  return state_->Open();
 }
 
 void SessionPool::Give(std::unique_ptr<Session> session) noexcept {

@@ -82,8 +82,9 @@ TextRows LeaseKeeper::State::AskForCaller(const std::string& sql,
   const bool reused = caller_connection_ != nullptr;
   for (bool again = reused;; again = false) {
     if (!caller_connection_) {
-      caller_connection_ =
-          std::make_unique<DeadlineConnection>(caller_settings_, stop_signal_, deadline);
+      caller_connection_ = caller_gate_.Open([&] {
+        return std::make_unique<DeadlineConnection>(caller_settings_, stop_signal_, deadline);
+      });
     }
     try {
       return caller_connection_->Query(sql, parameters, deadline);

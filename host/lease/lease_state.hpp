@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "host/database/deadline_connection.hpp"
+#include "host/database/reconnect_gate.hpp"
 #include "host/lease/lease_keeper.hpp"
 #include "host/lease/lease_statements.hpp"
 
@@ -85,8 +86,11 @@ struct LeaseKeeper::State {
   std::mutex acquire_mutex_;
   std::unique_ptr<DeadlineConnection> caller_connection_;  // under acquire_mutex_
   std::unique_ptr<DeadlineConnection> thread_connection_;  // the thread's own
-  std::condition_variable work_;                           // for the thread
-  std::condition_variable news_;                           // for callers
+  ReconnectGate caller_gate_{kFirstReconnectPause, kLongestReconnectPause};
+  // Shorter: a lease hangs on it.
+  ReconnectGate thread_gate_{std::chrono::milliseconds(20), std::chrono::milliseconds(250)};
+  std::condition_variable work_;  // for the thread
+  std::condition_variable news_;  // for callers
   std::uint64_t serials_ = 0, looks_ = 0;
   bool stopping_ = false;
   std::thread thread_;  // last: it uses all of the above

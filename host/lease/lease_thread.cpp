@@ -81,8 +81,9 @@ TextRows LeaseKeeper::State::AskForThread(const std::string& sql,
   const auto deadline = std::chrono::steady_clock::now() + patience;
   if (thread_connection_ && !thread_connection_->usable()) thread_connection_.reset();
   if (!thread_connection_) {
-    thread_connection_ =
-        std::make_unique<DeadlineConnection>(thread_settings_, stop_signal_, deadline);
+    thread_connection_ = thread_gate_.Open([&] {
+      return std::make_unique<DeadlineConnection>(thread_settings_, stop_signal_, deadline);
+    });
   }
   try {
     return thread_connection_->Query(sql, parameters, deadline);

@@ -2,12 +2,18 @@
 
 #include <algorithm>
 #include <limits>
+#include <random>
 
 namespace summa::host {
 namespace {
 // A pause of nothing would be a busy loop against a server that is down.
 constexpr Microseconds kShortest = std::chrono::milliseconds(1);
 }  // namespace
+
+double RandomFraction() {
+  thread_local std::mt19937_64 generator(std::random_device{}());
+  return std::uniform_real_distribution<double>(0.0, 1.0)(generator);
+}
 
 Microseconds Backoff::Next(double random) {
   Microseconds ceiling = first_;

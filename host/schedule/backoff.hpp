@@ -6,6 +6,9 @@
 
 namespace summa::host {
 
+// Uniform in [0, 1); seeded from the system once per thread. Thread-safe.
+double RandomFraction();
+
 class Backoff {
  public:
   // first: ceiling of the first pause; cap: ceiling of all.

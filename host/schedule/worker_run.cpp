@@ -1,7 +1,6 @@
 #include "host/schedule/worker_run.hpp"
 
 #include <mutex>
-#include <random>
 #include <vector>
 
 #include "host/observe/log.hpp"
@@ -24,11 +23,6 @@ void KeepForEver(std::unique_ptr<SqlService::Scope> scope) {
 }
 
 }  // namespace
-
-double RandomFraction() {
-  thread_local std::mt19937_64 generator(std::random_device{}());
-  return std::uniform_real_distribution<double>(0.0, 1.0)(generator);
-}
 
 WorkerRun::WorkerRun(WorkerPlan plan, const RunnerServices& services,
                      std::function<bool()> stop_poll)

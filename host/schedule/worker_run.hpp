@@ -89,7 +89,4 @@ class WorkerRun {
   std::optional<std::int64_t> known_fence_;
 };
 
-// Uniform in [0, 1), for pauses. Thread-safe.
-double RandomFraction();
-
 }  // namespace summa::host

@@ -1,3 +1,9 @@
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <iostream>
 #include <thread>
 
 #include "tests/integration/database_support.hpp"
@@ -108,6 +114,111 @@ TEST_F(PoolTest, FailedConnectionsDoNotUseUpThePool) {
   for (int i = 0; i < 5; ++i) {
     EXPECT_EQ(CatchSql([&] { pool.Take(milliseconds(10)); }).error().code, "SH-0401");
   }
+}
+
+// Stands in for a server that is down and counts who knocks.
+class Doorkeeper {
+ public:
+  explicit Doorkeeper(int port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const int on = 1;
+    setsockopt(socket_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+        listen(socket_, 128) != 0) {
+      throw std::runtime_error("cannot listen on the port of the server");
+    }
+    thread_ = std::thread([this] {
+      while (!stop_) {
+        pollfd look{socket_, POLLIN, 0};
+        if (poll(&look, 1, 20) != 1) continue;
+        const int client = accept(socket_, nullptr, nullptr);
+        if (client < 0) continue;
+        ++knocks_;
+        close(client);
+      }
+    });
+  }
+  ~Doorkeeper() {
+    stop_ = true;
+    thread_.join();
+    close(socket_);
+  }
+  int knocks() const { return knocks_; }
+
+ private:
+  int socket_;
+  std::atomic<bool> stop_{false};
+  std::atomic<int> knocks_{0};
+  std::thread thread_;
+};
+
+TEST(PoolOutageTest, ManyThreadsKnockSeldomAndFindTheServerSoonAfterItsReturn) {
+  using Clock = std::chrono::steady_clock;
+  test::PostgresOptions options;
+  options.tcp = true;
+  test::PostgresServer server(options);
+  DatabaseSettings settings;
+  // One connection per attempt: without asking for encryption first.
+  settings.url = server.TcpUrl("postgres") + "?sslmode=disable&gssencmode=disable";
+  settings.pool = 8;
+  SessionPool pool(settings);
+  server.StopFast();
+
+  constexpr int kThreads = 16;
+  std::atomic<bool> stop{false};
+  std::atomic<int> failures{0};
+  std::atomic<Clock::rep> found_at{0};
+  std::vector<std::thread> threads;
+  threads.reserve(kThreads);
+  auto doorkeeper = std::make_unique<Doorkeeper>(server.Port());
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      while (!stop) {
+        try {
+          pool.Give(pool.Take());
+          Clock::rep never = 0;
+          found_at.compare_exchange_strong(never, Clock::now().time_since_epoch().count());
+          return;
+        } catch (const SqlFailure& failure) {
+          EXPECT_EQ(failure.error().code, "SH-0401") << failure.what();
+          ++failures;  // and again at once: nobody but the pool holds these threads back
+        }
+      }
+    });
+  }
+  const auto begin = Clock::now();
+  // Enough failures for the pauses to have grown to their limit.
+  EXPECT_TRUE(test::BecomesTrue([&] { return failures >= 10 * kThreads; }));
+  const double away = std::chrono::duration<double>(Clock::now() - begin).count();
+  const int knocks = doorkeeper->knocks();
+  doorkeeper.reset();
+  server.Start();
+  const auto up = Clock::now();
+  EXPECT_TRUE(test::BecomesTrue([&] { return found_at != 0; }));
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  const double found =
+      std::chrono::duration<double>(Clock::duration(found_at.load()) - up.time_since_epoch())
+          .count();
+  std::cout << "away " << away << " s: " << knocks << " attempts of " << kThreads << " threads, "
+            << failures << " failed calls; found " << found << " s after the server was up\n";
+  // All that began before the first failure was known, then at most two in a second.
+  EXPECT_LE(knocks, settings.pool + 12 + 4 * away);
+  EXPECT_LT(found, 5) << "about a second on a quiet machine";
+}
+
+TEST(PoolOutageTest, WaitingCallersGetTheLastErrorWithinTheirWait) {
+  DatabaseSettings settings;
+  settings.url = "postgresql://127.0.0.1:1/nowhere";
+  SessionPool pool(settings);
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_EQ(CatchSql([&] { pool.Take(milliseconds(0)); }).error().code, "SH-0401");
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
 }
 
 }  // namespace
