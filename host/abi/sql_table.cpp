@@ -90,7 +90,7 @@ int32_t Begin(summa_sql_session* handle, uint32_t flags, summa_error* error) noe
     TransactionMode mode = TransactionMode::kReadWrite;
     if ((flags & SUMMA_SQL_READ_ONLY) != 0) mode = TransactionMode::kReadOnly;
     if ((flags & SUMMA_SQL_REPEATABLE_READ) != 0) mode = TransactionMode::kRepeatableReadOnly;
-    session.Begin(mode);
+    session.Begin(mode, handle->guard ? &*handle->guard : nullptr);
     handle->read_write = mode == TransactionMode::kReadWrite;
   });
 }

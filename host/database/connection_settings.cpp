@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "host/database/sql_error.hpp"
+
 namespace summa::host {
 namespace {
 
@@ -78,25 +80,41 @@ std::string QuoteIdentifier(std::string_view name) {
   return out + "\"";
 }
 
+std::string QuoteLiteral(std::string_view text) {
+  std::string out = "E'";
+  for (const char c : text) {
+    if (c == '\'' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "'";
+}
+
+std::vector<std::pair<std::string, std::string>> SessionSettings(const DatabaseSettings& settings,
+                                                                 bool read_only) {
+  return {
+      {"search_path", QuoteIdentifier(settings.schema) + ", pg_catalog"},
+      {"statement_timeout", Milliseconds(settings.statement_timeout)},
+      {"lock_timeout", Milliseconds(settings.lock_timeout)},
+      {"idle_in_transaction_session_timeout", Milliseconds(settings.idle_in_transaction_timeout)},
+      {"default_transaction_read_only", read_only ? "on" : "off"},
+      // A plan that was made for small tables is the wrong one when they have grown, and ledgers
+      // grow.
+      {"plan_cache_mode", "force_custom_plan"},
+      {"TimeZone", "UTC"},
+      {"DateStyle", "ISO"},
+  };
+}
+
 ConnectionParameters MakeConnectionParameters(const DatabaseSettings& settings, bool read_only) {
   ConnectionParameters parameters = ParseUrl(settings.url);
   std::string options = Get(parameters, "options");
-  const auto option = [&options](const char* name, const std::string& value) {
+  for (const auto& [name, value] : SessionSettings(settings, read_only)) {
     if (!options.empty()) options += ' ';
     options += "-c ";
     options += name;
     options += '=';
     options += OptionValue(value);
-  };
-  option("search_path", QuoteIdentifier(settings.schema) + ", pg_catalog");
-  option("statement_timeout", Milliseconds(settings.statement_timeout));
-  option("lock_timeout", Milliseconds(settings.lock_timeout));
-  option("idle_in_transaction_session_timeout", Milliseconds(settings.idle_in_transaction_timeout));
-  option("default_transaction_read_only", read_only ? "on" : "off");
-  // A plan that was made for small tables is the wrong one when they have grown, and ledgers grow.
-  option("plan_cache_mode", "force_custom_plan");
-  option("TimeZone", "UTC");
-  option("DateStyle", "ISO");
+  }
   Set(parameters, "options", options);
   Set(parameters, "client_encoding", "UTF8");
   if (!settings.application_name.empty()) {
@@ -135,6 +153,19 @@ std::string WithoutPassword(std::string text, const ConnectionParameters& parame
     text.replace(at, password.size(), "***");
   }
   return text;
+}
+
+SqlFailure ConnectionRefused(const std::string& reason, const ConnectionParameters& parameters) {
+  const std::string words = WithoutPassword(reason, parameters);
+  // What pgbouncer says to an option that it does not know; PostgreSQL never does.
+  if (words.find("unsupported startup parameter") != std::string::npos) {
+    return PoolerRefused("it refused the settings of the session: " + words);
+  }
+  return SqlFailure(Error{"SH-0401", "no connection to PostgreSQL: " + words,
+                          "Check that the server runs and that host, port, database, user and "
+                          "password of the URL are right",
+                          ""},
+                    "");
 }
 
 }  // namespace summa::host

@@ -29,6 +29,13 @@ class DeadlineConnection {
   // deadline SH-0402, and the connection is broken.
   TextRows Query(const std::string& sql, const std::vector<std::optional<std::string>>& parameters,
                  TimePoint deadline);
+  // Query in two halves, to look meanwhile from elsewhere why the server does not answer. Between
+  // them nothing else may be asked.
+  void Send(const std::string& sql, const std::vector<std::optional<std::string>>& parameters,
+            TimePoint deadline);
+  // The answer, or nullopt when there is none until `patience`; the deadline of Send holds.
+  std::optional<TextRows> Receive(TimePoint patience);
+  int backend_pid() const;
   bool usable();  // not broken, and the server has not closed it meanwhile
 
  private:

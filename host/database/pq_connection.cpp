@@ -39,6 +39,8 @@ PqConnection::PqConnection(const ConnectionParameters& parameters, WakeUp& wake,
                            std::optional<TimePoint> deadline)
     : wake_(&wake), on_wake_(on_wake) {
   std::vector<const char*> keys, values;
+  keys.reserve(parameters.size() + 1);
+  values.reserve(parameters.size() + 1);
   for (const auto& [key, value] : parameters) {
     keys.push_back(key.c_str());
     values.push_back(value.c_str());
@@ -56,12 +58,7 @@ PqConnection::PqConnection(const ConnectionParameters& parameters, WakeUp& wake,
   }
   if (reason.empty() && PQstatus(raw()) != CONNECTION_OK) reason = OneLine(PQerrorMessage(raw()));
   if (!reason.empty()) {
-    throw SqlFailure(
-        Error{"SH-0401", "no connection to PostgreSQL: " + WithoutPassword(reason, parameters),
-              "Check that the server runs and that host, port, database, user and "
-              "password of the URL are right",
-              ""},
-        "");
+    throw ConnectionRefused(reason, parameters);
   }
   PQsetnonblocking(raw(), 1);
   PQsetNoticeReceiver(raw(), &PqConnection::OnNotice, this);
@@ -189,6 +186,23 @@ SqlFailure PqConnection::Failed(const PGresult* result, std::string_view sql) {
 }
 
 PgResult PqConnection::Finish(int sent, std::string_view sql) {
+  Sent(sent, sql);
+  return ReadAll(sql);
+}
+
+bool PqConnection::AnswersBy(TimePoint patience, std::string_view sql) {
+  Flush(sql);
+  while (PQisBusy(raw()) != 0) {
+    pollfd socket{PQsocket(raw()), POLLIN, 0};
+    const int ready = poll(&socket, 1, PollMilliseconds(patience));
+    if (ready < 0 && errno != EINTR) Break(std::strerror(errno), sql);
+    if (ready > 0 && PQconsumeInput(raw()) == 0) return true;  // ReadAll says why
+    if (ready <= 0 && std::chrono::steady_clock::now() >= patience) return PQisBusy(raw()) == 0;
+  }
+  return true;
+}
+
+void PqConnection::Sent(int sent, std::string_view sql) {
   if (sent == 0 && !broken()) {
     throw SqlFailure(Error{"SH-0405",
                            "the statement could not be sent: " + OneLine(PQerrorMessage(raw())) +
@@ -197,6 +211,9 @@ PgResult PqConnection::Finish(int sent, std::string_view sql) {
                      "");
   }
   if (sent == 0) Break(OneLine(PQerrorMessage(raw())), sql);
+}
+
+PgResult PqConnection::ReadAll(std::string_view sql) {
   PgResult last, error;
   while (PgResult next = Next(sql)) {
     if (IsError(next.get())) {

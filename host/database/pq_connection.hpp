@@ -53,11 +53,17 @@ class PqConnection {
   // `sent` is what a PQsend* function returned. Reads all answers; the last one, or throws the
   // first error.
   PgResult Finish(int sent, std::string_view sql);
+  // Finish in two halves.
+  void Sent(int sent, std::string_view sql);
+  PgResult ReadAll(std::string_view sql);
+  // Between them: waits until the answer is there (true) or `patience` is over.
+  bool AnswersBy(TimePoint patience, std::string_view sql);
   PgResult Query(const std::string& sql, std::optional<TimePoint> deadline);  // text, no parameters
   // The next answer, nullptr at the end. Errors are answers too.
   PgResult Next(std::string_view sql);
-  void Wait(short events, std::string_view sql);  // for COPY: until the socket is ready
-  void CancelStatement() noexcept;                // asks the server to end what runs
+  void Wait(short events, std::string_view sql);     // for COPY: until the socket is ready
+  void CancelStatement() noexcept;                   // asks the server to end what runs
+  bool cancel_sent() const { return cancel_sent_; }  // for the statement that was started last
   // The failure that an answer stands for.
   SqlFailure Failed(const PGresult* result, std::string_view sql);
   // Reads what is left until the server is ready again; ignores errors.

@@ -4,7 +4,10 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "host/database/commit_outcome.hpp"
+#include "host/database/connection_settings.hpp"
 #include "host/database/statement_kind.hpp"
+#include "summa/crash_point.hpp"
 
 namespace summa::host {
 namespace {
@@ -58,16 +61,27 @@ void CheckAllowed(StatementKind kind, std::string_view sql, bool in_transaction)
       Error{"SH-0408", "the statement is not allowed here: " + StatementStart(sql), why, ""}, "");
 }
 
-ConnectionParameters DataPlane(const DatabaseSettings& settings) {
-  return MakeConnectionParameters(settings, true);
+// The number is asked for in the message of BEGIN: it must be known before COMMIT is sent, and a
+// message of its own would cost a round trip.
+std::string BeginText(Microseconds idle_limit, Microseconds session_limit) {
+  std::string text =
+      "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT "
+      "pg_catalog.pg_current_xact_id()::text";
+  if (idle_limit >= session_limit) return text;
+  text += ", pg_catalog.set_config('idle_in_transaction_session_timeout', '";
+  text += std::to_string(std::chrono::floor<std::chrono::milliseconds>(idle_limit).count());
+  return text + "', true)";
 }
 
 }  // namespace
 
 PqSession::PqSession(const DatabaseSettings& settings)
-    : lease_table_(QuoteIdentifier(settings.schema) + ".worker_lease"),
-      connection_(DataPlane(settings), wake_, PqConnection::OnWake::kCancelStatement,
-                  std::nullopt) {}
+    : settings_(settings),
+      lease_table_(QuoteIdentifier(settings.schema) + ".worker_lease"),
+      connection_(MakeConnectionParameters(settings, true), wake_,
+                  PqConnection::OnWake::kCancelStatement, std::nullopt),
+      identity_(Identify(connection_, settings, true,
+                         std::chrono::steady_clock::now() + settings.connect_timeout)) {}
 
 PqSession::~PqSession() = default;
 
@@ -76,16 +90,30 @@ bool PqSession::in_transaction() const {
   return status == PQTRANS_INTRANS || status == PQTRANS_INERROR || status == PQTRANS_ACTIVE;
 }
 
-void PqSession::Begin(TransactionMode mode) {
+void PqSession::Begin(TransactionMode mode, const LeaseGuard* guard) {
   connection_.RequireUsable("BEGIN");
   if (in_transaction()) Misused("a transaction is open already", "BEGIN", "Commit or roll back");
-  const char* text = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-  if (mode == TransactionMode::kReadOnly) text = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY";
-  if (mode == TransactionMode::kRepeatableReadOnly) {
-    text = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-  }
   mode_ = mode;
-  connection_.Query(text, std::nullopt);
+  transaction_id_.clear();
+  if (mode != TransactionMode::kReadWrite) {
+    const bool repeatable = mode == TransactionMode::kRepeatableReadOnly;
+    connection_.Query(repeatable ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+                                 : "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
+                      std::nullopt);
+    return;
+  }
+  const Microseconds session_limit = settings_.idle_in_transaction_timeout;
+  const bool leased = guard != nullptr && guard->time_to_live > Microseconds(0);
+  const Microseconds idle_limit =
+      leased ? guard->time_to_live - TrustMargin(guard->time_to_live) : session_limit;
+  try {
+    const PgResult row = connection_.Query(BeginText(idle_limit, session_limit), std::nullopt);
+    transaction_id_ = PQgetvalue(row.get(), 0, 0);
+  } catch (...) {
+    if (!connection_.broken() && in_transaction()) Rollback();
+    throw;
+  }
+  CrashPoint("sql.begun");
 }
 
 void PqSession::FillArguments(std::string_view sql, std::span<const SqlParameter> parameters) {
@@ -211,6 +239,8 @@ void PqSession::Commit(const LeaseGuard* guard) {
   }
   const bool guarded = guard != nullptr && mode_ == TransactionMode::kReadWrite;
   const std::string text = CommitText(guarded ? guard : nullptr);
+  const bool writes = mode_ == TransactionMode::kReadWrite;
+  if (writes) CrashPoint("sql.commit");
   try {
     FinishCommit(text, guarded);
   } catch (...) {
@@ -218,6 +248,22 @@ void PqSession::Commit(const LeaseGuard* guard) {
     if (!connection_.broken() && in_transaction()) Rollback();
     throw;
   }
+  if (writes) CrashPoint("sql.committed");
+}
+
+// Returns when the transaction was committed.
+void PqSession::Resolve(const SqlFailure& lost) {
+  if (transaction_id_.empty()) throw SqlFailure(lost);  // read only: there is nothing to lose
+  const CommitVerdict verdict = ResolveCommit(settings_, {transaction_id_, identity_}, [this] {
+    return wake_.signalled() || connection_.cancel_sent();
+  });
+  if (verdict.outcome == CommitOutcome::kCommitted) return;
+  if (verdict.outcome == CommitOutcome::kAborted) throw SqlFailure(lost);
+  throw SqlFailure(
+      Error{"SH-0404",
+            "the outcome of a COMMIT is unknown: " + lost.error().message + "; " + verdict.why,
+            "The work is looked at again by the next run; nothing is lost", ""},
+      "");
 }
 
 void PqSession::FinishCommit(const std::string& text, bool guarded) {
@@ -243,10 +289,7 @@ void PqSession::FinishCommit(const std::string& text, bool guarded) {
     const char* state = error ? PQresultErrorField(error.get(), PG_DIAG_SQLSTATE) : nullptr;
     const bool idle_limit = state != nullptr && std::strcmp(state, "25P03") == 0;
     if (failure.error().code == "SH-0402" && failure.sqlstate().empty() && !idle_limit) {
-      throw SqlFailure(
-          Error{"SH-0404", "the outcome of a COMMIT is unknown: " + failure.error().message,
-                "The work is looked at again by the next run; nothing is lost", ""},
-          "");
+      return Resolve(failure);
     }
     if (!guard_passed && (failure.sqlstate() == "22012" || failure.sqlstate() == "40001")) {
       throw FencedFailure(

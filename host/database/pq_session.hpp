@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "host/database/backend_identity.hpp"
 #include "host/database/pq_connection.hpp"
 #include "host/database/session.hpp"
 #include "host/database/statement_cache.hpp"
@@ -17,7 +18,7 @@ class PqSession final : public Session {
   explicit PqSession(const DatabaseSettings& settings);
   ~PqSession() override;
 
-  void Begin(TransactionMode mode) override;
+  void Begin(TransactionMode mode, const LeaseGuard* guard) override;
   std::unique_ptr<SqlResult> Exec(std::string_view sql, std::span<const SqlParameter> parameters,
                                   int result_format) override;
   void CopyOut(std::string_view sql, const std::function<bool(std::string_view)>& on_row) override;
@@ -28,7 +29,7 @@ class PqSession final : public Session {
   bool in_transaction() const override;
   bool broken() const override { return connection_.broken(); }
   void Cancel() noexcept override { wake_.Signal(); }
-  int backend_pid() const override { return PQbackendPID(connection_.raw()); }
+  int backend_pid() const override { return identity_.pid; }
 
   bool Alive() { return connection_.Alive(); }
   // Makes it fit for the next user; false: it must be dropped. Bounded in time.
@@ -45,15 +46,19 @@ class PqSession final : public Session {
   void StartCopy(std::string_view sql, ExecStatusType expected);
   std::string CommitText(const LeaseGuard* guard) const;
   void FinishCommit(const std::string& text, bool guarded);
+  void Resolve(const SqlFailure& lost);
   bool SendChunks(const std::function<std::optional<std::string_view>()>& next,
                   std::string_view sql);
 
+  const DatabaseSettings settings_;
   WakeUp wake_;  // outlives the connection
   std::string lease_table_;
   PqConnection connection_;
+  BackendIdentity identity_;
   StatementCache cache_;
   std::vector<std::string> stale_;  // names that the server still has and we no longer use
   TransactionMode mode_ = TransactionMode::kReadOnly;
+  std::string transaction_id_;  // of a read-write transaction
   bool cursor_declared_ = false;
   bool traces_left_ = false;
   std::vector<const char*> values_;

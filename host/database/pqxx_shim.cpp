@@ -3,6 +3,7 @@
 #include <pqxx/pqxx>
 
 #include "host/database/connection_settings.hpp"
+#include "host/database/pooler.hpp"
 #include "host/database/sql_error.hpp"
 
 #ifndef PQXX_VERSION_MAJOR
@@ -39,6 +40,15 @@ void ForbidReconnecting([[maybe_unused]] pqxx::connection& connection) {
   connection.inhibit_reactivation(true);
 #pragma GCC diagnostic pop
 #endif
+}
+
+// As Identify does for the other driver.
+void CheckPooler(pqxx::connection& connection, const DatabaseSettings& settings) {
+  pqxx::nontransaction look(connection);
+  const int pid = look.exec("SELECT pg_catalog.pg_backend_pid()")[0][0].as<int>();
+  if (!BehindPooler(connection.backendpid(), pid)) return;
+  RequireSessionPooling(settings);
+  look.exec(SettingsStatement(SessionSettings(settings, false)));
 }
 
 SqlFailure FromSqlstate(const char* sqlstate, const std::exception& error) {
@@ -80,14 +90,11 @@ ControlConnection::ControlConnection(const DatabaseSettings& settings)
   try {
     state_->connection = std::make_unique<pqxx::connection>(ToConnectionString(parameters));
     ForbidReconnecting(*state_->connection);
+    CheckPooler(*state_->connection, settings);
+  } catch (const SqlFailure&) {
+    throw;
   } catch (const std::exception& error) {
-    throw SqlFailure(
-        Error{"SH-0401",
-              "no connection to PostgreSQL: " + WithoutPassword(OneLine(error.what()), parameters),
-              "Check that the server runs and that host, port, database, user and "
-              "password of the URL are right",
-              ""},
-        "");
+    throw ConnectionRefused(OneLine(error.what()), parameters);
   }
 }
 

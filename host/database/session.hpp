@@ -2,6 +2,7 @@
 // session throws SH-0402 until it is dropped; the pool opens a new one.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -54,7 +55,13 @@ struct LeaseGuard {
   std::string worker_id;
   std::string holder;
   std::int64_t fence = 0;
+  Microseconds time_to_live{0};  // of the lease; zero: not known
 };
+
+// The holder's trust in a lease ends this long before the lease does: for what is on its way then.
+inline Microseconds TrustMargin(Microseconds time_to_live) {
+  return std::min<Microseconds>(std::chrono::seconds(1), time_to_live / 4);
+}
 
 enum class TransactionMode { kReadWrite, kReadOnly, kRepeatableReadOnly };
 
@@ -62,7 +69,9 @@ enum class TransactionMode { kReadWrite, kReadOnly, kRepeatableReadOnly };
 class Session {
  public:
   virtual ~Session() = default;
-  virtual void Begin(TransactionMode mode) = 0;
+  // guard: the one that Commit will be given. The server then ends a read-write transaction that
+  // idles before the lease would end, so that the next holder never waits for a frozen one.
+  virtual void Begin(TransactionMode mode, const LeaseGuard* guard = nullptr) = 0;
   virtual std::unique_ptr<SqlResult> Exec(std::string_view sql,
                                           std::span<const SqlParameter> parameters,
                                           int result_format) = 0;
@@ -71,7 +80,9 @@ class Session {
   virtual void CopyIn(std::string_view sql,
                       const std::function<std::optional<std::string_view>()>& next) = 0;
   // Guarded when `guard` is given and the transaction is read-write: FencedFailure when the lease
-  // is gone.
+  // is gone. When the connection is lost before the answer, the server is asked over a new one what
+  // became of the transaction (decision 0007): returns when it was committed; SH-0402: nothing was
+  // committed; SH-0404: not to be found out within some seconds. The session is then broken.
   virtual void Commit(const LeaseGuard* guard) = 0;
   virtual void Rollback() = 0;
   virtual bool in_transaction() const = 0;

@@ -95,4 +95,15 @@ SqlFailure ConnectionLost(const std::string& reason, std::string_view sql) {
       "");
 }
 
+SqlFailure PoolerRefused(const std::string& found) {
+  return SqlFailure(
+      Error{"SH-0420",
+            "the database URL leads to a connection pooler that cannot be used: " + found,
+            "Give the URL of the PostgreSQL server itself; or let the pooler keep one server "
+            "connection per client (pgbouncer: pool_mode = session and ignore_startup_parameters "
+            "= options for this database)",
+            ""},
+      "");
+}
+
 }  // namespace summa::host

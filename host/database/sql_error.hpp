@@ -22,6 +22,10 @@ SqlFailure MakeSqlFailure(const ServerReport& report, std::string_view sql, bool
 // SH-0402: the connection is gone, and with it the open transaction.
 SqlFailure ConnectionLost(const std::string& reason, std::string_view sql);
 
+// SH-0420: a connection pooler stands between us and the server, and `found` is why that cannot
+// work.
+SqlFailure PoolerRefused(const std::string& found);
+
 // A text of the server or of libpq in one line, without the word ERROR in front; null is empty.
 std::string OneLine(const char* text);
 

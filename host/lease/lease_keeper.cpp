@@ -118,7 +118,7 @@ std::optional<LeaseGuard> LeaseKeeper::State::Acquire(const std::string& worker_
     work_.notify_all();
     return std::nullopt;
   }
-  LeaseGuard guard{worker_id, holder, std::stoll(rows[0].at(0).value())};
+  LeaseGuard guard{worker_id, holder, std::stoll(rows[0].at(0).value()), time_to_live};
   if (clock.BootTime() >= asked_at + time_to_live - TrustMargin(time_to_live)) {
     throw SqlFailure(
         Error{"SH-0303",

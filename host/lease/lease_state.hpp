@@ -15,11 +15,6 @@
 
 namespace summa::host {
 
-// Trust ends this long before the lease does: for what is on its way when it ends.
-inline Microseconds TrustMargin(Microseconds time_to_live) {
-  return std::min<Microseconds>(std::chrono::seconds(1), time_to_live / 4);
-}
-
 struct LeaseKeeper::State {
   State(const DatabaseSettings& ledger, std::string holder_name, const Clock& local_clock,
         std::function<void(const std::string&)> lost);

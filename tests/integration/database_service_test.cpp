@@ -53,6 +53,38 @@ TEST_F(ServiceTest, ReadsAndCommitsUnderALease) {
   EXPECT_EQ(read.Exec("SELECT 1::int8").At(0, 0).Integer(), 1);
 }
 
+TEST_F(ServiceTest, TransactionUnderALeaseIdlesForLessThanTheLease) {
+  HoldLease();
+  LeaseGuard guard = guard_;
+  guard.time_to_live = std::chrono::milliseconds(500);
+  auto scope = service_->ForLease(guard);
+  summa::Session session(scope->table());
+  const auto show = [&](const std::string& name) {
+    return std::string(session.Exec("SELECT current_setting($1)", {name}).At(0, 0).Text());
+  };
+  session.Begin();
+  EXPECT_EQ(show("idle_in_transaction_session_timeout"), "375ms");
+  EXPECT_EQ(show("statement_timeout"), "1min");
+  EXPECT_EQ(show("lock_timeout"), "2s");
+  EXPECT_EQ(show("default_transaction_read_only"), "on");
+  session.Commit();
+  EXPECT_EQ(show("idle_in_transaction_session_timeout"), "10s");
+  // A plugin that stands still in a transaction: the server ends it before the lease would end.
+  session.Begin();
+  session.Exec("INSERT INTO item VALUES (1)");
+  EXPECT_TRUE(test::BecomesTrue([&] { return Sessions() == 0; }));
+  EXPECT_EQ(StatusOf([&] { session.Commit(); }), SUMMA_E_UNAVAILABLE);
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM item"), 0);
+  // A long lease leaves the limit of the session.
+  guard.time_to_live = std::chrono::hours(1);
+  auto longer = service_->ForLease(guard);
+  summa::Session other(longer->table());
+  other.Begin();
+  EXPECT_EQ(
+      other.Exec("SELECT current_setting('idle_in_transaction_session_timeout')").At(0, 0).Text(),
+      "10s");
+}
+
 TEST_F(ServiceTest, FencedCommitSaysSoAndCommitsNothing) {
   auto scope = service_->ForLease(guard_);
   summa::Session session(scope->table());

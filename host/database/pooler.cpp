@@ -1,0 +1,60 @@
+#include "host/database/pooler.hpp"
+
+#include <mutex>
+#include <set>
+
+#include "host/database/connection_settings.hpp"
+#include "host/database/pq_connection.hpp"
+
+namespace summa::host {
+namespace {
+
+// How often each of the two connections is asked, in turn. A pooler by transaction gives both the
+// backend that was used last, or goes round; only with other clients in between can it happen to
+// give each its own, and that this often in a row it does not.
+constexpr int kLooks = 8;
+
+int BackendPid(PqConnection& connection, PqConnection::TimePoint deadline) {
+  const PgResult row = connection.Query("SELECT pg_catalog.pg_backend_pid()", deadline);
+  return std::stoi(PQgetvalue(row.get(), 0, 0));
+}
+
+void LookSideBySide(const DatabaseSettings& settings) {
+  const auto deadline = std::chrono::steady_clock::now() + settings.connect_timeout;
+  WakeUp never;
+  const ConnectionParameters parameters = MakeConnectionParameters(settings, true);
+  PqConnection first(parameters, never, PqConnection::OnWake::kGiveUp, deadline);
+  PqConnection second(parameters, never, PqConnection::OnWake::kGiveUp, deadline);
+  const int first_pid = BackendPid(first, deadline), second_pid = BackendPid(second, deadline);
+  for (int look = 0; look < kLooks; ++look) {
+    const int a = BackendPid(first, deadline), b = BackendPid(second, deadline);
+    if (a == first_pid && b == second_pid && a != b) continue;
+    throw PoolerRefused("it gives the backend of one client to another between transactions");
+  }
+}
+
+}  // namespace
+
+void RequireSessionPooling(const DatabaseSettings& settings) {
+  static std::mutex mutex;
+  static std::set<std::string> known;  // URLs
+  const std::lock_guard lock(mutex);
+  if (known.contains(settings.url)) return;
+  LookSideBySide(settings);
+  known.insert(settings.url);
+}
+
+std::string SettingsStatement(const std::vector<std::pair<std::string, std::string>>& settings) {
+  std::string sql = "SELECT ";
+  for (const auto& [name, value] : settings) {
+    if (sql.size() > 7) sql += ", ";
+    sql += "pg_catalog.set_config('";
+    sql += name;
+    sql += "', ";
+    sql += QuoteLiteral(value);
+    sql += ", false)";
+  }
+  return sql;
+}
+
+}  // namespace summa::host
