@@ -16,6 +16,13 @@ bool ParseUnsigned(std::string_view text, std::uint64_t& value) {
   return failure == std::errc{} && end == text.data() + text.size() && !text.empty();
 }
 
+// Leaves `value` as it is when `text` is no number.
+void ReadInteger(std::string_view text, std::int64_t& value) {
+  std::int64_t number = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failure == std::errc{} && end == text.data() + text.size()) value = number;
+}
+
 void ReadField(std::string_view name, std::string_view value, summa_bus_message& message) {
   if (name == "id") {
     message.id = ToAbi(value);
@@ -30,11 +37,39 @@ void ReadField(std::string_view name, std::string_view value, summa_bus_message&
   } else if (name == "correlationId") {
     message.correlation_id = ToAbi(value);
   } else if (name == "position") {
-    std::int64_t position = 0;
-    const auto [end, failure] =
-        std::from_chars(value.data(), value.data() + value.size(), position);
-    if (failure == std::errc{} && end == value.data() + value.size()) message.position = position;
+    ReadInteger(value, message.position);
+  } else if (name == "redriven") {
+    message.redriven = ToAbi(value);
   }
+}
+
+void ReadDeadLetterField(std::string_view name, std::string_view value,
+                         summa_bus_dead_letter& letter) {
+  if (name == "error") {
+    letter.error = ToAbi(value);
+  } else if (name == "deliveries") {
+    ReadInteger(value, letter.deliveries);
+  } else if (name == "group") {
+    letter.group = ToAbi(value);
+  } else if (name == "sourceId") {
+    letter.source_id = ToAbi(value);
+  } else {
+    ReadField(name, value, letter.message);
+  }
+}
+
+// Calls `read` for every field of an entry [id, [field, value, ...]]; the id, or empty when `entry`
+// is none. `whole`: the entry has its fields, it was not deleted.
+template <typename Read>
+std::string_view ReadFields(const redisReply& entry, bool& whole, Read&& read) {
+  whole = false;
+  if (!IsArray(entry) || entry.elements != 2) return {};
+  const redisReply& fields = *entry.element[1];
+  whole = IsArray(fields);
+  for (std::size_t i = 0; whole && i + 1 < fields.elements; i += 2) {
+    read(Text(*fields.element[i]), Text(*fields.element[i + 1]));
+  }
+  return Text(*entry.element[0]);
 }
 
 }  // namespace
@@ -50,6 +85,13 @@ bool IsStreamName(std::string_view name) {
 std::string StreamKey(std::string_view prefix, std::string_view stream) {
   std::string key(prefix);
   key += ":stream:";
+  key += stream;
+  return key;
+}
+
+std::string DeadLetterKey(std::string_view prefix, std::string_view stream) {
+  std::string key(prefix);
+  key += ":dlq:";
   key += stream;
   return key;
 }
@@ -77,6 +119,7 @@ std::span<const std::string_view> AddCommand::Build(std::string_view stream_key,
     add({position_.data(), static_cast<std::size_t>(end - position_.data())});
   }
   if (message.correlation_id.size != 0) field("correlationId", message.correlation_id);
+  if (message.redriven.size != 0) field("redriven", message.redriven);
   return {arguments_.data(), count};
 }
 
@@ -90,14 +133,40 @@ bool ReadEntry(const redisReply& entry, std::string_view stream, summa_bus_deliv
   delivery = summa_bus_delivery{};
   delivery.message.stream = ToAbi(stream);
   delivery.message.position = SUMMA_BUS_NO_POSITION;
-  if (!IsArray(entry) || entry.elements != 2) return false;
-  delivery.delivery_id = ToAbi(Text(*entry.element[0]));
-  const redisReply& fields = *entry.element[1];
-  if (!IsArray(fields)) return false;
-  for (std::size_t i = 0; i + 1 < fields.elements; i += 2) {
-    ReadField(Text(*fields.element[i]), Text(*fields.element[i + 1]), delivery.message);
-  }
-  return true;
+  bool whole = false;
+  const std::string_view id =
+      ReadFields(entry, whole, [&](std::string_view name, std::string_view value) {
+        ReadField(name, value, delivery.message);
+      });
+  delivery.delivery_id = ToAbi(id);
+  delivery.entered_at_microseconds = EntryMicroseconds(id);
+  return whole;
+}
+
+bool ReadDeadLetter(const redisReply& entry, summa_bus_dead_letter& letter) {
+  letter = summa_bus_dead_letter{};
+  letter.message.position = SUMMA_BUS_NO_POSITION;
+  bool whole = false;
+  const std::string_view id =
+      ReadFields(entry, whole, [&](std::string_view name, std::string_view value) {
+        ReadDeadLetterField(name, value, letter);
+      });
+  letter.dead_letter_id = ToAbi(id);
+  letter.died_at_microseconds = EntryMicroseconds(id);
+  return whole;
+}
+
+bool IsDeadLetterField(std::string_view name) {
+  static constexpr std::array<std::string_view, 5> kNames = {"error", "deliveries", "group",
+                                                             "sourceId", "redriven"};
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
+std::int64_t EntryMicroseconds(std::string_view id) {
+  constexpr std::uint64_t kLast = std::numeric_limits<std::int64_t>::max() / 1000;
+  std::uint64_t milliseconds = 0;
+  if (!ParseUnsigned(id.substr(0, id.find('-')), milliseconds)) return SUMMA_BUS_NO_TIME;
+  return static_cast<std::int64_t>(std::min(milliseconds, kLast)) * 1000;
 }
 
 std::string NextEntryId(std::string_view id) {

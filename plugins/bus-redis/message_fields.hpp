@@ -1,5 +1,7 @@
 // How a message stands in a Redis stream: key names, and the fields id, type, payload, timestamp,
-// key, position (when known), correlationId (when known). The one place that knows them.
+// key, position (when known), correlationId (when known), redriven (when sent once more after it
+// was given up); a dead letter has error, deliveries, group and sourceId as well. The one place
+// that knows them.
 #pragma once
 
 #include <summa/abi/bus.h>
@@ -21,6 +23,9 @@ bool IsStreamName(std::string_view name);
 // "{prefix}:stream:{stream}"
 std::string StreamKey(std::string_view prefix, std::string_view stream);
 
+// "{prefix}:dlq:{stream}"
+std::string DeadLetterKey(std::string_view prefix, std::string_view stream);
+
 // The arguments of one XADD. Views point into the message, the key and this object.
 class AddCommand {
  public:
@@ -28,7 +33,7 @@ class AddCommand {
                                           const summa_bus_message& message);
 
  private:
-  std::array<std::string_view, 17> arguments_;
+  std::array<std::string_view, 19> arguments_;
   std::array<char, 24> position_{};
 };
 
@@ -39,6 +44,16 @@ std::size_t WireBytes(const summa_bus_message& message);
 // and `stream`. Fields that are absent stay empty. False: the entry was deleted from the stream and
 // only its id is left (delivery_id is set), or `entry` is none.
 bool ReadEntry(const redisReply& entry, std::string_view stream, summa_bus_delivery& delivery);
+
+// The same for an entry of a stream of dead letters; its message.stream stays empty.
+bool ReadDeadLetter(const redisReply& entry, summa_bus_dead_letter& letter);
+
+// A field that a dead letter has beside those of its message, or a mark of an earlier redrive: not
+// sent again.
+bool IsDeadLetterField(std::string_view name);
+
+// Microseconds since 1970 of an entry id; SUMMA_BUS_NO_TIME when it is none.
+std::int64_t EntryMicroseconds(std::string_view id);
 
 // "1700000000000-5" -> "1700000000000-6": the smallest id after `id`. Empty when `id` is no entry
 // id.

@@ -101,9 +101,49 @@ void RedisBus::Ping() {
 }
 
 void RedisBus::Read(std::string_view stream, std::string_view after, std::size_t count,
-                    const std::function<bool(const summa_bus_delivery&)>& on_message) {
+                    const OnDelivery& on_message) {
   RequireStreamName(stream);
   MakeReader().Read(stream, after, count, on_message);
+}
+
+void RedisBus::Scan(const ScanOptions& options, const OnDelivery& on_message) {
+  RequireStreamName(options.stream);
+  MakeReader().Scan(options, on_message);
+}
+
+summa_bus_horizon RedisBus::Horizon(std::string_view stream) {
+  RequireStreamName(stream);
+  return MakeReader().Horizon(stream);
+}
+
+void RedisBus::DeadLetters(std::string_view stream, std::string_view after,
+                           const OnDeadLetter& on_letter) {
+  bus_redis::DeadLetters letters = MakeDeadLetters();
+  if (!stream.empty()) {
+    RequireStreamName(stream);
+    letters.List(stream, after, on_letter);
+    return;
+  }
+  if (!after.empty()) RequireStreamName(stream);
+  for (const std::string& name : letters.StreamNames()) {
+    if (!letters.List(name, "", on_letter)) return;
+  }
+}
+
+void RedisBus::Redrive(std::string_view stream, std::span<const summa_str> dead_letter_ids,
+                       std::uint64_t& done) {
+  RequireStreamName(stream);
+  MakeDeadLetters().Redrive(stream, dead_letter_ids, done);
+}
+
+void RedisBus::Discard(std::string_view stream, std::span<const summa_str> dead_letter_ids,
+                       std::uint64_t& done) {
+  RequireStreamName(stream);
+  MakeDeadLetters().Discard(stream, dead_letter_ids, done);
+}
+
+bus_redis::DeadLetters RedisBus::MakeDeadLetters() {
+  return bus_redis::DeadLetters(MakeConnectionOptions("read"), options_.writer.key_prefix);
 }
 
 StreamReader RedisBus::MakeReader() {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "plugins/bus-redis/connection.hpp"
+#include "plugins/bus-redis/dead_letters.hpp"
 #include "plugins/bus-redis/group_reader.hpp"
 #include "plugins/bus-redis/stop_signal.hpp"
 #include "plugins/bus-redis/stream_reader.hpp"
@@ -56,7 +57,15 @@ class RedisBus final : public Bus {
                                           std::string_view consumer) override;
   void Ping() override;
   void Read(std::string_view stream, std::string_view after, std::size_t count,
-            const std::function<bool(const summa_bus_delivery&)>& on_message) override;
+            const OnDelivery& on_message) override;
+  void Scan(const ScanOptions& options, const OnDelivery& on_message) override;
+  summa_bus_horizon Horizon(std::string_view stream) override;
+  void DeadLetters(std::string_view stream, std::string_view after,
+                   const OnDeadLetter& on_letter) override;
+  void Redrive(std::string_view stream, std::span<const summa_str> dead_letter_ids,
+               std::uint64_t& done) override;
+  void Discard(std::string_view stream, std::span<const summa_str> dead_letter_ids,
+               std::uint64_t& done) override;
 
   // A reader with a connection of its own, for commands. It must end before the bus does.
   StreamReader MakeReader();
@@ -64,6 +73,7 @@ class RedisBus final : public Bus {
   void Stop() { stop_.Raise(); }
 
  private:
+  bus_redis::DeadLetters MakeDeadLetters();
   ConnectionOptions MakeConnectionOptions(const std::string& purpose);
 
   const RedisBusOptions options_;

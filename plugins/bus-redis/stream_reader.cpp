@@ -1,25 +1,20 @@
 #include "plugins/bus-redis/stream_reader.hpp"
 
 #include <algorithm>
-#include <set>
+#include <limits>
 #include <summa/error.hpp>
 
+#include "plugins/bus-redis/key_names.hpp"
 #include "plugins/bus-redis/server_error.hpp"
 
 namespace summa::bus_redis {
 namespace {
 
 constexpr std::size_t kPage = 1000;  // entries of one answer
-
-// A prefix with * or [ in it must match itself.
-std::string EscapeGlob(std::string_view text) {
-  std::string escaped;
-  for (const char c : text) {
-    if (c == '*' || c == '?' || c == '[' || c == ']' || c == '\\') escaped += '\\';
-    escaped += c;
-  }
-  return escaped;
-}
+// A scan asks for as many entries as had this size in the page before, so that large payloads do
+// not fill the memory.
+constexpr std::size_t kScanPageBytes = 4 << 20;
+constexpr std::size_t kFirstScanPage = 16;  // of entries that may have 64 MiB each
 
 // "5-1" -> "5-0": the largest id before `id`, or empty when there is none.
 std::string PreviousEntryId(std::string_view id) {
@@ -30,6 +25,33 @@ std::string PreviousEntryId(std::string_view id) {
   // XREVRANGE completes an id without a sequence with the largest one.
   if (milliseconds > 0) return std::to_string(milliseconds - 1);
   return {};
+}
+
+[[noreturn]] void ThrowNoStream(const std::string& key, std::string_view server_text) {
+  throw Error(SUMMA_E_CONFIG, "SH-0604", key + " is not a stream: " + std::string(server_text),
+              "another program uses this key; change plugins.bus-redis.key_prefix");
+}
+
+// Where a scan begins: the later one of "behind `after`" and "at `since`".
+std::string ScanStart(const ScanOptions& options) {
+  std::string start = "0-1";  // no entry has a smaller id
+  if (!options.after.empty()) {
+    start = NextEntryId(options.after);
+    if (start.empty()) {
+      throw Error(SUMMA_E_USAGE, "SH-0900", "\"" + options.after + "\" is no id of an entry",
+                  "ids look like 1700000000000-0");
+    }
+  }
+  const std::int64_t since = std::max<std::int64_t>(options.since_microseconds, 0);
+  if (since > EntryMicroseconds(start)) start = std::to_string(since / 1000) + "-0";
+  return start;
+}
+
+// The answer of TIME: seconds and microseconds.
+std::int64_t ServerMicroseconds(const redisReply& reply) {
+  if (!IsArray(reply) || reply.elements != 2) return SUMMA_BUS_NO_TIME;
+  return std::stoll(std::string(Text(*reply.element[0]))) * 1'000'000 +
+         std::stoll(std::string(Text(*reply.element[1])));
 }
 
 }  // namespace
@@ -98,12 +120,64 @@ Reply StreamReader::Range(const std::string& key, std::string_view command, std:
                           std::string_view to, std::size_t count) {
   Reply reply = connection_.Command({command, key, from, to, "COUNT", std::to_string(count)});
   if (IsArray(*reply)) return reply;
-  if (ServerErrorWord(Text(*reply)) == "WRONGTYPE") {
-    throw Error(SUMMA_E_CONFIG, "SH-0604", key + " is not a stream: " + std::string(Text(*reply)),
-                "another program uses this key; change plugins.bus-redis.key_prefix");
-  }
+  if (ServerErrorWord(Text(*reply)) == "WRONGTYPE") ThrowNoStream(key, Text(*reply));
   throw Error(SUMMA_E_USAGE, "SH-0900", key + " cannot be read: " + std::string(Text(*reply)),
               "ids look like 1700000000000-0, or 1700000000000 for a time in milliseconds");
+}
+
+void StreamReader::Scan(const ScanOptions& options, const OnMessage& on_message) {
+  connection_.Ensure();
+  const std::string key = StreamKey(key_prefix_, options.stream);
+  std::string from = ScanStart(options);
+  std::uint64_t left =
+      options.limit == 0 ? std::numeric_limits<std::uint64_t>::max() : options.limit;
+  std::size_t page_size = kFirstScanPage;
+  while (left > 0 && !from.empty()) {
+    const std::size_t wanted = std::min<std::uint64_t>(left, page_size);
+    const Reply page = Range(key, "XRANGE", from, "+", wanted);
+    std::size_t bytes = 1;
+    for (std::size_t i = 0; i < page->elements; ++i) {
+      summa_bus_delivery delivery;
+      if (!ReadEntry(*page->element[i], options.stream, delivery)) continue;
+      bytes += WireBytes(delivery.message);
+      from = NextEntryId(FromAbi(delivery.delivery_id));
+      if (!on_message(delivery)) return;
+    }
+    if (page->elements < wanted) return;
+    left -= page->elements;
+    page_size = std::clamp<std::size_t>(kScanPageBytes / (bytes / page->elements + 1), 1, kPage);
+  }
+}
+
+summa_bus_horizon StreamReader::Horizon(std::string_view stream) {
+  connection_.Ensure();
+  summa_bus_horizon horizon = EmptyHorizon();
+  horizon.now_microseconds = ServerMicroseconds(*connection_.Command({"TIME"}));
+  const std::string key = StreamKey(key_prefix_, stream);
+  const Reply info = connection_.Command({"XINFO", "STREAM", key});
+  if (IsError(*info)) {
+    if (Text(*info).starts_with("ERR no such key")) return horizon;
+    ThrowNoStream(key, Text(*info));
+  }
+  horizon.exists = 1;
+  horizon.removed = std::numeric_limits<std::uint64_t>::max();
+  for (std::size_t i = 0; i + 1 < info->elements; i += 2) {
+    const std::string_view name = Text(*info->element[i]);
+    const redisReply& value = *info->element[i + 1];
+    if (name == "length") horizon.held = static_cast<std::uint64_t>(value.integer);
+    // From Redis 7 on.
+    if (name == "entries-added") horizon.removed = static_cast<std::uint64_t>(value.integer);
+    const bool edge = IsArray(value) && value.elements == 2;
+    if (edge && name == "first-entry") {
+      horizon.oldest_microseconds = EntryMicroseconds(Text(*value.element[0]));
+    }
+    if (edge && name == "last-entry") {
+      horizon.newest_microseconds = EntryMicroseconds(Text(*value.element[0]));
+    }
+  }
+  const bool counted = horizon.removed != std::numeric_limits<std::uint64_t>::max();
+  if (counted) horizon.removed -= std::min(horizon.removed, horizon.held);
+  return horizon;
 }
 
 void StreamReader::RequireStream(std::string_view stream) {
@@ -116,23 +190,9 @@ void StreamReader::RequireStream(std::string_view stream) {
               "a stream is there as soon as a message was published to it");
 }
 
-std::vector<std::string> StreamReader::StreamNames() {
+std::vector<std::string> StreamReader::StreamNames(std::size_t limit) {
   connection_.Ensure();
-  const std::string start = StreamKey(key_prefix_, "");
-  const std::string pattern = EscapeGlob(start) + "*";
-  std::set<std::string> names;
-  std::string cursor = "0";
-  for (int step = 0; step < kMaximumScanSteps && names.size() < kMaximumNames; ++step) {
-    const Reply reply = connection_.Command({"SCAN", cursor, "MATCH", pattern, "COUNT", "1000"});
-    if (!IsArray(*reply) || reply->elements != 2) break;
-    const redisReply& keys = *reply->element[1];
-    for (std::size_t i = 0; i < keys.elements; ++i) {
-      names.emplace(Text(*keys.element[i]).substr(start.size()));
-    }
-    cursor = Text(*reply->element[0]);
-    if (cursor == "0") break;
-  }
-  return {names.begin(), names.end()};
+  return NamesOfKeys(connection_, StreamKey(key_prefix_, ""), limit);
 }
 
 }  // namespace summa::bus_redis

@@ -5,11 +5,10 @@
 // is no stream, SUMMA_E_USAGE SH-0900 for an id of the wrong form.
 #pragma once
 
-#include <summa/abi/bus.h>
-
 #include <functional>
 #include <string>
 #include <string_view>
+#include <summa/bus.hpp>
 #include <vector>
 
 #include "plugins/bus-redis/connection.hpp"
@@ -19,9 +18,8 @@ namespace summa::bus_redis {
 
 // The latest messages are held in memory until the oldest of them is found.
 inline constexpr std::size_t kMaximumLatest = 100'000;
-// How many names of streams a message lists, and how many steps of SCAN it may take to find them.
+// How many names of streams a message lists.
 inline constexpr std::size_t kMaximumNames = 100;
-inline constexpr int kMaximumScanSteps = 1000;
 
 class StreamReader {
  public:
@@ -38,8 +36,11 @@ class StreamReader {
   // time). Returns the id of the last one, or empty.
   std::string ReadFrom(std::string_view stream, std::string_view first_id, std::size_t count,
                        const OnMessage& on_message);
-  // Sorted; what was found within the limits above.
-  std::vector<std::string> StreamNames();
+  // As summa.bus/1 says of scan() and horizon(): a stream that does not exist is an empty one.
+  void Scan(const ScanOptions& options, const OnMessage& on_message);
+  summa_bus_horizon Horizon(std::string_view stream);
+  // Sorted (key_names.hpp).
+  std::vector<std::string> StreamNames(std::size_t limit = kMaximumNames);
 
  private:
   Reply Range(const std::string& key, std::string_view command, std::string_view from,

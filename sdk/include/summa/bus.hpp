@@ -5,7 +5,10 @@
 #include <summa/abi/bus.h>
 #include <summa/error.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <span>
@@ -24,6 +27,24 @@ class Subscription {
   virtual void Ack(std::span<const summa_str> delivery_ids) = 0;
 };
 
+struct ScanOptions {
+  std::string stream;
+  std::string after;                                    // behind this delivery id; empty: see since
+  std::int64_t since_microseconds = SUMMA_BUS_NO_TIME;  // what entered then or later
+  std::uint64_t limit = 0;                              // 0: to the end
+};
+
+using OnDelivery = std::function<bool(const summa_bus_delivery&)>;       // false: enough
+using OnDeadLetter = std::function<bool(const summa_bus_dead_letter&)>;  // false: enough
+
+inline summa_bus_horizon EmptyHorizon() {
+  summa_bus_horizon horizon{};
+  horizon.struct_size = sizeof horizon;
+  horizon.oldest_microseconds = horizon.newest_microseconds = SUMMA_BUS_NO_TIME;
+  horizon.now_microseconds = SUMMA_BUS_NO_TIME;
+  return horizon;
+}
+
 class Bus {
  public:
   virtual ~Bus() = default;
@@ -35,10 +56,42 @@ class Bus {
                                                   std::string_view consumer) = 0;
   virtual void Ping() = 0;
   virtual void Read(std::string_view stream, std::string_view after, std::size_t count,
-                    const std::function<bool(const summa_bus_delivery&)>& on_message) = 0;
+                    const OnDelivery& on_message) = 0;
+
+  virtual void Scan(const ScanOptions& options, const OnDelivery& on_message) = 0;
+  virtual summa_bus_horizon Horizon(std::string_view stream) = 0;
+  // An empty stream: of all streams.
+  virtual void DeadLetters(std::string_view stream, std::string_view after,
+                           const OnDeadLetter& on_letter) = 0;
+  // `done` grows with every letter, so that it is right also when the call throws half-way.
+  virtual void Redrive(std::string_view stream, std::span<const summa_str> dead_letter_ids,
+                       std::uint64_t& done) = 0;
+  virtual void Discard(std::string_view stream, std::span<const summa_str> dead_letter_ids,
+                       std::uint64_t& done) = 0;
 };
 
 namespace detail {
+
+// A function object as callback of the C interface. What it throws ends the call and is thrown on.
+template <typename Function, typename Item>
+struct Callback {
+  const Function& function;
+  std::exception_ptr thrown = nullptr;
+
+  static constexpr auto kCall = +[](void* user, const Item* item) -> std::int32_t {
+    auto* self = static_cast<Callback*>(user);
+    try {
+      return self->function(*item) ? 0 : 1;
+    } catch (...) {
+      self->thrown = std::current_exception();
+      return 1;
+    }
+  };
+  void Check(std::int32_t status, const summa_error& error) const {
+    if (thrown) std::rethrow_exception(thrown);
+    detail::Check(status, error);
+  }
+};
 
 // The C table over a Bus; lives as long as the bus.
 class BusTable {
@@ -107,10 +160,64 @@ class BusTable {
         return SUMMA_OK;
       });
     };
+    FillLook();
+    FillDeadLetters();
   }
   const summa_bus_v1* table() const { return &table_; }
 
  private:
+  void FillLook() {
+    table_.scan = [](void* self, const summa_bus_scan_options* options,
+                     std::int32_t (*on_message)(void*, const summa_bus_delivery*), void* user,
+                     summa_error* error) -> std::int32_t {
+      return Guard(error, [&] {
+        static_cast<Bus*>(self)->Scan(
+            {std::string(FromAbi(options->stream)), std::string(FromAbi(options->after)),
+             options->since_microseconds, options->limit},
+            [&](const summa_bus_delivery& delivery) { return on_message(user, &delivery) == 0; });
+        return SUMMA_OK;
+      });
+    };
+    table_.horizon = [](void* self, summa_str stream, summa_bus_horizon* horizon,
+                        summa_error* error) -> std::int32_t {
+      return Guard(error, [&] {
+        const summa_bus_horizon whole = static_cast<Bus*>(self)->Horizon(FromAbi(stream));
+        const std::uint32_t size = horizon->struct_size;
+        std::memcpy(horizon, &whole, std::min<std::size_t>(size, sizeof whole));
+        horizon->struct_size = size;
+        return SUMMA_OK;
+      });
+    };
+  }
+  void FillDeadLetters() {
+    table_.dead_letters = [](void* self, summa_str stream, summa_str after,
+                             std::int32_t (*on_letter)(void*, const summa_bus_dead_letter*),
+                             void* user, summa_error* error) -> std::int32_t {
+      return Guard(error, [&] {
+        static_cast<Bus*>(self)->DeadLetters(
+            FromAbi(stream), FromAbi(after),
+            [&](const summa_bus_dead_letter& letter) { return on_letter(user, &letter) == 0; });
+        return SUMMA_OK;
+      });
+    };
+    table_.redrive = [](void* self, summa_str stream, const summa_str* ids, std::size_t count,
+                        std::uint64_t* done, summa_error* error) -> std::int32_t {
+      *done = 0;
+      return Guard(error, [&] {
+        static_cast<Bus*>(self)->Redrive(FromAbi(stream), {ids, count}, *done);
+        return SUMMA_OK;
+      });
+    };
+    table_.discard = [](void* self, summa_str stream, const summa_str* ids, std::size_t count,
+                        std::uint64_t* done, summa_error* error) -> std::int32_t {
+      *done = 0;
+      return Guard(error, [&] {
+        static_cast<Bus*>(self)->Discard(FromAbi(stream), {ids, count}, *done);
+        return SUMMA_OK;
+      });
+    };
+  }
+
   summa_bus_v1 table_{};
 };
 
@@ -132,9 +239,65 @@ class BusClient {
     summa_error error = detail::EmptyError();
     detail::Check(bus_->ping(bus_->self, &error), error);
   }
+
+  // These throw summa::Error. A bus made before they were: SUMMA_E_CONFIG.
+  void Scan(const ScanOptions& options, const OnDelivery& on_message) const {
+    Require(offsetof(summa_bus_v1, scan) + sizeof bus_->scan);
+    const summa_bus_scan_options given = {
+        sizeof given, 0, ToAbi(options.stream), ToAbi(options.after), options.since_microseconds,
+        options.limit};
+    detail::Callback<OnDelivery, summa_bus_delivery> callback{on_message};
+    summa_error error = detail::EmptyError();
+    callback.Check(bus_->scan(bus_->self, &given, callback.kCall, &callback, &error), error);
+  }
+  summa_bus_horizon Horizon(std::string_view stream) const {
+    Require(offsetof(summa_bus_v1, horizon) + sizeof bus_->horizon);
+    summa_bus_horizon horizon = EmptyHorizon();
+    summa_error error = detail::EmptyError();
+    detail::Check(bus_->horizon(bus_->self, ToAbi(stream), &horizon, &error), error);
+    return horizon;
+  }
+  // An empty stream: of all streams. `after` needs a stream.
+  void DeadLetters(std::string_view stream, std::string_view after,
+                   const OnDeadLetter& on_letter) const {
+    Require(offsetof(summa_bus_v1, dead_letters) + sizeof bus_->dead_letters);
+    detail::Callback<OnDeadLetter, summa_bus_dead_letter> callback{on_letter};
+    summa_error error = detail::EmptyError();
+    callback.Check(bus_->dead_letters(bus_->self, ToAbi(stream), ToAbi(after), callback.kCall,
+                                      &callback, &error),
+                   error);
+  }
+  // How many were still there and are sent again, or deleted. `done`, when given, is right also
+  // after an error.
+  std::uint64_t Redrive(std::string_view stream, std::span<const summa_str> dead_letter_ids,
+                        std::uint64_t* done = nullptr) const {
+    Require(offsetof(summa_bus_v1, redrive) + sizeof bus_->redrive);
+    return Count(bus_->redrive, stream, dead_letter_ids, done);
+  }
+  std::uint64_t Discard(std::string_view stream, std::span<const summa_str> dead_letter_ids,
+                        std::uint64_t* done = nullptr) const {
+    Require(offsetof(summa_bus_v1, discard) + sizeof bus_->discard);
+    return Count(bus_->discard, stream, dead_letter_ids, done);
+  }
   const summa_bus_v1* abi() const { return bus_; }
 
  private:
+  void Require(std::size_t size) const {
+    if (bus_->struct_size >= size) return;
+    throw Error(SUMMA_E_CONFIG, "", "the bus is of an older version and lacks this function",
+                "install a bus plugin of this version");
+  }
+  std::uint64_t Count(decltype(summa_bus_v1::redrive) call, std::string_view stream,
+                      std::span<const summa_str> ids, std::uint64_t* done) const {
+    std::uint64_t count = 0;
+    summa_error error = detail::EmptyError();
+    const std::int32_t status =
+        call(bus_->self, ToAbi(stream), ids.data(), ids.size(), &count, &error);
+    if (done != nullptr) *done = count;
+    detail::Check(status, error);
+    return count;
+  }
+
   const summa_bus_v1* bus_;
 };
 

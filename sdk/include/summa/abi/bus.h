@@ -15,6 +15,8 @@ extern "C" {
 
 #define SUMMA_BUS_V1 "summa.bus/1"
 #define SUMMA_BUS_NO_POSITION INT64_MIN
+#define SUMMA_BUS_NO_TIME INT64_MIN
+#define SUMMA_BUS_EVERYBODY "*" /* no group can have this name */
 
 typedef struct summa_bus_message {
   summa_str stream;    /* where it goes; the bus adds its prefix. [A-Za-z0-9._-], 1..200 bytes */
@@ -25,6 +27,9 @@ typedef struct summa_bus_message {
   summa_str timestamp; /* ISO-8601 with microseconds and Z */
   summa_str correlation_id; /* empty: unknown */
   int64_t position;         /* of the event in the ledger, or SUMMA_BUS_NO_POSITION */
+  /* Sent once more after it was given up: the group it is meant for (the others skip it), or
+   * SUMMA_BUS_EVERYBODY. Empty: it comes in its turn. */
+  summa_str redriven;
 } summa_bus_message;
 
 enum summa_bus_outcome {
@@ -55,7 +60,45 @@ typedef struct summa_bus_delivery {
   summa_bus_message message; /* borrowed until the next poll() or unsubscribe() */
   summa_str delivery_id;  /* what ack() takes, e.g. the id of the Redis entry; borrowed likewise */
   int64_t delivery_count; /* 1 for the first time, counted by the server */
+  /* When the bus took it: its own clock, microseconds since 1970; SUMMA_BUS_NO_TIME: unknown. */
+  int64_t entered_at_microseconds;
 } summa_bus_delivery;
+
+typedef struct summa_bus_scan_options {
+  uint32_t struct_size;
+  uint32_t reserved;
+  summa_str stream;
+  summa_str after; /* a delivery_id: begin behind it; empty: see since */
+  /* Begin with what entered at this time or later (what entered in the same millisecond may come
+   * too); SUMMA_BUS_NO_TIME: with the oldest. The later of `after` and this one counts. */
+  int64_t since_microseconds;
+  uint64_t limit; /* 0: until the end that the stream has when the scan gets there */
+} summa_bus_scan_options;
+
+/* How far back a stream reaches. Times as entered_at_microseconds. */
+typedef struct summa_bus_horizon {
+  uint32_t struct_size; /* set by the caller */
+  uint32_t exists;      /* 0: there is no such stream, and all else but `now` is empty */
+  uint64_t held;        /* entries that can be read */
+  uint64_t removed; /* entries trimmed or deleted since the stream was made, where the bus counts
+                       them (Redis from 7 on); UINT64_MAX: unknown */
+  int64_t oldest_microseconds; /* of the oldest entry held, SUMMA_BUS_NO_TIME: none. Trimming takes
+                                  the oldest first, so what entered later is all there unless
+                                  somebody deleted single entries. */
+  int64_t newest_microseconds;
+  int64_t now_microseconds; /* the clock of the bus at this moment */
+} summa_bus_horizon;
+
+/* A message that a consumer gave up. Borrowed during the callback. */
+typedef struct summa_bus_dead_letter {
+  summa_bus_message message; /* stream: where it came from */
+  summa_str dead_letter_id;  /* what redrive() and discard() take */
+  summa_str source_id;       /* its delivery_id in the stream */
+  summa_str group;           /* who gave it up */
+  summa_str error;
+  int64_t deliveries; /* how often it was delivered */
+  int64_t died_at_microseconds;
+} summa_bus_dead_letter;
 
 typedef struct summa_bus_v1 {
   uint32_t struct_size;
@@ -88,6 +131,30 @@ typedef struct summa_bus_v1 {
   int32_t (*read)(void* self, summa_str stream, summa_str after, size_t count,
                   int32_t (*on_message)(void* user, const summa_bus_delivery* delivery), void* user,
                   summa_error* error);
+
+  /* [any] What a stream holds, oldest first, without a group, in pages: memory is bounded however
+   * much it holds. A stream that does not exist holds nothing. A delivery is borrowed during the
+   * callback; its delivery_id, copied, is the `after` of a later scan. on_message non-zero stops.
+   */
+  int32_t (*scan)(void* self, const summa_bus_scan_options* options,
+                  int32_t (*on_message)(void* user, const summa_bus_delivery* delivery), void* user,
+                  summa_error* error);
+  /* [any] Fills `horizon`, whose struct_size the caller set. */
+  int32_t (*horizon)(void* self, summa_str stream, summa_bus_horizon* horizon, summa_error* error);
+
+  /* [any] What consumers gave up of `stream` (empty: of every stream), oldest first within a
+   * stream. after: a dead_letter_id to go on behind, or empty; needs a stream. */
+  int32_t (*dead_letters)(void* self, summa_str stream, summa_str after,
+                          int32_t (*on_letter)(void* user, const summa_bus_dead_letter* letter),
+                          void* user, summa_error* error);
+  /* [any] Sends dead letters once more, each to the tail of its stream, marked `redriven` for the
+   * group that gave it up, and takes it from the dead letters: both or neither. An id that is no
+   * longer there is passed over; *done counts the others, also when the call fails half-way. */
+  int32_t (*redrive)(void* self, summa_str stream, const summa_str* dead_letter_ids, size_t count,
+                     uint64_t* done, summa_error* error);
+  /* [any] Deletes dead letters; they cannot be had again. *done as above. */
+  int32_t (*discard)(void* self, summa_str stream, const summa_str* dead_letter_ids, size_t count,
+                     uint64_t* done, summa_error* error);
 } summa_bus_v1;
 
 #ifdef __cplusplus

@@ -1,0 +1,40 @@
+// The messages that consumers gave up, one stream of them per stream: {prefix}:dlq:{stream}.
+//
+// One thread at a time, with a connection of its own. Throws summa::Error as Connection does,
+// SUMMA_E_CONFIG SH-0604 for a key that is no stream or takes nothing, SUMMA_E_USAGE SH-0900 for an
+// id of the wrong form, SUMMA_E_TRY_LATER SH-0610 when others change the same dead letters without
+// a pause.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <summa/bus.hpp>
+#include <vector>
+
+#include "plugins/bus-redis/connection.hpp"
+#include "plugins/bus-redis/message_fields.hpp"
+
+namespace summa::bus_redis {
+
+class DeadLetters {
+ public:
+  DeadLetters(ConnectionOptions connection, std::string key_prefix);
+
+  // Of one stream, behind the id `after` (empty: from the oldest). False: enough.
+  bool List(std::string_view stream, std::string_view after, const OnDeadLetter& on_letter);
+  // Each goes to the tail of its stream and leaves the dead letters, both or neither.
+  void Redrive(std::string_view stream, std::span<const summa_str> ids, std::uint64_t& done);
+  void Discard(std::string_view stream, std::span<const summa_str> ids, std::uint64_t& done);
+  // Streams that have dead letters, sorted.
+  std::vector<std::string> StreamNames();
+
+ private:
+  bool RedriveOne(std::string_view stream, const std::string& id);
+  Reply Letter(const std::string& key, const std::string& id);
+
+  Connection connection_;
+  const std::string key_prefix_;
+};
+
+}  // namespace summa::bus_redis

@@ -1,0 +1,110 @@
+#include "tests/bus/backend.hpp"
+
+#include <csignal>
+#include <summa/testkit/memory_bus.hpp>
+
+#include "plugins/bus-redis/redis_bus.hpp"
+#include "tests/services/redis_client.hpp"
+#include "tests/services/redis_server.hpp"
+
+namespace summa::bus_test {
+namespace {
+
+class MemoryBackend final : public Backend {
+ public:
+  Bus& bus() override { return bus_; }
+  void RemoveOldest(const std::string& stream, std::size_t count) override {
+    bus_.Remove([&](const testkit::StoredMessage& message) {
+      return message.stream == stream && count > 0 && count-- > 0;
+    });
+  }
+  void AddDeadLetter(const std::string& stream, const std::string& id,
+                     const std::string& group) override {
+    testkit::StoredDeadLetter letter;
+    letter.message.stream = stream;
+    letter.message.id = id;
+    letter.source_id = "5-1";
+    letter.group = group;
+    letter.error = "no good";
+    letter.deliveries = 3;
+    bus_.AddDeadLetter(std::move(letter));
+  }
+
+ private:
+  testkit::MemoryBus bus_;
+};
+
+class RedisBackend final : public Backend {
+ public:
+  RedisBackend() {
+    std::signal(SIGPIPE, SIG_IGN);  // as the host does
+    bus_redis::RedisBusOptions options;
+    options.url = bus_redis::ParseRedisUrl(server_.Url());
+    options.writer.key_prefix = "summa";
+    bus_ = std::make_unique<bus_redis::RedisBus>(std::move(options), &events_);
+  }
+  Bus& bus() override { return *bus_; }
+  void RemoveOldest(const std::string& stream, std::size_t count) override {
+    test::RedisClient client(server_.Url());
+    const std::string key = "summa:stream:" + stream;
+    const long long left = client.StreamLength(key) - static_cast<long long>(count);
+    client.Command({"XTRIM", key, "MAXLEN", std::to_string(left)});
+  }
+  void AddDeadLetter(const std::string& stream, const std::string& id,
+                     const std::string& group) override {
+    test::RedisClient(server_.Url())
+        .Command({"XADD", "summa:dlq:" + stream, "*", "id", id, "type", "t", "payload", "{}", "key",
+                  "k", "error", "no good", "deliveries", "3", "group", group, "sourceId", "5-1"});
+  }
+
+ private:
+  test::RedisServer server_;
+  bus_redis::BusEvents events_;
+  std::unique_ptr<bus_redis::RedisBus> bus_;
+};
+
+}  // namespace
+
+const std::vector<BackendKind>& BackendKinds() {
+  static const std::vector<BackendKind> kinds = {
+      {"Memory", [] { return std::make_unique<MemoryBackend>(); }},
+      {"Redis", [] { return std::make_unique<RedisBackend>(); }}};
+  return kinds;
+}
+
+Messages& Messages::Add(const std::string& stream, const std::string& id, const std::string& key,
+                        const std::string& payload) {
+  summa_bus_message message{};
+  message.stream = Keep(stream);
+  message.id = Keep(id);
+  message.type = Keep("type-of-" + stream);
+  message.key = Keep(key);
+  message.payload = Keep(payload);
+  message.timestamp = Keep("2026-01-31T12:00:00.123456Z");
+  message.position = SUMMA_BUS_NO_POSITION;
+  messages_.push_back(message);
+  return *this;
+}
+
+void Messages::Publish(Bus& bus) {
+  std::vector<summa_bus_receipt> receipts(messages_.size());
+  bus.Publish(messages_, receipts);
+  for (const summa_bus_receipt& receipt : receipts) {
+    ASSERT_EQ(receipt.outcome, SUMMA_BUS_CONFIRMED) << receipt.error;
+  }
+}
+
+void BusContract::PublishNumbers(const std::string& stream, std::size_t from, std::size_t to) {
+  Messages messages;
+  for (const std::string& number : Numbers(from, to)) messages.Add(stream, number);
+  messages.Publish(bus());
+}
+
+std::vector<std::string> Numbers(std::size_t from, std::size_t to) {
+  std::vector<std::string> numbers;
+  numbers.reserve(to - from);
+  for (std::size_t i = from; i < to; ++i) numbers.push_back(std::to_string(i));
+  return numbers;
+}
+
+}  // namespace summa::bus_test

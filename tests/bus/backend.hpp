@@ -1,0 +1,73 @@
+// The buses that the contract is proved on, behind one face: a bus, and what a test does to it from
+// outside.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <summa/bus.hpp>
+#include <vector>
+
+namespace summa::bus_test {
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual Bus& bus() = 0;
+  // The oldest messages vanish from the stream, as after a trim by somebody else.
+  virtual void RemoveOldest(const std::string& stream, std::size_t count) = 0;
+  // A message that a consumer gave up stands among the dead letters.
+  virtual void AddDeadLetter(const std::string& stream, const std::string& id,
+                             const std::string& group) = 0;
+};
+
+struct BackendKind {
+  std::string name;
+  std::function<std::unique_ptr<Backend>()> make;
+};
+// "Memory", "Redis".
+const std::vector<BackendKind>& BackendKinds();
+
+// Messages to publish; owns the texts.
+class Messages {
+ public:
+  Messages& Add(const std::string& stream, const std::string& id, const std::string& key = "k",
+                const std::string& payload = R"({"amount":1})");
+  // Fails the test unless every message is confirmed.
+  void Publish(Bus& bus);
+
+ private:
+  summa_str Keep(std::string text) { return ToAbi(texts_.emplace_back(std::move(text))); }
+  std::deque<std::string> texts_;
+  std::vector<summa_bus_message> messages_;
+};
+
+class BusContract : public ::testing::TestWithParam<BackendKind> {
+ protected:
+  void SetUp() override { backend_ = GetParam().make(); }
+  Bus& bus() { return backend_->bus(); }
+  // The same bus as another plugin sees it, through the C interface.
+  BusClient client() {
+    if (!table_) table_ = std::make_unique<detail::BusTable>(&bus());
+    return BusClient(table_->table());
+  }
+  void PublishNumbers(const std::string& stream, std::size_t from, std::size_t to);
+
+  std::unique_ptr<Backend> backend_;
+
+ private:
+  std::unique_ptr<detail::BusTable> table_;
+};
+
+inline std::string BackendName(const ::testing::TestParamInfo<BackendKind>& kind) {
+  return kind.param.name;
+}
+
+std::vector<std::string> Numbers(std::size_t from, std::size_t to);
+
+}  // namespace summa::bus_test
