@@ -4,7 +4,7 @@
 
 namespace summa::host {
 
-HostTable::HostTable(std::string plugin_id, HostTableSettings settings)
+HostTable::HostTable(const std::string& plugin_id, HostTableSettings settings)
     : settings_(std::move(settings)),
       log_(plugin_id),
       clock_(settings_.clock != nullptr ? *settings_.clock : SystemClock()),

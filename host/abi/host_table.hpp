@@ -24,7 +24,7 @@ struct HostTableSettings {
 
 class HostTable {
  public:
-  HostTable(std::string plugin_id, HostTableSettings settings);
+  HostTable(const std::string& plugin_id, HostTableSettings settings);
   HostTable(const HostTable&) = delete;
   HostTable& operator=(const HostTable&) = delete;
   const summa_host* table() const { return &table_; }

@@ -111,7 +111,8 @@ int32_t Exec(summa_sql_session* handle, summa_str sql, const summa_sql_parameter
       own[i] = {given.data, given.size, given.type, given.format};
     }
     auto result = session.Exec(summa::FromAbi(sql), {own, count}, result_format);
-    if (out != nullptr) *out = new summa_sql_result{std::move(result)};
+    if (out == nullptr) return;
+    *out = std::make_unique<summa_sql_result>(summa_sql_result{std::move(result)}).release();
   });
 }
 

@@ -230,6 +230,7 @@ std::string ManPage(const std::vector<Verb>& verbs) {
 
 std::string SuggestVerb(const std::vector<Verb>& verbs, const std::string& words) {
   std::vector<std::string> known;
+  known.reserve(verbs.size());
   for (const Verb& verb : verbs) known.push_back(verb.words);
   // Arguments may follow the verb: try shorter and shorter beginnings.
   for (std::string typed = words; !typed.empty();) {

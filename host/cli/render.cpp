@@ -91,6 +91,7 @@ std::string RenderTable(const array& rows, const std::string& indent) {
   }
   std::vector<std::vector<std::string>> lines{keys};
   std::vector<std::size_t> widths;
+  widths.reserve(keys.size());
   for (const std::string& key : keys) widths.push_back(DisplayWidth(key));
   for (const element row : rows) {
     std::vector<std::string> cells;
@@ -123,9 +124,11 @@ std::string RenderObject(const object& members, const std::string& indent) {
       if (!alone) text += indent + key + ":\n";
       text += RenderTable(array(field.value), alone ? indent : indent + "  ");
     } else if (field.value.is_object()) {
-      text += indent + key + ":\n" + RenderObject(object(field.value), indent + "  ");
+      text.append(indent).append(key).append(":\n");
+      text += RenderObject(object(field.value), indent + "  ");
     } else {
-      text += indent + Padded(key + ":", width) + " " + Cell(field.value) + "\n";
+      text.append(indent).append(Padded(key + ":", width)).append(" ");
+      text.append(Cell(field.value)).append("\n");
     }
   }
   return text;

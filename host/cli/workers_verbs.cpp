@@ -51,6 +51,7 @@ VerbResult List(const Invocation& call) {
             [](const WorkerState& a, const WorkerState& b) { return a.worker_id < b.worker_id; });
   JsonWriter json;
   std::vector<WorkerReport> reports;
+  reports.reserve(workers.size());
   for (const WorkerState& each : workers) reports.push_back(ToReport(each));
   json.BeginObject().Key("workers");
   WriteWorkers(json, reports);

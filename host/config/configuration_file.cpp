@@ -25,7 +25,7 @@ std::string FindConfigurationFile(const std::string& given, const Environment& e
     throw Failure("SH-0200", "configuration file " + given + " (named with -c) does not exist",
                   "Check the path");
   }
-  const std::string named = environment("SUMMA_CONFIG").value_or("");
+  std::string named = environment("SUMMA_CONFIG").value_or("");
   if (!named.empty()) {
     if (Exists(named)) return named;
     throw Failure("SH-0200",

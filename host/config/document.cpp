@@ -181,7 +181,7 @@ class TreeBuilder final : public YAML::EventHandler {
     return stack_.empty() ? source_.At(mark) : stack_.back().node.where;
   }
 
-  void BeginValue(const std::string& key, Location where, bool keep) {
+  void BeginValue(const std::string& key, const Location& where, bool keep) {
     Frame& frame = stack_.back();
     frame.key = key;
     frame.key_where = where;

@@ -51,8 +51,9 @@ class PluginLoader {
     for (const auto& [alias, use] : plugin.use) {
       const std::string path = "plugins." + plugin.id + ".use." + alias;
       const auto& needs = manifest.requires_services;
-      const auto need = std::find_if(needs.begin(), needs.end(),
-                                     [&](const auto& entry) { return entry.alias == alias; });
+      const auto need =
+          std::find_if(needs.begin(), needs.end(),
+                       [&name = alias](const auto& entry) { return entry.alias == name; });
       if (need == needs.end()) {
         ReportAlias(manifest, alias, use, path);
       } else {

@@ -74,8 +74,8 @@ class ScheduleLoader {
       for (const Node::Member& member : given->members) {
         const std::string why = Misfit(member.name, declaration);
         if (why.empty()) continue;
-        Report("SH-0215", member.where, path + "." + member.name, "the key does not fit: " + why,
-               "Remove it");
+        Report("SH-0215", member.where, MemberPath(path, member.name),
+               "the key does not fit: " + why, "Remove it");
       }
       std::erase_if(rest.members, [&](const Node::Member& member) {
         return !Misfit(member.name, declaration).empty();

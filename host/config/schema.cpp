@@ -43,12 +43,12 @@ class SchemaReader {
                     "Write key: { type: ..., help: ... }");
     }
     for (const Node::Member& member : node.members) {
-      const std::string at = path.empty() ? member.name : path + "." + member.name;
+      const std::string at = MemberPath(path, member.name);
       map.keys.emplace_back(member.name, ReadOne(member.value, at));
     }
     for (const auto& [name, schema] : map.keys) {
       if (schema.replaced_by.empty() || map.Find(schema.replaced_by) != nullptr) continue;
-      Report(node.Find(name)->where, path + "." + name,
+      Report(node.Find(name)->where, MemberPath(path, name),
              "replaced_by names \"" + schema.replaced_by + "\", which does not exist beside it",
              "Name a key of the same map");
     }
@@ -102,6 +102,7 @@ class SchemaReader {
       return;
     }
     std::vector<std::string> names;
+    names.reserve(std::size(kTypes));
     for (const auto& [known, type] : kTypes) names.emplace_back(known);
     Report(node.where, path, name ? "unknown type \"" + *name + "\"" : "the type is missing",
            "Write type: with one of " + Join(names));

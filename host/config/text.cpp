@@ -72,6 +72,12 @@ std::size_t CountCharacters(std::string_view text) {
   }));
 }
 
+std::string MemberPath(const std::string& path, const std::string& member) {
+  if (path.empty()) return member;
+  std::string text = path;
+  return text.append(".").append(member);
+}
+
 std::string Join(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;

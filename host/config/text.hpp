@@ -15,6 +15,8 @@ std::optional<std::size_t> FindInvalidUtf8(std::string_view text);
 std::size_t CountCharacters(std::string_view text);
 // "a, b, c"
 std::string Join(const std::vector<std::string>& words);
+// "plugins.outbox": a member by its path; the root has no name.
+std::string MemberPath(const std::string& path, const std::string& member);
 // The text with passwords replaced by ***: those in the user part of URLs, and those given as
 // parameters (password=..., token=...). Rather hides too much than too little.
 std::string RedactUrl(std::string_view url);

@@ -64,7 +64,7 @@ class Validator {
     if (schema.type == Schema::Type::kMap && !schema.nullable) {
       value.null = false;
       for (const auto& [name, member] : schema.keys) {
-        value.members.emplace_back(name, Check(member, nullptr, path + "." + name, parent));
+        value.members.emplace_back(name, Check(member, nullptr, MemberPath(path, name), parent));
       }
     } else if (schema.type == Schema::Type::kList && !schema.nullable) {
       value.null = false;
@@ -140,8 +140,9 @@ class Validator {
     std::string fix;
     for (const auto& [name, known] : schema.keys) {
       if (!known.deprecated) names.push_back(name);
-      if (fix.empty() && known.Find(member.name) != nullptr)
-        fix = "It belongs under " + prefix + name;
+      if (fix.empty() && known.Find(member.name) != nullptr) {
+        fix.append("It belongs under ").append(prefix).append(name);
+      }
     }
     if (const auto near = Suggest(member.name, names)) fix = "Did you mean " + *near + "?";
     if (fix.empty()) {
@@ -155,7 +156,7 @@ class Validator {
     value.null = false;
     for (std::size_t i = 0; i < node.items.size(); ++i) {
       value.items.push_back(
-          Check(*schema.items, &node.items[i], path + "." + std::to_string(i), node.where));
+          Check(*schema.items, &node.items[i], MemberPath(path, std::to_string(i)), node.where));
     }
     const auto count = static_cast<long long>(node.items.size());
     const std::string shown = "the list has " + std::to_string(count) + " items, which";

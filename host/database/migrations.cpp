@@ -82,6 +82,7 @@ void EnsureSchema(ControlTransaction& transaction) {
 std::vector<MigrationStep> ReadMigrations(ControlTransaction& transaction) {
   const std::set<int> applied = AppliedVersions(transaction);
   std::vector<MigrationStep> steps;
+  steps.reserve(std::size(kSteps));
   for (const Step& step : kSteps) {
     steps.push_back({step.version, step.name, applied.count(step.version) > 0});
   }

@@ -123,7 +123,7 @@ void ControlConnection::Run(const std::function<void(ControlTransaction&)>& body
   } catch (const pqxx::transaction_rollback& error) {
     throw FromSqlstate("40001", error);
   } catch (const pqxx::sql_error& error) {
-    const std::string state = error.sqlstate();
+    const std::string& state = error.sqlstate();
     throw MakeSqlFailure({state, OneLine(error.what()), ""}, error.query());
   } catch (const pqxx::failure& error) {
     state_->broken = true;  // nothing of ours expects it: start again with a new connection

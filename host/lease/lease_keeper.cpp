@@ -197,7 +197,7 @@ bool LeaseKeeper::State::WaitUntilFree(const std::string& worker_id, Microsecond
   return is_free;
 }
 
-LeaseKeeper::LeaseKeeper(DatabaseSettings ledger, std::string holder, const Clock& clock,
+LeaseKeeper::LeaseKeeper(const DatabaseSettings& ledger, std::string holder, const Clock& clock,
                          std::function<void(const std::string& worker_id)> on_lost)
     : state_(std::make_unique<State>(ledger, std::move(holder), clock, std::move(on_lost))) {}
 LeaseKeeper::~LeaseKeeper() = default;

@@ -35,7 +35,7 @@ class LeaseKeeper {
   // holder: unique per process start, at most 100 characters. on_lost is called from the keeper's
   // thread when a lease of ours is no longer trusted (renewal refused, expired, database away too
   // long).
-  LeaseKeeper(DatabaseSettings ledger, std::string holder, const Clock& clock,
+  LeaseKeeper(const DatabaseSettings& ledger, std::string holder, const Clock& clock,
               std::function<void(const std::string& worker_id)> on_lost);
   ~LeaseKeeper();  // stops the thread; releases nothing
 

@@ -221,6 +221,7 @@ class Planner {
 
   std::vector<std::string> Ids(const std::vector<std::size_t>& indices) const {
     std::vector<std::string> ids;
+    ids.reserve(indices.size());
     for (const std::size_t i : indices) ids.push_back(nodes_[i].enabled->id);
     return ids;
   }
@@ -332,9 +333,9 @@ class Planner {
       const std::size_t next = ring[(i + 1) % ring.size()];
       const auto binding =
           std::find(node.providers.begin(), node.providers.end(), next) - node.providers.begin();
-      plugins += node.enabled->id + " → ";
-      services +=
-          (services.empty() ? "" : ", ") + node.bindings[static_cast<std::size_t>(binding)].service;
+      plugins.append(node.enabled->id).append(" → ");
+      services.append(services.empty() ? "" : ", ");
+      services += node.bindings[static_cast<std::size_t>(binding)].service;
     }
     plugins += nodes_[ring[0]].enabled->id;
     for (const std::size_t i : ring) {
