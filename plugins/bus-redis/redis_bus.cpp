@@ -106,6 +106,10 @@ void RedisBus::Read(std::string_view stream, std::string_view after, std::size_t
   MakeReader().Read(stream, after, count, on_message);
 }
 
+Connection RedisBus::MakeConnection(const std::string& purpose) {
+  return Connection(MakeConnectionOptions(purpose));
+}
+
 StreamReader RedisBus::MakeReader() {
   return StreamReader(MakeConnectionOptions("read"), options_.writer.key_prefix);
 }
