@@ -7,10 +7,13 @@
 #include <summa/crash_point.hpp>
 #include <summa/json.hpp>
 
+#include "host/application/fleet_view.hpp"
 #include "host/application/load.hpp"
 #include "host/application/prepare_database.hpp"
+#include "host/application/readiness.hpp"
+#include "host/application/scrape.hpp"
+#include "host/observe/host_metrics.hpp"
 #include "host/observe/http_server.hpp"
-#include "host/observe/metrics.hpp"
 #include "host/observe/status.hpp"
 #include "host/schedule/runner.hpp"
 
@@ -37,7 +40,13 @@ class RunningHost {
         instance_(MakeInstance(settings_.name)),
         begin_(SystemClock().BootTime()),
         control_(settings_.ledger),
-        sql_(MakePools(settings_)) {}
+        fleet_(settings_.ledger, SystemClock()),
+        pools_(MakePools(settings_)),
+        sql_(pools_) {
+    SetHostMetric(
+        "summa_build_info", 1,
+        {SUMMA_VERSION, std::to_string(SUMMA_ABI_MAJOR) + "." + std::to_string(SUMMA_ABI_MINOR)});
+  }
 
   RunOutcome Run() {
     const Plan plan = PlanForWorkers();
@@ -83,14 +92,14 @@ class RunningHost {
   void StartEndpoint() {
     const auto live = [] { return HttpResponse{200, "{\"status\":\"ok\"}", "application/json"}; };
     const auto ready = [this] {
-      const std::vector<FailingItem> failing = Failing();
-      return HttpResponse{failing.empty() ? 200 : 503, ReadinessJson(failing), "application/json"};
+      const Readiness now = Ready();
+      return HttpResponse{now.failing.empty() ? 200 : 503, ReadinessJson(now), "application/json"};
     };
     const auto status = [this] {
       return HttpResponse{200, StatusJson(Report()), "application/json"};
     };
-    const auto metrics = [] {
-      return HttpResponse{200, MetricsText(), "text/plain; version=0.0.4; charset=utf-8"};
+    const auto metrics = [this] {
+      return HttpResponse{200, scrape_.Text(Look()), "text/plain; version=0.0.4; charset=utf-8"};
     };
     http_ = std::make_unique<HttpServer>(settings_.listen,
                                          std::vector<HttpRoute>{{"/livez", live, true},
@@ -172,13 +181,7 @@ class RunningHost {
       Log(well ? LogLevel::kInfo : LogLevel::kError, plugin.error ? plugin.error->code : "",
           well ? "plugin runs" : "plugin does not run",
           {{"plugin", plugin.id}, {"version", plugin.version}, {"state", plugin.state}});
-      GaugeMetric("summa_plugin_info", "1 for each plugin of this host, by version and state.",
-                  {{"plugin", plugin.id}, {"version", plugin.version}, {"state", plugin.state}})
-          ->Set(1);
     }
-    GaugeMetric("summa_build_info", "1, with the version of the host.",
-                {{"version", SUMMA_VERSION}})
-        ->Set(1);
     Log(LogLevel::kInfo, "", "host runs",
         {{"host", settings_.name}, {"version", SUMMA_VERSION}, {"instance", instance_}});
   }
@@ -252,26 +255,24 @@ class RunningHost {
     return report;
   }
 
-  std::vector<FailingItem> Failing() {
-    const HostReport report = Report();
-    std::vector<FailingItem> failing;
-    if (report.state != "running") {
-      failing.push_back({"host", "it is " + report.state, "Wait, and look at the log."});
+  ScrapeView Look() {
+    ScrapeView view;
+    view.report = Report();
+    // There is nothing to read before the workers are there.
+    if (!view.report.workers.empty()) view.fleet = fleet_.Look();
+    for (const WorkerReport& worker : view.report.workers) {
+      view.leases[worker.id] = leases_->Status(worker.id);  // made before the runner was
     }
-    for (const PluginReport& plugin : report.plugins) {
-      if (!plugin.error) continue;
-      failing.push_back({"plugin " + plugin.id, plugin.error->code + " " + plugin.error->message,
-                         plugin.error->hint});
-    }
-    for (const WorkerReport& worker : report.workers) {
-      if (worker.state != "parked" && worker.state != "error") continue;
-      failing.push_back(
-          {"worker " + worker.id, worker.last_error,
-           worker.state == "parked"
-               ? "Repair it, then run `summa-host workers resume " + worker.id + "`."
-               : "`summa-host explain CODE` says more; it is tried again by itself."});
-    }
-    return failing;
+    for (const auto& [database, pool] : pools_) view.pools[database] = pool->Use();
+    return view;
+  }
+
+  Readiness Ready() {
+    ReadinessView view;
+    view.report = Report();
+    if (const PluginSet* plugins = seen_plugins_.load()) view.plugins = plugins->Failing();
+    view.database = fleet_.Look().error;
+    return Judge(view);
   }
 
   const LoadedConfiguration& loaded_;
@@ -290,6 +291,9 @@ class RunningHost {
 
   // In the order in which they are made; destroyed in reverse.
   ControlPlane control_;
+  FleetView fleet_;
+  Scrape scrape_;
+  const std::map<std::string, std::shared_ptr<SessionPool>> pools_;
   SqlService sql_;
   std::unique_ptr<PluginSet> plugins_;
   std::unique_ptr<LeaseKeeper> leases_;

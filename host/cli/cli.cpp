@@ -25,6 +25,8 @@ std::vector<Verb> HostVerbs() {
   AddWorkersVerbs(verbs);
   AddWorkerOrdersVerbs(verbs);
   AddStatusVerbs(verbs);
+  AddMetricsVerbs(verbs);
+  AddDoctorVerbs(verbs);
   AddMigrateVerbs(verbs);
   AddExplainVerbs(verbs);
   AddVersionVerbs(verbs);

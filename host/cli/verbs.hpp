@@ -13,6 +13,8 @@ void AddPluginsVerbs(std::vector<Verb>& verbs);
 void AddWorkersVerbs(std::vector<Verb>& verbs);
 void AddWorkerOrdersVerbs(std::vector<Verb>& verbs);
 void AddStatusVerbs(std::vector<Verb>& verbs);
+void AddMetricsVerbs(std::vector<Verb>& verbs);
+void AddDoctorVerbs(std::vector<Verb>& verbs);
 void AddMigrateVerbs(std::vector<Verb>& verbs);
 void AddExplainVerbs(std::vector<Verb>& verbs);
 void AddVersionVerbs(std::vector<Verb>& verbs);

@@ -43,12 +43,10 @@ void WorkerBoard::SetState(std::string_view state) {
 }
 
 void WorkerBoard::Waiting(Microseconds until_due) {
-  const Microseconds next_run = clock_.UnixTime() + until_due;
   {
     const std::lock_guard lock(mutex_);
-    report_.next_due_at = TimeText(next_run);
+    report_.next_due_at = TimeText(clock_.UnixTime() + until_due);
   }
-  metrics_.NextRun(next_run);
   SetState("waiting");
 }
 
@@ -83,7 +81,6 @@ void WorkerBoard::Ticked(TickResult result, std::int64_t items, Microseconds dur
     if (result == TickResult::kOk) last_success_ = now;
   }
   metrics_.Run(Name(result), duration);
-  if (result == TickResult::kOk) metrics_.Succeeded(now);
   if (result == TickResult::kFenced) metrics_.FenceRejection();
 }
 

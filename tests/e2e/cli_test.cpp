@@ -17,8 +17,9 @@ const std::vector<std::string>& Verbs() {
       "run",           "config check",  "config print",
       "config schema", "plugins list",  "plugins inspect",
       "workers list",  "workers pause", "workers resume",
-      "workers run",   "status",        "migrate",
-      "explain",       "version",       "help"};
+      "workers run",   "metrics list",  "status",
+      "doctor",        "migrate",       "explain",
+      "version",       "help"};
   return verbs;
 }
 
