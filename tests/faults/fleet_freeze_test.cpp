@@ -1,0 +1,68 @@
+// A holder that stands still past the end of its lease: another host takes over, and whatever the
+// old one does afterwards is refused.
+#include <iostream>
+
+#include "tests/faults/fleet.hpp"
+
+namespace summa::test {
+namespace {
+
+constexpr const char* kFenced = "SH-0301";
+// Whoever stands still inside a transaction is ended by the server before the lease is over.
+constexpr const char* kIdleLimit = "25P03";
+
+class Frozen : public FleetTest {
+ protected:
+  // A holder that freezes itself at the place, once it is armed, and a standby.
+  void StartPairThatFreezesAt(const std::string& worker, const std::string& place) {
+    holder_ = Start("holder",
+                    HostOptions{.workers = {worker}, .environment = {{"SUMMA_FREEZE_AT", place}}});
+    WaitForRows(worker, 1);
+    heir_ = Start("heir", worker);
+    WaitUntil([&] { return heir_->StandsBy(worker); }, kPatience, "a standby");
+    db().Execute("INSERT INTO fleet.armed VALUES ('summa-host/holder')");
+    WaitUntil([&] { return holder_->Frozen(); }, kPatience, "the holder at " + place);
+  }
+
+  // From here on the holder is frozen. why: what its log says of the transaction that it goes on
+  // with. Refused by the fence it is counted, ended by the server meanwhile it is a failed call.
+  void ExpectTakeOverAndNothingStale(const std::string& worker, const std::string& why) {
+    WaitForRows(worker, 2);
+    const double gap = Gap(worker, 2);
+    std::cout << "fence 2 came " << gap << " s after the end of the lease\n";
+    EXPECT_GT(gap, 0.0) << "taken before the end of the lease";
+    EXPECT_LE(gap, kTakeOverSeconds);
+    const long long written = Written(worker, 1);
+    db().Execute("DELETE FROM fleet.armed");
+    db().Execute("DELETE FROM fleet.closed");
+    holder_->Thaw();
+    WaitUntil([&] { return holder_->Log().find(why) != std::string::npos; }, kPatience,
+              why + " in the log");
+    WaitUntil([&] { return holder_->StandsBy(worker); }, kPatience, "the old holder standing by");
+    EXPECT_EQ(holder_->Metric("summa_fence_rejections_total", worker), why == kFenced ? 1 : 0);
+    EXPECT_EQ(Written(worker, 1), written) << "committed under an old fence";
+    EXPECT_EQ(Fence(worker), 2);
+  }
+};
+
+TEST_F(Frozen, BetweenStatements) {
+  StartPairThatFreezesAt("fence-writer", "ledger-writer.between");
+  ExpectTakeOverAndNothingStale("fence-writer", kFenced);
+}
+
+TEST_F(Frozen, InsideATransaction) {
+  StartPairThatFreezesAt("fence-writer", "ledger-writer.written");
+  ExpectTakeOverAndNothingStale("fence-writer", kIdleLimit);
+}
+
+TEST_F(Frozen, InTheMiddleOfALongCopy) {
+  StartPairThatFreezesAt("fence-streamer", "ledger-writer.streaming");
+  EXPECT_EQ(db().Count("SELECT count(*) FROM pg_stat_activity WHERE application_name = "
+                       "'summa-host/holder' AND state = 'active' AND query LIKE 'COPY%'"),
+            1)
+      << "the server waits for its reader";
+  ExpectTakeOverAndNothingStale("fence-streamer", kFenced);
+}
+
+}  // namespace
+}  // namespace summa::test
