@@ -120,8 +120,9 @@ CommandOutcome Invoke(const PluginInstance& plugin, const Call& call, const std:
 class VerbLease {
  public:
   VerbLease(const LoadedConfiguration& loaded, const std::string& instance,
-            const std::string& worker, SqlService& sql)
+            const std::string& worker, SqlService& sql, LeaseService& shown)
       : worker_(worker),
+        shown_(shown),
         keeper_(loaded.settings.ledger, instance, SystemClock(),
                 [this](const std::string&) { lost_ = true; }) {
     const std::optional<WorkerPlan> plan = PlanWorker(loaded.configuration, worker);
@@ -134,8 +135,10 @@ class VerbLease {
                 "Try again when that host is done, or stop it.", "", 75});
     }
     scope_ = sql.ForLease(*guard);
+    shown_.Show(&keeper_);
   }
   ~VerbLease() {
+    shown_.Show(nullptr);
     scope_.reset();
     keeper_.Release(worker_);
   }
@@ -146,6 +149,7 @@ class VerbLease {
 
  private:
   const std::string worker_;
+  LeaseService& shown_;
   std::atomic<bool> lost_{false};
   LeaseKeeper keeper_;
   std::unique_ptr<SqlService::Scope> scope_;
@@ -177,6 +181,8 @@ CommandOutcome RunPluginCommand(const LoadedConfiguration& loaded, const Discove
   table.version = SUMMA_VERSION;
   table.instance = MakeInstance(loaded.settings.name);
   table.sql = &sql;
+  LeaseService leases(SystemClock());
+  table.leases = &leases;
   PluginSet set(loaded.configuration, plan, table);
   set.Start();
   PluginInstance* plugin = set.Find(request.plugin);
@@ -189,7 +195,7 @@ CommandOutcome RunPluginCommand(const LoadedConfiguration& loaded, const Discove
     return Invoke(*plugin, Call(request, sql.unleased(), signal, no_lease),
                   request.declaration.verb);
   }
-  const VerbLease lease(loaded, table.instance, worker, sql);
+  const VerbLease lease(loaded, table.instance, worker, sql, leases);
   return Invoke(*plugin, Call(request, lease.sql(), signal, lease.lost()),
                 request.declaration.verb);
 }

@@ -39,6 +39,11 @@ class RunningHost {
         control_(settings_.ledger),
         sql_(MakePools(settings_)) {}
 
+  // The plugins live longer than the leases, and may look at them until their end.
+  ~RunningHost() { lease_service_.Show(nullptr); }
+  RunningHost(const RunningHost&) = delete;
+  RunningHost& operator=(const RunningHost&) = delete;
+
   RunOutcome Run() {
     const Plan plan = PlanForWorkers();
     if (!options_.once) StartEndpoint();
@@ -105,6 +110,7 @@ class RunningHost {
     table.version = SUMMA_VERSION;
     table.instance = instance_;
     table.sql = &sql_;
+    table.leases = &lease_service_;
     plugins_ = std::make_unique<PluginSet>(loaded_.configuration, plan, std::move(table));
     seen_plugins_ = plugins_.get();
   }
@@ -155,6 +161,7 @@ class RunningHost {
     leases_ =
         std::make_unique<LeaseKeeper>(settings_.ledger, instance_, SystemClock(),
                                       [this](const std::string& worker) { LeaseLost(worker); });
+    lease_service_.Show(leases_.get());
     const RunnerServices services{&sql_, leases_.get(), &control_, &SystemClock(), settings_.name};
     runner_ = std::make_unique<Runner>(WorkerPlans(plan), services);
     seen_runner_ = runner_.get();
@@ -288,6 +295,7 @@ class RunningHost {
   // In the order in which they are made; destroyed in reverse.
   ControlPlane control_;
   SqlService sql_;
+  LeaseService lease_service_{SystemClock()};
   std::unique_ptr<PluginSet> plugins_;
   std::unique_ptr<LeaseKeeper> leases_;
   std::unique_ptr<Runner> runner_;

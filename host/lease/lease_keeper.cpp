@@ -255,6 +255,7 @@ void LeaseKeeper::ReleaseAll() noexcept {
     std::vector<std::string> workers;
     {
       const std::lock_guard lock(state_->mutex);
+    status.trust_left = lease->second.trusted_until - now;
       for (const auto& [worker, lease] : state_->leases) workers.push_back(worker);
     }
     if (!workers.empty()) state_->Release(workers, Microseconds{0});

@@ -25,6 +25,7 @@ struct LeaseStatus {
   bool ours = false;
   bool trusted = false;    // ours and not near its end
   std::int64_t fence = 0;  // ours only
+  Microseconds trust_left{0};
   // Until the lease ends. That of others is known from the last look while somebody waits for it,
   // and forgotten when it has passed; zero: it has no end.
   Microseconds remaining{0};
