@@ -28,6 +28,9 @@ const void* HostTable::GetService(const summa_host* host, const char* service_id
   if (id == SUMMA_METRICS_V1) return self.metrics_.table();
   if (id == SUMMA_REGISTRY_V1) return self.registry_.table();
   if (id == SUMMA_SQL_V1 && self.settings_.sql != nullptr) return self.settings_.sql->unleased();
+  if (id == SUMMA_LEASE_V1 && self.settings_.leases != nullptr) {
+    return self.settings_.leases->table();
+  }
   return nullptr;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "host/abi/clock_service.hpp"
+#include "host/abi/lease_service.hpp"
 #include "host/abi/log_service.hpp"
 #include "host/abi/metrics_service.hpp"
 #include "host/abi/registry_service.hpp"
@@ -18,6 +19,7 @@ struct HostTableSettings {
   std::string version;           // of the host program
   std::string instance;          // unique per process start: the holder of its leases
   SqlService* sql = nullptr;     // nullptr: no database, summa.sql/1 is absent
+  LeaseService* leases = nullptr;  // nullptr: no database, summa.lease/1 is absent
   const Clock* clock = nullptr;  // nullptr: the real one
   ServiceResolver resolver;
 };

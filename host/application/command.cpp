@@ -151,9 +151,10 @@ class LeaseRequest {
 class VerbLease {
  public:
   VerbLease(const LoadedConfiguration& loaded, const std::string& instance,
-            const std::string& worker, SqlService& sql, Microseconds wait,
+            const std::string& worker, SqlService& sql, LeaseService& shown, Microseconds wait,
             TerminationSignal& signal)
       : worker_(worker),
+        shown_(shown),
         keeper_(loaded.settings.ledger, instance, SystemClock(),
                 [this](const std::string&) { lost_ = true; }) {
     const std::optional<WorkerPlan> plan = PlanWorker(loaded.configuration, worker);
@@ -161,8 +162,10 @@ class VerbLease {
     LeaseRequest request(orders, worker, instance);
     scope_ = sql.ForLease(Acquire(plan ? plan->lease_ttl : WorkerPlan{}.lease_ttl, request,
                                   SystemClock().BootTime() + wait, signal));
+    shown_.Show(&keeper_);
   }
   ~VerbLease() {
+    shown_.Show(nullptr);
     scope_.reset();
     keeper_.Release(worker_);
   }
@@ -199,6 +202,7 @@ class VerbLease {
   }
 
   const std::string worker_;
+  LeaseService& shown_;
   std::atomic<bool> lost_{false};
   LeaseKeeper keeper_;
   std::unique_ptr<SqlService::Scope> scope_;
@@ -230,6 +234,8 @@ CommandOutcome RunPluginCommand(const LoadedConfiguration& loaded, const Discove
   table.version = SUMMA_VERSION;
   table.instance = MakeInstance(loaded.settings.name);
   table.sql = &sql;
+  LeaseService leases(SystemClock());
+  table.leases = &leases;
   PluginSet set(loaded.configuration, plan, table);
   set.Start();
   PluginInstance* plugin = set.Find(request.plugin);
@@ -242,7 +248,7 @@ CommandOutcome RunPluginCommand(const LoadedConfiguration& loaded, const Discove
     return Invoke(*plugin, Call(request, sql.unleased(), signal, no_lease),
                   request.declaration.verb);
   }
-  const VerbLease lease(loaded, table.instance, worker, sql, request.wait, signal);
+  const VerbLease lease(loaded, table.instance, worker, sql, leases, request.wait, signal);
   return Invoke(*plugin, Call(request, lease.sql(), signal, lease.lost()),
                 request.declaration.verb);
 }

@@ -48,6 +48,11 @@ class RunningHost {
         {SUMMA_VERSION, std::to_string(SUMMA_ABI_MAJOR) + "." + std::to_string(SUMMA_ABI_MINOR)});
   }
 
+  // The plugins live longer than the leases, and may look at them until their end.
+  ~RunningHost() { lease_service_.Show(nullptr); }
+  RunningHost(const RunningHost&) = delete;
+  RunningHost& operator=(const RunningHost&) = delete;
+
   RunOutcome Run() {
     const Plan plan = PlanForWorkers();
     if (!options_.once) StartEndpoint();
@@ -114,6 +119,7 @@ class RunningHost {
     table.version = SUMMA_VERSION;
     table.instance = instance_;
     table.sql = &sql_;
+    table.leases = &lease_service_;
     plugins_ = std::make_unique<PluginSet>(loaded_.configuration, plan, std::move(table));
     seen_plugins_ = plugins_.get();
   }
@@ -164,6 +170,7 @@ class RunningHost {
     leases_ =
         std::make_unique<LeaseKeeper>(settings_.ledger, instance_, SystemClock(),
                                       [this](const std::string& worker) { LeaseLost(worker); });
+    lease_service_.Show(leases_.get());
     const RunnerServices services{&sql_, leases_.get(), &control_, &SystemClock(), settings_.name};
     runner_ = std::make_unique<Runner>(WorkerPlans(plan), services);
     seen_runner_ = runner_.get();
@@ -295,6 +302,7 @@ class RunningHost {
   Scrape scrape_;
   const std::map<std::string, std::shared_ptr<SessionPool>> pools_;
   SqlService sql_;
+  LeaseService lease_service_{SystemClock()};
   std::unique_ptr<PluginSet> plugins_;
   std::unique_ptr<LeaseKeeper> leases_;
   std::unique_ptr<Runner> runner_;

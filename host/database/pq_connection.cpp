@@ -193,11 +193,17 @@ PgResult PqConnection::Finish(int sent, std::string_view sql) {
 bool PqConnection::AnswersBy(TimePoint patience, std::string_view sql) {
   Flush(sql);
   while (PQisBusy(raw()) != 0) {
-    pollfd socket{PQsocket(raw()), POLLIN, 0};
-    const int ready = poll(&socket, 1, PollMilliseconds(patience));
+    pollfd sockets[2] = {{PQsocket(raw()), POLLIN, 0}, {wake_->descriptor(), POLLIN, 0}};
+    const auto until = deadline_ ? std::min(patience, *deadline_) : patience;
+    const int ready = poll(sockets, 2, PollMilliseconds(until));
     if (ready < 0 && errno != EINTR) Break(std::strerror(errno), sql);
-    if (ready > 0 && PQconsumeInput(raw()) == 0) return true;  // ReadAll says why
-    if (ready <= 0 && std::chrono::steady_clock::now() >= patience) return PQisBusy(raw()) == 0;
+    if (ready > 0 && sockets[1].revents != 0) Break("told to stop", sql);
+    // When it fails, ReadAll says why.
+    if (ready > 0 && PQconsumeInput(raw()) == 0) return true;
+    const auto now = std::chrono::steady_clock::now();
+    if (ready > 0 || now < until) continue;
+    if (now < patience) Break("the server did not answer in time", sql);
+    return false;
   }
   return true;
 }

@@ -56,7 +56,7 @@ class PqConnection {
   // Finish in two halves.
   void Sent(int sent, std::string_view sql);
   PgResult ReadAll(std::string_view sql);
-  // Between them: waits until the answer is there (true) or `patience` is over.
+  // Between them: waits until the answer is there (true) or `patience` is over. With kGiveUp only.
   bool AnswersBy(TimePoint patience, std::string_view sql);
   PgResult Query(const std::string& sql, std::optional<TimePoint> deadline);  // text, no parameters
   // The next answer, nullptr at the end. Errors are answers too.

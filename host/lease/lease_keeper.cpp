@@ -5,6 +5,7 @@
 #include "host/database/connection_settings.hpp"
 #include "host/lease/lease_state.hpp"
 #include "host/observe/log.hpp"
+#include "summa/crash_point.hpp"
 
 namespace summa::host {
 namespace {
@@ -51,7 +52,8 @@ LeaseKeeper::State::State(const DatabaseSettings& ledger, std::string holder_nam
       caller_settings_(CallerSettings(ledger)),
       thread_settings_(ThreadSettings(ledger)),
       statements_(QuoteIdentifier(ledger.schema)),
-      on_lost_(std::move(lost)) {
+      on_lost_(std::move(lost)),
+      take_over_(caller_settings_, stop_signal_) {
   CheckName("lease holder", holder);
   if (holder.starts_with(kIdleHolder)) {
     throw Failure("SH-0304",
@@ -96,29 +98,43 @@ TextRows LeaseKeeper::State::AskForCaller(const std::string& sql,
   }
 }
 
+// nullopt: the row is locked, so whose the lease is, is not known. asked_at: right before the
+// request that was answered.
+std::optional<TextRows> LeaseKeeper::State::AskForLease(const std::string& worker_id,
+                                                        Microseconds time_to_live,
+                                                        Microseconds& asked_at) {
+  const TakeOver::Parameters parameters{worker_id, holder, std::to_string(time_to_live.count())};
+  asked_at = clock.BootTime();
+  try {
+    return AskForCaller(statements_.acquire, parameters, kAcquirePatience);
+  } catch (const SqlFailure& failure) {
+    if (failure.sqlstate() == "40P01") return std::nullopt;
+    if (failure.sqlstate() != "55P03") throw;
+  }
+  // A commit under the lease, or another take-over, is under way. It has had lock_timeout to end;
+  // when the time of the lease is over as well, somebody may keep the row locked for ever.
+  if (AskForCaller(statements_.over, {worker_id}, kAcquirePatience).empty()) return std::nullopt;
+  asked_at = clock.BootTime();
+  return take_over_.Acquire(*caller_connection_, worker_id, statements_.acquire, parameters,
+                            std::chrono::steady_clock::now() + kAcquirePatience);
+}
+
 std::optional<LeaseGuard> LeaseKeeper::State::Acquire(const std::string& worker_id,
                                                       Microseconds time_to_live) {
   CheckName("worker", worker_id);
   const std::lock_guard one_at_a_time(acquire_mutex_);
-  const Microseconds asked_at = clock.BootTime();
-  TextRows rows;
-  try {
-    rows =
-        AskForCaller(statements_.acquire, {worker_id, holder, std::to_string(time_to_live.count())},
-                     kAcquirePatience);
-  } catch (const SqlFailure& failure) {
-    // A commit under the lease, or another take-over, is under way: whose it is, is not known.
-    if (failure.sqlstate() == "55P03" || failure.sqlstate() == "40P01") return std::nullopt;
-    throw;
-  }
-  if (rows.empty()) {
+  CrashPoint("lease.acquire");
+  Microseconds asked_at{0};
+  const std::optional<TextRows> rows = AskForLease(worker_id, time_to_live, asked_at);
+  if (!rows) return std::nullopt;
+  if (rows->empty()) {
     const std::lock_guard lock(mutex);
     const auto lease = leases.find(worker_id);
     if (lease != leases.end()) lease->second.trusted_until = Microseconds{0};
     work_.notify_all();
     return std::nullopt;
   }
-  LeaseGuard guard{worker_id, holder, std::stoll(rows[0].at(0).value()), time_to_live};
+  LeaseGuard guard{worker_id, holder, std::stoll(rows->at(0).at(0).value()), time_to_live};
   if (clock.BootTime() >= asked_at + time_to_live - TrustMargin(time_to_live)) {
     throw SqlFailure(
         Error{"SH-0303",
@@ -127,6 +143,7 @@ std::optional<LeaseGuard> LeaseKeeper::State::Acquire(const std::string& worker_
         "");
   }
   Remember(guard, time_to_live, asked_at);
+  CrashPoint("lease.acquired");
   return guard;
 }
 
@@ -160,9 +177,11 @@ void LeaseKeeper::State::Release(const std::vector<std::string>& workers,
       }
     }
     if (ours.empty()) return;  // what is lost already expires by itself
+    CrashPoint("lease.release");
     AskForCaller(keep_for > Microseconds{0} ? statements_.keep : statements_.release,
                  {TextArrayLiteral(ours), holder, std::to_string(keep_for.count())},
                  kReleasePatience);
+    CrashPoint("lease.released");
   } catch (const Failure& failure) {
     // Left to expire: later, but never wrong.
     LogError(LogLevel::kWarn, failure.error(), {{"lease", ours.empty() ? "" : ours.front()}});

@@ -12,6 +12,7 @@
 #include "host/database/reconnect_gate.hpp"
 #include "host/lease/lease_keeper.hpp"
 #include "host/lease/lease_statements.hpp"
+#include "host/lease/take_over.hpp"
 
 namespace summa::host {
 
@@ -72,6 +73,8 @@ struct LeaseKeeper::State {
   TextRows AskForThread(const std::string& sql,
                         const std::vector<std::optional<std::string>>& parameters,
                         Microseconds patience);
+  std::optional<TextRows> AskForLease(const std::string& worker_id, Microseconds time_to_live,
+                                      Microseconds& asked_at);
   void Remember(const LeaseGuard& guard, Microseconds time_to_live, Microseconds asked_at);
 
   const DatabaseSettings caller_settings_, thread_settings_;
@@ -80,6 +83,7 @@ struct LeaseKeeper::State {
   WakeUp stop_signal_;  // outlives the connections
   std::mutex acquire_mutex_;
   std::unique_ptr<DeadlineConnection> caller_connection_;  // under acquire_mutex_
+  TakeOver take_over_;                                     // under acquire_mutex_
   std::unique_ptr<DeadlineConnection> thread_connection_;  // the thread's own
   ReconnectGate caller_gate_{kFirstReconnectPause, kLongestReconnectPause};
   // Shorter: a lease hangs on it.

@@ -24,6 +24,8 @@ LeaseStatements::LeaseStatements(const std::string& quoted_schema) {
       " RETURNING (w.acquired_at = (SELECT t FROM n))::int AS fresh) INSERT "
       "INTO summa_host.worker_fence AS f (worker, fence) SELECT $1::text, 1 FROM l ON CONFLICT "
       "(worker) DO UPDATE SET fence = f.fence + (SELECT fresh FROM l) RETURNING f.fence";
+  over =
+      "SELECT 1 FROM " + table + " WHERE worker_id = $1::text AND lease_until < clock_timestamp()";
   renew = "UPDATE " + table + " SET lease_until = " + until +
           " WHERE worker_id = $1::text AND lease_holder = $2::text AND lease_until > "
           "clock_timestamp() RETURNING 1";

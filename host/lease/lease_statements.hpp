@@ -21,7 +21,9 @@ struct LeaseStatements {
   // $1 worker, $2 holder, $3 time to live in microseconds. One row with the fence, or none:
   // somebody else has it. The fence goes up unless it was ours and had not expired.
   std::string acquire;
-  // The same parameters. One row, or none: lost.
+  // $1 worker. One row when somebody has the lease and its time is over.
+  std::string over;
+  // The parameters of acquire. One row, or none: lost.
   std::string renew;
   // $1 workers (text[]), $2 holder, $3 microseconds from now until lease_until.
   std::string release;

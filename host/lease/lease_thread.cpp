@@ -3,6 +3,8 @@
 
 #include "host/lease/lease_state.hpp"
 #include "host/observe/log.hpp"
+#include "host/observe/host_metrics.hpp"
+#include "summa/crash_point.hpp"
 
 namespace summa::host {
 namespace {
@@ -26,6 +28,14 @@ constexpr Microseconds kShortestPatience = milliseconds(10);
 // server.
 Microseconds RetryPause(Microseconds time_to_live) {
   return std::clamp<Microseconds>(time_to_live / 12, milliseconds(20), milliseconds(500));
+}
+
+void CountRenewal(const std::optional<TextRows>& rows) {
+  const char* outcome = "failed";
+  if (rows) outcome = rows->empty() ? "lost" : "renewed";
+  if (MetricHandle* renewals = HostMetric("summa_lease_renewals_total", {outcome})) {
+    renewals->Add(1);
+  }
 }
 
 }  // namespace
@@ -121,6 +131,7 @@ void LeaseKeeper::State::Renew(Lock& lock, const std::string& worker_id) {
   if (found == leases.end()) return;
   Lease& lease = found->second;
   lease.renewing = false;
+  CountRenewal(rows);
   if (lease.serial != serial) return;  // acquired anew meanwhile: this answer is older
   if (!rows) {
     lease.renew_at = clock.BootTime() + RetryPause(time_to_live);
@@ -129,6 +140,7 @@ void LeaseKeeper::State::Renew(Lock& lock, const std::string& worker_id) {
   } else {
     lease.trusted_until = asked_at + time_to_live - TrustMargin(time_to_live);
     lease.renew_at = asked_at + time_to_live / 3;
+    CrashPoint("lease.renewed");
   }
 }
 

@@ -1,5 +1,7 @@
+#include <summa/lease.hpp>
 #include <thread>
 
+#include "host/abi/host_table.hpp"
 #include "tests/integration/lease_support.hpp"
 
 namespace summa::host {
@@ -251,6 +253,40 @@ TEST_F(LeaseTest, RefusesNamesThatDoNotFit) {
   EXPECT_THROW(Keeper("idle:a"), Failure) << "everybody would take its leases";
   auto keeper = Keeper("a");
   EXPECT_THROW(keeper->TryAcquire(std::string(101, 'x'), seconds(15)), Failure);
+}
+
+TEST_F(LeaseTest, PluginsSeeWhoHoldsALeaseAndHowLongItIsTrusted) {
+  FakeClock clock;
+  auto ours = Keeper("ours", clock), theirs = Keeper("theirs");
+  LeaseService service(clock);
+  HostTableSettings settings;
+  settings.leases = &service;
+  const HostTable table("plugin-a", settings);
+  const auto look = [&](const std::string& worker) {
+    return summa::LookAtLease(summa::Host(table.table()), worker);
+  };
+  EXPECT_FALSE(look("w").held) << "no keeper yet";
+  service.Show(ours.get());
+  ASSERT_TRUE(ours->TryAcquire("w", seconds(15)));
+  summa::LeaseView view = look("w");
+  EXPECT_TRUE(view.held && view.trusted);
+  EXPECT_EQ(view.fence, 1);
+  EXPECT_EQ(view.holder, "ours");
+  EXPECT_EQ(view.trust_left, seconds(14)) << "the clock stands still";
+  EXPECT_EQ(*view.lease_until_unix, clock.UnixTime() + seconds(15));
+
+  ASSERT_TRUE(theirs->TryAcquire("v", seconds(15)));
+  EXPECT_EQ(look("v").holder, "") << "nobody has looked";
+  EXPECT_FALSE(ours->WaitUntilFree("v", milliseconds(200), [] { return false; }));
+  view = look("v");
+  EXPECT_EQ(view.holder, "theirs");
+  EXPECT_FALSE(view.held || view.trusted);
+  EXPECT_EQ(view.fence, 0);
+  EXPECT_TRUE(view.lease_until_unix);
+
+  service.Show(nullptr);
+  ours.reset();
+  EXPECT_FALSE(look("w").held);
 }
 
 }  // namespace

@@ -1,5 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <cstddef>
+#include <cstring>
+#include <summa/lease.hpp>
+#include <summa/testkit/fake_host.hpp>
+
 #include "host/abi/host_table.hpp"
 #include "host/error.hpp"
 #include "host/observe/metrics.hpp"
@@ -36,6 +41,61 @@ TEST(HostTable, GivesAPluginItsServicesByName) {
   EXPECT_EQ(host->get_service(host, SUMMA_SQL_V1), nullptr);  // this host has no database
   EXPECT_EQ(host->get_service(host, "summa.none/1"), nullptr);
   EXPECT_EQ(host->get_service(host, nullptr), nullptr);
+}
+
+TEST(HostTable, LeasesAreNotKnownBeforeThereIsAKeeper) {
+  LeaseService leases(SystemClock());
+  HostTableSettings settings = Settings();
+  EXPECT_EQ(HostTable("plugin-a", settings)
+                .table()
+                ->get_service(HostTable("plugin-a", settings).table(), SUMMA_LEASE_V1),
+            nullptr)
+      << "this host has no database";
+  settings.leases = &leases;
+  const HostTable table("plugin-a", settings);
+  const summa::LeaseView view = summa::LookAtLease(summa::Host(table.table()), "w");
+  EXPECT_FALSE(view.held);
+  EXPECT_FALSE(view.trusted);
+  EXPECT_EQ(view.holder, "");
+  EXPECT_FALSE(view.lease_until_unix);
+}
+
+TEST(HostTable, AViewOfALeaseIsFilledAsFarAsTheCallerKnowsIt) {
+  const LeaseService leases(SystemClock());
+  const summa_lease_v1* service = leases.table();
+  summa_lease_view view;
+  std::memset(&view, 0x5a, sizeof view);
+  view.struct_size = offsetof(summa_lease_view, fence);  // of an older plugin
+  summa_error error = summa::detail::EmptyError();
+  ASSERT_EQ(service->look(service->self, ToAbi("w"), &view, &error), SUMMA_OK);
+  EXPECT_EQ(view.struct_size, offsetof(summa_lease_view, fence));
+  EXPECT_EQ(view.held, 0);
+  EXPECT_EQ(view.fence, 0x5a5a5a5a5a5a5a5a) << "past the end of the caller's struct";
+  view.struct_size = 0;
+  EXPECT_EQ(service->look(service->self, ToAbi("w"), &view, &error), SUMMA_E_USAGE);
+  EXPECT_EQ(service->look(service->self, ToAbi("w"), nullptr, &error), SUMMA_E_USAGE);
+}
+
+TEST(FakeHost, ShowsTheLeaseThatTheTestSetsAndLetsItsTrustRunOut) {
+  summa::testkit::FakeHost fake;
+  EXPECT_FALSE(summa::LookAtLease(fake.host(), "w").held);
+  summa::LeaseView lease;
+  lease.held = lease.trusted = true;
+  lease.fence = 4;
+  lease.holder = "test-1";
+  lease.trust_left = std::chrono::seconds(3);
+  lease.lease_until_unix = std::chrono::hours(24);
+  fake.SetLease("w", lease);
+  fake.Advance(std::chrono::seconds(1));
+  const summa::LeaseView view = summa::LookAtLease(fake.host(), "w");
+  EXPECT_TRUE(view.held && view.trusted);
+  EXPECT_EQ(view.fence, 4);
+  EXPECT_EQ(view.holder, "test-1");
+  EXPECT_EQ(view.trust_left, std::chrono::seconds(2));
+  EXPECT_EQ(view.lease_until_unix, std::chrono::hours(24));
+  fake.Advance(std::chrono::seconds(2));
+  EXPECT_TRUE(summa::LookAtLease(fake.host(), "w").held);
+  EXPECT_FALSE(summa::LookAtLease(fake.host(), "w").trusted);
 }
 
 TEST(HostTable, LogLinesCarryThePlugin) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <summa/abi/clock.h>
+#include <summa/abi/lease.h>
 #include <summa/abi/log.h>
 #include <summa/abi/metrics.h>
 #include <summa/abi/registry.h>
@@ -90,6 +91,9 @@ class Host {
 
   // Sessions without a lease: they commit unguarded. Workers use the one in their tick.
   const summa_sql_v1* sql() const { return Service<summa_sql_v1>(SUMMA_SQL_V1); }
+
+  // Leases to look at, by LookAtLease() of <summa/lease.hpp>; nullptr: the host is older.
+  const summa_lease_v1* lease() const { return Service<summa_lease_v1>(SUMMA_LEASE_V1); }
 
   struct Found {
     const void* service;

@@ -4,7 +4,7 @@
 #pragma once
 
 #include <summa/abi/worker.h>
-#include <summa/host.hpp>
+#include <summa/lease.hpp>
 
 #include <atomic>
 #include <map>
@@ -28,6 +28,7 @@ class FakeHost {
               [](void* self) { return static_cast<FakeHost*>(self)->now_microseconds_.load(); },
               [](void* self) { return static_cast<FakeHost*>(self)->now_microseconds_.load(); }};
     registry_ = {sizeof registry_, 0, this, &FakeHost::Find};
+    lease_ = {sizeof lease_, 0, this, &FakeHost::LookAtLease};
     host_ = {sizeof host_,  SUMMA_ABI_MAJOR, SUMMA_ABI_MINOR,      this,
              ToAbi("test"), ToAbi("test-1"), &FakeHost::GetService};
   }
@@ -41,6 +42,12 @@ class FakeHost {
   void Advance(std::chrono::microseconds time) { now_microseconds_ += time.count(); }
   void AddService(const std::string& id, const std::string& alias, const void* service) {
     services_[id + " " + alias] = service;
+  }
+  // What LookAtLease() shows of a worker; without it nobody holds the lease. The trust runs out as
+  // the clock is advanced.
+  void SetLease(const std::string& worker_id, LeaseView lease) {
+    const std::lock_guard lock(mutex_);
+    leases_[worker_id] = {std::move(lease), now_microseconds_};
   }
   std::vector<LoggedLine> Lines() const {
     const std::lock_guard lock(mutex_);
@@ -76,6 +83,28 @@ class FakeHost {
     *provider_id = ToAbi("fake");
     return SUMMA_OK;
   }
+  static std::int32_t LookAtLease(void* self, summa_str worker_id, summa_lease_view* view,
+                                  summa_error*) {
+    auto* host = static_cast<FakeHost*>(self);
+    const std::lock_guard lock(host->mutex_);
+    const std::uint32_t size = view->struct_size;
+    *view = {};
+    view->struct_size = size;
+    const auto found = host->leases_.find(std::string(FromAbi(worker_id)));
+    if (found == host->leases_.end()) return SUMMA_OK;
+    const LeaseView& lease = found->second.lease;
+    const std::int64_t left =
+        lease.trust_left.count() - (host->now_microseconds_ - found->second.set_at);
+    view->held = lease.held ? 1 : 0;
+    view->trusted = lease.trusted && left > 0 ? 1 : 0;
+    view->fence = lease.fence;
+    view->trust_microseconds = view->trusted != 0 ? left : 0;
+    if (lease.lease_until_unix) {
+      view->lease_until_unix_microseconds = lease.lease_until_unix->count();
+    }
+    lease.holder.copy(view->holder, sizeof view->holder - 1);
+    return SUMMA_OK;
+  }
   static const void* GetService(const summa_host* table, const char* id) {
     auto* host = static_cast<FakeHost*>(table->self);
     const std::string_view name(id);
@@ -83,6 +112,7 @@ class FakeHost {
     if (name == SUMMA_CLOCK_V1) return &host->clock_;
     if (name == SUMMA_REGISTRY_V1) return &host->registry_;
     if (name == SUMMA_SQL_V1) return host->sql_;
+    if (name == SUMMA_LEASE_V1) return &host->lease_;
     return nullptr;
   }
 
@@ -90,10 +120,16 @@ class FakeHost {
   summa_log_v1 log_{};
   summa_clock_v1 clock_{};
   summa_registry_v1 registry_{};
+  summa_lease_v1 lease_{};
   summa_host host_{};
   std::map<std::string, const void*> services_;
   std::atomic<std::int64_t> now_microseconds_{3'600'000'000};
+  struct SetLeaseView {
+    LeaseView lease;
+    std::int64_t set_at;
+  };
   mutable std::mutex mutex_;
+  std::map<std::string, SetLeaseView> leases_;
   std::vector<LoggedLine> lines_;
 };
 

@@ -1,0 +1,44 @@
+// What the host knows of the lease of a worker (summa.lease/1), to look at only.
+#pragma once
+
+#include <summa/host.hpp>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace summa {
+
+struct LeaseView {
+  bool held = false;       // by this host
+  bool trusted = false;    // held, and not near its end
+  std::int64_t fence = 0;  // held only
+  std::chrono::microseconds trust_left{0};
+  std::string holder;  // empty: nobody, or not known
+  // As this host's wall clock will show it; for people only. Absent: not known, or without an end.
+  std::optional<std::chrono::microseconds> lease_until_unix;
+};
+
+// Asks no database; cheap enough for every message of a batch. Any thread, from Plugin::Configure
+// on. A host without the service (older than this header) knows nothing. Error: SUMMA_E_USAGE.
+inline LeaseView LookAtLease(const Host& host, std::string_view worker_id) {
+  LeaseView result;
+  const summa_lease_v1* service = host.lease();
+  if (service == nullptr) return result;
+  summa_lease_view view{};
+  view.struct_size = sizeof view;
+  summa_error error = detail::EmptyError();
+  detail::Check(service->look(service->self, ToAbi(worker_id), &view, &error), error);
+  result.held = view.held != 0;
+  result.trusted = view.trusted != 0;
+  result.fence = view.fence;
+  result.trust_left = std::chrono::microseconds(view.trust_microseconds);
+  result.holder = view.holder;
+  if (view.lease_until_unix_microseconds != 0) {
+    result.lease_until_unix = std::chrono::microseconds(view.lease_until_unix_microseconds);
+  }
+  return result;
+}
+
+}  // namespace summa
