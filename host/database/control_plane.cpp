@@ -46,7 +46,8 @@ ON CONFLICT (worker_id) DO UPDATE SET
          kUntilDue;
 }
 
-// $5 and $6 are not of use here, but the numbers of the others are those of a recorded run.
+// The numbers of the parameters are those of a recorded run: $5 is whether the worker is well,
+// which a worker without a row is, and $6 the due time that is known.
 std::string MoveDueStatement() {
   return std::string(R"sql(
 INSERT INTO summa_host.worker_state AS w

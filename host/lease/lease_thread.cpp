@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "host/lease/lease_state.hpp"
-#include "host/observe/log.hpp"
 #include "host/observe/host_metrics.hpp"
+#include "host/observe/log.hpp"
 #include "summa/crash_point.hpp"
 
 namespace summa::host {

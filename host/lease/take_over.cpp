@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "host/observe/log.hpp"
 #include "host/observe/host_metrics.hpp"
+#include "host/observe/log.hpp"
 
 namespace summa::host {
 namespace {

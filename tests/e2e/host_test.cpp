@@ -173,7 +173,9 @@ TEST_F(Host, WorkersArePausedResumedAndRunFromOutside) {
     arguments.push_back(PluginDirectory("good"));
     return SummaHost(arguments, {{"USER", "tester"}});
   };
-  EXPECT_EQ(SummaHost({"migrate", "-c", file.Path()}).exit_code, 0);
+  const RunResult migrated =
+      SummaHost({"migrate", "-c", file.Path(), "--plugin-dir", PluginDirectory("good")});
+  EXPECT_EQ(migrated.exit_code, 0) << migrated.err;
   const RunResult alone = workers({"run", "good-worker", "--wait", "200ms"});
   EXPECT_EQ(alone.exit_code, 75) << alone.err;
   EXPECT_EQ(JsonMember(alone.out, "code"), "SH-0342") << alone.out;
