@@ -14,12 +14,13 @@ namespace {
 // The first thing that a host does when it is told to stop.
 constexpr char kShutdownMark[] = "host.draining";
 // A point that a short run passes so often is certain to be passed a few times by the next run.
-constexpr long long kFrequent = 12;
-constexpr int kLaterHit = 4;
+constexpr long long kFrequent = 20;
+// Behind the backlog that a round begins with, when work is done in another way.
+constexpr int kLaterHit = 10;
 
 // SplitMix64: small, and the same everywhere.
-unsigned long long NextRandom(unsigned long long& state) {
-  unsigned long long z = state += 0x9E3779B97F4A7C15u;
+std::uint64_t NextRandom(std::uint64_t& state) {
+  std::uint64_t z = state += 0x9E3779B97F4A7C15u;
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
   z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
   return z ^ (z >> 31);
@@ -28,6 +29,12 @@ unsigned long long NextRandom(unsigned long long& state) {
 }  // namespace
 
 std::string Text(const CrashAt& at) { return at.name + ":" + std::to_string(at.hit); }
+
+std::string Text(const std::vector<CrashAt>& kills) {
+  std::string text;
+  for (const CrashAt& at : kills) text.append(text.empty() ? "" : ",").append(Text(at));
+  return text;
+}
 
 std::vector<CrashAt> ParseKills(const std::string& text) {
   std::vector<CrashAt> kills;
@@ -72,7 +79,12 @@ std::vector<CrashAt> Recording::Kills() const {
   return kills;
 }
 
-CrashAt Recording::Random(unsigned long long& state) const {
+std::vector<CrashAt> Recording::Pair(std::uint64_t seed) const {
+  const CrashAt first = Random(seed);
+  return {first, Random(seed)};
+}
+
+CrashAt Recording::Random(std::uint64_t& state) const {
   const auto random = NextRandom(state);
   auto point = counts_.begin();
   std::advance(point, random % counts_.size());

@@ -1,6 +1,7 @@
 // The named places of a run, and the places in the sources.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -16,7 +17,8 @@ struct CrashAt {
 
 // "name:hit", the value of SUMMA_CRASH_AT.
 std::string Text(const CrashAt& at);
-// "a:1,b:2"; throws std::runtime_error for anything else.
+std::string Text(const std::vector<CrashAt>& kills);  // "a:1,b:2"
+// From such a text; throws std::runtime_error for anything else.
 std::vector<CrashAt> ParseKills(const std::string& text);
 
 // What a host wrote to the file of SUMMA_CRASH_RECORD.
@@ -31,10 +33,11 @@ class Recording {
 
   // Each point at its first hit, and the frequent ones at a later hit, too.
   std::vector<CrashAt> Kills() const;
-  // A random one of the points; the same for the same seed as long as the points are the same.
-  CrashAt Random(unsigned long long& state) const;
+  // Two random points; the same for the same seed as long as the points are the same.
+  std::vector<CrashAt> Pair(std::uint64_t seed) const;
 
  private:
+  CrashAt Random(std::uint64_t& state) const;
   CrashAt At(const std::string& name, int hit) const { return {name, hit, AtShutdown(name)}; }
 
   std::map<std::string, long long> counts_;

@@ -47,10 +47,13 @@ std::vector<std::string> HeldLeases(Db& db, const std::set<std::string>& living)
 }
 
 std::vector<OutboxRecord> ReadRows(Db& db) {
+  const Rows rows = db.Query(
+      "SELECT id, o.topic, p.ordering_key, coalesce(p.position::text, ''), "
+      "o.payload::text, status, processed_at IS NOT NULL, last_error IS NOT NULL FROM outbox o "
+      "LEFT JOIN fixture.outbox_position p USING (id)");
   std::vector<OutboxRecord> records;
-  for (Row& row : db.Query("SELECT id, o.topic, p.ordering_key, p.position, o.payload::text, "
-                           "status, processed_at IS NOT NULL, last_error IS NOT NULL FROM outbox o "
-                           "LEFT JOIN fixture.outbox_position p USING (id)")) {
+  records.reserve(rows.size());
+  for (const Row& row : rows) {
     records.push_back(
         {row[0], row[1], row[2], row[3], row[4], row[5], row[6] == "t", row[7] == "t"});
   }

@@ -10,7 +10,8 @@ Scenario OutboxToRedis() {
   // Small batches: what waits at the start is a backlog of several pages.
   scenario.plugins_yaml = [](const World& world) {
     return "{ bus-redis: { url: \"" + world.redis_url + "\", key_prefix: " + world.key_prefix +
-           " }, outbox: { use: { bus: bus-redis }, batch_size: 20, retry_cap: 200ms } }";
+           ", command_timeout: 1s }, outbox: { use: { bus: bus-redis }, batch_size: 20, retry_cap: "
+           "200ms } }";
   };
   scenario.schedules_yaml =
       "{ outbox-processor: { lease_ttl: 500ms, idle_poll: 20ms }, "
@@ -23,6 +24,12 @@ Scenario OutboxToRedis() {
   scenario.drained = [](const World& world) {
     return Db(world.ledger_url).Count("SELECT count(*) FROM outbox WHERE status = 'pending'") == 0;
   };
+  const char* verb = "a verb of the command line, which runs in a process of its own";
+  scenario.unreached = {{"redis.redrive", verb},
+                        {"redis.redriven", verb},
+                        {"outbox.redrive", verb},
+                        {"outbox.discard", verb},
+                        {"outbox.handed_over", "comes once after a time in mode observe"}};
   return scenario;
 }
 

@@ -27,6 +27,10 @@ constexpr int kKilled = 128 + SIGKILL;
 // host.drain_timeout of the configuration below, and something to end in.
 constexpr seconds kEndPatience{20};
 
+void Append(std::vector<std::string>& lines, const std::vector<std::string>& more) {
+  lines.insert(lines.end(), more.begin(), more.end());
+}
+
 void WriteFile(const std::string& path, const std::string& text) {
   std::ofstream file(path);
   file << text;
@@ -129,9 +133,18 @@ void Round::StartTraffic() {
 
 void Round::WaitForProgress(long long units) {
   const long long before = scenario_.progress(world_);
-  WaitUntil(
-      [&] { return !host_->process().Running() || scenario_.progress(world_) >= before + units; },
-      kPatience, "work of host " + host_->name() + "; " + host_->Log());
+  bool moved = false;
+  BecomesTrue([&] {
+    moved = scenario_.progress(world_) >= before + units;
+    return moved || !host_->process().Running();
+  });
+  if (!moved) throw std::runtime_error("no progress; " + host_->Log());
+}
+
+void Round::WaitUntilSettled() {
+  WaitForProgress();
+  WaitUntil([&] { return scenario_.drained(world_); }, kPatience, "a moment without backlog");
+  WaitForProgress();
 }
 
 std::vector<std::string> Round::KillAt(const CrashAt& at) {
@@ -175,10 +188,8 @@ std::vector<std::string> Round::Finish() {
   seen.recovery = recovery;
   seen.recovery_limit = kRecoveryLimit;
   if (seen.writes.empty()) lines.emplace_back("no write of a host was seen by the fence watch");
-  for (const std::string& line : Violations(seen)) lines.push_back(line);
-  if (scenario_.check) {
-    for (const std::string& line : scenario_.check(world_)) lines.push_back(line);
-  }
+  Append(lines, Violations(seen));
+  if (scenario_.check) Append(lines, scenario_.check(world_));
   return lines;
 }
 
@@ -187,10 +198,8 @@ std::vector<std::string> RunKills(FaultServers& servers, const Scenario& scenari
   Round round(servers, scenario);
   round.StartTraffic();
   std::vector<std::string> lines;
-  for (const CrashAt& at : kills) {
-    for (std::string& line : round.KillAt(at)) lines.push_back(std::move(line));
-  }
-  for (std::string& line : round.Finish()) lines.push_back(std::move(line));
+  for (const CrashAt& at : kills) Append(lines, round.KillAt(at));
+  Append(lines, round.Finish());
   return lines;
 }
 

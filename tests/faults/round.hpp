@@ -63,14 +63,19 @@ class Round {
   Round& operator=(const Round&) = delete;
 
   const World& world() const { return world_; }
+  const std::string& database() const { return database_; }
   Appender& appender() { return *appender_; }
+  FaultHost& host() { return *host_; }
   void RouteHostsBy(Route route) { route_ = std::move(route); }
 
   // Each host of a round has a name of its own. Traffic goes on meanwhile.
   FaultHost& StartHost(std::map<std::string, std::string> environment = {});
   void StartTraffic();
-  // Waits until the host under test has moved the scenario's progress. Throws when it does not.
+  // Waits until the host under test has moved the scenario's progress. Throws when it does not, or
+  // has ended.
   void WaitForProgress(long long units = 1);
+  // Waits until it has caught up and goes on: all retries and pauses of the last fault are over.
+  void WaitUntilSettled();
 
   // Runs a host until it is killed there. A line when it ended otherwise.
   std::vector<std::string> KillAt(const CrashAt& at);

@@ -16,6 +16,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "tests/faults/message_scan.hpp"
+
 namespace summa::test {
 namespace {
 
@@ -94,7 +96,8 @@ struct TcpProxy::Connection {
   };
   struct Pipe {
     ProxyFault fault;
-    std::optional<std::uint64_t> left_bytes;  // until the cut
+    std::optional<std::uint64_t> left_bytes, left_messages;  // until the cut
+    MessageScan scan;
     std::deque<Chunk> queue;
     std::size_t queued_bytes = 0;
     std::uint64_t* counter = nullptr;
@@ -135,6 +138,13 @@ struct TcpProxy::Connection {
     pipe.queue.push_back({Clock::now() + pipe.fault.delay, std::move(bytes)});
   }
 
+  static std::size_t ToEndOfMessage(MessageScan scan, const std::string& bytes) {
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      if (scan.Next(bytes[i])) return i + 1;
+    }
+    return bytes.size();
+  }
+
   // One write; true when more can follow at once.
   bool Write(std::size_t number) {
     Pipe& pipe = pipes[number];
@@ -142,6 +152,7 @@ struct TcpProxy::Connection {
     std::size_t size = chunk.bytes.size();
     if (pipe.fault.slice_bytes > 0) size = std::min(size, pipe.fault.slice_bytes);
     if (pipe.left_bytes) size = std::min<std::uint64_t>(size, *pipe.left_bytes);
+    if (pipe.left_messages) size = std::min(size, ToEndOfMessage(pipe.scan, chunk.bytes));
     const ssize_t written = send(Target(number), chunk.bytes.data(), size, MSG_NOSIGNAL);
     if (written < 0) {
       if (!WouldBlock()) broken = true;
@@ -151,6 +162,10 @@ struct TcpProxy::Connection {
     *pipe.counter += count;
     pipe.queued_bytes -= count;
     if (pipe.left_bytes) *pipe.left_bytes -= count;
+    for (std::size_t i = 0; i < count; ++i) {
+      const bool ended = pipe.scan.Next(chunk.bytes[i]);
+      if (ended && pipe.left_messages) --*pipe.left_messages;
+    }
     chunk.bytes.erase(0, count);
     if (chunk.bytes.empty()) pipe.queue.pop_front();
     return count == size;
@@ -172,10 +187,8 @@ struct TcpProxy::Connection {
     shutdown(Target(number), SHUT_WR);
   }
 
-  bool CutDue() const {
-    return std::any_of(pipes.begin(), pipes.end(),
-                       [](const Pipe& pipe) { return pipe.left_bytes == 0; });
-  }
+  static bool IsDue(const Pipe& pipe) { return pipe.left_bytes == 0 || pipe.left_messages == 0; }
+  bool CutDue() const { return std::any_of(pipes.begin(), pipes.end(), IsDue); }
   bool Holding() const {
     return std::any_of(pipes.begin(), pipes.end(),
                        [](const Pipe& pipe) { return pipe.fault.flow != ProxyFault::Flow::kPass; });
@@ -187,7 +200,7 @@ struct TcpProxy::Connection {
   }
   void PrepareReset() const {
     const bool wanted = reset || std::any_of(pipes.begin(), pipes.end(), [](const Pipe& pipe) {
-                          return pipe.left_bytes == 0 && pipe.fault.reset;
+                          return IsDue(pipe) && pipe.fault.reset;
                         });
     if (!wanted) return;
     client.CloseByReset();
@@ -244,6 +257,7 @@ void TcpProxy::Apply(Connection& connection, Direction direction, const ProxyFau
   if (pipe.swallowed && fault.flow != ProxyFault::Flow::kSwallow) connection.cut = true;
   pipe.fault = fault;
   pipe.left_bytes = fault.cut_after_bytes;
+  pipe.left_messages = fault.cut_after_messages;
 }
 
 void TcpProxy::Set(Direction direction, const ProxyFault& fault) {

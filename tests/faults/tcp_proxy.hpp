@@ -46,6 +46,8 @@ struct ProxyFault {
   // Both ends are closed after this many bytes more of this direction (0: at once), counted from
   // the setting of the fault, and for a later connection from its beginning.
   std::optional<std::uint64_t> cut_after_bytes{};
+  // The same in messages of PostgreSQL's protocol; to the server only.
+  std::optional<std::uint64_t> cut_after_messages{};
   bool reset = false;  // cut by RST instead of by a close (TCP only)
   std::chrono::milliseconds delay{0};
   std::size_t slice_bytes = 0;  // most bytes per write; 0: no limit

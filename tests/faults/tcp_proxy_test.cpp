@@ -211,6 +211,27 @@ TEST_F(ProxyTest, ATargetThatIsDownLooksLikeAClosedConnection) {
   EXPECT_EQ(RawClient(proxy.Port()).Read(kMuch), "");
 }
 
+TEST_F(ProxyTest, CutsAfterSoManyMessagesOfPostgres) {
+  PostgresServer server;
+  TcpProxy proxy(ProxyAddress::Tcp(), ProxyAddress::Postgres(server.SocketDirectory()));
+  const std::string url =
+      "postgresql://postgres@127.0.0.1:" + std::to_string(proxy.Port()) + "/postgres";
+  Db direct(server.Url("postgres"));
+  direct.Execute("CREATE TABLE item (id integer)");
+  Db client(url);
+  ProxyFault third;
+  third.cut_after_messages = 3;  // each Execute is one
+  proxy.SetFor(0, Direction::kToServer, third);
+  client.Execute("INSERT INTO item VALUES (1)");
+  client.Execute("INSERT INTO item VALUES (2)");
+  EXPECT_THROW(client.Execute("INSERT INTO item VALUES (3)"), DbError);
+  // The server had the third one whole.
+  WaitUntil([&] { return direct.Count("SELECT count(*) FROM item") == 3; }, kPatience, "the third");
+  third.cut_after_messages = 2;  // the request for encryption and the login
+  proxy.Set(Direction::kToServer, third);
+  EXPECT_THROW(Db{url}, DbError);
+}
+
 TEST_F(ProxyTest, PlaysAPostgresServerOnASocketAndOnAPort) {
   PostgresServer server;
   const ServerDirectory directory;

@@ -166,6 +166,17 @@ void PostgresServer::KillNine() {
       kPatience, "the killed backends to be gone");
 }
 
+void PostgresServer::Freeze() {
+  // First the postmaster, so that no child is born unseen.
+  process_->Signal(SIGSTOP);
+  for (const pid_t child : ChildrenOf(process_->Pid())) kill(child, SIGSTOP);
+}
+
+void PostgresServer::Thaw() {
+  for (const pid_t child : ChildrenOf(process_->Pid())) kill(child, SIGCONT);
+  process_->Signal(SIGCONT);
+}
+
 void PostgresServer::Restart() {
   StopFast();
   Start();

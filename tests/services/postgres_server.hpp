@@ -37,6 +37,9 @@ class PostgresServer {
   // SIGKILL to the postmaster and all its processes at once; Start then runs crash recovery.
   void KillNine();
   void Restart();
+  // SIGSTOP to the postmaster and all its processes: connections stay, nobody answers.
+  void Freeze();
+  void Thaw();
   bool Running();
 
   // postgresql:// with the socket's directory as host; stays the same over restarts.
