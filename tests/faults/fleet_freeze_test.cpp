@@ -64,5 +64,35 @@ TEST_F(Frozen, InTheMiddleOfALongCopy) {
   ExpectTakeOverAndNothingStale("fence-streamer", kFenced);
 }
 
+// The guard has locked lease and fence, and the server is not done with COMMIT: the successor waits
+// for it, so the commit comes before the new fence, and the old holder learns of both.
+TEST_F(Frozen, InsideACommitThatIsDoneBeforeTheTakeOver) {
+  StartPair("fence-writer");
+  db().Execute("INSERT INTO fleet.closed VALUES ('summa-host/holder')");
+  WaitUntil(
+      [&] {
+        return db().Count(
+                   "SELECT count(*) FROM pg_stat_activity WHERE application_name = "
+                   "'summa-host/holder' AND query LIKE '%COMMIT' AND wait_event = 'PgSleep'") == 1;
+      },
+      kPatience, "a commit that waits");
+  holder_->Freeze();
+  const long long written = Written("fence-writer", 1);
+  WaitUntil(
+      [&] {
+        return db().Count(
+                   "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE "
+                   "'summa-host/heir%' AND wait_event_type = 'Lock'") > 0;
+      },
+      kPatience, "a successor that waits for the commit");
+  EXPECT_EQ(Fence("fence-writer"), 1);
+  db().Execute("DELETE FROM fleet.closed");
+  WaitForRows("fence-writer", 2);
+  EXPECT_EQ(Written("fence-writer", 1), written + 1) << "the commit was under way in time";
+  holder_->Thaw();
+  WaitUntil([&] { return holder_->StandsBy("fence-writer"); }, kPatience, "the old holder");
+  EXPECT_EQ(Written("fence-writer", 1), written + 1);
+}
+
 }  // namespace
 }  // namespace summa::test
