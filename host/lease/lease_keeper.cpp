@@ -17,10 +17,11 @@ constexpr Microseconds kAcquirePatience = std::chrono::seconds(5);
 constexpr Microseconds kReleasePatience = std::chrono::seconds(2);
 constexpr milliseconds kStopLook{50};  // how often a waiter asks whether it shall stop
 
-// A caller may wait for a commit under the lease; a statement that still runs after its connection
-// was given up must end soon by itself.
+// A caller may wait for a commit under the lease: far longer than one takes, and well within the
+// second in which a lease that is over has to have a new holder. A statement that still runs after
+// its connection was given up must end soon by itself.
 DatabaseSettings CallerSettings(DatabaseSettings settings) {
-  settings.lock_timeout = std::min<Microseconds>(settings.lock_timeout, milliseconds(1000));
+  settings.lock_timeout = std::min<Microseconds>(settings.lock_timeout, milliseconds(300));
   settings.statement_timeout = milliseconds(3000);
   settings.application_name += " leases";
   return settings;

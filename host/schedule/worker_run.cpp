@@ -115,6 +115,16 @@ WorkerRun::Done WorkerRun::Tick(const Grant& grant, std::uint32_t flags) {
   return done;
 }
 
+namespace {
+
+// What a call says that could not commit because its lease was gone: its statement was cancelled for
+// that reason, or the server's idle limit, which is below the lease, had ended its transaction.
+bool EndedForTheLease(const Error& error) {
+  return error.code == "SH-0409" || error.message.find("[SQLSTATE 25P03]") != std::string::npos;
+}
+
+}  // namespace
+
 TickResult WorkerRun::Judge(TickOutcome& outcome, const Grant& grant) const {
   // Late but whole is good; what gave up because it was told to is not.
   const bool whole = outcome.status == SUMMA_OK && !outcome.backlog && grant.Good();
@@ -123,7 +133,8 @@ TickResult WorkerRun::Judge(TickOutcome& outcome, const Grant& grant) const {
     return TickResult::kStuck;
   }
   if (outcome.status == SUMMA_OK) return TickResult::kOk;
-  if (outcome.status == SUMMA_E_FENCED) {
+  const bool lease_gone = !stop_.requested() && !grant.Good();
+  if (outcome.status == SUMMA_E_FENCED || (lease_gone && EndedForTheLease(outcome.error))) {
     LogError(LogLevel::kWarn, outcome.error, {{"worker", plan_.id}, {"plugin", plan_.plugin}});
     return TickResult::kFenced;
   }

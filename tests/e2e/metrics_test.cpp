@@ -155,10 +155,12 @@ TEST(Metrics, AStandbyKnowsWhatTheFleetDidAndAScrapeWaitsForNoDatabase) {
   EXPECT_GT(std::stod(text.substr(text.find(trust) + trust.size())), 0);
 
   server.StopFast();
-  WaitUntil([&] { return HttpGet(standby.Port(), "/readyz").status == 503; }, kPatience,
-            "a standby that sees that the database is gone");
-  EXPECT_NE(HttpGet(standby.Port(), "/readyz").body.find("\"what\":\"database\""),
-            std::string::npos);
+  WaitUntil(
+      [&] {
+        const Answer ready = HttpGet(standby.Port(), "/readyz");
+        return ready.status == 503 && ready.body.find("\"what\":\"database\"") != std::string::npos;
+      },
+      kPatience, "a standby that says that the database is gone");
   EXPECT_NE(scrape(standby).find(known), std::string::npos) << "what was known is still shown";
 }
 

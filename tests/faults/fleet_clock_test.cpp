@@ -71,10 +71,15 @@ class Clock : public FleetTest {
     const long long wanted = Runs() + more;
     WaitUntil([&] { return Runs() >= wanted; }, kPatience, "runs");
   }
-  // By how much the host's idea of the time is wrong.
+  // By how many seconds the host's idea of the time is wrong: by its last call of the worker.
   double Wrong(FleetHost& host) {
-    const double now = std::stod(db().Value("SELECT extract(epoch FROM clock_timestamp())"));
-    return host.Metric("summa_worker_last_success_timestamp_seconds", "fence-writer") - now;
+    const std::string status = host.Status();
+    const std::string key = "\"lastRunAt\":\"";
+    const std::size_t at = status.find(key, status.find("\"fence-writer\""));
+    const std::string time =
+        status.substr(at + key.size(), status.find('"', at + key.size()) - at - key.size());
+    return std::stod(
+        db().Value("SELECT extract(epoch FROM $1::timestamptz - clock_timestamp())", {time}));
   }
 };
 
