@@ -4,6 +4,7 @@
 #include <set>
 
 #include "host/observe/log.hpp"
+#include "host/plugin/health.hpp"
 
 namespace summa::host {
 namespace {
@@ -157,6 +158,14 @@ std::vector<PluginReport> PluginSet::Report() const {
     reports.push_back(std::move(report));
   }
   return reports;
+}
+
+std::vector<Finding> PluginSet::Failing() const {
+  std::vector<Finding> failing;
+  for (const Member& member : members_) {
+    for (Finding& each : FailingOf(*member.instance)) failing.push_back(std::move(each));
+  }
+  return failing;
 }
 
 std::vector<Error> PluginSet::Errors() const {

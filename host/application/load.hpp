@@ -11,6 +11,7 @@
 
 #include "host/abi/host_table.hpp"
 #include "host/application/settings.hpp"
+#include "host/observe/finding.hpp"
 #include "host/observe/status.hpp"
 #include "host/plugin/config_view.hpp"
 #include "host/plugin/graph.hpp"
@@ -35,6 +36,8 @@ class PluginSet {
   PluginInstance* Find(std::string_view id) const;
   // In start order; refused ones last. Any thread.
   std::vector<PluginReport> Report() const;
+  // What started plugins say does not work (summa.health/1). Any thread.
+  std::vector<Finding> Failing() const;
   // Why plugins do not run. Any thread.
   std::vector<Error> Errors() const;
 

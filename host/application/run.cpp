@@ -7,8 +7,10 @@
 #include <summa/crash_point.hpp>
 #include <summa/json.hpp>
 
+#include "host/application/fleet_view.hpp"
 #include "host/application/load.hpp"
 #include "host/application/prepare_database.hpp"
+#include "host/application/readiness.hpp"
 #include "host/observe/http_server.hpp"
 #include "host/observe/metrics.hpp"
 #include "host/observe/status.hpp"
@@ -37,6 +39,7 @@ class RunningHost {
         instance_(MakeInstance(settings_.name)),
         begin_(SystemClock().BootTime()),
         control_(settings_.ledger),
+        fleet_(settings_.ledger, SystemClock()),
         sql_(MakePools(settings_)) {}
 
   RunOutcome Run() {
@@ -83,8 +86,9 @@ class RunningHost {
   void StartEndpoint() {
     const auto live = [] { return HttpResponse{200, "{\"status\":\"ok\"}", "application/json"}; };
     const auto ready = [this] {
-      const std::vector<FailingItem> failing = Failing();
-      return HttpResponse{failing.empty() ? 200 : 503, ReadinessJson(failing), "application/json"};
+      const Readiness ready = Ready();
+      return HttpResponse{ready.failing.empty() ? 200 : 503, ReadinessJson(ready),
+                          "application/json"};
     };
     const auto status = [this] {
       return HttpResponse{200, StatusJson(Report()), "application/json"};
@@ -252,23 +256,12 @@ class RunningHost {
     return report;
   }
 
-  std::vector<FailingItem> Failing() {
-    const HostReport report = Report();
-    std::vector<FailingItem> failing;
-    if (report.state != "running") {
-      failing.push_back({"host", "it is " + report.state, "Wait, and look at the log."});
-    }
-    for (const PluginReport& plugin : report.plugins) {
-      if (!plugin.error) continue;
-      failing.push_back({"plugin " + plugin.id, plugin.error->code + " " + plugin.error->message,
-                         plugin.error->hint});
-    }
-    for (const WorkerReport& worker : report.workers) {
-      if (worker.state != "parked" && worker.state != "error") continue;
-      failing.push_back({"worker " + worker.id, worker.last_error,
-                         "`summa-host explain CODE` says more; it is tried again by itself."});
-    }
-    return failing;
+  Readiness Ready() {
+    ReadinessView view;
+    view.report = Report();
+    if (const PluginSet* plugins = seen_plugins_.load()) view.plugins = plugins->Failing();
+    view.database = fleet_.Look().error;
+    return Judge(view);
   }
 
   const LoadedConfiguration& loaded_;
@@ -287,6 +280,7 @@ class RunningHost {
 
   // In the order in which they are made; destroyed in reverse.
   ControlPlane control_;
+  FleetView fleet_;
   SqlService sql_;
   std::unique_ptr<PluginSet> plugins_;
   std::unique_ptr<LeaseKeeper> leases_;

@@ -49,16 +49,22 @@ std::string StatusJson(const HostReport& report) {
   return json.Take();
 }
 
-std::string ReadinessJson(std::span<const FailingItem> failing) {
+std::string ReadinessJson(const Readiness& readiness) {
+  const auto write = [](JsonWriter& json, std::span<const FailingItem> items) {
+    json.BeginArray();
+    for (const FailingItem& item : items) {
+      json.BeginObject();
+      json.Member("what", item.what).Member("why", item.why).Member("fix", item.fix);
+      json.EndObject();
+    }
+    json.EndArray();
+  };
   JsonWriter json;
-  json.BeginObject().Key("failing").BeginArray();
-  for (const FailingItem& item : failing) {
-    json.BeginObject();
-    json.Member("what", item.what).Member("why", item.why).Member("fix", item.fix);
-    json.EndObject();
-  }
-  json.EndArray().EndObject();
-  return json.Take();
+  json.BeginObject().Key("failing");
+  write(json, readiness.failing);
+  json.Key("warnings");
+  write(json, readiness.warnings);
+  return json.EndObject().Take();
 }
 
 }  // namespace summa::host

@@ -34,7 +34,12 @@ std::string StatusJson(const HostReport& report);
 void WriteWorkers(JsonWriter& json, std::span<const WorkerReport> workers);
 // Appends {"code","message","hint","where"} as a value.
 void WriteError(JsonWriter& json, const Error& error);
-// {failing: [{what, why, fix}]}
-std::string ReadinessJson(std::span<const FailingItem> failing);
+struct Readiness {
+  std::vector<FailingItem> failing;   // not ready: 503
+  std::vector<FailingItem> warnings;  // somebody should look; still ready
+};
+
+// {failing: [{what, why, fix}], warnings: [{what, why, fix}]}
+std::string ReadinessJson(const Readiness& readiness);
 
 }  // namespace summa::host

@@ -319,4 +319,8 @@ const summa_status_v1* PluginInstance::Status() const {
   return static_cast<const summa_status_v1*>(Extension(SUMMA_STATUS_V1));
 }
 
+const summa_health_v1* PluginInstance::Health() const {
+  return static_cast<const summa_health_v1*>(Extension(SUMMA_HEALTH_V1));
+}
+
 }  // namespace summa::host

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <summa/abi/command.h>
+#include <summa/abi/health.h>
 #include <summa/abi/plugin.h>
 #include <summa/abi/worker.h>
 
@@ -67,6 +68,7 @@ class PluginInstance {
   const summa_worker* Worker(const std::string& id) const;
   const summa_command_v1* Commands() const;
   const summa_status_v1* Status() const;
+  const summa_health_v1* Health() const;
 
  private:
   void SetState(PluginState state);

@@ -3,9 +3,8 @@
 #include <summa/plugin.hpp>
 
 #include <memory>
-#include <mutex>
-#include <set>
 
+#include "plugins/bus-redis/reachability.hpp"
 #include "plugins/bus-redis/redis_bus.hpp"
 #include "plugins/bus-redis/tail_command.hpp"
 
@@ -52,12 +51,9 @@ class Reporter final : public BusEvents {
                  up ? "Connections made, by purpose." : "Connections lost or not made, by purpose.",
                  {{"purpose", purpose}})
         .Add();
-    bool changed = false;
-    {
-      // One line when it goes down and one when it is up again, not one per attempt.
-      const std::lock_guard lock(mutex_);
-      changed = up ? down_.erase(std::string(purpose)) > 0 : down_.emplace(purpose).second;
-    }
+    // One line when it goes down and one when it is up again, not one per attempt.
+    const bool changed =
+        up ? reachability_.Up(purpose) : reachability_.Down(purpose, reason, host_.BootTime());
     if (!changed) return;
     if (up) {
       host_.Info("Redis is reachable again", {{"purpose", std::string(purpose)}});
@@ -96,11 +92,15 @@ class Reporter final : public BusEvents {
                {"last", summary.lost_ids.back()}});
   }
 
+  // Any thread.
+  std::vector<Finding> Failing(const std::string& address) const {
+    return reachability_.Failing(address, host_.BootTime());
+  }
+
  private:
   Host host_;
   Metric confirmed_, refused_, stream_fault_, unsent_, bytes_, duration_, connected_;
-  std::mutex mutex_;
-  std::set<std::string> down_;  // purposes without a connection
+  Reachability reachability_;
 };
 
 class BusRedisPlugin final : public Plugin {
@@ -132,6 +132,7 @@ class BusRedisPlugin final : public Plugin {
                return TailStream(reader, call);
              }}};
   }
+  std::vector<Finding> Failing() override { return reporter_.Failing(address_); }
   std::string Status() override {
     return JsonWriter().BeginObject().Member("address", address_).EndObject().Take();
   }

@@ -48,6 +48,11 @@ class OutboxPlugin final : public Plugin {
             {"outbox redrive", [this](const CommandCall& call) { return Redrive(call, *table_); }}};
   }
 
+  std::vector<Finding> Failing() override {
+    if (!processor_) return {};
+    return processor_->troubles().Failing(host().BootTime());
+  }
+
   std::string Status() override {
     if (!processor_) return {};
     const ProcessorCounters& counters = processor_->counters();

@@ -62,6 +62,7 @@ TickResult Processor::Look(const Tick& tick) {
     fence_ = tick.fence();
   }
   const Microseconds now = host_.BootTime();
+  troubles_.Seen(now);
   if (lanes_.Expire(now)) full_poll_wanted_ = true;
   const bool one_stream_paused =
       settings_.outbox.route != "topic" && lanes_.Paused(settings_.outbox.route);
@@ -88,6 +89,7 @@ TickResult Processor::Look(const Tick& tick) {
 
 void Processor::Forget() {
   lanes_ = Lanes();
+  troubles_.Forget();
   snapshot_.clear();
   idle_ = false;
   full_poll_wanted_ = true;
@@ -122,6 +124,7 @@ void Processor::FullPollDue(Session& session, Microseconds now) {
   lanes_.SetBlocked(table_.BlockedLanes(session));
   counters_.blocked_keys = static_cast<std::int64_t>(lanes_.blocked_count());
   blocked_metric_.Set(static_cast<double>(lanes_.blocked_count()));
+  troubles_.Blocked(counters_.blocked_keys, now);
 }
 
 std::vector<Row> Processor::Poll(Session& session) {
@@ -191,7 +194,10 @@ std::int64_t Processor::Deliver(Session& session, const std::vector<Row>& rows, 
       PauseSink("the bus answered, but sent nothing and said no reason", "");
       break;
     }
-    if (sink_faults_ > 0) host_.Info("the bus takes messages again");
+    if (sink_faults_ > 0) {
+      host_.Info("the bus takes messages again");
+      troubles_.SinkWorks();
+    }
     sink_faults_ = 0;
     open = delivery.unsent;
   }
@@ -205,6 +211,7 @@ void Processor::Count(const Delivery& delivery) {
         static_cast<double>(std::max<std::int64_t>(0, server_now - row->created_at_microseconds)) /
         1e6);
     lanes_.Succeeded(settings_.outbox.StreamOf(row->topic));
+    troubles_.StreamWorks(settings_.outbox.StreamOf(row->topic));
   }
   const auto count = static_cast<std::int64_t>(delivery.delivered.size());
   counters_.delivered += count;
@@ -215,7 +222,10 @@ void Processor::Count(const Delivery& delivery) {
 void Processor::PauseStreams(const Delivery& delivery) {
   for (const auto& [stream, error] : delivery.stream_faults) {
     const std::int64_t attempt = lanes_.StreamFaults(stream);
-    lanes_.PauseStream(stream, host_.BootTime() + backoff_.Pause(attempt));
+    const Microseconds now = host_.BootTime();
+    const Microseconds until = now + backoff_.Pause(attempt);
+    lanes_.PauseStream(stream, until);
+    troubles_.StreamFailed(stream, error, now, until);
     host_.Warn("SH-0502", "a stream takes no messages; it is tried again",
                {{"stream", stream}, {"error", error}, {"attempt", std::to_string(attempt)}});
   }
@@ -242,6 +252,7 @@ void Processor::HoldFault(const RowFault& fault) {
     lanes_.Block(lane);
     counters_.blocked_keys = static_cast<std::int64_t>(lanes_.blocked_count());
     blocked_metric_.Set(static_cast<double>(lanes_.blocked_count()));
+    troubles_.Blocked(counters_.blocked_keys, host_.BootTime());
   }
   host_.Log(SUMMA_LOG_ERROR, "SH-0504", "a row went to the dead letter queue",
             {{"id", ToText(row.id)},
@@ -254,7 +265,9 @@ void Processor::HoldFault(const RowFault& fault) {
 void Processor::PauseSink(const std::string& error, const std::string& hint) {
   ++sink_faults_;
   sink_error_ = error;
-  sink_paused_until_ = host_.BootTime() + backoff_.Pause(sink_faults_);
+  const Microseconds now = host_.BootTime();
+  sink_paused_until_ = now + backoff_.Pause(sink_faults_);
+  troubles_.SinkFailed(error, hint, now, sink_paused_until_);
   full_poll_wanted_ = true;
   if (sink_faults_ == 1) {
     host_.Warn("SH-0501", "the bus cannot be reached; rows wait, nothing is lost",

@@ -18,6 +18,7 @@
 #include "publisher.hpp"
 #include "recorder.hpp"
 #include "table.hpp"
+#include "troubles.hpp"
 
 namespace summa::outbox {
 
@@ -37,6 +38,7 @@ class Processor final : public Worker {
   Processor(Host host, ProcessorSettings settings, BusClient bus);
   TickResult Run(const Tick& tick) override;
   const ProcessorCounters& counters() const { return counters_; }
+  const Troubles& troubles() const { return troubles_; }
 
  private:
   // Polls with a lower bound skip the entries of rows that were processed but not yet vacuumed
@@ -73,6 +75,7 @@ class Processor final : public Worker {
   std::mt19937_64 random_{std::random_device{}()};
   Backoff backoff_;
   ProcessorCounters counters_;
+  Troubles troubles_;
 
   std::optional<std::int64_t> fence_;  // under which all below was learned
   std::string snapshot_;               // when it is unchanged, nothing was committed

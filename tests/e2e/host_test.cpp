@@ -129,6 +129,16 @@ TEST_F(Host, RefusedAndFailedPluginsDoNotKeepAGoodOneFromRunning) {
   EXPECT_EQ(host.process().WaitOrKill(kPatience), 0) << host.process().Stderr();
 }
 
+TEST_F(Host, WhatAPluginSaysOfItsHealthStandsInReadyz) {
+  const TemporaryFile file("summa.yaml", Configuration("auto", "plugins: { sick: {} }\n"));
+  RunningHost host({"-c", file.Path(), "--plugin-dir", PluginDirectory("sick")});
+  host.StatusWhen("running");
+  const Answer ready = HttpGet(host.Port(), "/readyz");
+  EXPECT_EQ(ready.status, 503);
+  EXPECT_EQ(ready.body, R"({"failing":[{"what":"heart","why":"it stopped","fix":"see a doctor"}],)"
+                        R"("warnings":[{"what":"cold","why":"it sneezes","fix":"drink tea"}]})");
+}
+
 TEST_F(Host, OnceRunsEveryWorkerAndTheFleetSeesIt) {
   const TemporaryFile file("summa.yaml", Configuration("auto", "plugins: { good: {} }\n"));
   const std::vector<std::string> common = {
@@ -163,10 +173,18 @@ TEST(HostWithoutDatabase, LivesAndSaysSoUntilTheDatabaseComes) {
   RunningHost host({"-c", file.Path()});
   host.StatusWhen("waiting for database");
   EXPECT_EQ(HttpGet(host.Port(), "/livez").status, 200);
-  EXPECT_EQ(HttpGet(host.Port(), "/readyz").status, 503);
+  const Answer waiting = HttpGet(host.Port(), "/readyz");
+  EXPECT_EQ(waiting.status, 503);
+  EXPECT_NE(waiting.body.find(R"({"what":"database","why":"SH-0401 )"), std::string::npos)
+      << waiting.body;
   server.Start();
   host.StatusWhen("running");
-  EXPECT_EQ(HttpGet(host.Port(), "/readyz").status, 200);
+  WaitUntil([&] { return HttpGet(host.Port(), "/readyz").status == 200; }, kPatience, "ready");
+  server.StopFast();
+  WaitUntil([&] { return HttpGet(host.Port(), "/readyz").status == 503; }, kPatience,
+            "a host without workers that sees that the database is gone");
+  EXPECT_EQ(HttpGet(host.Port(), "/livez").status, 200);
+  EXPECT_EQ(HttpGet(host.Port(), "/metrics").status, 200);
 }
 
 TEST(HostWithoutDatabase, TermWhileWaitingEndsItWithZero) {

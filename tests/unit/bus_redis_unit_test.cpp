@@ -5,6 +5,7 @@
 
 #include "plugins/bus-redis/json_text.hpp"
 #include "plugins/bus-redis/message_fields.hpp"
+#include "plugins/bus-redis/reachability.hpp"
 #include "plugins/bus-redis/redis_url.hpp"
 #include "plugins/bus-redis/server_error.hpp"
 
@@ -170,6 +171,29 @@ TEST(AsUtf8, ReplacesOnlyBytesThatAreNoUtf8) {
   EXPECT_EQ(AsUtf8("grün 💶"), "grün 💶");
   EXPECT_EQ(AsUtf8("a\xFF\x80z"), "a\xEF\xBF\xBD\xEF\xBF\xBDz");
   EXPECT_EQ(AsUtf8("\xE2\x82"), "\xEF\xBF\xBD\xEF\xBF\xBD");
+}
+
+TEST(Reachability, SaysSinceWhenAndWhyAndIsNewsOnlyOnce) {
+  using std::chrono::seconds;
+  Reachability reachability;
+  EXPECT_FALSE(reachability.Up("publish")) << "it was never down";
+  EXPECT_TRUE(reachability.Down("publish", "refused", seconds(10)));
+  EXPECT_FALSE(reachability.Down("publish", "timed out", seconds(15)));
+  const auto failing = reachability.Failing("redis://r:1/0", seconds(20));
+  ASSERT_EQ(failing.size(), 1u);
+  EXPECT_EQ(failing[0].severity, Severity::kError);
+  EXPECT_EQ(failing[0].subject, "Redis at redis://r:1/0 (publish)");
+  EXPECT_EQ(failing[0].found, "SH-0601 not reachable since 10 s: timed out");
+  EXPECT_TRUE(reachability.Up("publish"));
+  EXPECT_TRUE(reachability.Failing("", seconds(20)).empty());
+}
+
+TEST(Reachability, AConnectionNobodyUsesAnyMoreIsNotCalledDown) {
+  using std::chrono::minutes;
+  Reachability reachability;
+  reachability.Down("read", "refused", minutes(1));
+  EXPECT_EQ(reachability.Failing("", minutes(3)).size(), 1u);
+  EXPECT_TRUE(reachability.Failing("", minutes(4)).empty());
 }
 
 }  // namespace

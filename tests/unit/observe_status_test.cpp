@@ -42,10 +42,11 @@ TEST(Status, APluginShowsItsErrorAndItsOwnDetails) {
 }
 
 TEST(Status, ReadinessNamesWhatFailsWhyAndTheFix) {
-  const std::vector<FailingItem> failing = {{"database", "no answer", "start it"}};
-  EXPECT_EQ(ReadinessJson(failing),
-            R"({"failing":[{"what":"database","why":"no answer","fix":"start it"}]})");
-  EXPECT_EQ(ReadinessJson({}), R"({"failing":[]})");
+  const Readiness readiness = {{{"database", "no answer", "start it"}}, {{"keys", "2", "redrive"}}};
+  EXPECT_EQ(ReadinessJson(readiness),
+            R"({"failing":[{"what":"database","why":"no answer","fix":"start it"}],)"
+            R"("warnings":[{"what":"keys","why":"2","fix":"redrive"}]})");
+  EXPECT_EQ(ReadinessJson({}), R"({"failing":[],"warnings":[]})");
 }
 
 }  // namespace

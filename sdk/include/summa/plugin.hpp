@@ -18,6 +18,7 @@
 #include <summa/command.hpp>
 #include <summa/config.hpp>
 #include <summa/error.hpp>
+#include <summa/health.hpp>
 #include <summa/host.hpp>
 #include <summa/json.hpp>
 #include <summa/sql.hpp>
@@ -54,6 +55,9 @@ class Plugin {
   virtual std::vector<CommandBinding> Commands() { return {}; }
   virtual Bus* ProvidedBus() { return nullptr; }  // summa.bus/1
   virtual std::string Status() { return {}; }  // a JSON object, or empty; any thread, from memory
+  // What does not work as it should, for /readyz; any thread, from memory.
+  virtual std::vector<Finding> Failing() { return {}; }
+  virtual void Examine(const Examination&) {}  // for `doctor`: looks around, changes nothing
 
   const Host& host() const { return host_; }
 
@@ -104,6 +108,8 @@ class PluginHolder {
     if (Bus* bus = plugin_->ProvidedBus()) bus_table_.emplace(bus);
     command_table_ = {sizeof(summa_command_v1), 0, this, &PluginHolder::RunCommand};
     status_table_ = {sizeof(summa_status_v1), 0, this, &PluginHolder::WriteStatus};
+    health_table_ = {sizeof(summa_health_v1), 0, this, &PluginHolder::ReportFailing,
+                     &PluginHolder::Examine};
     return SUMMA_OK;
   }
 
@@ -134,6 +140,7 @@ class PluginHolder {
     if (id == SUMMA_WORKER_V1) return worker_pointers_.empty() ? nullptr : &worker_table_;
     if (id == SUMMA_COMMAND_V1) return commands_.empty() ? nullptr : &command_table_;
     if (id == SUMMA_STATUS_V1) return &status_table_;
+    if (id == SUMMA_HEALTH_V1) return &health_table_;
     if (id == SUMMA_BUS_V1) return bus_table_ ? bus_table_->table() : nullptr;
     return nullptr;
   }
@@ -163,6 +170,24 @@ class PluginHolder {
     });
   }
 
+  static void ReportFailing(void* self, void (*report)(void*, const summa_finding*), void* result) {
+    Guard(nullptr, [&] {
+      for (const Finding& finding : static_cast<PluginHolder*>(self)->plugin_->Failing()) {
+        const summa_finding abi = ToAbi(finding);
+        report(result, &abi);
+      }
+      return SUMMA_OK;
+    });
+  }
+
+  static std::int32_t Examine(void* self, const summa_examination* examination,
+                              summa_error* error) {
+    return Guard(error, [&] {
+      static_cast<PluginHolder*>(self)->plugin_->Examine(Examination(examination));
+      return SUMMA_OK;
+    });
+  }
+
   std::unique_ptr<Plugin> plugin_;
   summa_plugin table_{};
   std::deque<WorkerBinding> bindings_;  // deques: pointers into them stay valid
@@ -172,6 +197,7 @@ class PluginHolder {
   std::vector<CommandBinding> commands_;
   summa_command_v1 command_table_{};
   summa_status_v1 status_table_{};
+  summa_health_v1 health_table_{};
   std::optional<BusTable> bus_table_;
 };
 

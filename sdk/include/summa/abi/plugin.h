@@ -99,8 +99,8 @@ typedef struct summa_plugin {
   int32_t (*configure)(void* self, const summa_config* config,
                        summa_error* error);         /* [main] no input/output here */
   int32_t (*start)(void* self, summa_error* error); /* [main] plugins it requires have started */
-  /* [any] An extension (summa.worker/1, summa.command/1, summa.status/1) or a provided service
-   * (summa.bus/1), or NULL. Called after configure(); valid until destroy(). */
+  /* [any] An extension (summa.worker/1, summa.command/1, summa.status/1, summa.health/1) or a
+   * provided service (summa.bus/1), or NULL. Called after configure(); valid until destroy(). */
   const void* (*get_extension)(void* self, const char* extension_id);
   int32_t (*stop)(
       void* self,

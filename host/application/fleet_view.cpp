@@ -1,0 +1,91 @@
+#include "host/application/fleet_view.hpp"
+
+namespace summa::host {
+namespace {
+
+constexpr Microseconds kAtMostEvery = std::chrono::seconds(1);
+// How long somebody who looks waits for an answer: a database that is well needs a few ms.
+constexpr std::chrono::milliseconds kGlance{250};
+// A database that has not answered until then cannot be asked.
+constexpr std::chrono::seconds kPatience{5};
+
+constexpr const char* kWorkers =
+    "SELECT worker_id, (extract(epoch FROM last_success_at) * 1000000)::bigint, "
+    "(extract(epoch FROM next_due_at) * 1000000)::bigint FROM summa_host.worker_state";
+
+std::optional<Microseconds> Time(const std::optional<std::string>& text) {
+  if (!text) return std::nullopt;
+  return Microseconds(std::stoll(*text));
+}
+
+}  // namespace
+
+FleetView::FleetView(DatabaseSettings ledger, const Clock& clock)
+    : settings_(std::move(ledger)), clock_(clock), thread_([this] { Run(); }) {}
+
+FleetView::~FleetView() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  stop_signal_.Signal();
+  wanted_changed_.notify_all();
+  thread_.join();
+}
+
+FleetSight FleetView::Look() {
+  std::unique_lock lock(mutex_);
+  const bool fresh = answers_ > 0 && clock_.BootTime() - answered_at_ < kAtMostEvery;
+  if (fresh) return sight_;
+  wanted_ = true;
+  wanted_changed_.notify_all();
+  if (!sight_.error) {
+    const std::uint64_t before = answers_;
+    news_.wait_for(lock, kGlance, [&] { return answers_ != before || stopping_; });
+  }
+  return sight_;
+}
+
+void FleetView::Run() {
+  std::unique_ptr<DeadlineConnection> connection;
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    wanted_changed_.wait(lock, [this] { return wanted_ || stopping_; });
+    if (stopping_) return;
+    const Microseconds pause = asked_at_ + kAtMostEvery - clock_.BootTime();
+    if (asked_at_ > Microseconds(0) && pause > Microseconds(0)) {
+      wanted_changed_.wait_for(lock, pause, [this] { return stopping_; });
+      continue;
+    }
+    wanted_ = false;
+    asked_at_ = clock_.BootTime();
+    lock.unlock();
+    FleetSight sight;
+    try {
+      sight.workers = Ask(connection);
+    } catch (const Failure& failure) {
+      sight.error = failure.error();
+    }
+    lock.lock();
+    if (sight.error) sight.workers = std::move(sight_.workers);
+    sight_ = std::move(sight);
+    answered_at_ = clock_.BootTime();
+    ++answers_;
+    news_.notify_all();
+  }
+}
+
+std::map<std::string, FleetWorker> FleetView::Ask(std::unique_ptr<DeadlineConnection>& connection) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  if (connection && !connection->usable()) connection.reset();
+  if (!connection) {
+    connection = std::make_unique<DeadlineConnection>(settings_, stop_signal_, deadline);
+  }
+  std::map<std::string, FleetWorker> workers;
+  for (const auto& row : connection->Query(kWorkers, {}, deadline)) {
+    workers[row.at(0).value_or("")] = {Time(row.at(1)), Time(row.at(2))};
+  }
+  return workers;
+}
+
+}  // namespace summa::host

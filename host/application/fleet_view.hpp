@@ -1,0 +1,56 @@
+// What the database says of the workers of the whole fleet, for probes and scrapes: asked in a
+// thread of its own, on a connection of its own, only when somebody looks, at most once a second.
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "host/clock.hpp"
+#include "host/database/deadline_connection.hpp"
+#include "host/database/session.hpp"
+#include "host/database/wake_up.hpp"
+
+namespace summa::host {
+
+struct FleetWorker {
+  std::optional<Microseconds> last_success, next_due;  // Unix time, by the server's clock
+};
+
+struct FleetSight {
+  std::map<std::string, FleetWorker> workers;  // as last read
+  std::optional<Error> error;                  // why the database could not be asked, if so
+};
+
+class FleetView {
+ public:
+  FleetView(DatabaseSettings ledger, const Clock& clock);
+  ~FleetView();  // ends a question under way at once
+  FleetView(const FleetView&) = delete;
+  FleetView& operator=(const FleetView&) = delete;
+
+  // Any thread. Waits for fresh news a moment (kGlance), and not at all while the database is away:
+  // then what was last known.
+  FleetSight Look();
+
+ private:
+  void Run();
+  std::map<std::string, FleetWorker> Ask(std::unique_ptr<DeadlineConnection>& connection);
+
+  const DatabaseSettings settings_;
+  const Clock& clock_;
+  WakeUp stop_signal_;
+  std::mutex mutex_;
+  std::condition_variable wanted_changed_, news_;
+  bool wanted_ = false, stopping_ = false;
+  std::uint64_t answers_ = 0;
+  Microseconds asked_at_{0}, answered_at_{0};  // boot time
+  FleetSight sight_;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace summa::host

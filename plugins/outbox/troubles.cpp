@@ -1,0 +1,92 @@
+#include "troubles.hpp"
+
+namespace summa::outbox {
+namespace {
+
+// Something that was to be tried again this long ago, and was not, is somebody else's by now.
+constexpr Troubles::Microseconds kForgotten = std::chrono::minutes(1);
+
+std::string For(Troubles::Microseconds time) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count()) + " s";
+}
+
+}  // namespace
+
+void Troubles::Note(Trouble& trouble, const std::string& error, const std::string& hint,
+                    Microseconds now, Microseconds until) {
+  if (trouble.until == Microseconds(0)) trouble.since = now;
+  trouble.error = error;
+  trouble.hint = hint;
+  trouble.until = until;
+}
+
+void Troubles::SinkFailed(const std::string& error, const std::string& hint, Microseconds now,
+                          Microseconds until) {
+  const std::lock_guard lock(mutex_);
+  sink_failed_ = true;
+  Note(sink_, error, hint, now, until);
+}
+
+void Troubles::SinkWorks() {
+  const std::lock_guard lock(mutex_);
+  sink_failed_ = false;
+  sink_ = {};
+}
+
+void Troubles::StreamFailed(const std::string& stream, const std::string& error, Microseconds now,
+                            Microseconds until) {
+  const std::lock_guard lock(mutex_);
+  Note(streams_[stream], error, "repair the stream; delivery goes on by itself", now, until);
+}
+
+void Troubles::StreamWorks(std::string_view stream) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = streams_.find(stream); found != streams_.end()) streams_.erase(found);
+}
+
+void Troubles::Blocked(std::int64_t keys, Microseconds now) {
+  const std::lock_guard lock(mutex_);
+  blocked_keys_ = keys;
+  seen_ = now;
+}
+
+void Troubles::Seen(Microseconds now) {
+  const std::lock_guard lock(mutex_);
+  seen_ = now;
+}
+
+void Troubles::Forget() {
+  const std::lock_guard lock(mutex_);
+  sink_failed_ = false;
+  sink_ = {};
+  streams_.clear();
+  blocked_keys_ = 0;
+}
+
+std::vector<Finding> Troubles::Failing(Microseconds now) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Finding> failing;
+  if (sink_failed_ && now <= sink_.until + kForgotten) {
+    failing.push_back(
+        {Severity::kError, "outbox: the bus",
+         "SH-0501 takes no messages since " + For(now - sink_.since) + ": " + sink_.error, "",
+         sink_.hint.empty() ? "`summa-host explain SH-0501`" : sink_.hint});
+  }
+  for (const auto& [stream, trouble] : streams_) {
+    if (now > trouble.until + kForgotten) continue;
+    failing.push_back(
+        {Severity::kError, "outbox: stream " + stream,
+         "SH-0502 takes no messages since " + For(now - trouble.since) + ": " + trouble.error, "",
+         trouble.hint});
+  }
+  if (blocked_keys_ > 0 && now <= seen_ + kForgotten) {
+    failing.push_back(
+        {Severity::kWarning, "outbox: blocked keys",
+         "SH-0504 " + std::to_string(blocked_keys_) + " wait for a dead letter to be redriven", "",
+         "find the cause in last_error of the rows named in "
+         "summa_host.outbox_blocked_key, then `summa-host outbox redrive --id ID`"});
+  }
+  return failing;
+}
+
+}  // namespace summa::outbox

@@ -1,0 +1,51 @@
+// What keeps the outbox from delivering, for /readyz. Written by the processor, read by any thread.
+//
+// What is known of a sink or stream holds until it is tried again: a processor that was tried no
+// more (another host has the lease) says nothing of it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <summa/health.hpp>
+#include <vector>
+
+namespace summa::outbox {
+
+class Troubles {
+ public:
+  using Microseconds = std::chrono::microseconds;
+
+  // Times are boot time; `until`: when it is tried again.
+  void SinkFailed(const std::string& error, const std::string& hint, Microseconds now,
+                  Microseconds until);
+  void SinkWorks();
+  void StreamFailed(const std::string& stream, const std::string& error, Microseconds now,
+                    Microseconds until);
+  void StreamWorks(std::string_view stream);
+  void Blocked(std::int64_t keys, Microseconds now);
+  void Seen(Microseconds now);  // the processor runs: what it knew of blocked keys is still true
+  void Forget();                // another lease: nothing is known
+
+  std::vector<Finding> Failing(Microseconds now) const;
+
+ private:
+  struct Trouble {
+    std::string error, hint;
+    Microseconds since{0}, until{0};
+  };
+  static void Note(Trouble& trouble, const std::string& error, const std::string& hint,
+                   Microseconds now, Microseconds until);
+
+  mutable std::mutex mutex_;
+  bool sink_failed_ = false;
+  Trouble sink_;
+  std::map<std::string, Trouble, std::less<>> streams_;
+  std::int64_t blocked_keys_ = 0;
+  Microseconds seen_{0};
+};
+
+}  // namespace summa::outbox

@@ -1,0 +1,62 @@
+#include <gtest/gtest.h>
+
+#include "host/application/readiness.hpp"
+
+namespace summa::host {
+namespace {
+
+ReadinessView Running() {
+  ReadinessView view;
+  view.report.state = "running";
+  WorkerReport worker;
+  worker.id = "outbox-processor";
+  worker.state = "standby";
+  view.report.workers.push_back(worker);
+  return view;
+}
+
+TEST(Readiness, AStandbyWithoutLeasesIsReady) { EXPECT_TRUE(Judge(Running()).failing.empty()); }
+
+TEST(Readiness, AHostThatStartsOrDrainsIsNot) {
+  ReadinessView view = Running();
+  view.report.state = "draining";
+  const Readiness readiness = Judge(view);
+  ASSERT_EQ(readiness.failing.size(), 1u);
+  EXPECT_EQ(readiness.failing[0].what, "host");
+  EXPECT_EQ(readiness.failing[0].why, "it is draining");
+}
+
+TEST(Readiness, NamesTheDatabaseThePluginAndTheWorkerThatFail) {
+  ReadinessView view = Running();
+  view.database = Error{"SH-0401", "no connection", "start it", ""};
+  view.report.plugins.push_back({"bus", "1", "refused", Error{"SH-0105", "too new", "b", ""}, {}});
+  view.report.workers[0].state = "error";
+  view.report.workers[0].last_error = "SH-0503 refused";
+  WorkerReport parked;
+  parked.id = "other";
+  parked.state = "parked";
+  view.report.workers.push_back(parked);
+  const Readiness readiness = Judge(view);
+  ASSERT_EQ(readiness.failing.size(), 4u);
+  EXPECT_EQ(readiness.failing[0].what, "database");
+  EXPECT_EQ(readiness.failing[0].why, "SH-0401 no connection");
+  EXPECT_EQ(readiness.failing[0].fix, "start it");
+  EXPECT_EQ(readiness.failing[1].what, "plugin bus");
+  EXPECT_EQ(readiness.failing[2].what, "worker outbox-processor");
+  EXPECT_NE(readiness.failing[2].fix.find("explain SH-0503"), std::string::npos);
+  EXPECT_EQ(readiness.failing[3].why, "it is parked");
+}
+
+TEST(Readiness, AWarningOfAPluginIsShownAndKeepsTheHostReady) {
+  ReadinessView view = Running();
+  view.plugins.push_back({"blocked keys", Severity::kWarning, "2", "", "redrive"});
+  view.plugins.push_back({"the bus", Severity::kError, "away", "", "start it"});
+  const Readiness readiness = Judge(view);
+  ASSERT_EQ(readiness.warnings.size(), 1u);
+  EXPECT_EQ(readiness.warnings[0].what, "blocked keys");
+  ASSERT_EQ(readiness.failing.size(), 1u);
+  EXPECT_EQ(readiness.failing[0].what, "the bus");
+}
+
+}  // namespace
+}  // namespace summa::host
