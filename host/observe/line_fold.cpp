@@ -12,17 +12,33 @@ std::optional<std::int64_t> LineFold::Admit(const std::string& key, Microseconds
   const auto [position, added] = seen_.try_emplace(key);
   Seen& seen = position->second;
   if (!added && now - seen.written < kWindow) {
-    ++seen.held_back;
+    if (++seen.held_back == 1) ++folded_;
     return std::nullopt;
   }
   const std::int64_t held_back = seen.held_back;
+  if (held_back > 0) --folded_;
   seen = {now, 0};
   return held_back;
 }
 
+std::vector<LineFold::Ended> LineFold::TakeEnded(Microseconds now, bool all) {
+  std::vector<Ended> ended;
+  if (folded_ == 0) return ended;
+  for (auto& [key, seen] : seen_) {
+    if (seen.held_back == 0 || (!all && now - seen.written < kWindow)) continue;
+    ended.push_back({key, seen.held_back});
+    seen = {now, 0};
+    --folded_;
+  }
+  return ended;
+}
+
 void LineFold::Forget(Microseconds now) {
-  std::erase_if(seen_, [&](const auto& entry) { return now - entry.second.written >= kWindow; });
+  const auto old = [&](const auto& entry) { return now - entry.second.written >= kWindow; };
+  std::erase_if(seen_, old);
   if (seen_.size() >= kLimit) seen_.clear();
+  folded_ = 0;
+  for (const auto& [key, seen] : seen_) folded_ += seen.held_back > 0 ? 1 : 0;
 }
 
 }  // namespace summa::host

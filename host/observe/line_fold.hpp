@@ -1,11 +1,13 @@
 // Folds repeats of one log line: the first is written, equal ones within the window are counted,
-// and the next one after the window is written with that count. Bounded memory. Not thread-safe.
+// and the next one after the window is written with that count. When none comes, the count is taken
+// with TakeEnded, so that nothing is left out in silence. Bounded memory. Not thread-safe.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "host/clock.hpp"
 
@@ -13,8 +15,15 @@ namespace summa::host {
 
 class LineFold {
  public:
+  struct Ended {
+    std::string key;
+    std::int64_t held_back = 0;
+  };
+
   // nullopt: do not write. Else the number of equal lines that were held back before this one.
   std::optional<std::int64_t> Admit(const std::string& key, Microseconds now);
+  // Lines held back whose window has passed, each told once. `all`: also those within it.
+  std::vector<Ended> TakeEnded(Microseconds now, bool all = false);
 
  private:
   struct Seen {
@@ -23,6 +32,7 @@ class LineFold {
   };
   void Forget(Microseconds now);
   std::unordered_map<std::string, Seen> seen_;
+  std::size_t folded_ = 0;  // entries with lines held back: mostly none, so looking costs nothing
 };
 
 }  // namespace summa::host

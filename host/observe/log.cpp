@@ -4,9 +4,11 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <sstream>
 #include <vector>
 
 #include "host/clock.hpp"
@@ -32,34 +34,64 @@ class Logger {
     format_ = format;
   }
   bool Enabled(LogLevel level) const { return level >= level_; }
-  void Flush() { logger_.flush(); }
+  void Flush() {
+    WriteHeldBack(true);
+    logger_.flush();
+  }
 
   void Write(LogLevel level, std::string_view code, std::string_view message,
              std::span<const LogField> fields) {
     LogLine line{SystemClock().UnixTime(), level, code, message, fields, 0};
+    WriteHeldBack(false);
     {
       const std::lock_guard lock(mutex_);
       const auto repeated = fold_.Admit(Key(line), SystemClock().BootTime());
       if (!repeated) return;
       line.repeated = *repeated;
     }
-    const std::string text =
-        format_ == LogFormat::kJson ? JsonLine(line) : TextLine(line, colours_);
-    logger_.log(spdlog::level::info, spdlog::string_view_t(text.data(), text.size()));
+    Put(line);
+  }
+  // What was held back and is not going to be said by a next line.
+  void WriteHeldBack(bool all) {
+    std::vector<LineFold::Ended> ended;
+    {
+      const std::lock_guard lock(mutex_);
+      ended = fold_.TakeEnded(SystemClock().BootTime(), all);
+    }
+    for (const LineFold::Ended& each : ended) {
+      std::vector<std::string> parts;  // as Key() put them together
+      std::istringstream text(each.key);
+      for (std::string part; std::getline(text, part);) parts.push_back(part);
+      parts.resize(std::max<std::size_t>(parts.size(), kKeyParts));
+      const LogField more[] = {{parts[3].empty() ? "" : "of", parts[3]}};
+      const auto level = static_cast<LogLevel>(std::stoi(parts[0]));
+      Put({SystemClock().UnixTime(), level, parts[1], parts[2],
+           std::span<const LogField>(more, parts[3].empty() ? 0 : 1), each.held_back});
+    }
   }
 
  private:
+  static constexpr std::size_t kKeyParts = 4;  // level, code, message, who
+
   // Two workers with the same trouble are two lines.
   static std::string Key(const LogLine& line) {
-    std::string key(line.code);
+    std::string key = std::to_string(static_cast<int>(line.level));
+    key += '\n';
+    key += line.code;
     key += '\n';
     key += line.message;
+    key += '\n';
     for (const LogField& field : line.fields) {
       if (field.name != "worker" && field.name != "plugin") continue;
-      key += '\n';
+      if (key.back() != '\n') key += ' ';
       key += field.value;
     }
     return key;
+  }
+  void Put(const LogLine& line) {
+    const std::string text =
+        format_ == LogFormat::kJson ? JsonLine(line) : TextLine(line, colours_);
+    logger_.log(spdlog::level::info, spdlog::string_view_t(text.data(), text.size()));
   }
 
   spdlog::logger logger_;

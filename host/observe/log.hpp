@@ -11,7 +11,7 @@
 
 namespace summa::host {
 
-enum class LogLevel { kDebug = 0, kInfo = 1, kWarn = 2, kError = 3 };
+enum class LogLevel { kDebug = 0, kInfo = 1, kWarn = 2, kError = 3, kOff = 4 };
 enum class LogFormat { kText, kJson };
 
 struct LogField {
@@ -19,7 +19,8 @@ struct LogField {
   std::string value;
 };
 
-// Call once at start; before it, lines go to stderr as text at level info.
+// kOff: for a verb whose result says what went wrong. Call once at start; before it, lines go to
+// stderr as text at level info.
 void ConfigureLog(LogLevel level, LogFormat format);
 void FlushLog();
 bool LogEnabled(LogLevel level);

@@ -23,6 +23,7 @@ std::string_view Colour(LogLevel level) {
     case LogLevel::kWarn:
       return "\x1b[33m";
     case LogLevel::kError:
+    case LogLevel::kOff:
       return "\x1b[31m";
     case LogLevel::kInfo:
       break;
@@ -74,6 +75,7 @@ std::string_view LevelName(LogLevel level) {
     case LogLevel::kWarn:
       return "warn";
     case LogLevel::kError:
+    case LogLevel::kOff:
       break;
   }
   return "error";

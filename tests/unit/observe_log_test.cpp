@@ -80,6 +80,23 @@ TEST(LineFold, RepeatsWithinTenSecondsAreCountedAndShownLater) {
   EXPECT_EQ(fold.Admit("a", seconds(111)), std::nullopt);
 }
 
+TEST(LineFold, WhatWasHeldBackIsToldEvenWhenNoEqualLineComes) {
+  LineFold fold;
+  EXPECT_TRUE(fold.TakeEnded(seconds(0)).empty());
+  fold.Admit("a", seconds(0));
+  fold.Admit("a", seconds(1));
+  fold.Admit("a", seconds(2));
+  EXPECT_TRUE(fold.TakeEnded(seconds(5)).empty()) << "its window is still open";
+  const auto ended = fold.TakeEnded(seconds(11));
+  ASSERT_EQ(ended.size(), 1u);
+  EXPECT_EQ(ended[0].key, "a");
+  EXPECT_EQ(ended[0].held_back, 2);
+  EXPECT_TRUE(fold.TakeEnded(seconds(30)).empty()) << "it is told once";
+  fold.Admit("b", seconds(40));
+  fold.Admit("b", seconds(41));
+  EXPECT_EQ(fold.TakeEnded(seconds(41), true).size(), 1u) << "at the end of the process";
+}
+
 TEST(LineFold, MemoryIsBounded) {
   LineFold fold;
   for (int i = 0; i < 5000; ++i) EXPECT_EQ(fold.Admit(std::to_string(i), seconds(1)), 0);
