@@ -65,6 +65,9 @@ void FleetView::Run() {
       sight.workers = Ask(connection);
     } catch (const Failure& failure) {
       sight.error = failure.error();
+    } catch (const std::exception& exception) {
+      sight.error = Error{
+          "SH-0405", std::string("the workers could not be read: ") + exception.what(), "", ""};
     }
     lock.lock();
     if (sight.error) sight.workers = std::move(sight_.workers);

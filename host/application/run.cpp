@@ -11,8 +11,9 @@
 #include "host/application/load.hpp"
 #include "host/application/prepare_database.hpp"
 #include "host/application/readiness.hpp"
+#include "host/application/scrape.hpp"
+#include "host/observe/host_metrics.hpp"
 #include "host/observe/http_server.hpp"
-#include "host/observe/metrics.hpp"
 #include "host/observe/status.hpp"
 #include "host/schedule/runner.hpp"
 
@@ -40,7 +41,12 @@ class RunningHost {
         begin_(SystemClock().BootTime()),
         control_(settings_.ledger),
         fleet_(settings_.ledger, SystemClock()),
-        sql_(MakePools(settings_)) {}
+        pools_(MakePools(settings_)),
+        sql_(pools_) {
+    SetHostMetric(
+        "summa_build_info", 1,
+        {SUMMA_VERSION, std::to_string(SUMMA_ABI_MAJOR) + "." + std::to_string(SUMMA_ABI_MINOR)});
+  }
 
   RunOutcome Run() {
     const Plan plan = PlanForWorkers();
@@ -86,15 +92,14 @@ class RunningHost {
   void StartEndpoint() {
     const auto live = [] { return HttpResponse{200, "{\"status\":\"ok\"}", "application/json"}; };
     const auto ready = [this] {
-      const Readiness ready = Ready();
-      return HttpResponse{ready.failing.empty() ? 200 : 503, ReadinessJson(ready),
-                          "application/json"};
+      const Readiness now = Ready();
+      return HttpResponse{now.failing.empty() ? 200 : 503, ReadinessJson(now), "application/json"};
     };
     const auto status = [this] {
       return HttpResponse{200, StatusJson(Report()), "application/json"};
     };
-    const auto metrics = [] {
-      return HttpResponse{200, MetricsText(), "text/plain; version=0.0.4; charset=utf-8"};
+    const auto metrics = [this] {
+      return HttpResponse{200, scrape_.Text(Look()), "text/plain; version=0.0.4; charset=utf-8"};
     };
     http_ = std::make_unique<HttpServer>(settings_.listen,
                                          std::vector<HttpRoute>{{"/livez", live, true},
@@ -176,13 +181,7 @@ class RunningHost {
       Log(well ? LogLevel::kInfo : LogLevel::kError, plugin.error ? plugin.error->code : "",
           well ? "plugin runs" : "plugin does not run",
           {{"plugin", plugin.id}, {"version", plugin.version}, {"state", plugin.state}});
-      GaugeMetric("summa_plugin_info", "1 for each plugin of this host, by version and state.",
-                  {{"plugin", plugin.id}, {"version", plugin.version}, {"state", plugin.state}})
-          ->Set(1);
     }
-    GaugeMetric("summa_build_info", "1, with the version of the host.",
-                {{"version", SUMMA_VERSION}})
-        ->Set(1);
     Log(LogLevel::kInfo, "", "host runs",
         {{"host", settings_.name}, {"version", SUMMA_VERSION}, {"instance", instance_}});
   }
@@ -256,6 +255,18 @@ class RunningHost {
     return report;
   }
 
+  ScrapeView Look() {
+    ScrapeView view;
+    view.report = Report();
+    // There is nothing to read before the workers are there.
+    if (!view.report.workers.empty()) view.fleet = fleet_.Look();
+    for (const WorkerReport& worker : view.report.workers) {
+      view.leases[worker.id] = leases_->Status(worker.id);  // made before the runner was
+    }
+    for (const auto& [database, pool] : pools_) view.pools[database] = pool->Use();
+    return view;
+  }
+
   Readiness Ready() {
     ReadinessView view;
     view.report = Report();
@@ -281,6 +292,8 @@ class RunningHost {
   // In the order in which they are made; destroyed in reverse.
   ControlPlane control_;
   FleetView fleet_;
+  Scrape scrape_;
+  const std::map<std::string, std::shared_ptr<SessionPool>> pools_;
   SqlService sql_;
   std::unique_ptr<PluginSet> plugins_;
   std::unique_ptr<LeaseKeeper> leases_;

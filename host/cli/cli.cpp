@@ -24,6 +24,8 @@ std::vector<Verb> HostVerbs() {
   AddPluginsVerbs(verbs);
   AddWorkersVerbs(verbs);
   AddStatusVerbs(verbs);
+  AddMetricsVerbs(verbs);
+  AddDoctorVerbs(verbs);
   AddMigrateVerbs(verbs);
   AddExplainVerbs(verbs);
   AddVersionVerbs(verbs);

@@ -103,8 +103,10 @@ void WriteManifest(JsonWriter& json, const Manifest& manifest) {
     json.Member("required", schema.required).Member("help", schema.help).EndObject();
   }
   json.EndArray().Key("metrics").BeginArray();
-  for (const auto& [name, help] : manifest.metrics) {
-    json.BeginObject().Member("name", name).Member("help", help).EndObject();
+  for (const MetricDeclaration& each : manifest.metrics) {
+    json.BeginObject().Member("name", each.name).Member("type", Word(each.type));
+    WriteTexts(json, "labels", each.labels);
+    json.Member("help", each.help).EndObject();
   }
   json.EndArray().Key("codes").BeginArray();
   for (const CodeDescription& each : manifest.errors) {

@@ -12,6 +12,8 @@ void AddConfigVerbs(std::vector<Verb>& verbs);
 void AddPluginsVerbs(std::vector<Verb>& verbs);
 void AddWorkersVerbs(std::vector<Verb>& verbs);
 void AddStatusVerbs(std::vector<Verb>& verbs);
+void AddMetricsVerbs(std::vector<Verb>& verbs);
+void AddDoctorVerbs(std::vector<Verb>& verbs);
 void AddMigrateVerbs(std::vector<Verb>& verbs);
 void AddExplainVerbs(std::vector<Verb>& verbs);
 void AddVersionVerbs(std::vector<Verb>& verbs);

@@ -4,8 +4,8 @@
 #include <thread>
 
 #include "host/database/deadline_connection.hpp"
+#include "host/observe/host_metrics.hpp"
 #include "host/observe/log.hpp"
-#include "host/observe/metrics.hpp"
 #include "host/schedule/backoff.hpp"
 
 namespace summa::host {
@@ -160,10 +160,10 @@ CommitVerdict ResolveCommit(const DatabaseSettings& settings, const DoubtfulComm
        {"transaction", commit.transaction_id},
        {"backend", std::to_string(commit.backend.pid)},
        {"milliseconds", std::to_string(took.count())}});
-  CounterMetric("summa_db_ambiguous_commits_total",
-                "Commits whose answer was lost, by what the server said of them afterwards.",
-                {{"outcome", Word(verdict.outcome)}})
-      ->Add(1);
+  if (MetricHandle* metric =
+          HostMetric("summa_db_ambiguous_commits_total", {Word(verdict.outcome)})) {
+    metric->Add(1);
+  }
   return verdict;
 }
 

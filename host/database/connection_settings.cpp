@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "host/observe/host_metrics.hpp"
+
 #include "host/database/sql_error.hpp"
 
 namespace summa::host {
@@ -156,6 +158,7 @@ std::string WithoutPassword(std::string text, const ConnectionParameters& parame
 }
 
 SqlFailure ConnectionRefused(const std::string& reason, const ConnectionParameters& parameters) {
+  CountDatabaseError("");
   const std::string words = WithoutPassword(reason, parameters);
   // What pgbouncer says to an option that it does not know; PostgreSQL never does.
   if (words.find("unsupported startup parameter") != std::string::npos) {

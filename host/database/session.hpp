@@ -106,6 +106,12 @@ struct DatabaseSettings {
 // only by default). Throws SH-0401 with the server's words, never with the password.
 std::unique_ptr<Session> ConnectSession(const DatabaseSettings& settings);
 
+// How the connections of a pool are used right now.
+struct PoolUse {
+  int busy = 0, idle = 0;
+  int free = 0;  // not opened; may be
+};
+
 // At most settings.pool sessions; thread-safe. A session given back broken is dropped; one inside a
 // transaction is rolled back; cursors are closed.
 class SessionPool {
@@ -118,6 +124,7 @@ class SessionPool {
   std::unique_ptr<Session> Take(Microseconds wait = std::chrono::seconds(5));
   void Give(std::unique_ptr<Session> session) noexcept;
   const DatabaseSettings& settings() const;
+  PoolUse Use() const;
 
  private:
   struct State;

@@ -117,6 +117,12 @@ SessionPool::~SessionPool() = default;
 
 const DatabaseSettings& SessionPool::settings() const { return state_->settings; }
 
+PoolUse SessionPool::Use() const {
+  const std::lock_guard lock(state_->mutex);
+  const int idle = static_cast<int>(state_->idle.size());
+  return {state_->open - idle, idle, state_->settings.pool - state_->open};
+}
+
 std::unique_ptr<Session> SessionPool::Take(Microseconds wait) {
   const auto deadline = std::chrono::steady_clock::now() + wait;
   std::vector<std::unique_ptr<PqSession>> dropped;  // closed outside the lock

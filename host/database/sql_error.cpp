@@ -1,5 +1,7 @@
 #include "host/database/sql_error.hpp"
 
+#include "host/observe/host_metrics.hpp"
+
 namespace summa::host {
 namespace {
 
@@ -76,6 +78,7 @@ std::string StatementStart(std::string_view sql) {
 }
 
 SqlFailure MakeSqlFailure(const ServerReport& report, std::string_view sql, bool cancelled) {
+  CountDatabaseError(report.sqlstate);
   const Class kind = Classify(report, cancelled);
   std::string message = "PostgreSQL: " + report.message;
   if (!report.detail.empty()) message += " (" + report.detail + ")";
@@ -85,6 +88,7 @@ SqlFailure MakeSqlFailure(const ServerReport& report, std::string_view sql, bool
 }
 
 SqlFailure ConnectionLost(const std::string& reason, std::string_view sql) {
+  CountDatabaseError("");
   std::string message = "the connection to PostgreSQL was lost: " + reason;
   if (!sql.empty()) message += " in: " + StatementStart(sql);
   return SqlFailure(

@@ -236,6 +236,7 @@ LeaseStatus LeaseKeeper::Status(const std::string& worker_id) const {
   status.fence = lease->second.guard.fence;
   status.trusted = lease->second.trusted_until > now;
   if (status.trusted) {
+    status.trust_remaining = lease->second.trusted_until - now;
     status.remaining = lease->second.trusted_until + TrustMargin(lease->second.time_to_live) - now;
   }
   return status;

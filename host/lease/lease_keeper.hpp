@@ -28,6 +28,7 @@ struct LeaseStatus {
   // Until the lease ends. That of others is known from the last look while somebody waits for it,
   // and forgotten when it has passed; zero: it has no end.
   Microseconds remaining{0};
+  Microseconds trust_remaining{0};  // ours only: until it is trusted no more without a renewal
 };
 
 class LeaseKeeper {

@@ -1,9 +1,9 @@
 #include "host/observe/worker_metrics.hpp"
 
+#include "host/observe/host_metrics.hpp"
+
 namespace summa::host {
 namespace {
-
-double Seconds(Microseconds time) { return std::chrono::duration<double>(time).count(); }
 
 // A handle is missing when something else took the name; measuring must not stop the work then.
 void Set(MetricHandle* metric, double value) {
@@ -15,41 +15,23 @@ void Increment(MetricHandle* metric) {
 
 }  // namespace
 
-void SetBuildInfo(std::string_view version, std::string_view abi) {
-  if (MetricHandle* info =
-          GaugeMetric("summa_build_info", "Version of the running host.",
-                      {{"version", std::string(version)}, {"abi", std::string(abi)}})) {
-    info->Set(1);
-  }
-}
-
 WorkerMetrics::WorkerMetrics(std::string worker_id) : worker_(std::move(worker_id)) {
-  const MetricLabels labels = {{"worker", worker_}};
   for (const char* outcome : {"ok", "error", "fenced", "cancelled"}) {
-    runs_[outcome] = CounterMetric("summa_worker_runs_total", "Calls of the worker by outcome.",
-                                   {{"worker", worker_}, {"outcome", outcome}});
+    runs_[outcome] = HostMetric("summa_worker_runs_total", {worker_, outcome});
   }
   for (const char* state : {"running", "waiting", "standby", "error", "parked", "stopped"}) {
-    states_[state] = GaugeMetric("summa_worker_state", "1 for the state the worker is in.",
-                                 {{"worker", worker_}, {"state", state}});
+    states_[state] = HostMetric("summa_worker_state", {worker_, state});
   }
-  duration_ = HistogramMetric("summa_worker_run_duration_seconds",
-                              "How long one call of the worker took.", labels);
-  last_success_ = GaugeMetric("summa_worker_last_success_timestamp_seconds",
-                              "When a call last succeeded in this process (Unix time).", labels);
-  lease_held_ = GaugeMetric("summa_lease_held", "1 while this host holds the lease.", labels);
-  lease_fence_ = GaugeMetric("summa_lease_fence", "Fence of the lease last held here.", labels);
-  fence_rejections_ =
-      CounterMetric("summa_fence_rejections_total",
-                    "Commits refused because the lease was gone; nothing was committed.", labels);
+  duration_ = HostMetric("summa_worker_run_duration_seconds", {worker_});
+  lease_held_ = HostMetric("summa_lease_held", {worker_});
+  lease_fence_ = HostMetric("summa_lease_fence", {worker_});
+  fence_rejections_ = HostMetric("summa_fence_rejections_total", {worker_});
 }
 
 void WorkerMetrics::Run(std::string_view outcome, Microseconds duration) {
   if (const auto found = runs_.find(outcome); found != runs_.end()) Increment(found->second);
-  if (duration_ != nullptr) duration_->Observe(Seconds(duration));
+  if (duration_ != nullptr) duration_->Observe(std::chrono::duration<double>(duration).count());
 }
-
-void WorkerMetrics::Succeeded(Microseconds unix_time) { Set(last_success_, Seconds(unix_time)); }
 
 void WorkerMetrics::State(std::string_view state) {
   for (const auto& [name, handle] : states_) Set(handle, name == state ? 1 : 0);

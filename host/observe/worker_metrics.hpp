@@ -1,4 +1,4 @@
-// The host's own metrics. Names are part of the contract with dashboards and alerts. Thread-safe.
+// What is measured of one worker in this process. Names: host_metrics.cpp. Thread-safe.
 #pragma once
 
 #include <map>
@@ -10,17 +10,12 @@
 
 namespace summa::host {
 
-// summa_build_info{version,abi} 1
-void SetBuildInfo(std::string_view version, std::string_view abi);
-
-// Everything measured of one worker.
 class WorkerMetrics {
  public:
   explicit WorkerMetrics(std::string worker_id);
 
   // One call of the worker's function. outcome: ok | error | fenced | cancelled.
   void Run(std::string_view outcome, Microseconds duration);
-  void Succeeded(Microseconds unix_time);
   void State(std::string_view state);  // running | waiting | standby | error | parked | stopped
   void Lease(bool held, std::int64_t fence);
   void FenceRejection();
@@ -29,7 +24,6 @@ class WorkerMetrics {
   const std::string worker_;
   std::map<std::string, MetricHandle*, std::less<>> runs_, states_;
   MetricHandle* duration_;
-  MetricHandle* last_success_;
   MetricHandle* lease_held_;
   MetricHandle* lease_fence_;
   MetricHandle* fence_rejections_;

@@ -17,6 +17,8 @@ constexpr std::size_t kMaxOptions = 64;     // per command
 constexpr std::size_t kMaxInterfaces = 32;  // requires, provides, extensions: each
 constexpr std::size_t kMaxTables = 256;     // reads, writes, creates: each
 constexpr std::size_t kMaxMetrics = 256;
+constexpr std::size_t kMaxPrivileges = 4;  // there are no more
+constexpr std::size_t kMaxLabels = 16;     // of one metric, as summa.metrics/1 takes them
 constexpr std::size_t kMaxErrors = 256;
 
 constexpr int kManifestRevision = 1;
@@ -45,11 +47,15 @@ constexpr TextForm kOption{"[a-z][a-z0-9-]*", "a name of lower-case letters, dig
 constexpr TextForm kTable{"[a-z_][a-z0-9_]*(\\.[a-z_][a-z0-9_]*)?",
                           "the name of a table, with or without its schema", 127};
 constexpr TextForm kMetric{"summa_[a-z0-9_]+", "a metric name that begins with summa_", 100};
+constexpr TextForm kPrivilege{"select|insert|update|delete",
+                              "one of select, insert, update, delete", 6};
+constexpr TextForm kLabel{"[a-z][a-z0-9_]*", "the name of a label", 63};
 // What fits into summa_error.code with its final zero.
 constexpr TextForm kCode{"[A-Z][A-Z0-9]{1,9}-[0-9]{4}", "a code such as SH-0501", 15};
 
-constexpr std::array<std::string_view, 9> kHostVerbs = {
-    "run", "config", "plugins", "workers", "status", "doctor", "explain", "version", "help"};
+constexpr std::array<std::string_view, 10> kHostVerbs = {"run",     "config", "plugins", "workers",
+                                                         "metrics", "status", "doctor",  "explain",
+                                                         "version", "help"};
 constexpr std::array<int, 10> kExitCodes = {0, 1, 64, 65, 66, 69, 70, 75, 77, 78};
 
 bool IsHostVerb(const std::string& verb) {
@@ -238,20 +244,35 @@ class ManifestReader {
     manifest.reads = tables.Texts("reads", kMaxTables, kTable);
     manifest.writes = tables.Texts("writes", kMaxTables, kTable);
     manifest.creates = tables.Texts("creates", kMaxTables, kTable);
+    for (const Node* item : tables.Items("privileges", kMaxTables)) {
+      ManifestFields entry(*item, "database.privileges", diagnostics_);
+      TablePrivileges privileges;
+      privileges.table = entry.Text("table", true, kTable);
+      privileges.needs = entry.Texts("needs", kMaxPrivileges, kPrivilege);
+      entry.Finish();
+      manifest.privileges.push_back(std::move(privileges));
+    }
     tables.Finish();
   }
 
   void ReadMetric(const Node& node, Manifest& manifest) {
     ManifestFields fields(node, "metrics", diagnostics_);
-    std::string name = fields.Text("name", true, kMetric);
-    std::string help = fields.Text("help", true, kLine);
+    MetricDeclaration metric;
+    metric.name = fields.Text("name", true, kMetric);
+    metric.help = fields.Text("help", true, kLine);
+    metric.labels = fields.Texts("labels", kMaxLabels, kLabel);
+    const std::vector<MetricType> types = {MetricType::kCounter, MetricType::kGauge,
+                                           MetricType::kHistogram};
+    const auto type = fields.Choice("type", false, {"counter", "gauge", "histogram"});
+    metric.type = type ? types[*type] : TypeByName(metric.name);
     fields.Finish();
-    for (const auto& [other, text] : manifest.metrics) {
-      if (!name.empty() && other == name) {
-        fields.Report(&node, "name", "\"" + name + "\" is given twice", "Remove one of them");
+    for (const MetricDeclaration& other : manifest.metrics) {
+      if (!metric.name.empty() && other.name == metric.name) {
+        fields.Report(&node, "name", "\"" + metric.name + "\" is given twice",
+                      "Remove one of them");
       }
     }
-    manifest.metrics.emplace_back(std::move(name), std::move(help));
+    manifest.metrics.push_back(std::move(metric));
   }
 
   void ReadError(const Node& node, Manifest& manifest) {

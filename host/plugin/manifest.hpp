@@ -9,6 +9,7 @@
 
 #include "host/config/schema.hpp"
 #include "host/error.hpp"
+#include "host/observe/metric_declaration.hpp"
 
 namespace summa::host {
 
@@ -42,6 +43,12 @@ struct CommandDeclaration {
   std::vector<CommandOption> options;
 };
 
+// What a role needs on a table: select, insert, update, delete.
+struct TablePrivileges {
+  std::string table;
+  std::vector<std::string> needs;
+};
+
 struct Manifest {
   std::string id, version, summary, vendor, url, license, stability;
   int abi_major = 0, abi_minor = 0;  // lowest host ABI needed
@@ -50,9 +57,11 @@ struct Manifest {
   std::vector<std::string> extensions;  // summa.worker/1, ...
   std::vector<WorkerDeclaration> workers;
   std::vector<CommandDeclaration> commands;
-  std::vector<CodeDescription> errors;                       // the plugin's own codes
-  std::vector<std::string> reads, writes, creates;           // tables
-  std::vector<std::pair<std::string, std::string>> metrics;  // name, help
+  std::vector<CodeDescription> errors;              // the plugin's own codes
+  std::vector<std::string> reads, writes, creates;  // tables
+  // Exact rights for tables of `reads` and `writes`; others need select, or everything.
+  std::vector<TablePrivileges> privileges;
+  std::vector<MetricDeclaration> metrics;
   Schema config;
   std::string text;  // as embedded
 };

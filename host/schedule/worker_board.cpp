@@ -70,7 +70,6 @@ void WorkerBoard::Ticked(TickResult result, std::int64_t items, Microseconds dur
     if (result == TickResult::kOk) last_success_ = now;
   }
   metrics_.Run(Name(result), duration);
-  if (result == TickResult::kOk) metrics_.Succeeded(now);
   if (result == TickResult::kFenced) metrics_.FenceRejection();
 }
 

@@ -4,12 +4,16 @@
 
 #include <memory>
 
+#include "plugins/bus-redis/examine.hpp"
 #include "plugins/bus-redis/reachability.hpp"
 #include "plugins/bus-redis/redis_bus.hpp"
 #include "plugins/bus-redis/tail_command.hpp"
 
 namespace summa::bus_redis {
 namespace {
+
+// Tells the messages of this bus from those of another one; the same label in each.
+constexpr std::pair<std::string_view, std::string_view> kBus = {"bus", "bus-redis"};
 
 // CLIENT SETNAME takes no spaces and nothing unprintable.
 std::string ClientName(std::string_view instance) {
@@ -29,17 +33,18 @@ class Reporter final : public BusEvents {
   void Begin() {
     static constexpr const char* kHelp = "Messages given to publish, by outcome.";
     const auto outcome = [&](std::string_view name) {
-      return host_.Counter("summa_bus_messages_total", kHelp, {{"outcome", name}});
+      return host_.Counter("summa_bus_messages_total", kHelp, {kBus, {"outcome", name}});
     };
     confirmed_ = outcome("confirmed");
     refused_ = outcome("refused");
     stream_fault_ = outcome("stream_fault");
     unsent_ = outcome("unsent");
     bytes_ = host_.Counter("summa_bus_published_bytes_total",
-                           "Bytes of the payloads that the bus confirmed.");
-    duration_ = host_.Histogram("summa_bus_publish_duration_seconds", "Time to publish one batch.");
-    connected_ =
-        host_.Gauge("summa_bus_connected", "1 while the connection for publishing is up, else 0.");
+                           "Bytes of the payloads that the bus confirmed.", {kBus});
+    duration_ =
+        host_.Histogram("summa_bus_publish_duration_seconds", "Time to publish one batch.", {kBus});
+    connected_ = host_.Gauge("summa_bus_connected",
+                             "1 while the connection for publishing is up, else 0.", {kBus});
   }
 
   void ConnectionChanged(std::string_view purpose, ConnectionEvent event,
@@ -49,7 +54,7 @@ class Reporter final : public BusEvents {
     host_
         .Counter(up ? "summa_bus_connections_total" : "summa_bus_connection_failures_total",
                  up ? "Connections made, by purpose." : "Connections lost or not made, by purpose.",
-                 {{"purpose", purpose}})
+                 {kBus, {"purpose", purpose}})
         .Add();
     // One line when it goes down and one when it is up again, not one per attempt.
     const bool changed =
@@ -75,7 +80,7 @@ class Reporter final : public BusEvents {
   void Polled(const GroupReaderOptions& reader, const PollSummary& summary) override {
     const auto count = [&](std::string_view name, std::string_view help, std::size_t messages) {
       if (messages == 0) return;
-      host_.Counter(name, help, {{"topic", reader.stream}, {"group", reader.group}})
+      host_.Counter(name, help, {kBus, {"topic", reader.stream}, {"group", reader.group}})
           .Add(static_cast<double>(messages));
     };
     count("summa_bus_consumed_messages_total", "Messages given to consumers.", summary.delivered);
@@ -114,7 +119,8 @@ class BusRedisPlugin final : public Plugin {
     options.connect_timeout = config.Duration("connect_timeout");
     options.command_timeout = config.Duration("command_timeout");
     options.block_time = config.Duration("block_time");
-    options.writer.key_prefix = config.String("key_prefix");
+    key_prefix_ = config.String("key_prefix");
+    options.writer.key_prefix = key_prefix_;
     options.writer.max_message_bytes = config.Size("max_message_bytes");
     options.writer.max_pipeline_bytes = config.Size("max_pipeline_bytes");
     address_ = options.url.ForPeople();
@@ -133,13 +139,18 @@ class BusRedisPlugin final : public Plugin {
              }}};
   }
   std::vector<Finding> Failing() override { return reporter_.Failing(address_); }
+  void Examine(const Examination& examination) override {
+    Connection connection = bus_->MakeConnection("doctor");
+    ExamineServer(connection, key_prefix_,
+                  [&](const Finding& finding) { examination.Report(finding); });
+  }
   std::string Status() override {
     return JsonWriter().BeginObject().Member("address", address_).EndObject().Take();
   }
 
  private:
   Reporter reporter_;
-  std::string address_;
+  std::string address_, key_prefix_;
   std::unique_ptr<RedisBus> bus_;
 };
 

@@ -146,6 +146,10 @@ bus_redis::DeadLetters RedisBus::MakeDeadLetters() {
   return bus_redis::DeadLetters(MakeConnectionOptions("read"), options_.writer.key_prefix);
 }
 
+Connection RedisBus::MakeConnection(const std::string& purpose) {
+  return Connection(MakeConnectionOptions(purpose));
+}
+
 StreamReader RedisBus::MakeReader() {
   return StreamReader(MakeConnectionOptions("read"), options_.writer.key_prefix);
 }

@@ -69,6 +69,8 @@ class RedisBus final : public Bus {
 
   // A reader with a connection of its own, for commands. It must end before the bus does.
   StreamReader MakeReader();
+  // The same without any use of streams.
+  Connection MakeConnection(const std::string& purpose);
   // Ends every wait for Redis, now and later, with SUMMA_E_CANCELLED.
   void Stop() { stop_.Raise(); }
 

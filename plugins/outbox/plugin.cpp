@@ -4,6 +4,7 @@
 
 #include "cleanup.hpp"
 #include "commands.hpp"
+#include "examine.hpp"
 #include "processor.hpp"
 
 namespace summa::outbox {
@@ -34,6 +35,7 @@ class OutboxPlugin final : public Plugin {
 
   void Start() override {
     const Host::Found found = host().FindService(SUMMA_BUS_V1, "bus");
+    settings_.sink = found.provider;
     processor_ = std::make_unique<Processor>(host(), settings_, BusClient(found.service));
     late_processor_.worker = processor_.get();
   }
@@ -51,6 +53,11 @@ class OutboxPlugin final : public Plugin {
   std::vector<Finding> Failing() override {
     if (!processor_) return {};
     return processor_->troubles().Failing(host().BootTime());
+  }
+
+  void Examine(const Examination& examination) override {
+    Session session(examination.sql());
+    ExamineTable(session, [&](const Finding& finding) { examination.Report(finding); });
   }
 
   std::string Status() override {

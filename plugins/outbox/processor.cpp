@@ -23,26 +23,8 @@ Processor::Processor(Host host, ProcessorSettings settings, BusClient bus)
       publisher_(bus, settings_.outbox),
       recorder_(host, table_, settings_.outbox.max_retries),
       backoff_(settings_.retry_base, settings_.retry_cap,
-               [this] { return std::uniform_real_distribution<double>(0, 1)(random_); }) {
-  const auto outcome = [&](std::string_view name) {
-    return host_.Counter("summa_outbox_messages_total", "Messages by outcome.",
-                         {{"outcome", name}});
-  };
-  delivered_metric_ = outcome("delivered");
-  retried_metric_ = outcome("retried");
-  dead_metric_ = outcome("dead");
-  pending_metric_ = host_.Gauge("summa_outbox_pending_messages", "Rows waiting, as last counted.");
-  oldest_metric_ = host_.Gauge("summa_outbox_oldest_pending_age_seconds",
-                               "Age of the oldest waiting row, as last counted.");
-  blocked_metric_ =
-      host_.Gauge("summa_outbox_blocked_keys", "Keys that wait for a dead letter to be redriven.");
-  publish_seconds_ =
-      host_.Histogram("summa_outbox_publish_duration_seconds", "Time to publish one batch.");
-  end_to_end_seconds_ =
-      host_.Histogram("summa_outbox_end_to_end_duration_seconds",
-                      "From the row's created_at to the confirmation of the bus.");
-  empty_polls_ = host_.Counter("summa_outbox_empty_polls_total", "Polls that found nothing.");
-}
+               [this] { return std::uniform_real_distribution<double>(0, 1)(random_); }),
+      metrics_(host, settings_.sink) {}
 
 TickResult Processor::Run(const Tick& tick) {
   try {
@@ -82,7 +64,7 @@ TickResult Processor::Look(const Tick& tick) {
   const std::int64_t delivered =
       backlog ? DrainBacklog(session, tick) : Deliver(session, rows, tick);
   idle_ = rows.empty();
-  if (idle_) empty_polls_.Add();
+  if (idle_) metrics_.empty_polls.Add();
   if (tick.once()) ObservePending(session);
   return Result(delivered, !rows.empty(), tick.once());
 }
@@ -123,7 +105,7 @@ void Processor::FullPollDue(Session& session, Microseconds now) {
   full_poll_wanted_ = true;
   lanes_.SetBlocked(table_.BlockedLanes(session));
   counters_.blocked_keys = static_cast<std::int64_t>(lanes_.blocked_count());
-  blocked_metric_.Set(static_cast<double>(lanes_.blocked_count()));
+  metrics_.blocked_keys.Set(static_cast<double>(lanes_.blocked_count()));
   troubles_.Blocked(counters_.blocked_keys, now);
 }
 
@@ -177,7 +159,8 @@ std::int64_t Processor::Deliver(Session& session, const std::vector<Row>& rows, 
     CrashPoint("outbox.publish");
     const Delivery delivery = publisher_.Publish(open, lanes_);
     CrashPoint("outbox.confirmed");
-    publish_seconds_.Observe(static_cast<double>((host_.BootTime() - started).count()) / 1e6);
+    metrics_.publish_seconds.Observe(static_cast<double>((host_.BootTime() - started).count()) /
+                                     1e6);
     // The lanes first: what comes next must not overtake a row that failed, written or not.
     for (const RowFault& fault : delivery.faults) HoldFault(fault);
     PauseStreams(delivery);
@@ -207,16 +190,14 @@ std::int64_t Processor::Deliver(Session& session, const std::vector<Row>& rows, 
 void Processor::Count(const Delivery& delivery) {
   const std::int64_t server_now = host_.BootTime().count() + server_clock_offset_;
   for (const Row* row : delivery.delivered) {
-    end_to_end_seconds_.Observe(
-        static_cast<double>(std::max<std::int64_t>(0, server_now - row->created_at_microseconds)) /
-        1e6);
+    const auto age = std::max<std::int64_t>(0, server_now - row->created_at_microseconds);
+    metrics_.Delivered(row->topic, static_cast<double>(age) / 1e6);
     lanes_.Succeeded(settings_.outbox.StreamOf(row->topic));
     troubles_.StreamWorks(settings_.outbox.StreamOf(row->topic));
   }
   const auto count = static_cast<std::int64_t>(delivery.delivered.size());
   counters_.delivered += count;
   counters_.pending = std::max<std::int64_t>(0, counters_.pending - count);
-  if (count > 0) delivered_metric_.Add(static_cast<double>(count));
 }
 
 void Processor::PauseStreams(const Delivery& delivery) {
@@ -238,7 +219,7 @@ void Processor::HoldFault(const RowFault& fault) {
   if (attempt < settings_.outbox.max_retries) {
     lanes_.HoldUntil(lane, host_.BootTime() + backoff_.Pause(attempt));
     ++counters_.retried;
-    retried_metric_.Add();
+    metrics_.Retried(row.topic);
     host_.Warn("SH-0503", "a row was refused by the bus; only its key waits",
                {{"id", ToText(row.id)},
                 {"topic", row.topic},
@@ -247,11 +228,11 @@ void Processor::HoldFault(const RowFault& fault) {
     return;
   }
   ++counters_.dead_lettered;
-  dead_metric_.Add();
+  metrics_.Dead(row.topic);
   if (settings_.outbox.block_key_on_dead_letter) {
     lanes_.Block(lane);
     counters_.blocked_keys = static_cast<std::int64_t>(lanes_.blocked_count());
-    blocked_metric_.Set(static_cast<double>(lanes_.blocked_count()));
+    metrics_.blocked_keys.Set(static_cast<double>(lanes_.blocked_count()));
     troubles_.Blocked(counters_.blocked_keys, host_.BootTime());
   }
   host_.Log(SUMMA_LOG_ERROR, "SH-0504", "a row went to the dead letter queue",
@@ -278,8 +259,8 @@ void Processor::PauseSink(const std::string& error, const std::string& hint) {
 void Processor::ObservePending(Session& session) {
   const Counts counts = table_.CountPending(session);
   counters_.pending = counts.pending;
-  pending_metric_.Set(static_cast<double>(counts.pending));
-  oldest_metric_.Set(counts.oldest_pending_age_seconds.value_or(0));
+  metrics_.pending.Set(static_cast<double>(counts.pending));
+  metrics_.oldest_pending_age_seconds.Set(counts.oldest_pending_age_seconds.value_or(0));
 }
 
 TickResult Processor::Result(std::int64_t items, bool backlog, bool once) const {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "lanes.hpp"
+#include "metrics.hpp"
 #include "publisher.hpp"
 #include "recorder.hpp"
 #include "table.hpp"
@@ -24,6 +25,7 @@ namespace summa::outbox {
 
 struct ProcessorSettings {
   Settings outbox;
+  std::string sink = "bus";  // the plugin that is the bus, for metrics
   Microseconds retry_base{std::chrono::milliseconds(100)};
   Microseconds retry_cap{std::chrono::seconds(60)};
 };
@@ -74,6 +76,7 @@ class Processor final : public Worker {
   Lanes lanes_;
   std::mt19937_64 random_{std::random_device{}()};
   Backoff backoff_;
+  Metrics metrics_;
   ProcessorCounters counters_;
   Troubles troubles_;
 
@@ -88,9 +91,6 @@ class Processor final : public Worker {
   Microseconds sink_paused_until_{0};
   std::string sink_error_;        // why it is paused
   std::int64_t sink_faults_ = 0;  // in a row
-
-  Metric delivered_metric_, retried_metric_, dead_metric_, pending_metric_, oldest_metric_;
-  Metric blocked_metric_, publish_seconds_, end_to_end_seconds_, empty_polls_;
 };
 
 }  // namespace summa::outbox

@@ -15,8 +15,9 @@ namespace {
 const std::vector<std::string>& Verbs() {
   static const std::vector<std::string> verbs = {"run",           "config check", "config print",
                                                  "config schema", "plugins list", "plugins inspect",
-                                                 "workers list",  "status",       "migrate",
-                                                 "explain",       "version",      "help"};
+                                                 "workers list",  "metrics list", "status",
+                                                 "doctor",        "migrate",      "explain",
+                                                 "version",       "help"};
   return verbs;
 }
 

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "host/observe/host_metrics.hpp"
 #include "host/observe/metrics.hpp"
 #include "host/observe/worker_metrics.hpp"
 
@@ -51,11 +52,10 @@ TEST(WorkerMetrics, HaveTheNamesOfTheDashboards) {
   WorkerMetrics metrics("metric-worker");
   metrics.Run("ok", std::chrono::milliseconds(3));
   metrics.Run("fenced", std::chrono::milliseconds(3));
-  metrics.Succeeded(std::chrono::seconds(1700000000));
   metrics.State("standby");
   metrics.Lease(true, 9);
   metrics.FenceRejection();
-  SetBuildInfo("1.2.3", "1.0");
+  SetHostMetric("summa_build_info", 1, {"1.2.3", "1.0"});
   EXPECT_TRUE(Exported("summa_worker_runs_total{outcome=\"ok\",worker=\"metric-worker\"} 1"));
   EXPECT_TRUE(Exported("summa_worker_runs_total{outcome=\"fenced\",worker=\"metric-worker\"} 1"));
   EXPECT_TRUE(Exported("summa_worker_run_duration_seconds_count{worker=\"metric-worker\"} 2"));
@@ -65,7 +65,42 @@ TEST(WorkerMetrics, HaveTheNamesOfTheDashboards) {
   EXPECT_TRUE(Exported("summa_lease_fence{worker=\"metric-worker\"} 9"));
   EXPECT_TRUE(Exported("summa_fence_rejections_total{worker=\"metric-worker\"} 1"));
   EXPECT_TRUE(Exported("summa_build_info{abi=\"1.0\",version=\"1.2.3\"} 1"));
-  EXPECT_NE(MetricsText().find("summa_worker_last_success_timestamp_seconds"), std::string::npos);
+}
+
+TEST(HostMetric, NeedsAValueForEachLabelOfTheTable) {
+  EXPECT_EQ(HostMetric("summa_lease_held"), nullptr);
+  EXPECT_EQ(HostMetric("summa_lease_held", {"a", "b"}), nullptr);
+  EXPECT_EQ(HostMetric("summa_not_in_the_table", {}), nullptr);
+  EXPECT_NE(HostMetric("summa_lease_held", {"a"}), nullptr);
+}
+
+TEST(HostMetric, DatabaseErrorsAreCountedByTheClassOfTheirState) {
+  CountDatabaseError("40P01");
+  CountDatabaseError("40001");
+  CountDatabaseError("");
+  CountDatabaseError("\"\n{}x");
+  EXPECT_TRUE(Exported("summa_db_errors_total{class=\"40\"} 2"));
+  EXPECT_TRUE(Exported("summa_db_errors_total{class=\"08\"} 1"));
+  EXPECT_TRUE(Exported("summa_db_errors_total{class=\"XX\"} 1"));
+}
+
+TEST(HostMetric, TheProcessIsMeasured) {
+  SetProcessMetrics();
+  SetProcessMetrics();
+  for (const char* name : {"process_resident_memory_bytes", "process_open_fds", "process_max_fds",
+                           "process_start_time_seconds"}) {
+    const std::string text = MetricsText();
+    const std::size_t at = text.find(std::string("\n") + name + " ");
+    ASSERT_NE(at, std::string::npos) << name;
+    EXPECT_GT(std::stod(text.substr(at + 2 + std::string(name).size())), 0) << name;
+  }
+  EXPECT_TRUE(Exported("# TYPE process_cpu_seconds_total counter"));
+}
+
+TEST(MetricType, FollowsFromTheNameByTheConventions) {
+  EXPECT_EQ(TypeByName("summa_x_total"), MetricType::kCounter);
+  EXPECT_EQ(TypeByName("summa_x_duration_seconds"), MetricType::kHistogram);
+  EXPECT_EQ(TypeByName("summa_x_age_seconds"), MetricType::kGauge);
 }
 
 }  // namespace

@@ -75,6 +75,7 @@ config:
 database: { reads: [ledger_event], writes: [outbox, summa_host.outbox_sent], creates: [] }
 metrics:
   - { name: summa_outbox_pending, help: Rows that wait. }
+  - { name: summa_outbox_wait_duration_seconds, labels: [sink, topic], help: How long they wait. }
 errors:
   - { code: SH-0501, title: Refused, exit: 69, explanation: The bus said no., fix: Look at the bus. }
 )");
@@ -121,8 +122,13 @@ errors:
   EXPECT_THAT(manifest.reads, ElementsAre("ledger_event"));
   EXPECT_THAT(manifest.writes, ElementsAre("outbox", "summa_host.outbox_sent"));
   EXPECT_THAT(manifest.creates, IsEmpty());
-  EXPECT_THAT(manifest.metrics,
-              ElementsAre(::testing::Pair("summa_outbox_pending", "Rows that wait.")));
+  ASSERT_THAT(manifest.metrics, SizeIs(2));
+  EXPECT_EQ(manifest.metrics[0].name, "summa_outbox_pending");
+  EXPECT_EQ(manifest.metrics[0].help, "Rows that wait.");
+  EXPECT_EQ(manifest.metrics[0].type, MetricType::kGauge);
+  EXPECT_THAT(manifest.metrics[0].labels, IsEmpty());
+  EXPECT_EQ(manifest.metrics[1].type, MetricType::kHistogram);
+  EXPECT_THAT(manifest.metrics[1].labels, ElementsAre("sink", "topic"));
   ASSERT_THAT(manifest.errors, SizeIs(1));
   EXPECT_EQ(manifest.errors[0].exit_code, 69);
 }

@@ -1,0 +1,50 @@
+#include "host/application/scrape.hpp"
+
+#include "host/observe/host_metrics.hpp"
+
+namespace summa::host {
+namespace {
+
+double Seconds(Microseconds time) { return std::chrono::duration<double>(time).count(); }
+
+void SetWorker(const WorkerReport& worker, const ScrapeView& view) {
+  if (const auto found = view.fleet.workers.find(worker.id); found != view.fleet.workers.end()) {
+    const FleetWorker& known = found->second;
+    if (known.last_success) {
+      SetHostMetric("summa_worker_last_success_timestamp_seconds", Seconds(*known.last_success),
+                    {worker.id});
+    }
+    if (known.next_due) {
+      SetHostMetric("summa_worker_next_run_timestamp_seconds", Seconds(*known.next_due),
+                    {worker.id});
+    }
+  }
+  if (const auto lease = view.leases.find(worker.id); lease != view.leases.end()) {
+    SetHostMetric("summa_lease_trust_remaining_seconds", Seconds(lease->second.trust_remaining),
+                  {worker.id});
+  }
+}
+
+}  // namespace
+
+std::string Scrape::Text(const ScrapeView& view) {
+  for (const PluginReport& plugin : view.report.plugins) {
+    const std::lock_guard lock(mutex_);
+    PluginReport& before = plugins_[plugin.id];
+    if (!before.id.empty() && before.state != plugin.state) {
+      SetHostMetric("summa_plugin_info", 0, {before.id, before.version, before.state});
+    }
+    before = plugin;
+    SetHostMetric("summa_plugin_info", 1, {plugin.id, plugin.version, plugin.state});
+  }
+  for (const WorkerReport& worker : view.report.workers) SetWorker(worker, view);
+  for (const auto& [database, use] : view.pools) {
+    SetHostMetric("summa_db_pool_connections", use.busy, {database, "busy"});
+    SetHostMetric("summa_db_pool_connections", use.idle, {database, "idle"});
+    SetHostMetric("summa_db_pool_connections", use.free, {database, "free"});
+  }
+  SetProcessMetrics();
+  return MetricsText();
+}
+
+}  // namespace summa::host

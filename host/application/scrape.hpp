@@ -1,0 +1,32 @@
+// The text of `/metrics`: what is counted as it happens, and what is looked up when somebody asks.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "host/application/fleet_view.hpp"
+#include "host/database/session.hpp"
+#include "host/lease/lease_keeper.hpp"
+#include "host/observe/status.hpp"
+
+namespace summa::host {
+
+struct ScrapeView {
+  HostReport report;
+  FleetSight fleet;
+  std::map<std::string, LeaseStatus> leases;  // by worker
+  std::map<std::string, PoolUse> pools;       // by database
+};
+
+// Thread-safe.
+class Scrape {
+ public:
+  std::string Text(const ScrapeView& view);
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, PluginReport> plugins_;  // as last exported
+};
+
+}  // namespace summa::host

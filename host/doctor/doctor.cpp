@@ -1,0 +1,143 @@
+#include "host/doctor/doctor.hpp"
+
+#include <array>
+
+#include "host/application/load.hpp"
+#include "host/application/prepare_database.hpp"
+#include "host/doctor/checks.hpp"
+#include "host/plugin/health.hpp"
+
+namespace summa::host {
+namespace {
+
+// In the order in which a person would look; one that fails does not keep the others from looking.
+constexpr std::array<Check, 15> kChecks = {{
+    {"server-version", CheckServerVersion},
+    {"durability", CheckDurability},
+    {"session-settings", CheckSessionSettings},
+    {"connections", CheckConnections},
+    {"clock", CheckClock},
+    {"pooler", CheckPooler},
+    {"layout", CheckLayout},
+    {"migrations", CheckMigrations},
+    {"privileges", CheckPrivileges},
+    {"sequence-cache", CheckSequences},
+    {"held-snapshot", CheckTransactions},
+    {"prepared-transaction", CheckPreparedTransactions},
+    {"replication-slot", CheckReplicationSlots},
+    {"autovacuum", CheckVacuum},
+    {"lease", CheckLeases},
+}};
+
+constexpr int kUnavailableExit = 69;
+
+Finding CannotLook(const std::string& check, const Error& error) {
+  return {check, Severity::kError, error.code + " " + error.message, "", error.hint};
+}
+
+bool Stopped(const std::function<bool()>& should_stop) { return should_stop && should_stop(); }
+
+class Doctor {
+ public:
+  Doctor(const LoadedConfiguration& loaded, const Discovery& plugins, const DoctorOptions& options,
+         std::function<bool()> should_stop)
+      : loaded_(loaded),
+        options_(options),
+        should_stop_(std::move(should_stop)),
+        plan_(PlanPlugins(loaded.configuration, plugins)) {}
+
+  Diagnosis Run() {
+    LookAtLedger();
+    if (loaded_.settings.read) LookAtReadDatabase(*loaded_.settings.read);
+    LookAtPlugins();
+    return std::move(diagnosis_);
+  }
+
+ private:
+  // A pooler that cannot be used, say, is no database that is down.
+  void Down(const char* check, const Error& error) {
+    if (ExitCode(error) == kUnavailableExit) diagnosis_.database_down = true;
+    diagnosis_.findings.push_back(CannotLook(check, error));
+  }
+
+  void LookAtLedger() {
+    std::unique_ptr<ReadOnlyDatabase> database;
+    try {
+      database = std::make_unique<ReadOnlyDatabase>(loaded_.settings.ledger);
+    } catch (const Failure& failure) {
+      Down("database", failure.error());
+      return;
+    }
+    diagnosis_.findings.push_back({"database", Severity::kOk, "answers", "", ""});
+    const CheckContext context{*database, loaded_, plan_, options_, diagnosis_.findings};
+    for (const Check& check : kChecks) {
+      if (Stopped(should_stop_)) return;
+      try {
+        check.run(context);
+      } catch (const Failure& failure) {
+        diagnosis_.findings.push_back(CannotLook(check.name, failure.error()));
+      }
+    }
+  }
+
+  void LookAtReadDatabase(const DatabaseSettings& settings) {
+    try {
+      ReadOnlyDatabase database(settings);
+      diagnosis_.findings.push_back({"read-database", Severity::kOk,
+                                     "answers, version " + database.Value("SHOW server_version"),
+                                     "", ""});
+    } catch (const Failure& failure) {
+      Down("read-database", failure.error());
+    }
+  }
+
+  void LookAtPlugins() {
+    if (Stopped(should_stop_)) return;
+    SqlService sql(MakePools(loaded_.settings));
+    HostTableSettings table;
+    table.version = SUMMA_VERSION;
+    table.instance = MakeInstance(loaded_.settings.name);
+    table.sql = &sql;
+    PluginSet plugins(loaded_.configuration, plan_, table);
+    plugins.Start();
+    for (const PluginReport& report : plugins.Report()) {
+      const std::string check = "plugin " + report.id;
+      if (report.error) {
+        diagnosis_.findings.push_back(CannotLook(check, *report.error));
+        continue;
+      }
+      diagnosis_.findings.push_back(
+          {check, Severity::kOk, "version " + report.version + " loads and starts", "", ""});
+      LookAtPlugin(*plugins.Find(report.id), sql);
+    }
+  }
+
+  // What it reports stands under its own name.
+  void LookAtPlugin(const PluginInstance& plugin, const SqlService& sql) {
+    const auto on_finding = [&](Finding finding) {
+      finding.check = plugin.id() + " " + finding.check;
+      diagnosis_.findings.push_back(std::move(finding));
+    };
+    try {
+      Examine(
+          plugin, sql.unleased(), [this] { return Stopped(should_stop_); }, on_finding);
+    } catch (const Failure& failure) {
+      diagnosis_.findings.push_back(CannotLook("plugin " + plugin.id(), failure.error()));
+    }
+  }
+
+  const LoadedConfiguration& loaded_;
+  const DoctorOptions& options_;
+  const std::function<bool()> should_stop_;
+  const Plan plan_;
+  Diagnosis diagnosis_;
+};
+
+}  // namespace
+
+Diagnosis Diagnose(const LoadedConfiguration& loaded, const Discovery& plugins,
+                   const DoctorOptions& options, const std::function<bool()>& should_stop) {
+  return Doctor(loaded, plugins, options, should_stop).Run();
+}
+
+}  // namespace summa::host

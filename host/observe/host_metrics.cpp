@@ -1,0 +1,199 @@
+#include "host/observe/host_metrics.hpp"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <sstream>
+
+namespace summa::host {
+namespace {
+
+using enum MetricType;
+
+const std::vector<MetricDeclaration>& Table() {
+  static const auto* table = new std::vector<MetricDeclaration>{
+      {"summa_build_info",
+       kGauge,
+       {"version", "abi"},
+       "1, with the version of the host and its ABI."},
+      {"summa_plugin_info",
+       kGauge,
+       {"plugin", "version", "state"},
+       "1 for the state that each plugin of this host is in; refused and failed ones too."},
+      {"summa_worker_runs_total",
+       kCounter,
+       {"worker", "outcome"},
+       "Calls of the worker by outcome: ok, error, fenced, cancelled."},
+      {"summa_worker_run_duration_seconds",
+       kHistogram,
+       {"worker"},
+       "How long one call of the worker took."},
+      {"summa_worker_last_success_timestamp_seconds",
+       kGauge,
+       {"worker"},
+       "When a call last succeeded on any host, as the database says (Unix time); the same on "
+       "every "
+       "host. Absent: never."},
+      {"summa_worker_next_run_timestamp_seconds",
+       kGauge,
+       {"worker"},
+       "When the periodic worker is due next, as the database says (Unix time)."},
+      {"summa_worker_state",
+       kGauge,
+       {"worker", "state"},
+       "1 for the state the worker is in on this host: running, waiting, standby, error, parked, "
+       "stopped."},
+      {"summa_lease_held", kGauge, {"worker"}, "1 while this host holds the lease."},
+      {"summa_lease_fence", kGauge, {"worker"}, "Fence of the lease last held here."},
+      {"summa_lease_trust_remaining_seconds",
+       kGauge,
+       {"worker"},
+       "How long this host still trusts the lease without a renewal; 0 when it does not hold it."},
+      {"summa_fence_rejections_total",
+       kCounter,
+       {"worker"},
+       "Commits refused because the lease was gone; nothing was committed."},
+      {"summa_db_pool_connections",
+       kGauge,
+       {"database", "state"},
+       "Connections for the work of plugins by state: busy, idle, free (not opened, within pool)."},
+      {"summa_db_errors_total",
+       kCounter,
+       {"class"},
+       "Failures that PostgreSQL reported, by the first two characters of the SQLSTATE; 08 also "
+       "for "
+       "connections that were lost or not made."},
+      {"summa_db_ambiguous_commits_total",
+       kCounter,
+       {"outcome"},
+       "Commits whose answer was lost, by what the server said of them afterwards: committed, "
+       "aborted, unknown."},
+      {"process_cpu_seconds_total", kCounter, {}, "CPU time of this process, user and system."},
+      {"process_resident_memory_bytes", kGauge, {}, "Memory of this process that is in RAM."},
+      {"process_open_fds", kGauge, {}, "Open file descriptors."},
+      {"process_max_fds", kGauge, {}, "Most file descriptors this process may open."},
+      {"process_start_time_seconds", kGauge, {}, "When this process started (Unix time)."},
+  };
+  return *table;
+}
+
+const MetricDeclaration* Find(std::string_view name) {
+  for (const MetricDeclaration& each : Table()) {
+    if (each.name == name) return &each;
+  }
+  return nullptr;
+}
+
+// Fields of /proc/self/stat behind the name, which may hold blanks; the first is the state (3).
+std::vector<double> StatFields() {
+  std::ifstream file("/proc/self/stat");
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  text.erase(0, std::min(text.rfind(')'), text.size() - 1) + 1);
+  std::istringstream rest(text);
+  std::string state;
+  rest >> state;
+  std::vector<double> fields;
+  for (double value = 0; rest >> value;) fields.push_back(value);
+  return fields;
+}
+
+double BootTimestamp() {
+  std::ifstream file("/proc/stat");
+  for (std::string word; file >> word;) {
+    double value = 0;
+    if (word == "btime" && file >> value) return value;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::string_view Word(MetricType type) {
+  switch (type) {
+    case kCounter:
+      return "counter";
+    case kGauge:
+      return "gauge";
+    case kHistogram:
+      break;
+  }
+  return "histogram";
+}
+
+MetricType TypeByName(std::string_view name) {
+  if (name.ends_with("_total")) return kCounter;
+  return name.ends_with("_duration_seconds") ? kHistogram : kGauge;
+}
+
+const std::vector<MetricDeclaration>& HostMetrics() { return Table(); }
+
+MetricHandle* HostMetric(std::string_view name, std::initializer_list<std::string_view> values) {
+  const MetricDeclaration* declared = Find(name);
+  if (declared == nullptr || declared->labels.size() != values.size()) return nullptr;
+  MetricLabels labels;
+  labels.reserve(values.size());
+  auto label = declared->labels.begin();
+  for (const std::string_view value : values) labels.emplace_back(*label++, std::string(value));
+  switch (declared->type) {
+    case kCounter:
+      return CounterMetric(name, declared->help, labels);
+    case kGauge:
+      return GaugeMetric(name, declared->help, labels);
+    case kHistogram:
+      break;
+  }
+  return HistogramMetric(name, declared->help, labels);
+}
+
+void SetHostMetric(std::string_view name, double value,
+                   std::initializer_list<std::string_view> values) {
+  if (MetricHandle* metric = HostMetric(name, values)) metric->Set(value);
+}
+
+void CountDatabaseError(std::string_view sqlstate) {
+  std::string_view state_class = sqlstate.size() == 5 ? sqlstate.substr(0, 2) : "08";
+  // Whatever stands at the other end of the connection makes no series of its own invention.
+  const bool well = std::all_of(state_class.begin(), state_class.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
+  });
+  if (MetricHandle* metric = HostMetric("summa_db_errors_total", {well ? state_class : "XX"})) {
+    metric->Add(1);
+  }
+}
+
+void SetProcessMetrics() {
+  const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
+  // man 5 proc: utime 14, stime 15, starttime 22, rss 24; the first of ours is field 4.
+  constexpr std::size_t kUser = 10, kSystem = 11, kStart = 18, kResident = 20;
+  const std::vector<double> fields = StatFields();
+  if (fields.size() > kResident) {
+    // A counter is added to; who scrapes at once with another sees the same value.
+    static auto* mutex = new std::mutex;
+    const std::lock_guard lock(*mutex);
+    static double counted = 0;
+    const double cpu = (fields[kUser] + fields[kSystem]) / ticks;
+    if (MetricHandle* metric = HostMetric("process_cpu_seconds_total")) metric->Add(cpu - counted);
+    counted = std::max(counted, cpu);
+    SetHostMetric("process_resident_memory_bytes",
+                  fields[kResident] * static_cast<double>(sysconf(_SC_PAGESIZE)));
+    SetHostMetric("process_start_time_seconds", BootTimestamp() + fields[kStart] / ticks);
+  }
+  std::error_code error;
+  std::int64_t open = -1;  // the one that lists them
+  for (std::filesystem::directory_iterator entry("/proc/self/fd", error), end;
+       !error && entry != end; entry.increment(error)) {
+    ++open;
+  }
+  if (!error) SetHostMetric("process_open_fds", static_cast<double>(open));
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    SetHostMetric("process_max_fds", static_cast<double>(limit.rlim_cur));
+  }
+}
+
+}  // namespace summa::host

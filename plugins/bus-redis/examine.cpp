@@ -1,0 +1,203 @@
+#include "plugins/bus-redis/examine.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "plugins/bus-redis/message_fields.hpp"
+#include "plugins/bus-redis/server_error.hpp"
+
+namespace summa::bus_redis {
+namespace {
+
+// 6.2 is the first with XADD NOMKSTREAM and XAUTOCLAIM; 5.0 the first with streams.
+constexpr int kTestedMajor = 6, kTestedMinor = 2, kLowestMajor = 5;
+constexpr int kPings = 5;
+// A pipeline of a batch is one way and back: this is what each batch waits at least.
+constexpr double kSlowMilliseconds = 50;
+constexpr double kFullWarning = 0.8;  // of maxmemory: time to act before messages are refused
+// No topic of Summa has this name.
+constexpr std::string_view kNoStream = "summa-doctor-looks-here";
+
+using Info = std::map<std::string, std::string, std::less<>>;
+
+Info AskInfo(Connection& connection) {
+  const Reply reply = connection.Command({"INFO", "all"});
+  if (IsError(*reply)) {
+    throw Error(SUMMA_E_DENIED, "SH-0603", "Redis refuses INFO: " + std::string(Text(*reply)),
+                "allow the login +info (ACL SETUSER)");
+  }
+  Info info;
+  std::string_view text = Text(*reply);
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find("\r\n"), text.size());
+    const std::string_view line = text.substr(0, end);
+    if (const std::size_t colon = line.find(':'); colon != std::string_view::npos) {
+      info.emplace(line.substr(0, colon), line.substr(colon + 1));
+    }
+    text.remove_prefix(std::min(end + 2, text.size()));
+  }
+  return info;
+}
+
+std::string Get(const Info& info, std::string_view name) {
+  const auto found = info.find(name);
+  return found == info.end() ? std::string() : found->second;
+}
+
+// nullopt: the login may not ask, or the server hides it (managed ones do).
+std::optional<std::string> AskConfig(Connection& connection, std::string_view name) {
+  const Reply reply = connection.Command({"CONFIG", "GET", name});
+  if (!IsArray(*reply) || reply->elements != 2) return std::nullopt;
+  return std::string(Text(*reply->element[1]));
+}
+
+void ExamineVersion(const Info& info, const Report& report) {
+  const std::string version = Get(info, "redis_version");
+  int major = 0, minor = 0;
+  static_cast<void>(std::sscanf(version.c_str(), "%d.%d", &major, &minor));
+  Finding finding{Severity::kOk, "version", version, "6.2 or newer", ""};
+  if (std::pair(major, minor) < std::pair(kTestedMajor, kTestedMinor)) {
+    finding.severity = major < kLowestMajor ? Severity::kError : Severity::kWarning;
+    finding.fix = "upgrade Redis; versions before 6.2 are not tested";
+  }
+  report(finding);
+}
+
+void ExamineRole(const Info& info, const Report& report) {
+  const std::string role = Get(info, "role");
+  const bool master = role == "master";
+  report({master ? Severity::kOk : Severity::kError, "role", role, "master",
+          master ? "" : "name the master in plugins.bus-redis.url: a replica takes no messages"});
+}
+
+void ExamineMemory(const Info& info, const Report& report) {
+  const std::string policy = Get(info, "maxmemory_policy");
+  const bool keeps = policy == "noeviction";
+  report({keeps ? Severity::kOk : Severity::kError, "maxmemory-policy", policy,
+          "noeviction: every other policy may delete whole streams",
+          keeps ? "" : "CONFIG SET maxmemory-policy noeviction, and in redis.conf"});
+  const double most = std::atof(Get(info, "maxmemory").c_str());
+  const double used = std::atof(Get(info, "used_memory").c_str());
+  const std::string human = Get(info, "used_memory_human") + " used, ";
+  if (most <= 0) {
+    report({Severity::kWarning, "maxmemory", human + "no limit",
+            "a limit under the memory of the machine",
+            "set maxmemory: without it the kernel ends Redis when the machine is full, instead of "
+            "Redis refusing messages until there is room"});
+    return;
+  }
+  const bool full = used > kFullWarning * most;
+  report({full ? Severity::kWarning : Severity::kOk, "maxmemory",
+          human + "limit " + Get(info, "maxmemory_human"), "under 80 % used",
+          full ? "raise maxmemory or let consumers catch up; a full Redis takes no messages" : ""});
+}
+
+void ExamineAppendOnly(Connection& connection, const Info& info, const Report& report) {
+  if (Get(info, "aof_enabled") != "1") {
+    const auto save = AskConfig(connection, "save");
+    const std::string snapshots = !save           ? "snapshots unknown"
+                                  : save->empty() ? "no snapshots"
+                                                  : "snapshots " + *save;
+    report({Severity::kError, "appendonly", "no, " + snapshots,
+            "yes: else a crash of Redis loses messages that it confirmed and that count as "
+            "delivered",
+            "CONFIG SET appendonly yes, and in redis.conf"});
+    return;
+  }
+  report({Severity::kOk, "appendonly", "yes", "", ""});
+  const auto sync = AskConfig(connection, "appendfsync");
+  if (!sync) {
+    report({Severity::kWarning, "appendfsync", "cannot be asked", "always",
+            "allow the login +config|get, or look into redis.conf"});
+  } else if (*sync == "always") {
+    report({Severity::kOk, "appendfsync", *sync, "", ""});
+  } else {
+    report({*sync == "everysec" ? Severity::kWarning : Severity::kError, "appendfsync", *sync,
+            "always: else a crash of the machine loses the last " +
+                std::string(*sync == "everysec" ? "second" : "half minute") +
+                " of confirmed messages",
+            "CONFIG SET appendfsync always, and in redis.conf; or accept the loss and restore it "
+            "from the ledger"});
+  }
+}
+
+void ExaminePersistence(Connection& connection, const Info& info, const Report& report) {
+  ExamineAppendOnly(connection, info, report);
+  for (const char* name : {"aof_last_write_status", "rdb_last_bgsave_status"}) {
+    const std::string value = Get(info, name);
+    if (value.empty() || value == "ok") continue;
+    report({Severity::kError, name, value, "ok",
+            "look at the log of Redis: it cannot write its files"});
+  }
+}
+
+void ExamineLatency(Connection& connection, const Report& report) {
+  double worst = 0;
+  for (int i = 0; i < kPings; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    connection.Command({"PING"});
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+    worst = std::max(worst, took.count());
+  }
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%.2f ms, the slowest of %d", worst, kPings);
+  const bool slow = worst > kSlowMilliseconds;
+  report({slow ? Severity::kWarning : Severity::kOk, "latency", text.data(), "under 50 ms",
+          slow ? "look at SLOWLOG and at the network between host and Redis" : ""});
+}
+
+// Every answer but NOPERM shows that the login may: the stream is not there, so none has an effect.
+void ExamineRights(Connection& connection, const std::string& key_prefix, const Report& report) {
+  const std::string key = StreamKey(key_prefix, kNoStream);
+  const std::vector<std::pair<std::string, std::vector<std::string_view>>> commands = {
+      {"+multi", {"MULTI"}},
+      {"+exec", {"EXEC"}},
+      {"+xadd", {"XADD", key, "NOMKSTREAM", "*", "doctor", "1"}},
+      {"+exists", {"EXISTS", key}},
+      {"+xrange", {"XRANGE", key, "-", "+", "COUNT", "1"}},
+      {"+xgroup", {"XGROUP", "CREATE", key, "doctor", "0"}},
+      {"+xreadgroup", {"XREADGROUP", "GROUP", "doctor", "doctor", "STREAMS", key, ">"}},
+      {"+xack", {"XACK", key, "doctor", "0-1"}},
+      {"+xpending", {"XPENDING", key, "doctor"}},
+  };
+  std::string missing;
+  std::size_t tried = 0;
+  for (const auto& [right, command] : commands) {
+    const Reply reply = connection.Command(command, connection.CommandDeadline());
+    ++tried;
+    if (!IsError(*reply) || ServerErrorWord(Text(*reply)) != "NOPERM") continue;
+    missing.append(missing.empty() ? "" : " ").append(right);
+  }
+  const std::string user =
+      connection.options().url.user.empty() ? "default" : connection.options().url.user;
+  if (missing.empty()) {
+    report({Severity::kOk, "rights",
+            "user " + user + " may all that is needed (" + std::to_string(tried) + " tried)", "",
+            ""});
+    return;
+  }
+  report({Severity::kError, "rights",
+          "user " + user + " lacks " + missing + " on " + key_prefix + ":*",
+          "the rights of publishers and consumers",
+          "ACL SETUSER " + user + " ~" + key_prefix + ":* " + missing});
+}
+
+}  // namespace
+
+void ExamineServer(Connection& connection, const std::string& key_prefix, const Report& report) {
+  connection.Ensure();
+  report({Severity::kOk, "connection", connection.options().url.ForPeople() + " answers", "", ""});
+  ExamineLatency(connection, report);
+  ExamineRights(connection, key_prefix, report);
+  const Info info = AskInfo(connection);
+  ExamineVersion(info, report);
+  ExamineRole(info, report);
+  ExamineMemory(info, report);
+  ExaminePersistence(connection, info, report);
+}
+
+}  // namespace summa::bus_redis

@@ -1,0 +1,18 @@
+// What of a Redis server would lose, stop or slow down messages: for `summa-host doctor`. Changes
+// nothing: rights are tried on a stream that does not exist, with commands that make none.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <summa/health.hpp>
+
+#include "plugins/bus-redis/connection.hpp"
+
+namespace summa::bus_redis {
+
+using Report = std::function<void(const Finding&)>;
+
+// Throws summa::Error as Connection does when Redis cannot be asked.
+void ExamineServer(Connection& connection, const std::string& key_prefix, const Report& report);
+
+}  // namespace summa::bus_redis

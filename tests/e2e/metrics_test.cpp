@@ -1,0 +1,187 @@
+// What a running host exports is what docs/reference/metrics.md says, and dashboard and alerts use
+// nothing else.
+#include <gtest/gtest.h>
+#include <simdjson.h>
+
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "tests/e2e/summa_host.hpp"
+#include "tests/fixture/ledger.hpp"
+#include "tests/services/postgres_server.hpp"
+#include "tests/services/redis_server.hpp"
+#include "tests/services/wait_until.hpp"
+
+namespace summa::test {
+namespace {
+
+struct Family {
+  std::string type;
+  std::set<std::string> labels;
+};
+using Families = std::map<std::string, Family>;
+
+std::string ReadSource(const std::string& path) {
+  std::ifstream file(SUMMA_SOURCE_DIR "/" + path);
+  EXPECT_TRUE(file) << path;
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Rows "| `name` | type | `a`, `b` | meaning |".
+Families Documented() {
+  Families families;
+  std::istringstream text(ReadSource("docs/reference/metrics.md"));
+  const std::regex row(R"(\| `([a-z0-9_]+)` \| (counter|gauge|histogram) \| ([^|]*) \| .+ \|)");
+  const std::regex label("`([a-z0-9_]+)`");
+  std::smatch match;
+  for (std::string line; std::getline(text, line);) {
+    if (!std::regex_match(line, match, row)) continue;
+    Family& family = families[match[1]];
+    family.type = match[2];
+    const std::string labels = match[3];
+    for (std::sregex_iterator each(labels.begin(), labels.end(), label), end; each != end; ++each) {
+      family.labels.insert((*each)[1]);
+    }
+  }
+  return families;
+}
+
+std::string WithoutSuffix(const std::string& name, const Families& families) {
+  for (const char* suffix : {"_bucket", "_sum", "_count"}) {
+    const std::string end(suffix);
+    if (!name.ends_with(end)) continue;
+    const std::string base = name.substr(0, name.size() - end.size());
+    const auto found = families.find(base);
+    if (found != families.end() && found->second.type == "histogram") return base;
+  }
+  return name;
+}
+
+Families Exported(const std::string& text) {
+  Families families;
+  std::istringstream lines(text);
+  const std::regex label("([a-z_][a-z0-9_]*)=\"");
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string first, second, name, type;
+    words >> first >> second;
+    if (first == "#") {
+      if (second == "TYPE" && words >> name >> type) families[name].type = type;
+      continue;
+    }
+    const std::size_t end = line.find_first_of("{ ");
+    Family& family = families[WithoutSuffix(line.substr(0, end), families)];
+    for (std::sregex_iterator each(line.begin(), line.end(), label), none; each != none; ++each) {
+      if ((*each)[1] != "le") family.labels.insert((*each)[1]);
+    }
+  }
+  return families;
+}
+
+TEST(Metrics, AHostExportsExactlyWhatTheReferenceSays) {
+  PostgresServer server;
+  RedisServer redis;
+  const std::string url = InstallLedger(server, "ledger");
+  EnsureAccounts(url, 3);
+  const TemporaryFile file(
+      "summa.yaml", "database: { ledger: { url: \"" + url +
+                        "\" }, migrate: auto }\nhost: { listen: \"127.0.0.1:0\" }\nplugins:\n"
+                        "  bus-redis: { url: \"" +
+                        redis.Url() + "\" }\n  outbox: { use: { bus: bus-redis } }\n");
+  RunningHost host({"-c", file.Path()});
+  host.StatusWhen("running");
+  std::string text;
+  WaitUntil(
+      [&] {
+        text = HttpGet(host.Port(), "/metrics").body;
+        return text.find("outcome=\"delivered\"") != std::string::npos &&
+               text.find("summa_worker_next_run_timestamp_seconds{") != std::string::npos &&
+               text.find("last_success_timestamp_seconds{worker=\"outbox-processor\"}") !=
+                   std::string::npos;
+      },
+      kPatience, "a delivery and what the database says of it");
+  const Families documented = Documented();
+  const Families exported = Exported(text);
+  for (const auto& [name, family] : exported) {
+    const auto found = documented.find(name);
+    if (found == documented.end()) {
+      ADD_FAILURE() << name << " is not in docs/reference/metrics.md";
+      continue;
+    }
+    EXPECT_EQ(family.type, found->second.type) << name;
+    EXPECT_EQ(family.labels, found->second.labels) << name;
+  }
+  // These begin with something that did not happen here.
+  const std::set<std::string> later = {"summa_db_errors_total",
+                                       "summa_bus_connection_failures_total",
+                                       "summa_bus_consumed_messages_total",
+                                       "summa_bus_redeliveries_total",
+                                       "summa_bus_lost_messages_total",
+                                       "summa_db_ambiguous_commits_total"};
+  for (const auto& [name, family] : documented) {
+    EXPECT_TRUE(later.contains(name) || exported.contains(name)) << name << " is not exported";
+  }
+}
+
+TEST(Metrics, AStandbyKnowsWhatTheFleetDidAndAScrapeWaitsForNoDatabase) {
+  PostgresServer server;
+  RedisServer redis;
+  const std::string url = InstallLedger(server, "ledger");
+  const auto configuration = [&](const std::string& name) {
+    return "database: { ledger: { url: \"" + url + "\" }, migrate: auto }\nhost: { name: " + name +
+           ", listen: \"127.0.0.1:0\" }\nplugins:\n  bus-redis: { url: \"" + redis.Url() +
+           "\" }\n  outbox: { use: { bus: bus-redis } }\n";
+  };
+  const TemporaryFile first("summa.yaml", configuration("first"));
+  const TemporaryFile second("summa.yaml", configuration("second"));
+  RunningHost holder({"-c", first.Path()});
+  holder.StatusWhen("running");
+  const std::string known = "last_success_timestamp_seconds{worker=\"outbox-processor\"} ";
+  const auto scrape = [](RunningHost& host) { return HttpGet(host.Port(), "/metrics").body; };
+  WaitUntil([&] { return scrape(holder).find(known) != std::string::npos; }, kPatience,
+            "a success in the database");
+  RunningHost standby({"-c", second.Path()});
+  standby.StatusWhen("running");
+  WaitUntil([&] { return scrape(standby).find(known) != std::string::npos; }, kPatience,
+            "what the database says on a host that never ran the worker");
+  EXPECT_NE(scrape(standby).find("summa_lease_held{worker=\"outbox-processor\"} 0"),
+            std::string::npos);
+  EXPECT_EQ(HttpGet(standby.Port(), "/readyz").status, 200) << "a standby is ready";
+  const std::string trust = "summa_lease_trust_remaining_seconds{worker=\"outbox-processor\"} ";
+  const std::string text = scrape(holder);
+  ASSERT_NE(text.find(trust), std::string::npos);
+  EXPECT_GT(std::stod(text.substr(text.find(trust) + trust.size())), 0);
+
+  server.StopFast();
+  WaitUntil([&] { return HttpGet(standby.Port(), "/readyz").status == 503; }, kPatience,
+            "a standby that sees that the database is gone");
+  EXPECT_NE(HttpGet(standby.Port(), "/readyz").body.find("\"what\":\"database\""),
+            std::string::npos);
+  EXPECT_NE(scrape(standby).find(known), std::string::npos) << "what was known is still shown";
+}
+
+TEST(Observability, DashboardAndAlertsNameOnlyMetricsThatExist) {
+  const Families documented = Documented();
+  ASSERT_GT(documented.size(), 20u);
+  const std::regex metric("\\b(summa|process)_[a-z0-9_]+");
+  for (const char* path : {"config/observability/prometheus-rules.yaml",
+                           "config/observability/grafana-dashboard.json"}) {
+    const std::string text = ReadSource(path);
+    std::size_t count = 0;
+    for (std::sregex_iterator each(text.begin(), text.end(), metric), end; each != end; ++each) {
+      const std::string name = WithoutSuffix(each->str(), documented);
+      EXPECT_TRUE(documented.contains(name)) << path << ": " << each->str();
+      ++count;
+    }
+    EXPECT_GT(count, 10u) << path;
+  }
+  simdjson::dom::parser parser;
+  simdjson::dom::element dashboard;
+  const simdjson::padded_string json(ReadSource("config/observability/grafana-dashboard.json"));
+  EXPECT_FALSE(parser.parse(json).get(dashboard));
+}
+
+}  // namespace
+}  // namespace summa::test
