@@ -19,6 +19,7 @@ class LeaseScope final : public SqlService::Scope {
   LeaseScope(const SqlScope::Pools& pools, LeaseGuard guard) : scope_(pools, std::move(guard)) {}
   const summa_sql_v1* table() const override { return scope_.table(); }
   void CancelRunning() noexcept override { scope_.CancelRunning(); }
+  bool Shut(Microseconds patience) noexcept override { return scope_.Shut(patience); }
 
  private:
   SqlScope scope_;

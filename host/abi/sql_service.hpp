@@ -29,6 +29,9 @@ class SqlService {
     virtual const summa_sql_v1* table() const = 0;
     virtual void
     CancelRunning() noexcept = 0;  // any thread: ends the running statements of its sessions
+    // Any thread: takes the sessions from whoever uses them and opens no more; nothing that was not
+    // committed can be committed any more. False: a statement did not end within the time.
+    virtual bool Shut(Microseconds patience) noexcept = 0;
   };
   std::unique_ptr<Scope> ForLease(LeaseGuard guard);
 

@@ -1,8 +1,17 @@
 #include "host/abi/sql_session.hpp"
 
+#include <chrono>
+#include <thread>
+
 #include "host/observe/log.hpp"
 
 namespace summa::host {
+namespace {
+
+// How often a statement that was cancelled is looked at.
+constexpr std::chrono::milliseconds kShutLook{10};
+
+}  // namespace
 
 SqlScope::SqlScope(const Pools& pools, std::optional<LeaseGuard> guard)
     : pools_(pools), guard_(std::move(guard)), table_(MakeSqlTable(this)) {}
@@ -32,6 +41,30 @@ void SqlScope::CancelRunning() noexcept {
   for (const auto& open : open_) open->session->Cancel();
 }
 
+bool SqlScope::Shut(Microseconds patience) noexcept {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    CancelRunning();
+    std::shared_ptr<summa_sql_session> next;
+    {
+      const std::lock_guard lock(mutex_);
+      shut_ = true;
+      if (open_.empty()) return true;
+      next = *open_.begin();
+    }
+    if (!next->use.try_lock()) {
+      if (std::chrono::steady_clock::now() >= deadline) return false;
+      std::this_thread::sleep_for(kShutLook);
+      continue;
+    }
+    const std::lock_guard lock(next->use, std::adopt_lock);
+    Forget(next);
+    if (!next->session) continue;  // closed in this very moment
+    next->scope = nullptr;
+    next->pool->Give(std::move(next->session));
+  }
+}
+
 summa_sql_session* SqlScope::Open(std::string_view database) {
   const auto pool = pools_.find(std::string(database));
   if (pool == pools_.end()) {
@@ -44,6 +77,11 @@ summa_sql_session* SqlScope::Open(std::string_view database) {
   opened->guard = guard_;
   opened->session = pool->second->Take();
   const std::lock_guard lock(mutex_);
+  if (shut_) {
+    opened->pool->Give(std::move(opened->session));
+    throw Failure("SH-0419", "the worker took too long and may use its database no more",
+                  "Return; the worker starts anew");
+  }
   open_.insert(opened);
   opened->self = opened;
   return opened.get();

@@ -49,6 +49,7 @@ class SqlScope {
 
   const summa_sql_v1* table() const { return &table_; }
   void CancelRunning() noexcept;
+  bool Shut(Microseconds patience) noexcept;
   summa_sql_session* Open(std::string_view database);
   void Forget(const std::shared_ptr<summa_sql_session>& session) noexcept;
 
@@ -56,7 +57,8 @@ class SqlScope {
   const Pools& pools_;
   const std::optional<LeaseGuard> guard_;
   summa_sql_v1 table_;
-  std::mutex mutex_;
+  std::mutex mutex_;  // after the `use` of a session
+  bool shut_ = false;
   std::set<std::shared_ptr<summa_sql_session>> open_;
 };
 

@@ -8,6 +8,7 @@
 #include "host/application/load.hpp"
 #include "host/application/prepare_database.hpp"
 #include "host/application/termination_signal.hpp"
+#include "host/database/fleet_orders.hpp"
 #include "host/lease/lease_keeper.hpp"
 
 namespace summa::host {
@@ -116,24 +117,50 @@ CommandOutcome Invoke(const PluginInstance& plugin, const Call& call, const std:
   return outcome;
 }
 
+// Asks the host that holds the lease for it. Withdrawn when the lease is there or given up; when
+// this process dies it expires soon.
+class LeaseRequest {
+ public:
+  LeaseRequest(FleetOrders& orders, std::string worker, std::string instance)
+      : orders_(orders), worker_(std::move(worker)), instance_(std::move(instance)) {}
+  ~LeaseRequest() {
+    if (!id_) return;
+    try {
+      orders_.Withdraw(*id_);
+    } catch (const std::exception&) {
+      // It expires.
+    }
+  }
+  LeaseRequest(const LeaseRequest&) = delete;
+  LeaseRequest& operator=(const LeaseRequest&) = delete;
+
+  void Uphold() {
+    // Several times the pause between two calls of this.
+    constexpr Microseconds kLifetime = std::chrono::seconds(10);
+    if (id_) return orders_.Extend(*id_, kLifetime);
+    id_ = orders_.RequestLease(worker_, instance_, kLifetime);
+  }
+
+ private:
+  FleetOrders& orders_;
+  const std::string worker_, instance_;
+  std::optional<std::int64_t> id_;
+};
+
 // The lease of the worker whose data the verb changes, for as long as the verb runs.
 class VerbLease {
  public:
   VerbLease(const LoadedConfiguration& loaded, const std::string& instance,
-            const std::string& worker, SqlService& sql)
+            const std::string& worker, SqlService& sql, Microseconds wait,
+            TerminationSignal& signal)
       : worker_(worker),
         keeper_(loaded.settings.ledger, instance, SystemClock(),
                 [this](const std::string&) { lost_ = true; }) {
     const std::optional<WorkerPlan> plan = PlanWorker(loaded.configuration, worker);
-    const std::optional<LeaseGuard> guard =
-        keeper_.TryAcquire(worker, plan ? plan->lease_ttl : WorkerPlan{}.lease_ttl);
-    if (!guard) {
-      throw Failure(
-          Error{"SH-0323",
-                "the lease of worker " + worker + " is held by " + keeper_.Status(worker).holder,
-                "Try again when that host is done, or stop it.", "", 75});
-    }
-    scope_ = sql.ForLease(*guard);
+    FleetOrders orders(loaded.settings.ledger);
+    LeaseRequest request(orders, worker, instance);
+    scope_ = sql.ForLease(Acquire(plan ? plan->lease_ttl : WorkerPlan{}.lease_ttl, request,
+                                  SystemClock().BootTime() + wait, signal));
   }
   ~VerbLease() {
     scope_.reset();
@@ -145,6 +172,32 @@ class VerbLease {
   const std::atomic<bool>& lost() const { return lost_; }
 
  private:
+  LeaseGuard Acquire(Microseconds time_to_live, LeaseRequest& request, Microseconds end,
+                     TerminationSignal& signal) {
+    constexpr Microseconds kPiece = std::chrono::seconds(2);
+    const auto stop = [&signal] { return signal.requested(); };
+    for (;;) {
+      if (std::optional<LeaseGuard> guard = keeper_.TryAcquire(worker_, time_to_live)) {
+        return *guard;
+      }
+      const Microseconds left = end - SystemClock().BootTime();
+      if (left <= Microseconds(0) || stop()) throw Held();
+      request.Uphold();
+      keeper_.WaitUntilFree(worker_, std::min(left, kPiece), stop);
+    }
+  }
+
+  Failure Held() {
+    constexpr Microseconds kHolderLook = std::chrono::milliseconds(200);
+    keeper_.WaitUntilFree(worker_, kHolderLook, {});  // a look, so that the holder can be named
+    const std::string holder = keeper_.Status(worker_).holder;
+    return Failure(Error{"SH-0323",
+                         "the lease of worker " + worker_ + " is held by " +
+                             (holder.empty() ? "another process" : holder),
+                         "Try again when that host is done, give a longer --wait, or stop it.", "",
+                         75});
+  }
+
   const std::string worker_;
   std::atomic<bool> lost_{false};
   LeaseKeeper keeper_;
@@ -189,7 +242,7 @@ CommandOutcome RunPluginCommand(const LoadedConfiguration& loaded, const Discove
     return Invoke(*plugin, Call(request, sql.unleased(), signal, no_lease),
                   request.declaration.verb);
   }
-  const VerbLease lease(loaded, table.instance, worker, sql);
+  const VerbLease lease(loaded, table.instance, worker, sql, request.wait, signal);
   return Invoke(*plugin, Call(request, lease.sql(), signal, lease.lost()),
                 request.declaration.verb);
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "host/application/settings.hpp"
+#include "host/clock.hpp"
 #include "host/config/schema.hpp"
 #include "host/error.hpp"
 #include "host/plugin/discovery.hpp"
@@ -18,6 +19,8 @@ struct CommandRequest {
   std::string plugin;
   CommandDeclaration declaration;
   const Value* options;  // one member per declared option
+  // For the lease of the worker, which its holder is asked for.
+  Microseconds wait{0};
   std::function<void(std::string_view json_object)> emit;
   std::function<void(std::string_view label, std::int64_t done, std::int64_t total)> progress;
 };
@@ -28,8 +31,9 @@ struct CommandOutcome {
   std::vector<Error> errors;
 };
 
-// A verb whose manifest names a worker runs under that worker's lease, or SH-0301-like exit 75 when
-// somebody holds it. Throws Failure when the verb cannot be started at all.
+// A verb whose manifest names a worker runs under that worker's lease; a host of ours that holds it
+// lets it go after its call. SH-0323, exit 75, when it cannot be had in time. Throws Failure when
+// the verb cannot be started at all.
 CommandOutcome RunPluginCommand(const LoadedConfiguration& loaded, const Discovery& plugins,
                                 const CommandRequest& request);
 

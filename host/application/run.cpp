@@ -265,8 +265,11 @@ class RunningHost {
     }
     for (const WorkerReport& worker : report.workers) {
       if (worker.state != "parked" && worker.state != "error") continue;
-      failing.push_back({"worker " + worker.id, worker.last_error,
-                         "`summa-host explain CODE` says more; it is tried again by itself."});
+      failing.push_back(
+          {"worker " + worker.id, worker.last_error,
+           worker.state == "parked"
+               ? "Repair it, then run `summa-host workers resume " + worker.id + "`."
+               : "`summa-host explain CODE` says more; it is tried again by itself."});
     }
     return failing;
   }

@@ -98,6 +98,9 @@ std::optional<WorkerPlan> PlanWorker(const Configuration& configuration,
   plan.idle_poll = Microseconds(settings->idle_poll_microseconds);
   plan.lease_ttl = Microseconds(settings->lease_ttl_microseconds);
   plan.run_missed_once = settings->run_missed_once;
+  for (const std::int64_t time : settings->at_microseconds) plan.times.emplace_back(time);
+  plan.max_run = Microseconds(settings->max_run_microseconds);
+  plan.park_after = settings->park_after;
   return plan;
 }
 

@@ -23,6 +23,7 @@ std::vector<Verb> HostVerbs() {
   AddConfigVerbs(verbs);
   AddPluginsVerbs(verbs);
   AddWorkersVerbs(verbs);
+  AddWorkerOrdersVerbs(verbs);
   AddStatusVerbs(verbs);
   AddMigrateVerbs(verbs);
   AddExplainVerbs(verbs);

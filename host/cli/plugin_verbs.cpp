@@ -4,6 +4,21 @@
 namespace summa::host {
 namespace {
 
+// Longer than the lease of a host that died, at its default.
+constexpr const char* kLeaseWait = "20s";
+
+// What the host adds for the lease; a verb may use the name itself.
+void AddLeaseWait(Verb& verb, const std::string& worker) {
+  verb.description = "Changes data, under the lease of worker " + worker +
+                     "; a running host lets it go for the time. When the lease cannot be had the "
+                     "exit code is 75.";
+  for (const VerbOption& option : verb.options) {
+    if (option.declaration.name == "wait") return;
+  }
+  verb.options.push_back(
+      MakeOption("wait", Schema::Type::kDuration, "wait this long for the lease", kLeaseWait));
+}
+
 VerbResult RunVerb(const std::string& plugin, const CommandDeclaration& declaration,
                    const Invocation& call) {
   const Discovery& plugins = call.installed.plugins();
@@ -11,6 +26,7 @@ VerbResult RunVerb(const std::string& plugin, const CommandDeclaration& declarat
   request.plugin = plugin;
   request.declaration = declaration;
   request.options = &call.options;
+  request.wait = Microseconds(call.options.Integer("wait"));
   request.emit = [&call](std::string_view row) { call.talk.Row(row); };
   request.progress = [&call](std::string_view label, std::int64_t done, std::int64_t total) {
     call.talk.Progress(label, done, total);
@@ -34,11 +50,8 @@ void AddPluginVerbs(const Discovery& discovery, std::vector<Verb>& verbs) {
       verb.words = declaration.verb;
       verb.summary = declaration.summary;
       verb.plugin = file.manifest->id;
-      if (!declaration.worker.empty()) {
-        verb.description = "Changes data, under the lease of worker " + declaration.worker +
-                           "; while another host runs that worker it ends with exit code 75.";
-      }
       for (const CommandOption& option : declaration.options) verb.options.push_back({option, {}});
+      if (!declaration.worker.empty()) AddLeaseWait(verb, declaration.worker);
       verb.run = [plugin = file.manifest->id, declaration](const Invocation& call) {
         return RunVerb(plugin, declaration, call);
       };

@@ -11,6 +11,7 @@ void AddRunVerbs(std::vector<Verb>& verbs);
 void AddConfigVerbs(std::vector<Verb>& verbs);
 void AddPluginsVerbs(std::vector<Verb>& verbs);
 void AddWorkersVerbs(std::vector<Verb>& verbs);
+void AddWorkerOrdersVerbs(std::vector<Verb>& verbs);
 void AddStatusVerbs(std::vector<Verb>& verbs);
 void AddMigrateVerbs(std::vector<Verb>& verbs);
 void AddExplainVerbs(std::vector<Verb>& verbs);

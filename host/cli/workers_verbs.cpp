@@ -1,9 +1,8 @@
 #include <algorithm>
 #include <summa/json.hpp>
 
-#include "host/application/settings.hpp"
+#include "host/cli/known_workers.hpp"
 #include "host/cli/verbs.hpp"
-#include "host/database/control_plane.hpp"
 #include "host/observe/status.hpp"
 
 namespace summa::host {
@@ -21,6 +20,10 @@ WorkerReport ToReport(const WorkerState& state) {
   report.last_success_at = state.last_success_at;
   report.next_due_at = state.next_due_at;
   report.paused = state.paused;
+  report.paused_by = state.paused_by;
+  report.paused_reason = state.paused_reason;
+  report.paused_since = state.paused_since;
+  report.parked_on = state.parked_on;
   report.last_error = state.last_error;
   return report;
 }
@@ -36,6 +39,7 @@ void AddConfigured(const LoadedConfiguration& loaded, const Discovery& plugins,
       if (known || !PlanWorker(loaded.configuration, each.id)) continue;
       WorkerState state;
       state.worker_id = each.id;
+      state.plugin = plugin.id;
       state.kind = each.kind == WorkerDeclaration::Kind::kPeriodic ? "periodic" : "continuous";
       workers.push_back(std::move(state));
     }
@@ -45,10 +49,7 @@ void AddConfigured(const LoadedConfiguration& loaded, const Discovery& plugins,
 VerbResult List(const Invocation& call) {
   const Discovery& plugins = call.installed.plugins();
   const LoadedConfiguration loaded = ReadConfiguration(call.global.config, plugins);
-  std::vector<WorkerState> workers = ControlPlane(loaded.settings.ledger).Workers();
-  AddConfigured(loaded, plugins, workers);
-  std::sort(workers.begin(), workers.end(),
-            [](const WorkerState& a, const WorkerState& b) { return a.worker_id < b.worker_id; });
+  const std::vector<WorkerState> workers = KnownWorkers(loaded, plugins);
   JsonWriter json;
   std::vector<WorkerReport> reports;
   for (const WorkerState& each : workers) reports.push_back(ToReport(each));
@@ -61,6 +62,14 @@ VerbResult List(const Invocation& call) {
 }
 
 }  // namespace
+
+std::vector<WorkerState> KnownWorkers(const LoadedConfiguration& loaded, const Discovery& plugins) {
+  std::vector<WorkerState> workers = ControlPlane(loaded.settings.ledger).Workers();
+  AddConfigured(loaded, plugins, workers);
+  std::sort(workers.begin(), workers.end(),
+            [](const WorkerState& a, const WorkerState& b) { return a.worker_id < b.worker_id; });
+  return workers;
+}
 
 void AddWorkersVerbs(std::vector<Verb>& verbs) {
   Verb list;

@@ -61,11 +61,14 @@ struct WorkerSettings {
   WorkerDeclaration::Kind kind = WorkerDeclaration::Kind::kPeriodic;
   bool enabled = true;
   bool lease = true;
-  std::int64_t interval_microseconds = 0;   // periodic
-  double jitter = 0;                        // periodic: 0.25 for 25%
-  bool run_missed_once = true;              // periodic
-  std::int64_t idle_poll_microseconds = 0;  // continuous
+  std::int64_t interval_microseconds = 0;     // periodic
+  std::vector<std::int64_t> at_microseconds;  // periodic: since midnight UTC, ascending; or none
+  double jitter = 0;                          // periodic: 0.25 for 25%
+  bool run_missed_once = true;                // periodic
+  std::int64_t idle_poll_microseconds = 0;    // continuous
   std::int64_t lease_ttl_microseconds = 0;
+  std::int64_t max_run_microseconds = 0;
+  int park_after = 0;  // failures in a row; 0: never
 };
 
 struct Configuration {

@@ -77,6 +77,16 @@ void Map(JsonWriter& json, const Schema& schema) {
 }
 
 void List(JsonWriter& json, const Schema& schema) {
+  if (schema.single && schema.items) {
+    Schema list = schema;
+    list.single = false;
+    json.Key("anyOf").BeginArray();
+    Describe(json, *schema.items);
+    json.BeginObject();
+    List(json, list);
+    json.EndObject().EndArray();
+    return;
+  }
   Type(json, "array", schema.nullable);
   if (schema.items) {
     json.Key("items");

@@ -2,6 +2,7 @@
 // from the file, the host's defaults and its manifest.
 #include <algorithm>
 #include <charconv>
+#include <set>
 #include <utility>
 
 #include "host/config/settings.hpp"
@@ -13,7 +14,7 @@ namespace {
 // Why this key means nothing for this worker; empty: it fits.
 std::string Misfit(const std::string& key, const WorkerDeclaration& worker) {
   const bool continuous = worker.kind == WorkerDeclaration::Kind::kContinuous;
-  const bool of_periodic = key == "interval" || key == "jitter" || key == "missed";
+  const bool of_periodic = key == "interval" || key == "at" || key == "jitter" || key == "missed";
   if (continuous && of_periodic) return "the worker is continuous: it runs all the time";
   if (!continuous && key == "idle_poll") return "the worker is periodic: it runs when it is due";
   if (!worker.lease && key == "lease_ttl") return "the worker takes no lease";
@@ -34,6 +35,15 @@ void FillDuration(Value& map, std::string_view key, std::int64_t microseconds) {
   value->from_default = true;
   value->text = std::to_string(microseconds);
   value->written = FormatDuration(microseconds);
+}
+
+// "03:00" or "03:00:10", of the pattern of the schema, since midnight.
+std::int64_t TimeOfDay(const std::string& text) {
+  constexpr std::int64_t kSecond = 1000000;
+  const auto part = [&](std::size_t index) {
+    return text.size() < index + 2 ? 0 : (text[index] - '0') * 10 + (text[index + 1] - '0');
+  };
+  return (part(0) * 3600 + part(3) * 60 + part(6)) * kSecond;
 }
 
 class ScheduleLoader {
@@ -83,10 +93,33 @@ class ScheduleLoader {
     }
     Value value =
         Validate(WorkerSchema(declaration), given == nullptr ? nullptr : &rest, path, diagnostics_);
-    FillDuration(value, "interval", declaration.interval_microseconds);
+    CheckTimes(value, rest, path);
+    const Value* at = value.Find("at");
+    if (at == nullptr || at->null) {
+      FillDuration(value, "interval", declaration.interval_microseconds);
+    }
     FillDuration(value, "idle_poll", declaration.idle_poll_microseconds);
     configuration_.workers.push_back(Read(plugin, declaration, value));
     if (section != nullptr) section->members.emplace_back(declaration.id, std::move(value));
+  }
+
+  // `at` stands instead of an interval and is meant as written: no jitter unless it is asked for.
+  void CheckTimes(Value& value, const Node& given, const std::string& path) {
+    const Value* at = value.Find("at");
+    if (at == nullptr || at->null) return;
+    if (const Node* interval = given.Find("interval");
+        interval != nullptr && interval->kind != Node::Kind::kNull) {
+      Report("SH-0225", interval->where, path + ".interval", "at and interval exclude each other",
+             "Remove one of them");
+    }
+    std::set<std::int64_t> times;
+    for (const Value& item : at->items) {
+      if (item.unusable || times.insert(TimeOfDay(item.text)).second) continue;
+      Report("SH-0225", item.where, path + ".at", "\"" + item.text + "\" is given twice",
+             "Remove one of them");
+    }
+    Value* jitter = FindMember(value, "jitter");
+    if (jitter != nullptr && jitter->from_default) jitter->text = jitter->written = "0%";
   }
 
   static WorkerSettings Read(const PluginSettings& plugin, const WorkerDeclaration& declaration,
@@ -101,6 +134,14 @@ class ScheduleLoader {
     worker.idle_poll_microseconds = value.Integer("idle_poll");
     worker.lease_ttl_microseconds = value.Integer("lease_ttl");
     worker.run_missed_once = value.String("missed", "once") == "once";
+    worker.max_run_microseconds = value.Integer("max_run");
+    worker.park_after = static_cast<int>(value.Integer("park_after"));
+    if (const Value* at = value.Find("at"); at != nullptr) {
+      for (const Value& item : at->items) {
+        if (!item.unusable) worker.at_microseconds.push_back(TimeOfDay(item.text));
+      }
+      std::sort(worker.at_microseconds.begin(), worker.at_microseconds.end());
+    }
     const std::string jitter = value.String("jitter", "0%");
     double percent = 0;
     std::from_chars(jitter.data(), jitter.data() + jitter.size() - 1, percent);

@@ -27,8 +27,9 @@ constexpr std::array<std::pair<std::string_view, Schema::Type>, 10> kTypes = {
 
 const std::vector<std::string>& Attributes() {
   static const std::vector<std::string> names = {
-      "type",   "default", "required",   "nullable",    "min",  "max",     "values", "pattern",
-      "secret", "help",    "deprecated", "replaced_by", "keys", "any_key", "items",  "examples"};
+      "type",   "default", "required", "nullable", "min",        "max",
+      "values", "pattern", "secret",   "help",     "deprecated", "replaced_by",
+      "keys",   "any_key", "items",    "examples", "single"};
   return names;
 }
 
@@ -72,6 +73,7 @@ class SchemaReader {
     schema.required = Flag(node, "required", path);
     schema.nullable = Flag(node, "nullable", path);
     schema.secret = Flag(node, "secret", path);
+    schema.single = Flag(node, "single", path);
     schema.deprecated = Flag(node, "deprecated", path);
     schema.pattern = Text(node, "pattern", path).value_or("");
     schema.help = Text(node, "help", path).value_or("");

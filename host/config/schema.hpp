@@ -9,9 +9,10 @@
 //   read_models:{ type: list, items: { type: string } }
 //
 // Types: string, integer, number, boolean, duration, size, enum, url, list, map. Attributes:
-// default, required, nullable, min, max, values, pattern, secret (never printed), deprecated,
-// replaced_by, help, examples. A value of a schema is converted from its text (never by YAML's
-// guess): booleans are true/false only, durations and sizes carry units.
+// default, required, nullable, min, max, values, pattern, secret (never printed), single
+// (a list of one needs no brackets), deprecated, replaced_by, help, examples. A value of a schema
+// is converted from its text (never by YAML's guess): booleans are true/false only, durations and
+// sizes carry units.
 #pragma once
 
 #include <cstdint>
@@ -44,6 +45,7 @@ struct Schema {
   bool required = false;
   bool nullable = false;
   bool secret = false;
+  bool single = false;                      // list: one item may stand without brackets
   std::optional<std::string> default_text;  // as written in the schema
   std::vector<std::string> default_items;   // list of scalars: its default
   std::optional<std::string> min_text, max_text;

@@ -151,6 +151,11 @@ class Validator {
   }
 
   Value CheckList(const Schema& schema, const Node& node, const std::string& path, Value value) {
+    if (schema.single && node.kind == Node::Kind::kScalar) {
+      value.null = false;
+      value.items.push_back(Check(*schema.items, &node, path, node.where));
+      return value;
+    }
     if (node.kind != Node::Kind::kList) return WrongKind(schema, node, path, std::move(value));
     value.null = false;
     for (std::size_t i = 0; i < node.items.size(); ++i) {

@@ -19,14 +19,17 @@ namespace summa::host {
 // Times are ISO-8601 with ms and Z, made by the server; empty: never.
 struct WorkerState {
   std::string worker_id;
+  std::string plugin;
   std::string kind;   // periodic | continuous
-  std::string state;  // running | waiting | standby | error | stopped, as the host that wrote it
-                      // last saw it
+  std::string state;  // running | waiting | standby | error | parked | stopped, as the host that
+                      // wrote it last saw it
   std::string host;   // its name
   std::string last_run_at, last_success_at, next_due_at;
   bool paused = false;
-  std::string last_error;  // "SH-0503 ..." or empty
-  std::string holder;      // from worker_lease, when it has not expired
+  std::string paused_by, paused_reason, paused_since;
+  std::vector<std::string> parked_on;  // names of hosts that gave it up
+  std::string last_error;              // "SH-0503 ..." or empty
+  std::string holder;                  // from worker_lease, when it has not expired
   std::string lease_until;
   std::int64_t fence = 0;
 };
@@ -41,8 +44,17 @@ struct RunRecord {
   std::string worker_id, plugin, kind, host;
   bool ok = true;
   std::string error;  // when not ok
-  std::optional<Microseconds>
-      next_due_in;  // periodic: from now on by the server's clock; persisted
+  // Periodic, persisted: from now on by the server's clock; with `times` after the next of them.
+  std::optional<Microseconds> next_due_in;
+  std::vector<Microseconds> times = {};  // of the day, UTC
+  std::string schedule = {};             // what the due time is made from, to notice a change
+};
+
+// By the server's clock.
+struct DueTime {
+  std::optional<Microseconds> until;  // <= 0: due; nullopt: there is none, it never ran
+  std::string moment;                 // the same as the server writes it
+  std::string schedule;               // of the record that it comes from
 };
 
 enum class Layout { kDeployed, kPlan };
@@ -58,14 +70,17 @@ class ControlPlane {
   Layout DetectLayout();  // from the catalog; SH-04xx when it is neither (says what is missing)
   std::string ServerVersion();
 
-  // Records a run; one upsert into summa_host.worker_state.
-  void RecordRun(const RunRecord& record);
+  // Records a run; one upsert into summa_host.worker_state. The time until the worker is due again,
+  // when it has a due time.
+  std::optional<Microseconds> RecordRun(const RunRecord& record);
   void RecordState(const std::string& worker_id, const std::string& plugin, const std::string& kind,
                    const std::string& state, const std::string& host);
-  // Time left until the worker is due by the server's clock; <= 0: due now; nullopt: never ran (due
-  // now).
-  std::optional<Microseconds> TimeUntilDue(const std::string& worker_id);
+  DueTime Due(const std::string& worker_id);
+  // Moves the due time without a run, when it still is `known`; the time until the new one, or
+  // nullopt: somebody else has moved it.
+  std::optional<Microseconds> MoveDue(const RunRecord& record, const DueTime& known);
   std::vector<WorkerState> Workers();  // everything known in the database: state, lease, fence
+  const DatabaseSettings& settings() const;
 
  private:
   struct State;

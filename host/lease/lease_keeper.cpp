@@ -250,6 +250,11 @@ void LeaseKeeper::Release(const std::string& worker_id,
   }
 }
 
+void LeaseKeeper::Forget(const std::string& worker_id) noexcept {
+  const std::lock_guard lock(state_->mutex);
+  state_->leases.erase(worker_id);
+}
+
 void LeaseKeeper::ReleaseAll() noexcept {
   try {
     std::vector<std::string> workers;

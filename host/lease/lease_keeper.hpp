@@ -53,6 +53,8 @@ class LeaseKeeper {
   // knows no due times and would run it again at once).
   void Release(const std::string& worker_id, std::optional<Microseconds> keep_for = {}) noexcept;
   void ReleaseAll() noexcept;
+  // Renews it no more and leaves it to expire: something could still work under it.
+  void Forget(const std::string& worker_id) noexcept;
 
  private:
   struct State;

@@ -10,8 +10,8 @@ namespace {
 using std::chrono::milliseconds;
 
 // How long a standby needs at most to see that a lease was let go. One SELECT per host, and only
-// while somebody waits: ten in a second are far below a hundredth of a core.
-constexpr Microseconds kLookInterval = milliseconds(100);
+// while somebody waits: twenty in a second are far below a hundredth of a core.
+constexpr Microseconds kLookInterval = milliseconds(50);
 // After a look that failed: whatever is wrong with the database is not mended by asking more.
 constexpr Microseconds kLookRetry = milliseconds(500);
 // A condition variable does not count the time in which the machine sleeps; the clock of the leases

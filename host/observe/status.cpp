@@ -9,6 +9,19 @@ void WriteError(JsonWriter& json, const Error& error) {
   json.EndObject();
 }
 
+// Only when there is something to say; known to whoever reads the database.
+static void WriteWhoStopped(JsonWriter& json, const WorkerReport& worker) {
+  if (!worker.paused_by.empty()) {
+    json.Key("pause").BeginObject().Member("by", worker.paused_by);
+    json.TextOrNull("reason", worker.paused_reason).Member("since", worker.paused_since);
+    json.EndObject();
+  }
+  if (worker.parked_on.empty()) return;
+  json.Key("parkedOn").BeginArray();
+  for (const std::string& host : worker.parked_on) json.Value(host);
+  json.EndArray();
+}
+
 void WriteWorkers(JsonWriter& json, std::span<const WorkerReport> workers) {
   json.BeginArray();
   for (const WorkerReport& worker : workers) {
@@ -20,6 +33,7 @@ void WriteWorkers(JsonWriter& json, std::span<const WorkerReport> workers) {
     json.TextOrNull("lastSuccessAt", worker.last_success_at);
     json.TextOrNull("nextDueAt", worker.next_due_at);
     json.Member("paused", worker.paused).TextOrNull("lastError", worker.last_error);
+    WriteWhoStopped(json, worker);
     json.EndObject();
   }
   json.EndArray();

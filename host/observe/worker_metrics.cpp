@@ -25,9 +25,11 @@ void SetBuildInfo(std::string_view version, std::string_view abi) {
 
 WorkerMetrics::WorkerMetrics(std::string worker_id) : worker_(std::move(worker_id)) {
   const MetricLabels labels = {{"worker", worker_}};
-  for (const char* outcome : {"ok", "error", "fenced", "cancelled"}) {
-    runs_[outcome] = CounterMetric("summa_worker_runs_total", "Calls of the worker by outcome.",
-                                   {{"worker", worker_}, {"outcome", outcome}});
+  for (const char* outcome : {"ok", "error", "fenced", "cancelled", "stuck", "missed"}) {
+    runs_[outcome] =
+        CounterMetric("summa_worker_runs_total",
+                      "Calls of the worker by outcome; missed: due times that were skipped.",
+                      {{"worker", worker_}, {"outcome", outcome}});
   }
   for (const char* state : {"running", "waiting", "standby", "error", "parked", "stopped"}) {
     states_[state] = GaugeMetric("summa_worker_state", "1 for the state the worker is in.",
@@ -37,6 +39,8 @@ WorkerMetrics::WorkerMetrics(std::string worker_id) : worker_(std::move(worker_i
                               "How long one call of the worker took.", labels);
   last_success_ = GaugeMetric("summa_worker_last_success_timestamp_seconds",
                               "When a call last succeeded in this process (Unix time).", labels);
+  next_run_ = GaugeMetric("summa_worker_next_run_timestamp_seconds",
+                          "When a periodic worker is due again (Unix time).", labels);
   lease_held_ = GaugeMetric("summa_lease_held", "1 while this host holds the lease.", labels);
   lease_fence_ = GaugeMetric("summa_lease_fence", "Fence of the lease last held here.", labels);
   fence_rejections_ =
@@ -50,6 +54,12 @@ void WorkerMetrics::Run(std::string_view outcome, Microseconds duration) {
 }
 
 void WorkerMetrics::Succeeded(Microseconds unix_time) { Set(last_success_, Seconds(unix_time)); }
+
+void WorkerMetrics::Missed() {
+  if (const auto found = runs_.find("missed"); found != runs_.end()) Increment(found->second);
+}
+
+void WorkerMetrics::NextRun(Microseconds unix_time) { Set(next_run_, Seconds(unix_time)); }
 
 void WorkerMetrics::State(std::string_view state) {
   for (const auto& [name, handle] : states_) Set(handle, name == state ? 1 : 0);

@@ -18,8 +18,10 @@ class WorkerMetrics {
  public:
   explicit WorkerMetrics(std::string worker_id);
 
-  // One call of the worker's function. outcome: ok | error | fenced | cancelled.
+  // One call of the worker's function. outcome: ok | error | fenced | cancelled | stuck.
   void Run(std::string_view outcome, Microseconds duration);
+  void Missed();  // a due time was skipped
+  void NextRun(Microseconds unix_time);
   void Succeeded(Microseconds unix_time);
   void State(std::string_view state);  // running | waiting | standby | error | parked | stopped
   void Lease(bool held, std::int64_t fence);
@@ -30,6 +32,7 @@ class WorkerMetrics {
   std::map<std::string, MetricHandle*, std::less<>> runs_, states_;
   MetricHandle* duration_;
   MetricHandle* last_success_;
+  MetricHandle* next_run_;
   MetricHandle* lease_held_;
   MetricHandle* lease_fence_;
   MetricHandle* fence_rejections_;

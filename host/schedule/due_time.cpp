@@ -10,6 +10,16 @@ Microseconds JitteredInterval(Microseconds interval, double jitter, double rando
   return Microseconds(std::max<std::int64_t>(span, 1));
 }
 
+Microseconds DelayAfterTime(const std::vector<Microseconds>& times, double jitter, double random) {
+  constexpr Microseconds kDay = std::chrono::hours(24);
+  Microseconds distance = std::chrono::hours(1);
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    const Microseconds next = i + 1 < times.size() ? times[i + 1] : times.front() + kDay;
+    distance = std::min(distance, next - times[i]);
+  }
+  return std::chrono::duration_cast<Microseconds>(distance * jitter * random);
+}
+
 Microseconds PauseUntilRun(std::optional<Microseconds> until_due, const DueRule& rule) {
   constexpr Microseconds kNow{0};
   if (!until_due) return kNow;

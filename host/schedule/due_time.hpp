@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "host/clock.hpp"
 
@@ -10,6 +11,10 @@ namespace summa::host {
 
 // The time to the next due time: interval * (1 +- jitter). random: uniform in [0, 1).
 Microseconds JitteredInterval(Microseconds interval, double jitter, double random);
+
+// How much later than a time of the day a run begins: a part of the shortest distance between two
+// of the times, but of an hour at most, because whoever names a time means about then.
+Microseconds DelayAfterTime(const std::vector<Microseconds>& times, double jitter, double random);
 
 struct DueRule {
   Microseconds interval{0};

@@ -4,7 +4,7 @@
 #include <deque>
 
 #include "host/observe/log.hpp"
-#include "host/schedule/due_time.hpp"
+#include "host/schedule/worker_due.hpp"
 
 namespace summa::host {
 namespace {
@@ -82,6 +82,7 @@ bool OnceRun::Attempt(Item& item) {
       item.report.exit_code = SUMMA_E_TRY_LATER;
       return true;
     }
+    if (HeldBack(item)) return true;
     std::optional<WorkerRun::Grant> grant = item.run.Take();
     if (grant) {
       TickUntilIdle(item, *grant);
@@ -94,6 +95,22 @@ bool OnceRun::Attempt(Item& item) {
   } catch (const std::exception& exception) {
     Retry(item, {"SH-0901", exception.what(), {}, "worker " + item.report.id});
   }
+  return true;
+}
+
+// Paused for the fleet, or given up by this host until somebody says otherwise.
+bool OnceRun::HeldBack(Item& item) {
+  const WorkerOrders orders = item.run.LookAtOrders();
+  if (orders.paused) {
+    item.report.outcome = "skipped";
+    item.report.error = "SH-0341 the worker is paused";
+    return true;
+  }
+  if (orders.parked_error.empty()) return false;
+  item.run.board().Parked(orders.parked_error);
+  item.report.outcome = "parked";
+  item.report.error = orders.parked_error;
+  item.report.exit_code = SUMMA_E_TRY_LATER;
   return true;
 }
 
@@ -168,11 +185,11 @@ void OnceRun::Record(Item& item, WorkerRun::Grant& grant, const Error* error) {
   const WorkerPlan& plan = item.run.plan();
   std::optional<Microseconds> next;
   if (!plan.continuous && error == nullptr) {
-    next = JitteredInterval(plan.interval, plan.jitter, RandomFraction());
+    next = DelayUntilDue(plan, RandomFraction());
   }
   // Not recorded: the worker runs once more at its old due time.
-  const bool recorded = item.run.recorder().Periodic(error, next);
-  if (recorded && next) grant.KeepUntilDue(*next);
+  const std::optional<Microseconds> until_due = item.run.recorder().Periodic(error, next);
+  if (until_due && next) grant.KeepUntilDue(*until_due);
   if (plan.continuous) item.run.recorder().State("stopped");
 }
 

@@ -24,6 +24,7 @@ class OnceRun {
  private:
   struct Item;
   bool Attempt(Item& item);
+  bool HeldBack(Item& item);
   void TickUntilIdle(Item& item, WorkerRun::Grant& grant);
   bool Retry(Item& item, const Error& error);
   void Failed(Item& item, WorkerRun::Grant& grant, const WorkerRun::Done& done);

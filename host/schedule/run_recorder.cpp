@@ -1,6 +1,9 @@
 #include "host/schedule/run_recorder.hpp"
 
+#include <summa/crash_point.hpp>
+
 #include "host/observe/log.hpp"
+#include "host/schedule/worker_due.hpp"
 
 namespace summa::host {
 namespace {
@@ -26,11 +29,13 @@ void RunRecorder::Continuous(const Error* error, bool worked) {
   }
 }
 
-bool RunRecorder::Periodic(const Error* error, std::optional<Microseconds> next_due_in) {
-  return Write(error, next_due_in);
+std::optional<Microseconds> RunRecorder::Periodic(const Error* error,
+                                                  std::optional<Microseconds> delay) {
+  return Write(error, delay);
 }
 
-bool RunRecorder::Write(const Error* error, std::optional<Microseconds> next_due_in) {
+std::optional<Microseconds> RunRecorder::Write(const Error* error,
+                                               std::optional<Microseconds> delay) {
   RunRecord record;
   record.worker_id = plan_.id;
   record.plugin = plan_.plugin;
@@ -38,15 +43,18 @@ bool RunRecorder::Write(const Error* error, std::optional<Microseconds> next_due
   record.host = services_.host_name;
   record.ok = error == nullptr;
   if (error != nullptr) record.error = error->code + " " + error->message;
-  record.next_due_in = next_due_in;
+  record.next_due_in = delay;
+  record.times = plan_.times;
+  if (delay) record.schedule = ScheduleText(plan_);
   state_.clear();  // recording a run also moves the state
   try {
-    services_.control->RecordRun(record);
+    const std::optional<Microseconds> until_due = services_.control->RecordRun(record);
+    CrashPoint("schedule.recorded");
     Fine();
-    return true;
+    return delay ? until_due.value_or(Microseconds(0)) : Microseconds(0);
   } catch (const Failure& failure) {
     Trouble(failure.error());
-    return false;
+    return std::nullopt;
   }
 }
 

@@ -17,14 +17,15 @@ class RunRecorder {
   // Records when it is time to or when ok-ness changed. error: nullptr when the run was good.
   // worked: the run did something. Failing to record does not stop the work.
   void Continuous(const Error* error, bool worked);
-  // False: the database did not take it; try again, else the run is repeated.
-  bool Periodic(const Error* error, std::optional<Microseconds> next_due_in);
+  // delay: DelayUntilDue() of a good run. The time until the worker is due again (zero without a
+  // delay); nullopt: the database did not take it; try again, else the run is repeated.
+  std::optional<Microseconds> Periodic(const Error* error, std::optional<Microseconds> delay);
   // "running", "stopped"; only while the lease is held, so that no other host is contradicted.
   // Written once per change, best effort.
   void State(const std::string& state);
 
  private:
-  bool Write(const Error* error, std::optional<Microseconds> next_due_in);
+  std::optional<Microseconds> Write(const Error* error, std::optional<Microseconds> delay);
   void Trouble(const Error& error);
   void Fine();
 

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <summa/crash_point.hpp>
 #include <thread>
 
 #include "host/observe/log.hpp"
+#include "host/schedule/fleet_watch.hpp"
 #include "host/schedule/once_run.hpp"
 #include "host/schedule/worker_loop.hpp"
 
@@ -45,10 +47,18 @@ struct Slot {
 
 struct Runner::State {
   State(std::vector<WorkerPlan> given, RunnerServices given_services)
-      : plans(std::move(given)), services(given_services) {}
+      : plans(std::move(given)),
+        orders(given_services.control->settings()),
+        services(WithOrders(std::move(given_services), orders)) {}
+
+  static RunnerServices WithOrders(RunnerServices services, FleetOrders& orders) {
+    services.orders = &orders;
+    return services;
+  }
 
   // Tells, waits half the time, cancels what runs in the database, waits the other half, abandons.
   std::vector<std::string> Stop(Microseconds drain_timeout) {
+    CrashPoint("schedule.stopping");
     for (const auto& slot : slots) slot->run.Stop();
     if (!ended->WaitFor(threads.size(), drain_timeout / 2)) {
       for (const auto& slot : slots) {
@@ -69,16 +79,20 @@ struct Runner::State {
           {{"worker", left.back()}, {"plugin", slots[i]->run.plan().plugin}});
     }
     threads.clear();
+    watch.reset();
+    CrashPoint("schedule.stopped");
     return left;
   }
 
   const std::vector<WorkerPlan> plans;
+  FleetOrders orders;
   const RunnerServices services;
   mutable std::mutex mutex;  // guards the two lists below against LeaseLost and Report
   std::vector<std::shared_ptr<Slot>> slots;
   std::shared_ptr<OnceRun> once;
   std::vector<std::thread> threads;
   std::shared_ptr<EndedThreads> ended = std::make_shared<EndedThreads>();
+  std::unique_ptr<FleetWatch> watch;
 };
 
 Runner::Runner(std::vector<WorkerPlan> plans, RunnerServices services)
@@ -102,6 +116,10 @@ void Runner::Start() {
       ended->Add();
     });
   }
+  if (state_->slots.empty()) return;
+  std::vector<std::shared_ptr<WorkerRun>> runs;
+  for (const auto& slot : state_->slots) runs.emplace_back(slot, &slot->run);
+  state_->watch = std::make_unique<FleetWatch>(std::move(runs), state_->services);
 }
 
 std::vector<std::string> Runner::Stop(Microseconds drain_timeout) {

@@ -11,6 +11,7 @@
 #include "host/abi/sql_service.hpp"
 #include "host/clock.hpp"
 #include "host/database/control_plane.hpp"
+#include "host/database/fleet_orders.hpp"
 #include "host/lease/lease_keeper.hpp"
 #include "summa/abi/worker.h"
 
@@ -23,14 +24,19 @@ struct WorkerPlan {
   std::string plugin;
   bool continuous = false;
   bool leased = true;
-  Microseconds interval{0};   // periodic
-  double jitter = 0.25;       // periodic: next due = interval * (1 +- jitter)
+  Microseconds interval{0};  // periodic
+  // Periodic, instead of the interval: times of the day in UTC, ascending.
+  std::vector<Microseconds> times;
+  double jitter = 0.25;       // periodic: next due = interval * (1 +- jitter); after a time: later
   Microseconds idle_poll{0};  // continuous: longest idle pause
   Microseconds lease_ttl{std::chrono::seconds(15)};
   bool run_missed_once = true;  // periodic, `missed: once`; false: skip
   // Periodic: to Summa's own runner, which knows no due times, the lease looks taken until just
   // before the next one (`schedules.share_with_node`).
   bool keep_lease_row = true;
+  // A run (continuous: a call) that takes longer is stuck; zero: none does.
+  Microseconds max_run{0};
+  int park_after = 0;  // failures in a row; 0: never
   const summa_worker* worker = nullptr;
 };
 
@@ -42,6 +48,8 @@ struct WorkerReport {
   std::string lease_until, last_run_at, last_success_at,
       next_due_at;  // ISO-8601 with ms and Z, or empty
   bool paused = false;
+  std::string paused_by, paused_reason, paused_since;  // as far as known
+  std::vector<std::string> parked_on;                  // hosts; of the whole fleet, when known
   std::string last_error;
   std::int64_t runs = 0, items = 0;
 };
@@ -61,6 +69,7 @@ struct RunnerServices {
   ControlPlane* control;
   const Clock* clock;
   std::string host_name;
+  FleetOrders* orders = nullptr;  // the runner's own
 };
 
 class Runner {

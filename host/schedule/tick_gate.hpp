@@ -1,8 +1,10 @@
 // Who may touch what when a host stops while a worker is still in its function: the stopping thread
 // cancels the worker's SQL or abandons it; an abandoned worker that returns after all must touch
-// nothing of the host any more. Thread-safe.
+// nothing of the host any more. The same for a call that takes too long, whose SQL is shut.
+// Thread-safe.
 #pragma once
 
+#include <memory>
 #include <mutex>
 
 #include "host/abi/sql_service.hpp"
@@ -12,14 +14,14 @@ namespace summa::host {
 class TickGate {
  public:
   // The worker's thread, around each call. scope: nullptr for a worker without a lease.
-  void Enter(SqlService::Scope* scope) {
+  void Enter(std::shared_ptr<SqlService::Scope> scope) {
     const std::lock_guard lock(mutex_);
-    scope_ = scope;
+    scope_ = std::move(scope);
   }
   // False: abandoned meanwhile.
   bool Leave() {
     const std::lock_guard lock(mutex_);
-    scope_ = nullptr;
+    scope_.reset();
     return !abandoned_;
   }
   bool abandoned() const {
@@ -31,15 +33,25 @@ class TickGate {
     const std::lock_guard lock(mutex_);
     if (scope_ != nullptr) scope_->CancelRunning();
   }
+  // Takes the SQL from the call that is under way, so that nothing of it can be committed any more.
+  // False: not within the time. Without the lock, because it takes long.
+  bool ShutSql(Microseconds patience) {
+    std::shared_ptr<SqlService::Scope> scope;
+    {
+      const std::lock_guard lock(mutex_);
+      scope = scope_;
+    }
+    return scope == nullptr || scope->Shut(patience);
+  }
   void Abandon() {
     const std::lock_guard lock(mutex_);
     abandoned_ = true;
-    scope_ = nullptr;
+    scope_.reset();
   }
 
  private:
   mutable std::mutex mutex_;
-  SqlService::Scope* scope_ = nullptr;
+  std::shared_ptr<SqlService::Scope> scope_;
   bool abandoned_ = false;
 };
 

@@ -14,6 +14,8 @@ std::string_view Name(TickResult result) {
       return "error";
     case TickResult::kFenced:
       return "fenced";
+    case TickResult::kStuck:
+      return "stuck";
     case TickResult::kCancelled:
       break;
   }
@@ -41,11 +43,22 @@ void WorkerBoard::SetState(std::string_view state) {
 }
 
 void WorkerBoard::Waiting(Microseconds until_due) {
+  const Microseconds next_run = clock_.UnixTime() + until_due;
   {
     const std::lock_guard lock(mutex_);
-    report_.next_due_at = TimeText(clock_.UnixTime() + until_due);
+    report_.next_due_at = TimeText(next_run);
   }
+  metrics_.NextRun(next_run);
   SetState("waiting");
+}
+
+void WorkerBoard::Parked(const std::string& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    failing_code_ = error.substr(0, error.find(' '));
+    report_.last_error = error;
+  }
+  SetState("parked");
 }
 
 void WorkerBoard::LeaseTaken(std::int64_t fence) {

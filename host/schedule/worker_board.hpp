@@ -10,7 +10,7 @@
 
 namespace summa::host {
 
-enum class TickResult { kOk, kError, kFenced, kCancelled };
+enum class TickResult { kOk, kError, kFenced, kCancelled, kStuck };
 
 class WorkerBoard {
  public:
@@ -21,6 +21,9 @@ class WorkerBoard {
   void Standby() { SetState("standby"); }
   void Waiting(Microseconds until_due);
   void Stopped() { SetState("stopped"); }
+  // This host gave it up; error: "SH-0320 ...".
+  void Parked(const std::string& error);
+  void Missed() { metrics_.Missed(); }
 
   void LeaseTaken(std::int64_t fence);
   void LeaseGone();

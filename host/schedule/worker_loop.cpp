@@ -1,9 +1,10 @@
 #include "host/schedule/worker_loop.hpp"
 
 #include <algorithm>
+#include <summa/crash_point.hpp>
+#include <utility>
 
 #include "host/observe/log.hpp"
-#include "host/schedule/due_time.hpp"
 
 namespace summa::host {
 namespace {
@@ -16,16 +17,25 @@ constexpr Microseconds kLongestDatabaseRetry = std::chrono::seconds(5);
 constexpr Microseconds kLookAgain = std::chrono::seconds(60);
 constexpr Microseconds kStandbyLook = std::chrono::seconds(30);
 // A lease that looked free was taken by somebody faster.
-constexpr Microseconds kOutrunPause = std::chrono::milliseconds(20);
-// A take-over from a dead host begins this long after the end of its lease, at most.
-constexpr Microseconds kTakeOver = std::chrono::seconds(1);
+constexpr Microseconds kOutrunPause = std::chrono::milliseconds(10);
 constexpr Microseconds kNow{0};
+
+// What is away comes back, and what is asked for later is asked for again: neither says anything of
+// the worker.
+bool Passes(std::int32_t status) {
+  return status == SUMMA_E_UNAVAILABLE || status == SUMMA_E_TRY_LATER || status == SUMMA_E_FENCED ||
+         status == SUMMA_E_CANCELLED;
+}
+bool CannotHeal(std::int32_t status) {
+  return status == SUMMA_E_CONFIG || status == SUMMA_E_DENIED;
+}
 
 }  // namespace
 
 WorkerLoop::WorkerLoop(WorkerRun& run)
     : run_(run),
       plan_(run.plan()),
+      due_(plan_, run_.services(), run_.board()),
       worker_backoff_(kFirstRetry, kLongestRetry),
       database_backoff_(kFirstRetry, kLongestDatabaseRetry),
       idle_(plan_.idle_poll) {}
@@ -34,7 +44,7 @@ void WorkerLoop::Run() noexcept {
   while (!run_.stopping()) {
     const Microseconds pause = Round();
     if (run_.abandoned()) return;
-    run_.Wait(pause);
+    run_.WaitForNews(pause);
   }
   run_.board().Stopped();
 }
@@ -42,7 +52,11 @@ void WorkerLoop::Run() noexcept {
 // Whatever goes wrong on the way to the worker ends here, and the next round begins anew.
 Microseconds WorkerLoop::Round() {
   try {
-    const Microseconds pause = plan_.continuous ? Continuous() : Periodic();
+    // Asked before every lease, so that nothing begins that somebody has just stopped.
+    const WorkerOrders orders = run_.LookAtOrders();
+    const Microseconds pause = orders.hold()      ? Hold(orders)
+                               : plan_.continuous ? Continuous(orders)
+                                                  : Periodic(orders);
     database_backoff_.Reset();
     return pause;
   } catch (const Failure& failure) {
@@ -58,49 +72,94 @@ Microseconds WorkerLoop::Round() {
   return database_backoff_.Next(RandomFraction());
 }
 
-Microseconds WorkerLoop::Continuous() {
+Microseconds WorkerLoop::Hold(const WorkerOrders& orders) {
+  if (!orders.parked_error.empty()) {
+    run_.board().Parked(orders.parked_error);
+    failures_ = 0;  // whoever lets it run again gives it all its attempts
+    worker_backoff_.Reset();
+    return kLookAgain;
+  }
+  run_.board().Recovered();
+  if (orders.paused) {
+    run_.board().Stopped();
+    return kLookAgain;
+  }
+  run_.board().Standby();  // until the command is done, or is known to be dead
+  return std::min(orders.lease_asked_for, kLookAgain);
+}
+
+Microseconds WorkerLoop::Continuous(const WorkerOrders& orders) {
   std::optional<WorkerRun::Grant> grant = TakeOrStandBy();
   if (!grant) return kNow;
   run_.board().Running();
   run_.recorder().State("running");
   idle_.Reset();
+  std::int64_t request = TakeRequest(orders);
+  Microseconds pause = kNow;
   while (!run_.stopping() && grant->Good()) {
-    const WorkerRun::Done done = run_.Tick(*grant, 0);
-    if (done.abandoned) return kNow;
-    if (done.result == TickResult::kFenced) return AfterFence();
-    if (done.result == TickResult::kCancelled) continue;
-    Microseconds pause{0};
-    if (done.result == TickResult::kOk) {
-      worker_backoff_.Reset();
-      run_.board().Recovered();
-      run_.board().Running();
-      run_.recorder().Continuous(nullptr, done.outcome.items > 0);
-      pause = idle_.After(done.outcome.backlog, done.outcome.items, done.outcome.wait_hint);
-    } else {
-      run_.board().Failed(done.outcome.error);
-      run_.recorder().Continuous(&done.outcome.error, true);
-      pause = worker_backoff_.Next(RandomFraction());
+    if (run_.news()) {
+      const WorkerOrders news = run_.ReadOrders();
+      if (news.hold()) break;
+      if (request == 0) request = TakeRequest(news);
     }
-    if (pause > kNow) run_.Wait(pause, *grant);
+    Ran ran = TickOnce(*grant);
+    if (ran.done.abandoned) return kNow;
+    Answer(std::exchange(request, 0), ran);
+    if (ran.done.result == TickResult::kFenced) return AfterFence();
+    if (ran.done.result == TickResult::kCancelled) continue;
+    pause = Judge(ran.done, *grant);
+    if (ran.done.failed() && CountFailure(ran.done)) {
+      if (grant->Good()) Park(ran.done);
+      return kNow;
+    }
+    if (pause > kNow) run_.WaitForNews(pause, *grant);
   }
+  if (request != 0) {  // stopped or held up in this very moment
+    Ran none;
+    none.done.result = TickResult::kCancelled;
+    none.done.outcome.error = {"SH-0904", "told to stop before the worker ran", {}, {}};
+    Answer(request, none);
+  }
+  const bool good = grant->Good();
   Leave(*grant);
-  return kNow;
+  return good ? kNow : pause;
 }
 
-Microseconds WorkerLoop::Periodic() {
-  if (const Microseconds wait = UntilRun(); wait > kNow) return NotDue(wait);
+// What came of a call of a continuous worker; the pause before the next one.
+Microseconds WorkerLoop::Judge(const WorkerRun::Done& done, const WorkerRun::Grant& grant) {
+  if (done.failed()) {
+    run_.board().Failed(done.outcome.error);
+    if (grant.Good()) run_.recorder().Continuous(&done.outcome.error, true);
+    return worker_backoff_.Next(RandomFraction());
+  }
+  Succeeded();
+  run_.board().Running();
+  run_.recorder().Continuous(nullptr, done.outcome.items > 0);
+  return idle_.After(done.outcome.backlog, done.outcome.items, done.outcome.wait_hint);
+}
+
+Microseconds WorkerLoop::Periodic(const WorkerOrders& orders) {
+  if (orders.run_request == 0) {
+    if (const Microseconds wait = due_.UntilRun(); wait > kNow) return NotDue(wait);
+  }
   std::optional<WorkerRun::Grant> grant = TakeOrStandBy();
   if (!grant) return kNow;
-  // Somebody may have run it between the look and the lease.
-  if (const Microseconds wait = UntilRun(); wait > kNow) {
-    grant->KeepUntilDue(wait);
-    return NotDue(wait);
+  const std::int64_t request = TakeRequest(orders);
+  if (request == 0) {
+    // Somebody may have run it between the look and the lease.
+    if (const Microseconds wait = due_.UntilRun(); wait > kNow) {
+      grant->KeepUntilDue(wait);
+      return NotDue(wait);
+    }
   }
   run_.board().Running();
   run_.recorder().State("running");
-  const WorkerRun::Done done = TickWhileBacklog(*grant);
-  if (done.abandoned) return kNow;
-  return Finish(*grant, done);
+  CrashPoint("schedule.due");
+  Ran ran = TickWhileBacklog(*grant);
+  if (ran.done.abandoned) return kNow;
+  const Microseconds pause = Finish(*grant, ran.done);
+  Answer(request, ran);
+  return pause;
 }
 
 // The lease, or nullopt when it was held by somebody else until now; then everything is looked at
@@ -114,19 +173,11 @@ std::optional<WorkerRun::Grant> WorkerLoop::TakeOrStandBy() {
 void WorkerLoop::StandBy() {
   run_.board().Recovered();  // the database answers
   run_.board().Standby();
-  const bool free = run_.services().leases->WaitUntilFree(plan_.id, kStandbyLook,
-                                                          [this] { return run_.stopping(); });
+  const bool free = run_.services().leases->WaitUntilFree(
+      plan_.id, kStandbyLook, [this] { return run_.stopping() || run_.news(); });
   if (free && !run_.stopping()) {
     run_.Wait(std::chrono::duration_cast<Microseconds>(kOutrunPause * RandomFraction()));
   }
-}
-
-Microseconds WorkerLoop::UntilRun() {
-  const auto spread = std::chrono::duration_cast<Microseconds>(plan_.interval * plan_.jitter);
-  // In time is what starts within the jitter, or as late as a take-over from a dead host takes.
-  const DueRule rule{plan_.interval, plan_.run_missed_once,
-                     std::max(spread, plan_.lease_ttl + kTakeOver)};
-  return PauseUntilRun(run_.services().control->TimeUntilDue(plan_.id), rule);
 }
 
 Microseconds WorkerLoop::NotDue(Microseconds until_run) {
@@ -135,13 +186,34 @@ Microseconds WorkerLoop::NotDue(Microseconds until_run) {
   return std::min(until_run, kLookAgain);
 }
 
-WorkerRun::Done WorkerLoop::TickWhileBacklog(const WorkerRun::Grant& grant) {
+WorkerLoop::Ran WorkerLoop::TickOnce(const WorkerRun::Grant& grant) {
+  const Clock& clock = *run_.services().clock;
+  const Microseconds begin = clock.BootTime();
+  const WorkerRun::Span span(run_);
+  Ran ran;
+  ran.done = run_.Tick(grant, 0);
+  if (ran.done.abandoned) return ran;
+  ran.result.runs = 1;
+  ran.result.items = ran.done.outcome.items;
+  ran.result.duration = clock.BootTime() - begin;
+  return ran;
+}
+
+WorkerLoop::Ran WorkerLoop::TickWhileBacklog(const WorkerRun::Grant& grant) {
+  const Clock& clock = *run_.services().clock;
+  const Microseconds begin = clock.BootTime();
+  const WorkerRun::Span span(run_);
+  Ran ran;
   while (true) {
-    WorkerRun::Done done = run_.Tick(grant, 0);
-    if (done.abandoned || done.result != TickResult::kOk || !done.outcome.backlog) return done;
+    ran.done = run_.Tick(grant, 0);
+    if (ran.done.abandoned) return ran;
+    ++ran.result.runs;
+    ran.result.items += ran.done.outcome.items;
+    ran.result.duration = clock.BootTime() - begin;
+    if (ran.done.result != TickResult::kOk || !ran.done.outcome.backlog) return ran;
     if (run_.stopping() || !grant.Good()) {
-      done.result = TickResult::kCancelled;  // the rest is for the next run, which stays due
-      return done;
+      ran.done.result = TickResult::kCancelled;  // the rest is for the next run, which stays due
+      return ran;
     }
   }
 }
@@ -156,31 +228,88 @@ Microseconds WorkerLoop::Finish(WorkerRun::Grant& grant, const WorkerRun::Done& 
     case TickResult::kFenced:
       return AfterFence();
     case TickResult::kError:
+    case TickResult::kStuck:
       run_.board().Failed(done.outcome.error);
       // Without a new due time: it stays due, here and on every other host.
-      run_.recorder().Periodic(&done.outcome.error, std::nullopt);
+      if (grant.Good()) run_.recorder().Periodic(&done.outcome.error, std::nullopt);
+      if (CountFailure(done) && grant.Good()) Park(done);
       return worker_backoff_.Next(RandomFraction());
   }
-  worker_backoff_.Reset();
-  run_.board().Recovered();
-  const Microseconds next = JitteredInterval(plan_.interval, plan_.jitter, RandomFraction());
-  run_.board().Waiting(next);
-  RecordDue(grant, next);
-  return std::min(next, kLookAgain);
+  Succeeded();
+  RecordDue(grant, DelayUntilDue(plan_, RandomFraction()));
+  return kNow;  // the next round sees how long to wait
 }
 
 // The lease is held until the due time is written: without it the run would be repeated at once.
-void WorkerLoop::RecordDue(WorkerRun::Grant& grant, Microseconds next_due_in) {
+void WorkerLoop::RecordDue(WorkerRun::Grant& grant, Microseconds delay) {
   const Clock& clock = *run_.services().clock;
   const Microseconds begin = clock.BootTime();
-  Microseconds rest = next_due_in;
+  Microseconds rest = delay;
   Backoff backoff(kFirstRetry, kLongestDatabaseRetry);
-  while (!run_.recorder().Periodic(nullptr, rest)) {
+  for (;;) {
+    const std::optional<Microseconds> until_due = run_.recorder().Periodic(nullptr, rest);
+    if (until_due) {
+      run_.board().Waiting(*until_due);
+      grant.KeepUntilDue(*until_due);
+      return;
+    }
     const bool give_up = run_.Wait(backoff.Next(RandomFraction()), grant);
     if (give_up) return;
-    rest = std::max(next_due_in - (clock.BootTime() - begin), Microseconds(1));
+    if (plan_.times.empty()) {
+      rest = std::max(delay - (clock.BootTime() - begin), Microseconds(1));
+    }
   }
-  grant.KeepUntilDue(rest);
+}
+
+// Ours alone: 0 when nobody asked, or somebody else does it.
+std::int64_t WorkerLoop::TakeRequest(const WorkerOrders& orders) {
+  if (orders.run_request == 0) return 0;
+  const RunnerServices& services = run_.services();
+  return services.orders->Take(orders.run_request, services.host_name) ? orders.run_request : 0;
+}
+
+void WorkerLoop::Answer(std::int64_t request, Ran& ran) {
+  if (request == 0) return;
+  ran.result.outcome = "ok";
+  if (ran.done.result != TickResult::kOk) {
+    ran.result.outcome = ran.done.failed() ? "error" : "skipped";
+    ran.result.error = ToText(ran.done.outcome.error);
+    ran.result.exit_code = ran.done.failed() ? ExitCode(ran.done.outcome.error) : SUMMA_E_TRY_LATER;
+  }
+  try {
+    run_.services().orders->Finish(request, ran.result);
+  } catch (const Failure& failure) {
+    // Whoever asked waits in vain and is told so; the run itself counts.
+    LogError(LogLevel::kWarn, failure.error(), {{"worker", plan_.id}});
+  }
+}
+
+void WorkerLoop::Succeeded() {
+  failures_ = 0;
+  worker_backoff_.Reset();
+  run_.board().Recovered();
+}
+
+// True: it was one too many, and the worker is to be parked.
+bool WorkerLoop::CountFailure(const WorkerRun::Done& done) {
+  const std::int32_t status = done.outcome.status;
+  if (plan_.park_after == 0 || (done.result == TickResult::kError && Passes(status))) return false;
+  ++failures_;
+  return failures_ >= plan_.park_after || CannotHeal(status);
+}
+
+// On this host only, however often it restarts: another one, whose plugin or configuration is in
+// order, takes over. When that one fails, too, nobody is left and the state stays "parked".
+void WorkerLoop::Park(const WorkerRun::Done& done) {
+  const Error& error = done.outcome.error;
+  const std::string text = error.code + " " + error.message;
+  run_.services().orders->Park(NameOf(plan_), run_.services().host_name, text);
+  run_.board().Parked(text);
+  Log(LogLevel::kError, "SH-0340", "the worker is parked: this host runs it no more",
+      {{"worker", plan_.id},
+       {"plugin", plan_.plugin},
+       {"failures", std::to_string(failures_)},
+       {"error", text}});
 }
 
 Microseconds WorkerLoop::AfterFence() {

@@ -4,6 +4,7 @@
 
 #include "host/schedule/backoff.hpp"
 #include "host/schedule/idle_pause.hpp"
+#include "host/schedule/worker_due.hpp"
 #include "host/schedule/worker_run.hpp"
 
 namespace summa::host {
@@ -15,23 +16,38 @@ class WorkerLoop {
   void Run() noexcept;
 
  private:
+  // The calls of one run, and the request that it answers.
+  struct Ran {
+    WorkerRun::Done done;
+    RequestedRun result;
+  };
+
   // Each gives the pause before the next round.
   Microseconds Round();
-  Microseconds Continuous();
-  Microseconds Periodic();
+  Microseconds Hold(const WorkerOrders& orders);
+  Microseconds Continuous(const WorkerOrders& orders);
+  Microseconds Periodic(const WorkerOrders& orders);
 
   std::optional<WorkerRun::Grant> TakeOrStandBy();
   void StandBy();
-  Microseconds UntilRun();
   Microseconds NotDue(Microseconds until_run);
-  WorkerRun::Done TickWhileBacklog(const WorkerRun::Grant& grant);
+  Ran TickOnce(const WorkerRun::Grant& grant);
+  Ran TickWhileBacklog(const WorkerRun::Grant& grant);
+  Microseconds Judge(const WorkerRun::Done& done, const WorkerRun::Grant& grant);
   Microseconds Finish(WorkerRun::Grant& grant, const WorkerRun::Done& done);
   Microseconds AfterFence();
   void Leave(const WorkerRun::Grant& grant);
-  void RecordDue(WorkerRun::Grant& grant, Microseconds next_due_in);
+  void RecordDue(WorkerRun::Grant& grant, Microseconds delay);
+  std::int64_t TakeRequest(const WorkerOrders& orders);
+  void Answer(std::int64_t request, Ran& ran);
+  void Succeeded();
+  bool CountFailure(const WorkerRun::Done& done);
+  void Park(const WorkerRun::Done& done);
 
   WorkerRun& run_;
   const WorkerPlan& plan_;
+  WorkerDue due_;
+  int failures_ = 0;          // in a row that count towards parking
   Backoff worker_backoff_;    // the worker fails
   Backoff database_backoff_;  // leases or due times cannot be asked
   IdlePause idle_;

@@ -1,6 +1,7 @@
 #include "host/schedule/worker_run.hpp"
 
 #include <mutex>
+#include <summa/crash_point.hpp>
 #include <vector>
 
 #include "host/observe/log.hpp"
@@ -12,12 +13,17 @@ namespace {
 // A kept lease row ends this long before the next due time, so that whoever comes first then can
 // have it.
 constexpr Microseconds kKeepMargin = std::chrono::seconds(1);
+// A stuck worker that was told to stop, and whose statement was cancelled, gets this long to
+// return.
+constexpr Microseconds kStuckGrace = std::chrono::seconds(5);
+// A statement that does not end in this time after it was cancelled will not.
+constexpr Microseconds kShutPatience = std::chrono::seconds(2);
 
 // The service behind the scope of an abandoned worker may be gone, so it must not be destroyed; the
 // process is about to end.
-void KeepForEver(std::unique_ptr<SqlService::Scope> scope) {
+void KeepForEver(std::shared_ptr<SqlService::Scope> scope) {
   static auto* mutex = new std::mutex;
-  static auto* kept = new std::vector<std::unique_ptr<SqlService::Scope>>;
+  static auto* kept = new std::vector<std::shared_ptr<SqlService::Scope>>;
   const std::lock_guard lock(*mutex);
   kept->push_back(std::move(scope));
 }
@@ -89,10 +95,10 @@ WorkerRun::Done WorkerRun::Tick(const Grant& grant, std::uint32_t flags) {
   // Once true it stays true: a renewal that comes late must not let half a page be overtaken by the
   // next.
   request.should_stop = [&, told = false]() mutable {
-    return told = told || stop_.requested() || !grant.Good();
+    return told = told || stuck_ || stop_.requested() || !grant.Good();
   };
   request.wait = [&](Microseconds time) {
-    return stop_.WaitFor(time, [&] { return !grant.Good(); });
+    return stop_.WaitFor(time, [&] { return stuck_ || !grant.Good(); });
   };
 
   Done done;
@@ -101,6 +107,7 @@ WorkerRun::Done WorkerRun::Tick(const Grant& grant, std::uint32_t flags) {
   done.outcome = CallTick(request);
   done.abandoned = !gate_.Leave();
   if (done.abandoned) return done;
+  CrashPoint("schedule.ticked");
   done.result = Judge(done.outcome, grant);
   if (done.result == TickResult::kOk) known_fence_ = grant.fence();
   if (done.result == TickResult::kFenced) known_fence_.reset();
@@ -108,7 +115,13 @@ WorkerRun::Done WorkerRun::Tick(const Grant& grant, std::uint32_t flags) {
   return done;
 }
 
-TickResult WorkerRun::Judge(const TickOutcome& outcome, const Grant& grant) const {
+TickResult WorkerRun::Judge(TickOutcome& outcome, const Grant& grant) const {
+  // Late but whole is good; what gave up because it was told to is not.
+  const bool whole = outcome.status == SUMMA_OK && !outcome.backlog && grant.Good();
+  if (stuck_ && !whole) {
+    outcome.error = StuckError();
+    return TickResult::kStuck;
+  }
   if (outcome.status == SUMMA_OK) return TickResult::kOk;
   if (outcome.status == SUMMA_E_FENCED) {
     LogError(LogLevel::kWarn, outcome.error, {{"worker", plan_.id}, {"plugin", plan_.plugin}});
@@ -120,8 +133,111 @@ TickResult WorkerRun::Judge(const TickOutcome& outcome, const Grant& grant) cons
   return TickResult::kCancelled;
 }
 
+WorkerOrders WorkerRun::LookAtOrders() {
+  const WorkerOrders orders = services_.orders->Look(services_.host_name, {plan_.id}).at(0);
+  const std::lock_guard lock(orders_mutex_);
+  orders_ = orders;
+  news_ = false;
+  return orders;
+}
+
+WorkerOrders WorkerRun::ReadOrders() {
+  const std::lock_guard lock(orders_mutex_);
+  news_ = false;
+  return orders_;
+}
+
+void WorkerRun::SetOrders(const WorkerOrders& orders) {
+  {
+    const std::lock_guard lock(orders_mutex_);
+    const bool asked = orders.lease_asked_for.count() > 0;
+    const bool same =
+        orders.paused == orders_.paused && orders.parked_error == orders_.parked_error &&
+        orders.run_request == orders_.run_request && asked == (orders_.lease_asked_for.count() > 0);
+    orders_ = orders;
+    if (same) return;
+    news_ = true;
+  }
+  stop_.Notify();
+}
+
+void WorkerRun::LeaseLost() {
+  stop_.Notify();
+  // Had again meanwhile: what runs now is good.
+  if (!services_.leases->Trusted(plan_.id)) gate_.CancelRunning();
+}
+
+void WorkerRun::BeginSpan() {
+  const std::lock_guard lock(span_mutex_);
+  span_begin_ = services_.clock->BootTime();
+  overrun_ = Overrun::kNone;
+  stuck_ = false;
+}
+
+void WorkerRun::EndSpan() {
+  const std::lock_guard lock(span_mutex_);
+  span_begin_.reset();
+}
+
+Error WorkerRun::StuckError() const {
+  return {"SH-0328",
+          "the worker runs longer than its max_run of " +
+              std::to_string(plan_.max_run.count() / 1000) + " ms",
+          "raise schedules." + plan_.id + ".max_run when that is usual, else report it",
+          "worker " + plan_.id, SUMMA_E_INTERNAL};
+}
+
+void WorkerRun::CheckRunTime() {
+  const std::lock_guard lock(span_mutex_);
+  if (!span_begin_ || plan_.max_run.count() == 0 || overrun_ == Overrun::kLetGo) return;
+  const Microseconds over = services_.clock->BootTime() - *span_begin_ - plan_.max_run;
+  if (over < Microseconds(0)) return;
+  if (overrun_ == Overrun::kNone) {
+    overrun_ = Overrun::kTold;
+    stuck_ = true;
+    board_.Failed(StuckError());
+    stop_.Notify();
+  }
+  gate_.CancelRunning();
+  if (over >= kStuckGrace) LetStuckGo();
+}
+
+// Its database first, its lease last: whoever has the lease next finds nothing of it under way. A
+// worker that returns after all finds both gone and begins anew.
+void WorkerRun::LetStuckGo() {
+  overrun_ = Overrun::kLetGo;
+  const bool leased = plan_.leased && services_.leases->Trusted(plan_.id);
+  const bool shut = gate_.ShutSql(kShutPatience);
+  const Error error = StuckError();
+  if (leased) {
+    try {
+      services_.orders->Report(NameOf(plan_), services_.host_name, "error",
+                               error.code + " " + error.message);
+    } catch (const Failure& failure) {
+      LogError(LogLevel::kWarn, failure.error(), {{"worker", plan_.id}});
+    }
+    if (shut) {
+      services_.leases->Release(plan_.id);
+    } else {
+      services_.leases->Forget(plan_.id);
+    }
+    board_.LeaseGone();
+  }
+  Log(LogLevel::kError, "SH-0329",
+      !plan_.leased ? "a stuck worker does not return; it takes no lease, so nobody else runs it"
+      : shut        ? "a stuck worker does not return; its lease was released for other hosts"
+                    : "a stuck worker does not return; its lease is left to expire",
+      {{"worker", plan_.id}, {"plugin", plan_.plugin}});
+}
+
+WorkerName NameOf(const WorkerPlan& plan) { return {plan.id, plan.plugin, plan.continuous}; }
+
 WorkerReport WorkerRun::Report() const {
   WorkerReport report = board_.Report();
+  {
+    const std::lock_guard lock(orders_mutex_);
+    report.paused = orders_.paused;
+  }
   if (!plan_.leased) return report;
   const LeaseStatus lease = services_.leases->Status(plan_.id);
   report.holder = lease.holder;

@@ -1,11 +1,13 @@
 // One worker with everything a call of it needs: lease, fenced SQL, stop signal, board. The parts
 // that a worker's thread and `run --once` share.
-// Take, Tick and the grants belong to one thread; Stop, Cancel, Abandon, LeaseLost and Report are
-// for any thread.
+// Take, Tick, LookAtOrders and the grants belong to one thread; Stop, Cancel, Abandon, LeaseLost,
+// SetOrders, CheckRunTime and Report are for any thread.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 
 #include "host/schedule/run_recorder.hpp"
@@ -32,7 +34,7 @@ class WorkerRun {
     ~Grant();
     bool Good() const;  // still ours, or needs no lease
     std::int64_t fence() const { return fence_; }
-    SqlService::Scope* scope() const { return scope_.get(); }
+    const std::shared_ptr<SqlService::Scope>& scope() const { return scope_; }
     const summa_sql_v1* sql() const;
     // After the run: leave the row in the table almost until the next due time, when the plan says
     // so. Summa's own runner, which knows no due times, would run the worker again at once.
@@ -41,7 +43,7 @@ class WorkerRun {
    private:
     WorkerRun* run_;
     std::int64_t fence_ = 0;
-    std::unique_ptr<SqlService::Scope> scope_;
+    std::shared_ptr<SqlService::Scope> scope_;
     std::optional<Microseconds> keep_for_;
   };
 
@@ -52,6 +54,18 @@ class WorkerRun {
     TickResult result = TickResult::kOk;
     TickOutcome outcome;
     bool abandoned = false;  // touch nothing of the host any more
+    bool failed() const { return result == TickResult::kError || result == TickResult::kStuck; }
+  };
+  // What max_run is measured on. Ends before the grant that it runs under.
+  class Span {
+   public:
+    explicit Span(WorkerRun& run) : run_(run) { run_.BeginSpan(); }
+    ~Span() { run_.EndSpan(); }
+    Span(const Span&) = delete;
+    Span& operator=(const Span&) = delete;
+
+   private:
+    WorkerRun& run_;
   };
   // Calls the worker once; flags: SUMMA_TICK_ONCE or 0.
   Done Tick(const Grant& grant, std::uint32_t flags);
@@ -62,13 +76,31 @@ class WorkerRun {
   bool Wait(Microseconds time, const Grant& grant) {
     return stop_.WaitFor(time, [&grant] { return !grant.Good(); });
   }
+  // The same, and also woken when the fleet asks for something else.
+  void WaitForNews(Microseconds time) {
+    stop_.WaitFor(time, [this] { return news(); });
+  }
+  void WaitForNews(Microseconds time, const Grant& grant) {
+    stop_.WaitFor(time, [this, &grant] { return news() || !grant.Good(); });
+  }
   bool stopping() const { return stop_.requested(); }
+
+  // Asks the database, now. Throws SqlFailure.
+  WorkerOrders LookAtOrders();
+  // What was seen last; there is no news any more.
+  WorkerOrders ReadOrders();
+  void SetOrders(const WorkerOrders& orders);
+  bool news() const { return news_; }
+
+  // Ends what takes longer than max_run: first asks, then takes its database and its lease.
+  void CheckRunTime();
 
   void Stop() { stop_.Request(); }
   void Cancel() { gate_.CancelRunning(); }
   void Abandon() { gate_.Abandon(); }
   bool abandoned() const { return gate_.abandoned(); }
-  void LeaseLost() { stop_.Notify(); }
+  // Wakes it and ends its statement: nothing that still runs under the lease can be committed.
+  void LeaseLost();
 
   const WorkerPlan& plan() const { return plan_; }
   const RunnerServices& services() const { return services_; }
@@ -77,7 +109,13 @@ class WorkerRun {
   WorkerReport Report() const;
 
  private:
-  TickResult Judge(const TickOutcome& outcome, const Grant& grant) const;
+  enum class Overrun { kNone, kTold, kLetGo };
+
+  TickResult Judge(TickOutcome& outcome, const Grant& grant) const;
+  void BeginSpan();
+  void EndSpan();
+  void LetStuckGo();
+  Error StuckError() const;
 
   const WorkerPlan plan_;
   const RunnerServices services_;
@@ -87,6 +125,17 @@ class WorkerRun {
   RunRecorder recorder_;
   // The fence of the last good call; the flag NEW_LEASE is given until a call under it was good.
   std::optional<std::int64_t> known_fence_;
+
+  mutable std::mutex orders_mutex_;
+  WorkerOrders orders_;
+  std::atomic<bool> news_{false};
+
+  std::mutex span_mutex_;  // held while the watch acts on the span, so that it meets no later one
+  std::optional<Microseconds> span_begin_;
+  Overrun overrun_ = Overrun::kNone;
+  std::atomic<bool> stuck_{false};  // overrun_ is not kNone
 };
+
+WorkerName NameOf(const WorkerPlan& plan);
 
 }  // namespace summa::host

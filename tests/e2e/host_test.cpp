@@ -153,6 +153,59 @@ TEST_F(Host, OnlyWithAnUnknownWorkerExits66) {
   EXPECT_EQ(result.exit_code, 66) << result.err;
 }
 
+TEST_F(Host, WorkersArePausedResumedAndRunFromOutside) {
+  const TemporaryFile file("summa.yaml", Configuration("auto", "plugins: { good: {} }\n"));
+  const auto workers = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "workers");
+    for (const char* more : {"-c", file.Path().c_str(), "--output", "json", "--plugin-dir"}) {
+      arguments.emplace_back(more);
+    }
+    arguments.push_back(PluginDirectory("good"));
+    return SummaHost(arguments, {{"USER", "tester"}});
+  };
+  const RunResult migrated =
+      SummaHost({"migrate", "-c", file.Path(), "--plugin-dir", PluginDirectory("good")});
+  EXPECT_EQ(migrated.exit_code, 0) << migrated.err;
+  const RunResult alone = workers({"run", "good-worker", "--wait", "200ms"});
+  EXPECT_EQ(alone.exit_code, 75) << alone.err;
+  EXPECT_EQ(JsonMember(alone.out, "code"), "SH-0342") << alone.out;
+  EXPECT_NE(alone.out.find("run --once --only good-worker"), std::string::npos) << alone.out;
+
+  RunningHost host({"-c", file.Path(), "--plugin-dir", PluginDirectory("good")});
+  host.StatusWhen("running");
+  const RunResult ran = workers({"run", "good-worker"});
+  EXPECT_EQ(ran.exit_code, 0) << ran.err << ran.out;
+  EXPECT_EQ(JsonMember(ran.out, "outcome"), "ok") << ran.out;
+  EXPECT_EQ(JsonMember(ran.out, "host"), "tested") << ran.out;
+
+  EXPECT_EQ(workers({"pause", "good-worker", "--reason", "a test"}).exit_code, 0);
+  WaitUntil(
+      [&] {
+        const std::string status = HttpGet(host.Port(), "/status").body;
+        return status.find("\"state\":\"stopped\"") != std::string::npos &&
+               status.find("\"paused\":true") != std::string::npos;
+      },
+      kPatience, "the host to stop the worker");
+  const RunResult refused = workers({"run", "good-worker"});
+  EXPECT_EQ(refused.exit_code, 75) << refused.err;
+  EXPECT_EQ(JsonMember(refused.out, "code"), "SH-0341") << refused.out;
+  const RunResult listed = workers({"list"});
+  EXPECT_NE(listed.out.find("\"pause\":{\"by\":\"tester@tested\",\"reason\":\"a test\""),
+            std::string::npos)
+      << listed.out;
+  const RunResult resumed = workers({"resume", "--all"});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_NE(resumed.out.find("\"id\":\"good-worker\",\"paused\":false,\"changed\":true"),
+            std::string::npos)
+      << resumed.out;
+  EXPECT_EQ(workers({"run", "good-worker"}).exit_code, 0);
+  for (const char* verb : {"pause", "resume", "run"}) {
+    EXPECT_EQ(workers({verb, "nobody"}).exit_code, 66) << verb;
+    EXPECT_EQ(workers({verb}).exit_code, 64) << verb;
+  }
+  EXPECT_EQ(workers({"pause", "good-worker", "--all"}).exit_code, 64);
+}
+
 TEST(HostWithoutDatabase, LivesAndSaysSoUntilTheDatabaseComes) {
   PostgresServer server;
   const std::string url = InstallLedger(server, "ledger");

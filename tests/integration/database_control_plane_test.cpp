@@ -25,7 +25,7 @@ class ControlPlaneTest : public DatabaseTest {
 TEST_F(ControlPlaneTest, KnowsItsMigrationsWithoutTheSchema) {
   ControlPlane control(At(Empty()));
   const auto steps = control.Migrations();
-  ASSERT_EQ(steps.size(), 2u);
+  ASSERT_GE(steps.size(), 3u);
   EXPECT_EQ(steps[0].name, "host");
   EXPECT_FALSE(steps[0].applied || steps[1].applied);
   EXPECT_EQ(
@@ -35,7 +35,7 @@ TEST_F(ControlPlaneTest, KnowsItsMigrationsWithoutTheSchema) {
 
 TEST_F(ControlPlaneTest, MigratesOnceHoweverOftenItIsAsked) {
   ControlPlane control(At(Empty()));
-  EXPECT_EQ(control.Migrate().size(), 2u);
+  EXPECT_EQ(control.Migrate().size(), control.Migrations().size());
   EXPECT_EQ(control.Migrate().size(), 0u);
   EXPECT_TRUE(control.Migrations().at(1).applied);
 }
@@ -48,8 +48,10 @@ TEST_F(ControlPlaneTest, ManyMigrationsAtOnceApplyEveryStepOnce) {
     threads.emplace_back([&] { applied += ControlPlane(At(url)).Migrate().size(); });
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(applied, 2u);
-  EXPECT_EQ(test::Db(url).Count("SELECT count(*) FROM summa_host.schema_migration"), 2);
+  const std::size_t steps = ControlPlane(At(url)).Migrations().size();
+  EXPECT_EQ(applied, steps);
+  EXPECT_EQ(test::Db(url).Count("SELECT count(*) FROM summa_host.schema_migration"),
+            static_cast<long long>(steps));
 }
 
 TEST_F(ControlPlaneTest, RoleThatMayNotCreateSchemasIsToldWhatToGrant) {
@@ -65,7 +67,7 @@ TEST_F(ControlPlaneTest, RoleThatMayNotCreateSchemasIsToldWhatToGrant) {
   const auto inside = CatchSql([&] { ControlPlane(clerk).Migrate(); });
   EXPECT_NE(inside.error().hint.find("ON SCHEMA summa_host TO \"clerk\""), std::string::npos);
   owner.Execute("DROP SCHEMA summa_host; " + grant);
-  EXPECT_EQ(ControlPlane(clerk).Migrate().size(), 2u);
+  EXPECT_EQ(ControlPlane(clerk).Migrate().size(), ControlPlane(clerk).Migrations().size());
   EXPECT_EQ(ControlPlane(clerk).Migrate().size(), 0u);
 }
 
@@ -102,14 +104,14 @@ TEST_F(ControlPlaneTest, TellsTheLayoutsApart) {
 
 TEST_F(ControlPlaneTest, RemembersRunsAndDueTimesByTheServersClock) {
   ControlPlane control(settings_);
-  EXPECT_FALSE(control.TimeUntilDue("w"));
+  EXPECT_FALSE(control.Due("w").until);
   control.RecordRun({"w", "p", "periodic", "h", true, "", seconds(100)});
-  const auto due = control.TimeUntilDue("w");
+  const auto due = control.Due("w").until;
   ASSERT_TRUE(due);
   EXPECT_GT(*due, seconds(50));
   EXPECT_LE(*due, seconds(100));
   control.RecordRun({"w", "p", "periodic", "h", false, "SH-0320 no", seconds(-5)});
-  EXPECT_LT(*control.TimeUntilDue("w"), seconds(0));
+  EXPECT_LT(*control.Due("w").until, seconds(0));
   control.RecordState("w2", "p", "continuous", "standby", "h");
   db_->Execute(
       "INSERT INTO worker_lease VALUES ('w', 'me', now() + interval '1 min'), ('old', "
@@ -155,7 +157,7 @@ TEST_F(ControlPlaneTest, OpensANewConnectionAfterItsOwnWasKilled) {
     db_->Execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
         "'summa-host/test' AND datname = current_database()");
-    EXPECT_FALSE(control.TimeUntilDue("w"));
+    EXPECT_FALSE(control.Due("w").until);
   }
   EXPECT_EQ(control.ServerVersion().substr(0, 1), "1");
 }

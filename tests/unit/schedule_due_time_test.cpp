@@ -20,6 +20,16 @@ TEST(DueTime, TheNextRunIsNeverNow) {
   EXPECT_EQ(JitteredInterval(Microseconds(1), 1.0, 0.0), Microseconds(1));
 }
 
+TEST(DueTime, AfterATimeOfTheDayARunIsOnlyLaterAndNeverPastTheNextTime) {
+  const std::vector<Microseconds> nightly = {hours(3)};
+  EXPECT_EQ(DelayAfterTime(nightly, 0.0, 0.9), Microseconds(0));
+  EXPECT_EQ(DelayAfterTime(nightly, 0.5, 0.0), Microseconds(0));
+  EXPECT_EQ(DelayAfterTime(nightly, 0.5, 1.0), minutes(30));  // of an hour, not of a day
+  EXPECT_EQ(DelayAfterTime({hours(3), hours(3) + minutes(20)}, 0.5, 1.0), minutes(10));
+  // Over midnight.
+  EXPECT_EQ(DelayAfterTime({minutes(5), hours(24) - minutes(5)}, 0.5, 1.0), minutes(5));
+}
+
 TEST(DueTime, AWorkerThatNeverRanIsDue) {
   EXPECT_EQ(PauseUntilRun(std::nullopt, {hours(24), true, minutes(1)}), Microseconds(0));
   EXPECT_EQ(PauseUntilRun(std::nullopt, {hours(24), false, minutes(1)}), Microseconds(0));

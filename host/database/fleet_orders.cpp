@@ -1,0 +1,215 @@
+#include "host/database/fleet_orders.hpp"
+
+#include <mutex>
+
+#include "host/database/deadline_connection.hpp"
+#include "host/lease/lease_statements.hpp"
+
+namespace summa::host {
+namespace {
+
+// The statements touch a handful of small rows; a server that needs longer is as good as away.
+constexpr Microseconds kPatience = std::chrono::seconds(5);
+
+constexpr const char* kLook = R"sql(
+SELECT coalesce(s.paused, false), p.error, coalesce(r.run, 0), greatest(coalesce(r.lease, 0), 0)
+FROM unnest($2::text[]) WITH ORDINALITY AS w(id, place)
+LEFT JOIN summa_host.worker_state s ON s.worker_id = w.id
+LEFT JOIN summa_host.worker_parked p ON p.worker_id = w.id AND p.host = $1
+LEFT JOIN (
+  SELECT worker_id, min(id) FILTER (WHERE kind = 'run' AND taken_by IS NULL) AS run,
+         (extract(epoch FROM max(expires_at) FILTER (WHERE kind = 'lease') - clock_timestamp())
+          * 1000000)::bigint AS lease
+  FROM summa_host.worker_request WHERE expires_at > clock_timestamp() GROUP BY worker_id
+) r ON r.worker_id = w.id
+ORDER BY w.place)sql";
+
+constexpr const char* kPause = R"sql(
+INSERT INTO summa_host.worker_state AS w
+  (worker_id, plugin, kind, state, host, paused, paused_by, paused_reason, paused_since)
+VALUES ($1, $2, $3, 'stopped', '', true, $4, nullif(left($5, 2000), ''), clock_timestamp())
+ON CONFLICT (worker_id) DO UPDATE SET
+  paused = true, paused_by = excluded.paused_by, paused_reason = excluded.paused_reason,
+  paused_since = CASE WHEN w.paused THEN w.paused_since ELSE excluded.paused_since END)sql";
+
+constexpr const char* kResume = R"sql(
+WITH parked AS (DELETE FROM summa_host.worker_parked WHERE worker_id = $1 RETURNING 1),
+     state AS (
+  UPDATE summa_host.worker_state SET
+    paused = false, paused_by = NULL, paused_reason = NULL, paused_since = NULL,
+    last_error = CASE WHEN state = 'parked' THEN NULL ELSE last_error END,
+    state = CASE WHEN state = 'parked' THEN 'stopped' ELSE state END
+  WHERE worker_id = $1 AND (paused OR state = 'parked') RETURNING 1)
+SELECT EXISTS (SELECT FROM parked) OR EXISTS (SELECT FROM state))sql";
+
+// One row of every host that gave up, beside the state that the last one wrote.
+constexpr const char* kPark = R"sql(
+INSERT INTO summa_host.worker_parked AS p (worker_id, host, error) VALUES ($1, $2, left($3, 2000))
+ON CONFLICT (worker_id, host) DO UPDATE SET error = excluded.error, parked_at = clock_timestamp()
+)sql";
+
+constexpr const char* kReport = R"sql(
+INSERT INTO summa_host.worker_state AS w
+  (worker_id, plugin, kind, state, host, last_error, updated_at)
+VALUES ($1, $2, $3, $6, $4, left($5, 2000), clock_timestamp())
+ON CONFLICT (worker_id) DO UPDATE SET
+  state = excluded.state, host = excluded.host, last_error = excluded.last_error,
+  updated_at = excluded.updated_at)sql";
+
+// What commands that died have left goes with the next one. A requester reads its answer at once.
+constexpr const char* kRequest = R"sql(
+WITH gone AS (
+  DELETE FROM summa_host.worker_request WHERE expires_at < clock_timestamp() - interval '1 hour')
+INSERT INTO summa_host.worker_request (worker_id, kind, requested_by, expires_at)
+VALUES ($1, $2, $3, clock_timestamp() + $4::bigint * interval '1 microsecond') RETURNING id)sql";
+
+constexpr const char* kExtend = R"sql(
+UPDATE summa_host.worker_request
+SET expires_at = clock_timestamp() + $2::bigint * interval '1 microsecond' WHERE id = $1)sql";
+
+constexpr const char* kWithdraw =
+    "DELETE FROM summa_host.worker_request WHERE id = $1 AND taken_by IS NULL RETURNING 1";
+
+constexpr const char* kSeen =
+    "UPDATE summa_host.worker_request SET seen_by = $2 WHERE id = $1 AND seen_by IS NULL";
+
+constexpr const char* kTake = R"sql(
+UPDATE summa_host.worker_request SET taken_by = $2
+WHERE id = $1 AND taken_by IS NULL AND expires_at > clock_timestamp() RETURNING 1)sql";
+
+constexpr const char* kFinish = R"sql(
+UPDATE summa_host.worker_request SET
+  finished_at = clock_timestamp(), outcome = $2, runs = $3, items = $4, duration_microseconds = $5,
+  error = nullif(left($6, 2000), ''), exit_code = $7
+WHERE id = $1)sql";
+
+constexpr const char* kReadRun = R"sql(
+SELECT seen_by IS NOT NULL OR taken_by IS NOT NULL, taken_by, finished_at IS NOT NULL, outcome,
+       runs, items, duration_microseconds, error, exit_code
+FROM summa_host.worker_request WHERE id = $1)sql";
+
+std::string Kind(const WorkerName& worker) { return worker.continuous ? "continuous" : "periodic"; }
+
+DatabaseSettings OwnSettings(DatabaseSettings settings) {
+  settings.statement_timeout = kPatience;
+  settings.application_name += " orders";
+  return settings;
+}
+
+}  // namespace
+
+struct FleetOrders::State {
+  explicit State(const DatabaseSettings& ledger) : settings(OwnSettings(ledger)) {}
+
+  const DatabaseSettings settings;
+  WakeUp interrupt;  // outlives the connection
+  std::mutex mutex;
+  std::unique_ptr<DeadlineConnection> connection;
+
+  // A connection that died while nobody used it is replaced; one that dies in a statement is not,
+  // because the statement may have been done.
+  TextRows Ask(const std::string& sql, const std::vector<std::optional<std::string>>& parameters) {
+    const std::lock_guard lock(mutex);
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    if (connection && !connection->usable()) connection.reset();
+    if (!connection) {
+      connection = std::make_unique<DeadlineConnection>(settings, interrupt, deadline);
+    }
+    return connection->Query(sql, parameters, deadline);
+  }
+};
+
+FleetOrders::FleetOrders(const DatabaseSettings& ledger)
+    : state_(std::make_unique<State>(ledger)) {}
+FleetOrders::~FleetOrders() = default;
+
+void FleetOrders::Interrupt() { state_->interrupt.Signal(); }
+
+std::vector<WorkerOrders> FleetOrders::Look(const std::string& host,
+                                            const std::vector<std::string>& workers) {
+  std::vector<WorkerOrders> orders;
+  orders.reserve(workers.size());
+  for (const auto& row : state_->Ask(kLook, {host, TextArrayLiteral(workers)})) {
+    WorkerOrders& each = orders.emplace_back();
+    each.paused = row.at(0) == "t";
+    each.parked_error = row.at(1).value_or("");
+    each.run_request = std::stoll(row.at(2).value());
+    each.lease_asked_for = Microseconds(std::stoll(row.at(3).value()));
+  }
+  return orders;
+}
+
+void FleetOrders::Pause(const WorkerName& worker, const std::string& by,
+                        const std::string& reason) {
+  state_->Ask(kPause, {worker.id, worker.plugin, Kind(worker), by, reason});
+}
+
+bool FleetOrders::Resume(const std::string& worker_id) {
+  return state_->Ask(kResume, {worker_id}).at(0).at(0) == "t";
+}
+
+void FleetOrders::Park(const WorkerName& worker, const std::string& host,
+                       const std::string& error) {
+  Report(worker, host, "parked", error);
+  state_->Ask(kPark, {worker.id, host, error});
+}
+
+void FleetOrders::Report(const WorkerName& worker, const std::string& host,
+                         const std::string& state, const std::string& error) {
+  state_->Ask(kReport, {worker.id, worker.plugin, Kind(worker), host, error, state});
+}
+
+std::int64_t FleetOrders::RequestRun(const std::string& worker_id, const std::string& by,
+                                     Microseconds lifetime) {
+  const TextRows rows =
+      state_->Ask(kRequest, {worker_id, "run", by, std::to_string(lifetime.count())});
+  return std::stoll(rows.at(0).at(0).value());
+}
+
+std::int64_t FleetOrders::RequestLease(const std::string& worker_id, const std::string& by,
+                                       Microseconds lifetime) {
+  const TextRows rows =
+      state_->Ask(kRequest, {worker_id, "lease", by, std::to_string(lifetime.count())});
+  return std::stoll(rows.at(0).at(0).value());
+}
+
+void FleetOrders::Extend(std::int64_t request, Microseconds lifetime) {
+  state_->Ask(kExtend, {std::to_string(request), std::to_string(lifetime.count())});
+}
+
+bool FleetOrders::Withdraw(std::int64_t request) {
+  return !state_->Ask(kWithdraw, {std::to_string(request)}).empty();
+}
+
+void FleetOrders::Seen(std::int64_t request, const std::string& host) {
+  state_->Ask(kSeen, {std::to_string(request), host});
+}
+
+bool FleetOrders::Take(std::int64_t request, const std::string& host) {
+  return !state_->Ask(kTake, {std::to_string(request), host}).empty();
+}
+
+void FleetOrders::Finish(std::int64_t request, const RequestedRun& result) {
+  state_->Ask(kFinish, {std::to_string(request), result.outcome, std::to_string(result.runs),
+                        std::to_string(result.items), std::to_string(result.duration.count()),
+                        result.error, std::to_string(result.exit_code)});
+}
+
+std::optional<RequestedRun> FleetOrders::ReadRun(std::int64_t request) {
+  const TextRows rows = state_->Ask(kReadRun, {std::to_string(request)});
+  if (rows.empty()) return std::nullopt;
+  const auto& row = rows[0];
+  RequestedRun run;
+  run.seen = row.at(0) == "t";
+  run.host = row.at(1).value_or("");
+  run.finished = row.at(2) == "t";
+  run.outcome = row.at(3).value_or("");
+  run.runs = std::stoll(row.at(4).value_or("0"));
+  run.items = std::stoll(row.at(5).value_or("0"));
+  run.duration = Microseconds(std::stoll(row.at(6).value_or("0")));
+  run.error = row.at(7).value_or("");
+  run.exit_code = std::stoi(row.at(8).value_or("0"));
+  return run;
+}
+
+}  // namespace summa::host

@@ -1,0 +1,81 @@
+// What people and commands ask of the workers of a fleet, in schema summa_host: pauses, parked
+// workers, requests to run one or to let its lease go. One statement per call, on a connection of
+// its own whose every answer has a deadline. Thread-safe; throws SqlFailure.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/database/session.hpp"
+
+namespace summa::host {
+
+// What is asked of one worker on one host.
+struct WorkerOrders {
+  bool paused = false;
+  std::string parked_error;         // why this host gave it up; empty: it did not
+  std::int64_t run_request = 0;     // the oldest that nobody took; 0: none
+  Microseconds lease_asked_for{0};  // a command wants the lease for so long; 0: none does
+
+  // The worker must not run here now.
+  bool hold() const { return paused || !parked_error.empty() || lease_asked_for.count() > 0; }
+};
+
+// How a worker is named in worker_state.
+struct WorkerName {
+  std::string id, plugin;
+  bool continuous = false;
+};
+
+// What came of a request to run a worker.
+struct RequestedRun {
+  bool seen = false, finished = false;
+  std::string host;     // that took it; empty: nobody yet
+  std::string outcome;  // ok | error | skipped
+  std::int64_t runs = 0, items = 0;
+  Microseconds duration{0};
+  std::string error;
+  int exit_code = 0;
+};
+
+class FleetOrders {
+ public:
+  explicit FleetOrders(const DatabaseSettings& ledger);
+  ~FleetOrders();
+  // Ends a call that is under way and every later one. Any thread.
+  void Interrupt();
+
+  // One for each of the workers, in their order.
+  std::vector<WorkerOrders> Look(const std::string& host, const std::vector<std::string>& workers);
+
+  void Pause(const WorkerName& worker, const std::string& by, const std::string& reason);
+  // Ends a pause and lets every host that parked the worker try it again. False: neither was so.
+  bool Resume(const std::string& worker_id);
+  // Writes the state without a run: what a worker cannot say itself.
+  void Report(const WorkerName& worker, const std::string& host, const std::string& state,
+              const std::string& error);
+  void Park(const WorkerName& worker, const std::string& host, const std::string& error);
+
+  // A request ends by itself after its lifetime.
+  std::int64_t RequestRun(const std::string& worker_id, const std::string& by,
+                          Microseconds lifetime);
+  std::int64_t RequestLease(const std::string& worker_id, const std::string& by,
+                            Microseconds lifetime);
+  void Extend(std::int64_t request, Microseconds lifetime);
+  // False: a host has taken it, or it is gone.
+  bool Withdraw(std::int64_t request);
+  // The hosts' part of a request to run: it was noticed; is ours now (false: somebody was faster).
+  void Seen(std::int64_t request, const std::string& host);
+  bool Take(std::int64_t request, const std::string& host);
+  void Finish(std::int64_t request, const RequestedRun& result);
+  std::optional<RequestedRun> ReadRun(std::int64_t request);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace summa::host

@@ -1,0 +1,82 @@
+#include "host/schedule/fleet_watch.hpp"
+
+#include <algorithm>
+
+#include "host/observe/log.hpp"
+
+namespace summa::host {
+namespace {
+
+// One small SELECT: far below a thousandth of a core, and a person waits no longer than this.
+constexpr Microseconds kLookEvery = std::chrono::seconds(1);
+constexpr Microseconds kShortestLook = std::chrono::milliseconds(50);
+
+}  // namespace
+
+FleetWatch::FleetWatch(std::vector<std::shared_ptr<WorkerRun>> runs, const RunnerServices& services)
+    : runs_(std::move(runs)), services_(services) {
+  orders_thread_ = std::thread([this] { LookAtOrders(); });
+  runs_thread_ = std::thread([this] { LookAtRuns(); });
+}
+
+FleetWatch::~FleetWatch() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  services_.orders->Interrupt();
+  changed_.notify_all();
+  orders_thread_.join();
+  runs_thread_.join();
+}
+
+bool FleetWatch::Pause(Microseconds time) {
+  std::unique_lock lock(mutex_);
+  return !changed_.wait_for(lock, time, [this] { return stopping_; });
+}
+
+void FleetWatch::LookAtOrders() {
+  std::vector<std::string> ids;
+  for (const auto& run : runs_) ids.push_back(run->plan().id);
+  std::vector<std::int64_t> acknowledged(runs_.size(), 0);
+  bool failing = false;
+  while (Pause(kLookEvery)) {
+    try {
+      const std::vector<WorkerOrders> orders = services_.orders->Look(services_.host_name, ids);
+      for (std::size_t i = 0; i < runs_.size() && i < orders.size(); ++i) {
+        runs_[i]->SetOrders(orders[i]);
+        Acknowledge(*runs_[i], orders[i], acknowledged[i]);
+      }
+      failing = false;
+    } catch (const std::exception& failure) {
+      // The last orders stay. The workers say the same of the database, so one line is enough.
+      const std::lock_guard lock(mutex_);
+      if (!failing && !stopping_) {
+        Log(LogLevel::kWarn, "SH-0325", "what the fleet asks of the workers could not be read",
+            {{"error", failure.what()}});
+      }
+      failing = true;
+    }
+  }
+}
+
+// Tells a command that waits that somebody will run what it asks for.
+void FleetWatch::Acknowledge(const WorkerRun& run, const WorkerOrders& orders,
+                             std::int64_t& acknowledged) {
+  if (orders.run_request == 0 || orders.run_request == acknowledged) return;
+  if (orders.paused || !orders.parked_error.empty() || run.stopping()) return;
+  services_.orders->Seen(orders.run_request, services_.host_name);
+  acknowledged = orders.run_request;
+}
+
+void FleetWatch::LookAtRuns() {
+  Microseconds pause = kLookEvery;
+  for (const auto& run : runs_) {
+    if (run->plan().max_run.count() > 0) pause = std::min(pause, run->plan().max_run / 4);
+  }
+  while (Pause(std::max(pause, kShortestLook))) {
+    for (const auto& run : runs_) run->CheckRunTime();
+  }
+}
+
+}  // namespace summa::host

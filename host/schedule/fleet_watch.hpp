@@ -1,0 +1,36 @@
+// Looks, once a second for all workers of this host, at what the fleet asks of them, and how long
+// their runs take. Two threads, because a database that does not answer must not hide a worker that
+// is stuck.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "host/schedule/worker_run.hpp"
+
+namespace summa::host {
+
+class FleetWatch {
+ public:
+  // runs outlive it or are shared with their threads.
+  FleetWatch(std::vector<std::shared_ptr<WorkerRun>> runs, const RunnerServices& services);
+  ~FleetWatch();  // ends what it asks the database for
+
+ private:
+  void LookAtOrders();
+  void LookAtRuns();
+  void Acknowledge(const WorkerRun& run, const WorkerOrders& orders, std::int64_t& acknowledged);
+  bool Pause(Microseconds time);  // false: stopping
+
+  const std::vector<std::shared_ptr<WorkerRun>> runs_;
+  const RunnerServices services_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false;
+  std::thread orders_thread_, runs_thread_;  // last: they use all of the above
+};
+
+}  // namespace summa::host
