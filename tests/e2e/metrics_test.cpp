@@ -119,7 +119,9 @@ TEST(Metrics, AHostExportsExactlyWhatTheReferenceSays) {
                                        "summa_bus_consumed_messages_total",
                                        "summa_bus_redeliveries_total",
                                        "summa_bus_lost_messages_total",
-                                       "summa_db_ambiguous_commits_total"};
+                                       "summa_db_ambiguous_commits_total",
+                                       "summa_lease_renewals_total",
+                                       "summa_lease_takeovers_total"};
   for (const auto& [name, family] : documented) {
     EXPECT_TRUE(later.contains(name) || exported.contains(name)) << name << " is not exported";
   }
