@@ -25,7 +25,7 @@ class ControlPlaneTest : public DatabaseTest {
 TEST_F(ControlPlaneTest, KnowsItsMigrationsWithoutTheSchema) {
   ControlPlane control(At(Empty()));
   const auto steps = control.Migrations();
-  ASSERT_EQ(steps.size(), 2u);
+  ASSERT_GE(steps.size(), 2u);
   EXPECT_EQ(steps[0].name, "host");
   EXPECT_FALSE(steps[0].applied || steps[1].applied);
   EXPECT_EQ(
@@ -35,7 +35,7 @@ TEST_F(ControlPlaneTest, KnowsItsMigrationsWithoutTheSchema) {
 
 TEST_F(ControlPlaneTest, MigratesOnceHoweverOftenItIsAsked) {
   ControlPlane control(At(Empty()));
-  EXPECT_EQ(control.Migrate().size(), 2u);
+  EXPECT_EQ(control.Migrate().size(), control.Migrations().size());
   EXPECT_EQ(control.Migrate().size(), 0u);
   EXPECT_TRUE(control.Migrations().at(1).applied);
 }
@@ -48,8 +48,10 @@ TEST_F(ControlPlaneTest, ManyMigrationsAtOnceApplyEveryStepOnce) {
     threads.emplace_back([&] { applied += ControlPlane(At(url)).Migrate().size(); });
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(applied, 2u);
-  EXPECT_EQ(test::Db(url).Count("SELECT count(*) FROM summa_host.schema_migration"), 2);
+  const std::size_t steps = ControlPlane(At(url)).Migrations().size();
+  EXPECT_EQ(applied, steps);
+  EXPECT_EQ(test::Db(url).Count("SELECT count(*) FROM summa_host.schema_migration"),
+            static_cast<long long>(steps));
 }
 
 TEST_F(ControlPlaneTest, RoleThatMayNotCreateSchemasIsToldWhatToGrant) {
@@ -65,7 +67,7 @@ TEST_F(ControlPlaneTest, RoleThatMayNotCreateSchemasIsToldWhatToGrant) {
   const auto inside = CatchSql([&] { ControlPlane(clerk).Migrate(); });
   EXPECT_NE(inside.error().hint.find("ON SCHEMA summa_host TO \"clerk\""), std::string::npos);
   owner.Execute("DROP SCHEMA summa_host; " + grant);
-  EXPECT_EQ(ControlPlane(clerk).Migrate().size(), 2u);
+  EXPECT_GE(ControlPlane(clerk).Migrate().size(), 2u);
   EXPECT_EQ(ControlPlane(clerk).Migrate().size(), 0u);
 }
 
