@@ -123,6 +123,11 @@ class Planner {
         continue;
       }
       const auto choice = node.enabled->use.find(requirement.alias);
+      // A second one of the same kind is used when it is asked for, and not because it is there.
+      if (choice == node.enabled->use.end() && requirement.optional &&
+          NeedsTwice(*node.manifest, requirement.service)) {
+        continue;
+      }
       const auto provider = choice != node.enabled->use.end()
                                 ? Chosen(node, requirement, choice->second)
                                 : OnlyProvider(node, requirement);
@@ -132,6 +137,12 @@ class Planner {
                                requirement.optional && choice == node.enabled->use.end()});
       node.providers.push_back(*provider);
     }
+  }
+
+  static bool NeedsTwice(const Manifest& manifest, const std::string& service) {
+    return std::count_if(
+               manifest.requires_services.begin(), manifest.requires_services.end(),
+               [&](const ServiceRequirement& other) { return other.service == service; }) > 1;
   }
 
   void CheckAliases(Node& node) {

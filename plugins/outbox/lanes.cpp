@@ -20,36 +20,48 @@ std::string LaneName(std::string_view stream, std::string_view key) {
   return lane;
 }
 
-void Lanes::HoldUntil(const std::string& lane, Microseconds until) { held_[lane] = until; }
-void Lanes::Block(const std::string& lane) { blocked_[lane] = true; }
-void Lanes::SetBlocked(const std::vector<std::string>& lanes) {
+void Lanes::HoldUntil(const Lane& lane, Microseconds until) { held_[LaneName(lane)] = until; }
+void Lanes::Block(const Lane& lane) { blocked_.insert(LaneName(lane)); }
+void Lanes::SetBlocked(const std::vector<Lane>& lanes) {
   blocked_.clear();
-  for (const std::string& lane : lanes) blocked_[lane] = true;
+  for (const Lane& lane : lanes) blocked_.insert(LaneName(lane));
 }
+void Lanes::BackUp(const Lane& lane) { backed_up_.try_emplace(LaneName(lane), lane); }
+void Lanes::SetBackedUp(const std::vector<Lane>& lanes) {
+  backed_up_.clear();
+  for (const Lane& lane : lanes) BackUp(lane);
+}
+void Lanes::Emptied(const Lane& lane) { backed_up_.erase(LaneName(lane)); }
 void Lanes::PauseStream(const std::string& stream, Microseconds until) { paused_[stream] = until; }
 void Lanes::Succeeded(const std::string& stream) { faults_.erase(stream); }
 std::int64_t Lanes::StreamFaults(const std::string& stream) { return ++faults_[stream]; }
 
 bool Lanes::Expire(Microseconds now) {
   const auto due = [now](const auto& entry) { return entry.second <= now; };
-  return std::erase_if(held_, due) + std::erase_if(paused_, due) > 0;
+  std::erase_if(held_, due);
+  return std::erase_if(paused_, due) > 0;
 }
 
 bool Lanes::Held(const std::string& lane) const {
   return held_.contains(lane) || blocked_.contains(lane);
 }
+bool Lanes::BackedUp(const std::string& lane) const { return backed_up_.contains(lane); }
 bool Lanes::Paused(std::string_view stream) const { return paused_.find(stream) != paused_.end(); }
 
-std::vector<std::string> Lanes::HeldLanes() const {
-  std::vector<std::string> lanes;
-  for (const auto& [lane, until] : held_) lanes.push_back(lane);
-  for (const auto& [lane, blocked] : blocked_) lanes.push_back(lane);
-  return lanes;
-}
 std::vector<std::string> Lanes::PausedStreams() const {
   std::vector<std::string> streams;
+  streams.reserve(paused_.size());
   for (const auto& [stream, until] : paused_) streams.push_back(stream);
   return streams;
+}
+
+std::vector<Lane> Lanes::Released(std::size_t limit) const {
+  std::vector<Lane> lanes;
+  for (const auto& [name, lane] : backed_up_) {
+    if (lanes.size() == limit) break;
+    if (!Held(name) && !Paused(lane.stream)) lanes.push_back(lane);
+  }
+  return lanes;
 }
 
 std::optional<Microseconds> Lanes::NextDue() const {

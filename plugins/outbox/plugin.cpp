@@ -1,59 +1,66 @@
 // Wiring only: what the plugin is made of and how its parts get their settings.
 #include <memory>
+#include <optional>
 #include <summa/plugin.hpp>
 
 #include "cleanup.hpp"
 #include "commands.hpp"
 #include "examine.hpp"
-#include "processor.hpp"
+#include "worker.hpp"
 
 namespace summa::outbox {
 namespace {
-
-// The processor needs the bus, which is there from Start on; the host learns of the worker before.
-class LateWorker final : public Worker {
- public:
-  TickResult Run(const Tick& tick) override { return worker->Run(tick); }
-  Worker* worker = nullptr;
-};
 
 class OutboxPlugin final : public Plugin {
  public:
   explicit OutboxPlugin(Host host) : Plugin(host) {}
 
   void Configure(const Config& config) override {
-    mode_ = config.String("mode");
-    settings_.outbox.route = config.String("route");
-    settings_.outbox.batch_size = config.Integer("batch_size");
-    settings_.outbox.max_retries = config.Integer("max_retries");
-    settings_.outbox.block_key_on_dead_letter = config.String("on_dead_letter") == "block_key";
+    Settings& outbox = settings_.outbox;
+    outbox.observe = config.String("mode") == "observe";
+    outbox.route = config.String("route");
+    outbox.batch_size = config.Integer("batch_size");
+    outbox.max_retries = config.Integer("max_retries");
+    outbox.block_key_on_dead_letter = config.String("on_dead_letter") == "block_key";
     settings_.retry_base = config.Duration("retry_base");
     settings_.retry_cap = config.Duration("retry_cap");
-    table_ = std::make_unique<OutboxTable>(settings_.outbox);
-    cleanup_ = std::make_unique<Cleanup>(settings_.outbox, config.Duration("retention"));
+    if (config.Boolean("canary")) canary_interval_ = config.Duration("canary_interval");
+    cleanup_ = std::make_unique<Cleanup>(host(), config.Duration("retention"));
   }
 
+  // The host learns of the worker before the buses are there.
   void Start() override {
-    const Host::Found found = host().FindService(SUMMA_BUS_V1, "bus");
-    settings_.sink = found.provider;
-    processor_ = std::make_unique<Processor>(host(), settings_, BusClient(found.service));
-    late_processor_.worker = processor_.get();
+    settings_.outbox.sinks.clear();
+    AddSink("bus", /*optional=*/false);
+    AddSink("second_bus", /*optional=*/true);
+    for (const Sink& sink : sinks_) {
+      ProcessorSettings settings = settings_;
+      settings.outbox.sink = sink.id;
+      worker_.Add(std::make_unique<Processor>(host(), std::move(settings), sink.bus));
+      if (!canary_interval_) continue;
+      worker_.Add(std::make_unique<Canary>(host(), sink.bus, sink.id, *canary_interval_));
+    }
+    table_ = std::make_unique<OutboxTable>(settings_.outbox);
+    dead_letters_ = std::make_unique<DeadLetters>(settings_.outbox, Actor(host().instance()));
   }
 
   std::vector<WorkerBinding> Workers() override {
-    return {{"outbox-processor", &late_processor_}, {"outbox-cleanup", cleanup_.get()}};
+    return {{"outbox-processor", &worker_}, {"outbox-cleanup", cleanup_.get()}};
   }
 
   std::vector<CommandBinding> Commands() override {
-    return {{"outbox status",
-             [this](const CommandCall& call) { return ShowStatus(call, *table_, mode_); }},
-            {"outbox redrive", [this](const CommandCall& call) { return Redrive(call, *table_); }}};
+    const auto bind = [this](CommandResult (*function)(const CommandCall&, const CommandContext&)) {
+      return [this, function](const CommandCall& call) {
+        return function(call, {settings_.outbox, *table_, *dead_letters_, sinks_});
+      };
+    };
+    return {{"outbox status", bind(&ShowStatus)},      {"outbox verify", bind(&Verify)},
+            {"outbox redrive", bind(&Redrive)},        {"dlq list", bind(&ListDeadLetters)},
+            {"dlq show", bind(&ShowDeadLetter)},       {"dlq redrive", bind(&RedriveDeadLetters)},
+            {"dlq discard", bind(&DiscardDeadLetters)}};
   }
 
-  std::vector<Finding> Failing() override {
-    if (!processor_) return {};
-    return processor_->troubles().Failing(host().BootTime());
-  }
+  std::vector<Finding> Failing() override { return worker_.Failing(host().BootTime()); }
 
   void Examine(const Examination& examination) override {
     Session session(examination.sql());
@@ -61,26 +68,37 @@ class OutboxPlugin final : public Plugin {
   }
 
   std::string Status() override {
-    if (!processor_) return {};
-    const ProcessorCounters& counters = processor_->counters();
+    if (worker_.empty()) return {};
+    const DeliveryWorker::Totals totals = worker_.totals();
     JsonWriter json;
     json.BeginObject()
-        .Member("delivered", counters.delivered.load())
-        .Member("retried", counters.retried.load())
-        .Member("deadLettered", counters.dead_lettered.load())
-        .Member("blockedKeys", counters.blocked_keys.load())
-        .Member("pending", counters.pending.load())
+        .Member("delivered", totals.delivered)
+        .Member("retried", totals.retried)
+        .Member("deadLettered", totals.dead_lettered)
+        .Member("blockedKeys", totals.blocked_keys)
+        .Member("pending", totals.pending)
         .EndObject();
     return json.Take();
   }
 
  private:
-  std::string mode_;
+  void AddSink(std::string_view alias, bool optional) {
+    try {
+      const Host::Found found = host().FindService(SUMMA_BUS_V1, alias);
+      settings_.outbox.sinks.push_back(found.provider);
+      sinks_.push_back({found.provider, BusClient(found.service)});
+    } catch (const Error&) {
+      if (!optional) throw;
+    }
+  }
+
   ProcessorSettings settings_;
+  std::optional<std::chrono::microseconds> canary_interval_;  // none: off
+  std::vector<Sink> sinks_;
   std::unique_ptr<OutboxTable> table_;
+  std::unique_ptr<DeadLetters> dead_letters_;
   std::unique_ptr<Cleanup> cleanup_;
-  std::unique_ptr<Processor> processor_;
-  LateWorker late_processor_;
+  DeliveryWorker worker_;
 };
 
 }  // namespace

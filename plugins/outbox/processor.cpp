@@ -1,30 +1,21 @@
 #include "processor.hpp"
 
 #include <algorithm>
+#include <map>
 #include <summa/crash_point.hpp>
+#include <utility>
 
 namespace summa::outbox {
-namespace {
-
-Outcome OutcomeOf(const Delivery& delivery) {
-  Outcome outcome;
-  outcome.confirmed.reserve(delivery.delivered.size());
-  for (const Row* row : delivery.delivered) outcome.confirmed.push_back(row->id);
-  for (const RowFault& fault : delivery.faults) outcome.faults.push_back({*fault.row, fault.error});
-  return outcome;
-}
-
-}  // namespace
-
 Processor::Processor(Host host, ProcessorSettings settings, BusClient bus)
     : host_(host),
       settings_(std::move(settings)),
       table_(settings_.outbox),
       publisher_(bus, settings_.outbox),
-      recorder_(host, table_, settings_.outbox.max_retries),
+      recorder_(host, table_, settings_.outbox),
       backoff_(settings_.retry_base, settings_.retry_cap,
                [this] { return std::uniform_real_distribution<double>(0, 1)(random_); }),
-      metrics_(host, settings_.sink) {}
+      metrics_(host, settings_.outbox.sink),
+      troubles_(settings_.outbox.sink) {}
 
 TickResult Processor::Run(const Tick& tick) {
   try {
@@ -53,36 +44,72 @@ TickResult Processor::Look(const Tick& tick) {
 
   Session session(tick.sql());
   if (tick.new_lease()) table_.CheckPrivileges(session);
+  if (!prepared_) Prepare(session, tick);
   recorder_.MarkConfirmed(session);
   FullPollDue(session, now);
   if (NothingNew(session)) return Result(0, false, tick.once());
-  idle_ = false;
 
+  const bool everything = full_poll_wanted_;
   const std::vector<Row> rows = Poll(session);
   if (!rows.empty()) CrashPoint("outbox.polled");
   const bool backlog = static_cast<std::int64_t>(rows.size()) > settings_.outbox.batch_size;
-  const std::int64_t delivered =
-      backlog ? DrainBacklog(session, tick) : Deliver(session, rows, tick);
-  idle_ = rows.empty();
+  std::int64_t delivered =
+      backlog ? DrainBacklog(session, tick) : Deliver(session, rows, tick, false);
+  if (!backlog && !tick.ShouldStop() && sink_paused_until_ == Microseconds(0)) {
+    Passed(session, everything);
+  }
+  delivered += SendWaiting(session, tick);
+  const bool more = !rows.empty() || !lanes_.Released(1).empty();
+  idle_ = !more;
   if (idle_) metrics_.empty_polls.Add();
   if (tick.once()) ObservePending(session);
-  return Result(delivered, !rows.empty(), tick.once());
+  return Result(delivered, more, tick.once());
 }
 
 void Processor::Forget() {
   lanes_ = Lanes();
+  horizon_ = Horizon();
   troubles_.Forget();
+  prepared_ = false;
   snapshot_.clear();
   idle_ = false;
   full_poll_wanted_ = true;
   low_.reset();
+  next_horizon_ = Microseconds(0);
   sink_paused_until_ = Microseconds(0);
   sink_faults_ = 0;
   recorder_.Forget();
 }
 
+void Processor::Prepare(Session& session, const Tick& tick) {
+  SinkState state = table_.ReadSink(session);
+  session.Begin();
+  table_.Reroute(session);
+  if (settings_.outbox.observe && !state.observed_until) {
+    table_.BeginObserving(session, kSettledMargin.count());
+  }
+  session.Commit();
+  CrashPoint("outbox.prepared");
+  state = table_.ReadSink(session);
+  keeping_ = settings_.outbox.observe ? Keeping::kObserve
+             : state.observed_until   ? Keeping::kHandOver
+                                      : Keeping::kOwn;
+  recorder_.SetKeeping(keeping_);
+  observed_until_ = state.observed_until.value_or(0);
+  foreign_marks_ = recorder_.foreign_marks();
+  foreign_seen_ = host_.BootTime();
+  // What every sink has already needs no sending, only a mark.
+  while (keeping_ != Keeping::kObserve && !tick.ShouldStop()) {
+    session.Begin();
+    const std::int64_t marked = table_.MarkComplete(session, settings_.outbox.batch_size);
+    session.Commit();
+    if (marked == 0) break;
+  }
+  prepared_ = true;
+}
+
 bool Processor::NothingNew(Session& session) {
-  if (!idle_ || full_poll_wanted_) {
+  if (!idle_ || full_poll_wanted_ || !lanes_.Released(1).empty()) {
     snapshot_.clear();
     return false;
   }
@@ -97,25 +124,33 @@ void Processor::FullPollDue(Session& session, Microseconds now) {
   if (!full_poll_wanted_) {
     if (now < next_full_poll_) return;
     // Nothing was committed since the last one: no late row can be there to be found.
-    if (table_.Snapshot(session) == full_poll_snapshot_) {
+    if (table_.Snapshot(session) == full_poll_snapshot_ && keeping_ != Keeping::kHandOver) {
       next_full_poll_ = now + kFullPollInterval;
       return;
     }
   }
   full_poll_wanted_ = true;
   lanes_.SetBlocked(table_.BlockedLanes(session));
+  lanes_.SetBackedUp(table_.WaitingLanes(session));
   counters_.blocked_keys = static_cast<std::int64_t>(lanes_.blocked_count());
   metrics_.blocked_keys.Set(static_cast<double>(lanes_.blocked_count()));
   troubles_.Blocked(counters_.blocked_keys, now);
 }
 
 std::vector<Row> Processor::Poll(Session& session) {
-  if (!full_poll_wanted_) return table_.Poll(session, low_, Excluded());
+  if (full_poll_wanted_) return PollEverything(session);
+  AskHorizon(session);
+  poll_time_ = ServerNow();
+  return table_.Poll(session, keeping_, Bounds(false));
+}
+
+std::vector<Row> Processor::PollEverything(Session& session) {
   const Microseconds started = host_.BootTime();
   full_poll_snapshot_ = table_.Snapshot(session);
   const std::int64_t server_now = table_.Now(session);
   server_clock_offset_ = server_now - started.count();
-  std::vector<Row> rows = table_.Poll(session, std::nullopt, Excluded());
+  poll_time_ = server_now;
+  std::vector<Row> rows = table_.Poll(session, keeping_, Bounds(true));
   std::int64_t oldest = server_now;
   for (const Row& row : rows) oldest = std::min(oldest, row.created_at_microseconds);
   low_ = oldest - kLateCommitMargin.count();
@@ -127,17 +162,59 @@ std::vector<Row> Processor::Poll(Session& session) {
   return rows;
 }
 
+Range Processor::Bounds(bool everything) const {
+  Range range;
+  if (!everything) range.created_from = low_;
+  range.settled_from = everything || !low_ ? observed_until_ - kSettledMargin.count() : *low_;
+  range.paused_streams = lanes_.PausedStreams();
+  return range;
+}
+
+void Processor::AskHorizon(Session& session) {
+  const Microseconds now = host_.BootTime();
+  if (now < next_horizon_) return;
+  next_horizon_ = now + kHorizonInterval;
+  horizon_.See(table_.ReadOpenTransactions(session));
+}
+
+void Processor::Passed(Session& session, bool everything) {
+  const std::int64_t late = poll_time_ - kLateCommitMargin.count();
+  low_ = std::max({low_.value_or(late), late, horizon_.time().value_or(late)});
+  if (!everything || keeping_ == Keeping::kOwn || !lanes_.PausedStreams().empty()) return;
+  session.Begin();
+  table_.RecordObserved(session, poll_time_);
+  session.Commit();
+  observed_until_ = poll_time_;
+  if (keeping_ == Keeping::kHandOver) HandOver(session);
+}
+
+void Processor::HandOver(Session& session) {
+  const Microseconds now = host_.BootTime();
+  if (std::exchange(foreign_marks_, recorder_.foreign_marks()) != recorder_.foreign_marks()) {
+    foreign_seen_ = now;
+  }
+  if (now - foreign_seen_ < kHandOverQuiet || lanes_.any_backed_up()) return;
+  session.Begin();
+  table_.EndHandOver(session);
+  session.Commit();
+  CrashPoint("outbox.handed_over");
+  keeping_ = Keeping::kOwn;
+  recorder_.SetKeeping(keeping_);
+  full_poll_wanted_ = true;
+  host_.Info("the hand-over from Summa's own processor is done", {{"sink", settings_.outbox.sink}});
+}
+
 std::int64_t Processor::DrainBacklog(Session& session, const Tick& tick) {
-  table_.OpenBacklog(session, Excluded());
+  table_.OpenBacklog(session, keeping_, Bounds(true));
   recorder_.BeginBehind(tick.sql());
   std::int64_t delivered = 0;
   try {
     // Lanes are not let go while the list is read: their earlier rows stand in front of it.
     while (!tick.ShouldStop() && sink_paused_until_ == Microseconds(0)) {
       std::size_t fetched = 0;
-      const std::vector<Row> page = table_.NextPage(session, &fetched);
+      const std::vector<Row> page = table_.NextPage(session, keeping_, &fetched);
       if (fetched == 0) break;
-      delivered += Deliver(session, page, tick);
+      delivered += Deliver(session, page, tick, false);
     }
     recorder_.EndBehind();
   } catch (...) {
@@ -149,7 +226,23 @@ std::int64_t Processor::DrainBacklog(Session& session, const Tick& tick) {
   return delivered;
 }
 
-std::int64_t Processor::Deliver(Session& session, const std::vector<Row>& rows, const Tick& tick) {
+std::int64_t Processor::SendWaiting(Session& session, const Tick& tick) {
+  if (tick.ShouldStop() || sink_paused_until_ > Microseconds(0)) return 0;
+  const std::vector<Lane> lanes = lanes_.Released(kLanesTogether);
+  if (lanes.empty()) return 0;
+  WaitingRows waiting = table_.ReadWaiting(session, keeping_, lanes);
+  // Nothing of them can come to the table but by this thread, after this.
+  for (const Lane& lane : waiting.empty) lanes_.Emptied(lane);
+  const std::int64_t delivered = Deliver(session, waiting.rows, tick, true);
+  Outcome outcome;
+  outcome.waiting = true;
+  outcome.done = std::move(waiting.done);
+  recorder_.Record(session, outcome);
+  return delivered;
+}
+
+std::int64_t Processor::Deliver(Session& session, const std::vector<Row>& rows, const Tick& tick,
+                                bool waiting) {
   std::vector<const Row*> open;
   open.reserve(rows.size());
   for (const Row& row : rows) open.push_back(&row);
@@ -157,14 +250,14 @@ std::int64_t Processor::Deliver(Session& session, const std::vector<Row>& rows, 
   while (!open.empty() && !tick.ShouldStop()) {
     const Microseconds started = host_.BootTime();
     CrashPoint("outbox.publish");
-    const Delivery delivery = publisher_.Publish(open, lanes_);
+    const Delivery delivery = publisher_.Publish(open, lanes_, waiting);
     CrashPoint("outbox.confirmed");
     metrics_.publish_seconds.Observe(static_cast<double>((host_.BootTime() - started).count()) /
                                      1e6);
     // The lanes first: what comes next must not overtake a row that failed, written or not.
     for (const RowFault& fault : delivery.faults) HoldFault(fault);
     PauseStreams(delivery);
-    recorder_.Record(session, OutcomeOf(delivery));
+    recorder_.Record(session, OutcomeOf(delivery, waiting));
     Count(delivery);
     delivered += static_cast<std::int64_t>(delivery.delivered.size());
     if (!delivery.bus_error.empty()) {
@@ -177,27 +270,47 @@ std::int64_t Processor::Deliver(Session& session, const std::vector<Row>& rows, 
       PauseSink("the bus answered, but sent nothing and said no reason", "");
       break;
     }
-    if (sink_faults_ > 0) {
-      host_.Info("the bus takes messages again");
+    if (progress && std::exchange(sink_faults_, 0) > 0) {
+      host_.Info("the bus takes messages again", {{"sink", settings_.outbox.sink}});
       troubles_.SinkWorks();
     }
-    sink_faults_ = 0;
     open = delivery.unsent;
   }
   return delivered;
 }
 
+Outcome Processor::OutcomeOf(const Delivery& delivery, bool waiting) const {
+  Outcome outcome;
+  outcome.waiting = waiting;
+  outcome.confirmed.reserve(delivery.delivered.size());
+  for (const Row* row : delivery.delivered) outcome.confirmed.push_back(row->id);
+  outcome.faults.reserve(delivery.faults.size());
+  for (const RowFault& fault : delivery.faults) outcome.faults.push_back({*fault.row, fault.error});
+  outcome.parked.reserve(delivery.parked.size());
+  for (const Row* row : delivery.parked) {
+    outcome.parked.push_back(ToParked(*row, settings_.outbox));
+  }
+  return outcome;
+}
+
 void Processor::Count(const Delivery& delivery) {
-  const std::int64_t server_now = host_.BootTime().count() + server_clock_offset_;
+  const std::int64_t server_now = ServerNow();
+  std::map<std::string_view, double> topics;
   for (const Row* row : delivery.delivered) {
-    const auto age = std::max<std::int64_t>(0, server_now - row->created_at_microseconds);
-    metrics_.Delivered(row->topic, static_cast<double>(age) / 1e6);
+    metrics_.end_to_end_seconds.Observe(
+        static_cast<double>(std::max<std::int64_t>(0, server_now - row->created_at_microseconds)) /
+        1e6);
     lanes_.Succeeded(settings_.outbox.StreamOf(row->topic));
     troubles_.StreamWorks(settings_.outbox.StreamOf(row->topic));
+    ++topics[row->topic];
   }
+  for (const auto& [topic, count] : topics) metrics_.Delivered(std::string(topic), count);
   const auto count = static_cast<std::int64_t>(delivery.delivered.size());
   counters_.delivered += count;
   counters_.pending = std::max<std::int64_t>(0, counters_.pending - count);
+  for (const Row* row : delivery.parked) {
+    lanes_.BackUp({settings_.outbox.StreamOf(row->topic), row->key});
+  }
 }
 
 void Processor::PauseStreams(const Delivery& delivery) {
@@ -214,10 +327,11 @@ void Processor::PauseStreams(const Delivery& delivery) {
 
 void Processor::HoldFault(const RowFault& fault) {
   const Row& row = *fault.row;
-  const std::string lane = LaneName(settings_.outbox.StreamOf(row.topic), row.key);
+  const Lane lane{settings_.outbox.StreamOf(row.topic), row.key};
   const std::int64_t attempt = row.retry_count + 1;
   if (attempt < settings_.outbox.max_retries) {
     lanes_.HoldUntil(lane, host_.BootTime() + backoff_.Pause(attempt));
+    lanes_.BackUp(lane);
     ++counters_.retried;
     metrics_.Retried(row.topic);
     host_.Warn("SH-0503", "a row was refused by the bus; only its key waits",
@@ -231,6 +345,7 @@ void Processor::HoldFault(const RowFault& fault) {
   metrics_.Dead(row.topic);
   if (settings_.outbox.block_key_on_dead_letter) {
     lanes_.Block(lane);
+    lanes_.BackUp(lane);
     counters_.blocked_keys = static_cast<std::int64_t>(lanes_.blocked_count());
     metrics_.blocked_keys.Set(static_cast<double>(lanes_.blocked_count()));
     troubles_.Blocked(counters_.blocked_keys, host_.BootTime());
@@ -252,15 +367,17 @@ void Processor::PauseSink(const std::string& error, const std::string& hint) {
   full_poll_wanted_ = true;
   if (sink_faults_ == 1) {
     host_.Warn("SH-0501", "the bus cannot be reached; rows wait, nothing is lost",
-               {{"error", error}, {"hint", hint}});
+               {{"sink", settings_.outbox.sink}, {"error", error}, {"hint", hint}});
   }
 }
 
 void Processor::ObservePending(Session& session) {
-  const Counts counts = table_.CountPending(session);
-  counters_.pending = counts.pending;
-  metrics_.pending.Set(static_cast<double>(counts.pending));
-  metrics_.oldest_pending_age_seconds.Set(counts.oldest_pending_age_seconds.value_or(0));
+  const std::vector<TopicCount> topics = table_.CountPending(session);
+  std::int64_t pending = 0;
+  for (const TopicCount& topic : topics) pending += topic.messages;
+  counters_.pending = pending;
+  metrics_.Pending(topics);
+  metrics_.DeadLetters(table_.CountDeadLetters(session));
 }
 
 TickResult Processor::Result(std::int64_t items, bool backlog, bool once) const {
@@ -284,7 +401,5 @@ TickResult Processor::Result(std::int64_t items, bool backlog, bool once) const 
   if (due) result.backlog = true;  // a row is tried again in a moment
   return result;
 }
-
-Exclusions Processor::Excluded() const { return {lanes_.HeldLanes(), lanes_.PausedStreams()}; }
 
 }  // namespace summa::outbox

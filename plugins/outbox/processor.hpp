@@ -1,4 +1,4 @@
-// The worker outbox-processor: reads what waits, publishes it, marks what the bus confirmed.
+// Delivers to one sink: reads what waits, publishes it, records what the bus confirmed.
 // The recipe of one delivery is here; SQL is in OutboxTable, sending in Publisher, waiting in
 // Lanes.
 //
@@ -14,8 +14,9 @@
 #include <summa/worker.hpp>
 #include <vector>
 
+#include "horizon.hpp"
 #include "lanes.hpp"
-#include "metrics.hpp"
+#include "outbox_metrics.hpp"
 #include "publisher.hpp"
 #include "recorder.hpp"
 #include "table.hpp"
@@ -25,7 +26,6 @@ namespace summa::outbox {
 
 struct ProcessorSettings {
   Settings outbox;
-  std::string sink = "bus";  // the plugin that is the bus, for metrics
   Microseconds retry_base{std::chrono::milliseconds(100)};
   Microseconds retry_cap{std::chrono::seconds(60)};
 };
@@ -37,36 +37,58 @@ struct ProcessorCounters {
 
 class Processor final : public Worker {
  public:
+  // While somebody else marks rows, one that has committed so long after its created_at is found
+  // only if it is still pending. Summa's own transactions end after 5 s.
+  static constexpr Microseconds kSettledMargin = std::chrono::minutes(15);
+
   Processor(Host host, ProcessorSettings settings, BusClient bus);
   TickResult Run(const Tick& tick) override;
   const ProcessorCounters& counters() const { return counters_; }
+  const std::string& sink() const { return settings_.outbox.sink; }
   const Troubles& troubles() const { return troubles_; }
 
  private:
   // Polls with a lower bound skip the entries of rows that were processed but not yet vacuumed
-  // away. A row may become visible this long after its created_at (the start of its transaction)
-  // and still be found by them; later ones are found by the polls without a bound.
+  // away. While a transaction stays open, a row may become visible this long after its created_at
+  // (the start of its transaction) and still be found by them; later ones are found by the polls
+  // without a bound.
   static constexpr Microseconds kLateCommitMargin = std::chrono::seconds(30);
   // Polls without a bound: at most this far apart, unless they are expensive (a held snapshot keeps
   // dead entries alive): then they may take 1 % of the time.
   static constexpr Microseconds kFullPollInterval = std::chrono::seconds(5);
   static constexpr int kFullPollCostFactor = 100;
+  // How often it is asked which transactions are open: the lower bound is so far behind.
+  static constexpr Microseconds kHorizonInterval = std::chrono::milliseconds(250);
+  // So long after the last row that somebody else marked, rows are no longer looked at whatever
+  // their status: ten of the intervals of Summa's own processor.
+  static constexpr Microseconds kHandOverQuiet = std::chrono::seconds(50);
+  // Lanes whose waiting rows are read together.
+  static constexpr std::size_t kLanesTogether = 100;
 
   TickResult Look(const Tick& tick);
-  void Forget();  // what was learned under an earlier lease
+  void Forget();                                     // what was learned under an earlier lease
+  void Prepare(Session& session, const Tick& tick);  // under a new lease, before anything is sent
   bool NothingNew(Session& session);
   void FullPollDue(Session& session, Microseconds now);
   std::vector<Row> Poll(Session& session);
+  std::vector<Row> PollEverything(Session& session);
+  Range Bounds(bool everything) const;
+  void AskHorizon(Session& session);
+  void Passed(Session& session, bool everything);  // all that the poll found is settled
+  void HandOver(Session& session);
   std::int64_t DrainBacklog(Session& session, const Tick& tick);
-  // Delivers rows in ledger order until each is delivered, held or paused; the number delivered.
-  std::int64_t Deliver(Session& session, const std::vector<Row>& rows, const Tick& tick);
+  std::int64_t SendWaiting(Session& session, const Tick& tick);
+  // Delivers rows in order until each is delivered, parked or paused; the number delivered.
+  std::int64_t Deliver(Session& session, const std::vector<Row>& rows, const Tick& tick,
+                       bool waiting);
+  Outcome OutcomeOf(const Delivery& delivery, bool waiting) const;
   void Count(const Delivery& delivery);
   void HoldFault(const RowFault& fault);
   void PauseStreams(const Delivery& delivery);
   void PauseSink(const std::string& error, const std::string& hint);
   void ObservePending(Session& session);
   TickResult Result(std::int64_t items, bool backlog, bool once) const;
-  Exclusions Excluded() const;
+  std::int64_t ServerNow() const { return host_.BootTime().count() + server_clock_offset_; }
 
   Host host_;
   ProcessorSettings settings_;
@@ -74,19 +96,27 @@ class Processor final : public Worker {
   Publisher publisher_;
   Recorder recorder_;
   Lanes lanes_;
+  Horizon horizon_;
   std::mt19937_64 random_{std::random_device{}()};
   Backoff backoff_;
-  Metrics metrics_;
   ProcessorCounters counters_;
+  OutboxMetrics metrics_;
   Troubles troubles_;
 
   std::optional<std::int64_t> fence_;  // under which all below was learned
-  std::string snapshot_;               // when it is unchanged, nothing was committed
-  std::string full_poll_snapshot_;     // the same, at the last poll without a bound
-  bool idle_ = false;                  // the last poll found nothing
-  bool full_poll_wanted_ = true;       // a held lane was let go: its rows may be below the bound
-  std::optional<std::int64_t> low_;    // lower bound of created_at, microseconds since 2000
+  bool prepared_ = false;
+  Keeping keeping_ = Keeping::kOwn;
+  std::int64_t observed_until_ = 0;  // everything visible then was sent, since 2000
+  std::int64_t foreign_marks_ = 0;   // of the recorder, as last seen
+  Microseconds foreign_seen_{0};     // when it last grew
+  std::string snapshot_;             // when it is unchanged, nothing was committed
+  std::string full_poll_snapshot_;   // the same, at the last poll without a bound
+  bool idle_ = false;                // the last poll found nothing
+  bool full_poll_wanted_ = true;     // a stream was let go: its rows may be below the bound
+  std::optional<std::int64_t> low_;  // lower bound of created_at, microseconds since 2000
+  std::int64_t poll_time_ = 0;       // server's clock before the last poll
   Microseconds next_full_poll_{0};
+  Microseconds next_horizon_{0};
   std::int64_t server_clock_offset_ = 0;  // server's clock minus boot time
   Microseconds sink_paused_until_{0};
   std::string sink_error_;        // why it is paused

@@ -21,12 +21,19 @@ struct Texts {
 
 }  // namespace
 
-Delivery Publisher::Publish(std::span<const Row* const> rows, const Lanes& lanes) const {
+Delivery Publisher::Publish(std::span<const Row* const> rows, const Lanes& lanes,
+                            bool waiting) const {
   Delivery delivery;
   std::vector<const Row*> sent;
+  sent.reserve(rows.size());
   for (const Row* row : rows) {
     const std::string& stream = settings_.StreamOf(row->topic);
-    if (!lanes.Held(LaneName(stream, row->key)) && !lanes.Paused(stream)) sent.push_back(row);
+    const std::string lane = LaneName(stream, row->key);
+    if (lanes.Held(lane) || (!waiting && lanes.BackedUp(lane))) {
+      if (!waiting) delivery.parked.push_back(row);
+    } else if (!lanes.Paused(stream)) {
+      sent.push_back(row);
+    }
   }
   if (sent.empty()) return delivery;
 
@@ -43,7 +50,7 @@ Delivery Publisher::Publish(std::span<const Row* const> rows, const Lanes& lanes
                    ToAbi(texts[i].timestamp),
                    ToAbi(row.correlation_id),
                    row.position.value_or(SUMMA_BUS_NO_POSITION),
-                   summa_str{}};
+                   row.redriven ? ToAbi(SUMMA_BUS_EVERYBODY) : summa_str{}};
   }
   std::vector<summa_bus_receipt> receipts(sent.size());
   // A receipt that the bus did not fill must never count as a confirmation.

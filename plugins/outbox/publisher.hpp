@@ -21,6 +21,7 @@ struct Delivery {
   std::vector<const Row*> delivered;  // the bus has confirmed them
   std::vector<RowFault> faults;       // will never be taken as they are: burn an attempt
   std::vector<const Row*> unsent;     // to be sent again, in this order
+  std::vector<const Row*> parked;     // have to wait behind others of their lane
   std::vector<std::pair<std::string, std::string>> stream_faults;  // stream, error
   std::string bus_error;                                           // not empty: the bus is away
   std::string bus_hint;
@@ -30,8 +31,10 @@ class Publisher {
  public:
   Publisher(BusClient bus, Settings settings) : bus_(bus), settings_(std::move(settings)) {}
 
-  // Rows must be in ledger order. Rows of a held lane or paused stream are left alone (in no list).
-  Delivery Publish(std::span<const Row* const> rows, const Lanes& lanes) const;
+  // Rows must be in ledger order. Rows of a paused stream are left alone (in no list).
+  // waiting: the rows were read from outbox_waiting, so those of held lanes stay there (in no list)
+  // and being backed up is no reason to wait.
+  Delivery Publish(std::span<const Row* const> rows, const Lanes& lanes, bool waiting) const;
 
  private:
   BusClient bus_;

@@ -5,6 +5,10 @@
 
 namespace summa::outbox {
 
+ParkedRow ToParked(const Row& row, const Settings& settings) {
+  return {row.id, {settings.StreamOf(row.topic), row.key}, row.position, row.correlation_id};
+}
+
 void Recorder::Forget() {
   Abandon();
   unmarked_.clear();
@@ -14,13 +18,13 @@ void Recorder::Forget() {
 void Recorder::MarkConfirmed(Session& session) {
   if (unmarked_.empty()) return;
   session.Begin();
-  table_.Mark(session, unmarked_);
+  table_.Settle(session, keeping_, unmarked_);
   session.Commit();
   unmarked_.clear();
 }
 
 void Recorder::Record(Session& session, const Outcome& outcome) {
-  if (outcome.confirmed.empty() && outcome.faults.empty()) return;
+  if (outcome.empty()) return;
   unmarked_.insert(unmarked_.end(), outcome.confirmed.begin(), outcome.confirmed.end());
   const bool delivery = !outcome.confirmed.empty() && DeliveryDue();
   if (behind_) {
@@ -40,20 +44,40 @@ std::int64_t Recorder::Write(Session& session, const Outcome& outcome, bool reco
   // The order in which rows are locked, the same as everybody else's who goes by id.
   std::sort(ids.begin(), ids.end());
   session.Begin();
+  // Before the marks: `outbox verify` looks at what was marked from then on.
+  if (record_delivery) table_.RecordDelivery(session, keeping_);
   std::int64_t marked = 0;
-  if (!ids.empty()) marked = table_.Mark(session, ids);
-  if (record_delivery) table_.RecordDelivery(session);
-  for (const Outcome::Fault& fault : outcome.faults) {
-    if (fault.row.retry_count + 1 >= max_retries_) {
-      table_.DeadLetter(session, fault.row, fault.error);
-    } else {
-      table_.CountRetry(session, fault.row.id, fault.error);
-    }
+  if (!ids.empty()) marked = table_.Settle(session, keeping_, ids);
+  WriteFaults(session, outcome);
+  if (outcome.waiting) {
+    ids.insert(ids.end(), outcome.done.begin(), outcome.done.end());
+    table_.Unpark(session, ids);
   }
   CrashPoint("outbox.mark");
   session.Commit();
   CrashPoint("outbox.marked");
   return marked;
+}
+
+void Recorder::WriteFaults(Session& session, const Outcome& outcome) const {
+  std::vector<ParkedRow> parked = outcome.parked;
+  parked.reserve(parked.size() + outcome.faults.size());
+  const auto last = [&](const Outcome::Fault& fault) {
+    return fault.row.retry_count + 1 >= settings_.max_retries;
+  };
+  for (const Outcome::Fault& fault : outcome.faults) {
+    // Where the row itself cannot say that it failed, it goes on standing first in its lane.
+    if (last(fault) && keeping_ == Keeping::kOwn) continue;
+    parked.push_back(ToParked(fault.row, settings_));
+  }
+  if (!parked.empty()) table_.Park(session, parked);
+  for (const Outcome::Fault& fault : outcome.faults) {
+    if (last(fault)) {
+      table_.DeadLetter(session, keeping_, fault.row, fault.error);
+    } else {
+      table_.CountAttempt(session, keeping_, fault.row, fault.error);
+    }
+  }
 }
 
 void Recorder::BeginBehind(const summa_sql_v1* sql) {
@@ -97,8 +121,10 @@ bool Recorder::DeliveryDue() {
   return true;
 }
 
-void Recorder::Compare(std::int64_t confirmed, std::int64_t marked) const {
+void Recorder::Compare(std::int64_t confirmed, std::int64_t marked) {
   if (marked >= confirmed) return;
+  foreign_marks_ += confirmed - marked;
+  if (keeping_ == Keeping::kHandOver) return;  // Summa's processor may still end its last run
   host_.Warn("SH-0505", "rows that were just published had already been marked by somebody else",
              {{"published", std::to_string(confirmed)}, {"marked", std::to_string(marked)}});
 }

@@ -1,5 +1,5 @@
 // Writes into the ledger's database what became of rows: marks, attempts, dead letters, blocked
-// keys.
+// keys, and which rows have to wait.
 //
 // What the bus confirmed is remembered until a commit has succeeded, and marked before anything is
 // sent again: a failing database so causes no duplicates under one lease. While a backlog is
@@ -24,17 +24,30 @@ struct Outcome {
   };
   std::vector<Uuid> confirmed;
   std::vector<Fault> faults;
+  std::vector<ParkedRow> parked;
+  bool waiting = false;    // the rows were read from outbox_waiting
+  std::vector<Uuid> done;  // stand there, but are no longer to be sent
+
+  bool empty() const {
+    return confirmed.empty() && faults.empty() && parked.empty() && done.empty();
+  }
 };
+
+ParkedRow ToParked(const Row& row, const Settings& settings);
 
 // One thread calls; the writing behind uses one more, which no function outlives unseen.
 class Recorder {
  public:
-  Recorder(Host host, const OutboxTable& table, std::int64_t max_retries)
-      : host_(host), table_(table), max_retries_(max_retries) {}
+  Recorder(Host host, const OutboxTable& table, const Settings& settings)
+      : host_(host), table_(table), settings_(settings) {}
   ~Recorder() { Abandon(); }
 
   // Another lease: what was confirmed under the earlier one is no longer ours to mark.
   void Forget();
+  // Nothing may be unrecorded when it changes.
+  void SetKeeping(Keeping keeping) { keeping_ = keeping; }
+  // Grows when somebody else had marked rows that were just published.
+  std::int64_t foreign_marks() const { return foreign_marks_; }
   // Marks what is still unmarked from a transaction that failed. Before anything is sent.
   void MarkConfirmed(Session& session);
 
@@ -49,13 +62,16 @@ class Recorder {
   static constexpr std::chrono::seconds kDeliveryInterval{1};  // of last_delivered_at
 
   std::int64_t Write(Session& session, const Outcome& outcome, bool record_delivery) const;
+  void WriteFaults(Session& session, const Outcome& outcome) const;
   bool DeliveryDue();
   void Settle();  // waits for the writing behind
-  void Compare(std::int64_t confirmed, std::int64_t marked) const;
+  void Compare(std::int64_t confirmed, std::int64_t marked);
 
   Host host_;
   const OutboxTable& table_;
-  std::int64_t max_retries_;
+  const Settings& settings_;
+  Keeping keeping_ = Keeping::kOwn;
+  std::int64_t foreign_marks_ = 0;
   std::vector<Uuid> unmarked_;  // confirmed by the bus, no commit yet
   std::optional<std::chrono::microseconds> last_delivery_;
 

@@ -19,6 +19,7 @@ struct Row {
   std::int64_t retry_count = 0;
   std::optional<std::int64_t> position;  // of the row's event in the ledger
   std::string correlation_id;            // empty: unknown
+  bool redriven = false;                 // sent again by a person: may be out of its order
 };
 
 // Place in the ledger: rows whose event is known come in its order, the others after them in order

@@ -68,20 +68,20 @@ std::vector<Finding> Troubles::Failing(Microseconds now) const {
   std::vector<Finding> failing;
   if (sink_failed_ && now <= sink_.until + kForgotten) {
     failing.push_back(
-        {Severity::kError, "outbox: the bus",
+        {Severity::kError, "outbox: " + name_,
          "SH-0501 takes no messages since " + For(now - sink_.since) + ": " + sink_.error, "",
          sink_.hint.empty() ? "`summa-host explain SH-0501`" : sink_.hint});
   }
   for (const auto& [stream, trouble] : streams_) {
     if (now > trouble.until + kForgotten) continue;
     failing.push_back(
-        {Severity::kError, "outbox: stream " + stream,
+        {Severity::kError, "outbox: stream " + stream + " of " + name_,
          "SH-0502 takes no messages since " + For(now - trouble.since) + ": " + trouble.error, "",
          trouble.hint});
   }
   if (blocked_keys_ > 0 && now <= seen_ + kForgotten) {
     failing.push_back(
-        {Severity::kWarning, "outbox: blocked keys",
+        {Severity::kWarning, "outbox: blocked keys of " + name_,
          "SH-0504 " + std::to_string(blocked_keys_) + " wait for a dead letter to be redriven", "",
          "find the cause in last_error of the rows named in "
          "summa_host.outbox_blocked_key, then `summa-host outbox redrive --id ID`"});

@@ -1,4 +1,5 @@
-// What keeps the outbox from delivering, for /readyz. Written by the processor, read by any thread.
+// What keeps the outbox from delivering to one sink, for /readyz. Written by the processor, read by
+// any thread.
 //
 // What is known of a sink or stream holds until it is tried again: a processor that was tried no
 // more (another host has the lease) says nothing of it.
@@ -18,6 +19,8 @@ namespace summa::outbox {
 class Troubles {
  public:
   using Microseconds = std::chrono::microseconds;
+
+  explicit Troubles(std::string sink) : name_(std::move(sink)) {}
 
   // Times are boot time; `until`: when it is tried again.
   void SinkFailed(const std::string& error, const std::string& hint, Microseconds now,
@@ -40,6 +43,7 @@ class Troubles {
   static void Note(Trouble& trouble, const std::string& error, const std::string& hint,
                    Microseconds now, Microseconds until);
 
+  const std::string name_;  // of the sink
   mutable std::mutex mutex_;
   bool sink_failed_ = false;
   Trouble sink_;

@@ -57,14 +57,14 @@ Explained Explain(const std::string& url, const RecordedPoll& poll) {
         static_cast<std::vector<std::string>*>(all)->push_back(text);
       },
       &notices);
-  db.Execute("PREPARE poll (timestamptz, text[], text[], text, bigint, boolean) AS " +
+  db.Execute("PREPARE poll (timestamptz, text, text[], bigint, boolean, boolean) AS " +
              poll.statement);
   db.Execute(
       "LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; "
       "SET auto_explain.log_nested_statements = on; SET auto_explain.log_analyze = on; "
       "SET auto_explain.log_buffers = on; SET client_min_messages = log");
   notices.clear();
-  db.Query("EXECUTE poll ('" + poll.created_from + "', '{}', '{}', NULL, 1001, false)");
+  db.Query("EXECUTE poll ('" + poll.created_from + "', 'bus', '{}', 1001, false, false)");
   for (const std::string& notice : notices) {
     const std::size_t plan = notice.find("Nested Loop");
     if (plan == std::string::npos) continue;

@@ -28,7 +28,7 @@ std::vector<Sent> recorded;
 const summa_sql_v1* forward = nullptr;
 
 bool IsPoll(std::string_view sql, std::size_t count) {
-  return count == 6 && sql.find("summa_host.outbox_poll") != sql.npos;
+  return count == 6 && sql.find("summa_host.outbox_tail") != sql.npos;
 }
 
 std::int32_t RecordingExec(summa_sql_session* session, summa_str sql,
@@ -38,7 +38,7 @@ std::int32_t RecordingExec(summa_sql_session* session, summa_str sql,
     recorded.push_back(
         {std::string(FromAbi(sql)), detail::FromBigEndian<std::int64_t>(parameters[0].data)});
     // The statement is run again with no exclusions: it must have had none.
-    if (parameters[1].size != kEmptyArrayBytes || parameters[2].size != kEmptyArrayBytes) {
+    if (parameters[2].size != kEmptyArrayBytes) {
       recorded.back().statement.clear();
     }
   }
@@ -46,7 +46,7 @@ std::int32_t RecordingExec(summa_sql_session* session, summa_str sql,
 }
 
 RecordedPoll Describe(const Sent& sent, const std::string& url) {
-  if (sent.statement.empty()) throw std::runtime_error("the poll left out lanes or streams");
+  if (sent.statement.empty()) throw std::runtime_error("the poll left out streams");
   RecordedPoll poll;
   poll.statement = sent.statement;
   poll.created_from = sent.created_from == kMinusInfinity

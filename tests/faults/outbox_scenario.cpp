@@ -18,6 +18,11 @@ Scenario OutboxToRedis() {
       "outbox-cleanup: { lease_ttl: 500ms, interval: 1s } }";
   scenario.worker = "outbox-processor";
   scenario.guarded_tables = {"outbox", "summa_host.outbox_state"};
+  scenario.unreached = {
+      {"outbox.redrive", "in a verb, not in a host"},
+      {"outbox.discard", "in a verb, not in a host"},
+      {"outbox.handed_over", "50 s after Summa's own processor ended"},
+  };
   scenario.progress = [](const World& world) {
     return Db(world.ledger_url).Count("SELECT count(*) FROM outbox WHERE status = 'processed'");
   };

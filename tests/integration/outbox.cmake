@@ -1,3 +1,5 @@
-summa_test(outbox_test SOURCES outbox_test.cpp
-  LIBRARIES outbox_core summa_host_core summa_test_fixture summa_test_services
-  LABELS integration TIMEOUT 240)
+foreach(part outbox outbox_waiting outbox_modes)
+  summa_test(${part}_test SOURCES ${part}_test.cpp
+    LIBRARIES outbox_core summa_host_core summa_test_fixture summa_test_services
+    LABELS integration TIMEOUT 240)
+endforeach()

@@ -3,6 +3,7 @@
 
 #include <summa/testkit/memory_bus.hpp>
 
+#include "horizon.hpp"
 #include "lanes.hpp"
 #include "publisher.hpp"
 #include "row.hpp"
@@ -33,7 +34,8 @@ std::vector<const Row*> Pointers(const std::vector<Row>& rows) {
 class PublisherTest : public testing::Test {
  protected:
   Delivery Publish(const std::vector<Row>& rows) {
-    return Publisher(BusClient(table_.table()), settings_).Publish(Pointers(rows), lanes_);
+    return Publisher(BusClient(table_.table()), settings_)
+        .Publish(Pointers(rows), lanes_, waiting_);
   }
   std::vector<std::string> SentKeys() const {
     std::vector<std::string> keys;
@@ -45,6 +47,7 @@ class PublisherTest : public testing::Test {
   summa::detail::BusTable table_{&bus_};
   Settings settings_;
   Lanes lanes_;
+  bool waiting_ = false;  // the rows were read from outbox_waiting
 };
 
 TEST(IsoTimestamp, HasMicrosecondsAndZBeforeAndAfterTheYear2000) {
@@ -76,18 +79,47 @@ TEST(Backoff, DoublesUpToTheCapWithFullJitter) {
 
 TEST(Lanes, LetGoWhatIsDueAndKeepWhatIsBlocked) {
   Lanes lanes;
-  lanes.HoldUntil("a", seconds(10));
-  lanes.Block("b");
-  lanes.PauseStream("s", seconds(20));
+  const Lane a{"s", "a"}, b{"s", "b"};
+  lanes.HoldUntil(a, seconds(10));
+  lanes.Block(b);
+  lanes.PauseStream("t", seconds(20));
   EXPECT_FALSE(lanes.Expire(seconds(9)));
   EXPECT_EQ(lanes.NextDue(), seconds(10));
-  EXPECT_TRUE(lanes.Expire(seconds(10)));
-  EXPECT_FALSE(lanes.Held("a"));
-  EXPECT_TRUE(lanes.Held("b"));
-  EXPECT_TRUE(lanes.Paused("s"));
-  EXPECT_TRUE(lanes.Expire(seconds(20)));
-  EXPECT_FALSE(lanes.Paused("s"));
+  EXPECT_FALSE(lanes.Expire(seconds(10))) << "a lane's rows stand in the table, no poll is needed";
+  EXPECT_FALSE(lanes.Held(LaneName(a)));
+  EXPECT_TRUE(lanes.Held(LaneName(b)));
+  EXPECT_TRUE(lanes.Paused("t"));
+  EXPECT_TRUE(lanes.Expire(seconds(20))) << "a stream's rows wait where only a full poll looks";
+  EXPECT_FALSE(lanes.Paused("t"));
   EXPECT_EQ(lanes.NextDue(), std::nullopt);
+}
+
+TEST(Lanes, ReleaseBackedUpLanesThatAreNeitherHeldNorPaused) {
+  Lanes lanes;
+  lanes.SetBackedUp({{"s", "free"}, {"s", "held"}, {"s", "blocked"}, {"t", "paused"}});
+  lanes.HoldUntil({"s", "held"}, seconds(10));
+  lanes.Block({"s", "blocked"});
+  lanes.PauseStream("t", seconds(20));
+  ASSERT_EQ(lanes.Released(10).size(), 1u);
+  EXPECT_EQ(lanes.Released(10)[0].key, "free");
+  lanes.Expire(seconds(20));
+  EXPECT_EQ(lanes.Released(10).size(), 3u);
+  EXPECT_EQ(lanes.Released(2).size(), 2u);
+  lanes.SetBlocked({});
+  lanes.Emptied({"s", "free"});
+  EXPECT_EQ(lanes.Released(10).size(), 3u);
+}
+
+TEST(Horizon, FollowsTheClockOnceEveryTransactionThatWasOpenHasEnded) {
+  Horizon horizon;
+  horizon.See({1'000'000'000, {"1/1", "1/2"}});
+  EXPECT_EQ(horizon.time(), std::nullopt);
+  horizon.See({1'001'000'000, {"1/2", "1/3"}});
+  EXPECT_EQ(horizon.time(), std::nullopt) << "1/2 may still make older rows visible";
+  horizon.See({1'002'000'000, {"1/3"}});
+  EXPECT_EQ(horizon.time(), 999'000'000);
+  horizon.See({1'003'000'000, {}});
+  EXPECT_EQ(horizon.time(), 1'001'000'000);
 }
 
 TEST_F(PublisherTest, SendsTheEnvelopeOfTheContract) {
@@ -148,13 +180,34 @@ TEST_F(PublisherTest, AfterAFailureTheRestOfTheStreamIsUnsentAndOtherStreamsGoOn
   EXPECT_EQ(delivery.unsent[0], &rows[2]);
 }
 
-TEST_F(PublisherTest, LeavesHeldLanesAndPausedStreamsAlone) {
-  lanes_.Block(LaneName("s", "a"));
+TEST_F(PublisherTest, ParksRowsOfLanesThatWaitAndLeavesPausedStreamsAlone) {
+  lanes_.Block({"s", "a"});
+  lanes_.BackUp({"s", "c"});
   lanes_.PauseStream("t", seconds(1));
-  const Delivery delivery =
-      Publish({MakeRow(1, "s", "a", 1), MakeRow(2, "t", "b", 2), MakeRow(3, "s", "b", 3)});
+  const std::vector<Row> rows = {MakeRow(1, "s", "a", 1), MakeRow(2, "t", "b", 2),
+                                 MakeRow(3, "s", "b", 3), MakeRow(4, "s", "c", 4)};
+  const Delivery delivery = Publish(rows);
   EXPECT_EQ(SentKeys(), std::vector<std::string>{"b"});
   EXPECT_EQ(delivery.delivered.size() + delivery.faults.size() + delivery.unsent.size(), 1u);
+  EXPECT_EQ(delivery.parked, (std::vector<const Row*>{&rows[0], &rows[3]}));
+}
+
+TEST_F(PublisherTest, SendsWaitingRowsOfALaneThatIsLetGo) {
+  waiting_ = true;
+  lanes_.BackUp({"s", "c"});
+  lanes_.Block({"s", "a"});
+  const Delivery delivery = Publish({MakeRow(1, "s", "a", 1), MakeRow(2, "s", "c", 2)});
+  EXPECT_EQ(SentKeys(), std::vector<std::string>{"c"});
+  EXPECT_TRUE(delivery.parked.empty()) << "what waits already need not be put there again";
+}
+
+TEST_F(PublisherTest, MarksWhatWasSentAgainByAPerson) {
+  Row row = MakeRow(1, "s", "a", 1);
+  Publish({row});
+  row.redriven = true;
+  Publish({row});
+  EXPECT_EQ(bus_.Stored().at(0).redriven, "");
+  EXPECT_EQ(bus_.Stored().at(1).redriven, SUMMA_BUS_EVERYBODY);
 }
 
 TEST_F(PublisherTest, ABusThatIsAwayBurnsNothing) {

@@ -10,7 +10,7 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 TEST(Troubles, ASinkThatFailsIsNamedSinceItsFirstFailureUntilItWorks) {
-  Troubles troubles;
+  Troubles troubles("bus-redis");
   troubles.SinkFailed("refused", "start it", seconds(100), seconds(101));
   troubles.SinkFailed("timed out", "start it", seconds(110), seconds(112));
   const auto failing = troubles.Failing(seconds(111));
@@ -23,7 +23,7 @@ TEST(Troubles, ASinkThatFailsIsNamedSinceItsFirstFailureUntilItWorks) {
 }
 
 TEST(Troubles, OfWhatIsTriedNoMoreNothingIsSaid) {
-  Troubles troubles;
+  Troubles troubles("bus-redis");
   troubles.SinkFailed("refused", "", seconds(100), seconds(101));
   troubles.StreamFailed("credited", "WRONGTYPE", seconds(100), seconds(101));
   troubles.Blocked(3, seconds(100));
@@ -32,23 +32,23 @@ TEST(Troubles, OfWhatIsTriedNoMoreNothingIsSaid) {
 }
 
 TEST(Troubles, ALongPauseIsNotForgottenBeforeItEnds) {
-  Troubles troubles;
+  Troubles troubles("bus-redis");
   troubles.SinkFailed("refused", "", seconds(100), seconds(100) + hours(1));
   EXPECT_EQ(troubles.Failing(seconds(100) + minutes(59)).size(), 1u);
 }
 
 TEST(Troubles, StreamsFailAndWorkOneByOne) {
-  Troubles troubles;
+  Troubles troubles("bus-redis");
   troubles.StreamFailed("a", "WRONGTYPE", seconds(1), seconds(2));
   troubles.StreamFailed("b", "OOM", seconds(1), seconds(2));
   troubles.StreamWorks("a");
   const auto failing = troubles.Failing(seconds(2));
   ASSERT_EQ(failing.size(), 1u);
-  EXPECT_EQ(failing[0].subject, "outbox: stream b");
+  EXPECT_EQ(failing[0].subject, "outbox: stream b of bus-redis");
 }
 
 TEST(Troubles, BlockedKeysAreAWarningWhileTheProcessorRuns) {
-  Troubles troubles;
+  Troubles troubles("bus-redis");
   troubles.Blocked(2, seconds(1));
   troubles.Seen(minutes(30));
   const auto failing = troubles.Failing(minutes(30));

@@ -9,6 +9,6 @@ WHERE target.id IN (
     AND o.status = 'processed' AND o.last_error IS NULL
     AND NOT EXISTS (SELECT FROM dead_letter_queue d WHERE d.outbox_id = o.id)
   ORDER BY o.processed_at
-  LIMIT 5000)
+  LIMIT $2)
   AND (target.status = 'processed'
        AND target.processed_at < clock_timestamp() - make_interval(secs => $1::float8 / 1000000)) IS TRUE

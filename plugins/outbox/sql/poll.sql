@@ -1,4 +1,4 @@
--- See summa_host.outbox_poll. $1 lower bound of created_at, $2 lanes and $3 topics to leave out, $4 the one
--- stream of all topics or NULL, $5 limit, $6 careful.
+-- See summa_host.outbox_tail. $1 lower bound of created_at, $2 sink, $3 topics to leave out, $4 limit,
+-- $5 careful, $6 leave out what outbox_sent names.
 SELECT id, topic, payload, created_at, retry_count, key, event_position, correlation_id
-FROM summa_host.outbox_poll($1, $2, $3, $4, $5, $6)
+FROM summa_host.outbox_tail($1, $2, $3, $4, $5, $6)

@@ -1,0 +1,142 @@
+#include "dead_letters.hpp"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <summa/crash_point.hpp>
+
+#include "outbox_sql.hpp"
+
+namespace summa::outbox {
+namespace {
+
+Parameter OrNull(const std::optional<std::string>& text) {
+  return text ? Parameter(*text) : Parameter(nullptr);
+}
+
+// Ids were checked or come from the database.
+Uuid ToUuid(std::string_view text) {
+  Uuid uuid{};
+  std::size_t at = 0;
+  for (const char c : text) {
+    if (c == '-' || at >= 2 * uuid.size()) continue;
+    const int digit = c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
+    uuid[at / 2] = static_cast<unsigned char>(uuid[at / 2] << 4 | digit);
+    ++at;
+  }
+  return uuid;
+}
+
+std::vector<Uuid> ToUuids(std::span<const std::string> ids) {
+  std::vector<Uuid> uuids;
+  uuids.reserve(ids.size());
+  for (const std::string& id : ids) uuids.push_back(ToUuid(id));
+  return uuids;
+}
+
+// resolved_by is a varchar(100) of Summa's.
+std::string ResolvedBy(const AuditEntry& audit) {
+  return audit.action.ends_with("discard") ? "summa-host dlq discard"
+                                           : "summa-host " + audit.action;
+}
+
+}  // namespace
+
+bool IsUuid(std::string_view text) {
+  if (text.size() != 36) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+    if (dash ? text[i] != '-' : std::isxdigit(static_cast<unsigned char>(text[i])) == 0)
+      return false;
+  }
+  return true;
+}
+
+std::string Actor(std::string_view instance) {
+  const passwd* account = getpwuid(geteuid());
+  std::string actor = account != nullptr ? account->pw_name : std::to_string(geteuid());
+  actor += ' ';
+  actor += instance;
+  return actor;
+}
+
+std::vector<DeadLetterItem> DeadLetters::List(Session& session,
+                                              const DeadLetterFilter& filter) const {
+  const Parameter limit = filter.limit > 0 ? Parameter(filter.limit) : Parameter(nullptr);
+  const Result result = session.Exec(
+      Statement(sql::dead_letters),
+      {filter.state, OrNull(filter.topic), OrNull(filter.key), OrNull(filter.id), limit});
+  std::vector<DeadLetterItem> items;
+  items.reserve(result.rows());
+  for (std::size_t i = 0; i < result.rows(); ++i) {
+    const auto text = [&](std::size_t column) { return std::string(result.At(i, column).Text()); };
+    DeadLetterItem item{text(0), text(1), text(2), text(3), text(4), {}, text(6), text(7), text(8)};
+    if (!result.At(i, 5).null()) item.attempts = result.At(i, 5).Integer();
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
+std::vector<UndeliveredItem> DeadLetters::LostBySumma(Session& session) const {
+  const Result result = session.Exec(Statement(sql::lost));
+  std::vector<UndeliveredItem> items;
+  items.reserve(result.rows());
+  for (std::size_t i = 0; i < result.rows(); ++i) {
+    const auto text = [&](std::size_t column) { return std::string(result.At(i, column).Text()); };
+    items.push_back({text(0), text(1), text(2), text(3)});
+  }
+  return items;
+}
+
+std::int64_t DeadLetters::Redrive(Session& session, std::span<const std::string> ids,
+                                  const std::vector<std::string>& sinks,
+                                  const AuditEntry& audit) const {
+  const std::vector<Uuid> uuids = ToUuids(ids);
+  const Parameter route = settings_.route == "topic" ? Parameter(nullptr) : settings_.route;
+  session.Begin();
+  const std::int64_t rows =
+      session
+          .Exec(Statement(sql::redrive),
+                {UuidArray(uuids), TextArray(sinks), ResolvedBy(audit), settings_.observe, route})
+          .At(0, 0)
+          .Integer();
+  for (const std::string& sink : settings_.sinks) {
+    if (std::find(sinks.begin(), sinks.end(), sink) != sinks.end()) continue;
+    session.Exec(Statement(sql::remember), {sink, UuidArray(uuids)});
+  }
+  if (rows > 0) WriteAudit(session, audit, rows, ids);
+  CrashPoint("outbox.redrive");
+  session.Commit();
+  return rows;
+}
+
+std::int64_t DeadLetters::Discard(Session& session, std::span<const std::string> ids,
+                                  const AuditEntry& audit) const {
+  const std::vector<Uuid> uuids = ToUuids(ids);
+  session.Begin();
+  const std::int64_t rows =
+      session.Exec(Statement(sql::discard), {UuidArray(uuids), ResolvedBy(audit)})
+          .At(0, 0)
+          .Integer();
+  if (rows > 0) WriteAudit(session, audit, rows, ids);
+  CrashPoint("outbox.discard");
+  session.Commit();
+  return rows;
+}
+
+void DeadLetters::Audit(Session& session, const AuditEntry& audit, std::int64_t items,
+                        std::span<const std::string> ids) const {
+  session.Begin();
+  WriteAudit(session, audit, items, ids);
+  session.Commit();
+}
+
+void DeadLetters::WriteAudit(Session& session, const AuditEntry& audit, std::int64_t items,
+                             std::span<const std::string> ids) const {
+  session.Exec(Statement(sql::audit),
+               {actor_, audit.action, audit.source, audit.filter, items, TextArray(ids)});
+}
+
+}  // namespace summa::outbox

@@ -1,0 +1,216 @@
+#include <algorithm>
+#include <map>
+#include <summa/json.hpp>
+
+#include "commands.hpp"
+
+namespace summa::outbox {
+namespace {
+
+constexpr std::string_view kBusSource = "bus";
+constexpr std::int64_t kMicrosecondsFrom1970To2000 = 946'684'800'000'000;
+
+bool FromBus(const CommandCall& call) { return call.Option("source").value_or("") == kBusSource; }
+
+DeadLetterFilter FilterOf(const CommandCall& call) {
+  DeadLetterFilter filter;
+  filter.topic = call.Option("topic");
+  filter.key = call.Option("key");
+  filter.id = call.Option("id");
+  filter.limit = call.IntegerOption("limit").value_or(0);
+  if (const auto state = call.Option("state")) filter.state = *state;
+  return filter;
+}
+
+std::string IsoMilliseconds(std::int64_t microseconds_since_1970) {
+  if (microseconds_since_1970 == SUMMA_BUS_NO_TIME) return {};
+  std::string text = IsoTimestamp(microseconds_since_1970 - kMicrosecondsFrom1970To2000);
+  text.replace(text.size() - 4, 4, "Z");  // three of the six digits
+  return text;
+}
+
+// For the audit: what the person asked for.
+std::string FilterText(const CommandCall& call) {
+  std::string text;
+  for (const char* name : {"id", "topic", "key"}) {
+    const auto value = call.Option(name);
+    if (!value) continue;
+    if (!text.empty()) text += ' ';
+    text += "--";
+    text += name;
+    text += ' ';
+    text += *value;
+  }
+  return text;
+}
+
+void WriteItem(JsonWriter& json, const DeadLetterItem& item, bool with_payload) {
+  json.BeginObject()
+      .Member("id", item.id)
+      .TextOrNull("outboxId", item.outbox_id)
+      .Member("topic", item.topic)
+      .Member("key", item.key)
+      .Member("error", item.error);
+  json.Key("attempts");
+  if (item.attempts) {
+    json.Value(*item.attempts);
+  } else {
+    json.Null();
+  }
+  json.Member("createdAt", item.created_at).Member("state", item.state);
+  if (with_payload) json.Member("payload", item.payload);
+  json.EndObject();
+}
+
+// Dead letters of the bus, of every sink. What became of one that was sent again is not kept there.
+std::vector<std::pair<const Sink*, DeadLetterItem>> BusLetters(const CommandContext& context,
+                                                               const DeadLetterFilter& filter) {
+  std::vector<std::pair<const Sink*, DeadLetterItem>> items;
+  for (const Sink& sink : context.sinks) {
+    sink.bus.DeadLetters(filter.topic.value_or(""), "", [&](const summa_bus_dead_letter& letter) {
+      const auto text = [](summa_str value) { return std::string(FromAbi(value)); };
+      DeadLetterItem item{text(letter.dead_letter_id),
+                          text(letter.message.id),
+                          text(letter.message.stream),
+                          text(letter.message.key),
+                          text(letter.error),
+                          letter.deliveries,
+                          IsoMilliseconds(letter.died_at_microseconds),
+                          "pending",
+                          text(letter.message.payload)};
+      const bool wanted = (!filter.key || *filter.key == item.key) &&
+                          (!filter.id || *filter.id == item.id || *filter.id == item.outbox_id);
+      if (wanted) items.emplace_back(&sink, std::move(item));
+      return filter.limit == 0 || static_cast<std::int64_t>(items.size()) < filter.limit;
+    });
+  }
+  return items;
+}
+
+std::vector<DeadLetterItem> Letters(const CommandCall& call, const CommandContext& context,
+                                    const DeadLetterFilter& filter) {
+  if (!FromBus(call)) {
+    Session session(call.sql());
+    return context.dead_letters.List(session, filter);
+  }
+  std::vector<DeadLetterItem> items;
+  for (auto& [sink, item] : BusLetters(context, filter)) items.push_back(std::move(item));
+  return items;
+}
+
+CommandResult Print(const CommandCall& call, std::string_view counted, std::int64_t count,
+                    std::span<const DeadLetterItem> items) {
+  JsonWriter json;
+  json.BeginObject().Member(counted, count).Member("dryRun", call.Flag("dry-run"));
+  json.Key("items").BeginArray();
+  for (const DeadLetterItem& item : items) WriteItem(json, item, false);
+  json.EndArray().EndObject();
+  return {json.Take(), false};
+}
+
+[[noreturn]] void NoSuchLetter(const CommandCall& call) {
+  throw Error(SUMMA_E_NOT_FOUND, "SH-0510",
+              "no dead letter has the id " + call.Option("id").value_or(""),
+              "`summa-host dlq list` shows those that are there");
+}
+
+CommandResult ChangeOutbox(const CommandCall& call, const CommandContext& context, bool redrive) {
+  const DeadLetterFilter filter = FilterOf(call);
+  Session session(call.sql());
+  const std::vector<DeadLetterItem> items = context.dead_letters.List(session, filter);
+  if (items.empty() && filter.id) NoSuchLetter(call);
+  std::vector<std::string> ids;
+  ids.reserve(items.size());
+  for (const DeadLetterItem& item : items) {
+    // Summa's foreign key keeps the row of a letter; one without a row has nothing to be sent.
+    if (!item.outbox_id.empty()) ids.push_back(item.outbox_id);
+  }
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  const AuditEntry audit{redrive ? "dlq redrive" : "dlq discard", "outbox", FilterText(call)};
+  std::int64_t changed = 0;
+  if (!call.Flag("dry-run")) {
+    changed = InPieces(call, audit.action, ids, [&](std::span<const std::string> piece) {
+      return redrive ? context.dead_letters.Redrive(session, piece, context.settings.sinks, audit)
+                     : context.dead_letters.Discard(session, piece, audit);
+    });
+  }
+  return Print(call, redrive ? "redriven" : "discarded", changed, items);
+}
+
+std::int64_t ChangeOnBus(const Sink& sink, const std::string& stream,
+                         std::span<const std::string> ids, bool redrive, std::uint64_t* done) {
+  std::vector<summa_str> borrowed;
+  borrowed.reserve(ids.size());
+  for (const std::string& id : ids) borrowed.push_back(ToAbi(id));
+  return static_cast<std::int64_t>(redrive ? sink.bus.Redrive(stream, borrowed, done)
+                                           : sink.bus.Discard(stream, borrowed, done));
+}
+
+CommandResult ChangeBus(const CommandCall& call, const CommandContext& context, bool redrive) {
+  const DeadLetterFilter filter = FilterOf(call);
+  const auto letters = BusLetters(context, filter);
+  if (letters.empty() && filter.id) NoSuchLetter(call);
+  std::map<std::pair<const Sink*, std::string>, std::vector<std::string>> ids;
+  std::vector<DeadLetterItem> items;
+  items.reserve(letters.size());
+  for (const auto& [sink, item] : letters) {
+    ids[{sink, item.topic}].push_back(item.id);
+    items.push_back(item);
+  }
+  const AuditEntry audit{redrive ? "dlq redrive" : "dlq discard", "bus", FilterText(call)};
+  Session session(call.sql());
+  std::int64_t changed = 0;
+  for (const auto& [place, all] : ids) {
+    if (call.Flag("dry-run") || call.ShouldStop()) break;
+    changed += InPieces(call, audit.action, all, [&, place = place](auto piece) {
+      std::uint64_t done = 0;
+      try {
+        ChangeOnBus(*place.first, place.second, piece, redrive, &done);
+      } catch (const Error&) {
+        // What was done half-way has happened all the same.
+        if (done > 0) {
+          context.dead_letters.Audit(session, audit, static_cast<std::int64_t>(done), piece);
+        }
+        throw;
+      }
+      context.dead_letters.Audit(session, audit, static_cast<std::int64_t>(done), piece);
+      return static_cast<std::int64_t>(done);
+    });
+  }
+  return Print(call, redrive ? "redriven" : "discarded", changed, items);
+}
+
+}  // namespace
+
+CommandResult ListDeadLetters(const CommandCall& call, const CommandContext& context) {
+  JsonWriter json;
+  json.BeginObject().Key("items").BeginArray();
+  for (const DeadLetterItem& item : Letters(call, context, FilterOf(call))) {
+    WriteItem(json, item, false);
+  }
+  json.EndArray().EndObject();
+  return {json.Take(), false};
+}
+
+CommandResult ShowDeadLetter(const CommandCall& call, const CommandContext& context) {
+  DeadLetterFilter filter = FilterOf(call);
+  filter.state = "all";
+  const std::vector<DeadLetterItem> items = Letters(call, context, filter);
+  if (items.empty()) NoSuchLetter(call);
+  JsonWriter json;
+  json.BeginObject().Key("items").BeginArray();
+  for (const DeadLetterItem& item : items) WriteItem(json, item, true);
+  json.EndArray().EndObject();
+  return {json.Take(), false};
+}
+
+CommandResult RedriveDeadLetters(const CommandCall& call, const CommandContext& context) {
+  return FromBus(call) ? ChangeBus(call, context, true) : ChangeOutbox(call, context, true);
+}
+
+CommandResult DiscardDeadLetters(const CommandCall& call, const CommandContext& context) {
+  return FromBus(call) ? ChangeBus(call, context, false) : ChangeOutbox(call, context, false);
+}
+
+}  // namespace summa::outbox

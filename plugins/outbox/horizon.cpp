@@ -1,0 +1,19 @@
+#include "horizon.hpp"
+
+#include <algorithm>
+
+namespace summa::outbox {
+
+void Horizon::See(OpenTransactions open) {
+  std::sort(open.names.begin(), open.names.end());
+  if (earlier_) {
+    std::erase_if(earlier_->names, [&](const std::string& name) {
+      return !std::binary_search(open.names.begin(), open.names.end(), name);
+    });
+    if (!earlier_->names.empty()) return;
+    time_ = earlier_->server_time - kStartMarginMicroseconds;
+  }
+  earlier_ = std::move(open);
+}
+
+}  // namespace summa::outbox

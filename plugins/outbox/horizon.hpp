@@ -1,0 +1,33 @@
+// Up to which created_at nothing new can become visible: every transaction that had begun by then
+// has ended. It makes the lower bound of polls follow the clock closely, so that rows which have to
+// wait are passed over. Pure state; one thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace summa::outbox {
+
+// The transactions that are open at a time, by their names; see open_transactions.sql.
+struct OpenTransactions {
+  std::int64_t server_time = 0;  // microseconds since 2000
+  std::vector<std::string> names;
+};
+
+class Horizon {
+ public:
+  void See(OpenTransactions open);
+  // Nothing when a transaction has been open since the first look.
+  std::optional<std::int64_t> time() const { return time_; }
+
+ private:
+  // A transaction has its time a moment before others can see that it is open.
+  static constexpr std::int64_t kStartMarginMicroseconds = 1'000'000;
+
+  std::optional<OpenTransactions> earlier_;  // those still open of a look that is not over yet
+  std::optional<std::int64_t> time_;
+};
+
+}  // namespace summa::outbox
