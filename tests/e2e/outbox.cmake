@@ -1,3 +1,23 @@
-summa_test(e2e_outbox_test SOURCES outbox_test.cpp LIBRARIES summa_e2e summa_test_fixture
-  summa_test_services LABELS e2e TIMEOUT 300)
-add_dependencies(e2e_outbox_test summa-host outbox bus-redis)
+# bus-redis once more under another name: two buses in one host.
+file(READ ${CMAKE_SOURCE_DIR}/plugins/bus-redis/plugin.yaml manifest)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+  ${CMAKE_SOURCE_DIR}/plugins/bus-redis/plugin.yaml)
+string(REPLACE "id: bus-redis" "id: bus-redis-two" manifest "${manifest}")
+string(REPLACE "verb: bus " "verb: bus-two " manifest "${manifest}")
+string(REPLACE "SH-06" "SH-96" manifest "${manifest}")
+file(CONFIGURE OUTPUT bus_redis_two.yaml CONTENT "${manifest}" @ONLY)
+summa_add_plugin(bus-redis-two MANIFEST ${CMAKE_CURRENT_BINARY_DIR}/bus_redis_two.yaml
+  SOURCES ${CMAKE_SOURCE_DIR}/plugins/bus-redis/plugin.cpp)
+target_link_libraries(bus-redis-two PRIVATE summa_bus_redis summa_warnings)
+# Not beside the plugins that are shipped.
+set_target_properties(bus-redis-two PROPERTIES
+  LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/plugins)
+
+foreach(part outbox outbox_repair)
+  summa_test(e2e_${part}_test SOURCES ${part}_test.cpp LIBRARIES summa_e2e summa_test_fixture
+    summa_test_services LABELS e2e TIMEOUT 300)
+  add_dependencies(e2e_${part}_test summa-host outbox bus-redis)
+endforeach()
+add_dependencies(e2e_outbox_repair_test bus-redis-two)
+target_compile_definitions(e2e_outbox_repair_test PRIVATE
+  SUMMA_SECOND_BUS_DIRECTORY="${CMAKE_CURRENT_BINARY_DIR}/plugins")

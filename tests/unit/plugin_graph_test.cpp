@@ -186,6 +186,29 @@ TEST(PluginGraph, AnOptionalProviderMayBeAbsentButNotWhenItWasChosen) {
   EXPECT_THAT(Order(chosen), IsEmpty());
 }
 
+TEST(PluginGraph, AnOptionalSecondOneOfTheSameServiceIsUsedOnlyWhenItIsAskedFor) {
+  Installed installed;
+  Manifest& outbox = installed.Add("outbox", {"summa.bus/1"});
+  outbox.requires_services.push_back({"summa.bus/1", "second_bus", true});
+  installed.Add("bus-redis", {}, {"summa.bus/1"});
+  installed.Add("bus-kafka", {}, {"summa.bus/1"});
+  const auto bindings = [&](const std::vector<EnabledPlugin>& enabled) {
+    const Plan plan = Make(installed, enabled);
+    EXPECT_THAT(Refusals(plan), IsEmpty());
+    std::vector<std::string> texts;
+    for (const auto& binding : plan.order.back().bindings) {
+      texts.push_back(binding.alias + "=" + binding.provider);
+    }
+    return texts;
+  };
+  EXPECT_THAT(bindings({On("outbox"), On("bus-redis")}), ElementsAre("bus=bus-redis"));
+  EXPECT_THAT(bindings({On("outbox", {{"bus", "bus-redis"}}), On("bus-redis"), On("bus-kafka")}),
+              ElementsAre("bus=bus-redis"));
+  EXPECT_THAT(bindings({On("outbox", {{"bus", "bus-redis"}, {"second_bus", "bus-kafka"}}),
+                        On("bus-redis"), On("bus-kafka")}),
+              ElementsAre("bus=bus-redis", "second_bus=bus-kafka"));
+}
+
 TEST(PluginGraph, OnlyTheRingAndThoseBehindItAreRefused) {
   Installed installed;
   installed.Add("behind", {"example.a/1"});
