@@ -130,7 +130,10 @@ Microseconds WorkerLoop::Judge(const WorkerRun::Done& done, const WorkerRun::Gra
   if (done.failed()) {
     run_.board().Failed(done.outcome.error);
     if (grant.Good()) run_.recorder().Continuous(&done.outcome.error, true);
-    return worker_backoff_.Next(RandomFraction());
+    const Microseconds pause = worker_backoff_.Next(RandomFraction());
+    // What was merely away comes back unannounced.
+    const bool away = done.outcome.status == SUMMA_E_UNAVAILABLE;
+    return away ? std::min(pause, kLongestDatabaseRetry) : pause;
   }
   Succeeded();
   run_.board().Running();

@@ -121,7 +121,11 @@ TEST(Metrics, AHostExportsExactlyWhatTheReferenceSays) {
                                        "summa_bus_lost_messages_total",
                                        "summa_db_ambiguous_commits_total",
                                        "summa_lease_renewals_total",
-                                       "summa_lease_takeovers_total"};
+                                       "summa_lease_takeovers_total",
+                                       "summa_dead_letters",
+                                       "summa_oldest_dead_letter_age_seconds",
+                                       "summa_canary_end_to_end_seconds",
+                                       "summa_canary_lost_total"};
   for (const auto& [name, family] : documented) {
     EXPECT_TRUE(later.contains(name) || exported.contains(name)) << name << " is not exported";
   }
