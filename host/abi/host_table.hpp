@@ -16,11 +16,11 @@ namespace summa::host {
 
 // What is the same for every plugin.
 struct HostTableSettings {
-  std::string version;           // of the host program
-  std::string instance;          // unique per process start: the holder of its leases
-  SqlService* sql = nullptr;     // nullptr: no database, summa.sql/1 is absent
+  std::string version;             // of the host program
+  std::string instance;            // unique per process start: the holder of its leases
+  SqlService* sql = nullptr;       // nullptr: no database, summa.sql/1 is absent
   LeaseService* leases = nullptr;  // nullptr: no database, summa.lease/1 is absent
-  const Clock* clock = nullptr;  // nullptr: the real one
+  const Clock* clock = nullptr;    // nullptr: the real one
   ServiceResolver resolver;
 };
 

@@ -11,8 +11,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// How long a standby needs at most to see that a lease was let go: with the pause before it tries, a
-// hand-over stays below 100 ms. One SELECT per host, and only while somebody waits: twenty in a
+// How long a standby needs at most to see that a lease was let go: with the pause before it tries,
+// a hand-over stays below 100 ms. One SELECT per host, and only while somebody waits: twenty in a
 // second are far below a hundredth of a core.
 constexpr Microseconds kLookInterval = milliseconds(50);
 // After a look that failed: whatever is wrong with the database is not mended by asking more.

@@ -67,7 +67,8 @@ const std::vector<MetricDeclaration>& Table() {
       {"summa_fence_rejections_total",
        kCounter,
        {"worker"},
-       "Calls whose commit was refused, or which were ended, because the lease was gone; nothing was "
+       "Calls whose commit was refused, or which were ended, because the lease was gone; nothing "
+       "was "
        "committed."},
       {"summa_db_pool_connections",
        kGauge,

@@ -16,7 +16,7 @@ class WorkerMetrics {
 
   // One call of the worker's function. outcome: ok | error | fenced | cancelled | stuck.
   void Run(std::string_view outcome, Microseconds duration);
-  void Missed();  // a due time was skipped
+  void Missed();                       // a due time was skipped
   void State(std::string_view state);  // running | waiting | standby | error | parked | stopped
   void Lease(bool held, std::int64_t fence);
   void FenceRejection();

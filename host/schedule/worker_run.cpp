@@ -117,8 +117,8 @@ WorkerRun::Done WorkerRun::Tick(const Grant& grant, std::uint32_t flags) {
 
 namespace {
 
-// What a call says that could not commit because its lease was gone: its statement was cancelled for
-// that reason, or the server's idle limit, which is below the lease, had ended its transaction.
+// What a call says that could not commit because its lease was gone: its statement was cancelled
+// for that reason, or the server's idle limit, which is below the lease, had ended its transaction.
 bool EndedForTheLease(const Error& error) {
   return error.code == "SH-0409" || error.message.find("[SQLSTATE 25P03]") != std::string::npos;
 }
