@@ -57,10 +57,11 @@ void ExamineRows(Session& session, const Report& report) {
           often ? "" : "ALTER TABLE outbox SET (autovacuum_vacuum_scale_factor = 0.01);"});
   const std::int64_t dead_letters = result.At(0, 1).Integer(), blocked = result.At(0, 2).Integer();
   const bool none = dead_letters == 0 && blocked == 0;
-  report({none ? Severity::kOk : Severity::kWarning, "dead letters",
-          std::to_string(dead_letters) + " open, " + std::to_string(blocked) + " keys blocked",
-          "none",
-          none ? "" : "find the cause (last_error), then `summa-host outbox redrive --id ID`"});
+  report(
+      {none ? Severity::kOk : Severity::kWarning, "dead letters",
+       std::to_string(dead_letters) + " open, " + std::to_string(blocked) + " keys blocked", "none",
+       none ? ""
+            : "`summa-host dlq list` shows why; repair the cause, then `summa-host dlq redrive`"});
 }
 
 }  // namespace
