@@ -15,9 +15,10 @@ struct Step {
   std::string_view sql;
 };
 
-constexpr std::array<Step, 2> kSteps = {{
+constexpr std::array<Step, 3> kSteps = {{
     {1, "host", embedded::migration_001_host},
     {2, "outbox", embedded::migration_002_outbox},
+    {5, "inbox", embedded::migration_005_inbox},
 }};
 
 // Any number does; it must only be the same in every version of this program.

@@ -49,7 +49,7 @@ TEST_F(ControlPlaneTest, ManyMigrationsAtOnceApplyEveryStepOnce) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(applied, 2u);
-  EXPECT_EQ(test::Db(url).Count("SELECT count(*) FROM summa_host.schema_migration"), 2);
+  EXPECT_EQ(test::Db(url).Count("SELECT count(*) FROM summa_host.schema_migration"), 3);
 }
 
 TEST_F(ControlPlaneTest, RoleThatMayNotCreateSchemasIsToldWhatToGrant) {
