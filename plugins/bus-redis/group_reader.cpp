@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <string>
+#include <summa/crash_point.hpp>
 #include <summa/error.hpp>
-#include <unordered_map>
+#include <unordered_set>
 
 #include "plugins/bus-redis/server_error.hpp"
 
@@ -12,25 +14,40 @@ namespace summa::bus_redis {
 namespace {
 
 using std::chrono::microseconds;
+using std::chrono::milliseconds;
 
 // How often a poll without time left reads on because somebody deletes the stream again and again.
 constexpr int kLateRounds = 3;
 
 // Smaller than any id that Redis gives.
-constexpr const char* kBeforeFirstEntry = "0-0";
+constexpr const char* kFirstEntry = "0-1";
+
+// A message of a dead letter; longer ones are cut.
+constexpr std::size_t kMaximumReason = 1000;
 
 // BLOCK 0 would wait for ever.
 std::int64_t BlockMilliseconds(microseconds time) {
-  return std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::milliseconds>(time).count());
+  return std::max<std::int64_t>(1, std::chrono::ceil<milliseconds>(time).count());
+}
+
+EntryId ParseEntryId(std::string_view text) {
+  EntryId id;
+  const std::size_t dash = std::min(text.find('-'), text.size());
+  std::from_chars(text.data(), text.data() + dash, id.milliseconds);
+  if (dash < text.size()) {
+    std::from_chars(text.data() + dash + 1, text.data() + text.size(), id.sequence);
+  }
+  return id;
 }
 
 }  // namespace
 
 GroupReader::GroupReader(ConnectionOptions connection, GroupReaderOptions options)
-    : connection_(std::move(connection)),
+    : connection_(connection),
       options_(std::move(options)),
       key_(StreamKey(options_.key_prefix, options_.stream)),
-      pending_cursor_(kBeforeFirstEntry) {}
+      dead_letter_key_(DeadLetterKey(options_.key_prefix, options_.stream)),
+      settle_connection_(std::move(connection)) {}
 
 void GroupReader::Open() { EnsureGroup(); }
 
@@ -47,95 +64,195 @@ void GroupReader::CreateGroup() {
   if (IsError(*reply) && ServerErrorWord(Text(*reply)) != "BUSYGROUP") {
     ThrowStreamFault(Text(*reply));
   }
-  reading_pending_ = true;
-  pending_cursor_ = kBeforeFirstEntry;
+  if ((options_.flags & SUMMA_BUS_COUNT_STARTS) == 0) {
+    // A reader that does not say which deliveries it begins may have lost what it took as well.
+    const std::lock_guard lock(mutex_);
+    outstanding_.clear();
+  }
+  BeginWalk((options_.flags & SUMMA_BUS_EXCLUSIVE) != 0, milliseconds(0));
+}
+
+void GroupReader::BeginWalk(bool everybody, milliseconds minimum_idle) {
+  walk_ = {true, everybody, minimum_idle, kFirstEntry};
+  // Twice in the time after which an entry may be taken over: it waits at most half as long again.
+  next_walk_ = Clock::now() + options_.claim_after / 2;
 }
 
 std::span<const summa_bus_delivery> GroupReader::Poll(std::size_t max, microseconds wait) {
   deliveries_.clear();
-  reply_.reset();
+  replies_.clear();
+  skipped_.clear();
   summary_ = {};
   max = std::clamp<std::size_t>(max, 1, kMaximumPoll);
-  const auto deadline = Connection::Clock::now() + std::max(wait, microseconds(0));
+  const auto deadline = Clock::now() + std::max(wait, microseconds(0));
   for (int late_rounds = 0;;) {
     EnsureGroup();
-    while (reading_pending_) {
-      if (ReadPending(max)) return deliveries_;
+    if (!walk_.active && Clock::now() >= next_walk_) {
+      BeginWalk(true, std::chrono::ceil<milliseconds>(options_.claim_after));
     }
-    const auto left = std::chrono::duration_cast<microseconds>(deadline - Connection::Clock::now());
+    while (walk_.active) {
+      if (ReadWalk(max)) return deliveries_;
+    }
+    if (ReadReturned(max)) return deliveries_;
+    const auto left = std::chrono::duration_cast<microseconds>(deadline - Clock::now());
     if (ReadNew(max, left)) return deliveries_;
     // A group that was just created again has not been read yet, whatever the time.
-    if (Connection::Clock::now() >= deadline &&
-        (!reading_pending_ || ++late_rounds > kLateRounds)) {
-      return {};
-    }
+    if (Clock::now() >= deadline && (!walk_.active || ++late_rounds > kLateRounds)) return {};
   }
 }
 
-// True: there are deliveries. Each page begins behind the last entry of the one before, so that
-// entries which stay unacknowledged do not hide those behind them.
-bool GroupReader::ReadPending(std::size_t max) {
+// One page of pending entries. True: there are deliveries. Each page begins behind the last entry
+// of the one before, so that entries which stay unacknowledged do not hide those behind them.
+bool GroupReader::ReadWalk(std::size_t max) {
   const std::string count = std::to_string(max);
-  reply_ = connection_.Command({"XREADGROUP", "GROUP", options_.group, options_.consumer, "COUNT",
-                                count, "STREAMS", key_, pending_cursor_});
-  const redisReply* entries = Entries(*reply_);
-  if (entries == nullptr || entries->elements == 0) {
-    reading_pending_ = false;
+  const std::string idle = std::to_string(walk_.minimum_idle.count());
+  std::vector<std::string_view> arguments = {"XPENDING", key_, options_.group};
+  if (walk_.minimum_idle.count() > 0) arguments.insert(arguments.end(), {"IDLE", idle});
+  arguments.insert(arguments.end(), {walk_.cursor, "+", count});
+  if (!walk_.everybody) arguments.emplace_back(options_.consumer);
+  const Reply reply = connection_.Command(arguments, connection_.CommandDeadline());
+  if (IsError(*reply)) {
+    if (ServerErrorWord(Text(*reply)) != "NOGROUP") ThrowStreamFault(Text(*reply));
+    CreateGroup();
     return false;
   }
-  TakePending(*entries);
-  AcknowledgeLost();
-  if (!deliveries_.empty()) CountDeliveries();
-  summary_.delivered = summary_.redelivered = deliveries_.size();
+  walk_.active = reply->elements == max;
+  if (walk_.active) {
+    walk_.cursor = NextEntryId(Text(*reply->element[max - 1]->element[0]));
+  }
+  return Claim(PendingRows(*reply, false), walk_.minimum_idle);
+}
+
+// What XPENDING says of entries, without those that are being handled here. Those are delivered
+// again only when nobody renewed them for claim_after.
+std::vector<GroupReader::Pending> GroupReader::PendingRows(const redisReply& rows, bool returned) {
+  std::vector<Pending> pending;
+  pending.reserve(rows.elements);
+  const std::int64_t claim_after = std::chrono::ceil<milliseconds>(options_.claim_after).count();
+  const std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < rows.elements; ++i) {
+    const redisReply& row = *rows.element[i];  // id, consumer, idle time, deliveries
+    if (!IsArray(row) || row.elements < 4) continue;
+    const std::string_view id = Text(*row.element[0]);
+    const bool here = !returned && outstanding_.contains(ParseEntryId(id));
+    if (here && row.element[2]->integer < claim_after) continue;
+    pending.push_back({std::string(id), row.element[3]->integer});
+  }
+  return pending;
+}
+
+// Makes the entries this consumer's and delivers them, with the count of the server, which also
+// knows of deliveries before a restart of ours.
+bool GroupReader::Claim(const std::vector<Pending>& rows, milliseconds minimum_idle) {
+  if (rows.empty()) return false;
+  const bool count_starts = (options_.flags & SUMMA_BUS_COUNT_STARTS) != 0;
+  std::map<std::int64_t, std::vector<std::string_view>> by_count;
+  for (const Pending& row : rows) {
+    by_count[row.deliveries + (count_starts ? 0 : 1)].push_back(row.id);
+  }
+  const std::string idle = std::to_string(minimum_idle.count());
+  for (const auto& [deliveries, ids] : by_count) {
+    const std::string count = std::to_string(deliveries);
+    std::vector<std::string_view> arguments = {"XCLAIM", key_, options_.group, options_.consumer,
+                                               idle};
+    arguments.insert(arguments.end(), ids.begin(), ids.end());
+    arguments.insert(arguments.end(), {"RETRYCOUNT", count});
+    replies_.push_back(connection_.Command(arguments, connection_.CommandDeadline()));
+    const redisReply& entries = *replies_.back();
+    if (IsError(entries)) ThrowStreamFault(Text(entries));
+    for (std::size_t i = 0; i < entries.elements; ++i) {
+      Deliver(*entries.element[i], deliveries, true);
+    }
+  }
+  FindLost(rows);
+  if (by_count.size() > 1) {
+    std::sort(deliveries_.begin(), deliveries_.end(), [](const auto& a, const auto& b) {
+      return ParseEntryId(FromAbi(a.delivery_id)) < ParseEntryId(FromAbi(b.delivery_id));
+    });
+  }
+  FinishDeliveries();
   return !deliveries_.empty();
 }
 
-void GroupReader::TakePending(const redisReply& entries) {
-  for (std::size_t i = 0; i < entries.elements; ++i) {
-    summa_bus_delivery delivery;
-    const bool whole = ReadEntry(*entries.element[i], options_.stream, delivery);
-    pending_cursor_ = FromAbi(delivery.delivery_id);
-    if (whole) {
-      deliveries_.push_back(delivery);
-    } else {
-      summary_.lost_ids.push_back(pending_cursor_);
-    }
+// An entry that was deleted from the stream cannot be claimed; neither can one that another
+// consumer took meanwhile, and only the first is lost. The caller reports it: it is a lost message,
+// until it is sent again from the ledger.
+void GroupReader::FindLost(const std::vector<Pending>& rows) {
+  if (deliveries_.size() + skipped_.size() == rows.size()) return;
+  std::unordered_set<std::string_view> claimed(skipped_.begin(), skipped_.end());
+  for (const auto& delivery : deliveries_) claimed.insert(FromAbi(delivery.delivery_id));
+  for (const Pending& row : rows) {
+    if (claimed.contains(row.id)) continue;
+    const Reply found = connection_.Command({"XRANGE", key_, row.id, row.id});
+    if (IsArray(*found) && found->elements == 0) summary_.lost_ids.push_back(row.id);
   }
+  Acknowledge(summary_.lost_ids);
 }
 
-// The count comes from the server, which also knows of deliveries before a restart of ours.
-void GroupReader::CountDeliveries() {
-  const std::string count = std::to_string(kMaximumPoll);
-  const Reply reply = connection_.Command(
-      {"XPENDING", key_, options_.group, FromAbi(deliveries_.front().delivery_id),
-       FromAbi(deliveries_.back().delivery_id), count, options_.consumer});
-  std::unordered_map<std::string_view, std::int64_t> counts;
-  for (std::size_t i = 0; IsArray(*reply) && i < reply->elements; ++i) {
-    const redisReply& row = *reply->element[i];  // id, consumer, idle time, deliveries
-    if (IsArray(row) && row.elements >= 4) {
-      counts[Text(*row.element[0])] = row.element[3]->integer;
-    }
+void GroupReader::Deliver(const redisReply& entry, std::int64_t count, bool recovered) {
+  summa_bus_delivery delivery;
+  if (!ReadEntry(entry, options_.stream, delivery)) return;
+  const std::string_view redriven = FromAbi(delivery.message.redriven);
+  if (!redriven.empty() && redriven != SUMMA_BUS_EVERYBODY && redriven != options_.group) {
+    skipped_.emplace_back(FromAbi(delivery.delivery_id));
+    return;
   }
-  for (summa_bus_delivery& delivery : deliveries_) {
-    const auto found = counts.find(FromAbi(delivery.delivery_id));
-    // Absent only when somebody else took or acknowledged it just now; it was delivered before.
-    delivery.delivery_count = found == counts.end() ? 2 : found->second;
-  }
+  delivery.delivery_count = count;
+  delivery.recovered = recovered ? 1 : 0;
+  deliveries_.push_back(delivery);
 }
 
-// An entry that was deleted from the stream stays pending for ever; nobody can handle it any more.
-// The caller reports it: it is a lost message, until it is sent again from the ledger.
-void GroupReader::AcknowledgeLost() {
-  if (summary_.lost_ids.empty()) return;
+void GroupReader::FinishDeliveries() {
+  summary_.delivered = deliveries_.size();
+  for (const auto& delivery : deliveries_) summary_.redelivered += delivery.recovered;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& delivery : deliveries_) {
+      outstanding_.insert(outstanding_.end(), ParseEntryId(FromAbi(delivery.delivery_id)));
+    }
+  }
+  Acknowledge(skipped_);
+}
+
+void GroupReader::Acknowledge(const std::vector<std::string>& ids) {
+  if (ids.empty()) return;
   std::vector<std::string_view> arguments = {"XACK", key_, options_.group};
-  arguments.insert(arguments.end(), summary_.lost_ids.begin(), summary_.lost_ids.end());
+  arguments.insert(arguments.end(), ids.begin(), ids.end());
   connection_.Command(arguments, connection_.CommandDeadline());
+}
+
+// What was given back and is due.
+bool GroupReader::ReadReturned(std::size_t max) {
+  std::vector<std::string> due;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto now = Clock::now();
+    while (!returned_.empty() && returned_.begin()->first <= now && due.size() < max) {
+      due.push_back(std::move(returned_.begin()->second));
+      returned_.erase(returned_.begin());
+    }
+  }
+  std::vector<Pending> rows;
+  for (const std::string& id : due) {
+    const Reply reply =
+        connection_.Command({"XPENDING", key_, options_.group, id, id, "1", options_.consumer});
+    if (!IsArray(*reply)) continue;
+    for (Pending& row : PendingRows(*reply, true)) rows.push_back(std::move(row));
+  }
+  return Claim(rows, milliseconds(0));
 }
 
 bool GroupReader::ReadNew(std::size_t max, microseconds wait) {
   const std::string count = std::to_string(max);
   std::vector<std::string_view> arguments = {"XREADGROUP",      "GROUP", options_.group,
                                              options_.consumer, "COUNT", count};
+  {
+    const std::lock_guard lock(mutex_);
+    if (!returned_.empty()) {
+      const auto due = returned_.begin()->first - Clock::now();
+      wait = std::min(wait, std::chrono::duration_cast<microseconds>(due));
+    }
+  }
   std::string block;
   Connection::Deadline deadline = connection_.CommandDeadline();
   if (wait > microseconds(0)) {
@@ -145,16 +262,11 @@ bool GroupReader::ReadNew(std::size_t max, microseconds wait) {
     deadline += bounded;
   }
   arguments.insert(arguments.end(), {"STREAMS", key_, ">"});
-  reply_ = connection_.Command(arguments, deadline);
-  const redisReply* entries = Entries(*reply_);
+  replies_.push_back(connection_.Command(arguments, deadline));
+  const redisReply* entries = Entries(*replies_.back());
   if (entries == nullptr) return false;
-  for (std::size_t i = 0; i < entries->elements; ++i) {
-    summa_bus_delivery delivery;
-    ReadEntry(*entries->element[i], options_.stream, delivery);
-    delivery.delivery_count = 1;
-    deliveries_.push_back(delivery);
-  }
-  summary_.delivered = deliveries_.size();
+  for (std::size_t i = 0; i < entries->elements; ++i) Deliver(*entries->element[i], 1, false);
+  FinishDeliveries();
   return !deliveries_.empty();
 }
 
@@ -172,13 +284,100 @@ const redisReply* GroupReader::Entries(const redisReply& reply) {
   return stream.element[1];
 }
 
+void GroupReader::Settled(std::span<const summa_str> delivery_ids) {
+  const std::lock_guard lock(mutex_);
+  for (const summa_str id : delivery_ids) outstanding_.erase(ParseEntryId(FromAbi(id)));
+}
+
 void GroupReader::Ack(std::span<const summa_str> delivery_ids) {
   if (delivery_ids.empty()) return;
-  connection_.Ensure();
+  const std::lock_guard lock(settle_mutex_);
+  settle_connection_.Ensure();
   std::vector<std::string_view> arguments = {"XACK", key_, options_.group};
+  arguments.reserve(delivery_ids.size() + arguments.size());
   for (const summa_str id : delivery_ids) arguments.push_back(FromAbi(id));
-  const Reply reply = connection_.Command(arguments, connection_.CommandDeadline());
+  CrashPoint("redis.ack");
+  const Reply reply = settle_connection_.Command(arguments, settle_connection_.CommandDeadline());
+  CrashPoint("redis.acked");
   if (IsError(*reply)) ThrowStreamFault(Text(*reply));
+  Settled(delivery_ids);
+}
+
+std::int64_t GroupReader::DeliveriesOf(std::string_view id) {
+  const Reply reply = settle_connection_.Command(
+      {"XPENDING", key_, options_.group, id, id, "1", options_.consumer});
+  if (IsError(*reply) && ServerErrorWord(Text(*reply)) != "NOGROUP") ThrowStreamFault(Text(*reply));
+  if (!IsArray(*reply) || reply->elements == 0) return 0;
+  return reply->element[0]->element[3]->integer;
+}
+
+// XCLAIM asks nobody whose an entry is, so that is looked at first. JUSTID leaves the count alone
+// unless RETRYCOUNT sets it.
+void GroupReader::Renew(std::span<const summa_str> delivery_ids, bool counts,
+                        std::span<std::uint8_t> held) {
+  const std::lock_guard lock(settle_mutex_);
+  settle_connection_.Ensure();
+  std::vector<std::string_view> mine = {"XCLAIM", key_, options_.group, options_.consumer, "0"};
+  const std::size_t words = mine.size();
+  for (std::size_t i = 0; i < delivery_ids.size(); ++i) {
+    const std::string_view id = FromAbi(delivery_ids[i]);
+    const std::int64_t deliveries = DeliveriesOf(id);
+    held[i] = deliveries > 0 ? 1 : 0;
+    if (deliveries == 0) Settled({&delivery_ids[i], 1});
+    if (deliveries > 0 && !counts) mine.push_back(id);
+    if (deliveries == 0 || !counts) continue;
+    const std::string count = std::to_string(deliveries + 1);
+    const Reply reply =
+        settle_connection_.Command({"XCLAIM", key_, options_.group, options_.consumer, "0", id,
+                                    "RETRYCOUNT", count, "JUSTID"});
+    if (IsError(*reply)) ThrowStreamFault(Text(*reply));
+  }
+  if (mine.size() == words) return;
+  mine.emplace_back("JUSTID");
+  const Reply reply = settle_connection_.Command(mine, settle_connection_.CommandDeadline());
+  if (IsError(*reply)) ThrowStreamFault(Text(*reply));
+}
+
+void GroupReader::Nack(std::span<const summa_str> delivery_ids, microseconds delay) {
+  const std::lock_guard lock(mutex_);
+  const auto due = Clock::now() + std::max(delay, microseconds(0));
+  for (const summa_str id : delivery_ids) returned_.emplace(due, FromAbi(id));
+}
+
+bool GroupReader::DeadLetter(std::string_view delivery_id, std::string_view reason) {
+  const std::lock_guard lock(settle_mutex_);
+  settle_connection_.Ensure();
+  const summa_str id = ToAbi(delivery_id);
+  const std::int64_t deliveries = DeliveriesOf(delivery_id);
+  const Reply found = settle_connection_.Command({"XRANGE", key_, delivery_id, delivery_id});
+  if (IsError(*found)) ThrowStreamFault(Text(*found));
+  const bool whole = IsArray(*found) && found->elements == 1;
+  if (deliveries == 0 || !whole) {
+    Settled({&id, 1});
+    return false;
+  }
+  const std::string count = std::to_string(deliveries);
+  std::vector<std::string_view> add = {"XADD", dead_letter_key_, "*"};
+  const redisReply& fields = *found->element[0]->element[1];
+  for (std::size_t i = 0; i + 1 < fields.elements; i += 2) {
+    if (IsDeadLetterField(Text(*fields.element[i]))) continue;
+    add.insert(add.end(), {Text(*fields.element[i]), Text(*fields.element[i + 1])});
+  }
+  add.insert(add.end(), {"error", reason.substr(0, kMaximumReason), "deliveries", count, "group",
+                         options_.group, "sourceId", delivery_id});
+  // Inside EXEC the acknowledgement would be carried out though the letter cannot be kept.
+  const Reply length = settle_connection_.Command({"XLEN", dead_letter_key_});
+  if (IsError(*length)) ThrowStreamFault(Text(*length));
+  CrashPoint("redis.dead_letter");
+  settle_connection_.Command({"MULTI"});
+  const Reply queued = settle_connection_.Command(add, settle_connection_.CommandDeadline());
+  settle_connection_.Command({"XACK", key_, options_.group, delivery_id});
+  const Reply result = settle_connection_.Command({"EXEC"});
+  CrashPoint("redis.dead_lettered");
+  if (IsError(*queued)) ThrowStreamFault(Text(*queued));
+  if (IsError(*result)) ThrowStreamFault(Text(*result));
+  Settled({&id, 1});
+  return true;
 }
 
 void GroupReader::ThrowStreamFault(std::string_view server_text) {

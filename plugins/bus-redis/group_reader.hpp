@@ -1,19 +1,25 @@
-// Reads a stream as one consumer of a group: first what this consumer was given before and did not
-// acknowledge, then what is new.
+// Reads a stream as one consumer of a group: first what was left pending, then what is new.
 //
 // The group is created at the beginning of the stream (and the stream with it), so nothing
 // published earlier is missed; when the stream or the group was deleted it is created again. After
-// a lost connection the consumer's pending entries are read again from the first: an answer that
-// was lost on the way is delivered again, never forgotten.
+// a lost connection the consumer's pending entries are looked through again: an answer that was
+// lost on the way is delivered again, never forgotten. Entries of other consumers that nobody
+// renewed for claim_after are taken over, by a walk over all pending entries twice in that time; an
+// exclusive reader takes everything over when it opens.
 //
-// One thread at a time, with a connection of its own: a blocked read would hold up everything else.
+// Poll() belongs to one thread and has a connection of its own: a blocked read would hold up
+// everything else. Settling may be done by any thread, on a second connection.
 // Throws summa::Error as Connection does, and SUMMA_E_CONFIG SH-0604 for a key that is no stream.
+// Needs Redis 6.2.
 #pragma once
 
 #include <summa/abi/bus.h>
 
 #include <chrono>
 #include <cstdint>
+#include <map>
+#include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,17 +38,27 @@ struct GroupReaderOptions {
   std::string stream, group, consumer;
   // One XREADGROUP waits in the server at most this long, so that a lost server is noticed.
   std::chrono::microseconds block_time{1'000'000};
+  std::chrono::microseconds claim_after{30'000'000};
+  std::uint32_t flags = 0;  // SUMMA_BUS_EXCLUSIVE | ...
 };
 
 struct PollSummary {
   std::size_t delivered = 0;
-  std::size_t redelivered = 0;  // of delivered: given to this consumer before
+  std::size_t redelivered = 0;  // of delivered: delivered before
   std::vector<std::string>
       lost_ids;  // pending, but deleted from the stream before they were handled
 };
 
+// Ids of entries as numbers, in the order of Redis.
+struct EntryId {
+  std::uint64_t milliseconds = 0, sequence = 0;
+  auto operator<=>(const EntryId&) const = default;
+};
+
 class GroupReader {
  public:
+  using Clock = Connection::Clock;
+
   GroupReader(ConnectionOptions connection, GroupReaderOptions options);
 
   // Connects and creates the group when it is not there.
@@ -50,29 +66,63 @@ class GroupReader {
   // Up to `max` deliveries, borrowed until the next call; waits up to `wait` for the first one.
   std::span<const summa_bus_delivery> Poll(std::size_t max, std::chrono::microseconds wait);
   const PollSummary& summary() const { return summary_; }  // of the last Poll
+
+  // As summa.bus/1 says of them.
   void Ack(std::span<const summa_str> delivery_ids);
+  void Renew(std::span<const summa_str> delivery_ids, bool counts, std::span<std::uint8_t> held);
+  void Nack(std::span<const summa_str> delivery_ids, std::chrono::microseconds delay);
+  // True: it was moved. False: this reader no longer had it, or it was deleted.
+  bool DeadLetter(std::string_view delivery_id, std::string_view reason);
 
  private:
+  // A walk over pending entries that is under way.
+  struct Walk {
+    bool active = false;
+    bool everybody = false;  // of all consumers, else of this one
+    std::chrono::milliseconds minimum_idle{0};
+    std::string cursor;
+  };
+  struct Pending {
+    std::string id;
+    std::int64_t deliveries = 0;
+  };
+
   void EnsureGroup();
   void CreateGroup();
-  bool ReadPending(std::size_t max);
+  void BeginWalk(bool everybody, std::chrono::milliseconds minimum_idle);
+  bool ReadWalk(std::size_t max);
+  bool ReadReturned(std::size_t max);
   bool ReadNew(std::size_t max, std::chrono::microseconds wait);
+  std::vector<Pending> PendingRows(const redisReply& rows, bool returned);
+  bool Claim(const std::vector<Pending>& rows, std::chrono::milliseconds minimum_idle);
+  void FindLost(const std::vector<Pending>& rows);
+  void Deliver(const redisReply& entry, std::int64_t count, bool recovered);
+  void FinishDeliveries();
   // Entries of the reply to XREADGROUP, or null when there are none (the group was created again).
   const redisReply* Entries(const redisReply& reply);
-  void TakePending(const redisReply& entries);
-  void CountDeliveries();
-  void AcknowledgeLost();
+  void Acknowledge(const std::vector<std::string>& ids);
+  // Deliveries of an entry that is pending for this consumer, else 0.
+  std::int64_t DeliveriesOf(std::string_view id);
+  void Settled(std::span<const summa_str> delivery_ids);
   [[noreturn]] void ThrowStreamFault(std::string_view server_text);
 
   Connection connection_;
   const GroupReaderOptions options_;
-  const std::string key_;
+  const std::string key_, dead_letter_key_;
   std::uint64_t generation_ = 0;  // of the connection that the group was ensured on
-  bool reading_pending_ = true;
-  std::string pending_cursor_;
-  Reply reply_;  // what deliveries_ points into
+  Walk walk_;
+  Clock::time_point next_walk_;
+  std::vector<Reply> replies_;  // what deliveries_ points into
   std::vector<summa_bus_delivery> deliveries_;
+  std::vector<std::string> skipped_;  // redriven for another group
   PollSummary summary_;
+
+  std::mutex settle_mutex_;
+  Connection settle_connection_;
+
+  std::mutex mutex_;
+  std::set<EntryId> outstanding_;  // delivered and not settled: not delivered again meanwhile
+  std::multimap<Clock::time_point, std::string> returned_;  // given back, by when they are due
 };
 
 }  // namespace summa::bus_redis

@@ -1,10 +1,11 @@
-// Wiring of the plugin bus-redis: configuration, metrics, log and the verb `bus tail` around
-// RedisBus.
+// Wiring of the plugin bus-redis: configuration, metrics, log, verbs and workers around RedisBus.
 #include <summa/plugin.hpp>
 
 #include <memory>
 
+#include "plugins/bus-redis/admin_commands.hpp"
 #include "plugins/bus-redis/examine.hpp"
+#include "plugins/bus-redis/housekeeping.hpp"
 #include "plugins/bus-redis/reachability.hpp"
 #include "plugins/bus-redis/redis_bus.hpp"
 #include "plugins/bus-redis/tail_command.hpp"
@@ -22,6 +23,15 @@ std::string ClientName(std::string_view instance) {
     if (c <= ' ' || c > '~') c = '-';
   }
   return name;
+}
+
+// A reader renews what it holds between two reads: were that later than claim_after, others would
+// take its messages while it works on them.
+void RequireClaimAfter(const RedisBusOptions& options) {
+  if (options.claim_after > options.block_time + options.command_timeout) return;
+  throw Error(SUMMA_E_CONFIG, "SH-0612",
+              "plugins.bus-redis.claim_after is not above block_time + command_timeout",
+              "raise claim_after, or lower command_timeout");
 }
 
 // Turns what happens on the bus into metrics and log lines.
@@ -77,6 +87,13 @@ class Reporter final : public BusEvents {
     duration_.Observe(took.count());
   }
 
+  void DeadLettered(const GroupReaderOptions& reader) override {
+    host_
+        .Counter("summa_bus_dead_letters_total", "Messages that consumers gave up.",
+                 {{"topic", reader.stream}, {"group", reader.group}})
+        .Add();
+  }
+
   void Polled(const GroupReaderOptions& reader, const PollSummary& summary) override {
     const auto count = [&](std::string_view name, std::string_view help, std::size_t messages) {
       if (messages == 0) return;
@@ -110,7 +127,8 @@ class Reporter final : public BusEvents {
 
 class BusRedisPlugin final : public Plugin {
  public:
-  explicit BusRedisPlugin(Host host) : Plugin(host), reporter_(host) {}
+  explicit BusRedisPlugin(Host host)
+      : Plugin(host), reporter_(host), trimmer_(host), inbox_cleaner_(host) {}
 
   void Configure(const Config& config) override {
     RedisBusOptions options;
@@ -121,10 +139,15 @@ class BusRedisPlugin final : public Plugin {
     options.block_time = config.Duration("block_time");
     key_prefix_ = config.String("key_prefix");
     options.writer.key_prefix = key_prefix_;
+    options.claim_after = config.Duration("claim_after");
+    RequireClaimAfter(options);
     options.writer.max_message_bytes = config.Size("max_message_bytes");
     options.writer.max_pipeline_bytes = config.Size("max_pipeline_bytes");
     address_ = options.url.ForPeople();
     bus_ = std::make_unique<RedisBus>(std::move(options), &reporter_);
+    stream_retention_ = config.Duration("stream_retention");
+    trimmer_.Configure(bus_.get(), stream_retention_);
+    inbox_cleaner_.Configure(config.Duration("inbox_retention"));
   }
   // Does not connect: a host whose Redis is down starts, and says so in /readyz.
   void Start() override { reporter_.Begin(); }
@@ -132,11 +155,30 @@ class BusRedisPlugin final : public Plugin {
     if (bus_) bus_->Stop();
   }
   Bus* ProvidedBus() override { return bus_.get(); }
+  std::vector<WorkerBinding> Workers() override {
+    return {{"stream-trim", &trimmer_}, {"inbox-cleanup", &inbox_cleaner_}};
+  }
   std::vector<CommandBinding> Commands() override {
-    return {{"bus tail", [this](const CommandCall& call) {
+    const auto admin = [this](auto run) {
+      return [this, run](const CommandCall& call) {
+        StreamAdmin streams = bus_->MakeAdmin();
+        return run(streams, call);
+      };
+    };
+    return {{"bus tail",
+             [this](const CommandCall& call) {
                StreamReader reader = bus_->MakeReader();
                return TailStream(reader, call);
-             }}};
+             }},
+            {"bus streams",
+             admin([](StreamAdmin& streams, const CommandCall&) { return ListStreams(streams); })},
+            {"bus groups", admin(ListGroups)},
+            {"bus trim", admin([this](StreamAdmin& streams, const CommandCall& call) {
+               return TrimStreams(streams, call, stream_retention_);
+             })},
+            {"bus group create", admin(bus_redis::CreateGroup)},
+            {"bus group delete", admin(bus_redis::DeleteGroup)},
+            {"bus group reset", admin(bus_redis::ResetGroup)}};
   }
   std::vector<Finding> Failing() override { return reporter_.Failing(address_); }
   void Examine(const Examination& examination) override {
@@ -152,6 +194,9 @@ class BusRedisPlugin final : public Plugin {
   Reporter reporter_;
   std::string address_, key_prefix_;
   std::unique_ptr<RedisBus> bus_;
+  std::chrono::microseconds stream_retention_{};
+  StreamTrimmer trimmer_;
+  InboxCleaner inbox_cleaner_;
 };
 
 }  // namespace

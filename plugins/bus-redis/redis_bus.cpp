@@ -25,6 +25,16 @@ class GroupSubscription final : public Subscription {
     }
   }
   void Ack(std::span<const summa_str> delivery_ids) override { reader_.Ack(delivery_ids); }
+  void Renew(std::span<const summa_str> delivery_ids, bool counts,
+             std::span<std::uint8_t> held) override {
+    reader_.Renew(delivery_ids, counts, held);
+  }
+  void Nack(std::span<const summa_str> delivery_ids, std::chrono::microseconds delay) override {
+    reader_.Nack(delivery_ids, delay);
+  }
+  void DeadLetter(summa_str delivery_id, std::string_view reason) override {
+    if (reader_.DeadLetter(FromAbi(delivery_id), reason)) events_->DeadLettered(options_);
+  }
 
  private:
   const GroupReaderOptions options_;
@@ -79,16 +89,22 @@ void RedisBus::Publish(std::span<const summa_bus_message> messages,
 }
 
 std::unique_ptr<Subscription> RedisBus::Subscribe(std::string_view stream, std::string_view group,
-                                                  std::string_view consumer) {
+                                                  std::string_view consumer, std::uint32_t flags) {
   RequireStreamName(stream);
   RequireGroupName("group", group);
   RequireGroupName("consumer", consumer);
+  if (group == SUMMA_BUS_EVERYBODY) {
+    throw Error(SUMMA_E_USAGE, "SH-0605", "a group cannot be called " SUMMA_BUS_EVERYBODY,
+                "it stands for every group");
+  }
   GroupReaderOptions reader;
   reader.key_prefix = options_.writer.key_prefix;
   reader.stream = stream;
   reader.group = group;
   reader.consumer = consumer;
   reader.block_time = options_.block_time;
+  reader.claim_after = options_.claim_after;
+  reader.flags = flags;
   return std::make_unique<GroupSubscription>(MakeConnectionOptions("subscribe"), std::move(reader),
                                              events_);
 }
@@ -148,6 +164,10 @@ bus_redis::DeadLetters RedisBus::MakeDeadLetters() {
 
 Connection RedisBus::MakeConnection(const std::string& purpose) {
   return Connection(MakeConnectionOptions(purpose));
+}
+
+StreamAdmin RedisBus::MakeAdmin() {
+  return StreamAdmin(MakeConnectionOptions("admin"), options_.writer.key_prefix);
 }
 
 StreamReader RedisBus::MakeReader() {

@@ -18,6 +18,7 @@
 #include "plugins/bus-redis/dead_letters.hpp"
 #include "plugins/bus-redis/group_reader.hpp"
 #include "plugins/bus-redis/stop_signal.hpp"
+#include "plugins/bus-redis/stream_admin.hpp"
 #include "plugins/bus-redis/stream_reader.hpp"
 #include "plugins/bus-redis/stream_writer.hpp"
 
@@ -33,6 +34,7 @@ class BusEvents {
                                  const std::string& /*reason*/) {}
   virtual void Published(const PublishSummary& /*summary*/,
                          std::chrono::duration<double> /*took*/) {}
+  virtual void DeadLettered(const GroupReaderOptions& /*reader*/) {}
   virtual void Polled(const GroupReaderOptions& /*reader*/, const PollSummary& /*summary*/) {}
 };
 
@@ -42,6 +44,7 @@ struct RedisBusOptions {
   std::chrono::microseconds connect_timeout{2'000'000};
   std::chrono::microseconds command_timeout{5'000'000};
   std::chrono::microseconds block_time{1'000'000};
+  std::chrono::microseconds claim_after{30'000'000};
   StreamWriterOptions writer;  // key_prefix of the whole bus stands here
 };
 
@@ -54,7 +57,9 @@ class RedisBus final : public Bus {
   void Publish(std::span<const summa_bus_message> messages,
                std::span<summa_bus_receipt> receipts) override;
   std::unique_ptr<Subscription> Subscribe(std::string_view stream, std::string_view group,
-                                          std::string_view consumer) override;
+                                          std::string_view consumer,
+                                          std::uint32_t flags = 0) override;
+  std::chrono::microseconds ClaimAfter() const override { return options_.claim_after; }
   void Ping() override;
   void Read(std::string_view stream, std::string_view after, std::size_t count,
             const OnDelivery& on_message) override;
@@ -69,6 +74,7 @@ class RedisBus final : public Bus {
 
   // A reader with a connection of its own, for commands. It must end before the bus does.
   StreamReader MakeReader();
+  StreamAdmin MakeAdmin();  // likewise
   // The same without any use of streams.
   Connection MakeConnection(const std::string& purpose);
   // Ends every wait for Redis, now and later, with SUMMA_E_CANCELLED.

@@ -1,5 +1,6 @@
 #include "tests/bus/backend.hpp"
 
+#include <atomic>
 #include <csignal>
 #include <summa/testkit/memory_bus.hpp>
 
@@ -12,6 +13,7 @@ namespace {
 
 class MemoryBackend final : public Backend {
  public:
+  explicit MemoryBackend(std::chrono::microseconds claim_after) { bus_.claim_after = claim_after; }
   Bus& bus() override { return bus_; }
   void RemoveOldest(const std::string& stream, std::size_t count) override {
     bus_.Remove([&](const testkit::StoredMessage& message) {
@@ -29,6 +31,8 @@ class MemoryBackend final : public Backend {
     letter.deliveries = 3;
     bus_.AddDeadLetter(std::move(letter));
   }
+  std::size_t Lost() override { return bus_.lost(); }
+  bool RestartServer() override { return false; }
 
  private:
   testkit::MemoryBus bus_;
@@ -36,11 +40,13 @@ class MemoryBackend final : public Backend {
 
 class RedisBackend final : public Backend {
  public:
-  RedisBackend() {
+  explicit RedisBackend(std::chrono::microseconds claim_after)
+      : server_({.append_only = true, .tcp = false, .max_memory = {}, .extra_arguments = {}}) {
     std::signal(SIGPIPE, SIG_IGN);  // as the host does
     bus_redis::RedisBusOptions options;
     options.url = bus_redis::ParseRedisUrl(server_.Url());
     options.writer.key_prefix = "summa";
+    options.claim_after = claim_after;
     bus_ = std::make_unique<bus_redis::RedisBus>(std::move(options), &events_);
   }
   Bus& bus() override { return *bus_; }
@@ -56,10 +62,24 @@ class RedisBackend final : public Backend {
         .Command({"XADD", "summa:dlq:" + stream, "*", "id", id, "type", "t", "payload", "{}", "key",
                   "k", "error", "no good", "deliveries", "3", "group", group, "sourceId", "5-1"});
   }
+  std::size_t Lost() override { return events_.lost; }
+  bool RestartServer() override {
+    server_.Restart();
+    return true;
+  }
 
  private:
+  class Events final : public bus_redis::BusEvents {
+   public:
+    void Polled(const bus_redis::GroupReaderOptions&,
+                const bus_redis::PollSummary& summary) override {
+      lost += summary.lost_ids.size();
+    }
+    std::atomic<std::size_t> lost{0};
+  };
+
   test::RedisServer server_;
-  bus_redis::BusEvents events_;
+  Events events_;
   std::unique_ptr<bus_redis::RedisBus> bus_;
 };
 
@@ -67,8 +87,8 @@ class RedisBackend final : public Backend {
 
 const std::vector<BackendKind>& BackendKinds() {
   static const std::vector<BackendKind> kinds = {
-      {"Memory", [] { return std::make_unique<MemoryBackend>(); }},
-      {"Redis", [] { return std::make_unique<RedisBackend>(); }}};
+      {"Memory", [](auto claim_after) { return std::make_unique<MemoryBackend>(claim_after); }},
+      {"Redis", [](auto claim_after) { return std::make_unique<RedisBackend>(claim_after); }}};
   return kinds;
 }
 

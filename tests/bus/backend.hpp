@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -24,11 +25,15 @@ class Backend {
   // A message that a consumer gave up stands among the dead letters.
   virtual void AddDeadLetter(const std::string& stream, const std::string& id,
                              const std::string& group) = 0;
+  // Messages that were reported as removed before they were handled.
+  virtual std::size_t Lost() = 0;
+  // False: it has no server.
+  virtual bool RestartServer() = 0;
 };
 
 struct BackendKind {
   std::string name;
-  std::function<std::unique_ptr<Backend>()> make;
+  std::function<std::unique_ptr<Backend>(std::chrono::microseconds claim_after)> make;
 };
 // "Memory", "Redis".
 const std::vector<BackendKind>& BackendKinds();
@@ -49,7 +54,13 @@ class Messages {
 
 class BusContract : public ::testing::TestWithParam<BackendKind> {
  protected:
-  void SetUp() override { backend_ = GetParam().make(); }
+  void SetUp() override { Restart(std::chrono::seconds(30)); }
+  // A new, empty bus.
+  void Restart(std::chrono::microseconds claim_after) {
+    table_.reset();
+    backend_.reset();
+    backend_ = GetParam().make(claim_after);
+  }
   Bus& bus() { return backend_->bus(); }
   // The same bus as another plugin sees it, through the C interface.
   BusClient client() {

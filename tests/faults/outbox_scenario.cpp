@@ -15,7 +15,8 @@ Scenario OutboxToRedis() {
   };
   scenario.schedules_yaml =
       "{ outbox-processor: { lease_ttl: 500ms, idle_poll: 20ms }, "
-      "outbox-cleanup: { lease_ttl: 500ms, interval: 1s } }";
+      "outbox-cleanup: { lease_ttl: 500ms, interval: 1s }, "
+      "stream-trim: { lease_ttl: 500ms }, inbox-cleanup: { lease_ttl: 500ms } }";
   scenario.worker = "outbox-processor";
   scenario.guarded_tables = {"outbox", "summa_host.outbox_state"};
   scenario.unreached = {

@@ -1,6 +1,7 @@
 #include "tests/services/redis_server.hpp"
 
 #include <csignal>
+#include <cstdlib>
 #include <stdexcept>
 
 #include "tests/services/redis_client.hpp"
@@ -19,7 +20,10 @@ void RedisServer::Start() {
   RequireMainThread("redis-server");
   if (Running()) return;
   const std::string log = directory_.Path() + "/log";
-  std::vector<std::string> arguments = {"redis-server",
+  // Another server that speaks the protocol, such as a Redis 8 or Valkey built by hand.
+  const char* chosen = std::getenv("SUMMA_REDIS_SERVER");
+  const std::string program = chosen == nullptr || *chosen == '\0' ? "redis-server" : chosen;
+  std::vector<std::string> arguments = {program,
                                         "--port",
                                         std::to_string(port_),
                                         "--bind",

@@ -24,7 +24,12 @@ class Subscription {
   // Borrowed until the next call.
   virtual std::span<const summa_bus_delivery> Poll(std::size_t max,
                                                    std::chrono::microseconds wait) = 0;
+  // These may be called by any thread, also while Poll waits.
   virtual void Ack(std::span<const summa_str> delivery_ids) = 0;
+  virtual void Renew(std::span<const summa_str> delivery_ids, bool counts,
+                     std::span<std::uint8_t> held) = 0;
+  virtual void Nack(std::span<const summa_str> delivery_ids, std::chrono::microseconds delay) = 0;
+  virtual void DeadLetter(summa_str delivery_id, std::string_view reason) = 0;
 };
 
 struct ScanOptions {
@@ -53,7 +58,9 @@ class Bus {
   virtual void Publish(std::span<const summa_bus_message> messages,
                        std::span<summa_bus_receipt> receipts) = 0;
   virtual std::unique_ptr<Subscription> Subscribe(std::string_view stream, std::string_view group,
-                                                  std::string_view consumer) = 0;
+                                                  std::string_view consumer,
+                                                  std::uint32_t flags) = 0;
+  virtual std::chrono::microseconds ClaimAfter() const = 0;
   virtual void Ping() = 0;
   virtual void Read(std::string_view stream, std::string_view after, std::size_t count,
                     const OnDelivery& on_message) = 0;
@@ -112,8 +119,9 @@ class BusTable {
                           summa_bus_subscription** out, summa_error* error) -> std::int32_t {
       *out = nullptr;
       return Guard(error, [&] {
-        auto subscription = static_cast<Bus*>(self)->Subscribe(
-            FromAbi(options->stream), FromAbi(options->group), FromAbi(options->consumer));
+        auto subscription =
+            static_cast<Bus*>(self)->Subscribe(FromAbi(options->stream), FromAbi(options->group),
+                                               FromAbi(options->consumer), options->flags);
         *out = reinterpret_cast<summa_bus_subscription*>(subscription.release());
         return SUMMA_OK;
       });
@@ -162,6 +170,8 @@ class BusTable {
     };
     FillLook();
     FillDeadLetters();
+    table_.claim_after_microseconds = bus->ClaimAfter().count();
+    FillSettle();
   }
   const summa_bus_v1* table() const { return &table_; }
 
@@ -185,6 +195,31 @@ class BusTable {
         const std::uint32_t size = horizon->struct_size;
         std::memcpy(horizon, &whole, std::min<std::size_t>(size, sizeof whole));
         horizon->struct_size = size;
+        return SUMMA_OK;
+      });
+    };
+  }
+  void FillSettle() {
+    table_.renew = [](summa_bus_subscription* subscription, const summa_str* ids, std::size_t count,
+                      std::int32_t counts, std::uint8_t* held, summa_error* error) -> std::int32_t {
+      return Guard(error, [&] {
+        reinterpret_cast<Subscription*>(subscription)
+            ->Renew({ids, count}, counts != 0, {held, count});
+        return SUMMA_OK;
+      });
+    };
+    table_.nack = [](summa_bus_subscription* subscription, const summa_str* ids, std::size_t count,
+                     std::int64_t delay_microseconds, summa_error* error) -> std::int32_t {
+      return Guard(error, [&] {
+        reinterpret_cast<Subscription*>(subscription)
+            ->Nack({ids, count}, std::chrono::microseconds(delay_microseconds));
+        return SUMMA_OK;
+      });
+    };
+    table_.dead_letter = [](summa_bus_subscription* subscription, summa_str id, summa_str reason,
+                            summa_error* error) -> std::int32_t {
+      return Guard(error, [&] {
+        reinterpret_cast<Subscription*>(subscription)->DeadLetter(id, FromAbi(reason));
         return SUMMA_OK;
       });
     };
@@ -223,6 +258,49 @@ class BusTable {
 
 }  // namespace detail
 
+// One reader of a group as a client sees it: the pull form of consuming. Poll() belongs to one
+// thread; what settles may be called by any. Throws summa::Error. Ends with the object, which must
+// end before the bus does; what was not settled is delivered again.
+class SubscriptionClient {
+ public:
+  SubscriptionClient(const summa_bus_v1* bus, summa_bus_subscription* subscription)
+      : bus_(bus), subscription_(subscription) {}
+  SubscriptionClient(const SubscriptionClient&) = delete;
+  SubscriptionClient& operator=(const SubscriptionClient&) = delete;
+  ~SubscriptionClient() { bus_->unsubscribe(subscription_); }
+
+  // Borrowed until the next call.
+  std::span<const summa_bus_delivery> Poll(std::size_t max, std::chrono::microseconds wait) {
+    const summa_bus_delivery* deliveries = nullptr;
+    std::size_t count = 0;
+    summa_error error = detail::EmptyError();
+    detail::Check(bus_->poll(subscription_, max, wait.count(), &deliveries, &count, &error), error);
+    return {deliveries, count};
+  }
+  void Ack(std::span<const summa_str> ids) {
+    summa_error error = detail::EmptyError();
+    detail::Check(bus_->ack(subscription_, ids.data(), ids.size(), &error), error);
+  }
+  void Nack(std::span<const summa_str> ids, std::chrono::microseconds delay) {
+    summa_error error = detail::EmptyError();
+    detail::Check(bus_->nack(subscription_, ids.data(), ids.size(), delay.count(), &error), error);
+  }
+  void Renew(std::span<const summa_str> ids, bool counts, std::span<std::uint8_t> held) {
+    summa_error error = detail::EmptyError();
+    detail::Check(
+        bus_->renew(subscription_, ids.data(), ids.size(), counts ? 1 : 0, held.data(), &error),
+        error);
+  }
+  void DeadLetter(std::string_view id, std::string_view reason) {
+    summa_error error = detail::EmptyError();
+    detail::Check(bus_->dead_letter(subscription_, ToAbi(id), ToAbi(reason), &error), error);
+  }
+
+ private:
+  const summa_bus_v1* bus_;
+  summa_bus_subscription* subscription_;
+};
+
 // A bus as a client sees it. Cheap to copy; valid as long as the provider.
 class BusClient {
  public:
@@ -241,6 +319,21 @@ class BusClient {
   }
 
   // These throw summa::Error. A bus made before they were: SUMMA_E_CONFIG.
+  std::unique_ptr<SubscriptionClient> Subscribe(std::string_view stream, std::string_view group,
+                                                std::string_view consumer,
+                                                std::uint32_t flags = 0) const {
+    Require(offsetof(summa_bus_v1, dead_letter) + sizeof bus_->dead_letter);
+    const summa_bus_subscription_options options = {sizeof options, flags, ToAbi(stream),
+                                                    ToAbi(group), ToAbi(consumer)};
+    summa_bus_subscription* subscription = nullptr;
+    summa_error error = detail::EmptyError();
+    detail::Check(bus_->subscribe(bus_->self, &options, &subscription, &error), error);
+    return std::make_unique<SubscriptionClient>(bus_, subscription);
+  }
+  std::chrono::microseconds claim_after() const {
+    Require(offsetof(summa_bus_v1, dead_letter) + sizeof bus_->dead_letter);
+    return std::chrono::microseconds(bus_->claim_after_microseconds);
+  }
   void Scan(const ScanOptions& options, const OnDelivery& on_message) const {
     Require(offsetof(summa_bus_v1, scan) + sizeof bus_->scan);
     const summa_bus_scan_options given = {

@@ -48,9 +48,19 @@ typedef struct summa_bus_receipt {
 
 typedef struct summa_bus_subscription summa_bus_subscription;
 
+enum summa_bus_subscription_flag {
+  /* The caller makes sure that it is the only reader of the group, by a lease: what earlier readers
+   * left is taken over at once, oldest first, before anything new, so that the order holds. Without
+   * it readers share the messages, and those of a dead reader come claim_after late. */
+  SUMMA_BUS_EXCLUSIVE = 1,
+  /* A delivery that was begun before counts only when renew() says that it starts: a crash then
+   * counts against the messages that were being handled, not against those that only waited. */
+  SUMMA_BUS_COUNT_STARTS = 2
+};
+
 typedef struct summa_bus_subscription_options {
   uint32_t struct_size;
-  uint32_t reserved;
+  uint32_t flags; /* SUMMA_BUS_EXCLUSIVE | ... */
   summa_str stream;
   summa_str group;    /* one group per consumer: two groups each get every message */
   summa_str consumer; /* stable name of this reader within the group */
@@ -62,6 +72,8 @@ typedef struct summa_bus_delivery {
   int64_t delivery_count; /* 1 for the first time, counted by the server */
   /* When the bus took it: its own clock, microseconds since 1970; SUMMA_BUS_NO_TIME: unknown. */
   int64_t entered_at_microseconds;
+  uint32_t recovered; /* 1: it was delivered before, and whoever had it did not settle it */
+  uint32_t reserved;
 } summa_bus_delivery;
 
 typedef struct summa_bus_scan_options {
@@ -155,6 +167,24 @@ typedef struct summa_bus_v1 {
   /* [any] Deletes dead letters; they cannot be had again. *done as above. */
   int32_t (*discard)(void* self, summa_str stream, const summa_str* dead_letter_ids, size_t count,
                      uint64_t* done, summa_error* error);
+
+  /* A delivery that was neither renewed nor settled for this long may be taken over by another
+   * reader of the group. */
+  int64_t claim_after_microseconds;
+  /* ack(), renew(), nack() and dead_letter(): [any thread, also while poll() waits]. */
+
+  /* Keeps deliveries of this reader: the time of claim_after begins anew. held[i] = 0: another
+   * reader has it, or it is settled: forget it. counts: another attempt begins, count it. */
+  int32_t (*renew)(summa_bus_subscription* subscription, const summa_str* delivery_ids,
+                   size_t count, int32_t counts, uint8_t* held, summa_error* error);
+  /* Gives deliveries back: poll() delivers them again after the delay, counted once more. Nothing
+   * else waits for them, so the order of their keys is lost. */
+  int32_t (*nack)(summa_bus_subscription* subscription, const summa_str* delivery_ids, size_t count,
+                  int64_t delay_microseconds, summa_error* error);
+  /* Gives a delivery up: it goes to the dead letters and is acknowledged, both or neither. One that
+   * this reader no longer has is left alone. */
+  int32_t (*dead_letter)(summa_bus_subscription* subscription, summa_str delivery_id,
+                         summa_str reason, summa_error* error);
 } summa_bus_v1;
 
 #ifdef __cplusplus

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -29,7 +30,7 @@ struct StoredDeadLetter {
   std::int64_t died_at_microseconds = 0;
 };
 
-// Publishing and reading; no consumer groups. Thread-safe.
+// Subscriptions must end before the bus does. Thread-safe.
 class MemoryBus final : public Bus {
  public:
   std::uint64_t MaxMessageBytes() const override { return max_message_bytes; }
@@ -55,10 +56,19 @@ class MemoryBus final : public Bus {
     if (away) throw Error(SUMMA_E_UNAVAILABLE, "SH-0601", "the memory bus is away");
   }
 
-  std::unique_ptr<Subscription> Subscribe(std::string_view, std::string_view,
-                                          std::string_view) override {
-    throw Error(SUMMA_E_NOT_FOUND, "", "the memory bus has no consumer groups");
+  std::unique_ptr<Subscription> Subscribe(std::string_view stream, std::string_view group,
+                                          std::string_view consumer,
+                                          std::uint32_t flags = 0) override {
+    RequireHere();
+    const std::lock_guard lock(mutex_);
+    Group& state = groups_[{std::string(stream), std::string(group)}];
+    if ((flags & SUMMA_BUS_EXCLUSIVE) != 0) {
+      for (auto& [entry, pending] : state.pending) pending.consumer = consumer;
+    }
+    return std::make_unique<Reader>(*this, std::string(stream), std::string(group),
+                                    std::string(consumer), flags);
   }
+  std::chrono::microseconds ClaimAfter() const override { return claim_after; }
   void Ping() override { RequireHere(); }
   void Read(std::string_view, std::string_view, std::size_t, const OnDelivery&) override {}
 
@@ -148,6 +158,11 @@ class MemoryBus final : public Bus {
     const std::lock_guard lock(mutex_);
     return stored_;
   }
+  // Messages that were removed while a consumer still had to handle them.
+  std::size_t lost() const {
+    const std::lock_guard lock(mutex_);
+    return lost_;
+  }
   std::size_t publish_calls() const {
     const std::lock_guard lock(mutex_);
     return publish_calls_;
@@ -158,6 +173,8 @@ class MemoryBus final : public Bus {
   bool away = false;
   // Decides the outcome of a message; CONFIRMED when empty.
   std::function<int(const summa_bus_message&)> decide;
+  // See summa.bus/1; set before subscribing.
+  std::chrono::microseconds claim_after{30'000'000};
   // The clock of the bus: microseconds since 1970. Called under the lock.
   std::function<std::int64_t()> now = [] {
     return std::chrono::duration_cast<std::chrono::microseconds>(
@@ -190,12 +207,21 @@ class MemoryBus final : public Bus {
              message.position, ToAbi(message.redriven)},
             ToAbi(id),
             1,
-            message.entered_at_microseconds};
+            message.entered_at_microseconds,
+            0,
+            0};
   }
   void Store(StoredMessage message) {
     message.entry = ++last_entry_;
     message.entered_at_microseconds = now();
     stored_.push_back(std::move(message));
+    arrived_.notify_all();
+  }
+  const StoredMessage* Find(std::uint64_t entry) const {
+    const auto found = std::lower_bound(
+        stored_.begin(), stored_.end(), entry,
+        [](const StoredMessage& message, std::uint64_t wanted) { return message.entry < wanted; });
+    return found == stored_.end() || found->entry != entry ? nullptr : &*found;
   }
   std::optional<StoredDeadLetter> TakeLetter(std::string_view stream, summa_str id) {
     for (auto letter = dead_letters_.begin(); letter != dead_letters_.end(); ++letter) {
@@ -212,7 +238,167 @@ class MemoryBus final : public Bus {
     if (message.payload.size > max_message_bytes) return SUMMA_BUS_REFUSED;
     return decide ? decide(message) : SUMMA_BUS_CONFIRMED;
   }
+  struct Pending {
+    std::string consumer;
+    std::int64_t deliveries = 1;
+    std::int64_t since_microseconds = 0;
+  };
+  struct Group {
+    std::uint64_t last_delivered = 0;
+    std::map<std::uint64_t, Pending> pending;
+  };
+
+  // One reader of a group.
+  class Reader final : public Subscription {
+   public:
+    Reader(MemoryBus& bus, std::string stream, std::string group, std::string consumer,
+           std::uint32_t flags)
+        : bus_(bus),
+          stream_(std::move(stream)),
+          group_(std::move(group)),
+          consumer_(std::move(consumer)),
+          flags_(flags) {}
+
+    std::span<const summa_bus_delivery> Poll(std::size_t max,
+                                             std::chrono::microseconds wait) override {
+      bus_.RequireHere();
+      std::unique_lock lock(bus_.mutex_);
+      given_.clear();
+      const auto deadline = std::chrono::steady_clock::now() + wait;
+      for (;;) {
+        TakePending(max);
+        TakeNew(max);
+        if (!given_.empty() || std::chrono::steady_clock::now() >= deadline) break;
+        // Looks by itself as well: for what is due, or may be taken over.
+        constexpr std::chrono::milliseconds kLook{5};
+        bus_.arrived_.wait_until(lock,
+                                 std::min(deadline, std::chrono::steady_clock::now() + kLook));
+      }
+      deliveries_.clear();
+      for (const Given& given : given_) {
+        summa_bus_delivery delivery = Deliver(given.message, given.id);
+        delivery.delivery_count = given.deliveries;
+        delivery.recovered = given.recovered ? 1 : 0;
+        deliveries_.push_back(delivery);
+      }
+      return deliveries_;
+    }
+    void Ack(std::span<const summa_str> delivery_ids) override {
+      bus_.RequireHere();
+      const std::lock_guard lock(bus_.mutex_);
+      for (const summa_str id : delivery_ids) Forget(Entry(id));
+    }
+    void Renew(std::span<const summa_str> delivery_ids, bool counts,
+               std::span<std::uint8_t> held) override {
+      bus_.RequireHere();
+      const std::lock_guard lock(bus_.mutex_);
+      for (std::size_t i = 0; i < delivery_ids.size(); ++i) {
+        const auto pending = State().pending.find(Entry(delivery_ids[i]));
+        held[i] = pending != State().pending.end() && pending->second.consumer == consumer_ ? 1 : 0;
+        if (held[i] == 0) continue;
+        pending->second.since_microseconds = bus_.now();
+        if (counts) ++pending->second.deliveries;
+      }
+    }
+    void Nack(std::span<const summa_str> delivery_ids, std::chrono::microseconds delay) override {
+      const std::lock_guard lock(bus_.mutex_);
+      for (const summa_str id : delivery_ids) returned_[Entry(id)] = bus_.now() + delay.count();
+    }
+    void DeadLetter(summa_str delivery_id, std::string_view reason) override {
+      bus_.RequireHere();
+      const std::lock_guard lock(bus_.mutex_);
+      const std::uint64_t entry = Entry(delivery_id);
+      const auto pending = State().pending.find(entry);
+      const StoredMessage* message = bus_.Find(entry);
+      const bool mine = pending != State().pending.end() && pending->second.consumer == consumer_;
+      if (mine && message != nullptr) {
+        StoredDeadLetter letter;
+        letter.message = *message;
+        letter.message.redriven.clear();
+        letter.source_id = std::to_string(entry);
+        letter.group = group_;
+        letter.error = reason;
+        letter.deliveries = pending->second.deliveries;
+        letter.entry = ++bus_.last_entry_;
+        letter.died_at_microseconds = bus_.now();
+        bus_.dead_letters_.push_back(std::move(letter));
+      }
+      if (mine) Forget(entry);
+    }
+
+   private:
+    struct Given {
+      StoredMessage message;
+      std::string id;
+      std::int64_t deliveries;
+      bool recovered;
+    };
+    static std::uint64_t Entry(summa_str id) { return std::stoull(std::string(FromAbi(id))); }
+    Group& State() { return bus_.groups_[{stream_, group_}]; }
+    void Forget(std::uint64_t entry) {
+      State().pending.erase(entry);
+      outstanding_.erase(entry);
+      returned_.erase(entry);
+    }
+
+    bool Due(std::uint64_t entry, const Pending& pending) const {
+      const std::int64_t now = bus_.now();
+      if (now - pending.since_microseconds >= bus_.claim_after.count()) return true;
+      if (pending.consumer != consumer_) return false;
+      const auto returned = returned_.find(entry);
+      if (returned != returned_.end()) return returned->second <= now;
+      return !outstanding_.contains(entry);
+    }
+    void TakePending(std::size_t max) {
+      Group& state = State();
+      for (auto next = state.pending.begin(); next != state.pending.end() && given_.size() < max;) {
+        auto pending = next++;
+        if (!Due(pending->first, pending->second)) continue;
+        const StoredMessage* message = bus_.Find(pending->first);
+        if (message == nullptr) {
+          ++bus_.lost_;
+          state.pending.erase(pending);
+          continue;
+        }
+        pending->second.consumer = consumer_;
+        pending->second.since_microseconds = bus_.now();
+        if ((flags_ & SUMMA_BUS_COUNT_STARTS) == 0) ++pending->second.deliveries;
+        returned_.erase(pending->first);
+        Give(*message, pending->second.deliveries, true);
+      }
+    }
+    void TakeNew(std::size_t max) {
+      Group& state = State();
+      auto message = std::upper_bound(
+          bus_.stored_.begin(), bus_.stored_.end(), state.last_delivered,
+          [](std::uint64_t last, const StoredMessage& stored) { return last < stored.entry; });
+      for (; message != bus_.stored_.end() && given_.size() < max; ++message) {
+        state.last_delivered = message->entry;
+        if (message->stream != stream_) continue;
+        const std::string& redriven = message->redriven;
+        if (!redriven.empty() && redriven != SUMMA_BUS_EVERYBODY && redriven != group_) continue;
+        state.pending[message->entry] = {consumer_, 1, bus_.now()};
+        Give(*message, 1, false);
+      }
+    }
+    void Give(const StoredMessage& message, std::int64_t deliveries, bool recovered) {
+      outstanding_.insert(message.entry);
+      given_.push_back({message, std::to_string(message.entry), deliveries, recovered});
+    }
+
+    MemoryBus& bus_;
+    const std::string stream_, group_, consumer_;
+    const std::uint32_t flags_;
+    std::vector<Given> given_;
+    std::vector<summa_bus_delivery> deliveries_;
+    std::set<std::uint64_t> outstanding_;             // given and not settled
+    std::map<std::uint64_t, std::int64_t> returned_;  // given back, and when they are due
+  };
+
   mutable std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::map<std::pair<std::string, std::string>, Group> groups_;  // by stream and group
+  std::size_t lost_ = 0;
   std::vector<StoredMessage> stored_;
   std::vector<StoredDeadLetter> dead_letters_;
   std::map<std::string, std::uint64_t, std::less<>> removed_;

@@ -1,0 +1,24 @@
+// `bus streams`, `bus groups`, `bus trim`, `bus group create|delete|reset`: results as JSON.
+#pragma once
+
+#include <chrono>
+#include <string_view>
+#include <summa/command.hpp>
+#include <summa/host.hpp>
+
+#include "plugins/bus-redis/stream_admin.hpp"
+
+namespace summa::bus_redis {
+
+CommandResult ListStreams(StreamAdmin& admin);
+CommandResult ListGroups(StreamAdmin& admin, const CommandCall& call);
+CommandResult TrimStreams(StreamAdmin& admin, const CommandCall& call,
+                          std::chrono::microseconds retention);
+CommandResult CreateGroup(StreamAdmin& admin, const CommandCall& call);
+CommandResult DeleteGroup(StreamAdmin& admin, const CommandCall& call);
+CommandResult ResetGroup(StreamAdmin& admin, const CommandCall& call);
+
+// The metrics of every group.
+void ReportGroups(const Host& host, std::string_view stream, const std::vector<GroupState>& groups);
+
+}  // namespace summa::bus_redis

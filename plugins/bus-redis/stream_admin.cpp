@@ -1,0 +1,184 @@
+#include "plugins/bus-redis/stream_admin.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <summa/bus.hpp>
+#include <summa/crash_point.hpp>
+#include <summa/error.hpp>
+
+#include "plugins/bus-redis/key_names.hpp"
+#include "plugins/bus-redis/server_error.hpp"
+
+namespace summa::bus_redis {
+namespace {
+
+constexpr std::size_t kMaximumStreams = 10'000;
+// One XTRIM removes so many at most: a server that removes millions at once answers nobody
+// meanwhile.
+constexpr const char* kTrimStep = "10000";
+constexpr std::size_t kCountPage = 1000;
+
+// Ids compare as two numbers, not as text.
+bool Below(std::string_view left, std::string_view right) {
+  const auto parse = [](std::string_view id) {
+    std::pair<std::uint64_t, std::uint64_t> numbers{0, 0};
+    const std::size_t dash = std::min(id.find('-'), id.size());
+    std::from_chars(id.data(), id.data() + dash, numbers.first);
+    if (dash < id.size()) {
+      std::from_chars(id.data() + dash + 1, id.data() + id.size(), numbers.second);
+    }
+    return numbers;
+  };
+  return parse(left) < parse(right);
+}
+
+template <typename Use>
+void ForEachField(const redisReply& map, Use&& use) {
+  for (std::size_t i = 0; i + 1 < map.elements; i += 2) {
+    use(Text(*map.element[i]), *map.element[i + 1]);
+  }
+}
+
+}  // namespace
+
+std::string GroupState::NeededFrom() const {
+  const std::string unread = NextEntryId(last_delivered_id);
+  return lowest_pending_id.empty() || Below(unread, lowest_pending_id) ? unread : lowest_pending_id;
+}
+
+StreamAdmin::StreamAdmin(ConnectionOptions connection, std::string key_prefix)
+    : connection_(std::move(connection)), key_prefix_(std::move(key_prefix)) {}
+
+Reply StreamAdmin::Ask(std::initializer_list<std::string_view> arguments) {
+  connection_.Ensure();
+  Reply reply = connection_.Command(arguments);
+  if (!IsError(*reply)) return reply;
+  const std::string_view text = Text(*reply);
+  const std::string words = std::string(*arguments.begin()) + ": " + std::string(text);
+  if (text.find("no such key") != std::string_view::npos ||
+      text.find("requires the key to exist") != std::string_view::npos ||
+      ServerErrorWord(text) == "NOGROUP") {
+    throw Error(SUMMA_E_NOT_FOUND, "SH-0607", words, "summa-host bus streams lists the streams");
+  }
+  throw Error(SUMMA_E_CONFIG, "SH-0604", words, "look at the key with redis-cli TYPE");
+}
+
+std::vector<std::string> StreamAdmin::Streams() {
+  connection_.Ensure();
+  return NamesOfKeys(connection_, StreamKey(key_prefix_, ""), kMaximumStreams);
+}
+
+std::int64_t StreamAdmin::Length(std::string_view stream) {
+  return Ask({"XLEN", StreamKey(key_prefix_, stream)})->integer;
+}
+
+std::int64_t StreamAdmin::DeadLetters(std::string_view stream) {
+  return Ask({"XLEN", DeadLetterKey(key_prefix_, stream)})->integer;
+}
+
+std::vector<GroupState> StreamAdmin::Groups(std::string_view stream) {
+  const std::string key = StreamKey(key_prefix_, stream);
+  std::vector<GroupState> groups;
+  const Reply list = Ask({"XINFO", "GROUPS", key});
+  groups.reserve(list->elements);
+  for (std::size_t i = 0; i < list->elements; ++i) {
+    GroupState group;
+    ForEachField(*list->element[i], [&](std::string_view name, const redisReply& value) {
+      if (name == "name") group.name = Text(value);
+      if (name == "consumers") group.consumers = value.integer;
+      if (name == "pending") group.pending = value.integer;
+      if (name == "last-delivered-id") group.last_delivered_id = Text(value);
+      if (name == "lag" && value.type == REDIS_REPLY_INTEGER) group.lag = value.integer;
+    });
+    // count, lowest id, highest id, consumers
+    const Reply pending = Ask({"XPENDING", key, group.name});
+    if (pending->elements >= 2) group.lowest_pending_id = Text(*pending->element[1]);
+    const Reply consumers = Ask({"XINFO", "CONSUMERS", key, group.name});
+    for (std::size_t j = 0; j < consumers->elements; ++j) {
+      ForEachField(*consumers->element[j], [&](std::string_view name, const redisReply& value) {
+        if (name != "idle") return;
+        const std::int64_t seconds = value.integer / 1000;
+        group.idle_seconds =
+            group.idle_seconds < 0 ? seconds : std::min(group.idle_seconds, seconds);
+      });
+    }
+    groups.push_back(std::move(group));
+  }
+  return groups;
+}
+
+TrimReport StreamAdmin::Trim(std::string_view stream, std::chrono::microseconds retention,
+                             bool dry_run) {
+  const std::string key = StreamKey(key_prefix_, stream);
+  const Reply time = Ask({"TIME"});
+  const std::int64_t now = std::stoll(std::string(Text(*time->element[0]))) * 1000;
+  const std::int64_t oldest = std::max<std::int64_t>(now - retention.count() / 1000, 0);
+  TrimReport report;
+  report.below_id = std::to_string(oldest) + "-0";
+  const Reply first = Ask({"XRANGE", key, "-", "+", "COUNT", "1"});
+  const std::string first_id =
+      first->elements == 0 ? std::string() : std::string(Text(*first->element[0]->element[0]));
+  for (const GroupState& group : Groups(stream)) {
+    const std::string needed = group.NeededFrom();
+    if (!Below(needed, report.below_id)) continue;
+    report.below_id = needed;
+    report.held_by = group.name;
+  }
+  if (first_id.empty() || !Below(first_id, std::to_string(oldest) + "-0")) report.held_by.clear();
+  if (!report.held_by.empty()) {
+    const std::string& kept = Below(report.below_id, first_id) ? first_id : report.below_id;
+    report.held_seconds = (oldest - EntryMicroseconds(kept) / 1000) / 1000;
+  }
+  if (dry_run) {
+    report.removed = CountBelow(key, report.below_id);
+    return report;
+  }
+  CrashPoint("redis.trim");
+  for (;;) {
+    // ~: whole nodes of the stream only, which costs nothing; the rest goes with the next trim.
+    const Reply removed = Ask({"XTRIM", key, "MINID", "~", report.below_id, "LIMIT", kTrimStep});
+    report.removed += removed->integer;
+    if (removed->integer == 0) return report;
+  }
+}
+
+std::int64_t StreamAdmin::CountBelow(const std::string& key, const std::string& id) {
+  std::int64_t count = 0;
+  std::string from = "-";
+  const std::string page_size = std::to_string(kCountPage);
+  for (;;) {
+    const Reply page = Ask({"XRANGE", key, from, "(" + id, "COUNT", page_size});
+    count += static_cast<std::int64_t>(page->elements);
+    if (page->elements < kCountPage) return count;
+    from = NextEntryId(Text(*page->element[page->elements - 1]->element[0]));
+  }
+}
+
+void StreamAdmin::RequireGroup(std::string_view stream, std::string_view group) {
+  const std::vector<GroupState> groups = Groups(stream);
+  if (std::any_of(groups.begin(), groups.end(),
+                  [&](const GroupState& state) { return state.name == group; })) {
+    return;
+  }
+  throw Error(SUMMA_E_NOT_FOUND, "SH-0607",
+              "the stream " + std::string(stream) + " has no group " + std::string(group),
+              "summa-host bus groups lists them");
+}
+
+void StreamAdmin::CreateGroup(std::string_view stream, std::string_view group,
+                              std::string_view from) {
+  Ask({"XGROUP", "CREATE", StreamKey(key_prefix_, stream), group, from, "MKSTREAM"});
+}
+
+void StreamAdmin::ResetGroup(std::string_view stream, std::string_view group,
+                             std::string_view from) {
+  RequireGroup(stream, group);
+  Ask({"XGROUP", "SETID", StreamKey(key_prefix_, stream), group, from});
+}
+
+void StreamAdmin::DeleteGroup(std::string_view stream, std::string_view group) {
+  RequireGroup(stream, group);
+  Ask({"XGROUP", "DESTROY", StreamKey(key_prefix_, stream), group});
+}
+
+}  // namespace summa::bus_redis

@@ -1,0 +1,625 @@
+// Consuming messages of a bus with a handler:
+//
+//   summa::MessageBus bus(summa::BusClient(host().FindService(SUMMA_BUS_V1, "bus").service));
+//   auto subscription = bus.Subscribe({.topics = {"ledger-account-created"},
+//                                      .group = "greeter",
+//                                      .consumer = "greeter-1",
+//                                      .handler = [](const summa::ConsumedMessage& message) { ...
+//                                      }});
+//
+// Handlers run on `concurrency` threads of the consumer. Messages of one key are handled one at a
+// time and in order; a message that fails holds its key until it is tried again, and no other key.
+// After max_retries deliveries it goes to the dead letters and its key goes on. Delivery is at
+// least once: a handler that writes to the database makes its effect exactly once with
+// summa::Inbox.
+//
+// Order per key holds within one reader of the group. Let a reader hold a lease and set
+// `exclusive`, so that it holds over a change of readers as well.
+#pragma once
+
+#include <ctime>
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <summa/bus.hpp>
+#include <summa/crash_point.hpp>
+#include <summa/lanes.hpp>
+#include <thread>
+
+namespace summa {
+
+// A message and what is known of its delivery. Borrowed during the handler.
+struct ConsumedMessage {
+  std::string_view topic, id, type, key, payload, timestamp, correlation_id;
+  std::int64_t position = SUMMA_BUS_NO_POSITION;
+  std::int64_t deliveries = 1;              // this one included
+  std::chrono::microseconds deadline{};     // of CLOCK_BOOTTIME, when the handler must be done
+  const std::atomic<bool>* stop = nullptr;  // the consumer is being ended
+
+  bool ShouldStop() const { return stop != nullptr && stop->load(std::memory_order_relaxed); }
+};
+
+// What happened, for log and metrics. Called by the consumer's threads, at once from several.
+class ConsumerEvents {
+ public:
+  virtual ~ConsumerEvents() = default;
+  virtual void Failed(const ConsumedMessage&, const std::string& /*error*/) {}
+  virtual void DeadLettered(const ConsumedMessage&, const std::string& /*error*/) {}
+  // Past its deadline: another reader may handle the message by now.
+  virtual void Overdue(std::string_view /*topic*/, std::string_view /*id*/) {}
+  // The bus, or what the handlers need (they threw SUMMA_E_UNAVAILABLE), is away: tried again.
+  virtual void Away(const std::string& /*error*/) {}
+};
+
+struct SubscribeOptions {
+  std::vector<std::string> topics;
+  std::string group;     // one per purpose: two groups each get every message
+  std::string consumer;  // stable name of this reader within the group
+  // Throw to have the message tried again: SUMMA_E_UNAVAILABLE when something it needs is away
+  // (counts against nobody, the topic waits), anything else when this message is at fault.
+  std::function<void(const ConsumedMessage&)> handler;
+  int concurrency = 10;
+  int max_retries = 3;     // deliveries before a message goes to the dead letters
+  bool exclusive = false;  // this reader holds a lease: it takes over at once what others left
+  // A handler must be done by then. It is below the claim_after of the bus, or subscribing fails:
+  // above it two readers would handle the same message at once. 0: two thirds of claim_after.
+  std::chrono::microseconds handler_deadline{0};
+  std::size_t max_messages = 4000;   // held in memory
+  std::size_t max_bytes = 32 << 20;  // of payloads held in memory
+  std::chrono::microseconds retry_base{
+      100'000};  // first pause of a failed key; doubles, full jitter
+  std::chrono::microseconds retry_cap{10'000'000};
+  std::chrono::microseconds poll_wait{500'000};
+  ConsumerEvents* events = nullptr;  // borrowed; must outlive the consumer
+};
+
+class Consumer {
+ public:
+  // Throws what subscribing throws, SUMMA_E_CONFIG for impossible options.
+  Consumer(BusClient bus, SubscribeOptions options)
+      : options_(Checked(bus, std::move(options))),
+        claim_after_(bus.claim_after()),
+        lanes_(options_.max_messages, options_.max_bytes),
+        backoff_(options_.retry_base, options_.retry_cap, [this] { return Random(); }) {
+    if (options_.events == nullptr) options_.events = &silent_;
+    for (const std::string& topic : options_.topics) {
+      auto reader = std::make_unique<Reader>();
+      reader->topic = topic;
+      reader->index = readers_.size();
+      reader->subscription = bus.Subscribe(
+          topic, options_.group, options_.consumer,
+          SUMMA_BUS_COUNT_STARTS | (options_.exclusive ? std::uint32_t{SUMMA_BUS_EXCLUSIVE} : 0U));
+      readers_.push_back(std::move(reader));
+    }
+    for (auto& reader : readers_) threads_.emplace_back([this, r = reader.get()] { Pump(*r); });
+    for (int i = 0; i < options_.concurrency; ++i) threads_.emplace_back([this] { Work(); });
+  }
+  Consumer(const Consumer&) = delete;
+  Consumer& operator=(const Consumer&) = delete;
+  ~Consumer() { Unsubscribe(); }
+
+  // Ends it: waits for the handlers that run, acknowledges what they did. Messages that wait in
+  // memory are delivered again, to this group's next reader. Not from a handler.
+  void Unsubscribe() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (ended_) return;
+      ended_ = true;
+      stop_.store(true);
+    }
+    changed_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+    std::unique_lock lock(mutex_);
+    FlushAll(lock);
+    lock.unlock();
+    readers_.clear();
+  }
+
+  // No handler starts and nothing more is fetched until Resume(); what is held stays ours.
+  void Pause() { SetPaused(true); }
+  void Resume() { SetPaused(false); }
+
+  // Fetches no more and waits until everything held is settled. False: the time was over.
+  bool Drain(std::chrono::microseconds limit) {
+    std::unique_lock lock(mutex_);
+    draining_ = true;
+    changed_.notify_all();
+    return idle_.wait_for(lock, limit, [this] { return Idle(); });
+  }
+
+  std::size_t held_messages() const {
+    const std::lock_guard lock(mutex_);
+    return lanes_.items();
+  }
+  std::size_t held_bytes() const {
+    const std::lock_guard lock(mutex_);
+    return lanes_.bytes();
+  }
+
+ private:
+  using Microseconds = std::chrono::microseconds;
+  static constexpr std::size_t kTexts = 8;
+  static constexpr std::size_t kAckBatch = 500;
+  static constexpr std::size_t kMostPolled = 1000;
+  // While messages are ready, the fetching thread looks so often whether one slow handler keeps
+  // them waiting, and wakes another thread.
+  static constexpr Microseconds kLookAgain{20'000};
+  // Handlers quicker than this are not worth a second thread: waking it costs more.
+  static constexpr double kQuickMicroseconds = 20;
+  // A recovered message that was begun so often may be what ends the process: it runs alone, so
+  // that it cannot take others with it into the dead letters.
+  static constexpr std::int64_t kSuspectDeliveries = 2;
+  // Deliveries that ended without an answer until a message is given up for that reason.
+  static constexpr std::int64_t kMinimumCrashes = 3;
+
+  struct Reader {
+    std::string topic;
+    std::size_t index = 0;
+    std::unique_ptr<SubscriptionClient> subscription;
+    std::vector<std::string> acks;  // handled, not acknowledged yet
+    bool flushing = false;
+    std::int64_t failures = 0;  // of the bus or of what handlers need, in a row
+  };
+  // A copy of a delivery: the texts stand one after the other in `bytes`.
+  struct Held {
+    Reader* reader = nullptr;
+    std::string bytes;
+    std::array<std::uint32_t, kTexts> sizes{};
+    std::int64_t position = 0, deliveries = 0;
+    Microseconds claimed_at{}, started_at{};
+    bool recovered = false, again = false, running = false, overdue = false, live = false;
+    std::string verdict;  // not empty: it goes to the dead letters for this reason
+
+    std::string_view Text(std::size_t which) const {
+      std::size_t begin = 0;
+      for (std::size_t i = 0; i < which; ++i) begin += sizes[i];
+      return std::string_view(bytes).substr(begin, sizes[which]);
+    }
+    std::string_view delivery_id() const { return Text(0); }
+  };
+
+  // A fetch that WaitForRoom() announced: what it brings is not there yet, and not nothing.
+  class Fetching {
+   public:
+    explicit Fetching(Consumer& consumer) : consumer_(consumer) {}
+    Fetching(const Fetching&) = delete;
+    Fetching& operator=(const Fetching&) = delete;
+    ~Fetching() {
+      const std::lock_guard lock(consumer_.mutex_);
+      --consumer_.fetching_;
+      if (consumer_.Idle()) consumer_.idle_.notify_all();
+    }
+
+   private:
+    Consumer& consumer_;
+  };
+
+  static SubscribeOptions Checked(BusClient bus, SubscribeOptions options) {
+    const auto refuse = [](const std::string& problem, const std::string& fix) {
+      throw Error(SUMMA_E_CONFIG, "SH-0620", "subscribe: " + problem, fix);
+    };
+    const Microseconds claim_after = bus.claim_after();
+    if (options.handler_deadline.count() == 0) options.handler_deadline = claim_after * 2 / 3;
+    if (options.handler_deadline >= claim_after) {
+      refuse("handler_deadline " + std::to_string(options.handler_deadline.count() / 1000) +
+                 " ms is not below the claim_after of the bus, " +
+                 std::to_string(claim_after.count() / 1000) + " ms",
+             "raise claim_after of the bus, or lower the deadline");
+    }
+    if (!options.handler || options.topics.empty()) refuse("no handler or no topic", "give both");
+    if (options.concurrency < 1 || options.concurrency > 1000) {
+      refuse("concurrency is not 1 to 1000", "10 is the default");
+    }
+    if (options.max_retries < 1) refuse("max_retries is below 1", "3 is the default");
+    if (options.max_messages == 0 || options.max_bytes == 0) refuse("no room", "leave the default");
+    return options;
+  }
+
+  static Microseconds Now() {
+    timespec time{};
+    clock_gettime(CLOCK_BOOTTIME, &time);
+    return std::chrono::duration_cast<Microseconds>(std::chrono::seconds(time.tv_sec) +
+                                                    std::chrono::nanoseconds(time.tv_nsec));
+  }
+  double Random() { return std::uniform_real_distribution<double>(0, 1)(random_); }
+  // Under the lock: nothing is held, under way, or to be acknowledged.
+  bool Idle() const { return lanes_.items() == 0 && pending_acks_ == 0 && fetching_ == 0; }
+  bool Stopping() const { return stop_.load(std::memory_order_relaxed); }
+
+  void SetPaused(bool paused) {
+    {
+      const std::lock_guard lock(mutex_);
+      paused_ = paused;
+      if (!paused) draining_ = false;
+    }
+    changed_.notify_all();
+  }
+
+  // --- fetching: one thread per topic ---
+
+  void Pump(Reader& reader) {
+    Microseconds next_renewal = Now() + claim_after_ / 3;
+    while (!Stopping()) {
+      try {
+        if (Now() >= next_renewal) {
+          next_renewal = Now() + claim_after_ / 3;
+          RenewHeld(reader);
+        }
+        bool ready = false;
+        if (const std::size_t room = WaitForRoom(next_renewal, ready)) {
+          const Fetching fetching(*this);
+          Fetch(reader, room, ready);
+        }
+        reader.failures = 0;
+      } catch (const std::exception& error) {
+        if (Stopping()) return;
+        options_.events->Away(error.what());
+        std::unique_lock lock(mutex_);
+        const Microseconds pause = backoff_.Pause(++reader.failures) + Microseconds(1000);
+        changed_.wait_for(lock, pause, [this] { return Stopping(); });
+      }
+    }
+  }
+
+  std::size_t WaitForRoom(Microseconds until, bool& ready) {
+    std::unique_lock lock(mutex_);
+    const auto has_room = [this] { return lanes_.HasRoom() && !paused_ && !draining_; };
+    if (!has_room()) {
+      const Microseconds time = std::clamp(until - Now(), Microseconds(1000), kLookAgain);
+      room_.wait_for(lock, time, [&] { return Stopping() || has_room(); });
+      if (lanes_.HasReady()) changed_.notify_one();
+    }
+    if (Stopping() || !has_room()) return 0;
+    ready = lanes_.HasReady();
+    ++fetching_;  // until Fetching ends
+    // What came so far tells how large messages are: the bytes held stay near their limit.
+    const std::size_t by_bytes =
+        (options_.max_bytes - std::min(options_.max_bytes, lanes_.bytes())) /
+            std::max<std::size_t>(average_bytes_, 1) +
+        1;
+    return std::min(options_.max_messages - lanes_.items(), by_bytes);
+  }
+
+  void Fetch(Reader& reader, std::size_t room, bool ready) {
+    const Microseconds claimed_at = Now();
+    const auto deliveries = reader.subscription->Poll(std::min(room, kMostPolled),
+                                                      ready ? kLookAgain : options_.poll_wait);
+    std::vector<Held> fetched;
+    fetched.reserve(deliveries.size());
+    for (const summa_bus_delivery& delivery : deliveries) {
+      fetched.push_back(Copy(reader, delivery, claimed_at));
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      for (Held& held : fetched) Add(reader, std::move(held));
+      if (!lanes_.HasReady()) return;
+    }
+    changed_.notify_one();
+  }
+
+  static Held Copy(Reader& reader, const summa_bus_delivery& delivery, Microseconds claimed_at) {
+    const summa_bus_message& message = delivery.message;
+    const std::array<summa_str, kTexts> texts = {
+        delivery.delivery_id, message.id,        message.type,           message.key,
+        message.payload,      message.timestamp, message.correlation_id, message.redriven};
+    Held held;
+    std::size_t size = 0;
+    for (const summa_str& text : texts) size += text.size;
+    held.bytes.reserve(size);
+    for (std::size_t i = 0; i < kTexts; ++i) {
+      held.sizes[i] = static_cast<std::uint32_t>(texts[i].size);
+      held.bytes += FromAbi(texts[i]);
+    }
+    held.reader = &reader;
+    held.position = message.position;
+    held.deliveries = delivery.delivery_count;
+    held.recovered = delivery.recovered != 0;
+    held.claimed_at = claimed_at;
+    held.live = true;
+    return held;
+  }
+
+  void Add(Reader& reader, Held held) {
+    average_bytes_ = (average_bytes_ * 15 + held.bytes.size()) / 16;
+    // One that this reader still has: its handler was overdue, and the bus delivers it once more.
+    if (held.recovered) {
+      for (const Held& other : held_) {
+        if (other.live && other.reader == &reader && other.delivery_id() == held.delivery_id())
+          return;
+      }
+    }
+    const bool alone = held.recovered && held.deliveries >= kSuspectDeliveries;
+    std::string& lane = lane_name_;
+    lane = reader.topic;
+    lane += '\x1f';
+    // A message without a key is a lane of its own.
+    lane += held.Text(3).empty() ? held.delivery_id() : held.Text(3);
+    const LaneSet::Ticket ticket = lanes_.Add(lane, reader.index, held.bytes.size(), alone);
+    if (ticket >= held_.size()) held_.resize(ticket + 1);
+    held_[ticket] = std::move(held);
+  }
+
+  // What waits in memory longer than claim_after would be taken over by another reader. Handlers
+  // past their deadline are not renewed: another one may have the message.
+  void RenewHeld(Reader& reader) {
+    std::vector<std::string> ids;
+    std::vector<LaneSet::Ticket> tickets;
+    const Microseconds now = Now();
+    {
+      const std::lock_guard lock(mutex_);
+      for (LaneSet::Ticket ticket = 0; ticket < held_.size(); ++ticket) {
+        Held& held = held_[ticket];
+        if (!held.live || held.reader != &reader) continue;
+        if (held.running && now - held.started_at > options_.handler_deadline) {
+          if (!std::exchange(held.overdue, true)) {
+            options_.events->Overdue(reader.topic, held.Text(1));
+          }
+          continue;
+        }
+        ids.emplace_back(held.delivery_id());
+        tickets.push_back(ticket);
+      }
+    }
+    if (ids.empty()) return;
+    std::vector<summa_str> abi_ids;
+    abi_ids.reserve(ids.size());
+    for (const std::string& id : ids) abi_ids.push_back(ToAbi(id));
+    std::vector<std::uint8_t> still(ids.size());
+    reader.subscription->Renew(abi_ids, false, still);
+    const std::lock_guard lock(mutex_);
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      Held& held = held_[tickets[i]];
+      if (still[i] != 0 && held.live && held.delivery_id() == ids[i]) held.claimed_at = now;
+    }
+  }
+
+  // --- handling ---
+
+  void Work() {
+    std::unique_lock lock(mutex_);
+    while (!Stopping()) {
+      std::optional<LaneSet::Ticket> ticket;
+      if (!paused_) ticket = lanes_.Take(Now());
+      if (!ticket) {
+        FlushAll(lock);
+        if (!Stopping() && (paused_ || !lanes_.HasReady() || lanes_.running() > 0)) Wait(lock);
+        continue;
+      }
+      if (lanes_.HasReady() && mean_microseconds_ > kQuickMicroseconds) changed_.notify_one();
+      Handle(lock, *ticket);
+    }
+  }
+
+  void Wait(std::unique_lock<std::mutex>& lock) {
+    const std::optional<Microseconds> due = lanes_.NextDue();
+    Microseconds time = lanes_.items() > 0 ? kLookAgain : options_.poll_wait;
+    if (due) time = std::clamp(*due - Now(), Microseconds(0), time);
+    changed_.wait_for(lock, time);
+  }
+
+  void Handle(std::unique_lock<std::mutex>& lock, LaneSet::Ticket ticket) {
+    Held& held = held_[ticket];  // a deque: stays where it is
+    held.running = true;
+    held.overdue = false;
+    held.started_at = Now();
+    const bool stale = held.started_at - held.claimed_at > claim_after_ - options_.handler_deadline;
+    const bool begin = held.recovered || held.again || stale;
+    lock.unlock();
+    Outcome outcome = Outcome::kHandled;
+    std::string error;
+    try {
+      if (begin && !Begin(held)) {
+        outcome = Outcome::kGone;
+      } else if (!held.verdict.empty() || GivenUp(held)) {
+        outcome = Outcome::kDead;
+      } else {
+        options_.handler(View(held));
+      }
+    } catch (const Error& e) {
+      outcome = e.status() == SUMMA_E_UNAVAILABLE || e.status() == SUMMA_E_CANCELLED
+                    ? Outcome::kAway
+                    : Outcome::kFailed;
+      error = e.what();
+    } catch (const std::exception& e) {
+      outcome = Outcome::kFailed;
+      error = e.what();
+    } catch (...) {
+      outcome = Outcome::kFailed;
+      error = "an exception that is no std::exception";
+    }
+    if (outcome == Outcome::kFailed) outcome = Fail(held, error);
+    if (outcome == Outcome::kDead) outcome = Bury(held, error);
+    lock.lock();
+    held.running = false;
+    const double took = static_cast<double>((Now() - held.started_at).count());
+    mean_microseconds_ += (took - mean_microseconds_) / 16;
+    Settle(lock, ticket, outcome, error);
+  }
+
+  enum class Outcome { kHandled, kFailed, kDead, kBuried, kGone, kAway };
+
+  // Another attempt begins: counts it at the server. False: another reader has the message.
+  bool Begin(Held& held) {
+    const summa_str id = ToAbi(held.delivery_id());
+    std::uint8_t still = 0;
+    const bool counts = held.recovered || held.again;
+    const Microseconds now = Now();
+    held.reader->subscription->Renew({&id, 1}, counts, {&still, 1});
+    if (still == 0) return false;
+    const std::lock_guard lock(mutex_);  // against RenewHeld()
+    held.claimed_at = held.started_at = now;
+    if (counts) ++held.deliveries;
+    return true;
+  }
+
+  // Begun again and again, and never answered: the handler ends the process, or hangs.
+  bool GivenUp(Held& held) const {
+    const std::int64_t most = std::max<std::int64_t>(options_.max_retries, kMinimumCrashes);
+    if (!held.recovered || held.again || held.deliveries <= most) return false;
+    held.verdict = "delivered " + std::to_string(held.deliveries - 1) +
+                   " times, and no handler ever answered: it ends the process or hangs";
+    return true;
+  }
+
+  ConsumedMessage View(const Held& held) const {
+    return {held.reader->topic,
+            held.Text(1),
+            held.Text(2),
+            held.Text(3),
+            held.Text(4),
+            held.Text(5),
+            held.Text(6),
+            held.position,
+            held.deliveries,
+            held.started_at + options_.handler_deadline,
+            &stop_};
+  }
+
+  Outcome Fail(Held& held, const std::string& error) {
+    if (held.deliveries < options_.max_retries) {
+      options_.events->Failed(View(held), error);
+      return Outcome::kFailed;
+    }
+    held.verdict = error.empty() ? "the handler failed without a word" : error;
+    return Outcome::kDead;
+  }
+
+  // The dead letters may be out of reach as well: then it is tried again.
+  Outcome Bury(Held& held, std::string& error) {
+    try {
+      held.reader->subscription->DeadLetter(held.delivery_id(), held.verdict);
+    } catch (const Error& e) {
+      error = e.what();
+      return Outcome::kAway;
+    }
+    options_.events->DeadLettered(View(held), held.verdict);
+    return Outcome::kBuried;
+  }
+
+  void Settle(std::unique_lock<std::mutex>& lock, LaneSet::Ticket ticket, Outcome outcome,
+              const std::string& error) {
+    Held& held = held_[ticket];
+    Reader& reader = *held.reader;
+    if (outcome == Outcome::kFailed) {
+      held.again = true;
+      lanes_.Retry(ticket, Now() + backoff_.Pause(lanes_.CountFailure(ticket)));
+      return;
+    }
+    if (outcome == Outcome::kAway) {
+      const Microseconds due = Now() + backoff_.Pause(lanes_.CountFailure(ticket));
+      lanes_.PauseGroup(reader.index, due);
+      lanes_.Retry(ticket, due);
+      lock.unlock();
+      options_.events->Away(error);
+      lock.lock();
+      return;
+    }
+    if (outcome == Outcome::kHandled) {
+      reader.acks.emplace_back(held.delivery_id());
+      ++pending_acks_;
+    }
+    held.live = false;
+    held.verdict.clear();
+    const bool was_full = !lanes_.HasRoom();
+    lanes_.Done(ticket);
+    if (was_full || lanes_.items() * 2 == options_.max_messages) room_.notify_all();
+    if (reader.acks.size() >= kAckBatch) Flush(lock, reader);
+    if (Idle()) idle_.notify_all();
+  }
+
+  // --- acknowledging: by whichever thread finds that there is something ---
+
+  void FlushAll(std::unique_lock<std::mutex>& lock) {
+    for (auto& reader : readers_) {
+      if (!reader->acks.empty()) Flush(lock, *reader);
+    }
+  }
+
+  void Flush(std::unique_lock<std::mutex>& lock, Reader& reader) {
+    if (reader.flushing) return;
+    reader.flushing = true;
+    std::vector<std::string> acks = std::exchange(reader.acks, {});
+    lock.unlock();
+    bool done = true;
+    try {
+      CrashPoint("consumer.ack");
+      std::vector<summa_str> ids;
+      ids.reserve(acks.size());
+      for (const std::string& id : acks) ids.push_back(ToAbi(id));
+      reader.subscription->Ack(ids);
+    } catch (const Error& error) {
+      done = false;
+      options_.events->Away(error.what());
+    }
+    lock.lock();
+    reader.flushing = false;
+    if (done) {
+      pending_acks_ -= acks.size();
+      if (Idle()) idle_.notify_all();
+    } else {  // with the next ones; without an answer they come again, which is allowed
+      reader.acks.insert(reader.acks.end(), std::make_move_iterator(acks.begin()),
+                         std::make_move_iterator(acks.end()));
+      if (!Stopping()) changed_.wait_for(lock, Microseconds(50'000));
+    }
+  }
+
+  SubscribeOptions options_;
+  const Microseconds claim_after_;
+  ConsumerEvents silent_;
+  std::atomic<bool> stop_{false};
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_, room_, idle_;
+  LaneSet lanes_;
+  std::deque<Held> held_;  // by ticket
+  std::minstd_rand random_{std::random_device{}()};
+  FullJitter backoff_;
+  std::string lane_name_;
+  std::size_t average_bytes_ = 1024;
+  std::size_t pending_acks_ = 0;
+  std::size_t fetching_ = 0;         // readers that poll
+  double mean_microseconds_ = 1000;  // not quick until that is known
+  bool paused_ = false, draining_ = false, ended_ = false;
+
+  std::vector<std::unique_ptr<Reader>> readers_;
+  std::vector<std::thread> threads_;
+};
+
+// The bus with everything that was subscribed through it. Any thread.
+class MessageBus {
+ public:
+  explicit MessageBus(BusClient bus) : bus_(bus) {}
+
+  // Ends with Consumer::Unsubscribe(), with the last pointer to it and Disconnect(), whichever is
+  // first.
+  std::shared_ptr<Consumer> Subscribe(SubscribeOptions options) {
+    auto consumer = std::make_shared<Consumer>(bus_, std::move(options));
+    const std::lock_guard lock(mutex_);
+    std::erase_if(consumers_, [](const auto& known) { return known.expired(); });
+    consumers_.push_back(consumer);
+    return consumer;
+  }
+  void Disconnect() {
+    std::vector<std::weak_ptr<Consumer>> consumers;
+    {
+      const std::lock_guard lock(mutex_);
+      consumers.swap(consumers_);
+    }
+    for (const auto& known : consumers) {
+      if (const auto consumer = known.lock()) consumer->Unsubscribe();
+    }
+  }
+  void Ping() const { bus_.Ping(); }  // throws when the bus is away
+  const BusClient& client() const { return bus_; }
+
+ private:
+  BusClient bus_;
+  std::mutex mutex_;
+  std::vector<std::weak_ptr<Consumer>> consumers_;
+};
+
+}  // namespace summa

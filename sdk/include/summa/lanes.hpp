@@ -1,0 +1,197 @@
+// Which of the items that wait may be worked on now. A lane is what order is kept within (a stream
+// and a key): its items are taken one at a time, in the order they were added, and an item that
+// failed holds its own lane until it is due again, and no other.
+//
+// Plain state for one thread (or under the caller's lock); times are given by the caller, random
+// numbers by a function. Used for consuming; made so that a publisher can use it as well.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace summa {
+
+// Full-jitter exponential backoff: a random pause between 0 and base * 2^(attempt-1), at most cap.
+class FullJitter {
+ public:
+  // random: uniform in [0, 1).
+  FullJitter(std::chrono::microseconds base, std::chrono::microseconds cap,
+             std::function<double()> random)
+      : base_(base), cap_(cap), random_(std::move(random)) {}
+
+  std::chrono::microseconds Pause(std::int64_t attempt) const {  // counts from 1
+    // 2^32 times any base is above every cap; the limit keeps the shift defined.
+    const auto doublings = std::clamp<std::int64_t>(attempt - 1, 0, 32);
+    const double longest = std::min(
+        static_cast<double>(base_.count()) * static_cast<double>(std::int64_t{1} << doublings),
+        static_cast<double>(cap_.count()));
+    return std::chrono::microseconds(static_cast<std::int64_t>(longest * random_()));
+  }
+
+ private:
+  std::chrono::microseconds base_, cap_;
+  std::function<double()> random_;
+};
+
+class LaneSet {
+ public:
+  using Time = std::chrono::microseconds;  // of any steady clock
+  using Ticket = std::size_t;              // of an item; used again after Done()
+
+  // So many items and bytes are held at most, see HasRoom(); beyond it Add() still works.
+  LaneSet(std::size_t max_items, std::size_t max_bytes)
+      : max_items_(max_items), max_bytes_(max_bytes) {}
+
+  bool HasRoom() const { return items_ < max_items_ && (bytes_ < max_bytes_ || items_ == 0); }
+  std::size_t items() const { return items_; }
+  std::size_t bytes() const { return bytes_; }
+  std::size_t running() const { return running_; }
+  // Not running, and not waiting for a time: a Take() would find one.
+  bool HasReady() const { return !ready_.empty(); }
+
+  // alone: is taken only when nothing else runs, and nothing else is taken while it runs.
+  // group: what PauseGroup() stops.
+  Ticket Add(std::string_view lane_name, std::size_t group, std::size_t bytes, bool alone) {
+    const Ticket ticket = NewTicket();
+    auto found = lanes_.find(lane_name);
+    const bool fresh = found == lanes_.end();
+    if (fresh) found = lanes_.emplace(std::string(lane_name), Lane{}).first;
+    Lane& lane = found->second;
+    if (fresh) lane.group = group;
+    items_of_[ticket] = {&*found, bytes, alone};
+    lane.waiting.push_back(ticket);
+    ++items_;
+    bytes_ += bytes;
+    if (fresh) ready_.push_back(&*found);
+    return ticket;
+  }
+
+  // The next item that may be worked on.
+  std::optional<Ticket> Take(Time now) {
+    Release(now);
+    if (alone_running_ || ready_.empty()) return std::nullopt;
+    Entry* entry = ready_.front();
+    const Ticket ticket = entry->second.waiting.front();
+    const bool alone = items_of_[ticket].alone;
+    if (alone && running_ > 0) return std::nullopt;
+    ready_.pop_front();
+    alone_running_ = alone;
+    ++running_;
+    return ticket;
+  }
+
+  // The item is settled: the next of its lane may be taken.
+  void Done(Ticket ticket) {
+    Entry* entry = items_of_[ticket].lane;
+    Stopped(ticket);
+    Lane& lane = entry->second;
+    lane.waiting.pop_front();
+    lane.attempts = 0;
+    --items_;
+    bytes_ -= items_of_[ticket].bytes;
+    free_.push_back(ticket);
+    if (lane.waiting.empty()) {
+      lanes_.erase(lanes_.find(entry->first));
+    } else {
+      MakeReady(entry);
+    }
+  }
+
+  // It failed: its lane waits until `due`, and begins with it again.
+  void Retry(Ticket ticket, Time due) {
+    Stopped(ticket);
+    due_.emplace(due, items_of_[ticket].lane);
+  }
+  // Failures of the lane's first item in a row, this one included.
+  std::int64_t CountFailure(Ticket ticket) { return ++items_of_[ticket].lane->second.attempts; }
+
+  // No item of the group is taken until then: what it needs is away, the items are not at fault.
+  void PauseGroup(std::size_t group, Time until) { paused_[group] = until; }
+
+  // When Take() may find something that it does not find now; nothing when only Add() or Done()
+  // can change that.
+  std::optional<Time> NextDue() const {
+    std::optional<Time> next;
+    if (!due_.empty()) next = due_.begin()->first;
+    for (const auto& [group, until] : paused_) next = next ? std::min(*next, until) : until;
+    return next;
+  }
+
+ private:
+  struct Lane {
+    std::size_t group = 0;
+    std::int64_t attempts = 0;
+    std::deque<Ticket> waiting;  // the first one may be running
+  };
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
+  using Lanes = std::unordered_map<std::string, Lane, Hash, std::equal_to<>>;
+  using Entry = Lanes::value_type;  // its address stays while the lane lives
+  struct Item {
+    Entry* lane = nullptr;
+    std::size_t bytes = 0;
+    bool alone = false;
+  };
+
+  Ticket NewTicket() {
+    if (free_.empty()) {
+      items_of_.emplace_back();
+      return items_of_.size() - 1;
+    }
+    const Ticket ticket = free_.back();
+    free_.pop_back();
+    return ticket;
+  }
+  void Stopped(Ticket ticket) {
+    --running_;
+    if (items_of_[ticket].alone) alone_running_ = false;
+  }
+  void MakeReady(Entry* entry) {
+    const auto paused = paused_.find(entry->second.group);
+    if (paused == paused_.end()) {
+      ready_.push_back(entry);
+    } else {
+      due_.emplace(paused->second, entry);
+    }
+  }
+  void Release(Time now) {
+    std::erase_if(paused_, [now](const auto& pause) { return pause.second <= now; });
+    while (!due_.empty() && due_.begin()->first <= now) {
+      Entry* entry = due_.begin()->second;
+      due_.erase(due_.begin());
+      MakeReady(entry);
+    }
+    if (paused_.empty()) return;
+    for (std::size_t i = ready_.size(); i > 0; --i) {
+      Entry* entry = ready_.front();
+      ready_.pop_front();
+      MakeReady(entry);
+    }
+  }
+
+  const std::size_t max_items_, max_bytes_;
+  Lanes lanes_;
+  std::vector<Item> items_of_;  // by ticket
+  std::vector<Ticket> free_;
+  std::deque<Entry*> ready_;         // lanes whose first item may be taken, longest waiting first
+  std::multimap<Time, Entry*> due_;  // lanes that wait for a time
+  std::map<std::size_t, Time> paused_;  // groups
+  std::size_t items_ = 0, bytes_ = 0, running_ = 0;
+  bool alone_running_ = false;
+};
+
+}  // namespace summa

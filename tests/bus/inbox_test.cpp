@@ -1,0 +1,84 @@
+// With the inbox, a message that comes more than once has its effect in the database once.
+#include <atomic>
+#include <summa/consumer.hpp>
+#include <summa/inbox.hpp>
+#include <summa/testkit/memory_bus.hpp>
+
+#include "host/abi/sql_service.hpp"
+#include "tests/integration/database_support.hpp"
+
+namespace summa::host {
+namespace {
+
+class InboxTest : public DatabaseTest {
+ protected:
+  InboxTest() {
+    settings_.pool = 12;
+    db_->Execute("CREATE TABLE balance (amount integer); INSERT INTO balance VALUES (0)");
+    service_ = std::make_unique<SqlService>(std::map<std::string, std::shared_ptr<SessionPool>>{
+        {"ledger", std::make_shared<SessionPool>(settings_)}});
+  }
+  void Publish(const std::string& id) {
+    summa_bus_message message{};
+    message.stream = ToAbi("a");
+    message.id = ToAbi(id);
+    message.payload = ToAbi("{}");
+    summa_bus_receipt receipt{};
+    bus_.Publish({&message, 1}, {&receipt, 1});
+  }
+  void Apply(std::string_view message_id) {
+    summa::Session session(service_->unleased());
+    session.Begin();
+    if (summa::Inbox::First(session, "test", message_id)) {
+      session.Exec("UPDATE balance SET amount = amount + 1");
+    }
+    session.Commit();
+  }
+  long long Balance() { return db_->Count("SELECT amount FROM balance"); }
+
+  summa::testkit::MemoryBus bus_;
+  summa::detail::BusTable table_{&bus_};
+  std::unique_ptr<SqlService> service_;
+};
+
+TEST_F(InboxTest, ACrashBetweenEffectAndAckLeavesOneEffect) {
+  Publish("m1");
+  {
+    const auto dead = BusClient(table_.table()).Subscribe("a", "g", "c");
+    const auto deliveries = dead->Poll(1, std::chrono::microseconds(0));
+    ASSERT_EQ(deliveries.size(), 1U);
+    Apply(FromAbi(deliveries[0].message.id));  // and it ends before it can acknowledge
+  }
+  ASSERT_EQ(Balance(), 1);
+  std::atomic<int> handled{0};
+  SubscribeOptions options;
+  options.topics = {"a"};
+  options.group = "g";
+  options.consumer = "c";
+  options.handler = [&](const ConsumedMessage& message) {
+    Apply(message.id);
+    ++handled;
+  };
+  Publish("m1");  // and once more, by a publisher that got no answer
+  Publish("m2");
+  Consumer consumer(BusClient(table_.table()), options);
+  EXPECT_TRUE(test::BecomesTrue([&] { return handled == 3; }));
+  EXPECT_EQ(Balance(), 2);
+}
+
+TEST_F(InboxTest, WhatWasRolledBackIsNew) {
+  {
+    summa::Session session(service_->unleased());
+    session.Begin();
+    EXPECT_TRUE(summa::Inbox::First(session, "test", "m1"));
+  }
+  Apply("m1");
+  EXPECT_EQ(Balance(), 1);
+  summa::Session session(service_->unleased());
+  session.Begin();
+  EXPECT_FALSE(summa::Inbox::First(session, "test", "m1"));
+  EXPECT_TRUE(summa::Inbox::First(session, "other", "m1"));  // consumers do not share it
+}
+
+}  // namespace
+}  // namespace summa::host
