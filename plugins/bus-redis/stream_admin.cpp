@@ -115,20 +115,13 @@ TrimReport StreamAdmin::Trim(std::string_view stream, std::chrono::microseconds 
   const std::int64_t oldest = std::max<std::int64_t>(now - retention.count() / 1000, 0);
   TrimReport report;
   report.below_id = std::to_string(oldest) + "-0";
-  const Reply first = Ask({"XRANGE", key, "-", "+", "COUNT", "1"});
-  const std::string first_id =
-      first->elements == 0 ? std::string() : std::string(Text(*first->element[0]->element[0]));
   for (const GroupState& group : Groups(stream)) {
     const std::string needed = group.NeededFrom();
     if (!Below(needed, report.below_id)) continue;
     report.below_id = needed;
     report.held_by = group.name;
   }
-  if (first_id.empty() || !Below(first_id, std::to_string(oldest) + "-0")) report.held_by.clear();
-  if (!report.held_by.empty()) {
-    const std::string& kept = Below(report.below_id, first_id) ? first_id : report.below_id;
-    report.held_seconds = (oldest - EntryMicroseconds(kept) / 1000) / 1000;
-  }
+  if (!report.held_by.empty()) NameWhatIsHeld(key, oldest, report);
   if (dry_run) {
     report.removed = CountBelow(key, report.below_id);
     return report;
@@ -139,6 +132,20 @@ TrimReport StreamAdmin::Trim(std::string_view stream, std::chrono::microseconds 
     const Reply removed = Ask({"XTRIM", key, "MINID", "~", report.below_id, "LIMIT", kTrimStep});
     report.removed += removed->integer;
     if (removed->integer == 0) return report;
+  }
+}
+
+// A group that needs only entries younger than the retention holds nothing.
+void StreamAdmin::NameWhatIsHeld(const std::string& key, std::int64_t oldest_milliseconds,
+                                 TrimReport& report) {
+  const Reply first = Ask({"XRANGE", key, report.below_id, "+", "COUNT", "1"});
+  const std::int64_t needed = first->elements == 0
+                                  ? oldest_milliseconds
+                                  : EntryMicroseconds(Text(*first->element[0]->element[0])) / 1000;
+  if (needed < oldest_milliseconds) {
+    report.held_seconds = (oldest_milliseconds - needed) / 1000;
+  } else {
+    report.held_by.clear();
   }
 }
 

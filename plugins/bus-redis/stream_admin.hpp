@@ -33,7 +33,7 @@ struct TrimReport {
   std::int64_t removed = 0;       // with dry_run: would be removed
   std::string below_id;           // entries below it are not needed and old enough
   std::string held_by;            // the group that keeps older entries than the retention, or empty
-  std::int64_t held_seconds = 0;  // how far past the retention its oldest one is
+  std::int64_t held_seconds = 0;  // how far past the retention its first one is
 };
 
 class StreamAdmin {
@@ -57,6 +57,7 @@ class StreamAdmin {
   void RequireGroup(std::string_view stream, std::string_view group);
   Reply Ask(std::initializer_list<std::string_view> arguments);
   std::int64_t CountBelow(const std::string& key, const std::string& id);
+  void NameWhatIsHeld(const std::string& key, std::int64_t oldest_milliseconds, TrimReport& report);
 
   Connection connection_;
   const std::string key_prefix_;
