@@ -15,7 +15,7 @@ prometheus/                     | host/observe
 microhttpd\.h                   | host/observe
 CLI/                            | host/cli
 curl/                           | host/cli
-simdjson\.h                     | host/cli plugins/bus-redis plugins/outbox tests
+simdjson\.h                     | host/cli plugins/bus-redis plugins/outbox sdk/src tests
 hiredis/                        | plugins/bus-redis tests
 openssl/                        | sdk/src tests
 gtest/|gmock/                   | tests

@@ -4,6 +4,8 @@
 #include <map>
 #include <set>
 
+#include "summa/ledger/event_table.hpp"
+
 namespace summa::host {
 namespace {
 
@@ -13,15 +15,6 @@ std::string Join(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
   return text;
-}
-
-std::vector<std::string> Missing(const std::set<std::string>& columns,
-                                 std::initializer_list<const char*> needed) {
-  std::vector<std::string> missing;
-  for (const char* name : needed) {
-    if (columns.count(name) == 0) missing.emplace_back(name);
-  }
-  return missing;
 }
 
 // Columns of every required table that is there; views and partitioned tables count as tables.
@@ -54,15 +47,13 @@ Layout FindLayout(ControlTransaction& transaction, const std::string& schema) {
                      "");
   }
   const std::set<std::string>& columns = tables["ledger_event"];
-  const auto deployed = Missing(columns, {"aggregate_version", "hash"});
-  if (deployed.empty()) return Layout::kDeployed;
-  const auto plan = Missing(columns, {"event_hash", "position"});
-  if (plan.empty()) return Layout::kPlan;
-  const bool only_position = plan.size() == 1 && plan[0] == "position";
+  std::string missing;
+  if (const auto layout = ledger::LayoutOf(columns, &missing)) {
+    return *layout == ledger::Layout::kPlan ? Layout::kPlan : Layout::kDeployed;
+  }
+  const bool only_position = columns.count("event_hash") > 0;
   throw SqlFailure(
-      Error{"SH-0415",
-            "table " + schema + ".ledger_event has neither known layout: deployed lacks " +
-                Join(deployed) + ", plan lacks " + Join(plan),
+      Error{"SH-0415", "table " + schema + ".ledger_event has neither known layout: " + missing,
             only_position ? "Add the global position: ALTER TABLE " + schema +
                                 ".ledger_event ADD COLUMN position bigserial UNIQUE;"
                           : "Check that database.ledger.schema names the schema of the ledger",

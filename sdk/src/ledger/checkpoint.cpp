@@ -1,0 +1,52 @@
+#include <summa/ledger/reader.hpp>
+
+#include <charconv>
+
+namespace summa::ledger {
+namespace {
+
+[[noreturn]] void Refuse(std::string_view text) {
+  throw Error(SUMMA_E_DATA, "SH-0803",
+              "holes of a checkpoint cannot be read: " + std::string(text.substr(0, 80)),
+              "Set the checkpoint back to a position that was certainly delivered");
+}
+
+std::int64_t Number(std::string_view text, std::string_view whole) {
+  std::int64_t value = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || result.ec != std::errc() || result.ptr != text.data() + text.size()) {
+    Refuse(whole);
+  }
+  return value;
+}
+
+}  // namespace
+
+std::string Checkpoint::HolesText() const {
+  std::string text;
+  for (const Hole& hole : holes) {
+    if (!text.empty()) text += ',';
+    text.append(std::to_string(hole.from)).append("-").append(std::to_string(hole.to));
+  }
+  return text;
+}
+
+Checkpoint Checkpoint::Parse(std::int64_t position, std::string_view text) {
+  Checkpoint checkpoint;
+  checkpoint.position = position;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t comma = rest.find(',');
+    const std::string_view piece = rest.substr(0, comma);
+    const std::size_t dash = piece.find('-', 1);
+    if (dash == std::string_view::npos) Refuse(text);
+    const Hole hole{Number(piece.substr(0, dash), text), Number(piece.substr(dash + 1), text)};
+    const std::int64_t above = checkpoint.holes.empty() ? 0 : checkpoint.holes.back().to;
+    if (hole.from > hole.to || hole.from <= above || hole.to > position) Refuse(text);
+    checkpoint.holes.push_back(hole);
+    rest = comma == std::string_view::npos ? "" : rest.substr(comma + 1);
+    if (comma != std::string_view::npos && rest.empty()) Refuse(text);
+  }
+  return checkpoint;
+}
+
+}  // namespace summa::ledger

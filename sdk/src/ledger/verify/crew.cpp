@@ -1,0 +1,148 @@
+#include "crew.hpp"
+
+#include <algorithm>
+#include <thread>
+#include <vector>
+
+namespace summa::ledger {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr int kAttempts = 5;              // of one job; a take-over of a lock is over by then
+constexpr milliseconds kRetryPause{200};  // grows with the attempt
+constexpr milliseconds kStopLook{100};    // how often the caller is asked
+constexpr milliseconds kProgressPause{500};
+constexpr double kLeastSecondsForEta = 0.5;
+// Under a rate limit a range lasts about this long, far below any statement_timeout.
+constexpr std::int64_t kSecondsPerThrottledRange = 5;
+constexpr std::int64_t kLeastRowsPerRange = 1000;
+
+[[noreturn]] void ThrowStopped() {
+  throw Error(SUMMA_E_CANCELLED, "SH-0904", "the verification was stopped before its end",
+              "Run it again; nothing was written");
+}
+
+// Broken connections, locks not granted, deadlocks: another attempt may succeed.
+bool WorthRepeating(const Error& error) {
+  return error.status() == SUMMA_E_UNAVAILABLE || error.sqlstate() == "55P03" ||
+         error.sqlstate() == "40P01" || error.sqlstate() == "40001";
+}
+
+}  // namespace
+
+bool RowMeter::Count(std::int64_t rows) {
+  rows_ += rows;
+  if (most_ <= 0) return !stopped_;
+  const std::int64_t taken = allowed_rows_ += rows;
+  const auto due = started_ + std::chrono::microseconds(taken * 1'000'000 / most_);
+  std::unique_lock lock(mutex_);
+  wake_.wait_until(lock, due, [this] { return stopped_.load(); });
+  return !stopped_;
+}
+
+void RowMeter::Stop() {
+  const std::lock_guard lock(mutex_);
+  stopped_ = true;
+  wake_.notify_all();
+}
+
+void Crew::Run(std::size_t jobs, const Work& work) {
+  RequireGoingOn(options_);
+  const auto hands =
+      std::clamp<std::size_t>(jobs, 1, static_cast<std::size_t>(std::max(options_.connections, 1)));
+  std::vector<std::thread> threads;
+  threads.reserve(hands);
+  running_ = static_cast<int>(hands);
+  for (std::size_t i = 0; i < hands; ++i) threads.emplace_back([&] { Labour(jobs, work); });
+  try {
+    Watch();
+  } catch (...) {  // a callback of the caller threw
+    const std::lock_guard lock(mutex_);
+    if (!error_) error_ = std::current_exception();
+    meter_.Stop();
+  }
+  for (std::thread& thread : threads) thread.join();
+  if (error_) std::rethrow_exception(error_);
+  if (meter_.stopped()) ThrowStopped();
+  Report();
+}
+
+void Crew::Labour(std::size_t jobs, const Work& work) {
+  try {
+    std::optional<Session> session;
+    while (!meter_.stopped()) {
+      const std::size_t job = next_++;
+      if (job >= jobs) break;
+      Attempt(session, job, work);
+    }
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    if (!error_) error_ = std::current_exception();
+    meter_.Stop();
+  }
+  const std::lock_guard lock(mutex_);
+  --running_;
+  ended_.notify_all();
+}
+
+void Crew::Attempt(std::optional<Session>& session, std::size_t job, const Work& work) {
+  for (int attempt = 1;; ++attempt) {
+    JobMeter meter(meter_);
+    try {
+      if (!session) session.emplace(sql_, options_.database);
+      session->Begin(SUMMA_SQL_READ_ONLY);
+      work(*session, job, meter);
+      if (!meter_.stopped()) session->Rollback();
+      return;
+    } catch (const Error& error) {
+      session.reset();  // the transaction ends with it
+      meter.TakeBack();
+      if (meter_.stopped() || attempt == kAttempts || !WorthRepeating(error)) throw;
+    }
+    std::this_thread::sleep_for(kRetryPause * attempt);
+  }
+}
+
+void Crew::Watch() {
+  auto report_at = std::chrono::steady_clock::now() + kProgressPause;
+  std::unique_lock lock(mutex_);
+  while (!ended_.wait_for(lock, kStopLook, [this] { return running_ == 0; })) {
+    lock.unlock();
+    if (options_.should_stop && options_.should_stop()) meter_.Stop();
+    if (std::chrono::steady_clock::now() >= report_at) {
+      Report();
+      report_at += kProgressPause;
+    }
+    lock.lock();
+  }
+}
+
+void Crew::Report() const {
+  if (!options_.on_progress) return;
+  Progress progress;
+  progress.stage = stage_;
+  progress.done = meter_.rows();
+  progress.total = std::max(total_, progress.done);
+  const double seconds = meter_.Seconds();
+  progress.rows_per_second = seconds > 0 ? static_cast<double>(progress.done) / seconds : 0;
+  if (seconds >= kLeastSecondsForEta && progress.done > 0) {
+    progress.seconds_left =
+        static_cast<double>(progress.total - progress.done) / progress.rows_per_second;
+  }
+  options_.on_progress(progress);
+}
+
+void RequireGoingOn(const VerifyOptions& options) {
+  if (options.should_stop && options.should_stop()) ThrowStopped();
+}
+
+std::int64_t RowsPerRange(const VerifyOptions& options) {
+  std::int64_t rows = options.rows_per_range;
+  if (options.most_rows_per_second > 0) {
+    rows = std::min(rows, options.most_rows_per_second * kSecondsPerThrottledRange);
+  }
+  return std::max(rows, kLeastRowsPerRange);
+}
+
+}  // namespace summa::ledger
