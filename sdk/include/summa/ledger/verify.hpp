@@ -47,6 +47,8 @@ struct VerifyOptions {
   // Only events created since then (microseconds since 2000-01-01 UTC); what such an event is
   // linked to is looked up, not verified. On a partitioned table older partitions are not read.
   std::optional<std::int64_t> created_since;
+  // Only aggregates with an id in [aggregates_from, aggregates_to): a part of the ledger. Of VerifyChains.
+  std::optional<Uuid> aggregates_from, aggregates_to;
   // Asked at least five times a second.
   std::function<bool()> should_stop;
   // Called about twice a second.

@@ -295,6 +295,7 @@ ChainReport VerifyChains(const summa_sql_v1* sql, const VerifyOptions& options) 
       options.from_snapshots && !plan.looks_back && HasSnapshots(session, options.snapshot_table);
   const std::int64_t rows = EstimatedRows(session, plan.table);
   plan.ranges = PlanRanges(session, plan.table, RowsPerRange(options), rows);
+  Clip(plan.ranges, options.aggregates_from, options.aggregates_to);
   ChainReport report = Execute(sql, options, plan, rows);
   IdentifyEvents(session, plan.table, report.findings);
   return report;

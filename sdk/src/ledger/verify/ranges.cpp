@@ -144,4 +144,17 @@ std::vector<Range> PlanRanges(Session& session, const EventTable& table,
   return ranges;
 }
 
+void Clip(std::vector<Range>& ranges, const std::optional<Uuid>& from,
+          const std::optional<Uuid>& to) {
+  std::erase_if(ranges, [&](Range& range) {
+    if (range.only) return (from && *range.only < *from) || (to && *range.only >= *to);
+    if (from && (!range.from || *range.from < *from)) {
+      range.from = from;
+      range.includes_from = true;
+    }
+    if (to && (!range.to || *range.to > *to)) range.to = to;
+    return range.from && range.to && *range.from >= *range.to;
+  });
+}
+
 }  // namespace summa::ledger

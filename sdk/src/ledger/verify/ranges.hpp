@@ -33,4 +33,8 @@ std::int64_t EstimatedRows(Session& session, const EventTable& table);
 std::vector<Range> PlanRanges(Session& session, const EventTable& table,
                               std::int64_t rows_per_range, std::int64_t estimated_rows);
 
+// Leaves of the ranges what lies in [from, to).
+void Clip(std::vector<Range>& ranges, const std::optional<Uuid>& from,
+          const std::optional<Uuid>& to);
+
 }  // namespace summa::ledger
