@@ -1,0 +1,246 @@
+#include "books.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+#include <unordered_map>
+
+#include "account_table.hpp"
+#include "fingerprints.hpp"
+#include "locate.hpp"
+#include "reconciliation_sql.hpp"
+#include "table_pages.hpp"
+
+namespace summa::reconciliation {
+namespace {
+
+constexpr const char* kEntryColumns =
+    "transaction_id, account_id, system_account_id, entry_type, amount, currency, is_hot_account, "
+    "balance_before, balance_after, account_lock_version";
+
+// Entries of accounts that do not exist; more than these are not told apart.
+constexpr std::size_t kMostStrangers = 1000;
+
+std::optional<Uuid> ReadUuid(const Cell& cell) {
+  if (cell.null()) return std::nullopt;
+  return cell.AsUuid();
+}
+std::optional<std::int64_t> ReadInteger(const Cell& cell) {
+  if (cell.null()) return std::nullopt;
+  return cell.Integer();
+}
+Entry::Type ReadType(std::string_view text) {
+  if (text == "CREDIT") return Entry::Type::kCredit;
+  return text == "DEBIT" ? Entry::Type::kDebit : Entry::Type::kOther;
+}
+
+Entry ReadEntry(BinaryRow& row) {
+  Entry entry;
+  entry.transaction_id = row.Next().AsUuid();
+  entry.account_id = ReadUuid(row.Next());
+  entry.system_account_id = ReadUuid(row.Next());
+  entry.type = ReadType(row.Next().Text());
+  entry.amount = row.Next().Integer();
+  const std::string_view currency = row.Next().Text();
+  std::memcpy(&entry.currency, currency.data(), std::min(currency.size(), sizeof entry.currency));
+  entry.hot = row.Next().Boolean();
+  entry.balance_before = ReadInteger(row.Next());
+  entry.balance_after = ReadInteger(row.Next());
+  entry.lock_version = ReadInteger(row.Next());
+  return entry;
+}
+
+// Whether every transaction is balanced, in each of its currencies.
+class TransactionSums {
+ public:
+  void Count(const Entry& entry) {
+    const Wide weight = hash_(entry.transaction_id, entry.currency);
+    const auto amount = static_cast<Wide>(static_cast<__int128_t>(entry.Signed()));
+    sum_ += weight * amount;  // modulo 2^128, also for what is negative
+  }
+  bool Balanced() const { return sum_ == 0; }
+
+ private:
+  KeyedHash hash_;
+  Wide sum_ = 0;
+};
+
+// Whether an entry is there twice.
+class EntrySet {
+ public:
+  void Count(const Entry& entry) {
+    if (entry.hot) return;
+    std::uint64_t rest = static_cast<std::uint64_t>(entry.type);
+    if (entry.account_id) rest ^= hash_(*entry.account_id, 1);
+    if (entry.system_account_id) rest ^= hash_(*entry.system_account_id, 2);
+    fingerprints_.Add(hash_(entry.transaction_id, rest));
+  }
+  bool AnyTwice() { return fingerprints_.AnyTwice(); }
+
+ private:
+  KeyedHash hash_;
+  Fingerprints fingerprints_;
+};
+
+struct UuidHash {
+  std::size_t operator()(const Uuid& id) const {
+    std::size_t value = 0;
+    std::memcpy(&value, id.data(), sizeof value);
+    return value;
+  }
+};
+
+class Pass {
+ public:
+  Pass(Session& session, Work& work, const std::optional<Uuid>& after, std::int64_t most_accounts)
+      : session_(session),
+        work_(work),
+        after_(after),
+        most_accounts_(most_accounts),
+        accounts_(0) {}
+
+  BooksPass Run() {
+    ReadAccounts();
+    ReadHolds();
+    if (First()) ReadSystemAccounts();
+    ReadEntries();
+    BooksReport& report = pass_.report;
+    report.accounts_checked = static_cast<std::int64_t>(accounts_.size());
+    Locator locator(session_, work_);
+    if (First()) {
+      if (!transactions_.Balanced()) locator.Transactions(report.transactions);
+      if (entries_.AnyTwice()) locator.Duplicates(report.duplicates);
+      locator.SystemAccounts(system_accounts_, report.system_accounts);
+      report.system_accounts_checked = static_cast<std::int64_t>(system_accounts_.size());
+    }
+    locator.Accounts(accounts_.accounts(), report.order, report.accounts);
+    for (const auto& [id, sums] : strangers_) locator.Stranger(sums, report.accounts);
+    return std::move(pass_);
+  }
+
+ private:
+  bool First() const { return !after_; }
+
+  // Sorted only when they are more than one pass takes: else the order costs time for nothing.
+  void ReadAccounts() {
+    const std::string columns = "id, balance, credit_balance, debit_balance, pending_debit";
+    const bool all =
+        First() &&
+        session_.Exec("SELECT count(*) FROM account_balance").At(0, 0).Integer() <= most_accounts_;
+    std::string statement = "COPY (SELECT " + columns + " FROM account_balance";
+    if (after_) statement.append(" WHERE id > '").append(ToText(*after_)).append("'");
+    if (!all) {
+      statement.append(" ORDER BY id LIMIT ").append(std::to_string(most_accounts_));
+    }
+    statement.append(") TO STDOUT (FORMAT binary)");
+    BinaryRow row;
+    session_.CopyOut(statement, [&](std::string_view message) {
+      if (!row.Open(message)) return true;
+      Account account;
+      account.id = row.Next().AsUuid();
+      account.balance = row.Next().Integer();
+      account.credit_balance = row.Next().Integer();
+      account.debit_balance = row.Next().Integer();
+      account.pending_debit = row.Next().Integer();
+      accounts_.Add(account);
+      return true;
+    });
+    if (all || accounts_.size() < static_cast<std::size_t>(most_accounts_)) return;
+    pass_.through = accounts_.accounts().back().id;
+  }
+
+  // Only the holds that are open: they are few, and an index knows them.
+  void ReadHolds() {
+    BinaryRow row;
+    session_.CopyOut(
+        "COPY (SELECT source_account_id, amount FROM transaction_record WHERE status = 'inflight' "
+        "AND is_hold AND source_account_id IS NOT NULL) TO STDOUT (FORMAT binary)",
+        [&](std::string_view message) {
+          if (!row.Open(message)) return true;
+          Account* account = accounts_.Find(row.Next().AsUuid());
+          if (account == nullptr) return true;
+          account->overflow |=
+              __builtin_add_overflow(account->held, row.Next().Integer(), &account->held);
+          return true;
+        });
+  }
+
+  void ReadSystemAccounts() {
+    const Result rows = session_.Exec(sql::system_accounts);
+    for (std::size_t i = 0; i < rows.rows(); ++i) {
+      SystemAccount account;
+      account.id = rows.At(i, 0).AsUuid();
+      account.identifier = rows.At(i, 1).Text();
+      account.balance = rows.At(i, 2).Integer();
+      account.pending = rows.At(i, 3).Integer();
+      system_places_[account.id] = system_accounts_.size();
+      system_accounts_.push_back(std::move(account));
+    }
+  }
+
+  void ReadEntries() {
+    std::string condition;
+    if (after_) condition = "account_id > '" + ToText(*after_) + "'";
+    if (after_ && pass_.through) {
+      condition.append(" AND account_id <= '").append(ToText(*pass_.through)).append("'");
+    }
+    TablePages pages(session_, "entry_record", "entries");
+    const std::int64_t rows = pages.Read(session_, work_, kEntryColumns, condition,
+                                         [&](BinaryRow& row) { Count(ReadEntry(row)); });
+    if (First()) pass_.report.entries = rows;
+  }
+
+  void Count(const Entry& entry) {
+    if (First()) {
+      transactions_.Count(entry);
+      entries_.Count(entry);
+      if (entry.system_account_id) CountSystem(entry);
+    }
+    if (!entry.account_id) return;
+    Account* account = accounts_.Find(*entry.account_id);
+    if (account == nullptr) account = FindStranger(*entry.account_id);
+    if (account != nullptr) AccountTable::Count(*account, entry);
+  }
+
+  void CountSystem(const Entry& entry) {
+    const auto place = system_places_.find(*entry.system_account_id);
+    if (place == system_places_.end()) return;
+    SystemAccount& account = system_accounts_[place->second];
+    account.overflow |= __builtin_add_overflow(account.net, entry.Signed(), &account.net);
+  }
+
+  // An account that has entries and no row; none: it belongs to another pass.
+  Account* FindStranger(const Uuid& id) {
+    if (pass_.through && id > *pass_.through) return nullptr;
+    const auto known = strangers_.find(id);
+    if (known != strangers_.end()) return &known->second;
+    if (strangers_.size() >= kMostStrangers) {
+      pass_.report.accounts.Count(1);
+      return nullptr;
+    }
+    Account& account = strangers_[id];
+    account.id = id;
+    return &account;
+  }
+
+  Session& session_;
+  Work& work_;
+  const std::optional<Uuid>& after_;
+  const std::int64_t most_accounts_;
+  AccountTable accounts_;
+  std::unordered_map<Uuid, Account, UuidHash> strangers_;
+  TransactionSums transactions_;
+  EntrySet entries_;
+  std::vector<SystemAccount> system_accounts_;
+  std::unordered_map<Uuid, std::size_t, UuidHash> system_places_;
+  BooksPass pass_;
+};
+
+}  // namespace
+
+BooksPass CheckBooks(Session& session, Work& work, const std::optional<Uuid>& after,
+                     std::int64_t accounts_in_pass) {
+  return Pass(session, work, after, accounts_in_pass).Run();
+}
+
+}  // namespace summa::reconciliation

@@ -1,0 +1,103 @@
+#include "chain.hpp"
+
+#include <summa/ledger/finding.hpp>
+
+namespace summa::reconciliation {
+namespace {
+
+// Events in memory at once: some hundred kilobytes.
+constexpr std::int64_t kPage = 1000;
+
+// Why an event cannot follow on the one before.
+std::string_view KindOfBreak(std::int64_t version, std::int64_t expected) {
+  if (version == expected) return ledger::kind::kLinkMismatch;
+  if (version < expected) return ledger::kind::kVersionDuplicate;
+  return expected == 1 ? ledger::kind::kMissingFirst : ledger::kind::kVersionGap;
+}
+
+}  // namespace
+
+std::string ChainVerifier::Statement() const {
+  return "SELECT " + table_.version + "::bigint, " + table_.previous_hash + ", " + table_.hash +
+         ", event_data::text, id, " + table_.position + "::bigint FROM " + table_.name +
+         " WHERE aggregate_type = $1 AND aggregate_id = $2 AND " + table_.version +
+         " >= $3::bigint ORDER BY " + table_.version + " LIMIT $4::bigint";
+}
+
+ChainResult ChainVerifier::Verify(const std::string& aggregate_type, const Uuid& aggregate_id,
+                                  const std::optional<ChainPoint>& from) {
+  ChainResult result;
+  result.broken.aggregate_type = aggregate_type;
+  result.broken.aggregate_id = ToText(aggregate_id);
+  const std::string statement = Statement();
+  std::int64_t next = from ? from->version : 1;
+  bool trusted_seen = !from;
+  for (;;) {
+    const Result events =
+        session_.Exec(statement, {aggregate_type, UuidValue(aggregate_id), next, kPage});
+    for (std::size_t row = 0; row < events.rows() && result.valid; ++row) {
+      if (!trusted_seen) {
+        // The trusted event itself: its link is what the snapshot vouches for.
+        trusted_seen = true;
+        const bool there =
+            events.At(row, 0).Integer() == from->version && events.At(row, 2).Text() == from->hash;
+        if (there && !events.At(row, 1).null()) result.head.hash = events.At(row, 1).Text();
+        result.head.version = from->version - 1;
+        result.valid = there;
+        if (!there) break;
+      }
+      result.valid = Step(events, row, result);
+    }
+    if (!result.valid || events.rows() < static_cast<std::size_t>(kPage)) break;
+    next = result.head.version + 1;
+    work_.Read(kPage);
+  }
+  work_.Read(result.events % kPage);
+  if (result.valid && trusted_seen) return result;
+  result.valid = false;
+  if (result.broken.kind.empty()) {
+    result.broken.kind = ledger::kind::kSnapshotMismatch;
+    result.broken.version = from->version;
+    result.broken.expected = from->hash;
+    result.broken.found = "no event with this version and hash";
+  }
+  return result;
+}
+
+bool ChainVerifier::Step(const Result& events, std::size_t row, ChainResult& result) {
+  const std::int64_t version = events.At(row, 0).Integer();
+  const Cell previous = events.At(row, 1);
+  const std::string_view hash = events.At(row, 2).Text();
+  const std::int64_t expected = result.head.version + 1;
+  Discrepancy& broken = result.broken;
+  broken.version = version;
+  broken.event_id = ToText(events.At(row, 4).AsUuid());
+  broken.position = events.At(row, 5).Integer();
+  const bool linked =
+      version == expected &&
+      (expected == 1 ? previous.null() : !previous.null() && previous.Text() == result.head.hash);
+  if (!linked) {
+    broken.kind = KindOfBreak(version, expected);
+    broken.expected =
+        version == expected ? result.head.hash : "version " + std::to_string(expected);
+    broken.found =
+        version == expected ? std::string(previous.Text()) : "version " + std::to_string(version);
+    return false;
+  }
+  std::optional<std::string_view> before;
+  if (!previous.null()) before = previous.Text();
+  const ledger::Hash computed =
+      hasher_.Event(before, canonicalizer_.EventData(events.At(row, 3).Text()));
+  if (computed != hash) {
+    broken.kind = ledger::kind::kEventHashMismatch;
+    broken.expected = hash;
+    broken.found = computed.string();
+    return false;
+  }
+  ++result.events;
+  result.head = {version, std::string(hash)};
+  result.position = *broken.position;
+  return true;
+}
+
+}  // namespace summa::reconciliation

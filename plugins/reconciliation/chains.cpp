@@ -1,0 +1,204 @@
+#include "chains.hpp"
+
+#include <algorithm>
+#include <set>
+#include <summa/json.hpp>
+
+#include "late_events.hpp"
+#include "reconciliation_sql.hpp"
+#include "seals.hpp"
+
+namespace summa::reconciliation {
+namespace {
+
+void AddAll(const std::vector<ledger::Finding>& found, std::int64_t count, Findings& findings) {
+  for (const ledger::Finding& finding : found) findings.Add({finding, ""});
+  findings.Count(count - static_cast<std::int64_t>(found.size()));
+}
+
+bool Is(const ledger::Finding& finding, std::string_view kind) { return finding.kind == kind; }
+
+// Puts together what the blocks say and what their seals say.
+class BlockJudge {
+ public:
+  BlockJudge(ledger::BlockReport blocks, SealReport seals, std::set<std::string> sealed_late)
+      : blocks_(std::move(blocks)),
+        seals_(std::move(seals)),
+        sealed_late_(std::move(sealed_late)) {}
+
+  void Judge(ChainsResult& result) {
+    for (ledger::Finding& finding : blocks_.findings) Take(std::move(finding), result);
+    for (const Discrepancy& finding : seals_.findings.kept()) {
+      const bool known = Is(finding, ledger::kind::kBlockHashMismatch) &&
+                         named_.count(*finding.block_sequence) > 0;
+      if (!known) result.findings.Add(finding);
+    }
+    result.blocks_verified = blocks_.verified;
+    result.blocks_valid = blocks_.valid;
+    for (ledger::BlockFailure& failure : blocks_.failures) {
+      const SealVerdict* seal = SealOf(failure.block_sequence);
+      if (seal != nullptr && seal->intact && failure.reason == "hash mismatch") {
+        ++result.blocks_valid;  // only rows that came late
+        continue;
+      }
+      failed_.insert(failure.block_sequence);
+      result.block_failures.push_back(std::move(failure));
+    }
+    for (const auto& [sequence, seal] : seals_.blocks) {
+      if (!seal.intact && failed_.count(sequence) == 0) FailBySeal(sequence, seal, result);
+      TakeLate(sequence, seal, result);
+    }
+  }
+
+ private:
+  const SealVerdict* SealOf(std::int64_t sequence) const {
+    const auto found = seals_.blocks.find(sequence);
+    return found == seals_.blocks.end() ? nullptr : &found->second;
+  }
+
+  void Take(ledger::Finding finding, ChainsResult& result) {
+    const SealVerdict* seal = finding.block_sequence ? SealOf(*finding.block_sequence) : nullptr;
+    const bool about_content =
+        Is(finding, ledger::kind::kBlockHashMismatch) || Is(finding, ledger::kind::kLateEvent);
+    // The seal knows exactly what the block can only guess.
+    if (seal != nullptr && seal->intact && about_content) return;
+    if (Is(finding, ledger::kind::kLateEvent) || Is(finding, ledger::kind::kBlockCoverageGap)) {
+      if (SealedLate(finding)) return;
+      if (finding.position) result.late.push_back(*finding.position);
+    }
+    if (about_content && finding.block_sequence) named_.insert(*finding.block_sequence);
+    result.findings.Add({std::move(finding), ""});
+  }
+
+  // All events that it names are sealed by themselves.
+  bool SealedLate(const ledger::Finding& finding) const {
+    std::vector<std::string> events = finding.candidates;
+    if (events.empty() && !finding.event_id.empty()) events.push_back(finding.event_id);
+    return !events.empty() && std::all_of(events.begin(), events.end(), [&](const std::string& id) {
+      return sealed_late_.count(id) > 0;
+    });
+  }
+
+  void TakeLate(std::int64_t sequence, const SealVerdict& seal, ChainsResult& result) {
+    for (const std::int64_t position : seal.late) {
+      if (sealed_late_.count("position " + std::to_string(position)) > 0) continue;
+      Discrepancy late;
+      late.kind = ledger::kind::kLateEvent;
+      late.step = "blocks";
+      late.position = position;
+      late.block_sequence = sequence;
+      late.expected = "sealed";
+      late.found = "committed after the block was made";
+      result.findings.Add(std::move(late));
+      result.late.push_back(position);
+    }
+  }
+
+  void FailBySeal(std::int64_t sequence, const SealVerdict& seal, ChainsResult& result) const {
+    const bool counted = seal.reason != "the block is gone" && result.blocks_valid > 0;
+    if (counted) --result.blocks_valid;
+    result.block_failures.push_back({seal.block_id, sequence, seal.reason});
+  }
+
+  ledger::BlockReport blocks_;
+  SealReport seals_;
+  const std::set<std::string> sealed_late_;  // ids, and "position N"
+  std::set<std::int64_t> named_, failed_;
+};
+
+std::set<std::string> ReadSealedLate(Session& session) {
+  std::set<std::string> late;
+  const Result rows = session.Exec("SELECT event_id::text, position FROM summa_host.late_event");
+  for (std::size_t i = 0; i < rows.rows(); ++i) {
+    late.emplace(rows.At(i, 0).Text());
+    late.insert("position " + std::to_string(rows.At(i, 1).Integer()));
+  }
+  return late;
+}
+
+}  // namespace
+
+ledger::VerifyOptions OptionsFor(const Work& work, const Settings& settings) {
+  ledger::VerifyOptions options;
+  options.connections = settings.connections;
+  options.most_rows_per_second = work.max_rate();
+  options.hmac_secret = settings.hmac_secret;
+  options.most_findings = kMostFindings;
+  options.should_stop = [&work] { return work.ShouldStop(); };
+  options.on_progress = [&work](const ledger::Progress& progress) {
+    work.Progress(progress.stage, progress.done, progress.total);
+  };
+  return options;
+}
+
+void VerifyBlocks(const summa_sql_v1* sql, Work& work, const Settings& settings,
+                  const ChainsScope& scope, ChainsResult& result) {
+  const ledger::VerifyOptions options = OptionsFor(work, settings);
+  ledger::BlockOptions chosen;
+  chosen.since = scope.since;
+  ledger::BlockReport blocks = ledger::VerifyBlocks(sql, options, chosen);
+  Session session(sql);
+  const ledger::EventTable table = ledger::FindEvents(session);
+  std::int64_t after = 0;
+  if (scope.since) {
+    after = session.Exec(sql::seals_before, {Timestamp(*scope.since)}).At(0, 0).Integer();
+  }
+  SealReport seals = CheckSeals(session, work, table, after);
+  const Findings late = CheckLateEvents(session, table);
+  BlockJudge(std::move(blocks), std::move(seals), ReadSealedLate(session)).Judge(result);
+  result.findings.Add(late);
+}
+
+ChainsResult VerifyLedger(const summa_sql_v1* sql, Work& work, const Settings& settings,
+                          const ChainsScope& scope) {
+  ChainsResult result;
+  ledger::VerifyOptions options = OptionsFor(work, settings);
+  options.from_snapshots = scope.from_snapshots;
+  options.created_since = scope.since;
+  result.chains = ledger::VerifyChains(sql, options);
+  AddAll(result.chains.findings, result.chains.finding_count, result.findings);
+  result.snapshots = ledger::VerifySnapshots(sql, options);
+  AddAll(result.snapshots.findings, result.snapshots.mismatches, result.findings);
+  VerifyBlocks(sql, work, settings, scope, result);
+  return result;
+}
+
+ChainsReport ChainsResult::Report() const {
+  ChainsReport report;
+  report.events = chains.events;
+  report.blocks_verified = blocks_verified;
+  report.blocks_valid = blocks_valid;
+  for (const ledger::BlockFailure& failure : block_failures) {
+    Discrepancy block;
+    block.kind = block.step = "step3_block_chain";
+    block.block_sequence = failure.block_sequence;
+    block.found = failure.reason;
+    JsonWriter json;
+    json.BeginObject()
+        .TextOrNull("blockId", failure.block_id)
+        .Member("blockSequence", failure.block_sequence)
+        .Member("reason", failure.reason)
+        .EndObject();
+    block.detail = json.Take();
+    report.blocks.Add(std::move(block));
+  }
+  std::int64_t others = findings.count();
+  for (const Discrepancy& finding : findings.kept()) {
+    // Of blocks Summa counts each once, above; a late event is no mismatch.
+    const bool of_block =
+        finding.kind.rfind("block_", 0) == 0 || Is(finding, ledger::kind::kLateEvent);
+    if (of_block) {
+      --others;
+      continue;
+    }
+    Discrepancy event = finding;
+    event.step = "step3_event_chain";
+    report.events_found.Add(std::move(event));
+  }
+  if (findings.count() > static_cast<std::int64_t>(findings.kept().size())) {
+    report.events_found.Count(others - report.events_found.count());
+  }
+  return report;
+}
+
+}  // namespace summa::reconciliation

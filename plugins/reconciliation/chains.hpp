@@ -1,0 +1,45 @@
+// Step 3 and more: every hash of every event, the blocks and their seals, the snapshots, and
+// whether the events tell the same as the ledger's own tables.
+#pragma once
+
+#include <optional>
+#include <summa/ledger/verify.hpp>
+#include <summa/sql.hpp>
+
+#include "report.hpp"
+#include "settings.hpp"
+#include "work.hpp"
+
+namespace summa::reconciliation {
+
+struct ChainsScope {
+  bool from_snapshots = false;
+  // Only what was created or made since then (microseconds since 2000); nothing: everything.
+  std::optional<std::int64_t> since;
+};
+
+struct ChainsResult {
+  ledger::ChainReport chains;
+  ledger::SnapshotReport snapshots;
+  std::int64_t blocks_verified = 0, blocks_valid = 0;
+  std::vector<ledger::BlockFailure> block_failures;
+  // Everything that was found, in the shape of the command line; late events included.
+  Findings findings;
+  // Of them, events that are in no block and not sealed by themselves: positions.
+  std::vector<std::int64_t> late;
+
+  ChainsReport Report() const;
+};
+
+// What the ledger library is told: rates, connections, stopping, progress.
+ledger::VerifyOptions OptionsFor(const Work& work, const Settings& settings);
+
+// All of it. Reads only.
+ChainsResult VerifyLedger(const summa_sql_v1* sql, Work& work, const Settings& settings,
+                          const ChainsScope& scope);
+
+// Blocks with their seals, and the late events.
+void VerifyBlocks(const summa_sql_v1* sql, Work& work, const Settings& settings,
+                  const ChainsScope& scope, ChainsResult& result);
+
+}  // namespace summa::reconciliation

@@ -1,0 +1,118 @@
+#include "reconciliation.hpp"
+
+#include <summa/crash_point.hpp>
+
+#include "books.hpp"
+#include "chains.hpp"
+#include "late_events.hpp"
+#include "reconciliation_sql.hpp"
+#include "statement.hpp"
+
+namespace summa::reconciliation {
+namespace {
+
+// Statements that say what exactly is wrong sort a whole table: longer than the host's limit, which
+// is meant for the pieces.
+constexpr const char* kLongStatement = "SET LOCAL statement_timeout = '1h'";
+
+// Whether the same thing may go well if it is simply done again.
+bool WorthAnotherTry(const Error& error) {
+  switch (error.status()) {
+    case SUMMA_E_CANCELLED:
+    case SUMMA_E_FENCED:
+    case SUMMA_E_TRY_LATER:
+    case SUMMA_E_UNAVAILABLE:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void Attempt(Work& work, std::string& error_text, const std::function<void()>& part) {
+  try {
+    part();
+  } catch (const Error& error) {
+    if (WorthAnotherTry(error)) throw;
+    error_text = error.code() + " " + error.what();
+    work.host().Log(SUMMA_LOG_ERROR, "SH-0703", "a part of the reconciliation could not be done",
+                    {{"error", error_text}, {"hint", error.hint()}});
+  }
+}
+
+// Everything, as long as that takes minutes; in a larger ledger what is new since the last good
+// run, and the rolling verification sees to the rest.
+ChainsScope ScopeOfRun(const summa_sql_v1* sql, const Settings& settings) {
+  Session session(sql);
+  const ledger::EventTable table = ledger::FindEvents(session);
+  const Result row = session.Exec(ForTable(sql::chains_since, table));
+  ChainsScope scope;
+  if (row.At(0, 0).Integer() <= settings.daily_full_events || row.At(0, 1).null()) return scope;
+  scope.since = row.At(0, 1).Integer();
+  return scope;
+}
+
+void LogLate(const Work& work, std::int64_t position) {
+  work.host().Log(SUMMA_LOG_WARN, "SH-0704", "an event appeared below the last block",
+                  {{"position", std::to_string(position)}});
+}
+
+// What no block covers is sealed by itself from now on.
+void SealLate(const summa_sql_v1* sql, const Work& work, std::span<const std::int64_t> positions) {
+  if (positions.empty()) return;
+  for (const std::int64_t position : positions) LogLate(work, position);
+  Session session(sql);
+  SealLateEvents(sql, ledger::FindEvents(session), positions);
+}
+
+}  // namespace
+
+void CheckBooks(const summa_sql_v1* sql, Work& work, RunState& run, const OnPart& on_part) {
+  Attempt(work, run.books_error, [&] {
+    Session session(sql);
+    session.Begin(SUMMA_SQL_READ_ONLY | SUMMA_SQL_REPEATABLE_READ);
+    session.Exec(kLongStatement);
+    // Known before anything is looked at: what commits meanwhile belongs to the next run.
+    const Cell until = session.Exec(sql::entries_until).At(0, 0);
+    std::optional<std::int64_t> entries_until;
+    if (!until.null()) entries_until = until.Integer();
+    do {
+      BooksPass pass = CheckBooks(session, work, run.accounts_through);
+      run.books.Add(pass.report);
+      run.accounts_through = pass.through;
+      if (run.accounts_through) on_part(entries_until);
+    } while (run.accounts_through);
+    session.Rollback();  // it holds a snapshot
+    run.books_done = true;
+    on_part(entries_until);
+  });
+  run.books_done = true;
+}
+
+void CheckChains(const summa_sql_v1* sql, Work& work, const Settings& settings, RunState& run,
+                 const OnPart& on_part) {
+  std::vector<std::int64_t> late;
+  Attempt(work, run.chains_error, [&] {
+    const ChainsResult result = VerifyLedger(sql, work, settings, ScopeOfRun(sql, settings));
+    run.chains = result.Report();
+    late = result.late;
+  });
+  run.chains_done = true;
+  on_part(std::nullopt);
+  SealLate(sql, work, late);
+}
+
+Reconciled Reconcile(const summa_sql_v1* sql, Work& work, const Settings& settings) {
+  Session session(sql);
+  RunStore store(session);
+  Reconciled result{store.Begin(), {}};
+  const OnPart save = [&](std::optional<std::int64_t> entries_until) {
+    store.Save(result.run, entries_until);
+  };
+  if (!result.run.books_done) CheckBooks(sql, work, result.run, save);
+  if (!result.run.chains_done) CheckChains(sql, work, settings, result.run, save);
+  CrashPoint("reconciliation.checked");
+  result.finished = store.Finish(result.run);
+  return result;
+}
+
+}  // namespace summa::reconciliation

@@ -1,0 +1,97 @@
+#include "rolling.hpp"
+
+#include <cstdio>
+#include <summa/crash_point.hpp>
+#include <summa/ledger/verify.hpp>
+
+#include "chains.hpp"
+#include "reconciliation_sql.hpp"
+#include "statement.hpp"
+
+namespace summa::reconciliation {
+namespace {
+
+constexpr const char* kBlocks = "blocks";
+constexpr const char* kSnapshots = "snapshots";
+constexpr std::string_view kChains = "chains/";
+// Due before the cycle is over, so that a part that takes long or is tried again still makes it.
+constexpr double kEarly = 0.8;
+
+std::string SliceName(int slice) {
+  char text[16];
+  std::snprintf(text, sizeof text, "chains/%02d", slice);
+  return text;
+}
+
+std::vector<std::string> AllParts() {
+  std::vector<std::string> parts = {kBlocks, kSnapshots};
+  parts.reserve(parts.size() + Rolling::kSlices);
+  for (int slice = 0; slice < Rolling::kSlices; ++slice) parts.push_back(SliceName(slice));
+  return parts;
+}
+
+// The lowest id of a slice.
+Uuid LowestOf(int slice) {
+  Uuid id{};
+  id[0] = static_cast<unsigned char>(slice * (256 / Rolling::kSlices));
+  return id;
+}
+
+}  // namespace
+
+double OldestUnverifiedAge(Session& session) {
+  const ledger::EventTable table = ledger::FindEvents(session);
+  const std::vector<std::string> parts = AllParts();
+  return session.Exec(ForTable(sql::oldest_unverified, table), {TextArray(parts)}).At(0, 0).Real();
+}
+
+RollingOutcome Rolling::Next() {
+  RollingOutcome outcome;
+  Session session(sql_);
+  const std::vector<std::string> parts = AllParts();
+  const auto due_after =
+      static_cast<std::int64_t>(static_cast<double>(settings_.full_cycle.count()) * kEarly);
+  const Result due = session.Exec(sql::parts_due, {TextArray(parts), due_after});
+  if (due.rows() > 0) {
+    outcome.part = due.At(0, 0).Text();
+    outcome.more_due = due.At(0, 2).Integer() > 1;
+    outcome.findings = Verify(outcome.part, outcome.rows);
+    CrashPoint("reconciliation.rolled");
+    session.Begin();
+    session.Exec(sql::part_save, {outcome.part, Timestamp(due.At(0, 1).Integer()), outcome.rows,
+                                  outcome.findings.count()});
+    CrashPoint("reconciliation.roll");
+    session.Commit();
+    CrashPoint("reconciliation.roll_saved");
+  }
+  outcome.oldest_unverified_age_seconds = OldestUnverifiedAge(session);
+  return outcome;
+}
+
+Findings Rolling::Verify(const std::string& part, std::int64_t& rows) {
+  ChainsResult result;
+  if (part == kBlocks) {
+    VerifyBlocks(sql_, work_, settings_, {}, result);
+    rows = result.blocks_verified;
+    return std::move(result.findings);
+  }
+  ledger::VerifyOptions options = OptionsFor(work_, settings_);
+  Findings findings;
+  if (part == kSnapshots) {
+    const ledger::SnapshotReport report = ledger::VerifySnapshots(sql_, options);
+    rows = report.snapshots;
+    for (const ledger::Finding& finding : report.findings) findings.Add({finding, ""});
+    findings.Count(report.mismatches - static_cast<std::int64_t>(report.findings.size()));
+    return findings;
+  }
+  const int slice = std::atoi(part.c_str() + kChains.size());
+  options.aggregates_from = LowestOf(slice);
+  if (slice + 1 < kSlices) options.aggregates_to = LowestOf(slice + 1);
+  const ledger::ChainReport report = ledger::VerifyChains(sql_, options);
+  rows = report.events;
+  for (const ledger::Finding& finding : report.findings) findings.Add({finding, ""});
+  findings.Count(report.finding_count - static_cast<std::int64_t>(report.findings.size()));
+  return findings;
+}
+
+}  // namespace summa::reconciliation

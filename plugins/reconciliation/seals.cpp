@@ -1,0 +1,183 @@
+#include "seals.hpp"
+
+#include <summa/ledger/finding.hpp>
+
+#include "binary_row.hpp"
+#include "content_hash.hpp"
+#include "positions.hpp"
+#include "reconciliation_sql.hpp"
+
+namespace summa::reconciliation {
+namespace {
+
+constexpr std::int64_t kPage = 100;
+// Positions of one block that are named one by one.
+constexpr std::size_t kMostNamed = 100;
+
+struct Seal {
+  std::string block_id, block_hash, content_hash;
+  std::int64_t sequence = 0;
+  Positions positions;
+  bool block_there = false;
+  std::string block_hash_now, events_hash;
+  std::int64_t from = 0, to = 0;  // of the block
+};
+
+Seal ReadSeal(const Result& rows, std::size_t i) {
+  Seal seal;
+  seal.block_id = rows.At(i, 0).Text();
+  seal.sequence = rows.At(i, 1).Integer();
+  seal.block_hash = rows.At(i, 2).Text();
+  seal.content_hash = rows.At(i, 3).Text();
+  seal.positions = Positions(rows.At(i, 4).Text());
+  seal.block_there = !rows.At(i, 5).null();
+  seal.block_hash_now = rows.At(i, 5).Text();
+  seal.events_hash = rows.At(i, 6).Text();
+  seal.from = seal.positions.first();
+  seal.to = seal.positions.last();
+  if (!seal.block_there) return seal;
+  // Of the block, too: what lies in its range and not in the seal came late.
+  seal.from = std::min(seal.from, rows.At(i, 7).Integer());
+  seal.to = std::max(seal.to, rows.At(i, 8).Integer());
+  return seal;
+}
+
+// What the events below a seal are now.
+class Reading {
+ public:
+  explicit Reading(const Positions& sealed)
+      : range_(sealed.ranges().begin()), end_(sealed.ranges().end()) {
+    if (range_ != end_) next_ = range_->begin;
+  }
+
+  void Add(const ContentHash::Row& event) {
+    const std::int64_t position = event[ContentHash::kPosition].Integer();
+    MissUntil(position);
+    if (range_ == end_ || position != next_) {
+      if (late.size() < kMostNamed) late.push_back(position);
+      return;
+    }
+    hashes_.Add(event[ContentHash::kHash].Text());
+    content_.Add(event);
+    Advance();
+  }
+  void Finish() {
+    MissUntil(INT64_MAX);
+    events_hash = hashes_.Finish().string();
+    content_hash = content_.Finish();
+  }
+
+  std::vector<std::int64_t> late, missing;
+  std::int64_t missing_count = 0;
+  std::string events_hash, content_hash;
+
+ private:
+  void Advance() {
+    if (++next_ < range_->end) return;
+    if (++range_ != end_) next_ = range_->begin;
+  }
+  void MissUntil(std::int64_t position) {
+    while (range_ != end_ && next_ < position) {
+      ++missing_count;
+      if (missing.size() < kMostNamed) missing.push_back(next_);
+      Advance();
+    }
+  }
+
+  std::vector<Positions::Range>::const_iterator range_, end_;
+  std::int64_t next_ = 0;
+  ledger::Hasher hashes_;
+  ContentHash content_;
+};
+
+class Checker {
+ public:
+  Checker(Session& session, Work& work, const ledger::EventTable& table)
+      : session_(session), work_(work), table_(table) {}
+
+  SealReport Run(std::int64_t after_sequence) {
+    for (;;) {
+      const Result rows = session_.Exec(sql::seals, {after_sequence, kPage});
+      if (rows.rows() == 0) return std::move(report_);
+      for (std::size_t i = 0; i < rows.rows(); ++i) Check(ReadSeal(rows, i));
+      after_sequence = rows.At(rows.rows() - 1, 1).Integer();
+    }
+  }
+
+ private:
+  void Check(const Seal& seal) {
+    SealVerdict& verdict = report_.blocks[seal.sequence];
+    verdict.block_id = seal.block_id;
+    Reading reading(seal.positions);
+    std::int64_t events = 0;
+    BinaryRow row;
+    session_.CopyOut("COPY (SELECT " + ContentHash::Columns(table_) + " FROM " + table_.name +
+                         " WHERE " + table_.position + " BETWEEN " + std::to_string(seal.from) +
+                         " AND " + std::to_string(seal.to) + " ORDER BY " + table_.position +
+                         ") TO STDOUT (FORMAT binary)",
+                     [&](std::string_view message) {
+                       if (!row.Open(message)) return true;
+                       reading.Add(ContentHash::Read(row));
+                       ++events;
+                       return true;
+                     });
+    reading.Finish();
+    report_.events += events;
+    verdict.late = reading.late;
+    Judge(seal, reading, verdict);
+    work_.Progress("sealed events", report_.events, 0);
+    work_.Read(events);
+  }
+
+  void Judge(const Seal& seal, const Reading& reading, SealVerdict& verdict) {
+    if (!seal.block_there) {
+      Fail(verdict, seal, ledger::kind::kBlockCoverageGap, "the block that was sealed",
+           "the block is gone");
+    } else if (seal.block_hash_now != seal.block_hash) {
+      Fail(verdict, seal, ledger::kind::kBlockHashMismatch, seal.block_hash, seal.block_hash_now);
+    }
+    for (const std::int64_t position : reading.missing) {
+      Fail(verdict, seal, ledger::kind::kBlockCoverageGap, "the event that was sealed",
+           "the event is gone", position);
+    }
+    if (reading.missing_count > 0) {
+      report_.findings.Count(reading.missing_count -
+                             static_cast<std::int64_t>(reading.missing.size()));
+      return;
+    }
+    if (seal.block_there && reading.events_hash != seal.events_hash) {
+      Fail(verdict, seal, ledger::kind::kBlockHashMismatch, seal.events_hash, reading.events_hash);
+    } else if (reading.content_hash != seal.content_hash) {
+      Fail(verdict, seal, ledger::kind::kBlockHashMismatch, "all columns as they were sealed",
+           "a column was changed that the hashes of events do not cover");
+    }
+  }
+
+  void Fail(SealVerdict& verdict, const Seal& seal, std::string_view kind, std::string expected,
+            std::string found, std::optional<std::int64_t> position = std::nullopt) {
+    verdict.intact = false;
+    verdict.reason = found.size() == 64 ? "hash mismatch" : found;
+    Discrepancy finding;
+    finding.kind = kind;
+    finding.step = "blocks";
+    finding.block_sequence = seal.sequence;
+    finding.position = position;
+    finding.expected = std::move(expected);
+    finding.found = std::move(found);
+    report_.findings.Add(std::move(finding));
+  }
+
+  Session& session_;
+  Work& work_;
+  const ledger::EventTable& table_;
+  SealReport report_;
+};
+
+}  // namespace
+
+SealReport CheckSeals(Session& session, Work& work, const ledger::EventTable& table,
+                      std::int64_t after_sequence) {
+  return Checker(session, work, table).Run(after_sequence);
+}
+
+}  // namespace summa::reconciliation

@@ -1,0 +1,225 @@
+#include <algorithm>
+#include <summa/json.hpp>
+#include <summa/ledger/verify.hpp>
+
+#include "blocks.hpp"
+#include "chains.hpp"
+#include "commands.hpp"
+#include "reconciliation.hpp"
+#include "reconciliation_sql.hpp"
+#include "rolling.hpp"
+#include "snapshots.hpp"
+#include "statement.hpp"
+
+namespace summa::reconciliation {
+namespace {
+
+bool IsHex(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+Uuid RequireUuid(const std::string& text) {
+  Uuid id{};
+  std::string digits;
+  bool form = text.size() == 36;
+  for (std::size_t i = 0; form && i < text.size(); ++i) {
+    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+    form = dash ? text[i] == '-' : IsHex(text[i]);
+    if (!dash) digits += text[i];
+  }
+  if (!form) {
+    throw Error(SUMMA_E_USAGE, "SH-0707", "\"" + text + "\" is not the id of an aggregate",
+                "give a UUID: eight-four-four-four-twelve hexadecimal digits");
+  }
+  for (std::size_t i = 0; i < id.size(); ++i) {
+    id[i] = static_cast<unsigned char>(std::stoi(digits.substr(2 * i, 2), nullptr, 16));
+  }
+  return id;
+}
+
+void WriteFindings(JsonWriter& json, const std::vector<Discrepancy>& findings) {
+  for (const Discrepancy& finding : findings) ledger::Write(json, finding);
+}
+
+void WriteOptional(JsonWriter& json, std::string_view name,
+                   const std::optional<std::int64_t>& value) {
+  json.Key(name);
+  value ? json.Value(*value) : json.Null();
+}
+
+std::optional<ledger::SnapshotStart> LatestSnapshot(Session& session, const std::string& type,
+                                                    const Uuid& id) {
+  const Result row = session.Exec(sql::latest_snapshot, {type, UuidValue(id)});
+  if (row.rows() == 0) return std::nullopt;
+  return ledger::SnapshotStart{row.At(0, 0).Integer(), std::string(row.At(0, 1).Text())};
+}
+
+Work WorkFor(const CommandCall& call, const CommandContext& context) {
+  return {context.host, call, call.IntegerOption("max-rate").value_or(context.settings.max_rate)};
+}
+
+}  // namespace
+
+CommandResult VerifyAggregate(const CommandCall& call, const CommandContext& context) {
+  std::string type = call.Option("type").value_or("");
+  // Summa's own API takes any case, and stores lower case.
+  std::transform(type.begin(), type.end(), type.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const Uuid id = RequireUuid(call.Option("id").value_or(""));
+  const Work work = WorkFor(call, context);
+  std::optional<ledger::SnapshotStart> start;
+  if (!call.Flag("full")) {
+    Session session(call.sql());
+    start = LatestSnapshot(session, type, id);
+  }
+  const ledger::AggregateReport report =
+      ledger::VerifyAggregate(call.sql(), OptionsFor(work, context.settings), type, id, start);
+  if (!report.exists) {
+    throw Error(SUMMA_E_NOT_FOUND, "SH-0708", "there is no event of " + type + " " + ToText(id),
+                "an aggregate is named by its type (account, transaction, hold ..) and its id");
+  }
+  JsonWriter json;
+  json.BeginObject()
+      .Member("aggregateType", type)
+      .Member("aggregateId", ToText(id))
+      .Member("valid", report.valid);
+  WriteOptional(json, "brokenAtVersion", report.broken_at_version);
+  json.Member("eventCount", report.event_count)
+      .Member("verifiedFrom", report.verified_from)
+      .Member("mode", report.snapshot_version ? "snapshot" : "full");
+  WriteOptional(json, "snapshotVersion", report.snapshot_version);
+  json.Key("findings").BeginArray();
+  for (const ledger::Finding& finding : report.findings) ledger::Write(json, finding);
+  json.EndArray().EndObject();
+  return {json.Take(), !report.valid || !report.findings.empty()};
+}
+
+namespace {
+
+void WriteBlocks(JsonWriter& json, const ChainsReport& report) {
+  json.Key("blocks")
+      .BeginObject()
+      .Member("blocksVerified", report.blocks_verified)
+      .Member("blocksValid", report.blocks_valid)
+      .Member("blocksFailed", report.blocks_verified - report.blocks_valid)
+      .Key("failures")
+      .BeginArray();
+  for (const Discrepancy& failure : report.blocks.kept()) json.Raw(failure.detail);
+  json.EndArray().EndObject();
+}
+
+void WriteChains(JsonWriter& json, const ledger::ChainReport& chains) {
+  json.Member("aggregates", chains.aggregates)
+      .Member("eventsInValidPrefixes", chains.events_in_valid_prefixes)
+      .Key("brokenChains")
+      .BeginArray();
+  for (const ledger::BrokenChain& broken : chains.broken) {
+    json.BeginObject()
+        .Member("aggregateType", broken.aggregate_type)
+        .Member("aggregateId", broken.aggregate_id)
+        .Member("valid", false)
+        .Member("brokenAtVersion", broken.broken_at_version)
+        .Member("eventCount", broken.event_count)
+        .EndObject();
+  }
+  json.EndArray();
+}
+
+// valid: everything was looked at and nothing is wrong.
+std::string Judge(const RunState& run, std::int64_t findings) {
+  if (findings > 0 || run.Mismatches() > 0) return "invalid";
+  return run.books_error.empty() && run.chains_error.empty() ? "valid" : "incomplete";
+}
+
+}  // namespace
+
+CommandResult VerifyAll(const CommandCall& call, const CommandContext& context) {
+  Work work = WorkFor(call, context);
+  ChainsScope scope;
+  scope.from_snapshots = !call.Flag("full");
+  Session session(call.sql());
+  if (const auto since = call.IntegerOption("since")) {
+    scope.since = session.Exec("SELECT clock_timestamp()").At(0, 0).Integer() - *since;
+  }
+  const ChainsResult chains = VerifyLedger(call.sql(), work, context.settings, scope);
+  RunState run;
+  run.chains = chains.Report();
+  run.chains_done = true;
+  CheckBooks(call.sql(), work, run, [](std::optional<std::int64_t>) {});
+  const std::string status = Judge(run, chains.findings.count());
+  JsonWriter json;
+  json.BeginObject().Member("status", status);
+  WriteChains(json, chains.chains);
+  WriteBlocks(json, run.chains);
+  json.Key("dailyReconciliation");
+  WriteResult(json, run);
+  const double seconds = std::max(chains.chains.seconds, 1e-6);
+  json.Member("events", chains.chains.events)
+      .Member("eventsPerSecond",
+              static_cast<std::int64_t>(static_cast<double>(chains.chains.events) / seconds))
+      .Key("snapshots")
+      .BeginObject()
+      .Member("verified", chains.snapshots.snapshots)
+      .Member("used", chains.chains.snapshots_used)
+      .Member("mismatches", chains.snapshots.mismatches)
+      .EndObject()
+      .Key("findings")
+      .BeginArray();
+  WriteFindings(json, chains.findings.kept());
+  ForEachPart(run.books,
+              [&](const char*, const Findings& findings) { WriteFindings(json, findings.kept()); });
+  json.EndArray().Member("oldestUnverifiedAgeSeconds", OldestUnverifiedAge(session)).EndObject();
+  return {json.Take(), status != "valid"};
+}
+
+CommandResult CreateSnapshots(const CommandCall& call, const CommandContext& context) {
+  Work work = WorkFor(call, context);
+  const SnapshotOutcome outcome = SnapshotMaker(call.sql(), work, context.settings)
+                                      .CreateAll(call.IntegerOption("min-events").value_or(1),
+                                                 call.IntegerOption("batch-size").value_or(1000));
+  JsonWriter json;
+  json.BeginObject()
+      .Member("created", outcome.created)
+      .Member("alreadyCurrent", outcome.already_current)
+      .Member("refused", outcome.refused)
+      .Member("skipped", outcome.skipped)
+      .Member("events", outcome.events)
+      .Key("findings")
+      .BeginArray();
+  WriteFindings(json, outcome.findings.kept());
+  json.EndArray().EndObject();
+  return {json.Take(), outcome.refused > 0};
+}
+
+CommandResult ShowStatus(const CommandCall& call, const CommandContext&) {
+  Session session(call.sql());
+  const ledger::EventTable table = ledger::FindEvents(session);
+  const Result row = session.Exec(ForTable(sql::status, table));
+  const LastBlock last = BlockSealer::ReadLast(session);
+  JsonWriter json;
+  json.BeginObject()
+      .Member("snapshots", row.At(0, 0).Integer())
+      .Member("aggregatesWithSnapshot", row.At(0, 1).Integer())
+      .Member("eventsSinceSnapshot", row.At(0, 2).Integer())
+      .Key("lastBlock");
+  if (last.id.empty()) {
+    json.Null();
+  } else {
+    json.BeginObject()
+        .Member("id", last.id)
+        .Member("blockSequence", last.sequence)
+        .Member("blockHash", last.hash)
+        .Member("at", row.At(0, 3).Text())
+        .EndObject();
+  }
+  json.Member("sealedPosition", last.to)
+      .Member("unsealedEvents", row.At(0, 4).Integer())
+      .Member("lateEvents", row.At(0, 5).Integer())
+      .TextOrNull("lastReconciledAt", row.At(0, 6).Text())
+      .TextOrNull("lastReconciliation", row.At(0, 7).Text())
+      .Member("oldestUnverifiedAgeSeconds", OldestUnverifiedAge(session))
+      .EndObject();
+  return {json.Take(), false};
+}
+
+}  // namespace summa::reconciliation

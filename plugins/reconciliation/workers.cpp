@@ -1,0 +1,101 @@
+#include "workers.hpp"
+
+#include "blocks.hpp"
+#include "reconciliation.hpp"
+#include "rolling.hpp"
+#include "snapshots.hpp"
+
+namespace summa::reconciliation {
+namespace {
+
+// Each is a line of the log; the others stand in the tables.
+constexpr std::size_t kMostLogged = 20;
+
+constexpr const char* kLookAtThem =
+    "`summa-host verify all` names each of them, `summa-host explain SH-0701` says what to do";
+
+void Log(const Host& host, const Discrepancy& finding) {
+  host.Log(SUMMA_LOG_ERROR, "SH-0701", "the ledger does not agree with itself",
+           {{"kind", finding.kind}, {"detail", DetailOf(finding)}});
+}
+
+}  // namespace
+
+void ReconciliationWorker::Tell(const char* worker, const Findings& findings) {
+  std::size_t logged = 0;
+  for (const Discrepancy& finding : findings.kept()) {
+    if (++logged > kMostLogged) break;
+    Log(host_, finding);
+  }
+  metrics_.Found(worker, findings);
+  if (findings.empty()) {
+    troubles_.Set({});
+    return;
+  }
+  // A ledger that does not agree with itself is no reason to take the host away: a warning.
+  troubles_.Set(
+      {{Severity::kWarning, worker, std::to_string(findings.count()) + " findings in the last run",
+        "none", kLookAtThem}});
+}
+
+TickResult DailyWorker::Run(const Tick& tick) {
+  const std::chrono::microseconds started = host_.BootTime();
+  Work work(host_, tick, settings_.max_rate);
+  const Reconciled result = Reconcile(tick.sql(), work, settings_);
+  const RunState& run = result.run;
+  metrics_.Reconciled(run, std::chrono::duration<double>(host_.BootTime() - started).count());
+  Findings all;
+  ForEachPart(run, [&](const char*, const Findings& findings) { all.Add(findings); });
+  Tell("daily-reconciliation", all);
+  if (run.Status() == "incomplete") {
+    const std::string& error = run.books_error.empty() ? run.chains_error : run.books_error;
+    troubles_.Set(
+        {{Severity::kWarning, "daily-reconciliation", "not everything could be checked: " + error,
+          "every step checked", "`summa-host explain SH-0703`"}});
+  }
+  host_.Info("reconciled", {{"status", run.Status()},
+                            {"entries", std::to_string(run.books.entries)},
+                            {"accounts", std::to_string(run.books.accounts_checked)},
+                            {"events", std::to_string(run.chains.events)},
+                            {"mismatches", std::to_string(run.Mismatches())},
+                            {"run_date", result.finished.run_date}});
+  return {run.books.entries + run.chains.events, false, std::nullopt};
+}
+
+TickResult BlockWorker::Run(const Tick& tick) {
+  Work work(host_, tick, settings_.max_rate);
+  const SealOutcome outcome = BlockSealer(tick.sql(), work, settings_).Run();
+  metrics_.Sealed(outcome);
+  Tell("block-checkpoint", outcome.findings);
+  if (outcome.blocks > 0) {
+    host_.Info("events sealed", {{"blocks", std::to_string(outcome.blocks)},
+                                 {"events", std::to_string(outcome.events)},
+                                 {"position", std::to_string(outcome.sealed_position)}});
+  }
+  return {outcome.events, false, std::nullopt};
+}
+
+TickResult SnapshotWorker::Run(const Tick& tick) {
+  Work work(host_, tick, settings_.max_rate);
+  const SnapshotOutcome outcome = SnapshotMaker(tick.sql(), work, settings_).CatchUp();
+  metrics_.Snapshotted(outcome);
+  Tell("hash-snapshot-creator", outcome.findings);
+  if (outcome.created > 0) {
+    host_.Info("snapshots made", {{"created", std::to_string(outcome.created)},
+                                  {"events", std::to_string(outcome.events)}});
+  }
+  return {outcome.created, false, std::nullopt};
+}
+
+TickResult RollingWorker::Run(const Tick& tick) {
+  Work work(host_, tick, settings_.max_rate);
+  Rolling rolling(tick.sql(), work, settings_);
+  const RollingOutcome outcome = rolling.Next();
+  metrics_.Rolled(outcome);
+  if (outcome.part.empty()) return {};
+  Tell("rolling-verification", outcome.findings);
+  host_.Debug("verified", {{"part", outcome.part}, {"rows", std::to_string(outcome.rows)}});
+  return {outcome.rows, outcome.more_due, std::nullopt};
+}
+
+}  // namespace summa::reconciliation

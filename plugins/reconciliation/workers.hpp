@@ -1,0 +1,74 @@
+// The workers block-checkpoint, hash-snapshot-creator and rolling-verification: each is one call of
+// what does the work, and what is said of it afterwards.
+#pragma once
+
+#include <mutex>
+#include <summa/health.hpp>
+#include <summa/host.hpp>
+#include <summa/worker.hpp>
+#include <vector>
+
+#include "metrics.hpp"
+#include "settings.hpp"
+
+namespace summa::reconciliation {
+
+// What a worker has to say to /readyz. Thread-safe.
+class Troubles {
+ public:
+  void Set(std::vector<Finding> findings) {
+    const std::lock_guard lock(mutex_);
+    findings_ = std::move(findings);
+  }
+  std::vector<Finding> Get() const {
+    const std::lock_guard lock(mutex_);
+    return findings_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<Finding> findings_;
+};
+
+class ReconciliationWorker : public Worker {
+ public:
+  ReconciliationWorker(Host host, const Settings& settings, Metrics& metrics)
+      : host_(host), settings_(settings), metrics_(metrics) {}
+  // What is wrong since its last run on this host. Any thread.
+  std::vector<Finding> Failing() const { return troubles_.Get(); }
+
+ protected:
+  // Logs the first findings, counts all, and says them to /readyz.
+  void Tell(const char* worker, const Findings& findings);
+
+  Host host_;
+  const Settings& settings_;
+  Metrics& metrics_;
+  Troubles troubles_;
+};
+
+class DailyWorker final : public ReconciliationWorker {
+ public:
+  using ReconciliationWorker::ReconciliationWorker;
+  TickResult Run(const Tick& tick) override;
+};
+
+class BlockWorker final : public ReconciliationWorker {
+ public:
+  using ReconciliationWorker::ReconciliationWorker;
+  TickResult Run(const Tick& tick) override;
+};
+
+class SnapshotWorker final : public ReconciliationWorker {
+ public:
+  using ReconciliationWorker::ReconciliationWorker;
+  TickResult Run(const Tick& tick) override;
+};
+
+class RollingWorker final : public ReconciliationWorker {
+ public:
+  using ReconciliationWorker::ReconciliationWorker;
+  TickResult Run(const Tick& tick) override;
+};
+
+}  // namespace summa::reconciliation
