@@ -9,6 +9,14 @@ ParkedRow ToParked(const Row& row, const Settings& settings) {
   return {row.id, {settings.StreamOf(row.topic), row.key}, row.position, row.correlation_id};
 }
 
+void Outcome::Append(const Outcome& later) {
+  confirmed.insert(confirmed.end(), later.confirmed.begin(), later.confirmed.end());
+  faults.insert(faults.end(), later.faults.begin(), later.faults.end());
+  parked.insert(parked.end(), later.parked.begin(), later.parked.end());
+  done.insert(done.end(), later.done.begin(), later.done.end());
+  waiting = waiting || later.waiting;
+}
+
 void Recorder::Forget() {
   Abandon();
   unmarked_.clear();
@@ -26,17 +34,30 @@ void Recorder::MarkConfirmed(Session& session) {
 void Recorder::Record(Session& session, const Outcome& outcome) {
   if (outcome.empty()) return;
   unmarked_.insert(unmarked_.end(), outcome.confirmed.begin(), outcome.confirmed.end());
-  const bool delivery = !outcome.confirmed.empty() && DeliveryDue();
   if (behind_) {
-    Settle();
-    writing_count_ = outcome.confirmed.size();
-    writing_ = std::async(std::launch::async,
-                          [this, outcome, delivery] { return Write(*behind_, outcome, delivery); });
+    queued_.Append(outcome);
+    const bool writing =
+        writing_.valid() && writing_.wait_for(std::chrono::seconds(0)) != std::future_status::ready;
+    const auto most = static_cast<std::size_t>(kMostBatchesQueued * settings_.batch_size);
+    if (writing && queued_.confirmed.size() < most) return;
+    WriteQueued();
     return;
   }
+  const bool delivery = !outcome.confirmed.empty() && DeliveryDue();
   const std::int64_t marked = Write(session, outcome, delivery);
   unmarked_.clear();
   Compare(static_cast<std::int64_t>(outcome.confirmed.size()), marked);
+}
+
+void Recorder::WriteQueued() {
+  Settle();
+  if (queued_.empty()) return;
+  writing_count_ = queued_.confirmed.size();
+  const bool delivery = writing_count_ > 0 && DeliveryDue();
+  writing_ =
+      std::async(std::launch::async, [this, outcome = std::exchange(queued_, Outcome()), delivery] {
+        return Write(*behind_, outcome, delivery);
+      });
 }
 
 std::int64_t Recorder::Write(Session& session, const Outcome& outcome, bool record_delivery) const {
@@ -90,19 +111,20 @@ void Recorder::BeginBehind(const summa_sql_v1* sql) {
 }
 
 void Recorder::EndBehind() {
+  WriteQueued();
   Settle();
   behind_.reset();
 }
 
 void Recorder::Abandon() noexcept {
-  if (writing_.valid()) {
-    try {
-      Settle();
-    } catch (...) {
-      // What was not written stays in unmarked_ and is written first of all by the next tick.
-      writing_count_ = 0;
-    }
+  try {
+    Settle();
+  } catch (...) {
+    writing_count_ = 0;
   }
+  // What was not written stays in unmarked_ and is written first of all by the next tick; failed
+  // and parked rows are read again.
+  queued_ = Outcome();
   behind_.reset();
 }
 

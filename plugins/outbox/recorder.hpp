@@ -31,6 +31,7 @@ struct Outcome {
   bool empty() const {
     return confirmed.empty() && faults.empty() && parked.empty() && done.empty();
   }
+  void Append(const Outcome& later);
 };
 
 ParkedRow ToParked(const Row& row, const Settings& settings);
@@ -53,7 +54,8 @@ class Recorder {
 
   void Record(Session& session, const Outcome& outcome);
 
-  // Between these two, Record() returns before it is done and throws what the one before threw.
+  // Between these two, Record() returns before it is done and throws what an earlier one threw.
+  // What is recorded while a transaction runs is written together by the next one.
   void BeginBehind(const summa_sql_v1* sql);
   void EndBehind();         // waits; throws what the last one threw
   void Abandon() noexcept;  // the same after an exception: waits, throws nothing
@@ -61,9 +63,14 @@ class Recorder {
  private:
   static constexpr std::chrono::seconds kDeliveryInterval{1};  // of last_delivered_at
 
+  // While a transaction runs, so much is confirmed at most before the next one: what a death now
+  // would have sent again.
+  static constexpr std::int64_t kMostBatchesQueued = 4;
+
   std::int64_t Write(Session& session, const Outcome& outcome, bool record_delivery) const;
   void WriteFaults(Session& session, const Outcome& outcome) const;
   bool DeliveryDue();
+  void WriteQueued();
   void Settle();  // waits for the writing behind
   void Compare(std::int64_t confirmed, std::int64_t marked);
 
@@ -76,6 +83,7 @@ class Recorder {
   std::optional<std::chrono::microseconds> last_delivery_;
 
   std::optional<Session> behind_;
+  Outcome queued_;                     // not given to a transaction yet
   std::future<std::int64_t> writing_;  // rows really marked
   std::size_t writing_count_ = 0;      // the first ones of unmarked_
 };
