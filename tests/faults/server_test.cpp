@@ -18,8 +18,9 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // Longer than everything that the host waits for: a renewal (2 s), a connection or a lease (5 s),
-// and the server's limit for an idle transaction (10 s). Five seconds would show nothing of those.
-constexpr seconds kFreeze{12};
+// the server's limit for an idle transaction (10 s), and the search for the outcome of a commit
+// (15 s).
+constexpr seconds kFreeze{20};
 constexpr int kRestarts = 3;
 constexpr int kTerminations = 60;
 constexpr int kTogether = 3;      // without waiting for the host in between
