@@ -34,9 +34,9 @@ Readiness Judge(const ReadinessView& view) {
                    "` says more; it is tried again by itself."});
   }
   for (const Finding& finding : view.plugins) {
-    FailingItem item{finding.check, finding.found, finding.fix};
-    if (finding.severity == Severity::kError) readiness.failing.push_back(std::move(item));
-    if (finding.severity == Severity::kWarning) readiness.warnings.push_back(std::move(item));
+    const FailingItem item{finding.check, finding.found, finding.fix};
+    if (finding.severity == Severity::kError) readiness.failing.push_back(item);
+    if (finding.severity == Severity::kWarning) readiness.warnings.push_back(item);
   }
   return readiness;
 }
