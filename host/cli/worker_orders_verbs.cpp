@@ -43,7 +43,7 @@ std::vector<WorkerState> Chosen(const Invocation& call, const LoadedConfiguratio
     throw Failure("SH-0900", all ? "a worker and --all exclude each other" : "no worker is named",
                   "Name one worker, or give --all.");
   }
-  const std::vector<WorkerState> workers = KnownWorkers(loaded, call.installed.plugins());
+  std::vector<WorkerState> workers = KnownWorkers(loaded, call.installed.plugins());
   if (all) return workers;
   return {FindWorker(workers, id, loaded)};
 }

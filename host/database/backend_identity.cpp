@@ -29,7 +29,7 @@ BackendIdentity Identify(PqConnection& connection, const DatabaseSettings& setti
           " FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a",
       deadline);
   if (PQntuples(row.get()) != 1) throw ConnectionLost("the backend does not know itself", "");
-  const BackendIdentity identity{
+  BackendIdentity identity{
       std::stoi(CellText(row, 0)), CellText(row, 1), {CellText(row, 2), CellText(row, 3)}};
   if (BehindPooler(PQbackendPID(connection.raw()), identity.pid)) {
     RequireSessionPooling(settings);
