@@ -61,12 +61,11 @@ void CheckPreparedTransactions(const CheckContext& context) {
       {Seconds(context)});
   for (const auto& row : rows) {
     const std::string gid = row.at(0).value_or("");
-    context.Warn(
-        "prepared-transaction",
-        gid + " of " + row.at(1).value_or("") + " waits since " + row.at(2).value_or("") + " s",
-        "none older than " + Limit(context),
-        "Let its coordinator end it, or COMMIT PREPARED " + gid + "; or ROLLBACK PREPARED " + gid +
-            ";");
+    std::string found = gid + " of " + row.at(1).value_or("");
+    found.append(" waits since ").append(row.at(2).value_or("")).append(" s");
+    context.Warn("prepared-transaction", std::move(found), "none older than " + Limit(context),
+                 "Let its coordinator end it, or COMMIT PREPARED " + gid +
+                     "; or ROLLBACK PREPARED " + gid + ";");
   }
   if (rows.empty()) context.Ok("prepared-transaction", "none older than " + Limit(context));
 }
