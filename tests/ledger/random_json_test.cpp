@@ -54,9 +54,10 @@ std::vector<std::string> AskNode(const test::ServerDirectory& directory, std::st
   return lines;
 }
 
-// One in twenty is damaged at one place: what JavaScript refuses must be refused.
+// One in twenty is damaged at one place: what JavaScript refuses must be refused. Not where a
+// surrogate pair could be torn apart, which JavaScript alone takes.
 void Damage(std::string& document, std::mt19937_64& random) {
-  if (random() % 20 != 0 || document.empty()) return;
+  if (random() % 20 != 0 || document.find("\\ud") != std::string::npos) return;
   static constexpr char kBytes[] = "{}[],:\"0e.-x";
   char& byte = document[random() % document.size()];
   if ((static_cast<unsigned char>(byte) & 0x80) == 0) byte = kBytes[random() % (sizeof kBytes - 1)];

@@ -398,7 +398,7 @@ TEST(ProgressReports, CountRowsAndComeToTheEnd) {
   ASSERT_GE(reports.size(), 2U);
   for (std::size_t i = 1; i < reports.size(); ++i) EXPECT_GE(reports[i].done, reports[i - 1].done);
   EXPECT_EQ(reports.back().done, Store::kEvents);
-  EXPECT_EQ(reports.back().total, Store::kEvents);
+  EXPECT_GE(reports.back().total, Store::kEvents);
   EXPECT_EQ(reports.back().stage, "chains");
   EXPECT_TRUE(reports.back().seconds_left);
 }
