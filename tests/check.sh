@@ -20,7 +20,7 @@ if [ "${2:-}" != --no-tidy ]; then
   commands=$(mktemp -d)
   trap 'rm -rf "$commands"' EXIT
   sed 's/ -fno-gnu-unique//g' "$build/compile_commands.json" >"$commands/compile_commands.json"
-  mapfile -t units < <(git ls-files 'host/*.cpp' 'plugins/*.cpp')
+  mapfile -t units < <(git ls-files 'host/*.cpp' 'plugins/*.cpp' 'sdk/src/*.cpp')
   printf '%s\n' "${units[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy -p "$commands" --quiet 2>/dev/null && echo "clang-tidy: ok" || status=1
 fi
 exit $status

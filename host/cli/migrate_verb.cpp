@@ -7,8 +7,10 @@
 namespace summa::host {
 namespace {
 
+constexpr int kUsageExit = 64;
+
 std::string Json(const std::vector<MigrationStep>& applied,
-                 const std::vector<MigrationStep>& pending) {
+                 const std::vector<MigrationStep>& pending, const std::string& ledger = {}) {
   const auto write = [](JsonWriter& json, const std::vector<MigrationStep>& steps) {
     json.BeginArray();
     for (const MigrationStep& step : steps) {
@@ -17,7 +19,7 @@ std::string Json(const std::vector<MigrationStep>& applied,
     json.EndArray();
   };
   JsonWriter json;
-  json.BeginObject().Key("applied");
+  json.BeginObject().TextOrNull("createdLedger", ledger).Key("applied");
   write(json, applied);
   json.Key("pending");
   write(json, pending);
@@ -38,16 +40,26 @@ VerbResult Migrate(const Invocation& call) {
       ReadConfiguration(call.global.config, call.installed.plugins());
   ControlPlane control(loaded.settings.ledger);
   VerbResult result;
+  const std::string ledger = call.options.String("create-ledger");
+  if (!ledger.empty() && ledger != "plan") {
+    throw Failure(Error{"SH-0900", "--create-ledger " + ledger + ": there is no such layout",
+                        "Write --create-ledger plan. The deployed layout is made by Summa's own "
+                        "migrations",
+                        "", kUsageExit});
+  }
   if (call.options.Boolean("dry-run")) {
     std::vector<MigrationStep> pending = control.Migrations();
     std::erase_if(pending, [](const MigrationStep& step) { return step.applied; });
     result.json = Json({}, pending);
-    result.text = pending.empty() ? "nothing to do" : Text("would apply", pending);
+    result.text = ledger.empty() ? "" : "would create a ledger of layout plan\n";
+    result.text += pending.empty() ? "nothing to do" : Text("would apply", pending);
     return result;
   }
+  if (!ledger.empty()) control.CreatePlanLedger();
   const std::vector<MigrationStep> applied = control.Migrate();
-  result.json = Json(applied, {});
-  result.text = applied.empty() ? "already up to date" : Text("applied", applied);
+  result.json = Json(applied, {}, ledger);
+  result.text = ledger.empty() ? "" : "created a ledger of layout plan\n";
+  result.text += applied.empty() ? "already up to date" : Text("applied", applied);
   return result;
 }
 
@@ -59,12 +71,18 @@ void AddMigrateVerbs(std::vector<Verb>& verbs) {
   verb.summary = "create or update the host's own schemas in the database";
   verb.description =
       "Works on schema summa_host only and never on a table of Summa. It may be run again and by "
-      "several at once.";
-  verb.options = {MakeFlag("dry-run", "list the steps that are missing, change nothing")};
+      "several at once. With --create-ledger it first makes the tables of a new ledger, in an "
+      "empty "
+      "database only.";
+  verb.options = {
+      MakeFlag("dry-run", "list the steps that are missing, change nothing"),
+      MakeOption("create-ledger", Schema::Type::kString,
+                 "create the tables of a new ledger; plan: the plan's event store", "", "LAYOUT")};
   verb.exit_codes = {{0, "up to date"},
+                     {64, "no such layout"},
                      {69, "the database is down"},
                      {77, "the database does not permit it"},
-                     {78, "configuration"}};
+                     {78, "configuration, or --create-ledger in a database that is not empty"}};
   verb.example = "summa-host migrate --dry-run";
   verb.run = Migrate;
   verbs.push_back(std::move(verb));

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "host/database/connection_settings.hpp"
+#include "host/database/create_ledger.hpp"
 #include "host/database/layout.hpp"
 #include "host/database/migrations.hpp"
 #include "host/database/pqxx_shim.hpp"
@@ -174,6 +175,11 @@ std::vector<MigrationStep> ControlPlane::Migrate() {
   return applied;
 }
 
+void ControlPlane::CreatePlanLedger() {
+  state_->Run([&](ControlTransaction& transaction) {
+    host::CreatePlanLedger(transaction, state_->settings.schema);
+  });
+}
 Layout ControlPlane::DetectLayout() {
   Layout layout = Layout::kDeployed;
   state_->Run([&](ControlTransaction& transaction) {

@@ -67,6 +67,7 @@ class ControlPlane {
   std::vector<MigrationStep> Migrations();  // all known ones, in order
   std::vector<MigrationStep>
   Migrate();  // applies what is missing; returns what it applied; idempotent, safe with two at once
+  void CreatePlanLedger();  // in an empty database only: SH-0422
   Layout DetectLayout();  // from the catalog; SH-04xx when it is neither (says what is missing)
   std::string ServerVersion();
 

@@ -2,11 +2,18 @@
 // Reads one document per line and prints one canonical text per line, or "error".
 import { createInterface } from "node:readline";
 
+// Half of a surrogate pair is no character: PostgreSQL does not store it and we refuse it.
+function wellFormed(text) {
+  if (!text.isWellFormed()) throw new Error("lone surrogate");
+  return JSON.stringify(text);
+}
+
 function canonical(value) {
+  if (typeof value === "string") return wellFormed(value);
   if (value === null || typeof value !== "object") return JSON.stringify(value);
   if (Array.isArray(value)) return "[" + value.map(canonical).join(",") + "]";
   const names = Object.keys(value).sort(); // by UTF-16 code units
-  return "{" + names.map((name) => JSON.stringify(name) + ":" + canonical(value[name])).join(",") + "}";
+  return "{" + names.map((name) => wellFormed(name) + ":" + canonical(value[name])).join(",") + "}";
 }
 
 const lines = [];

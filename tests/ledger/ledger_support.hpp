@@ -16,7 +16,11 @@
 namespace summa::ledger {
 
 inline test::PostgresServer& Server() {
-  static test::PostgresServer server;
+  static test::PostgresServer server([] {
+    test::PostgresOptions options;
+    options.settings["max_prepared_transactions"] = "20";
+    return options;
+  }());
   return server;
 }
 

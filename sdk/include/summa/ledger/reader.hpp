@@ -123,7 +123,7 @@ class EventReader {
 
   EventTable table_;
   Checkpoint checkpoint_;
-  const Limits limits_;
+  Limits limits_;
   std::vector<Owned> owned_;  // of checkpoint_.holes, by index
   std::string server_start_;
   std::optional<OpenWriter> oldest_writer_;

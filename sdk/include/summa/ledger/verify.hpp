@@ -141,4 +141,15 @@ struct BlockReport {
 BlockReport VerifyBlocks(const summa_sql_v1* sql, const VerifyOptions& options,
                          const BlockOptions& block_options = {});
 
+struct LedgerReport {
+  std::int64_t events = 0;  // compared
+  std::int64_t finding_count = 0;
+  std::vector<Finding> findings;
+  double seconds = 0;
+};
+
+// Events against transaction_record, entry_record and account_balance, and the other way round:
+// what a forger who also computed the hashes anew has not made consistent.
+LedgerReport CompareWithLedger(const summa_sql_v1* sql, const VerifyOptions& options);
+
 }  // namespace summa::ledger

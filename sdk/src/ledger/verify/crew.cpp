@@ -93,14 +93,18 @@ void Crew::Attempt(std::optional<Session>& session, std::size_t job, const Work&
       if (!session) session.emplace(sql_, options_.database);
       session->Begin(SUMMA_SQL_READ_ONLY);
       work(*session, job, meter);
-      if (!meter_.stopped()) session->Rollback();
-      return;
+      break;
     } catch (const Error& error) {
       session.reset();  // the transaction ends with it
       meter.TakeBack();
       if (meter_.stopped() || attempt == kAttempts || !WorthRepeating(error)) throw;
     }
     std::this_thread::sleep_for(kRetryPause * attempt);
+  }
+  try {
+    session->Rollback();
+  } catch (const Error&) {
+    session.reset();  // the job is done all the same, and must not be done again
   }
 }
 

@@ -26,7 +26,7 @@ std::string Condition(const EventTable& table, const Range& range);
 // A literal of SQL, quoted; the text is ours or the catalog's.
 std::string Quoted(std::string_view text);
 
-// Rows that the catalog believes there are, over all partitions; at least 0.
+// About how many rows there are, over all partitions.
 std::int64_t EstimatedRows(Session& session, const EventTable& table);
 
 // Every event that is visible now lies in exactly one of the ranges, which are in order.
