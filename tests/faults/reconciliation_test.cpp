@@ -143,12 +143,11 @@ TEST_P(ReconciliationKillTest, CertifiesNothingThatWasNotVerified) {
   round.WaitForProgress();
   // A whole run and a search for snapshots of the host that came after.
   const long long results = db.Count("SELECT count(*) FROM reconciliation_result");
-  WaitUntil(
-      [&] {
-        return db.Count("SELECT count(*) FROM reconciliation_result") > results + 1 &&
-               db.Count("SELECT count(*) FROM summa_host.hash_snapshot") > 0;
-      },
-      kPatience, "the runs after the kill");
+  const bool went_on = BecomesTrue([&] {
+    return db.Count("SELECT count(*) FROM reconciliation_result") > results + 1 &&
+           db.Count("SELECT count(*) FROM summa_host.hash_snapshot") > 0;
+  });
+  if (!went_on) lines.push_back("no runs after the kill; " + round.host().Log());
   if (late) {
     EXPECT_EQ(db.Count("SELECT count(*) FROM summa_host.late_event"), 1);
   }
