@@ -86,9 +86,9 @@ void RunStore::SaveFindings(const RunState& run) {
     for (; saved < findings.kept().size(); ++saved) {
       const Discrepancy& finding = findings.kept()[saved];
       JsonWriter json;
-      Write(json, finding);
+      ledger::Write(json, finding);
       session_.Exec(sql::finding_insert,
-                    {run.id, part, finding.kind, finding.step, finding.detail, json.text()});
+                    {run.id, part, finding.kind, finding.step, DetailOf(finding), json.text()});
     }
   });
 }

@@ -13,6 +13,8 @@ namespace {
 // A benchmark that takes longer than this hangs.
 constexpr std::chrono::minutes kLongestRun{30};
 
+}  // namespace
+
 std::string HostProgram() {
   const char* build = std::getenv("SUMMA_BINARY_DIR");
   if (build == nullptr) {
@@ -21,7 +23,6 @@ std::string HostProgram() {
   return std::string(build) + "/bin/summa-host";
 }
 
-// The host must see nothing of the machine it is measured on.
 test::ProcessOptions CleanEnvironment() {
   test::ProcessOptions options;
   options.without_environment = {"SUMMA_CONFIG",      "SUMMA_PLUGIN_PATH", "DATABASE_URL",
@@ -29,8 +30,6 @@ test::ProcessOptions CleanEnvironment() {
   options.working_directory = "/";
   return options;
 }
-
-}  // namespace
 
 test::PostgresOptions RealisticPostgres(bool durable) {
   test::PostgresOptions options;

@@ -20,6 +20,11 @@ test::PostgresOptions RealisticPostgres(bool durable = true);
 // PostgreSQL's version, as "15.20".
 std::string PostgresVersion(const std::string& url);
 
+// The host program of the build. Throws when SUMMA_BINARY_DIR is not set.
+std::string HostProgram();
+// For a child that sees nothing of the machine it is measured on.
+test::ProcessOptions CleanEnvironment();
+
 // The shipped program with outbox and bus-redis on, everything else at its defaults. The
 // configuration is a file of this object.
 class OutboxHost {

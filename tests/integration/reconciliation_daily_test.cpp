@@ -78,6 +78,16 @@ TEST_F(DailyTest, KeepsWhatItFound) {
             "1");
 }
 
+TEST_F(DailyTest, KeepsAnEventThatWasChanged) {
+  UseTraffic();
+  Tamper("UPDATE ledger_event SET event_data = '{\"changed\": 1}' WHERE sequence_number = 100");
+  const Reconciled result = RunReconcile();
+  EXPECT_EQ(result.run.Status(), "mismatches_found");
+  EXPECT_EQ(Row("mismatches->0->>'step'"), "step3_event_chain");
+  EXPECT_EQ(Row("mismatches->0->'detail'->>'position'"), "100");
+  EXPECT_EQ(db_->Value("SELECT finding->>'kind' FROM summa_host.finding"), "event_hash_mismatch");
+}
+
 // Half of the run was done by a host that died.
 TEST_F(DailyTest, GoesOnWithWhatADeadHostLeft) {
   UseTraffic();

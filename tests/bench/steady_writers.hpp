@@ -1,0 +1,49 @@
+// Operations at a fixed rate, whatever the database does: each has its time, and how late it is
+// committed counts. So a stall is seen by every operation that was due in it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/bench/report.hpp"
+
+namespace summa::bench {
+
+class SteadyWriters {
+ public:
+  // Credits of accounts 1..accounts of the fixture. One thread; its threads have a connection each.
+  SteadyWriters(std::string url, double per_second, int connections, int accounts);
+  ~SteadyWriters();  // stops
+  SteadyWriters(const SteadyWriters&) = delete;
+  SteadyWriters& operator=(const SteadyWriters&) = delete;
+
+  void Start();
+  void Stop();
+  // Milliseconds from when an operation was due to its commit, of those that were since the last
+  // call of this.
+  Series TakeLatencies();
+  long long Committed() const { return committed_; }
+  long long Failed() const { return failed_; }
+  long long Due() const;  // by now
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  void Write(int number);
+  Clock::time_point TimeOf(long long turn) const;
+
+  const std::string url_;
+  const double per_second_;
+  const int connections_, accounts_;
+  Clock::time_point started_;
+  std::vector<std::thread> threads_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<long long> turns_{0}, committed_{0}, failed_{0};
+  std::mutex mutex_;
+  Series latencies_;
+};
+
+}  // namespace summa::bench

@@ -1,0 +1,3 @@
+summa_sharded_test(faults_reconciliation_test 2 SOURCES reconciliation_test.cpp
+  LIBRARIES summa_test_rounds)
+add_dependencies(faults_reconciliation_test reconciliation)
