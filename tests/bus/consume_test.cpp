@@ -475,6 +475,26 @@ TEST_P(Consume, ARestartOfTheServerLosesNothing) {
   }));
 }
 
+TEST_P(Consume, AFullBusIsBackpressureAndTheOrderHolds) {
+  PublishNumbers("a", 0, 50);
+  backend_->SetFull(true);
+  Consumer consumer(client(), Options(Recording()));
+  // What is there is handled and acknowledged, which needs no room.
+  EXPECT_TRUE(BecomesTrue([&] { return record_.count() == 50; }));
+  EXPECT_TRUE(consumer.Drain(test::kPatience));
+  Messages more;
+  for (const std::string& number : Numbers(50, 100)) more.Add("a", number);
+  for (const int outcome : more.Try(bus())) {
+    EXPECT_TRUE(outcome == SUMMA_BUS_STREAM_FAULT || outcome == SUMMA_BUS_UNSENT) << outcome;
+  }
+  backend_->SetFull(false);
+  consumer.Resume();
+  more.Publish(bus());
+  EXPECT_TRUE(BecomesTrue([&] { return record_.count() == 100; }));
+  EXPECT_EQ(record_.ids(), Numbers(0, 100));
+  EXPECT_THAT(Letters(), IsEmpty());
+}
+
 TEST_P(Consume, AHandlerDeadlineThatIsNotBelowClaimAfterIsRefused) {
   SubscribeOptions options = Options(Recording());
   options.handler_deadline = client().claim_after();
