@@ -3,7 +3,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
-#include <summa/consumer.hpp>
+#include <summa/message_bus.hpp>
 
 #include "tests/bus/backend.hpp"
 #include "tests/services/wait_until.hpp"
