@@ -477,7 +477,9 @@ TEST_P(Consume, ARestartOfTheServerLosesNothing) {
 
 TEST_P(Consume, AFullBusIsBackpressureAndTheOrderHolds) {
   PublishNumbers("a", 0, 50);
+  client().Subscribe("a", "g", "c1");  // the group is there
   backend_->SetFull(true);
+  // A consumer that starts now comes in: it is what makes room.
   Consumer consumer(client(), Options(Recording()));
   // What is there is handled and acknowledged, which needs no room.
   EXPECT_TRUE(BecomesTrue([&] { return record_.count() == 50; }));
