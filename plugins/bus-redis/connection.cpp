@@ -99,21 +99,24 @@ void Connection::Connect() {
 }
 
 void Connection::BeginTls(Deadline deadline) {
+  std::string reason;
   try {
     tls_ = std::make_unique<TlsStream>(context_->fd, options_.url.host, options_.tls);
     for (TlsNeed need = tls_->Handshake(); need != TlsNeed::kNothing; need = tls_->Handshake()) {
       short became = 0;
-      if (!WaitFor(need == TlsNeed::kReadable ? POLLIN : POLLOUT, deadline, became)) {
-        FailToConnect("SH-0601", "no TLS handshake in time", kUnreachableHint);
-      }
+      if (WaitFor(need == TlsNeed::kReadable ? POLLIN : POLLOUT, deadline, became)) continue;
+      reason = "no answer to the TLS handshake in time";  // as of a server that speaks no TLS
+      break;
     }
   } catch (const Error&) {
-    throw;  // told to stop, or not in time
+    throw;  // told to stop, or lost
   } catch (const std::runtime_error& failure) {
-    FailToConnect("SH-0614", failure.what(),
-                  "the server must speak TLS at this port, with a certificate for this host that "
-                  "plugins.bus-redis.tls_ca_file vouches for");
+    reason = failure.what();
   }
+  if (reason.empty()) return;
+  FailToConnect("SH-0614", reason,
+                "the server must speak TLS at this port, with a certificate for this host that "
+                "plugins.bus-redis.tls_ca_file vouches for");
 }
 
 void Connection::LogIn(Deadline deadline) {
