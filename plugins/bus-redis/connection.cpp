@@ -56,11 +56,13 @@ void Connection::Ensure() {
   Connect();
 }
 
-// Nothing is asked, so nothing may arrive: what does is the end of the stream or a farewell.
-bool Connection::ClosedMeanwhile() const {
+// Nothing is asked, so nothing may arrive: what does is the end of the stream or a farewell. Only
+// TLS has something of its own to say.
+bool Connection::ClosedMeanwhile() {
   if (unanswered_ != 0) return true;
   pollfd socket{context_->fd, POLLIN, 0};
-  return poll(&socket, 1, 0) != 0;
+  if (poll(&socket, 1, 0) == 0) return false;
+  return !tls_ || tls_->Read(tls_in_) == TlsNeed::kClosed || !tls_in_.empty();
 }
 
 void Connection::Connect() {
@@ -69,6 +71,9 @@ void Connection::Connect() {
   context_.reset(url.socket_path.empty()
                      ? redisConnectWithTimeout(url.host.c_str(), url.port, timeout)
                      : redisConnectUnixWithTimeout(url.socket_path.c_str(), timeout));
+  tls_.reset();
+  tls_out_.clear();
+  tls_in_.clear();
   unsent_ = ready_ = false;
   unanswered_ = 0;
   if (!context_) FailToConnect("SH-0601", "no memory for a connection", "");
@@ -85,10 +90,33 @@ void Connection::Connect() {
   }
   context_->flags &= ~REDIS_BLOCK;
   if (url.socket_path.empty()) redisEnableKeepAlive(context_.get());
-  LogIn(Clock::now() + options_.connect_timeout);
+  const Deadline deadline = Clock::now() + options_.connect_timeout;
+  if (url.tls) BeginTls(deadline);
+  LogIn(deadline);
   ready_ = true;
   ++generation_;
   if (options_.on_event) options_.on_event(ConnectionEvent::kConnected, url.ForPeople());
+}
+
+void Connection::BeginTls(Deadline deadline) {
+  std::string reason;
+  try {
+    tls_ = std::make_unique<TlsStream>(context_->fd, options_.url.host, options_.tls);
+    for (TlsNeed need = tls_->Handshake(); need != TlsNeed::kNothing; need = tls_->Handshake()) {
+      short became = 0;
+      if (WaitFor(need == TlsNeed::kReadable ? POLLIN : POLLOUT, deadline, became)) continue;
+      reason = "no answer to the TLS handshake in time";  // as of a server that speaks no TLS
+      break;
+    }
+  } catch (const Error&) {
+    throw;  // told to stop, or lost
+  } catch (const std::runtime_error& failure) {
+    reason = failure.what();
+  }
+  if (reason.empty()) return;
+  FailToConnect("SH-0614", reason,
+                "the server must speak TLS at this port, with a certificate for this host that "
+                "plugins.bus-redis.tls_ca_file vouches for");
 }
 
 void Connection::LogIn(Deadline deadline) {
@@ -132,8 +160,15 @@ void Connection::Append(std::span<const std::string_view> arguments) {
     argument_data_.push_back(argument.empty() ? "" : argument.data());
     argument_sizes_.push_back(argument.size());
   }
-  if (redisAppendCommandArgv(context_.get(), static_cast<int>(arguments.size()),
-                             argument_data_.data(), argument_sizes_.data()) != REDIS_OK) {
+  if (tls_) {
+    char* command = nullptr;
+    const auto size = redisFormatCommandArgv(&command, static_cast<int>(arguments.size()),
+                                             argument_data_.data(), argument_sizes_.data());
+    if (size < 0) Lose("no memory for a command");
+    tls_out_.append(command, static_cast<std::size_t>(size));
+    redisFreeCommand(command);
+  } else if (redisAppendCommandArgv(context_.get(), static_cast<int>(arguments.size()),
+                                    argument_data_.data(), argument_sizes_.data()) != REDIS_OK) {
     Lose(context_->errstr);
   }
   unsent_ = true;
@@ -141,9 +176,26 @@ void Connection::Append(std::span<const std::string_view> arguments) {
 }
 
 void Connection::Push() {
+  if (tls_) {
+    if (tls_->Write(tls_out_) == TlsNeed::kClosed) Lose("TLS: the connection ended");
+    unsent_ = !tls_out_.empty();
+    return;
+  }
   int done = 0;
   if (redisBufferWrite(context_.get(), &done) != REDIS_OK) Lose(context_->errstr);
   unsent_ = done == 0;
+}
+
+void Connection::Receive() {
+  if (!tls_) {
+    if (redisBufferRead(context_.get()) != REDIS_OK) Lose(context_->errstr);
+    return;
+  }
+  const TlsNeed need = tls_->Read(tls_in_);
+  const bool taken = redisReaderFeed(context_->reader, tls_in_.data(), tls_in_.size()) == REDIS_OK;
+  // What came before the end is an answer all the same.
+  if (!taken || (need == TlsNeed::kClosed && tls_in_.empty())) Lose("TLS: the connection ended");
+  tls_in_.clear();
 }
 
 Reply Connection::Next(Deadline deadline) {
@@ -163,6 +215,18 @@ Reply Connection::Next(Deadline deadline) {
 void Connection::WaitForSocket(Deadline deadline) {
   if (unsent_) Push();
   const auto events = static_cast<short>(unsent_ ? POLLIN | POLLOUT : POLLIN);
+  short became = 0;
+  if (WaitFor(events, deadline, became)) {
+    if ((became & (POLLIN | POLLERR | POLLHUP)) != 0) Receive();
+    return;
+  }
+  if (Clock::now() >= deadline) {
+    const auto limit = ready_ ? options_.command_timeout : options_.connect_timeout;
+    Lose("no answer within " + std::to_string(limit.count() / 1000) + " ms");
+  }
+}
+
+bool Connection::WaitFor(short events, Deadline deadline, short& became) {
   std::array<pollfd, 2> sockets = {{{context_->fd, events, 0}, {options_.stop_fd, POLLIN, 0}}};
   const int ready = poll(sockets.data(), sockets.size(), PollTimeout(deadline));
   if (ready < 0 && errno != EINTR) Lose(std::strerror(errno));
@@ -170,14 +234,8 @@ void Connection::WaitForSocket(Deadline deadline) {
     context_.reset();  // its answer is still to come; that we stop is no fault to report
     throw Error(SUMMA_E_CANCELLED, "SH-0904", "Redis: told to stop while waiting for an answer");
   }
-  if (ready > 0 && (sockets[0].revents & (POLLIN | POLLERR | POLLHUP)) != 0) {
-    if (redisBufferRead(context_.get()) != REDIS_OK) Lose(context_->errstr);
-    return;
-  }
-  if (ready == 0 && Clock::now() >= deadline) {
-    const auto limit = ready_ ? options_.command_timeout : options_.connect_timeout;
-    Lose("no answer within " + std::to_string(limit.count() / 1000) + " ms");
-  }
+  became = ready > 0 ? sockets[0].revents : short{0};
+  return became != 0 || (ready < 0);  // interrupted: look again
 }
 
 Reply Connection::Command(std::initializer_list<std::string_view> arguments) {

@@ -24,6 +24,7 @@
 
 #include "plugins/bus-redis/redis_url.hpp"
 #include "plugins/bus-redis/reply.hpp"
+#include "plugins/bus-redis/tls.hpp"
 
 namespace summa::bus_redis {
 
@@ -31,6 +32,7 @@ enum class ConnectionEvent { kConnected, kLost, kConnectFailed };
 
 struct ConnectionOptions {
   RedisUrl url;
+  TlsOptions tls;           // for rediss://
   std::string client_name;  // for CLIENT LIST; empty: none
   std::chrono::microseconds connect_timeout{2'000'000};
   std::chrono::microseconds command_timeout{5'000'000};
@@ -83,7 +85,11 @@ class Connection {
   void Connect();
   void LogIn(Deadline deadline);
   Reply Ask(std::initializer_list<std::string_view> arguments, Deadline deadline);
-  bool ClosedMeanwhile() const;
+  bool ClosedMeanwhile();
+  void BeginTls(Deadline deadline);
+  void Receive();
+  // False: not within the time. Throws when told to stop.
+  bool WaitFor(short events, Deadline deadline, short& became);
   void WaitForSocket(Deadline deadline);
   void Schedule();
   [[noreturn]] void Lose(const std::string& reason);
@@ -92,6 +98,8 @@ class Connection {
 
   ConnectionOptions options_;
   std::unique_ptr<redisContext, ContextDeleter> context_;
+  std::unique_ptr<TlsStream> tls_;  // then hiredis neither reads nor writes
+  std::string tls_out_, tls_in_;
   std::uint64_t generation_ = 0;
   bool unsent_ = false;  // the output buffer of the context is not empty
   bool ready_ = false;   // the login is done

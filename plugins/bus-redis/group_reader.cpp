@@ -62,7 +62,10 @@ void GroupReader::CreateGroup() {
   const Reply reply =
       connection_.Command({"XGROUP", "CREATE", key_, options_.group, "0", "MKSTREAM"});
   if (IsError(*reply) && ServerErrorWord(Text(*reply)) != "BUSYGROUP") {
-    ThrowStreamFault(Text(*reply));
+    // A full Redis refuses the command before it looks for the group. Its readers must come in all
+    // the same: they are what makes room.
+    const bool full = ServerErrorWord(Text(*reply)) == "OOM";
+    if (!full || !GroupExists()) ThrowStreamFault(Text(*reply));
   }
   if ((options_.flags & SUMMA_BUS_COUNT_STARTS) == 0) {
     // A reader that does not say which deliveries it begins may have lost what it took as well.
@@ -70,6 +73,20 @@ void GroupReader::CreateGroup() {
     outstanding_.clear();
   }
   BeginWalk((options_.flags & SUMMA_BUS_EXCLUSIVE) != 0, milliseconds(0));
+}
+
+bool GroupReader::GroupExists() {
+  const Reply groups = connection_.Command({"XINFO", "GROUPS", key_});
+  if (!IsArray(*groups)) return false;
+  for (std::size_t i = 0; i < groups->elements; ++i) {
+    const redisReply& group = *groups->element[i];  // name, its value, ...
+    for (std::size_t j = 0; j + 1 < group.elements; j += 2) {
+      if (Text(*group.element[j]) == "name" && Text(*group.element[j + 1]) == options_.group) {
+        return true;
+      }
+    }
+  }
+  return false;
 }
 
 void GroupReader::BeginWalk(bool everybody, milliseconds minimum_idle) {

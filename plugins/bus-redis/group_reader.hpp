@@ -89,6 +89,7 @@ class GroupReader {
 
   void EnsureGroup();
   void CreateGroup();
+  bool GroupExists();
   void BeginWalk(bool everybody, std::chrono::milliseconds minimum_idle);
   bool ReadWalk(std::size_t max);
   bool ReadReturned(std::size_t max);

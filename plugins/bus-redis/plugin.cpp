@@ -133,6 +133,8 @@ class BusRedisPlugin final : public Plugin {
   void Configure(const Config& config) override {
     RedisBusOptions options;
     options.url = ParseRedisUrl(config.String("url"));
+    options.tls = {config.String("tls_ca_file"), config.String("tls_certificate_file"),
+                   config.String("tls_key_file")};
     options.client_name = ClientName(host().instance());
     options.connect_timeout = config.Duration("connect_timeout");
     options.command_timeout = config.Duration("command_timeout");
@@ -144,13 +146,17 @@ class BusRedisPlugin final : public Plugin {
     options.writer.max_message_bytes = config.Size("max_message_bytes");
     options.writer.max_pipeline_bytes = config.Size("max_pipeline_bytes");
     address_ = options.url.ForPeople();
+    if (options.url.tls) tls_ = options.tls;
     bus_ = std::make_unique<RedisBus>(std::move(options), &reporter_);
     stream_retention_ = config.Duration("stream_retention");
     trimmer_.Configure(bus_.get(), stream_retention_);
     inbox_cleaner_.Configure(config.Duration("inbox_retention"));
   }
   // Does not connect: a host whose Redis is down starts, and says so in /readyz.
-  void Start() override { reporter_.Begin(); }
+  void Start() override {
+    if (tls_) CheckTlsFiles(*tls_);
+    reporter_.Begin();
+  }
   void Stop() override {
     if (bus_) bus_->Stop();
   }
@@ -193,6 +199,7 @@ class BusRedisPlugin final : public Plugin {
  private:
   Reporter reporter_;
   std::string address_, key_prefix_;
+  std::optional<TlsOptions> tls_;
   std::unique_ptr<RedisBus> bus_;
   std::chrono::microseconds stream_retention_{};
   StreamTrimmer trimmer_;

@@ -68,6 +68,7 @@ RedisBus::RedisBus(RedisBusOptions options, BusEvents* events)
 ConnectionOptions RedisBus::MakeConnectionOptions(const std::string& purpose) {
   ConnectionOptions connection;
   connection.url = options_.url;
+  connection.tls = options_.tls;
   if (!options_.client_name.empty()) connection.client_name = options_.client_name + ":" + purpose;
   connection.connect_timeout = options_.connect_timeout;
   connection.command_timeout = options_.command_timeout;

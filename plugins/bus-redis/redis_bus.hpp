@@ -40,6 +40,7 @@ class BusEvents {
 
 struct RedisBusOptions {
   RedisUrl url;
+  TlsOptions tls;  // for rediss://
   std::string client_name;
   std::chrono::microseconds connect_timeout{2'000'000};
   std::chrono::microseconds command_timeout{5'000'000};

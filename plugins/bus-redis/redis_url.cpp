@@ -8,7 +8,7 @@ namespace summa::bus_redis {
 namespace {
 
 constexpr std::string_view kForm =
-    "write redis://[user[:password]@]host[:port][/database] or "
+    "write redis[s]://[user[:password]@]host[:port][/database] or "
     "unix://[:password@]/path/to/socket[?db=N]";
 
 // sockaddr_un holds 108 bytes with the NUL; a longer path would be cut silently.
@@ -136,17 +136,19 @@ std::string RedisUrl::ForPeople() const {
   const std::string number = std::to_string(database);
   if (!socket_path.empty()) return "unix://" + socket_path + "?db=" + number;
   const bool ipv6 = host.find(':') != std::string::npos;
-  return "redis://" + (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port) + "/" + number;
+  return std::string(tls ? "rediss://" : "redis://") + (ipv6 ? "[" + host + "]" : host) + ":" +
+         std::to_string(port) + "/" + number;
 }
 
 RedisUrl ParseRedisUrl(std::string_view text) {
   if (text.starts_with("redis://")) return ParseTcp(text.substr(8));
   if (text.starts_with("unix://")) return ParseUnix(text.substr(7));
   if (text.starts_with("rediss://")) {
-    Refuse("rediss:// (TLS) is not supported by this build",
-           "use redis:// through a TLS tunnel on this machine (for example stunnel), or unix://");
+    RedisUrl url = ParseTcp(text.substr(9));
+    url.tls = true;
+    return url;
   }
-  Refuse("the address does not begin with redis:// or unix://");
+  Refuse("the address does not begin with redis://, rediss:// or unix://");
 }
 
 }  // namespace summa::bus_redis

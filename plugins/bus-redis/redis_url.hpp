@@ -3,7 +3,7 @@
 //   redis://[user[:password]@]host[:port][/database]      redis://:password@host is a password
 //   alone unix://[[user]:password@]/path/to/socket[?db=N]
 //
-// User and password may be percent-encoded. rediss:// (TLS) is refused, see ParseRedisUrl.
+// User and password may be percent-encoded. rediss:// is redis:// with TLS.
 #pragma once
 
 #include <string>
@@ -22,6 +22,7 @@ struct RedisUrl {
   std::string user;         // empty: the default user
   std::string password;     // empty: no login. Never printed.
   int database = 0;
+  bool tls = false;
 
   // "redis://127.0.0.1:6379/0": for messages, without user and password.
   std::string ForPeople() const;

@@ -36,6 +36,12 @@ std::vector<Uuid> ToUuids(std::span<const std::string> ids) {
   return uuids;
 }
 
+// A statement of its own, so that the next one sees what a processor did to the rows while we waited
+// for them. By id, as everybody locks them.
+void LockRows(Session& session, const std::vector<Uuid>& ids) {
+  session.Exec("SELECT FROM outbox WHERE id = ANY ($1) ORDER BY id FOR UPDATE", {UuidArray(ids)});
+}
+
 // resolved_by is a varchar(100) of Summa's.
 std::string ResolvedBy(const AuditEntry& audit) {
   return audit.action.ends_with("discard") ? "summa-host dlq discard"
@@ -96,6 +102,7 @@ std::int64_t DeadLetters::Redrive(Session& session, std::span<const std::string>
   const std::vector<Uuid> uuids = ToUuids(ids);
   const Parameter route = settings_.route == "topic" ? Parameter(nullptr) : settings_.route;
   session.Begin();
+  LockRows(session, uuids);
   const std::int64_t rows =
       session
           .Exec(Statement(sql::redrive),
@@ -116,6 +123,7 @@ std::int64_t DeadLetters::Discard(Session& session, std::span<const std::string>
                                   const AuditEntry& audit) const {
   const std::vector<Uuid> uuids = ToUuids(ids);
   session.Begin();
+  LockRows(session, uuids);
   const std::int64_t rows =
       session.Exec(Statement(sql::discard), {UuidArray(uuids), ResolvedBy(audit)})
           .At(0, 0)

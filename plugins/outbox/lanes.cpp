@@ -4,22 +4,6 @@
 
 namespace summa::outbox {
 
-Microseconds Backoff::Pause(std::int64_t attempt) const {
-  // 2^32 times any base is above every cap; the limit keeps the shift defined.
-  const auto doublings = std::clamp<std::int64_t>(attempt - 1, 0, 32);
-  const double longest = std::min(
-      static_cast<double>(base_.count()) * static_cast<double>(std::int64_t{1} << doublings),
-      static_cast<double>(cap_.count()));
-  return Microseconds(static_cast<std::int64_t>(longest * random_()));
-}
-
-std::string LaneName(std::string_view stream, std::string_view key) {
-  std::string lane(stream);
-  lane += '\x1f';
-  lane += key;
-  return lane;
-}
-
 void Lanes::HoldUntil(const Lane& lane, Microseconds until) { held_[LaneName(lane)] = until; }
 void Lanes::Block(const Lane& lane) { blocked_.insert(LaneName(lane)); }
 void Lanes::SetBlocked(const std::vector<Lane>& lanes) {

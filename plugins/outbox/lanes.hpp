@@ -2,41 +2,29 @@
 //
 // Rows of a lane that has to wait are put into a table of ours (outbox_waiting) as they are found,
 // so that no poll meets them twice. Such a lane is backed up: whatever is found of it has to go
-// there too, until the table has none of it left. Pure state with an injected clock and random
-// source; one thread.
+// there too, until the table has none of it left. Pure state; times are given by the caller; one
+// thread.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <summa/lanes.hpp>
 #include <vector>
 
 namespace summa::outbox {
 
 using Microseconds = std::chrono::microseconds;
 
-// Full-jitter exponential backoff: a random pause between 0 and base * 2^(attempt-1), at most cap.
-class Backoff {
- public:
-  Backoff(Microseconds base, Microseconds cap, std::function<double()> random)
-      : base_(base), cap_(cap), random_(std::move(random)) {}
-  Microseconds Pause(std::int64_t attempt) const;  // attempt counts from 1
-
- private:
-  Microseconds base_, cap_;
-  std::function<double()> random_;  // uniform in [0, 1)
-};
-
 struct Lane {
   std::string stream, key;
 };
 
-std::string LaneName(std::string_view stream, std::string_view key);
+using summa::LaneName;
 inline std::string LaneName(const Lane& lane) { return LaneName(lane.stream, lane.key); }
 
 class Lanes {

@@ -98,7 +98,7 @@ class Processor final : public Worker {
   Lanes lanes_;
   Horizon horizon_;
   std::mt19937_64 random_{std::random_device{}()};
-  Backoff backoff_;
+  FullJitter backoff_;
   ProcessorCounters counters_;
   OutboxMetrics metrics_;
   Troubles troubles_;

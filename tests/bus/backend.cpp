@@ -32,6 +32,11 @@ class MemoryBackend final : public Backend {
     bus_.AddDeadLetter(std::move(letter));
   }
   std::size_t Lost() override { return bus_.lost(); }
+  void SetFull(bool full) override {
+    bus_.decide = [full](const summa_bus_message&) {
+      return full ? SUMMA_BUS_STREAM_FAULT : SUMMA_BUS_CONFIRMED;
+    };
+  }
   bool RestartServer() override { return false; }
 
  private:
@@ -63,6 +68,9 @@ class RedisBackend final : public Backend {
                   "k", "error", "no good", "deliveries", "3", "group", group, "sourceId", "5-1"});
   }
   std::size_t Lost() override { return events_.lost; }
+  void SetFull(bool full) override {
+    test::RedisClient(server_.Url()).Command({"CONFIG", "SET", "maxmemory", full ? "1" : "0"});
+  }
   bool RestartServer() override {
     server_.Restart();
     return true;
@@ -104,6 +112,15 @@ Messages& Messages::Add(const std::string& stream, const std::string& id, const 
   message.position = SUMMA_BUS_NO_POSITION;
   messages_.push_back(message);
   return *this;
+}
+
+std::vector<int> Messages::Try(Bus& bus) {
+  std::vector<summa_bus_receipt> receipts(messages_.size());
+  bus.Publish(messages_, receipts);
+  std::vector<int> outcomes;
+  outcomes.reserve(receipts.size());
+  for (const summa_bus_receipt& receipt : receipts) outcomes.push_back(receipt.outcome);
+  return outcomes;
 }
 
 void Messages::Publish(Bus& bus) {

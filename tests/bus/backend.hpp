@@ -27,6 +27,8 @@ class Backend {
                              const std::string& group) = 0;
   // Messages that were reported as removed before they were handled.
   virtual std::size_t Lost() = 0;
+  // A full bus takes nothing until it has room again.
+  virtual void SetFull(bool full) = 0;
   // False: it has no server.
   virtual bool RestartServer() = 0;
 };
@@ -43,6 +45,8 @@ class Messages {
  public:
   Messages& Add(const std::string& stream, const std::string& id, const std::string& key = "k",
                 const std::string& payload = R"({"amount":1})");
+  // The outcome of each message.
+  std::vector<int> Try(Bus& bus);
   // Fails the test unless every message is confirmed.
   void Publish(Bus& bus);
 

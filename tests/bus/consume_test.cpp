@@ -3,7 +3,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
-#include <summa/consumer.hpp>
+#include <summa/message_bus.hpp>
 
 #include "tests/bus/backend.hpp"
 #include "tests/services/wait_until.hpp"
@@ -473,6 +473,28 @@ TEST_P(Consume, ARestartOfTheServerLosesNothing) {
     const std::vector<std::string> ids = record_.ids();
     return std::set<std::string>(ids.begin(), ids.end()).size() == 400;
   }));
+}
+
+TEST_P(Consume, AFullBusIsBackpressureAndTheOrderHolds) {
+  PublishNumbers("a", 0, 50);
+  client().Subscribe("a", "g", "c1");  // the group is there
+  backend_->SetFull(true);
+  // A consumer that starts now comes in: it is what makes room.
+  Consumer consumer(client(), Options(Recording()));
+  // What is there is handled and acknowledged, which needs no room.
+  EXPECT_TRUE(BecomesTrue([&] { return record_.count() == 50; }));
+  EXPECT_TRUE(consumer.Drain(test::kPatience));
+  Messages more;
+  for (const std::string& number : Numbers(50, 100)) more.Add("a", number);
+  for (const int outcome : more.Try(bus())) {
+    EXPECT_TRUE(outcome == SUMMA_BUS_STREAM_FAULT || outcome == SUMMA_BUS_UNSENT) << outcome;
+  }
+  backend_->SetFull(false);
+  consumer.Resume();
+  more.Publish(bus());
+  EXPECT_TRUE(BecomesTrue([&] { return record_.count() == 100; }));
+  EXPECT_EQ(record_.ids(), Numbers(0, 100));
+  EXPECT_THAT(Letters(), IsEmpty());
 }
 
 TEST_P(Consume, AHandlerDeadlineThatIsNotBelowClaimAfterIsRefused) {

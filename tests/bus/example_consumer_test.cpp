@@ -1,8 +1,8 @@
 // The example of docs/write-a-plugin.md: a plugin that greets the holders of new accounts.
 #include <gtest/gtest.h>
 
-#include <summa/consumer.hpp>
 #include <summa/inbox.hpp>
+#include <summa/message_bus.hpp>
 #include <summa/testkit/memory_bus.hpp>
 
 #include "tests/services/wait_until.hpp"

@@ -2,15 +2,15 @@
 #include <atomic>
 #include <summa/consumer.hpp>
 #include <summa/inbox.hpp>
-#include <summa/testkit/memory_bus.hpp>
 
 #include "host/abi/sql_service.hpp"
+#include "tests/bus/backend.hpp"
 #include "tests/integration/database_support.hpp"
 
 namespace summa::host {
 namespace {
 
-class InboxTest : public DatabaseTest {
+class InboxTest : public DatabaseTest, public ::testing::WithParamInterface<bus_test::BackendKind> {
  protected:
   InboxTest() {
     settings_.pool = 12;
@@ -19,12 +19,7 @@ class InboxTest : public DatabaseTest {
         {"ledger", std::make_shared<SessionPool>(settings_)}});
   }
   void Publish(const std::string& id) {
-    summa_bus_message message{};
-    message.stream = ToAbi("a");
-    message.id = ToAbi(id);
-    message.payload = ToAbi("{}");
-    summa_bus_receipt receipt{};
-    bus_.Publish({&message, 1}, {&receipt, 1});
+    bus_test::Messages().Add("a", id).Publish(backend_->bus());
   }
   void Apply(std::string_view message_id) {
     summa::Session session(service_->unleased());
@@ -36,12 +31,12 @@ class InboxTest : public DatabaseTest {
   }
   long long Balance() { return db_->Count("SELECT amount FROM balance"); }
 
-  summa::testkit::MemoryBus bus_;
-  summa::detail::BusTable table_{&bus_};
+  std::unique_ptr<bus_test::Backend> backend_ = GetParam().make(std::chrono::seconds(30));
+  summa::detail::BusTable table_{&backend_->bus()};
   std::unique_ptr<SqlService> service_;
 };
 
-TEST_F(InboxTest, ACrashBetweenEffectAndAckLeavesOneEffect) {
+TEST_P(InboxTest, ACrashBetweenEffectAndAckLeavesOneEffect) {
   Publish("m1");
   {
     const auto dead = BusClient(table_.table()).Subscribe("a", "g", "c");
@@ -66,7 +61,7 @@ TEST_F(InboxTest, ACrashBetweenEffectAndAckLeavesOneEffect) {
   EXPECT_EQ(Balance(), 2);
 }
 
-TEST_F(InboxTest, WhatWasRolledBackIsNew) {
+TEST_P(InboxTest, WhatWasRolledBackIsNew) {
   {
     summa::Session session(service_->unleased());
     session.Begin();
@@ -79,6 +74,9 @@ TEST_F(InboxTest, WhatWasRolledBackIsNew) {
   EXPECT_FALSE(summa::Inbox::First(session, "test", "m1"));
   EXPECT_TRUE(summa::Inbox::First(session, "other", "m1"));  // consumers do not share it
 }
+
+INSTANTIATE_TEST_SUITE_P(Buses, InboxTest, ::testing::ValuesIn(bus_test::BackendKinds()),
+                         bus_test::BackendName);
 
 }  // namespace
 }  // namespace summa::host

@@ -189,6 +189,73 @@ TEST_F(OutboxRepair, DeadLettersAreListedShownRedrivenAndDiscarded) {
   EXPECT_EQ(Db(url_).Count("SELECT count(*) FROM summa_host.dlq_audit"), 2);
 }
 
+TEST_F(OutboxRepair, DeadLettersOfConsumersAreListedShownRedrivenAndDiscarded) {
+  UseFixture(ConstraintNames::kDrizzle, 20);
+  const std::string configuration = Configuration();
+  EXPECT_EQ(Once(configuration).exit_code, 0);
+  RedisClient client(redis_.Url());
+  for (const std::string number : {"1", "2", "3"}) {
+    client.Command({"XADD", "summa:dlq:lost", "*", "id", "message-" + number, "type", "lost",
+                    "payload", "{\"filler\":\"xxxx\"}", "key", "key-" + number, "error",
+                    "no such account", "deliveries", "3", "group", "mailer", "sourceId", "5-1"});
+  }
+  const auto bus = [&](std::vector<std::string> words) {
+    words.insert(words.end(), {"--source", "bus"});
+    return Verb(std::move(words), configuration);
+  };
+  const RunResult list = bus({"dlq", "list"});
+  EXPECT_EQ(list.exit_code, 0) << list.err;
+  EXPECT_EQ(IdsIn(list.out, "items").size(), 3U) << list.out;
+  EXPECT_NE(list.out.find("\"outboxId\":\"message-1\",\"topic\":\"lost\",\"key\":\"key-1\","
+                          "\"error\":\"no such account\",\"attempts\":3"),
+            std::string::npos)
+      << list.out;
+  EXPECT_TRUE(IdsIn(Verb({"dlq", "list"}, configuration).out, "items").empty());
+  EXPECT_TRUE(IdsIn(bus({"dlq", "list", "--topic", "other"}).out, "items").empty());
+  EXPECT_NE(bus({"dlq", "show", "message-2"}).out.find("xxxx"), std::string::npos);
+  EXPECT_EQ(bus({"dlq", "show", "no-such"}).exit_code, 66);
+
+  EXPECT_EQ(JsonMember(bus({"dlq", "redrive", "--dry-run"}).out, "redriven"), "0");
+  const RunResult redrive = bus({"dlq", "redrive", "--key", "key-1"});
+  EXPECT_EQ(JsonMember(redrive.out, "redriven"), "1") << redrive.out << redrive.err;
+  const auto stream = client.StreamMessages("summa:stream:lost");
+  ASSERT_EQ(stream.size(), 1U);
+  EXPECT_EQ(stream[0].fields.at("id"), "message-1");
+  EXPECT_EQ(stream[0].fields.at("redriven"), "mailer");
+  EXPECT_FALSE(stream[0].fields.contains("error"));
+  const RunResult discard = bus({"dlq", "discard", "--key", "key-2"});
+  EXPECT_EQ(JsonMember(discard.out, "discarded"), "1") << discard.out << discard.err;
+  const auto left = client.StreamMessages("summa:dlq:lost");
+  ASSERT_EQ(left.size(), 1U);
+  EXPECT_EQ(left[0].fields.at("id"), "message-3");
+  EXPECT_EQ(Db(url_).Count("SELECT count(*) FROM summa_host.dlq_audit WHERE source = 'bus'"), 2);
+}
+
+TEST_F(OutboxRepair, ACanaryGoesThroughTheBusAndIsMissedWhenItIsLost) {
+  UseFixture(ConstraintNames::kDrizzle, 5);
+  const TemporaryFile file("summa.yaml", Configuration(", canary: true, canary_interval: 100ms"));
+  RunningHost host({"-c", file.Path()});
+  host.StatusWhen("running");
+  const auto metric = [&](const std::string& name) {
+    const std::string metrics = HttpGet(host.Port(), "/metrics").body;
+    const std::size_t at = metrics.find("\n" + name + "{");
+    if (at == std::string::npos) return 0.0;
+    return std::stod(metrics.substr(metrics.find("} ", at) + 2));
+  };
+  WaitUntil([&] { return metric("summa_canary_end_to_end_seconds_count") >= 3; }, seconds(30),
+            "canaries that came back");
+  EXPECT_EQ(metric("summa_canary_lost_total"), 0);
+  // Somebody deletes what the bus confirmed, as fast as it comes.
+  RedisClient client(redis_.Url());
+  WaitUntil(
+      [&] {
+        for (int i = 0; i < 5000; ++i) client.Command({"DEL", "summa:stream:summa-canary"});
+        return metric("summa_canary_lost_total") >= 1;
+      },
+      seconds(60), "a canary that is missed");
+  EXPECT_NE(host.process().Stderr().find("SH-0508"), std::string::npos);
+}
+
 TEST_F(OutboxRepair, AFullRedisIsBackpressureAndTheOrderHolds) {
   UseFixture(ConstraintNames::kDrizzle, 50);
   EXPECT_EQ(Once(Configuration()).exit_code, 0);

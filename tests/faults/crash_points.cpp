@@ -1,5 +1,6 @@
 #include "tests/faults/crash_points.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <regex>
@@ -69,6 +70,17 @@ long long Recording::Count(const std::string& name) const {
 }
 
 bool Recording::AtShutdown(const std::string& name) const { return !running_.contains(name); }
+
+Recording Recording::Of(const std::vector<std::string>& beginnings) const {
+  Recording some = *this;
+  std::erase_if(some.counts_, [&](const auto& point) {
+    return !beginnings.empty() &&
+           std::none_of(beginnings.begin(), beginnings.end(), [&](const std::string& beginning) {
+             return point.first.starts_with(beginning);
+           });
+  });
+  return some;
+}
 
 std::vector<CrashAt> Recording::Kills() const {
   std::vector<CrashAt> kills;

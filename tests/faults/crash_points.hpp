@@ -31,6 +31,8 @@ class Recording {
   long long Count(const std::string& name) const;
   bool AtShutdown(const std::string& name) const;
 
+  // What remains of it with the points whose names begin so; all of it for no beginnings.
+  Recording Of(const std::vector<std::string>& beginnings) const;
   // Each point at its first hit, and the frequent ones at a later hit, too.
   std::vector<CrashAt> Kills() const;
   // Two random points; the same for the same seed as long as the points are the same.

@@ -1,10 +1,5 @@
 # Several hosts on one ledger: leases, fences, due times, stop. Real programs, real PostgreSQL.
-block()
-  set(SUMMA_PLUGIN_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/faults/plugins)
-  summa_add_plugin(ledger-writer MANIFEST plugins/ledger-writer/plugin.yaml
-    SOURCES plugins/ledger-writer/plugin.cpp)
-  target_link_libraries(ledger-writer PRIVATE summa_warnings)
-endblock()
+summa_fault_plugin(ledger-writer)
 
 # Loaded before the C library of a host, to give it another clock.
 add_library(clock_shift MODULE clock_shift.c)

@@ -1,3 +1,6 @@
+#include <cstdlib>
+#include <stdexcept>
+
 #include "tests/faults/scenario.hpp"
 #include "tests/services/db.hpp"
 
@@ -26,20 +29,21 @@ Scenario OutboxToRedis() {
     return Db(world.ledger_url).Count("SELECT count(*) FROM outbox WHERE status = 'pending'") == 0;
   };
   const char* verb = "a verb of the command line, which runs in a process of its own";
-  const char* consumer = "a consumer's; this host only publishes";
   scenario.unreached = {{"redis.redrive", verb},
                         {"redis.redriven", verb},
                         {"outbox.redrive", verb},
                         {"outbox.discard", verb},
-                        {"redis.ack", consumer},
-                        {"redis.acked", consumer},
-                        {"redis.dead_letter", consumer},
-                        {"redis.dead_lettered", consumer},
-                        {"redis.trim", "removes nothing that a group needs, at any time"},
                         {"outbox.handed_over", "comes once after a time in mode observe"}};
   return scenario;
 }
 
-std::vector<Scenario> AllScenarios() { return {OutboxToRedis()}; }
+std::vector<Scenario> AllScenarios() { return {OutboxToRedis(), OutboxToConsumer()}; }
+
+std::map<std::string, std::string> PluginEnvironment(const Scenario& scenario) {
+  if (scenario.plugin_directory.empty()) return {};
+  const char* build = std::getenv("SUMMA_BINARY_DIR");
+  if (build == nullptr) throw std::runtime_error("SUMMA_BINARY_DIR is not set: run by ctest");
+  return {{"SUMMA_PLUGIN_PATH", std::string(build) + "/" + scenario.plugin_directory}};
+}
 
 }  // namespace summa::test

@@ -61,7 +61,7 @@ const std::string& FaultServers::Template(const Scenario& scenario) {
   const std::string url = InstallLedger(postgres, name);
   const World world{url, redis.Url(), "unused"};
   const TemporaryFile file("summa.yaml", HostConfiguration(scenario, world, {}, "migrating"));
-  const RunResult migrated = SummaHost({"migrate", "-c", file.Path()});
+  const RunResult migrated = SummaHost({"migrate", "-c", file.Path()}, PluginEnvironment(scenario));
   if (migrated.exit_code != 0) throw std::runtime_error("migrate: " + migrated.err);
   WatchFences(postgres, name, scenario.worker, scenario.guarded_tables);
   Appender appender(url, {2, kAccounts, 0});
@@ -122,6 +122,7 @@ std::string Round::Configuration(const std::string& host_name) const {
 
 FaultHost& Round::StartHost(std::map<std::string, std::string> environment) {
   const std::string name = "h" + std::to_string(++hosts_);
+  environment.merge(PluginEnvironment(scenario_));
   host_ = std::make_unique<FaultHost>(Configuration(name), name, std::move(environment));
   return *host_;
 }

@@ -18,6 +18,10 @@ struct Scenario {
   std::string name;
   // Folders below plugins/ that the configuration loads: their crash points must be reached.
   std::vector<std::string> plugins;
+  // More folders with crash points, of the source tree.
+  std::vector<std::string> sources;
+  // Where plugins of the tests are found, of the build tree. May be empty.
+  std::string plugin_directory;
   // The texts of `plugins:` and `schedules:` in the configuration, as YAML flow maps.
   std::function<std::string(const World&)> plugins_yaml;
   std::string schedules_yaml;
@@ -32,12 +36,20 @@ struct Scenario {
   std::function<bool(const World&)> drained;
   // Besides the checker's promises; one line per violation. May be empty.
   std::function<std::vector<std::string>(const World&)> check;
-  // Crash points that its recording does not come to, each with the reason.
+  // Beginnings of the names of crash points that it is killed at; empty: at all of them. Those that
+  // another scenario comes to in the same way need not be repeated.
+  std::vector<std::string> killed_at;
+  // Crash points that no scenario comes to, each with the reason.
   std::map<std::string, std::string> unreached;
 };
 
+// For the host of a scenario.
+std::map<std::string, std::string> PluginEnvironment(const Scenario& scenario);
+
 // Outbox rows to Redis streams.
 Scenario OutboxToRedis();
+// The same, and a consumer with effects in the database.
+Scenario OutboxToConsumer();
 
 // All of them.
 std::vector<Scenario> AllScenarios();

@@ -31,7 +31,7 @@ TEST(Soak, RandomPairsOfKillsLoseNothing) {
   const std::vector<Scenario> scenarios = AllScenarios();
   std::map<std::string, Recording> recordings;
   for (const Scenario& scenario : scenarios) {
-    recordings[scenario.name] = RecordRun(servers, scenario);
+    recordings[scenario.name] = RecordRun(servers, scenario).Of(scenario.killed_at);
   }
   long long pairs = 0;
   while (pairs < kMostPairs && std::chrono::steady_clock::now() < end && !HasFailure()) {

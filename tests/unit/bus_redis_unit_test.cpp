@@ -64,7 +64,7 @@ TEST(RedisUrl, NeverShowsThePassword) {
 
 TEST(RedisUrl, RefusesWhatItDoesNotKnowAsConfigurationErrorWithoutThePassword) {
   for (const std::string text :
-       {"rediss://:secret@localhost", "http://:secret@localhost", "redis://", "redis://:secret@",
+       {"rediss://:secret@localhost:0", "http://:secret@localhost", "redis://", "redis://:secret@",
         "redis://:secret@host:0", "redis://:secret@host:70000", "redis://:secret@host/x",
         "redis://:secret@[::1", "redis://:secret%4@host", "redis://:secret%zz@host",
         "redis://secret@host", "unix://:secret@relative.sock", "unix:///x.sock?database=1", ""}) {
@@ -80,14 +80,13 @@ TEST(RedisUrl, RefusesWhatItDoesNotKnowAsConfigurationErrorWithoutThePassword) {
   }
 }
 
-TEST(RedisUrl, SaysThatTlsIsNotSupportedAndWhatToDo) {
-  try {
-    ParseRedisUrl("rediss://localhost");
-    FAIL() << "taken";
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("TLS"));
-    EXPECT_THAT(error.hint(), HasSubstr("tunnel"));
-  }
+TEST(RedisUrl, ReadsAnAddressWithTls) {
+  const RedisUrl url = ParseRedisUrl("rediss://summa:secret@redis.example/2");
+  EXPECT_TRUE(url.tls);
+  EXPECT_EQ(url.host, "redis.example");
+  EXPECT_EQ(url.database, 2);
+  EXPECT_EQ(url.ForPeople(), "rediss://redis.example:6379/2");
+  EXPECT_FALSE(ParseRedisUrl("redis://redis.example").tls);
 }
 
 TEST(ServerError, ErrorsOfTheServerAreToldFromErrorsOfOneKey) {

@@ -11,7 +11,6 @@
 namespace summa::outbox {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 Row MakeRow(unsigned char number, const std::string& topic, const std::string& key,
@@ -64,17 +63,6 @@ TEST(ComesBefore, GoesByPositionThenAgeAndPutsUnknownPositionsLast) {
   EXPECT_TRUE(ComesBefore(first, second));
   EXPECT_FALSE(ComesBefore(second, first));
   EXPECT_TRUE(ComesBefore(second, unknown));
-}
-
-TEST(Backoff, DoublesUpToTheCapWithFullJitter) {
-  double random = 0.999999;
-  const Backoff backoff(milliseconds(100), seconds(60), [&] { return random; });
-  EXPECT_NEAR(static_cast<double>(backoff.Pause(1).count()), 100e3, 10);
-  EXPECT_NEAR(static_cast<double>(backoff.Pause(2).count()), 200e3, 10);
-  EXPECT_NEAR(static_cast<double>(backoff.Pause(11).count()), 60e6, 100);
-  EXPECT_NEAR(static_cast<double>(backoff.Pause(1'000'000).count()), 60e6, 100);
-  random = 0;
-  EXPECT_EQ(backoff.Pause(5).count(), 0);
 }
 
 TEST(Lanes, LetGoWhatIsDueAndKeepWhatIsBlocked) {

@@ -1,5 +1,6 @@
 // Consuming messages of a bus with a handler:
 //
+//   #include <summa/message_bus.hpp>
 //   summa::MessageBus bus(summa::BusClient(host().FindService(SUMMA_BUS_V1, "bus").service));
 //   auto subscription = bus.Subscribe({.topics = {"ledger-account-created"},
 //                                      .group = "greeter",
@@ -19,69 +20,31 @@
 
 #include <ctime>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <random>
 #include <summa/bus.hpp>
 #include <summa/crash_point.hpp>
+#include <summa/held_message.hpp>
 #include <summa/lanes.hpp>
+#include <summa/subscribe_options.hpp>
 #include <thread>
+#include <utility>
+#include <vector>
 
 namespace summa {
-
-// A message and what is known of its delivery. Borrowed during the handler.
-struct ConsumedMessage {
-  std::string_view topic, id, type, key, payload, timestamp, correlation_id;
-  std::int64_t position = SUMMA_BUS_NO_POSITION;
-  std::int64_t deliveries = 1;              // this one included
-  std::chrono::microseconds deadline{};     // of CLOCK_BOOTTIME, when the handler must be done
-  const std::atomic<bool>* stop = nullptr;  // the consumer is being ended
-
-  bool ShouldStop() const { return stop != nullptr && stop->load(std::memory_order_relaxed); }
-};
-
-// What happened, for log and metrics. Called by the consumer's threads, at once from several.
-class ConsumerEvents {
- public:
-  virtual ~ConsumerEvents() = default;
-  virtual void Failed(const ConsumedMessage&, const std::string& /*error*/) {}
-  virtual void DeadLettered(const ConsumedMessage&, const std::string& /*error*/) {}
-  // Past its deadline: another reader may handle the message by now.
-  virtual void Overdue(std::string_view /*topic*/, std::string_view /*id*/) {}
-  // The bus, or what the handlers need (they threw SUMMA_E_UNAVAILABLE), is away: tried again.
-  virtual void Away(const std::string& /*error*/) {}
-};
-
-struct SubscribeOptions {
-  std::vector<std::string> topics;
-  std::string group;     // one per purpose: two groups each get every message
-  std::string consumer;  // stable name of this reader within the group
-  // Throw to have the message tried again: SUMMA_E_UNAVAILABLE when something it needs is away
-  // (counts against nobody, the topic waits), anything else when this message is at fault.
-  std::function<void(const ConsumedMessage&)> handler;
-  int concurrency = 10;
-  int max_retries = 3;     // deliveries before a message goes to the dead letters
-  bool exclusive = false;  // this reader holds a lease: it takes over at once what others left
-  // A handler must be done by then. It is below the claim_after of the bus, or subscribing fails:
-  // above it two readers would handle the same message at once. 0: two thirds of claim_after.
-  std::chrono::microseconds handler_deadline{0};
-  std::size_t max_messages = 4000;   // held in memory
-  std::size_t max_bytes = 32 << 20;  // of payloads held in memory
-  std::chrono::microseconds retry_base{
-      100'000};  // first pause of a failed key; doubles, full jitter
-  std::chrono::microseconds retry_cap{10'000'000};
-  std::chrono::microseconds poll_wait{500'000};
-  ConsumerEvents* events = nullptr;  // borrowed; must outlive the consumer
-};
 
 class Consumer {
  public:
   // Throws what subscribing throws, SUMMA_E_CONFIG for impossible options.
   Consumer(BusClient bus, SubscribeOptions options)
-      : options_(Checked(bus, std::move(options))),
+      : options_(detail::Checked(bus, std::move(options))),
         claim_after_(bus.claim_after()),
         lanes_(options_.max_messages, options_.max_bytes),
         backoff_(options_.retry_base, options_.retry_cap, [this] { return Random(); }) {
@@ -142,7 +105,6 @@ class Consumer {
 
  private:
   using Microseconds = std::chrono::microseconds;
-  static constexpr std::size_t kTexts = 8;
   static constexpr std::size_t kAckBatch = 500;
   static constexpr std::size_t kMostPolled = 1000;
   // While messages are ready, the fetching thread looks so often whether one slow handler keeps
@@ -164,22 +126,15 @@ class Consumer {
     bool flushing = false;
     std::int64_t failures = 0;  // of the bus or of what handlers need, in a row
   };
-  // A copy of a delivery: the texts stand one after the other in `bytes`.
-  struct Held {
-    Reader* reader = nullptr;
-    std::string bytes;
-    std::array<std::uint32_t, kTexts> sizes{};
-    std::int64_t position = 0, deliveries = 0;
-    Microseconds claimed_at{}, started_at{};
-    bool recovered = false, again = false, running = false, overdue = false, live = false;
-    std::string verdict;  // not empty: it goes to the dead letters for this reason
+  struct Held : detail::HeldMessage {
+    Held() = default;
+    Held(Reader& of, const summa_bus_delivery& delivery, Microseconds at)
+        : HeldMessage(delivery), reader(&of), claimed_at(at), live(true) {}
 
-    std::string_view Text(std::size_t which) const {
-      std::size_t begin = 0;
-      for (std::size_t i = 0; i < which; ++i) begin += sizes[i];
-      return std::string_view(bytes).substr(begin, sizes[which]);
-    }
-    std::string_view delivery_id() const { return Text(0); }
+    Reader* reader = nullptr;
+    Microseconds claimed_at{}, started_at{};
+    bool again = false, running = false, overdue = false, live = false;
+    std::string verdict;  // not empty: it goes to the dead letters for this reason
   };
 
   // A fetch that WaitForRoom() announced: what it brings is not there yet, and not nothing.
@@ -197,27 +152,6 @@ class Consumer {
    private:
     Consumer& consumer_;
   };
-
-  static SubscribeOptions Checked(BusClient bus, SubscribeOptions options) {
-    const auto refuse = [](const std::string& problem, const std::string& fix) {
-      throw Error(SUMMA_E_CONFIG, "SH-0620", "subscribe: " + problem, fix);
-    };
-    const Microseconds claim_after = bus.claim_after();
-    if (options.handler_deadline.count() == 0) options.handler_deadline = claim_after * 2 / 3;
-    if (options.handler_deadline >= claim_after) {
-      refuse("handler_deadline " + std::to_string(options.handler_deadline.count() / 1000) +
-                 " ms is not below the claim_after of the bus, " +
-                 std::to_string(claim_after.count() / 1000) + " ms",
-             "raise claim_after of the bus, or lower the deadline");
-    }
-    if (!options.handler || options.topics.empty()) refuse("no handler or no topic", "give both");
-    if (options.concurrency < 1 || options.concurrency > 1000) {
-      refuse("concurrency is not 1 to 1000", "10 is the default");
-    }
-    if (options.max_retries < 1) refuse("max_retries is below 1", "3 is the default");
-    if (options.max_messages == 0 || options.max_bytes == 0) refuse("no room", "leave the default");
-    return options;
-  }
 
   static Microseconds Now() {
     timespec time{};
@@ -291,7 +225,7 @@ class Consumer {
     std::vector<Held> fetched;
     fetched.reserve(deliveries.size());
     for (const summa_bus_delivery& delivery : deliveries) {
-      fetched.push_back(Copy(reader, delivery, claimed_at));
+      fetched.emplace_back(reader, delivery, claimed_at);
     }
     {
       const std::lock_guard lock(mutex_);
@@ -301,30 +235,8 @@ class Consumer {
     changed_.notify_one();
   }
 
-  static Held Copy(Reader& reader, const summa_bus_delivery& delivery, Microseconds claimed_at) {
-    const summa_bus_message& message = delivery.message;
-    const std::array<summa_str, kTexts> texts = {
-        delivery.delivery_id, message.id,        message.type,           message.key,
-        message.payload,      message.timestamp, message.correlation_id, message.redriven};
-    Held held;
-    std::size_t size = 0;
-    for (const summa_str& text : texts) size += text.size;
-    held.bytes.reserve(size);
-    for (std::size_t i = 0; i < kTexts; ++i) {
-      held.sizes[i] = static_cast<std::uint32_t>(texts[i].size);
-      held.bytes += FromAbi(texts[i]);
-    }
-    held.reader = &reader;
-    held.position = message.position;
-    held.deliveries = delivery.delivery_count;
-    held.recovered = delivery.recovered != 0;
-    held.claimed_at = claimed_at;
-    held.live = true;
-    return held;
-  }
-
   void Add(Reader& reader, Held held) {
-    average_bytes_ = (average_bytes_ * 15 + held.bytes.size()) / 16;
+    average_bytes_ = (average_bytes_ * 15 + held.size()) / 16;
     // One that this reader still has: its handler was overdue, and the bus delivers it once more.
     if (held.recovered) {
       for (const Held& other : held_) {
@@ -333,12 +245,10 @@ class Consumer {
       }
     }
     const bool alone = held.recovered && held.deliveries >= kSuspectDeliveries;
-    std::string& lane = lane_name_;
-    lane = reader.topic;
-    lane += '\x1f';
     // A message without a key is a lane of its own.
-    lane += held.Text(3).empty() ? held.delivery_id() : held.Text(3);
-    const LaneSet::Ticket ticket = lanes_.Add(lane, reader.index, held.bytes.size(), alone);
+    const std::string lane =
+        LaneName(reader.topic, held.key().empty() ? held.delivery_id() : held.key());
+    const LaneSet::Ticket ticket = lanes_.Add(lane, reader.index, held.size(), alone);
     if (ticket >= held_.size()) held_.resize(ticket + 1);
     held_[ticket] = std::move(held);
   }
@@ -356,7 +266,7 @@ class Consumer {
         if (!held.live || held.reader != &reader) continue;
         if (held.running && now - held.started_at > options_.handler_deadline) {
           if (!std::exchange(held.overdue, true)) {
-            options_.events->Overdue(reader.topic, held.Text(1));
+            options_.events->Overdue(reader.topic, held.id());
           }
           continue;
         }
@@ -467,12 +377,12 @@ class Consumer {
 
   ConsumedMessage View(const Held& held) const {
     return {held.reader->topic,
-            held.Text(1),
-            held.Text(2),
-            held.Text(3),
-            held.Text(4),
-            held.Text(5),
-            held.Text(6),
+            held.id(),
+            held.type(),
+            held.key(),
+            held.payload(),
+            held.timestamp(),
+            held.correlation_id(),
             held.position,
             held.deliveries,
             held.started_at + options_.handler_deadline,
@@ -578,7 +488,6 @@ class Consumer {
   std::deque<Held> held_;  // by ticket
   std::minstd_rand random_{std::random_device{}()};
   FullJitter backoff_;
-  std::string lane_name_;
   std::size_t average_bytes_ = 1024;
   std::size_t pending_acks_ = 0;
   std::size_t fetching_ = 0;         // readers that poll
@@ -587,39 +496,6 @@ class Consumer {
 
   std::vector<std::unique_ptr<Reader>> readers_;
   std::vector<std::thread> threads_;
-};
-
-// The bus with everything that was subscribed through it. Any thread.
-class MessageBus {
- public:
-  explicit MessageBus(BusClient bus) : bus_(bus) {}
-
-  // Ends with Consumer::Unsubscribe(), with the last pointer to it and Disconnect(), whichever is
-  // first.
-  std::shared_ptr<Consumer> Subscribe(SubscribeOptions options) {
-    auto consumer = std::make_shared<Consumer>(bus_, std::move(options));
-    const std::lock_guard lock(mutex_);
-    std::erase_if(consumers_, [](const auto& known) { return known.expired(); });
-    consumers_.push_back(consumer);
-    return consumer;
-  }
-  void Disconnect() {
-    std::vector<std::weak_ptr<Consumer>> consumers;
-    {
-      const std::lock_guard lock(mutex_);
-      consumers.swap(consumers_);
-    }
-    for (const auto& known : consumers) {
-      if (const auto consumer = known.lock()) consumer->Unsubscribe();
-    }
-  }
-  void Ping() const { bus_.Ping(); }  // throws when the bus is away
-  const BusClient& client() const { return bus_; }
-
- private:
-  BusClient bus_;
-  std::mutex mutex_;
-  std::vector<std::weak_ptr<Consumer>> consumers_;
 };
 
 }  // namespace summa

@@ -3,7 +3,8 @@
 // failed holds its own lane until it is due again, and no other.
 //
 // Plain state for one thread (or under the caller's lock); times are given by the caller, random
-// numbers by a function. Used for consuming; made so that a publisher can use it as well.
+// numbers by a function. A consumer keeps its messages in a LaneSet; the outbox, whose rows wait in
+// a table and not in memory, shares the names of lanes and the pauses.
 #pragma once
 
 #include <algorithm>
@@ -42,6 +43,16 @@ class FullJitter {
   std::chrono::microseconds base_, cap_;
   std::function<double()> random_;
 };
+
+// The name of the lane of a stream and a key.
+inline std::string LaneName(std::string_view stream, std::string_view key) {
+  std::string name;
+  name.reserve(stream.size() + 1 + key.size());
+  name += stream;
+  name += '\x1f';
+  name += key;
+  return name;
+}
 
 class LaneSet {
  public:

@@ -1,0 +1,86 @@
+// What a handler is given, and what a subscription can be told; used with <summa/consumer.hpp>.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <summa/bus.hpp>
+#include <summa/error.hpp>
+#include <utility>
+#include <vector>
+
+namespace summa {
+
+// A message and what is known of its delivery. Borrowed during the handler.
+struct ConsumedMessage {
+  std::string_view topic, id, type, key, payload, timestamp, correlation_id;
+  std::int64_t position = SUMMA_BUS_NO_POSITION;
+  std::int64_t deliveries = 1;              // this one included
+  std::chrono::microseconds deadline{};     // of CLOCK_BOOTTIME, when the handler must be done
+  const std::atomic<bool>* stop = nullptr;  // the consumer is being ended
+
+  bool ShouldStop() const { return stop != nullptr && stop->load(std::memory_order_relaxed); }
+};
+
+// What happened, for log and metrics. Called by the consumer's threads, at once from several.
+class ConsumerEvents {
+ public:
+  virtual ~ConsumerEvents() = default;
+  virtual void Failed(const ConsumedMessage&, const std::string& /*error*/) {}
+  virtual void DeadLettered(const ConsumedMessage&, const std::string& /*error*/) {}
+  // Past its deadline: another reader may handle the message by now.
+  virtual void Overdue(std::string_view /*topic*/, std::string_view /*id*/) {}
+  // The bus, or what the handlers need (they threw SUMMA_E_UNAVAILABLE), is away: tried again.
+  virtual void Away(const std::string& /*error*/) {}
+};
+
+struct SubscribeOptions {
+  std::vector<std::string> topics;
+  std::string group;     // one per purpose: two groups each get every message
+  std::string consumer;  // stable name of this reader within the group
+  // Throw to have the message tried again: SUMMA_E_UNAVAILABLE when something it needs is away
+  // (counts against nobody, the topic waits), anything else when this message is at fault.
+  std::function<void(const ConsumedMessage&)> handler;
+  int concurrency = 10;
+  int max_retries = 3;     // deliveries before a message goes to the dead letters
+  bool exclusive = false;  // this reader holds a lease: it takes over at once what others left
+  // A handler must be done by then. It is below the claim_after of the bus, or subscribing fails:
+  // above it two readers would handle the same message at once. 0: two thirds of claim_after.
+  std::chrono::microseconds handler_deadline{0};
+  std::size_t max_messages = 4000;   // held in memory
+  std::size_t max_bytes = 32 << 20;  // of payloads held in memory
+  std::chrono::microseconds retry_base{
+      100'000};  // first pause of a failed key; doubles, full jitter
+  std::chrono::microseconds retry_cap{10'000'000};
+  std::chrono::microseconds poll_wait{500'000};
+  ConsumerEvents* events = nullptr;  // borrowed; must outlive the consumer
+};
+
+namespace detail {
+
+// With the defaults that depend on the bus. Throws SUMMA_E_CONFIG for impossible options.
+inline SubscribeOptions Checked(BusClient bus, SubscribeOptions options) {
+  const auto refuse = [](const std::string& problem, const std::string& fix) {
+    throw Error(SUMMA_E_CONFIG, "SH-0620", "subscribe: " + problem, fix);
+  };
+  const std::chrono::microseconds claim_after = bus.claim_after();
+  if (options.handler_deadline.count() == 0) options.handler_deadline = claim_after * 2 / 3;
+  if (options.handler_deadline >= claim_after) {
+    refuse("handler_deadline " + std::to_string(options.handler_deadline.count() / 1000) +
+               " ms is not below the claim_after of the bus, " +
+               std::to_string(claim_after.count() / 1000) + " ms",
+           "raise claim_after of the bus, or lower the deadline");
+  }
+  if (!options.handler || options.topics.empty()) refuse("no handler or no topic", "give both");
+  if (options.concurrency < 1 || options.concurrency > 1000) {
+    refuse("concurrency is not 1 to 1000", "10 is the default");
+  }
+  if (options.max_retries < 1) refuse("max_retries is below 1", "3 is the default");
+  if (options.max_messages == 0 || options.max_bytes == 0) refuse("no room", "leave the default");
+  return options;
+}
+
+}  // namespace detail
+}  // namespace summa

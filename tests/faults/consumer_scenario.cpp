@@ -1,0 +1,111 @@
+// A consumer with effects in the database, behind the outbox and Redis. Whatever is killed, each
+// message has its effect once, in the order of its key, and what cannot be handled is a dead
+// letter.
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "tests/faults/scenario.hpp"
+#include "tests/services/db.hpp"
+#include "tests/services/redis_client.hpp"
+
+namespace summa::test {
+namespace {
+
+constexpr char kGood[] = "FROM outbox WHERE right(id::text, 1) <> '7'";
+constexpr char kPoison[] = "FROM outbox WHERE right(id::text, 1) = '7'";
+
+void MakeTable(const World& world) {
+  Db(world.ledger_url)
+      .Execute(
+          "CREATE SCHEMA IF NOT EXISTS follower; CREATE TABLE IF NOT EXISTS follower.effect "
+          "(number "
+          "bigserial, message_id text NOT NULL, key text NOT NULL, position bigint, deliveries "
+          "bigint NOT NULL)");
+}
+
+std::set<std::string> DeadLetters(const World& world) {
+  std::set<std::string> ids;
+  RedisClient client(world.redis_url);
+  for (const StreamMessage& letter : client.StreamMessages(world.key_prefix + ":dlq:ledger")) {
+    const auto id = letter.fields.find("id");
+    if (id != letter.fields.end()) ids.insert(id->second);
+  }
+  return ids;
+}
+
+std::set<std::string> Set(std::vector<std::string> ids) {
+  return {std::make_move_iterator(ids.begin()), std::make_move_iterator(ids.end())};
+}
+
+bool Drained(const World& world) {
+  Db db(world.ledger_url);
+  // Each round trims, too.
+  return db.Count(
+             "SELECT count(*) FROM summa_host.worker_state WHERE worker_id = 'stream-trim' AND "
+             "last_success_at IS NOT NULL") == 1 &&
+         db.Count("SELECT count(*) FROM outbox WHERE status = 'pending'") == 0 &&
+         db.Count("SELECT count(DISTINCT message_id) FROM follower.effect") >=
+             db.Count(std::string("SELECT count(*) ") + kGood) &&
+         DeadLetters(world).size() >=
+             static_cast<std::size_t>(db.Count(std::string("SELECT count(*) ") + kPoison));
+}
+
+std::vector<std::string> Check(const World& world) {
+  Db db(world.ledger_url);
+  std::vector<std::string> lines;
+  for (const Row& row : db.Query("SELECT message_id, count(*) FROM follower.effect GROUP BY 1 "
+                                 "HAVING count(*) > 1 LIMIT 10")) {
+    lines.push_back("message " + row[0] + " had its effect " + row[1] + " times");
+  }
+  for (const std::string& id :
+       db.Column(std::string("SELECT id::text ") + kGood +
+                 " AND id::text NOT IN (SELECT message_id FROM follower.effect) LIMIT 10")) {
+    lines.push_back("message " + id + " had no effect");
+  }
+  for (const Row& row : db.Query(
+           "SELECT key, message_id FROM (SELECT *, max(position) OVER (PARTITION BY key ORDER BY "
+           "number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before FROM "
+           "follower.effect) effects WHERE position < before LIMIT 10")) {
+    lines.push_back("key " + row[0] + ": message " + row[1] + " came behind a later one");
+  }
+  const std::set<std::string> dead = DeadLetters(world);
+  const std::set<std::string> poison = Set(db.Column(std::string("SELECT id::text ") + kPoison));
+  for (const std::string& id : poison) {
+    if (!dead.contains(id)) lines.push_back("poison " + id + " is no dead letter");
+  }
+  for (const std::string& id : dead) {
+    if (!poison.contains(id)) lines.push_back("message " + id + " was given up without a reason");
+  }
+  return lines;
+}
+
+}  // namespace
+
+Scenario OutboxToConsumer() {
+  Scenario scenario = OutboxToRedis();
+  scenario.name = "outbox_to_consumer";
+  scenario.plugin_directory = "tests/faults/plugins";
+  scenario.sources = {"sdk/include/summa", "tests/faults/plugins/ledger-follower"};
+  scenario.killed_at = {"consumer.", "follower.", "redis."};
+  scenario.plugins_yaml = [](const World& world) {
+    return "{ bus-redis: { url: \"" + world.redis_url + "\", key_prefix: " + world.key_prefix +
+           ", command_timeout: 1s, claim_after: 5s }, outbox: { use: { bus: bus-redis }, "
+           "batch_size: 20, retry_cap: 200ms, route: ledger }, ledger-follower: { use: { bus: "
+           "bus-redis } } }";
+  };
+  scenario.schedules_yaml =
+      "{ outbox-processor: { lease_ttl: 500ms, idle_poll: 20ms }, outbox-cleanup: { lease_ttl: "
+      "500ms }, stream-trim: { lease_ttl: 500ms, interval: 1s }, inbox-cleanup: { lease_ttl: "
+      "500ms, interval: 1s }, ledger-follower: { lease_ttl: 500ms, idle_poll: 20ms } }";
+  scenario.more_traffic = MakeTable;
+  scenario.progress = [](const World& world) {
+    return Db(world.ledger_url).Count("SELECT count(*) FROM follower.effect");
+  };
+  scenario.drained = Drained;
+  scenario.check = Check;
+  scenario.unreached = {};
+  return scenario;
+}
+
+}  // namespace summa::test
