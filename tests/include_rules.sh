@@ -17,7 +17,7 @@ CLI/                            | host/cli
 curl/                           | host/cli
 simdjson\.h                     | host/cli plugins/bus-redis plugins/outbox sdk/src tests
 hiredis/                        | plugins/bus-redis tests
-openssl/                        | sdk/src tests
+openssl/                        | sdk/src plugins/bus-redis tests
 gtest/|gmock/                   | tests
 benchmark/                      | tests
 host/                           | host tests

@@ -89,7 +89,8 @@ TEST(Metrics, AHostExportsExactlyWhatTheReferenceSays) {
       "summa.yaml", "database: { ledger: { url: \"" + url +
                         "\" }, migrate: auto }\nhost: { listen: \"127.0.0.1:0\" }\nplugins:\n"
                         "  bus-redis: { url: \"" +
-                        redis.Url() + "\" }\n  outbox: { use: { bus: bus-redis } }\n");
+                        redis.Url() +
+                        "\" }\n  outbox: { use: { bus: bus-redis } }\n  reconciliation: {}\n");
   RunningHost host({"-c", file.Path()});
   host.StatusWhen("running");
   std::string text;
@@ -130,7 +131,19 @@ TEST(Metrics, AHostExportsExactlyWhatTheReferenceSays) {
                                        "summa_dead_letters",
                                        "summa_oldest_dead_letter_age_seconds",
                                        "summa_canary_end_to_end_seconds",
-                                       "summa_canary_lost_total"};
+                                       "summa_canary_lost_total",
+                                       "summa_blocks_total",
+                                       "summa_late_events_total",
+                                       "summa_oldest_unverified_age_seconds",
+                                       "summa_reconciliation_duration_seconds",
+                                       "summa_reconciliation_entries_total",
+                                       "summa_reconciliation_mismatches",
+                                       "summa_reconciliation_runs_total",
+                                       "summa_sealed_position",
+                                       "summa_snapshots_total",
+                                       "summa_unsealed_events",
+                                       "summa_verification_events_total",
+                                       "summa_verification_findings"};
   for (const auto& [name, family] : documented) {
     EXPECT_TRUE(later.contains(name) || exported.contains(name)) << name << " is not exported";
   }
