@@ -330,9 +330,7 @@ class Consumer {
         options_.handler(View(held));
       }
     } catch (const Error& e) {
-      outcome = e.status() == SUMMA_E_UNAVAILABLE || e.status() == SUMMA_E_CANCELLED
-                    ? Outcome::kAway
-                    : Outcome::kFailed;
+      outcome = MessageIsAtFault(e.status()) ? Outcome::kFailed : Outcome::kAway;
       error = e.what();
     } catch (const std::exception& e) {
       outcome = Outcome::kFailed;
@@ -351,6 +349,13 @@ class Consumer {
   }
 
   enum class Outcome { kHandled, kFailed, kDead, kBuried, kGone, kAway };
+
+  // Not when something the handler needs is away, when it was told to stop, or when its lease is
+  // gone.
+  static bool MessageIsAtFault(int status) {
+    return status != SUMMA_E_UNAVAILABLE && status != SUMMA_E_TRY_LATER &&
+           status != SUMMA_E_FENCED && status != SUMMA_E_CANCELLED;
+  }
 
   // Another attempt begins: counts it at the server. False: another reader has the message.
   bool Begin(Held& held) {
