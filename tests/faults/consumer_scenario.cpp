@@ -24,14 +24,17 @@ void MakeTable(const World& world) {
           "bigint NOT NULL)");
 }
 
-std::set<std::string> DeadLetters(const World& world) {
-  std::set<std::string> ids;
+// Ids, each with the error it was given up with.
+std::map<std::string, std::string> DeadLetters(const World& world) {
+  std::map<std::string, std::string> letters;
   RedisClient client(world.redis_url);
   for (const StreamMessage& letter : client.StreamMessages(world.key_prefix + ":dlq:ledger")) {
     const auto id = letter.fields.find("id");
-    if (id != letter.fields.end()) ids.insert(id->second);
+    if (id == letter.fields.end()) continue;
+    const auto error = letter.fields.find("error");
+    letters[id->second] = error == letter.fields.end() ? "no error" : error->second;
   }
-  return ids;
+  return letters;
 }
 
 std::set<std::string> Set(std::vector<std::string> ids) {
@@ -69,13 +72,13 @@ std::vector<std::string> Check(const World& world) {
            "follower.effect) effects WHERE position < before LIMIT 10")) {
     lines.push_back("key " + row[0] + ": message " + row[1] + " came behind a later one");
   }
-  const std::set<std::string> dead = DeadLetters(world);
+  const std::map<std::string, std::string> dead = DeadLetters(world);
   const std::set<std::string> poison = Set(db.Column(std::string("SELECT id::text ") + kPoison));
   for (const std::string& id : poison) {
     if (!dead.contains(id)) lines.push_back("poison " + id + " is no dead letter");
   }
-  for (const std::string& id : dead) {
-    if (!poison.contains(id)) lines.push_back("message " + id + " was given up without a reason");
+  for (const auto& [id, error] : dead) {
+    if (!poison.contains(id)) lines.push_back("message " + id + " was given up: " + error);
   }
   return lines;
 }

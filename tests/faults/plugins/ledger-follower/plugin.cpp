@@ -30,9 +30,7 @@ class Follower final : public summa::Worker {
     options.consumer = "follower";
     options.exclusive = true;
     options.concurrency = kHandlers;
-    // A delivery that ended with the host counts as well: two kills, and the leases that a busy
-    // machine loses, leave a sound message deliveries to spare.
-    options.max_retries = 6;
+    options.max_retries = 2;
     options.retry_base = milliseconds(5);
     options.retry_cap = milliseconds(50);
     options.handler = [&](const summa::ConsumedMessage& message) {
