@@ -209,7 +209,8 @@ void LeaseKeeper::State::NoteLook(const TextRows& rows, const std::vector<std::s
 
 void LeaseKeeper::State::Pause(Lock& lock) {
   if (leases.empty() && watches.empty()) {
-    work_.wait(lock);
+    // Telling of a lost lease let go of the lock: what was signalled meanwhile must not be missed.
+    work_.wait(lock, [this] { return stopping_ || !leases.empty() || !watches.empty(); });
     return;
   }
   const Microseconds now = clock.BootTime();

@@ -55,6 +55,19 @@ TEST_F(LeaseTest, StopsAtOnceWhileTheServerIsFrozen) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, seconds(1));
 }
 
+TEST_F(LeaseTest, EndsAlsoWhileItTellsOfALostLease) {
+  std::atomic<bool> telling{false};
+  auto keeper =
+      std::make_unique<LeaseKeeper>(settings_, "a", SystemClock(), [&](const std::string&) {
+        telling = true;
+        std::this_thread::sleep_for(milliseconds(200));  // the keeper is told to end meanwhile
+      });
+  ASSERT_TRUE(keeper->TryAcquire("w", milliseconds(600)));
+  db_->Execute("UPDATE worker_lease SET lease_holder = 'other'");
+  ASSERT_TRUE(test::BecomesTrue([&] { return telling.load(); }));
+  keeper.reset();  // would wait for ever
+}
+
 TEST_F(LeaseTest, LockedRowIsRenewedLaterAndCannotBeTaken) {
   auto keeper = Keeper("a"), other = Keeper("b");
   ASSERT_TRUE(keeper->TryAcquire("w", seconds(3)));
