@@ -151,6 +151,13 @@ void Round::WaitUntilSettled() {
 std::vector<std::string> Round::KillAt(const CrashAt& at) {
   FaultHost& host = StartHost({{"SUMMA_CRASH_AT", Text(at)}});
   if (at.at_shutdown) {
+    // What the host before it had under way may still be committed: progress alone would be taken
+    // for progress of this one, which does not listen to signals yet.
+    WaitUntil(
+        [&] {
+          return !host.process().Running() || host.Log().find("host runs") != std::string::npos;
+        },
+        kPatience, "a running host; " + host.Log());
     WaitForProgress();
     host.process().Signal(SIGTERM);
   }
