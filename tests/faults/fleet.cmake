@@ -15,12 +15,10 @@ if(SUMMA_SANITIZE)
   target_compile_definitions(summa_fleet PUBLIC SUMMA_SANITIZED)
 endif()
 
-foreach(area freeze clock stop)
+foreach(area freeze clock stop many node daily)
   summa_test(fleet_${area}_test SOURCES fleet_${area}_test.cpp LIBRARIES summa_fleet LABELS faults)
 endforeach()
-# Longer with SUMMA_SOAK=1.
 foreach(area many node daily)
-  summa_test(fleet_${area}_test SOURCES fleet_${area}_test.cpp LIBRARIES summa_fleet
-    LABELS faults soak TIMEOUT 86400)
+  summa_soak_test(fleet_${area}_test)
 endforeach()
 target_link_libraries(fleet_node_test PRIVATE summa_host_core)

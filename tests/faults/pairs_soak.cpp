@@ -21,9 +21,6 @@ long long Number(const char* variable, long long otherwise) {
 }
 
 TEST(Soak, RandomPairsOfKillsLoseNothing) {
-  if (Number("SUMMA_SOAK", 0) == 0) {
-    GTEST_SKIP() << "skipped: the long version of the kill tests; run ./dev soak";
-  }
   const long long seed = Number("SUMMA_SOAK_SEED", 1);
   const auto end = std::chrono::steady_clock::now() +
                    std::chrono::minutes(Number("SUMMA_SOAK_MINUTES", kDefaultMinutes));
