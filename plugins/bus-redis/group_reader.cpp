@@ -320,17 +320,17 @@ void GroupReader::Ack(std::span<const summa_str> delivery_ids) {
   Settled(delivery_ids);
 }
 
-std::int64_t GroupReader::DeliveriesOf(std::string_view id) {
+std::optional<std::int64_t> GroupReader::DeliveriesOf(std::string_view id) {
   const Reply reply = settle_connection_.Command(
       {"XPENDING", key_, options_.group, id, id, "1", options_.consumer});
   if (IsError(*reply) && ServerErrorWord(Text(*reply)) != "NOGROUP") ThrowStreamFault(Text(*reply));
-  if (!IsArray(*reply) || reply->elements == 0) return 0;
+  if (!IsArray(*reply) || reply->elements == 0) return std::nullopt;
   return reply->element[0]->element[3]->integer;
 }
 
 // XCLAIM asks nobody whose an entry is, so that is looked at first. JUSTID leaves the count alone
 // unless RETRYCOUNT sets it.
-void GroupReader::Renew(std::span<const summa_str> delivery_ids, bool counts,
+void GroupReader::Renew(std::span<const summa_str> delivery_ids, summa_bus_start start,
                         std::span<std::uint8_t> held) {
   const std::lock_guard lock(settle_mutex_);
   settle_connection_.Ensure();
@@ -338,12 +338,12 @@ void GroupReader::Renew(std::span<const summa_str> delivery_ids, bool counts,
   const std::size_t words = mine.size();
   for (std::size_t i = 0; i < delivery_ids.size(); ++i) {
     const std::string_view id = FromAbi(delivery_ids[i]);
-    const std::int64_t deliveries = DeliveriesOf(id);
-    held[i] = deliveries > 0 ? 1 : 0;
-    if (deliveries == 0) Settled({&delivery_ids[i], 1});
-    if (deliveries > 0 && !counts) mine.push_back(id);
-    if (deliveries == 0 || !counts) continue;
-    const std::string count = std::to_string(deliveries + 1);
+    const std::optional<std::int64_t> deliveries = DeliveriesOf(id);
+    held[i] = deliveries ? 1 : 0;
+    if (!deliveries) Settled({&delivery_ids[i], 1});
+    if (deliveries && start == SUMMA_BUS_START_NONE) mine.push_back(id);
+    if (!deliveries || start == SUMMA_BUS_START_NONE) continue;
+    const std::string count = std::to_string(std::max<std::int64_t>(0, *deliveries + start));
     const Reply reply =
         settle_connection_.Command({"XCLAIM", key_, options_.group, options_.consumer, "0", id,
                                     "RETRYCOUNT", count, "JUSTID"});
@@ -365,15 +365,15 @@ bool GroupReader::DeadLetter(std::string_view delivery_id, std::string_view reas
   const std::lock_guard lock(settle_mutex_);
   settle_connection_.Ensure();
   const summa_str id = ToAbi(delivery_id);
-  const std::int64_t deliveries = DeliveriesOf(delivery_id);
+  const std::optional<std::int64_t> deliveries = DeliveriesOf(delivery_id);
   const Reply found = settle_connection_.Command({"XRANGE", key_, delivery_id, delivery_id});
   if (IsError(*found)) ThrowStreamFault(Text(*found));
   const bool whole = IsArray(*found) && found->elements == 1;
-  if (deliveries == 0 || !whole) {
+  if (!deliveries || !whole) {
     Settled({&id, 1});
     return false;
   }
-  const std::string count = std::to_string(deliveries);
+  const std::string count = std::to_string(*deliveries);
   std::vector<std::string_view> add = {"XADD", dead_letter_key_, "*"};
   const redisReply& fields = *found->element[0]->element[1];
   for (std::size_t i = 0; i + 1 < fields.elements; i += 2) {

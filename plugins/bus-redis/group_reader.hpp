@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -69,7 +70,8 @@ class GroupReader {
 
   // As summa.bus/1 says of them.
   void Ack(std::span<const summa_str> delivery_ids);
-  void Renew(std::span<const summa_str> delivery_ids, bool counts, std::span<std::uint8_t> held);
+  void Renew(std::span<const summa_str> delivery_ids, summa_bus_start start,
+             std::span<std::uint8_t> held);
   void Nack(std::span<const summa_str> delivery_ids, std::chrono::microseconds delay);
   // True: it was moved. False: this reader no longer had it, or it was deleted.
   bool DeadLetter(std::string_view delivery_id, std::string_view reason);
@@ -102,8 +104,8 @@ class GroupReader {
   // Entries of the reply to XREADGROUP, or null when there are none (the group was created again).
   const redisReply* Entries(const redisReply& reply);
   void Acknowledge(const std::vector<std::string>& ids);
-  // Deliveries of an entry that is pending for this consumer, else 0.
-  std::int64_t DeliveriesOf(std::string_view id);
+  // How often an entry that is pending for this consumer was begun; nothing: it is not ours.
+  std::optional<std::int64_t> DeliveriesOf(std::string_view id);
   void Settled(std::span<const summa_str> delivery_ids);
   [[noreturn]] void ThrowStreamFault(std::string_view server_text);
 

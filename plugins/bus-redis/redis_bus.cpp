@@ -25,9 +25,9 @@ class GroupSubscription final : public Subscription {
     }
   }
   void Ack(std::span<const summa_str> delivery_ids) override { reader_.Ack(delivery_ids); }
-  void Renew(std::span<const summa_str> delivery_ids, bool counts,
+  void Renew(std::span<const summa_str> delivery_ids, summa_bus_start start,
              std::span<std::uint8_t> held) override {
-    reader_.Renew(delivery_ids, counts, held);
+    reader_.Renew(delivery_ids, start, held);
   }
   void Nack(std::span<const summa_str> delivery_ids, std::chrono::microseconds delay) override {
     reader_.Nack(delivery_ids, delay);

@@ -113,7 +113,9 @@ class Consume : public BusContract {
       for (const auto& delivery : deliveries) {
         ids.emplace_back(FromAbi(delivery.message.id));
         std::uint8_t held = 0;
-        if (begin && ids.size() == 1) reader->Renew({&delivery.delivery_id, 1}, true, {&held, 1});
+        if (begin && ids.size() == 1) {
+          reader->Renew({&delivery.delivery_id, 1}, SUMMA_BUS_START_BEGINS, {&held, 1});
+        }
       }
     }
   }
@@ -265,6 +267,29 @@ TEST_P(Consume, WhenWhatHandlersNeedIsAwayNothingIsGivenUp) {
   EXPECT_THAT(Letters(), IsEmpty());
 }
 
+TEST_P(Consume, AHandlerThatHadToStopIsNoCrash) {
+  PublishNumbers("a", 0, 1);
+  // Two readers die while they handle it: one more, and it would be given up.
+  TakeAndVanish("c1", SUMMA_BUS_COUNT_STARTS);
+  TakeAndVanish("c1", SUMMA_BUS_COUNT_STARTS, true);
+  // Each of these ends in good order, because its lease is gone.
+  for (int reader = 0; reader < 3; ++reader) {
+    std::atomic<int> calls{0};
+    Consumer consumer(client(), Options([&](const ConsumedMessage& message) {
+                        EXPECT_EQ(message.deliveries, 3);
+                        ++calls;
+                        throw Error(SUMMA_E_FENCED, "", "the lease is gone");
+                      }));
+    EXPECT_TRUE(BecomesTrue([&] { return calls >= 2; }));
+  }
+  Consumer consumer(client(), Options([&](const ConsumedMessage& message) {
+                      EXPECT_EQ(message.deliveries, 3);
+                      record_.Handled(message);
+                    }));
+  EXPECT_TRUE(BecomesTrue([&] { return record_.count() == 1; }));
+  EXPECT_THAT(Letters(), IsEmpty());
+}
+
 TEST_P(Consume, AReaderThatDiedBetweenEffectAndAckHasItsMessagesDeliveredAgain) {
   PublishNumbers("a", 0, 5);
   EXPECT_EQ(TakeAndVanish("c1", SUMMA_BUS_COUNT_STARTS), Numbers(0, 5));
@@ -387,7 +412,7 @@ TEST_P(Consume, TheMessagesOfAFrozenReaderGoToAnotherAndItsLateAcksDoNoHarm) {
   ASSERT_TRUE(consumer.Drain(test::kPatience));
   frozen->Ack(abi_ids);  // it wakes up
   std::vector<std::uint8_t> held(10, 1);
-  frozen->Renew(abi_ids, false, held);
+  frozen->Renew(abi_ids, SUMMA_BUS_START_NONE, held);
   EXPECT_THAT(held, ::testing::Each(0));  // and is told that it has nothing
   consumer.Resume();
   PublishNumbers("a", 10, 20);

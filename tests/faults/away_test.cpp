@@ -53,20 +53,8 @@ class RedisAway : public testing::Test {
     EXPECT_LE(db.Count("SELECT max(deliveries) FROM follower.effect"), kMostDeliveries);
   }
 
-  // What is shown is the outage. Leases that a busy machine cannot renew in time would add changes
-  // of holders, each of which hands messages out once more.
-  static Scenario WithLongLeases() {
-    Scenario scenario = OutboxToConsumer();
-    const std::string brief = "lease_ttl: 500ms";
-    std::string& yaml = scenario.schedules_yaml;
-    for (std::size_t at; (at = yaml.find(brief)) != std::string::npos;) {
-      yaml.replace(at, brief.size(), "lease_ttl: 10s");
-    }
-    return scenario;
-  }
-
   FaultServers servers_{Postgres(), Redis()};
-  const Scenario scenario_ = WithLongLeases();
+  const Scenario scenario_ = OutboxToConsumer();
   Round round_{servers_, scenario_};
 };
 

@@ -26,7 +26,7 @@ class Subscription {
                                                    std::chrono::microseconds wait) = 0;
   // These may be called by any thread, also while Poll waits.
   virtual void Ack(std::span<const summa_str> delivery_ids) = 0;
-  virtual void Renew(std::span<const summa_str> delivery_ids, bool counts,
+  virtual void Renew(std::span<const summa_str> delivery_ids, summa_bus_start start,
                      std::span<std::uint8_t> held) = 0;
   virtual void Nack(std::span<const summa_str> delivery_ids, std::chrono::microseconds delay) = 0;
   virtual void DeadLetter(summa_str delivery_id, std::string_view reason) = 0;
@@ -201,10 +201,10 @@ class BusTable {
   }
   void FillSettle() {
     table_.renew = [](summa_bus_subscription* subscription, const summa_str* ids, std::size_t count,
-                      std::int32_t counts, std::uint8_t* held, summa_error* error) -> std::int32_t {
+                      std::int32_t start, std::uint8_t* held, summa_error* error) -> std::int32_t {
       return Guard(error, [&] {
         reinterpret_cast<Subscription*>(subscription)
-            ->Renew({ids, count}, counts != 0, {held, count});
+            ->Renew({ids, count}, static_cast<summa_bus_start>(start), {held, count});
         return SUMMA_OK;
       });
     };
@@ -285,11 +285,10 @@ class SubscriptionClient {
     summa_error error = detail::EmptyError();
     detail::Check(bus_->nack(subscription_, ids.data(), ids.size(), delay.count(), &error), error);
   }
-  void Renew(std::span<const summa_str> ids, bool counts, std::span<std::uint8_t> held) {
+  void Renew(std::span<const summa_str> ids, summa_bus_start start, std::span<std::uint8_t> held) {
     summa_error error = detail::EmptyError();
-    detail::Check(
-        bus_->renew(subscription_, ids.data(), ids.size(), counts ? 1 : 0, held.data(), &error),
-        error);
+    detail::Check(bus_->renew(subscription_, ids.data(), ids.size(), start, held.data(), &error),
+                  error);
   }
   void DeadLetter(std::string_view id, std::string_view reason) {
     summa_error error = detail::EmptyError();

@@ -129,10 +129,15 @@ class Consumer {
   struct Held : detail::HeldMessage {
     Held() = default;
     Held(Reader& of, const summa_bus_delivery& delivery, Microseconds at)
-        : HeldMessage(delivery), reader(&of), claimed_at(at), live(true) {}
+        : HeldMessage(delivery),
+          reader(&of),
+          claimed_at(at),
+          counted(delivery.recovered == 0),
+          live(true) {}
 
     Reader* reader = nullptr;
     Microseconds claimed_at{}, started_at{};
+    bool counted = false;  // the bus knows of the start that runs, or comes next
     bool again = false, running = false, overdue = false, live = false;
     std::string verdict;  // not empty: it goes to the dead letters for this reason
   };
@@ -279,7 +284,7 @@ class Consumer {
     abi_ids.reserve(ids.size());
     for (const std::string& id : ids) abi_ids.push_back(ToAbi(id));
     std::vector<std::uint8_t> still(ids.size());
-    reader.subscription->Renew(abi_ids, false, still);
+    reader.subscription->Renew(abi_ids, SUMMA_BUS_START_NONE, still);
     const std::lock_guard lock(mutex_);
     for (std::size_t i = 0; i < ids.size(); ++i) {
       Held& held = held_[tickets[i]];
@@ -317,7 +322,7 @@ class Consumer {
     held.overdue = false;
     held.started_at = Now();
     const bool stale = held.started_at - held.claimed_at > claim_after_ - options_.handler_deadline;
-    const bool begin = held.recovered || held.again || stale;
+    const bool begin = !held.counted || stale;
     lock.unlock();
     Outcome outcome = Outcome::kHandled;
     std::string error;
@@ -339,6 +344,7 @@ class Consumer {
       outcome = Outcome::kFailed;
       error = "an exception that is no std::exception";
     }
+    if (outcome == Outcome::kAway) EndStart(held);
     if (outcome == Outcome::kFailed) outcome = Fail(held, error);
     if (outcome == Outcome::kDead) outcome = Bury(held, error);
     lock.lock();
@@ -361,14 +367,38 @@ class Consumer {
   bool Begin(Held& held) {
     const summa_str id = ToAbi(held.delivery_id());
     std::uint8_t still = 0;
-    const bool counts = held.recovered || held.again;
+    const bool counts = !held.counted;
     const Microseconds now = Now();
-    held.reader->subscription->Renew({&id, 1}, counts, {&still, 1});
+    held.reader->subscription->Renew(
+        {&id, 1}, counts ? SUMMA_BUS_START_BEGINS : SUMMA_BUS_START_NONE, {&still, 1});
     if (still == 0) return false;
     const std::lock_guard lock(mutex_);  // against RenewHeld()
     held.claimed_at = held.started_at = now;
     if (counts) ++held.deliveries;
+    held.counted = true;
     return true;
+  }
+
+  // The handler ended in good order and blames nobody: its start must not look like a crash. One
+  // that cannot be taken back is used for the next attempt.
+  void EndStart(Held& held) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!held.counted || held.overdue) return;
+    }
+    const summa_str id = ToAbi(held.delivery_id());
+    std::uint8_t still = 0;
+    const Microseconds now = Now();
+    try {
+      held.reader->subscription->Renew({&id, 1}, SUMMA_BUS_START_ENDED, {&still, 1});
+    } catch (const Error&) {
+      return;
+    }
+    if (still == 0) return;
+    const std::lock_guard lock(mutex_);
+    held.claimed_at = now;
+    held.counted = false;
+    --held.deliveries;
   }
 
   // Begun again and again, and never answered: the handler ends the process, or hangs.
@@ -421,6 +451,7 @@ class Consumer {
     Reader& reader = *held.reader;
     if (outcome == Outcome::kFailed) {
       held.again = true;
+      held.counted = false;
       lanes_.Retry(ticket, Now() + backoff_.Pause(lanes_.CountFailure(ticket)));
       return;
     }

@@ -58,6 +58,14 @@ enum summa_bus_subscription_flag {
   SUMMA_BUS_COUNT_STARTS = 2
 };
 
+/* What renew() says of the starts of a delivery that the server counts. */
+enum summa_bus_start {
+  SUMMA_BUS_START_ENDED = -1, /* the last start ended without a word about the message: it had to
+                                 stop, or something that it needs is away. It does not count. */
+  SUMMA_BUS_START_NONE = 0,
+  SUMMA_BUS_START_BEGINS = 1 /* another attempt begins: it counts, also when the process dies */
+};
+
 typedef struct summa_bus_subscription_options {
   uint32_t struct_size;
   uint32_t flags; /* SUMMA_BUS_EXCLUSIVE | ... */
@@ -174,9 +182,9 @@ typedef struct summa_bus_v1 {
   /* ack(), renew(), nack() and dead_letter(): [any thread, also while poll() waits]. */
 
   /* Keeps deliveries of this reader: the time of claim_after begins anew. held[i] = 0: another
-   * reader has it, or it is settled: forget it. counts: another attempt begins, count it. */
+   * reader has it, or it is settled: forget it. start: one of summa_bus_start. */
   int32_t (*renew)(summa_bus_subscription* subscription, const summa_str* delivery_ids,
-                   size_t count, int32_t counts, uint8_t* held, summa_error* error);
+                   size_t count, int32_t start, uint8_t* held, summa_error* error);
   /* Gives deliveries back: poll() delivers them again after the delay, counted once more. Nothing
    * else waits for them, so the order of their keys is lost. */
   int32_t (*nack)(summa_bus_subscription* subscription, const summa_str* delivery_ids, size_t count,

@@ -288,7 +288,7 @@ class MemoryBus final : public Bus {
       const std::lock_guard lock(bus_.mutex_);
       for (const summa_str id : delivery_ids) Forget(Entry(id));
     }
-    void Renew(std::span<const summa_str> delivery_ids, bool counts,
+    void Renew(std::span<const summa_str> delivery_ids, summa_bus_start start,
                std::span<std::uint8_t> held) override {
       bus_.RequireHere();
       const std::lock_guard lock(bus_.mutex_);
@@ -297,7 +297,8 @@ class MemoryBus final : public Bus {
         held[i] = pending != State().pending.end() && pending->second.consumer == consumer_ ? 1 : 0;
         if (held[i] == 0) continue;
         pending->second.since_microseconds = bus_.now();
-        if (counts) ++pending->second.deliveries;
+        std::int64_t& deliveries = pending->second.deliveries;
+        deliveries = std::max<std::int64_t>(0, deliveries + start);
       }
     }
     void Nack(std::span<const summa_str> delivery_ids, std::chrono::microseconds delay) override {
