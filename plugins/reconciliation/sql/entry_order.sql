@@ -1,5 +1,5 @@
 -- Where the entries of these accounts, along their versions, do not follow on one another. By the order of locks
--- and not of created_at, which is when a transaction began.
+-- and not of created_at, which is when a transaction began and decides only between entries of one version.
 SELECT account_id, id, entry_type::text,
        to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
        version, previous_version, why,
@@ -27,7 +27,7 @@ FROM (
     FROM entry_record
     WHERE account_id = ANY ($1) AND account_lock_version IS NOT NULL
       AND balance_before IS NOT NULL AND balance_after IS NOT NULL
-    WINDOW along AS (PARTITION BY account_id ORDER BY account_lock_version, id)) e
+    WINDOW along AS (PARTITION BY account_id ORDER BY account_lock_version, created_at, id)) e
   JOIN account_balance a ON a.id = e.account_id) judged
 WHERE why IS NOT NULL
 ORDER BY account_id, version
