@@ -11,11 +11,6 @@
 namespace summa::reconciliation {
 namespace {
 
-void AddAll(const std::vector<ledger::Finding>& found, std::int64_t count, Findings& findings) {
-  for (const ledger::Finding& finding : found) findings.Add({finding, ""});
-  findings.Count(count - static_cast<std::int64_t>(found.size()));
-}
-
 bool Is(const ledger::Finding& finding, std::string_view kind) { return finding.kind == kind; }
 
 // Puts together what the blocks say and what their seals say.
@@ -156,9 +151,9 @@ ChainsResult VerifyLedger(const summa_sql_v1* sql, Work& work, const Settings& s
   options.from_snapshots = scope.from_snapshots;
   options.created_since = scope.since;
   result.chains = ledger::VerifyChains(sql, options);
-  AddAll(result.chains.findings, result.chains.finding_count, result.findings);
+  result.findings.Add(result.chains.findings, result.chains.finding_count);
   result.snapshots = ledger::VerifySnapshots(sql, options);
-  AddAll(result.snapshots.findings, result.snapshots.mismatches, result.findings);
+  result.findings.Add(result.snapshots.findings, result.snapshots.mismatches);
   VerifyBlocks(sql, work, settings, scope, result);
   return result;
 }

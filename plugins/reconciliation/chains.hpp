@@ -1,5 +1,4 @@
-// Step 3 and more: every hash of every event, the blocks and their seals, the snapshots, and
-// whether the events tell the same as the ledger's own tables.
+// Step 3 and more: every hash of every event, the blocks and their seals, and the snapshots.
 #pragma once
 
 #include <optional>

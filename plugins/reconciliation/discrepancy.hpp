@@ -31,6 +31,11 @@ class Findings {
     for (const Discrepancy& finding : more.kept_) Add(finding);
     Count(more.count_ - static_cast<std::int64_t>(more.kept_.size()));
   }
+  // Of a level of the ledger library: `count` findings, of which the first are kept.
+  void Add(const std::vector<ledger::Finding>& found, std::int64_t count) {
+    for (const ledger::Finding& finding : found) Add({finding, ""});
+    Count(count - static_cast<std::int64_t>(found.size()));
+  }
   // Found, but not each by itself.
   void Count(std::int64_t more) { count_ += more; }
   std::int64_t count() const { return count_; }

@@ -13,6 +13,7 @@ namespace {
 
 constexpr const char* kBlocks = "blocks";
 constexpr const char* kSnapshots = "snapshots";
+constexpr const char* kLedger = "ledger";
 constexpr std::string_view kChains = "chains/";
 // Due before the cycle is over, so that a part that takes long or is tried again still makes it.
 constexpr double kEarly = 0.8;
@@ -24,7 +25,7 @@ std::string SliceName(int slice) {
 }
 
 std::vector<std::string> AllParts() {
-  std::vector<std::string> parts = {kBlocks, kSnapshots};
+  std::vector<std::string> parts = {kBlocks, kSnapshots, kLedger};
   parts.reserve(parts.size() + Rolling::kSlices);
   for (int slice = 0; slice < Rolling::kSlices; ++slice) parts.push_back(SliceName(slice));
   return parts;
@@ -80,8 +81,13 @@ Findings Rolling::Verify(const std::string& part, std::int64_t& rows) {
   if (part == kSnapshots) {
     const ledger::SnapshotReport report = ledger::VerifySnapshots(sql_, options);
     rows = report.snapshots;
-    for (const ledger::Finding& finding : report.findings) findings.Add({finding, ""});
-    findings.Count(report.mismatches - static_cast<std::int64_t>(report.findings.size()));
+    findings.Add(report.findings, report.mismatches);
+    return findings;
+  }
+  if (part == kLedger) {
+    const ledger::LedgerReport report = ledger::CompareWithLedger(sql_, options);
+    rows = report.events;
+    findings.Add(report.findings, report.finding_count);
     return findings;
   }
   const int slice = std::atoi(part.c_str() + kChains.size());
@@ -89,8 +95,7 @@ Findings Rolling::Verify(const std::string& part, std::int64_t& rows) {
   if (slice + 1 < kSlices) options.aggregates_to = LowestOf(slice + 1);
   const ledger::ChainReport report = ledger::VerifyChains(sql_, options);
   rows = report.events;
-  for (const ledger::Finding& finding : report.findings) findings.Add({finding, ""});
-  findings.Count(report.finding_count - static_cast<std::int64_t>(report.findings.size()));
+  findings.Add(report.findings, report.finding_count);
   return findings;
 }
 

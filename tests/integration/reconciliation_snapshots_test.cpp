@@ -183,7 +183,7 @@ TEST_P(SnapshotsTest, RollingVerificationGoesOverEverythingAndThenIsDone) {
       EXPECT_GT(outcome.oldest_unverified_age_seconds, 0);
     }
   } while (outcome.more_due);
-  EXPECT_EQ(parts.size(), Rolling::kSlices + 2u);
+  EXPECT_EQ(parts.size(), Rolling::kSlices + 3u);
   EXPECT_EQ(events, Count("ledger_event")) << "every event once";
   EXPECT_EQ(findings, 1) << "also what a snapshot vouches for";
   EXPECT_LT(outcome.oldest_unverified_age_seconds, 60);

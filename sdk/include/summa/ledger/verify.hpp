@@ -47,7 +47,8 @@ struct VerifyOptions {
   // Only events created since then (microseconds since 2000-01-01 UTC); what such an event is
   // linked to is looked up, not verified. On a partitioned table older partitions are not read.
   std::optional<std::int64_t> created_since;
-  // Only aggregates with an id in [aggregates_from, aggregates_to): a part of the ledger. Of VerifyChains.
+  // Only aggregates with an id in [aggregates_from, aggregates_to): a part of the ledger. Of
+  // VerifyChains.
   std::optional<Uuid> aggregates_from, aggregates_to;
   // Asked at least five times a second.
   std::function<bool()> should_stop;
@@ -142,7 +143,7 @@ BlockReport VerifyBlocks(const summa_sql_v1* sql, const VerifyOptions& options,
                          const BlockOptions& block_options = {});
 
 struct LedgerReport {
-  std::int64_t events = 0;  // compared
+  std::int64_t events = 0;  // compared; 0 when their types are not those of a known ledger
   std::int64_t finding_count = 0;
   std::vector<Finding> findings;
   double seconds = 0;
