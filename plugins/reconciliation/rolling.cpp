@@ -19,7 +19,7 @@ constexpr std::string_view kChains = "chains/";
 constexpr double kEarly = 0.8;
 
 std::string SliceName(int slice) {
-  char text[16];
+  char text[24];
   std::snprintf(text, sizeof text, "chains/%02d", slice);
   return text;
 }
