@@ -72,7 +72,8 @@ void CheckBooks(const summa_sql_v1* sql, Work& work, RunState& run, const OnPart
     session.Begin(SUMMA_SQL_READ_ONLY | SUMMA_SQL_REPEATABLE_READ);
     session.Exec(kLongStatement);
     // Known before anything is looked at: what commits meanwhile belongs to the next run.
-    const Cell until = session.Exec(sql::entries_until).At(0, 0);
+    const Result watermark = session.Exec(sql::entries_until);
+    const Cell until = watermark.At(0, 0);
     std::optional<std::int64_t> entries_until;
     if (!until.null()) entries_until = until.Integer();
     do {
