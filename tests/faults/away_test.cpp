@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <iostream>
 #include <memory>
 #include <thread>
 
@@ -73,7 +74,11 @@ TEST_F(RedisAway, BurnsNoAttemptAndTheMemoryOfTheHostStaysBounded) {
       0);
   servers_.redis.Start();
   EXPECT_GT(before, 0U);
+#ifdef SUMMA_SANITIZED
+  std::cout << "skipped: the bound of the memory; a sanitizer keeps what is freed\n";
+#else
   EXPECT_LE(most, before + kMostGrowthBytes) << "before: " << before;
+#endif
   RecordProperty("resident_bytes_before", std::to_string(before));
   RecordProperty("resident_bytes_most", std::to_string(most));
   ExpectNothingLostAndNoAttemptBurned();

@@ -11,9 +11,6 @@ add_library(summa_fleet STATIC fleet.cpp)
 target_link_libraries(summa_fleet PUBLIC summa_e2e summa_test_fixture summa_test_services GTest::gtest
   PRIVATE summa_warnings)
 add_dependencies(summa_fleet summa-host ledger-writer clock_shift outbox bus-redis)
-if(SUMMA_SANITIZE)
-  target_compile_definitions(summa_fleet PUBLIC SUMMA_SANITIZED)
-endif()
 
 foreach(area freeze clock stop many node daily)
   summa_test(fleet_${area}_test SOURCES fleet_${area}_test.cpp LIBRARIES summa_fleet LABELS faults)
