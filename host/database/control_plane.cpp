@@ -29,14 +29,17 @@ constexpr const char* kUntilDue =
 // An error is cut at 2,000 characters, by the server, which never cuts one in two.
 std::string RecordRunStatement() {
   return std::string(R"sql(
+WITH held AS MATERIALIZED (
+  SELECT 1 FROM summa_host.worker_fence WHERE worker = $1 AND fence = $10::bigint FOR SHARE)
 INSERT INTO summa_host.worker_state AS w
   (worker_id, plugin, kind, state, host, last_run_at, last_success_at, next_due_at, last_error,
    schedule, updated_at)
-VALUES ($1, $2, $3,
+SELECT $1, $2, $3,
         CASE WHEN NOT $5::boolean THEN 'error' WHEN $3 = 'continuous' THEN 'running' ELSE 'waiting' END,
         $4, clock_timestamp(),
         CASE WHEN $5::boolean THEN clock_timestamp() END,)sql") +
-         kNextDue + R"sql(, left($6, 2000), nullif($9, ''), clock_timestamp())
+         kNextDue + R"sql(, left($6, 2000), nullif($9, ''), clock_timestamp()
+WHERE $10::bigint = 0 OR EXISTS (SELECT FROM held)
 ON CONFLICT (worker_id) DO UPDATE SET
   plugin = excluded.plugin, kind = excluded.kind, state = excluded.state, host = excluded.host,
   last_run_at = excluded.last_run_at,
@@ -71,6 +74,15 @@ ON CONFLICT (worker_id) DO UPDATE SET
 constexpr const char* kDue = R"sql(
 SELECT (extract(epoch FROM next_due_at - clock_timestamp()) * 1000000)::bigint, next_due_at, schedule
 FROM summa_host.worker_state WHERE worker_id = $1 AND next_due_at IS NOT NULL)sql";
+
+FencedFailure Fenced(const std::string& worker_id) {
+  return {
+      Error{"SH-0301", "the lease of " + worker_id + " was gone when its run was to be recorded",
+            "Another host goes on with the work; look at clocks, pauses and lease_ttl when it "
+            "happens often",
+            ""},
+      ""};
+}
 
 std::string TimesLiteral(const std::vector<Microseconds>& times) {
   std::string text = "{";
@@ -200,14 +212,15 @@ std::optional<Microseconds> ControlPlane::RecordRun(const RunRecord& record) {
   std::optional<std::string> error, next_due;
   if (!record.ok) error = record.error;
   if (record.next_due_in) next_due = std::to_string(record.next_due_in->count());
-  std::optional<Microseconds> until;
+  ControlRows rows;
   state_->Run([&](ControlTransaction& transaction) {
-    until = ReadTime(transaction.Exec(
-        RecordRunStatement(),
-        {record.worker_id, record.plugin, record.kind, record.host, record.ok ? "true" : "false",
-         error, next_due, TimesLiteral(record.times), record.schedule}));
+    rows = transaction.Exec(RecordRunStatement(), {record.worker_id, record.plugin, record.kind,
+                                                   record.host, record.ok ? "true" : "false", error,
+                                                   next_due, TimesLiteral(record.times),
+                                                   record.schedule, std::to_string(record.fence)});
   });
-  return until;
+  if (rows.empty()) throw Fenced(record.worker_id);
+  return ReadTime(rows);
 }
 
 std::optional<Microseconds> ControlPlane::MoveDue(const RunRecord& record, const DueTime& known) {

@@ -48,6 +48,8 @@ struct RunRecord {
   std::optional<Microseconds> next_due_in;
   std::vector<Microseconds> times = {};  // of the day, UTC
   std::string schedule = {};             // what the due time is made from, to notice a change
+  // Of the lease that it ran under; 0: it needs none.
+  std::int64_t fence = 0;
 };
 
 // By the server's clock.
@@ -68,11 +70,13 @@ class ControlPlane {
   std::vector<MigrationStep>
   Migrate();  // applies what is missing; returns what it applied; idempotent, safe with two at once
   void CreatePlanLedger();  // in an empty database only: SH-0422
-  Layout DetectLayout();  // from the catalog; SH-04xx when it is neither (says what is missing)
+  Layout DetectLayout();    // from the catalog; SH-04xx when it is neither (says what is missing)
   std::string ServerVersion();
 
   // Records a run; one upsert into summa_host.worker_state. The time until the worker is due again,
   // when it has a due time.
+  // FencedFailure, and nothing is written: somebody else got the lease meanwhile. The due time is
+  // theirs, and a late record would move it.
   std::optional<Microseconds> RecordRun(const RunRecord& record);
   void RecordState(const std::string& worker_id, const std::string& plugin, const std::string& kind,
                    const std::string& state, const std::string& host);

@@ -188,7 +188,8 @@ void OnceRun::Record(Item& item, WorkerRun::Grant& grant, const Error* error) {
     next = DelayUntilDue(plan, RandomFraction());
   }
   // Not recorded: the worker runs once more at its old due time.
-  const std::optional<Microseconds> until_due = item.run.recorder().Periodic(error, next);
+  const std::optional<Microseconds> until_due =
+      item.run.recorder().Periodic(grant.fence(), error, next);
   if (until_due && next) grant.KeepUntilDue(*until_due);
   if (plan.continuous) item.run.recorder().State("stopped");
 }

@@ -15,7 +15,7 @@ constexpr Microseconds kIdleEvery = std::chrono::seconds(5);
 
 }  // namespace
 
-void RunRecorder::Continuous(const Error* error, bool worked) {
+void RunRecorder::Continuous(std::int64_t fence, const Error* error, bool worked) {
   const bool ok = error == nullptr;
   const Microseconds now = services_.clock->BootTime();
   const Microseconds pause = worked && !failing_ ? kBusyEvery : kIdleEvery;
@@ -23,18 +23,18 @@ void RunRecorder::Continuous(const Error* error, bool worked) {
   // While the database refuses, a change waits like the rest: it is written with the next attempt.
   if (now - recorded_at_ < pause && (recorded_any_ || failing_) && (!changed || failing_)) return;
   recorded_at_ = now;
-  if (Write(error, std::nullopt)) {
+  if (Write(fence, error, std::nullopt)) {
     recorded_any_ = true;
     recorded_ok_ = ok;
   }
 }
 
-std::optional<Microseconds> RunRecorder::Periodic(const Error* error,
+std::optional<Microseconds> RunRecorder::Periodic(std::int64_t fence, const Error* error,
                                                   std::optional<Microseconds> delay) {
-  return Write(error, delay);
+  return Write(fence, error, delay);
 }
 
-std::optional<Microseconds> RunRecorder::Write(const Error* error,
+std::optional<Microseconds> RunRecorder::Write(std::int64_t fence, const Error* error,
                                                std::optional<Microseconds> delay) {
   RunRecord record;
   record.worker_id = plan_.id;
@@ -45,6 +45,7 @@ std::optional<Microseconds> RunRecorder::Write(const Error* error,
   if (error != nullptr) record.error = error->code + " " + error->message;
   record.next_due_in = delay;
   record.times = plan_.times;
+  record.fence = fence;
   if (delay) record.schedule = ScheduleText(plan_);
   state_.clear();  // recording a run also moves the state
   try {
@@ -52,6 +53,9 @@ std::optional<Microseconds> RunRecorder::Write(const Error* error,
     CrashPoint("schedule.recorded");
     Fine();
     return delay ? until_due.value_or(Microseconds(0)) : Microseconds(0);
+  } catch (const FencedFailure& failure) {
+    LogError(LogLevel::kWarn, failure.error(), {{"worker", plan_.id}});
+    return Microseconds(0);
   } catch (const Failure& failure) {
     Trouble(failure.error());
     return std::nullopt;

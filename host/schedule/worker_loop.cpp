@@ -129,7 +129,7 @@ Microseconds WorkerLoop::Continuous(const WorkerOrders& orders) {
 Microseconds WorkerLoop::Judge(const WorkerRun::Done& done, const WorkerRun::Grant& grant) {
   if (done.failed()) {
     run_.board().Failed(done.outcome.error);
-    if (grant.Good()) run_.recorder().Continuous(&done.outcome.error, true);
+    if (grant.Good()) run_.recorder().Continuous(grant.fence(), &done.outcome.error, true);
     const Microseconds pause = worker_backoff_.Next(RandomFraction());
     // What was merely away comes back unannounced.
     const bool away = done.outcome.status == SUMMA_E_UNAVAILABLE;
@@ -137,7 +137,7 @@ Microseconds WorkerLoop::Judge(const WorkerRun::Done& done, const WorkerRun::Gra
   }
   Succeeded();
   run_.board().Running();
-  run_.recorder().Continuous(nullptr, done.outcome.items > 0);
+  run_.recorder().Continuous(grant.fence(), nullptr, done.outcome.items > 0);
   return idle_.After(done.outcome.backlog, done.outcome.items, done.outcome.wait_hint);
 }
 
@@ -234,7 +234,7 @@ Microseconds WorkerLoop::Finish(WorkerRun::Grant& grant, const WorkerRun::Done& 
     case TickResult::kStuck:
       run_.board().Failed(done.outcome.error);
       // Without a new due time: it stays due, here and on every other host.
-      if (grant.Good()) run_.recorder().Periodic(&done.outcome.error, std::nullopt);
+      if (grant.Good()) run_.recorder().Periodic(grant.fence(), &done.outcome.error, std::nullopt);
       if (CountFailure(done) && grant.Good()) Park(done);
       return worker_backoff_.Next(RandomFraction());
   }
@@ -250,7 +250,8 @@ void WorkerLoop::RecordDue(WorkerRun::Grant& grant, Microseconds delay) {
   Microseconds rest = delay;
   Backoff backoff(kFirstRetry, kLongestDatabaseRetry);
   for (;;) {
-    const std::optional<Microseconds> until_due = run_.recorder().Periodic(nullptr, rest);
+    const std::optional<Microseconds> until_due =
+        run_.recorder().Periodic(grant.fence(), nullptr, rest);
     if (until_due) {
       run_.board().Waiting(*until_due);
       grant.KeepUntilDue(*until_due);

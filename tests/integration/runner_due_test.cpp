@@ -99,6 +99,30 @@ TEST_F(RunnerDueTest, AWorkerRunsOnceAtItsTimeAndIsThenDueTomorrow) {
   EXPECT_EQ(runs, 1);
 }
 
+TEST_F(RunnerDueTest, ALateRecordDoesNotMoveTheDueTimeOfTheNextHolder) {
+  std::atomic<int> runs{0};
+  LambdaWorker worker("late", [&](const Tick&) {
+    // As if this host had been frozen: another one got the lease and ran the worker.
+    test::Db other(settings_.url);
+    other.Execute(
+        "UPDATE worker_lease SET lease_holder = 'other', lease_until = now() + interval '1 hour';"
+        "UPDATE summa_host.worker_fence SET fence = fence + 1;"
+        "UPDATE summa_host.worker_state SET next_due_at = now() + interval '1 hour'");
+    ++runs;
+    return TickResult{};
+  });
+  RunningHost host(settings_, "host-a", {worker.Periodic(kDay)});
+  host.runner().Start();
+  Until([&] { return runs == 1 && host.Report("late").state == "waiting"; },
+        "the end of the late run");
+  EXPECT_TRUE(host.runner().Stop(kDrain).empty());
+  EXPECT_EQ(runs, 1);
+  EXPECT_EQ(
+      db_->Value("SELECT next_due_at < now() + interval '2 hours' AND last_success_at IS NULL "
+                 "FROM summa_host.worker_state"),
+      "t");
+}
+
 TEST_F(RunnerDueTest, AMissedTimeIsSkippedAndCountedOrMadeUpForOnce) {
   for (const bool once : {false, true}) {
     SCOPED_TRACE(once ? "once" : "skip");
