@@ -63,9 +63,10 @@ void CheckPreparedTransactions(const CheckContext& context) {
     const std::string gid = row.at(0).value_or("");
     std::string found = gid + " of " + row.at(1).value_or("");
     found.append(" waits since ").append(row.at(2).value_or("")).append(" s");
+    std::string fix = "Let its coordinator end it, or COMMIT PREPARED ";
+    fix.append(gid).append("; or ROLLBACK PREPARED ").append(gid).append(";");
     context.Warn("prepared-transaction", std::move(found), "none older than " + Limit(context),
-                 "Let its coordinator end it, or COMMIT PREPARED " + gid +
-                     "; or ROLLBACK PREPARED " + gid + ";");
+                 std::move(fix));
   }
   if (rows.empty()) context.Ok("prepared-transaction", "none older than " + Limit(context));
 }

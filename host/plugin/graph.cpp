@@ -349,8 +349,9 @@ class Planner {
       services += node.bindings[static_cast<std::size_t>(binding)].service;
     }
     plugins += nodes_[ring[0]].enabled->id;
+    const std::string found = "dependency ring: " + plugins + " (through " + services + ")";
     for (const std::size_t i : ring) {
-      Refuse(nodes_[i], "SH-0109", "dependency ring: " + plugins + " (through " + services + ")",
+      Refuse(nodes_[i], "SH-0109", found,
              "Choose another provider with `use`, or disable one of these plugins");
     }
   }

@@ -96,7 +96,7 @@ struct Runner::State {
 };
 
 Runner::Runner(std::vector<WorkerPlan> plans, RunnerServices services)
-    : state_(std::make_unique<State>(std::move(plans), services)) {}
+    : state_(std::make_unique<State>(std::move(plans), std::move(services))) {}
 
 Runner::~Runner() {
   if (!state_->threads.empty()) state_->Stop(kDestructorDrain);
@@ -147,6 +147,7 @@ std::vector<WorkerReport> Runner::Report() const {
     slots = state_->slots;
   }
   std::vector<WorkerReport> reports;
+  reports.reserve(slots.size());
   for (const auto& slot : slots) reports.push_back(slot->run.Report());
   return reports;
 }

@@ -145,7 +145,7 @@ TickResult WorkerRun::Judge(TickOutcome& outcome, const Grant& grant) const {
 }
 
 WorkerOrders WorkerRun::LookAtOrders() {
-  const WorkerOrders orders = services_.orders->Look(services_.host_name, {plan_.id}).at(0);
+  WorkerOrders orders = services_.orders->Look(services_.host_name, {plan_.id}).at(0);
   const std::lock_guard lock(orders_mutex_);
   orders_ = orders;
   news_ = false;

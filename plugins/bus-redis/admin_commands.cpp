@@ -86,10 +86,9 @@ CommandResult DeleteGroup(StreamAdmin& admin, const CommandCall& call) {
   for (const GroupState& state : admin.Groups(stream)) {
     const bool needed = state.pending > 0 || state.lag.value_or(1) > 0;
     if (state.name != group || !needed || call.Flag("force")) continue;
-    throw Error(SUMMA_E_USAGE, "SH-0611",
-                "the group " + group + " has not handled everything of " + stream + ": " +
-                    std::to_string(state.pending) + " pending",
-                "let it catch up, or add --force");
+    std::string text = "the group " + group + " has not handled everything of ";
+    text.append(stream).append(": ").append(std::to_string(state.pending)).append(" pending");
+    throw Error(SUMMA_E_USAGE, "SH-0611", text, "let it catch up, or add --force");
   }
   admin.DeleteGroup(stream, group);
   return GroupResult(stream, group);

@@ -53,6 +53,7 @@ struct PollSummary {
 // Ids of entries as numbers, in the order of Redis.
 struct EntryId {
   std::uint64_t milliseconds = 0, sequence = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): <=> is taken for a comparison with 0
   auto operator<=>(const EntryId&) const = default;
 };
 

@@ -32,8 +32,10 @@ std::vector<Finding> Reachability::Failing(const std::string& address, Microseco
     if (now > fault.tried + kForgotten) continue;
     const auto seconds =
         std::chrono::duration_cast<std::chrono::seconds>(now - fault.since).count();
+    std::string subject = "Redis at " + address;
+    subject.append(" (").append(purpose).append(")");
     failing.push_back(
-        {Severity::kError, "Redis at " + address + " (" + purpose + ")",
+        {Severity::kError, std::move(subject),
          "SH-0601 not reachable since " + std::to_string(seconds) + " s: " + fault.reason, "",
          "start Redis or correct plugins.bus-redis.url; the host connects again by "
          "itself"});

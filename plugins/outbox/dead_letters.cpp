@@ -36,8 +36,8 @@ std::vector<Uuid> ToUuids(std::span<const std::string> ids) {
   return uuids;
 }
 
-// A statement of its own, so that the next one sees what a processor did to the rows while we waited
-// for them. By id, as everybody locks them.
+// A statement of its own, so that the next one sees what a processor did to the rows while we
+// waited for them. By id, as everybody locks them.
 void LockRows(Session& session, const std::vector<Uuid>& ids) {
   session.Exec("SELECT FROM outbox WHERE id = ANY ($1) ORDER BY id FOR UPDATE", {UuidArray(ids)});
 }

@@ -95,14 +95,14 @@ TEST_F(Reconciliation, VerifyAllFindsNothingThenNamesWhatWasChanged) {
 TEST_F(Reconciliation, VerifyAllNamesAForgedEventByWhatTheBooksSay) {
   // Hashed anew, and the last of its chain: no hash tells.
   Tamper(
-      "UPDATE ledger_event SET event_data = event_data || '{\"currency\": \"XXX\"}', hash = "
-      "fixture.hash(prev_hash, event_data || '{\"currency\": \"XXX\"}') WHERE aggregate_id = '" +
+      "UPDATE ledger_event SET event_data = event_data || '{\"currency\": \"XTS\"}', hash = "
+      "fixture.hash(prev_hash, event_data || '{\"currency\": \"XTS\"}') WHERE aggregate_id = '" +
       account_ + "'");
   RunResult run = Verb({"verify:all", "--full"});
   EXPECT_EQ(run.exit_code, 1) << run.out << run.err;
   EXPECT_EQ(JsonMember(run.out, "status"), "invalid");
   EXPECT_THAT(run.out, HasSubstr("\"kind\":\"event_contradicts_ledger\""));
-  EXPECT_THAT(run.out, HasSubstr("currency XXX"));
+  EXPECT_THAT(run.out, HasSubstr("currency XTS"));
   EXPECT_THAT(run.out, HasSubstr(account_));
   run = Verb({"verify:all"});
   EXPECT_EQ(run.exit_code, 0) << "only a full verification reads everything: " << run.out;

@@ -85,7 +85,7 @@ struct Callback {
   const Function& function;
   std::exception_ptr thrown = nullptr;
 
-  static constexpr auto kCall = +[](void* user, const Item* item) -> std::int32_t {
+  static std::int32_t Call(void* user, const Item* item) {
     auto* self = static_cast<Callback*>(user);
     try {
       return self->function(*item) ? 0 : 1;
@@ -93,7 +93,7 @@ struct Callback {
       self->thrown = std::current_exception();
       return 1;
     }
-  };
+  }
   void Check(std::int32_t status, const summa_error& error) const {
     if (thrown) std::rethrow_exception(thrown);
     detail::Check(status, error);
@@ -340,7 +340,7 @@ class BusClient {
         options.limit};
     detail::Callback<OnDelivery, summa_bus_delivery> callback{on_message};
     summa_error error = detail::EmptyError();
-    callback.Check(bus_->scan(bus_->self, &given, callback.kCall, &callback, &error), error);
+    callback.Check(bus_->scan(bus_->self, &given, &callback.Call, &callback, &error), error);
   }
   summa_bus_horizon Horizon(std::string_view stream) const {
     Require(offsetof(summa_bus_v1, horizon) + sizeof bus_->horizon);
@@ -355,7 +355,7 @@ class BusClient {
     Require(offsetof(summa_bus_v1, dead_letters) + sizeof bus_->dead_letters);
     detail::Callback<OnDeadLetter, summa_bus_dead_letter> callback{on_letter};
     summa_error error = detail::EmptyError();
-    callback.Check(bus_->dead_letters(bus_->self, ToAbi(stream), ToAbi(after), callback.kCall,
+    callback.Check(bus_->dead_letters(bus_->self, ToAbi(stream), ToAbi(after), &callback.Call,
                                       &callback, &error),
                    error);
   }

@@ -108,7 +108,7 @@ void ChainWalker::End() {
   result_.events += open_->events;
   if (open_->from_snapshot) ++result_.snapshots_used;
   if (settings_.is_piece) {
-    result_.piece = std::move(open_);
+    result_.piece = open_;
     open_.reset();
     return;
   }

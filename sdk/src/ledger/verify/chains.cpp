@@ -145,7 +145,7 @@ class Gatherer {
         report_.findings.push_back(ToFinding(type, flaw));
       }
     }
-    if (result.piece) pieces_[range] = std::move(*result.piece);
+    if (result.piece) pieces_[range] = *result.piece;
   }
 
   ChainReport Finish() {
