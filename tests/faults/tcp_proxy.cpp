@@ -406,7 +406,8 @@ int TcpProxy::Watch(const Connection& connection, std::vector<pollfd>& watched, 
 
 // Moves what can be moved; true when the connection is over.
 bool TcpProxy::Step(Connection& connection) {
-  for (std::size_t i = 0; i < 2; ++i) {
+  // A request and its answer could go through in one step: what is cut moves nothing more.
+  for (std::size_t i = 0; i < 2 && !connection.cut; ++i) {
     if (!connection.CutDue() && connection.WantsRead(connection.pipes[i])) connection.Read(i);
     connection.WriteAll(i);
     connection.TellEnd(i);
