@@ -320,16 +320,31 @@ void GroupReader::Ack(std::span<const summa_str> delivery_ids) {
   Settled(delivery_ids);
 }
 
-std::optional<std::int64_t> GroupReader::DeliveriesOf(std::string_view id) {
-  const Reply reply = settle_connection_.Command(
-      {"XPENDING", key_, options_.group, id, id, "1", options_.consumer});
+std::optional<GroupReader::Held> GroupReader::HolderOf(std::string_view id) {
+  const Reply reply = settle_connection_.Command({"XPENDING", key_, options_.group, id, id, "1"});
   if (IsError(*reply) && ServerErrorWord(Text(*reply)) != "NOGROUP") ThrowStreamFault(Text(*reply));
   if (!IsArray(*reply) || reply->elements == 0) return std::nullopt;
-  return reply->element[0]->element[3]->integer;
+  const redisReply& row = *reply->element[0];  // id, consumer, idle time, deliveries
+  return Held{std::string(Text(*row.element[1])), std::to_string(row.element[2]->integer),
+              row.element[3]->integer};
 }
 
-// XCLAIM asks nobody whose an entry is, so that is looked at first. JUSTID leaves the count alone
-// unless RETRYCOUNT sets it.
+std::optional<std::int64_t> GroupReader::DeliveriesOf(std::string_view id) {
+  const std::optional<Held> held = HolderOf(id);
+  if (!held || held->consumer != options_.consumer) return std::nullopt;
+  return held->deliveries;
+}
+
+// Of whoever has it. JUSTID leaves the count alone unless RETRYCOUNT sets it.
+void GroupReader::SetDeliveries(std::string_view id, const Held& held, std::int64_t deliveries) {
+  const std::string count = std::to_string(std::max<std::int64_t>(0, deliveries));
+  const Reply reply =
+      settle_connection_.Command({"XCLAIM", key_, options_.group, held.consumer, "0", id, "IDLE",
+                                  held.idle_milliseconds, "RETRYCOUNT", count, "JUSTID"});
+  if (IsError(*reply)) ThrowStreamFault(Text(*reply));
+}
+
+// XCLAIM asks nobody whose an entry is, so that is looked at first.
 void GroupReader::Renew(std::span<const summa_str> delivery_ids, summa_bus_start start,
                         std::span<std::uint8_t> held) {
   const std::lock_guard lock(settle_mutex_);
@@ -338,16 +353,14 @@ void GroupReader::Renew(std::span<const summa_str> delivery_ids, summa_bus_start
   const std::size_t words = mine.size();
   for (std::size_t i = 0; i < delivery_ids.size(); ++i) {
     const std::string_view id = FromAbi(delivery_ids[i]);
-    const std::optional<std::int64_t> deliveries = DeliveriesOf(id);
-    held[i] = deliveries ? 1 : 0;
-    if (!deliveries) Settled({&delivery_ids[i], 1});
-    if (deliveries && start == SUMMA_BUS_START_NONE) mine.push_back(id);
-    if (!deliveries || start == SUMMA_BUS_START_NONE) continue;
-    const std::string count = std::to_string(std::max<std::int64_t>(0, *deliveries + start));
-    const Reply reply =
-        settle_connection_.Command({"XCLAIM", key_, options_.group, options_.consumer, "0", id,
-                                    "RETRYCOUNT", count, "JUSTID"});
-    if (IsError(*reply)) ThrowStreamFault(Text(*reply));
+    std::optional<Held> holder = HolderOf(id);
+    held[i] = holder && holder->consumer == options_.consumer ? 1 : 0;
+    if (held[i] == 0) Settled({&delivery_ids[i], 1});
+    if (held[i] != 0 && start == SUMMA_BUS_START_NONE) mine.push_back(id);
+    if (held[i] != 0) holder->idle_milliseconds = "0";
+    const bool counts =
+        start == SUMMA_BUS_START_ENDED || (held[i] != 0 && start == SUMMA_BUS_START_BEGINS);
+    if (holder && counts) SetDeliveries(id, *holder, holder->deliveries + start);
   }
   if (mine.size() == words) return;
   mine.emplace_back("JUSTID");

@@ -105,8 +105,15 @@ class GroupReader {
   // Entries of the reply to XREADGROUP, or null when there are none (the group was created again).
   const redisReply* Entries(const redisReply& reply);
   void Acknowledge(const std::vector<std::string>& ids);
+  struct Held {
+    std::string consumer, idle_milliseconds;
+    std::int64_t deliveries = 0;
+  };
+  // Nothing: it is not pending.
+  std::optional<Held> HolderOf(std::string_view id);
   // How often an entry that is pending for this consumer was begun; nothing: it is not ours.
   std::optional<std::int64_t> DeliveriesOf(std::string_view id);
+  void SetDeliveries(std::string_view id, const Held& held, std::int64_t deliveries);
   void Settled(std::span<const summa_str> delivery_ids);
   [[noreturn]] void ThrowStreamFault(std::string_view server_text);
 

@@ -290,6 +290,30 @@ TEST_P(Consume, AHandlerThatHadToStopIsNoCrash) {
   EXPECT_THAT(Letters(), IsEmpty());
 }
 
+TEST_P(Consume, AStartThatEndsLateIsTakenBackFromWhoeverHasTheMessage) {
+  PublishNumbers("a", 0, 1);
+  const auto late = client().Subscribe("a", "g", "late", SUMMA_BUS_COUNT_STARTS);
+  ASSERT_EQ(late->Poll(1, kNoWait).size(), 1U);
+  const auto next =
+      client().Subscribe("a", "g", "next", SUMMA_BUS_COUNT_STARTS | SUMMA_BUS_EXCLUSIVE);
+  const auto taken = next->Poll(1, kNoWait);
+  ASSERT_EQ(taken.size(), 1U);
+  const std::string text(FromAbi(taken[0].delivery_id));
+  const summa_str id = ToAbi(text);
+  std::uint8_t held = 0;
+  next->Renew({&id, 1}, SUMMA_BUS_START_BEGINS, {&held, 1});
+  EXPECT_EQ(held, 1);
+  late->Renew({&id, 1}, SUMMA_BUS_START_ENDED, {&held, 1});
+  EXPECT_EQ(held, 0);
+  next->Renew({&id, 1}, SUMMA_BUS_START_NONE, {&held, 1});
+  EXPECT_EQ(held, 1) << "it must not change hands";
+  const auto other =
+      client().Subscribe("a", "g", "other", SUMMA_BUS_COUNT_STARTS | SUMMA_BUS_EXCLUSIVE);
+  const auto again = other->Poll(1, kNoWait);
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].delivery_count, 1) << "that of the next reader alone";
+}
+
 TEST_P(Consume, AReaderThatDiedBetweenEffectAndAckHasItsMessagesDeliveredAgain) {
   PublishNumbers("a", 0, 5);
   EXPECT_EQ(TakeAndVanish("c1", SUMMA_BUS_COUNT_STARTS), Numbers(0, 5));

@@ -61,7 +61,8 @@ enum summa_bus_subscription_flag {
 /* What renew() says of the starts of a delivery that the server counts. */
 enum summa_bus_start {
   SUMMA_BUS_START_ENDED = -1, /* the last start ended without a word about the message: it had to
-                                 stop, or something that it needs is away. It does not count. */
+                                 stop, or something that it needs is away. It does not count,
+                                 also when another reader has the message by now. */
   SUMMA_BUS_START_NONE = 0,
   SUMMA_BUS_START_BEGINS = 1 /* another attempt begins: it counts, also when the process dies */
 };

@@ -295,8 +295,9 @@ class MemoryBus final : public Bus {
       for (std::size_t i = 0; i < delivery_ids.size(); ++i) {
         const auto pending = State().pending.find(Entry(delivery_ids[i]));
         held[i] = pending != State().pending.end() && pending->second.consumer == consumer_ ? 1 : 0;
-        if (held[i] == 0) continue;
-        pending->second.since_microseconds = bus_.now();
+        if (pending == State().pending.end()) continue;
+        if (held[i] != 0) pending->second.since_microseconds = bus_.now();
+        if (held[i] == 0 && start != SUMMA_BUS_START_ENDED) continue;
         std::int64_t& deliveries = pending->second.deliveries;
         deliveries = std::max<std::int64_t>(0, deliveries + start);
       }
