@@ -75,7 +75,7 @@ TEST_F(BusRedisFaults, DuringTheBackoffPublishFailsAtOnceInsteadOfWaiting) {
 }
 
 TEST_F(BusRedisFaults, AConnectionKilledInTheMiddleOfABatchLosesAndTurnsRoundNothing) {
-  constexpr std::size_t kMessages = 40'000;
+  constexpr std::size_t kMessages = 200'000;
   const auto bus = MakeBus();
   Batch batch;
   for (const std::string& id : Numbers(kMessages)) batch.Add("a", id);
@@ -84,7 +84,7 @@ TEST_F(BusRedisFaults, AConnectionKilledInTheMiddleOfABatchLosesAndTurnsRoundNot
     test::RedisClient client(server_->Url());
     // Three times while the stream grows, so that it hits windows under way.
     for (int kill = 1; kill <= 3; ++kill) {
-      test::BecomesTrue([&] { return client.StreamLength("summa:stream:a") > kill * 5000; });
+      test::BecomesTrue([&] { return client.StreamLength("summa:stream:a") > kill * 20'000; });
       client.Command({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
       ++kills;
     }
