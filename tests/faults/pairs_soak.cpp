@@ -12,8 +12,9 @@
 namespace summa::test {
 namespace {
 
-constexpr long long kMostPairs = 2'000;
+constexpr long long kMostPairs = 2'000;  // of all scenarios together
 constexpr long long kDefaultMinutes = 30;
+constexpr long long kSayEvery = 50;
 
 long long Number(const char* variable, long long otherwise) {
   const char* text = std::getenv(variable);
@@ -31,14 +32,16 @@ TEST(Soak, RandomPairsOfKillsLoseNothing) {
     recordings[scenario.name] = RecordRun(servers, scenario).Of(scenario.killed_at);
   }
   long long pairs = 0;
-  while (pairs < kMostPairs && std::chrono::steady_clock::now() < end && !HasFailure()) {
-    const long long own_seed = seed + pairs++;
+  long long own_seed = seed;
+  for (; pairs < kMostPairs && std::chrono::steady_clock::now() < end && !HasFailure();
+       ++own_seed) {
     for (const Scenario& scenario : scenarios) {
       const auto kills = recordings[scenario.name].Pair(static_cast<std::uint64_t>(own_seed));
       const auto lines = RunKills(servers, scenario, kills);
       EXPECT_TRUE(lines.empty()) << scenario.name << ", killed at " << Text(kills) << ": "
                                  << Report(lines) << "to repeat: ./dev soak --seed " << own_seed
                                  << " --minutes 1";
+      if (++pairs % kSayEvery == 0) std::cout << "soak: " << pairs << " pairs so far" << std::endl;
     }
   }
   std::cout << "soak: " << pairs << " pairs of kills from seed " << seed
