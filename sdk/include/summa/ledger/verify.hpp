@@ -31,7 +31,8 @@ struct VerifyOptions {
   std::string database = "ledger";
   // Sessions at once. Two keep two cores busy; each costs the server one.
   int connections = 2;
-  // Rows per second over all connections; 0: no limit.
+  // Rows per second over all connections, of which there are no more then than it needs; 0: no
+  // limit.
   std::int64_t most_rows_per_second = 0;
   // A range is one statement and must end within database.statement_timeout.
   std::int64_t rows_per_range = 250'000;

@@ -14,9 +14,18 @@ constexpr milliseconds kRetryPause{200};  // grows with the attempt
 constexpr milliseconds kStopLook{100};    // how often the caller is asked
 constexpr milliseconds kProgressPause{500};
 constexpr double kLeastSecondsForEta = 0.5;
-// Under a rate limit a range lasts about this long, far below any statement_timeout.
-constexpr std::int64_t kSecondsPerThrottledRange = 5;
+// Under a rate limit the server may still sort a range as fast as it can before its first row: so
+// ranges are short, and no more connections do that at once than the rate needs.
+constexpr std::int64_t kThrottledRangesPerSecond = 4;
+constexpr std::int64_t kRowsPerSecondOfAConnection = 250'000;
 constexpr std::int64_t kLeastRowsPerRange = 1000;
+
+int Connections(const VerifyOptions& options) {
+  const int most = std::max(options.connections, 1);
+  if (options.most_rows_per_second <= 0) return most;
+  const std::int64_t needed = 1 + (options.most_rows_per_second - 1) / kRowsPerSecondOfAConnection;
+  return static_cast<int>(std::min<std::int64_t>(most, needed));
+}
 
 [[noreturn]] void ThrowStopped() {
   throw Error(SUMMA_E_CANCELLED, "SH-0904", "the verification was stopped before its end",
@@ -50,7 +59,7 @@ void RowMeter::Stop() {
 void Crew::Run(std::size_t jobs, const Work& work) {
   RequireGoingOn(options_);
   const auto hands =
-      std::clamp<std::size_t>(jobs, 1, static_cast<std::size_t>(std::max(options_.connections, 1)));
+      std::clamp<std::size_t>(jobs, 1, static_cast<std::size_t>(Connections(options_)));
   std::vector<std::thread> threads;
   threads.reserve(hands);
   running_ = static_cast<int>(hands);
@@ -144,7 +153,7 @@ void RequireGoingOn(const VerifyOptions& options) {
 std::int64_t RowsPerRange(const VerifyOptions& options) {
   std::int64_t rows = options.rows_per_range;
   if (options.most_rows_per_second > 0) {
-    rows = std::min(rows, options.most_rows_per_second * kSecondsPerThrottledRange);
+    rows = std::min(rows, options.most_rows_per_second / kThrottledRangesPerSecond);
   }
   return std::max(rows, kLeastRowsPerRange);
 }
