@@ -168,14 +168,14 @@ std::vector<std::string> Round::KillAt(const CrashAt& at) {
           host.Log()};
 }
 
-std::vector<std::string> Round::Finish() {
+std::vector<std::string> Round::Finish(milliseconds recovery_limit) {
   const long long acknowledged = appender_->Acknowledged();
   if (!host_ || !host_->process().Running()) StartHost();
   const auto begin = std::chrono::steady_clock::now();
   WaitUntil([&] { return appender_->Acknowledged() >= acknowledged + kLaterTransactions; },
             kPatience, "traffic after the fault: " + appender_->LastError());
   appender_->Stop();
-  const bool drained = BecomesTrue([&] { return scenario_.drained(world_); }, kRecoveryLimit);
+  const bool drained = BecomesTrue([&] { return scenario_.drained(world_); }, recovery_limit);
   const auto recovery =
       std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin);
   std::vector<std::string> lines;
@@ -194,7 +194,7 @@ std::vector<std::string> Round::Finish() {
   options.lease_ttl = kFaultLeaseTtl;
   Observation seen = Observe(options, appender_->Ids());
   seen.recovery = recovery;
-  seen.recovery_limit = kRecoveryLimit;
+  seen.recovery_limit = recovery_limit;
   if (seen.writes.empty()) lines.emplace_back("no write of a host was seen by the fence watch");
   Append(lines, Violations(seen));
   if (scenario_.check) Append(lines, scenario_.check(world_));

@@ -80,7 +80,7 @@ class Round {
   // Runs a host until it is killed there. A line when it ended otherwise.
   std::vector<std::string> KillAt(const CrashAt& at);
   // Ends traffic, lets the running host (or a new one) finish, stops it, and checks everything.
-  std::vector<std::string> Finish();
+  std::vector<std::string> Finish(std::chrono::milliseconds recovery_limit = kRecoveryLimit);
 
  private:
   std::string Configuration(const std::string& host_name) const;
