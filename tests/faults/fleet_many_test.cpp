@@ -49,6 +49,7 @@ class Many : public FleetTest {
       hosts_[place]->KillNine();
       ++killed_;
     } else if (how == 1) {
+      hosts_[place]->Status();  // it listens to signals
       EXPECT_EQ(hosts_[place]->Terminate(), 0) << hosts_[place]->Log();
     } else {
       hosts_[place]->Freeze();
