@@ -290,6 +290,21 @@ TEST_P(Consume, AHandlerThatHadToStopIsNoCrash) {
   EXPECT_THAT(Letters(), IsEmpty());
 }
 
+TEST_P(Consume, AMessageThatAnotherReaderTookMeanwhileIsNotBegunAgain) {
+  PublishNumbers("a", 0, 1);
+  std::unique_ptr<SubscriptionClient> other;
+  std::atomic<int> calls{0};
+  Consumer consumer(client(), Options([&](const ConsumedMessage&) {
+                      if (calls++ == 0) {
+                        other = client().Subscribe("a", "g", "other", SUMMA_BUS_EXCLUSIVE);
+                        EXPECT_EQ(other->Poll(1, kNoWait).size(), 1U);
+                      }
+                      throw Error(SUMMA_E_FENCED, "", "the lease is gone");
+                    }));
+  EXPECT_TRUE(BecomesTrue([&] { return calls > 0 && consumer.held_messages() == 0; }));
+  EXPECT_EQ(calls, 1);
+}
+
 TEST_P(Consume, AStartThatEndsLateIsTakenBackFromWhoeverHasTheMessage) {
   PublishNumbers("a", 0, 1);
   const auto late = client().Subscribe("a", "g", "late", SUMMA_BUS_COUNT_STARTS);

@@ -344,7 +344,7 @@ class Consumer {
       outcome = Outcome::kFailed;
       error = "an exception that is no std::exception";
     }
-    if (outcome == Outcome::kAway) EndStart(held);
+    if (outcome == Outcome::kAway && !EndStart(held)) outcome = Outcome::kGone;
     if (outcome == Outcome::kFailed) outcome = Fail(held, error);
     if (outcome == Outcome::kDead) outcome = Bury(held, error);
     lock.lock();
@@ -380,11 +380,11 @@ class Consumer {
   }
 
   // The handler ended in good order and blames nobody: its start must not look like a crash. One
-  // that cannot be taken back is used for the next attempt.
-  void EndStart(Held& held) {
+  // that cannot be taken back is used for the next attempt. False: another reader has the message.
+  bool EndStart(Held& held) {
     {
       const std::lock_guard lock(mutex_);
-      if (!held.counted || held.overdue) return;
+      if (!held.counted || held.overdue) return true;
     }
     const summa_str id = ToAbi(held.delivery_id());
     std::uint8_t still = 0;
@@ -392,13 +392,14 @@ class Consumer {
     try {
       held.reader->subscription->Renew({&id, 1}, SUMMA_BUS_START_ENDED, {&still, 1});
     } catch (const Error&) {
-      return;
+      return true;
     }
-    if (still == 0) return;
+    if (still == 0) return false;
     const std::lock_guard lock(mutex_);
     held.claimed_at = now;
     held.counted = false;
     --held.deliveries;
+    return true;
   }
 
   // Begun again and again, and never answered: the handler ends the process, or hangs.
