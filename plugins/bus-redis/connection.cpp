@@ -71,6 +71,7 @@ void Connection::Connect() {
   context_.reset(url.socket_path.empty()
                      ? redisConnectWithTimeout(url.host.c_str(), url.port, timeout)
                      : redisConnectUnixWithTimeout(url.socket_path.c_str(), timeout));
+  arena_.reset();
   tls_.reset();
   tls_out_.clear();
   tls_in_.clear();
@@ -200,11 +201,15 @@ void Connection::Receive() {
 
 Reply Connection::Next(Deadline deadline) {
   for (;;) {
+    if (!arena_) {
+      arena_ = std::make_unique<ReplyArena>();
+      arena_->MakeRepliesOf(*context_->reader);
+    }
     void* reply = nullptr;
     if (redisGetReplyFromReader(context_.get(), &reply) != REDIS_OK) Lose(context_->errstr);
     if (reply != nullptr) {
       if (unanswered_ > 0) --unanswered_;
-      return Reply(static_cast<redisReply*>(reply));
+      return Reply(static_cast<redisReply*>(reply), ReplyDeleter{std::move(arena_)});
     }
     WaitForSocket(deadline);
   }

@@ -97,6 +97,7 @@ class Connection {
                                   const std::string& hint);
 
   ConnectionOptions options_;
+  std::unique_ptr<ReplyArena> arena_;  // of the reply that is being read; outlives the context
   std::unique_ptr<redisContext, ContextDeleter> context_;
   std::unique_ptr<TlsStream> tls_;  // then hiredis neither reads nor writes
   std::string tls_out_, tls_in_;

@@ -18,6 +18,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory_resource>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -132,7 +133,9 @@ class GroupReader {
   Connection settle_connection_;
 
   std::mutex mutex_;
-  std::set<EntryId> outstanding_;  // delivered and not settled: not delivered again meanwhile
+  std::pmr::unsynchronized_pool_resource outstanding_memory_;
+  // Delivered and not settled: not delivered again meanwhile.
+  std::pmr::set<EntryId> outstanding_{&outstanding_memory_};
   std::multimap<Clock::time_point, std::string> returned_;  // given back, by when they are due
 };
 

@@ -6,10 +6,13 @@
 #include <memory>
 #include <string_view>
 
+#include "plugins/bus-redis/reply_arena.hpp"
+
 namespace summa::bus_redis {
 
 struct ReplyDeleter {
-  void operator()(redisReply* reply) const { freeReplyObject(reply); }
+  void operator()(redisReply* /*reply*/) { arena.reset(); }
+  std::unique_ptr<ReplyArena> arena;  // the whole reply lies in it
 };
 using Reply = std::unique_ptr<redisReply, ReplyDeleter>;
 

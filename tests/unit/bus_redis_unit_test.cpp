@@ -1,12 +1,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <summa/error.hpp>
 
 #include "plugins/bus-redis/json_text.hpp"
 #include "plugins/bus-redis/message_fields.hpp"
 #include "plugins/bus-redis/reachability.hpp"
 #include "plugins/bus-redis/redis_url.hpp"
+#include "plugins/bus-redis/reply.hpp"
 #include "plugins/bus-redis/server_error.hpp"
 
 namespace summa::bus_redis {
@@ -193,6 +195,70 @@ TEST(Reachability, AConnectionNobodyUsesAnyMoreIsNotCalledDown) {
   reachability.Down("read", "refused", minutes(1));
   EXPECT_EQ(reachability.Failing("", minutes(3)).size(), 1u);
   EXPECT_TRUE(reachability.Failing("", minutes(4)).empty());
+}
+
+// --- replies ---
+
+std::string Rendered(const redisReply& reply) {
+  std::string text = std::to_string(reply.type) + ":" + std::to_string(reply.integer) + ":" +
+                     std::string(Text(reply)) + "[";
+  for (std::size_t i = 0; i < reply.elements; ++i) text += Rendered(*reply.element[i]);
+  return text + "]";
+}
+
+using Reader = std::unique_ptr<redisReader, void (*)(redisReader*)>;
+
+Reader NewReader() { return {redisReaderCreate(), &redisReaderFree}; }
+
+// A byte at a time: every part of a reply comes in pieces.
+void* ReadBytes(redisReader& reader, std::string_view bytes) {
+  void* reply = nullptr;
+  for (const char byte : bytes) {
+    EXPECT_EQ(reply, nullptr);
+    EXPECT_EQ(redisReaderFeed(&reader, &byte, 1), REDIS_OK);
+    EXPECT_EQ(redisReaderGetReply(&reader, &reply), REDIS_OK) << reader.errstr;
+  }
+  return reply;
+}
+
+constexpr std::string_view kEverything =
+    "*7\r\n+OK\r\n-ERR no\r\n:-42\r\n$-1\r\n$0\r\n\r\n*0\r\n"
+    "*2\r\n*2\r\n$3\r\n5-1\r\n*2\r\n$2\r\nid\r\n$4\r\na|b\n\r\n*-1\r\n";
+
+TEST(ReplyArena, MakesTheRepliesThatHiredisMakes) {
+  const std::string bytes(kEverything.data(), kEverything.size());
+  const Reader plain = NewReader();
+  void* expected = ReadBytes(*plain, bytes);
+  ASSERT_NE(expected, nullptr);
+  const Reader reader = NewReader();
+  ReplyArena arena;
+  arena.MakeRepliesOf(*reader);
+  const void* made = ReadBytes(*reader, bytes);
+  ASSERT_NE(made, nullptr);
+  EXPECT_EQ(Rendered(*static_cast<const redisReply*>(made)),
+            Rendered(*static_cast<redisReply*>(expected)));
+  freeReplyObject(expected);
+}
+
+TEST(ReplyArena, ReplyOutlivesItsReader) {
+  const std::string large(100'000, 'x');
+  Reply reply;
+  {
+    Reader reader = NewReader();
+    auto arena = std::make_unique<ReplyArena>();
+    arena->MakeRepliesOf(*reader);
+    const std::string bytes = "*1\r\n$100000\r\n" + large + "\r\n";
+    reply = Reply(static_cast<redisReply*>(ReadBytes(*reader, bytes)), {std::move(arena)});
+  }
+  ASSERT_EQ(reply->elements, 1U);
+  EXPECT_EQ(Text(*reply->element[0]), large);
+}
+
+TEST(ReplyArena, HalfAReplyGoesWithItsReader) {
+  ReplyArena arena;
+  Reader reader = NewReader();
+  arena.MakeRepliesOf(*reader);
+  EXPECT_EQ(ReadBytes(*reader, "*3\r\n$3\r\nabc\r\n*2\r\n:1\r\n"), nullptr);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -79,8 +80,13 @@ class LaneSet {
     if (fresh) found = lanes_.emplace(std::string(lane_name), Lane{}).first;
     Lane& lane = found->second;
     if (fresh) lane.group = group;
-    items_of_[ticket] = {&*found, bytes, alone};
-    lane.waiting.push_back(ticket);
+    items_of_[ticket] = {&*found, bytes, kNone, alone};
+    if (fresh) {
+      lane.first = ticket;
+    } else {
+      items_of_[lane.last].next = ticket;
+    }
+    lane.last = ticket;
     ++items_;
     bytes_ += bytes;
     if (fresh) ready_.push_back(&*found);
@@ -92,7 +98,7 @@ class LaneSet {
     Release(now);
     if (alone_running_ || ready_.empty()) return std::nullopt;
     Entry* entry = ready_.front();
-    const Ticket ticket = entry->second.waiting.front();
+    const Ticket ticket = entry->second.first;
     const bool alone = items_of_[ticket].alone;
     if (alone && running_ > 0) return std::nullopt;
     ready_.pop_front();
@@ -106,12 +112,12 @@ class LaneSet {
     Entry* entry = items_of_[ticket].lane;
     Stopped(ticket);
     Lane& lane = entry->second;
-    lane.waiting.pop_front();
+    lane.first = items_of_[ticket].next;
     lane.attempts = 0;
     --items_;
     bytes_ -= items_of_[ticket].bytes;
     free_.push_back(ticket);
-    if (lane.waiting.empty()) {
+    if (lane.first == kNone) {
       lanes_.erase(lanes_.find(entry->first));
     } else {
       MakeReady(entry);
@@ -139,10 +145,12 @@ class LaneSet {
   }
 
  private:
+  static constexpr Ticket kNone = std::numeric_limits<Ticket>::max();
+
   struct Lane {
     std::size_t group = 0;
     std::int64_t attempts = 0;
-    std::deque<Ticket> waiting;  // the first one may be running
+    Ticket first = kNone, last = kNone;  // of those that wait; the first one may be running
   };
   struct Hash {
     using is_transparent = void;
@@ -155,6 +163,7 @@ class LaneSet {
   struct Item {
     Entry* lane = nullptr;
     std::size_t bytes = 0;
+    Ticket next = kNone;  // of its lane
     bool alone = false;
   };
 
