@@ -1,5 +1,7 @@
-// The long version of the kill tests: random pairs of kills for SUMMA_SOAK_MINUTES. Every pair has
-// a seed of its own, from SUMMA_SOAK_SEED on, so that a failing one is repeated alone.
+// The long version of the kill tests: 2,000 random pairs of kills, or as many as SUMMA_SOAK_MINUTES
+// allow. Every seed from SUMMA_SOAK_SEED on is a pair in each scenario, so that a failing one is
+// repeated alone. A pair is mostly waiting for leases: SUMMA_SOAK_PARTS programs share the seeds,
+// and this one takes every one of them from SUMMA_SOAK_PART on.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -12,8 +14,8 @@
 namespace summa::test {
 namespace {
 
-constexpr long long kMostPairs = 2'000;  // of all scenarios together
-constexpr long long kDefaultMinutes = 30;
+constexpr long long kPairs = 2'000;  // of all scenarios and parts together
+constexpr long long kAnyMinutes = 1'000'000;
 constexpr long long kSayEvery = 50;
 
 long long Number(const char* variable, long long otherwise) {
@@ -22,9 +24,10 @@ long long Number(const char* variable, long long otherwise) {
 }
 
 TEST(Soak, RandomPairsOfKillsLoseNothing) {
-  const long long seed = Number("SUMMA_SOAK_SEED", 1);
+  const long long parts = Number("SUMMA_SOAK_PARTS", 1);
+  const long long seed = Number("SUMMA_SOAK_SEED", 1) + Number("SUMMA_SOAK_PART", 0);
   const auto end = std::chrono::steady_clock::now() +
-                   std::chrono::minutes(Number("SUMMA_SOAK_MINUTES", kDefaultMinutes));
+                   std::chrono::minutes(Number("SUMMA_SOAK_MINUTES", kAnyMinutes));
   FaultServers servers({}, {});
   const std::vector<Scenario> scenarios = AllScenarios();
   std::map<std::string, Recording> recordings;
@@ -33,8 +36,8 @@ TEST(Soak, RandomPairsOfKillsLoseNothing) {
   }
   long long pairs = 0;
   long long own_seed = seed;
-  for (; pairs < kMostPairs && std::chrono::steady_clock::now() < end && !HasFailure();
-       ++own_seed) {
+  for (; pairs * parts < kPairs && std::chrono::steady_clock::now() < end && !HasFailure();
+       own_seed += parts) {
     for (const Scenario& scenario : scenarios) {
       const auto kills = recordings[scenario.name].Pair(static_cast<std::uint64_t>(own_seed));
       const auto lines = RunKills(servers, scenario, kills);
