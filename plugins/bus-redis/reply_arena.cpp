@@ -1,7 +1,6 @@
 #include "plugins/bus-redis/reply_arena.hpp"
 
 #include <cstring>
-#include <memory>
 #include <new>
 
 namespace summa::bus_redis {
@@ -38,8 +37,8 @@ void* MakeString(const redisReadTask* task, char* text, std::size_t size) {
 void* MakeArray(const redisReadTask* task, std::size_t elements) {
   return Part(task, [&](auto& allocator, redisReply& part) {
     if (elements == 0) return;
+    // Every place is filled before the reply is given to anybody.
     part.element = allocator.template allocate_object<redisReply*>(elements);
-    std::uninitialized_fill_n(part.element, elements, nullptr);
     part.elements = elements;
   });
 }
@@ -51,6 +50,18 @@ void* MakeInteger(const redisReadTask* task, long long value) {
 void* MakeNil(const redisReadTask* task) {
   // A string or an array was announced.
   return Part(task, [](auto& /*allocator*/, redisReply& part) { part.type = REDIS_REPLY_NIL; });
+}
+
+// From hiredis 1.0 on. We do not ask for RESP3, and a null function would make no part and no
+// error.
+template <typename Functions>
+void RefuseResp3(Functions& functions) {
+  if constexpr (requires { functions.createDouble; }) {
+    functions.createDouble = [](const redisReadTask*, double, char*, std::size_t) -> void* {
+      return nullptr;
+    };
+    functions.createBool = [](const redisReadTask*, int) -> void* { return nullptr; };
+  }
 }
 
 }  // namespace
@@ -66,6 +77,7 @@ redisReplyObjectFunctions& ReplyArena::Functions() {
     made.createInteger = MakeInteger;
     made.createNil = MakeNil;
     made.freeObject = [](void*) {};  // with the arena
+    RefuseResp3(made);
     return made;
   }();
   return functions;

@@ -26,14 +26,14 @@ long long Number(const char* variable, long long otherwise) {
 TEST(Soak, RandomPairsOfKillsLoseNothing) {
   const long long parts = Number("SUMMA_SOAK_PARTS", 1);
   const long long seed = Number("SUMMA_SOAK_SEED", 1) + Number("SUMMA_SOAK_PART", 0);
-  const auto end = std::chrono::steady_clock::now() +
-                   std::chrono::minutes(Number("SUMMA_SOAK_MINUTES", kAnyMinutes));
   FaultServers servers({}, {});
   const std::vector<Scenario> scenarios = AllScenarios();
   std::map<std::string, Recording> recordings;
   for (const Scenario& scenario : scenarios) {
     recordings[scenario.name] = RecordRun(servers, scenario).Of(scenario.killed_at);
   }
+  const auto end = std::chrono::steady_clock::now() +
+                   std::chrono::minutes(Number("SUMMA_SOAK_MINUTES", kAnyMinutes));
   long long pairs = 0;
   long long own_seed = seed;
   for (; pairs * parts < kPairs && std::chrono::steady_clock::now() < end && !HasFailure();
