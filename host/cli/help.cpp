@@ -27,8 +27,10 @@ const std::vector<std::pair<int, std::string>>& PluginExitCodes() {
       {0, "done"},
       {1, "a check found something"},
       {64, "wrong option or argument"},
+      {66, "the named thing does not exist"},
       {69, "the database or the bus is down"},
       {75, "a lease is held by another host, or the command was told to stop"},
+      {77, "the database does not permit it"},
       {78, "configuration, or a database that is not migrated"}};
   return rows;
 }
@@ -131,10 +133,6 @@ const std::vector<std::pair<int, std::string>>& ExitCodes(const Verb& verb) {
   return verb.exit_codes.empty() ? PluginExitCodes() : verb.exit_codes;
 }
 
-std::string Example(const Verb& verb) {
-  return verb.example.empty() ? Synopsis(verb) : verb.example;
-}
-
 std::string VerbRows(const std::vector<const Verb*>& verbs) {
   std::string text;
   for (const Verb* verb : verbs) text += Row(verb->words, verb->summary, kOptionColumn);
@@ -191,7 +189,8 @@ std::string VerbHelp(const Verb& verb) {
   for (const auto& [form, meaning] : GlobalOptionHelp()) text += Row(form, meaning, kOptionColumn);
   text += "\nExit codes:\n";
   for (const auto& [code, meaning] : ExitCodes(verb)) text += Row(std::to_string(code), meaning, 8);
-  return text + "\nExample:\n  " + Example(verb) + "\n";
+  if (!verb.example.empty()) text += "\nExample:\n  " + verb.example + "\n";
+  return text;
 }
 
 std::string GroupHelp(const std::vector<Verb>& verbs, const std::string& words) {

@@ -75,7 +75,7 @@ void ListenSocket::ListenOnPath(const std::string& listen) {
 void ListenSocket::ListenOnPort(const std::string& listen) {
   const std::size_t colon = listen.rfind(':');
   if (colon == std::string::npos || colon == 0) {
-    Refuse(listen, "expected ADDRESS:PORT, for example 127.0.0.1:9464, or unix:/path");
+    Refuse(listen, "expected ADDRESS:PORT, for example 127.0.0.1:9464");
   }
   std::string host = listen.substr(0, colon);
   if (host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);

@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::size_t kHosts = 20;
 constexpr int kEvents = 12;
-// Leases, renewals, the state of workers, and a session of each worker that once held its lease.
+// On average: leases, renewals, state, orders, and a session of each worker that once held its
+// lease, which few hosts have.
 constexpr std::size_t kConnectionsPerHost = 5;
 constexpr std::size_t kFrozenAtOnce = 2;
 
