@@ -1,7 +1,7 @@
 // A YAML text as a tree in which every key and value knows its place. Pure data, no YAML library
 // behind it.
 //
-// Reading is strict (research: proven-in-cpp 3): one document whose root is a map, valid UTF-8, no
+// Reading is strict: one document whose root is a map, valid UTF-8, no
 // duplicate keys, no anchors, aliases, merge keys or tags, no line break inside a quoted value, at
 // most 32 levels and 1 MiB. Everything wrong is collected; nothing throws.
 #pragma once

@@ -4,8 +4,7 @@
 // One thread renews every lease at a third of its time to live and looks, with one plain SELECT for
 // all workers, whether a lease that somebody waits for has become free. Local trust in a lease ends
 // `kTrustMargin` before the server would let it go, measured with CLOCK_BOOTTIME from before the
-// request was sent; an unanswered renewal counts as not renewed. Statements: research
-// proven-on-postgresql 4.
+// request was sent; an unanswered renewal counts as not renewed.
 #pragma once
 
 #include <cstdint>

@@ -40,7 +40,7 @@ struct WorkerPlan {
   const summa_worker* worker = nullptr;
 };
 
-// A worker as people see it (contracts.md, Status).
+// A worker as people see it: /status and `workers list`.
 struct WorkerReport {
   std::string id, kind, plugin, state;  // running | waiting | standby | error | parked | stopped
   std::string holder;
@@ -54,7 +54,7 @@ struct WorkerReport {
   std::int64_t runs = 0, items = 0;
 };
 
-// Result of `run --once` for one worker (contracts.md).
+// Result of `run --once` for one worker.
 struct OnceReport {
   std::string id, plugin, outcome;  // ok | error | skipped | fenced | parked
   std::int64_t runs = 0, items = 0;
