@@ -13,12 +13,17 @@ constexpr int kConfigurationExit = 78;
 // worker_lease.holder has 100 characters; the process id and the random part need less than 40.
 constexpr std::size_t kMaximumNameInInstance = 60;
 
-Error NotMigrated(const std::vector<MigrationStep>& steps, const std::string& file) {
-  std::string missing;
+std::string Names(const std::vector<MigrationStep>& steps) {
+  std::string names;
   for (const MigrationStep& step : steps) {
-    if (step.applied) continue;
-    missing += (missing.empty() ? "" : ", ") + std::to_string(step.version) + " " + step.name;
+    names += (names.empty() ? "" : ", ") + std::to_string(step.version) + " " + step.name;
   }
+  return names;
+}
+
+Error NotMigrated(std::vector<MigrationStep> steps, const std::string& file) {
+  std::erase_if(steps, [](const MigrationStep& step) { return step.applied; });
+  const std::string missing = Names(steps);
   if (missing.empty()) return {};
   return {"SH-0412",
           "the database is not migrated and database.migrate is manual; missing: " + missing,
@@ -42,10 +47,9 @@ Layout PrepareDatabase(ControlPlane& control, const Settings& settings) {
                         settings.file, kConfigurationExit});
   }
   if (settings.migrate_automatically) {
-    for (const MigrationStep& step : control.Migrate()) {
-      Log(LogLevel::kInfo, "", "database migrated",
-          {{"version", std::to_string(step.version)}, {"name", step.name}});
-    }
+    const std::string applied = Names(control.Migrate());
+    // One line: of many alike the log shows the first only.
+    if (!applied.empty()) Log(LogLevel::kInfo, "", "database migrated", {{"steps", applied}});
     return layout;
   }
   Error error = NotMigrated(control.Migrations(), settings.file);

@@ -233,6 +233,9 @@ TEST(HostWithoutDatabase, LivesAndSaysSoUntilTheDatabaseComes) {
   server.Start();
   host.StatusWhen("running");
   WaitUntil([&] { return HttpGet(host.Port(), "/readyz").status == 200; }, kPatience, "ready");
+  EXPECT_NE(host.process().Stderr().find("database migrated steps=\"1 host, 2 outbox, "),
+            std::string::npos)
+      << "every step is named: " << host.process().Stderr();
   server.StopFast();
   WaitUntil([&] { return HttpGet(host.Port(), "/readyz").status == 503; }, kPatience,
             "a host without workers that sees that the database is gone");
