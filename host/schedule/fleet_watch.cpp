@@ -1,7 +1,5 @@
 #include "host/schedule/fleet_watch.hpp"
 
-#include <algorithm>
-
 #include "host/observe/log.hpp"
 
 namespace summa::host {
@@ -9,14 +7,12 @@ namespace {
 
 // One small SELECT: far below a thousandth of a core, and a person waits no longer than this.
 constexpr Microseconds kLookEvery = std::chrono::seconds(1);
-constexpr Microseconds kShortestLook = std::chrono::milliseconds(50);
 
 }  // namespace
 
 FleetWatch::FleetWatch(std::vector<std::shared_ptr<WorkerRun>> runs, const RunnerServices& services)
     : runs_(std::move(runs)), services_(services) {
-  orders_thread_ = std::thread([this] { LookAtOrders(); });
-  runs_thread_ = std::thread([this] { LookAtRuns(); });
+  thread_ = std::thread([this] { LookAtOrders(); });
 }
 
 FleetWatch::~FleetWatch() {
@@ -26,8 +22,7 @@ FleetWatch::~FleetWatch() {
   }
   services_.orders->Interrupt();
   changed_.notify_all();
-  orders_thread_.join();
-  runs_thread_.join();
+  thread_.join();
 }
 
 bool FleetWatch::Pause(Microseconds time) {
@@ -67,16 +62,6 @@ void FleetWatch::Acknowledge(const WorkerRun& run, const WorkerOrders& orders,
   if (orders.paused || !orders.parked_error.empty() || run.stopping()) return;
   services_.orders->Seen(orders.run_request, services_.host_name);
   acknowledged = orders.run_request;
-}
-
-void FleetWatch::LookAtRuns() {
-  Microseconds pause = kLookEvery;
-  for (const auto& run : runs_) {
-    if (run->plan().max_run.count() > 0) pause = std::min(pause, run->plan().max_run / 4);
-  }
-  while (Pause(std::max(pause, kShortestLook))) {
-    for (const auto& run : runs_) run->CheckRunTime();
-  }
 }
 
 }  // namespace summa::host

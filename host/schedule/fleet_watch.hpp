@@ -1,6 +1,4 @@
-// Looks, once a second for all workers of this host, at what the fleet asks of them, and how long
-// their runs take. Two threads, because a database that does not answer must not hide a worker that
-// is stuck.
+// Looks, once a second for all workers of this host, at what the fleet asks of them.
 #pragma once
 
 #include <condition_variable>
@@ -21,7 +19,6 @@ class FleetWatch {
 
  private:
   void LookAtOrders();
-  void LookAtRuns();
   void Acknowledge(const WorkerRun& run, const WorkerOrders& orders, std::int64_t& acknowledged);
   bool Pause(Microseconds time);  // false: stopping
 
@@ -30,7 +27,7 @@ class FleetWatch {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;
-  std::thread orders_thread_, runs_thread_;  // last: they use all of the above
+  std::thread thread_;  // last: it uses all of the above
 };
 
 }  // namespace summa::host

@@ -38,6 +38,9 @@ OnceRun::OnceRun(const std::vector<WorkerPlan>& plans, const RunnerServices& ser
   for (const WorkerPlan& plan : plans) {
     items_.push_back(std::make_unique<Item>(plan, services_, stop_));
   }
+  std::vector<WorkerRun*> watched;
+  for (const auto& item : items_) watched.push_back(&item->run);
+  watch_ = std::make_unique<RunWatch>(std::move(watched));
 }
 
 OnceRun::~OnceRun() = default;
@@ -140,12 +143,18 @@ bool OnceRun::Retry(Item& item, const Error& error) {
   return !item.run.Wait(std::min(item.backoff.Next(RandomFraction()), Remaining()));
 }
 
+// max_run is for one call: how much backlog there is says nothing about a worker that hangs.
+WorkerRun::Done OnceRun::Tick(Item& item, const WorkerRun::Grant& grant) {
+  const WorkerRun::Span span(item.run);
+  return item.run.Tick(grant, SUMMA_TICK_ONCE);
+}
+
 void OnceRun::TickUntilIdle(Item& item, WorkerRun::Grant& grant) {
   OnceReport& report = item.report;
   item.run.board().Running();
   item.run.recorder().State("running");
   while (true) {
-    const WorkerRun::Done done = item.run.Tick(grant, SUMMA_TICK_ONCE);
+    const WorkerRun::Done done = Tick(item, grant);
     ++report.runs;
     report.items += done.outcome.items;
     if (done.result == TickResult::kOk) {
@@ -171,7 +180,7 @@ void OnceRun::TickUntilIdle(Item& item, WorkerRun::Grant& grant) {
 void OnceRun::Failed(Item& item, WorkerRun::Grant& grant, const WorkerRun::Done& done) {
   OnceReport& report = item.report;
   report.error = ToText(done.outcome.error);
-  if (done.result == TickResult::kError) {
+  if (done.failed()) {
     report.outcome = "error";
     report.exit_code = ExitCode(done.outcome.error);
     return Record(item, grant, &done.outcome.error);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "host/schedule/backoff.hpp"
+#include "host/schedule/run_watch.hpp"
 #include "host/schedule/worker_run.hpp"
 
 namespace summa::host {
@@ -25,6 +26,7 @@ class OnceRun {
   struct Item;
   bool Attempt(Item& item);
   bool HeldBack(Item& item);
+  WorkerRun::Done Tick(Item& item, const WorkerRun::Grant& grant);
   void TickUntilIdle(Item& item, WorkerRun::Grant& grant);
   bool Retry(Item& item, const Error& error);
   void Failed(Item& item, WorkerRun::Grant& grant, const WorkerRun::Done& done);
@@ -38,6 +40,7 @@ class OnceRun {
   const std::function<bool()> stop_;
   Microseconds begin_{0};
   std::vector<std::unique_ptr<Item>> items_;
+  std::unique_ptr<RunWatch> watch_;  // last: it looks at the runs of the items
 };
 
 }  // namespace summa::host

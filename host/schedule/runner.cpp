@@ -9,6 +9,7 @@
 #include "host/observe/log.hpp"
 #include "host/schedule/fleet_watch.hpp"
 #include "host/schedule/once_run.hpp"
+#include "host/schedule/run_watch.hpp"
 #include "host/schedule/worker_loop.hpp"
 
 namespace summa::host {
@@ -79,7 +80,8 @@ struct Runner::State {
           {{"worker", left.back()}, {"plugin", slots[i]->run.plan().plugin}});
     }
     threads.clear();
-    watch.reset();
+    fleet_watch.reset();
+    run_watch.reset();
     CrashPoint("schedule.stopped");
     return left;
   }
@@ -92,7 +94,8 @@ struct Runner::State {
   std::shared_ptr<OnceRun> once;
   std::vector<std::thread> threads;
   std::shared_ptr<EndedThreads> ended = std::make_shared<EndedThreads>();
-  std::unique_ptr<FleetWatch> watch;
+  std::unique_ptr<FleetWatch> fleet_watch;
+  std::unique_ptr<RunWatch> run_watch;
 };
 
 Runner::Runner(std::vector<WorkerPlan> plans, RunnerServices services)
@@ -118,8 +121,13 @@ void Runner::Start() {
   }
   if (state_->slots.empty()) return;
   std::vector<std::shared_ptr<WorkerRun>> runs;
-  for (const auto& slot : state_->slots) runs.emplace_back(slot, &slot->run);
-  state_->watch = std::make_unique<FleetWatch>(std::move(runs), state_->services);
+  std::vector<WorkerRun*> watched;
+  for (const auto& slot : state_->slots) {
+    runs.emplace_back(slot, &slot->run);
+    watched.push_back(&slot->run);
+  }
+  state_->fleet_watch = std::make_unique<FleetWatch>(std::move(runs), state_->services);
+  state_->run_watch = std::make_unique<RunWatch>(std::move(watched));
 }
 
 std::vector<std::string> Runner::Stop(Microseconds drain_timeout) {

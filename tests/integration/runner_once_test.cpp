@@ -53,6 +53,23 @@ TEST_F(RunnerTest, OnceTreatsAHintWithoutABacklogAsDone) {
   EXPECT_EQ(reports[0].runs, 1);
 }
 
+TEST_F(RunnerTest, OnceEndsWhatTakesLongerThanMaxRunAndRunsTheOthers) {
+  LambdaWorker slow("slow", [](const Tick& tick) {
+    summa::Session(tick.sql()).Exec("SELECT pg_sleep(50)");
+    return TickResult{};
+  });
+  LambdaWorker good("good", [](const Tick&) { return TickResult{}; });
+  WorkerPlan plan = slow.Periodic(kDay);
+  plan.max_run = milliseconds(300);
+  RunningHost host(settings_, "host-a", {plan, good.Continuous()});
+  const std::vector<OnceReport> reports = host.runner().RunOnce(seconds(30), Never);
+  EXPECT_EQ(reports[0].outcome, "error");
+  EXPECT_NE(reports[0].error.find("SH-0328"), std::string::npos) << reports[0].error;
+  EXPECT_EQ(reports[0].exit_code, SUMMA_E_INTERNAL);
+  EXPECT_LT(reports[0].duration, seconds(30));
+  EXPECT_EQ(reports[1].outcome, "ok") << reports[1].error;
+}
+
 TEST_F(RunnerTest, OnceReportsAnErrorWithItsExitCodeAndRunsTheOthers) {
   LambdaWorker bad("bad", [](const Tick&) -> TickResult {
     throw summa::Error(SUMMA_E_DATA, "SH-0599", "broken row");

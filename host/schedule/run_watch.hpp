@@ -1,0 +1,31 @@
+// Looks how long the runs of this process take, and ends those that take longer than their max_run.
+// A thread of its own: a database that does not answer must not hide a worker that is stuck.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "host/schedule/worker_run.hpp"
+
+namespace summa::host {
+
+class RunWatch {
+ public:
+  explicit RunWatch(std::vector<WorkerRun*> runs);  // they outlive it
+  ~RunWatch();
+  RunWatch(const RunWatch&) = delete;
+  RunWatch& operator=(const RunWatch&) = delete;
+
+ private:
+  void Watch();
+
+  const std::vector<WorkerRun*> runs_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace summa::host
