@@ -59,9 +59,11 @@ class Asker {
       if (!connection_) {
         connection_ = std::make_unique<DeadlineConnection>(settings_, never_, deadline);
       }
-      return Judge(deadline);
+      auto verdict = Judge(deadline);
+      trouble_.clear();
+      return verdict;
     } catch (const SqlFailure& failure) {
-      why_ = failure.error().message;
+      trouble_ = failure.error().message;
       if (failure.sqlstate() != "22023") return std::nullopt;
       return CommitVerdict{CommitOutcome::kUnknown,
                            "the server has not yet given out transaction number " +
@@ -70,7 +72,10 @@ class Asker {
                                "transactions in a crash"};
     }
   }
-  const std::string& why() const { return why_; }
+  // What the server said last, and what kept it from saying more.
+  std::string why() const {
+    return found_ + (found_.empty() || trouble_.empty() ? "" : "; then ") + trouble_;
+  }
 
  private:
   std::optional<CommitVerdict> Judge(TimePoint deadline) {
@@ -78,7 +83,7 @@ class Asker {
                                    kServerLifeColumns + ", pg_catalog.pg_xact_status($1::xid8)";
     const auto row = connection_->Query(sql, {commit_.transaction_id}, deadline).at(0);
     if (row.at(0) == "t") {
-      why_ = "the server that answers is a standby";
+      found_ = "the server that answers is a standby";
       return std::nullopt;
     }
     const ServerLife life{row.at(1).value_or(""), row.at(2).value_or("")};
@@ -99,7 +104,7 @@ class Asker {
       return CommitVerdict{CommitOutcome::kUnknown, "transaction number " + commit_.transaction_id +
                                                         " is too old for the server to know"};
     }
-    why_ = "the commit is still under way in backend " + std::to_string(commit_.backend.pid);
+    found_ = "the commit is still under way in backend " + std::to_string(commit_.backend.pid);
     EndBackendInTime(deadline);
     return std::nullopt;
   }
@@ -121,7 +126,7 @@ class Asker {
   WakeUp never_;
   std::unique_ptr<DeadlineConnection> connection_;
   std::optional<TimePoint> under_way_since_;
-  std::string why_;
+  std::string found_, trouble_;
 };
 
 CommitVerdict AskInTime(const DatabaseSettings& settings, const DoubtfulCommit& commit,
