@@ -127,6 +127,22 @@ TEST(Canonicalizer, RefusesWhatIsNoJsonAndGoesOn) {
                            "{\"a\" 1}",
                            "{\"a\":1 \"b\":2}",
                            "[\"a\"x]",
+                           "[\"a\":1]",
+                           "[\"a\":1,2]",
+                           "[1,\"a\":\"b\",\"c\":2]",
+                           "[\"a\\n\":1,2]",
+                           "[1:2]",
+                           "[true:1]",
+                           "[null:1,2]",
+                           "[[]:1]",
+                           "[{}:1]",
+                           "[\"a\"\"b\"]",
+                           "{\"a\":\"b\":1}",
+                           "{\"a\":\"b\":1,\"c\":2}",
+                           "{\"a\":1:2}",
+                           "{\"a\":true:2}",
+                           "{\"a\":[\"b\":1],\"c\":2}",
+                           "\"a\":1",
                            "\"\\ud800\""}) {
     EXPECT_THROW(canonicalizer.Canonical(text), Error) << text;
     EXPECT_EQ(canonicalizer.Canonical("{\"b\":1,\"a\":2}"), "{\"a\":2,\"b\":1}")

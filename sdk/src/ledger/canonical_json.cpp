@@ -156,6 +156,9 @@ class Writer {
     const std::string_view token = TrimRight(value.raw_json_token());
     std::string_view text;
     if (std::memchr(token.data(), '\\', token.size()) == nullptr) {
+      // Taken from the parser as well: it passes over a string that was only looked at, and takes
+      // one before a colon for a key, with whatever follows it.
+      Require(value.get_raw_json_string().error());
       out_.append(token);
       return;
     }
