@@ -1,5 +1,6 @@
 // `run --once`: outcomes, counts and exit codes.
 #include <atomic>
+#include <future>
 
 #include "tests/integration/runner_support.hpp"
 
@@ -68,6 +69,46 @@ TEST_F(RunnerTest, OnceEndsWhatTakesLongerThanMaxRunAndRunsTheOthers) {
   EXPECT_EQ(reports[0].exit_code, SUMMA_E_INTERNAL);
   EXPECT_LT(reports[0].duration, seconds(30));
   EXPECT_EQ(reports[1].outcome, "ok") << reports[1].error;
+}
+
+TEST_F(RunnerTest, OnceLetsTheLeaseOfAWorkerGoThatDoesNotReturn) {
+  std::promise<void> release;
+  std::atomic<bool> hangs{false}, refused{false};
+  std::atomic<int> heir_calls{0};
+  LambdaWorker worker("sticks", [&](const Tick& tick) {
+    summa::Session session(tick.sql());
+    session.Begin();
+    session.Exec("INSERT INTO effect (fence) VALUES (-1)");
+    hangs = true;
+    release.get_future().wait();
+    try {
+      session.Commit();
+    } catch (const summa::Error&) {
+      refused = true;
+    }
+    return TickResult{1, true, std::nullopt};
+  });
+  LambdaWorker heir("sticks", [&](const Tick&) {
+    ++heir_calls;
+    return TickResult{};
+  });
+  WorkerPlan plan = worker.Continuous();
+  plan.max_run = milliseconds(200);
+  plan.lease_ttl = std::chrono::minutes(5);  // it is let go, not waited for
+  RunningHost host(settings_, "host-a", {plan});
+  auto reports =
+      std::async(std::launch::async, [&] { return host.runner().RunOnce(seconds(30), Never); });
+  Until([&] { return hangs.load(); }, "the worker to hang");
+  RunningHost other(settings_, "host-b", {heir.Continuous()});
+  other.runner().Start();
+  Until([&] { return heir_calls > 0; }, "another host to take over");
+  release.set_value();
+  const OnceReport report = reports.get().at(0);
+  EXPECT_TRUE(refused) << "what it did was committed after its lease was gone";
+  EXPECT_EQ(report.outcome, "error");
+  EXPECT_NE(report.error.find("SH-0328"), std::string::npos) << report.error;
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM effect WHERE fence = -1"), 0);
+  EXPECT_TRUE(other.runner().Stop(kDrain).empty());
 }
 
 TEST_F(RunnerTest, OnceReportsAnErrorWithItsExitCodeAndRunsTheOthers) {
