@@ -3,6 +3,7 @@
 #include <atomic>
 #include <thread>
 
+#include "crew.hpp"
 #include "ranges.hpp"
 #include "summa/ledger/append.hpp"
 #include "tests/ledger/tamper_support.hpp"
@@ -61,6 +62,51 @@ VerifyOptions InRangesOf(std::int64_t rows) {
   options.connections = 3;
   options.snapshot_table = "tamper.hash_snapshot";
   return options;
+}
+
+// A setting that outlived its transaction would make the pool close the session, and each range
+// would pay for a new one.
+TEST(Crew, ReadsWithoutWorkersOfTheServerAndGivesItsSessionsBackAsTheyWere) {
+  const summa_sql_v1* sql = Shared().database->sql();
+  const auto setting = [](Session& session) {
+    return std::string(session.Exec("SHOW max_parallel_workers_per_gather").At(0, 0).Text());
+  };
+  const auto pid = [](Session& session) {
+    return session.Exec("SELECT pg_backend_pid()").At(0, 0).Integer();
+  };
+  VerifyOptions options;
+  options.connections = 1;
+  std::int64_t first = 0;
+  for (int run = 0; run < 2; ++run) {
+    Crew(sql, options, "test", 1).Run(1, [&](Session& session, std::size_t, JobMeter&) {
+      EXPECT_EQ(setting(session), "0");
+      if (run == 0) first = pid(session);
+      EXPECT_EQ(pid(session), first);
+    });
+  }
+  Session after(sql);
+  EXPECT_EQ(pid(after), first);
+  EXPECT_EQ(setting(after), Shared().database->db.Value("SHOW max_parallel_workers_per_gather"));
+}
+
+// Broken connections are waited for with growing pauses, seconds in all.
+TEST(Crew, HearsAStopBetweenTwoAttempts) {
+  VerifyOptions options;
+  options.connections = 1;
+  std::atomic<bool> failed{false};
+  options.should_stop = [&] { return failed.load(); };
+  Crew crew(Shared().database->sql(), options, "test", 1);
+  int attempts = 0;
+  try {
+    crew.Run(1, [&](Session&, std::size_t, JobMeter&) {
+      failed = ++attempts == 4;  // the next pause is the longest
+      throw Error(SUMMA_E_UNAVAILABLE, "SH-0401", "away");
+    });
+    ADD_FAILURE() << "it was stopped";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), "SH-0904");
+  }
+  EXPECT_EQ(attempts, 4);
 }
 
 TEST(Append, MakesChainsThatVerify) {
@@ -133,6 +179,13 @@ TEST(Ranges, EveryEventLiesInExactlyOne) {
   EXPECT_GT(pieces, 3) << "the large aggregate was not cut";
   EXPECT_EQ(
       Shared().database->db.Count("SELECT count(*) FROM ledger_event e WHERE " + any + " <> 1"), 0);
+}
+
+// More ranges are asked for than the sample may have rows, as at a low rate of a large ledger.
+TEST(Ranges, AreCutHoweverManyThereWouldBe) {
+  Session session(Shared().database->sql());
+  const auto ranges = PlanRanges(session, FindEvents(session), 1, 1'000'000);
+  EXPECT_GT(ranges.size(), 2U);  // one for each type
 }
 
 TEST(Ranges, TheResultDoesNotDependOnThem) {

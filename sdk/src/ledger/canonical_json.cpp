@@ -4,6 +4,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <compare>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -32,19 +33,19 @@ std::string_view TrimRight(std::string_view text) {
   return text;
 }
 
-// The order of UTF-16 code units, told from UTF-8: the only difference is that U+E000..U+FFFF
-// (bytes EE and EF) come after the characters of four bytes (F0..F4).
-bool Utf16Less(std::string_view a, std::string_view b) {
+// Compares by UTF-16 code units, told from UTF-8: the only difference is that U+E000..U+FFFF (bytes
+// EE and EF) come after the characters of four bytes (F0..F4).
+std::strong_ordering CompareUtf16(std::string_view a, std::string_view b) {
   const std::size_t common = std::min(a.size(), b.size());
   std::size_t at = 0;
   while (at < common && a[at] == b[at]) ++at;
-  if (at == common) return a.size() < b.size();
+  if (at == common) return a.size() <=> b.size();
   unsigned left = static_cast<unsigned char>(a[at]), right = static_cast<unsigned char>(b[at]);
   if (left >= 0xEE && right >= 0xEE) {
     if (left < 0xF0) left += 0x10;
     if (right < 0xF0) right += 0x10;
   }
-  return left < right;
+  return left <=> right;
 }
 
 void AppendString(std::string_view text, std::string& out) {
@@ -108,16 +109,15 @@ class Writer {
     const std::size_t first = members_.size(), start = out_.size();
     bool in_order = true;
     out_ += '{';
-    for (auto field : object) {
-      std::string_view key;
-      Require(field.unescaped_key().get(key));
-      if (members_.size() > first) {
-        out_ += ',';
-        in_order = in_order && Utf16Less(members_.back().key, key);
-      }
+    for (auto next : object) {
+      ondemand::field field;
+      Require(std::move(next).get(field));
+      const bool alone = members_.size() == first;
+      if (!alone) out_ += ',';
       const std::size_t begin = out_.size();
-      AppendString(key, out_);
+      const std::string_view key = Key(field);
       out_ += ':';
+      in_order = in_order && (alone || CompareUtf16(members_.back().key, key) < 0);
       Value(field.value(), level);
       members_.push_back({key, begin, out_.size()});
     }
@@ -151,6 +151,22 @@ class Writer {
     if (level > kMostJsonLevels) Refuse("more than 1000 levels");
   }
 
+  // Writes the name of a member and gives it decoded. Like any string it is its own canonical text
+  // when it has no escape.
+  std::string_view Key(ondemand::field& field) {
+    const char* const raw = field.key().raw();  // behind the quote
+    std::size_t size = 0;
+    while (raw[size] != '"' && raw[size] != '\\') ++size;
+    if (raw[size] == '"') {
+      out_.append(raw - 1, size + 2);
+      return {raw, size};
+    }
+    std::string_view key;
+    Require(field.unescaped_key().get(key));
+    AppendString(key, out_);
+    return key;
+  }
+
   // What has no escape is its own canonical text; jsonb has few.
   void String(ondemand::value value) {
     const std::string_view token = TrimRight(value.raw_json_token());
@@ -170,8 +186,11 @@ class Writer {
   // only the last is kept.
   void Sort(std::size_t first, std::size_t start) {
     const auto begin = members_.begin() + static_cast<std::ptrdiff_t>(first);
-    std::stable_sort(begin, members_.end(),
-                     [](const Member& a, const Member& b) { return Utf16Less(a.key, b.key); });
+    // By their place as well: std::stable_sort would allocate for every event.
+    std::sort(begin, members_.end(), [](const Member& a, const Member& b) {
+      const auto order = CompareUtf16(a.key, b.key);
+      return order == 0 ? a.begin < b.begin : order < 0;
+    });
     sorted_.clear();
     sorted_ += '{';
     for (auto member = begin; member != members_.end(); ++member) {

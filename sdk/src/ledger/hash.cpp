@@ -4,6 +4,7 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace summa::ledger {
@@ -41,12 +42,20 @@ std::unique_ptr<EVP_MAC_CTX, FreeContext> MakeMac(std::string_view key) {
   return context;
 }
 
+// Two hexadecimal digits for every byte.
+constexpr auto kHexPairs = [] {
+  constexpr char kHex[] = "0123456789abcdef";
+  std::array<std::array<char, 2>, 256> pairs{};
+  for (std::size_t byte = 0; byte < pairs.size(); ++byte) {
+    pairs[byte] = {kHex[byte >> 4], kHex[byte & 15]};
+  }
+  return pairs;
+}();
+
 Hash ToHex(const unsigned char (&digest)[kDigestBytes]) {
-  static constexpr char kHex[] = "0123456789abcdef";
   std::array<char, 2 * kDigestBytes> text;
   for (std::size_t i = 0; i < kDigestBytes; ++i) {
-    text[2 * i] = kHex[digest[i] >> 4];
-    text[2 * i + 1] = kHex[digest[i] & 15];
+    std::copy_n(kHexPairs[digest[i]].data(), 2, &text[2 * i]);
   }
   return Hash(text);
 }

@@ -34,8 +34,9 @@ struct VerifyOptions {
   // Rows per second over all connections, of which there are no more then than it needs; 0: no
   // limit.
   std::int64_t most_rows_per_second = 0;
-  // A range is one statement and must end within database.statement_timeout.
-  std::int64_t rows_per_range = 250'000;
+  // A range is one statement and must end within database.statement_timeout. Short ones keep the
+  // connections busy to the end.
+  std::int64_t rows_per_range = 50'000;
   // Secret of HMAC hashes (Summa's advanced.hmacSecret); empty: plain SHA-256.
   std::string hmac_secret;
   // Findings, and broken chains, above this many are counted and not kept.

@@ -1,5 +1,8 @@
 #include "crew.hpp"
 
+#include <pthread.h>
+#include <sched.h>
+
 #include <algorithm>
 #include <thread>
 #include <vector>
@@ -27,6 +30,23 @@ int Connections(const VerifyOptions& options) {
   return static_cast<int>(std::min<std::int64_t>(most, needed));
 }
 
+// The connections are the parallelism, as much as the caller allowed: workers of the server would
+// take more cores than that, for a plan that sorts on disk what an index gives in order. And to
+// compile expressions as short as these never pays.
+void BeginReading(Session& session) {
+  session.Begin(SUMMA_SQL_READ_ONLY);
+  session.Exec("SET LOCAL max_parallel_workers_per_gather = 0");
+  session.Exec("SET LOCAL jit = off");
+}
+
+// Of this thread. The scheduler then does not wake it for every 8 KiB that a server on the same
+// machine sends, at the cost of that server's turn, but lets several come together. Where it is not
+// allowed, all works as well, only slower.
+void ScheduleAsBatch() {
+  const sched_param none{};
+  static_cast<void>(pthread_setschedparam(pthread_self(), SCHED_BATCH, &none));
+}
+
 [[noreturn]] void ThrowStopped() {
   throw Error(SUMMA_E_CANCELLED, "SH-0904", "the verification was stopped before its end",
               "Run it again; nothing was written");
@@ -48,6 +68,11 @@ bool RowMeter::Count(std::int64_t rows) {
   std::unique_lock lock(mutex_);
   wake_.wait_until(lock, due, [this] { return stopped_.load(); });
   return !stopped_;
+}
+
+bool RowMeter::Pause(milliseconds span) {
+  std::unique_lock lock(mutex_);
+  return !wake_.wait_for(lock, span, [this] { return stopped_.load(); });
 }
 
 void RowMeter::Stop() {
@@ -78,6 +103,7 @@ void Crew::Run(std::size_t jobs, const Work& work) {
 }
 
 void Crew::Labour(std::size_t jobs, const Work& work) {
+  ScheduleAsBatch();
   try {
     std::optional<Session> session;
     while (!meter_.stopped()) {
@@ -100,7 +126,7 @@ void Crew::Attempt(std::optional<Session>& session, std::size_t job, const Work&
     JobMeter meter(meter_);
     try {
       if (!session) session.emplace(sql_, options_.database);
-      session->Begin(SUMMA_SQL_READ_ONLY);
+      BeginReading(*session);
       work(*session, job, meter);
       break;
     } catch (const Error& error) {
@@ -108,7 +134,7 @@ void Crew::Attempt(std::optional<Session>& session, std::size_t job, const Work&
       meter.TakeBack();
       if (meter_.stopped() || attempt == kAttempts || !WorthRepeating(error)) throw;
     }
-    std::this_thread::sleep_for(kRetryPause * attempt);
+    if (!meter_.Pause(kRetryPause * attempt)) return;
   }
   try {
     session->Rollback();

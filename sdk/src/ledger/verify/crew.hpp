@@ -24,6 +24,8 @@ class RowMeter {
   bool Count(std::int64_t rows);
   // A failed attempt is repeated, its rows are not counted twice.
   void Uncount(std::int64_t rows) { rows_ -= rows; }
+  // Between two attempts. False: stop.
+  bool Pause(std::chrono::milliseconds span);
   void Stop();
   bool stopped() const { return stopped_; }
   std::int64_t rows() const { return rows_; }
