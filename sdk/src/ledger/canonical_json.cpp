@@ -117,7 +117,7 @@ class Writer {
       const std::size_t begin = out_.size();
       const std::string_view key = Key(field);
       out_ += ':';
-      in_order = in_order && (alone || CompareUtf16(members_.back().key, key) < 0);
+      in_order = in_order && (alone || std::is_lt(CompareUtf16(members_.back().key, key)));
       Value(field.value(), level);
       members_.push_back({key, begin, out_.size()});
     }
@@ -189,7 +189,7 @@ class Writer {
     // By their place as well: std::stable_sort would allocate for every event.
     std::sort(begin, members_.end(), [](const Member& a, const Member& b) {
       const auto order = CompareUtf16(a.key, b.key);
-      return order == 0 ? a.begin < b.begin : order < 0;
+      return std::is_eq(order) ? a.begin < b.begin : std::is_lt(order);
     });
     sorted_.clear();
     sorted_ += '{';
