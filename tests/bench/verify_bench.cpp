@@ -3,6 +3,7 @@
 #include <libpq-fe.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <iostream>
@@ -192,7 +193,8 @@ class VerifyBenchmark {
     const HostedSql hosted(url);
     BareCopy copy(url, verify_.connections);
     const long long block = rows_ / 20;
-    const auto statements = BlockStatements(rows_, verify_.rows_per_range / block * block);
+    const auto statements =
+        BlockStatements(rows_, std::max(verify_.rows_per_range / block * block, block));
     Measured& measured = all_.emplace_back(Measured{"blocks", rows_, {}, {}});
     for (long long turn = 0; turn <= repeat_; ++turn) {
       const double bare = copy.Run(statements, rows_);
