@@ -86,6 +86,25 @@ TEST(Canonicalizer, TakesADocumentOutOfTheStringItWasStoredIn) {
   EXPECT_THROW(canonicalizer.EventData(R"("no json inside")"), Error);
 }
 
+// So many that a sort which does not keep equal names in their order would show it; every second
+// time the name is written with an escape.
+TEST(Canonicalizer, KeepsTheLastOfManyMembersOfOneName) {
+  constexpr int kNames = 20, kMembers = 400;
+  std::string document = "{", expected = "{";
+  for (int i = 0; i < kMembers; ++i) {
+    const std::string name(1, static_cast<char>('t' - i % kNames));
+    const bool escaped = i / kNames % 2 == 1;
+    document += (i > 0 ? ", \"" : "\"") + std::string(escaped ? "\\u006b" : "k") + name +
+                "\": " + std::to_string(i);
+  }
+  for (int i = 0; i < kNames; ++i) {
+    const std::string name(1, static_cast<char>('a' + i));
+    expected += (i > 0 ? ",\"k" : "\"k") + name + "\":" + std::to_string(kMembers - 1 - i);
+  }
+  Canonicalizer canonicalizer;
+  EXPECT_EQ(canonicalizer.Canonical(document + "}"), expected + "}");
+}
+
 TEST(Canonicalizer, ReadsScalarsAndBlanksAroundThem) {
   Canonicalizer canonicalizer;
   EXPECT_EQ(canonicalizer.Canonical(" 1.50 "), "1.5");

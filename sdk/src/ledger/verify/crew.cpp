@@ -39,9 +39,9 @@ void BeginReading(Session& session) {
   session.Exec("SET LOCAL jit = off");
 }
 
-// Of this thread. The scheduler then does not wake it for every 8 KiB that a server on the same
-// machine sends, at the cost of that server's turn, but lets several come together. Where it is not
-// allowed, all works as well, only slower.
+// Of this thread. It then does not take a core from a server on the same machine for every 8 KiB
+// that the server sends, but waits until several have come together. Where this is not allowed, all
+// works as well, only slower.
 void ScheduleAsBatch() {
   const sched_param none{};
   static_cast<void>(pthread_setschedparam(pthread_self(), SCHED_BATCH, &none));
