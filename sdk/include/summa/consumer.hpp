@@ -31,6 +31,7 @@
 #include <random>
 #include <summa/bus.hpp>
 #include <summa/crash_point.hpp>
+#include <summa/guarded_events.hpp>
 #include <summa/held_message.hpp>
 #include <summa/lanes.hpp>
 #include <summa/subscribe_options.hpp>
@@ -46,9 +47,9 @@ class Consumer {
   Consumer(BusClient bus, SubscribeOptions options)
       : options_(detail::Checked(bus, std::move(options))),
         claim_after_(bus.claim_after()),
+        events_(options_.events, options_.group),
         lanes_(options_.max_messages, options_.max_bytes),
         backoff_(options_.retry_base, options_.retry_cap, [this] { return Random(); }) {
-    if (options_.events == nullptr) options_.events = &silent_;
     for (const std::string& topic : options_.topics) {
       auto reader = std::make_unique<Reader>();
       reader->topic = topic;
@@ -93,6 +94,9 @@ class Consumer {
     changed_.notify_all();
     return idle_.wait_for(lock, limit, [this] { return Idle(); });
   }
+
+  // Callbacks of `events` that threw or hang; for Plugin::Failing().
+  std::vector<Finding> Failing() const { return events_.Failing(); }
 
   std::size_t held_messages() const {
     const std::lock_guard lock(mutex_);
@@ -196,7 +200,7 @@ class Consumer {
         reader.failures = 0;
       } catch (const std::exception& error) {
         if (Stopping()) return;
-        options_.events->Away(error.what());
+        events_.Away(error.what());
         std::unique_lock lock(mutex_);
         const Microseconds pause = backoff_.Pause(++reader.failures) + Microseconds(1000);
         changed_.wait_for(lock, pause, [this] { return Stopping(); });
@@ -263,6 +267,7 @@ class Consumer {
   void RenewHeld(Reader& reader) {
     std::vector<std::string> ids;
     std::vector<LaneSet::Ticket> tickets;
+    std::vector<std::string> overdue;
     const Microseconds now = Now();
     {
       const std::lock_guard lock(mutex_);
@@ -270,15 +275,14 @@ class Consumer {
         Held& held = held_[ticket];
         if (!held.live || held.reader != &reader) continue;
         if (held.running && now - held.started_at > options_.handler_deadline) {
-          if (!std::exchange(held.overdue, true)) {
-            options_.events->Overdue(reader.topic, held.id());
-          }
+          if (!std::exchange(held.overdue, true)) overdue.emplace_back(held.id());
           continue;
         }
         ids.emplace_back(held.delivery_id());
         tickets.push_back(ticket);
       }
     }
+    for (const std::string& id : overdue) events_.Overdue(reader.topic, id);
     if (ids.empty()) return;
     std::vector<summa_str> abi_ids;
     abi_ids.reserve(ids.size());
@@ -391,7 +395,7 @@ class Consumer {
     const Microseconds now = Now();
     try {
       held.reader->subscription->Renew({&id, 1}, SUMMA_BUS_START_ENDED, {&still, 1});
-    } catch (const Error&) {
+    } catch (const std::exception&) {
       return true;
     }
     if (still == 0) return false;
@@ -427,7 +431,7 @@ class Consumer {
 
   Outcome Fail(Held& held, const std::string& error) {
     if (held.deliveries < options_.max_retries) {
-      options_.events->Failed(View(held), error);
+      events_.Failed(View(held), error);
       return Outcome::kFailed;
     }
     held.verdict = error.empty() ? "the handler failed without a word" : error;
@@ -438,11 +442,11 @@ class Consumer {
   Outcome Bury(Held& held, std::string& error) {
     try {
       held.reader->subscription->DeadLetter(held.delivery_id(), held.verdict);
-    } catch (const Error& e) {
+    } catch (const std::exception& e) {
       error = e.what();
       return Outcome::kAway;
     }
-    options_.events->DeadLettered(View(held), held.verdict);
+    events_.DeadLettered(View(held), held.verdict);
     return Outcome::kBuried;
   }
 
@@ -461,7 +465,7 @@ class Consumer {
       lanes_.PauseGroup(reader.index, due);
       lanes_.Retry(ticket, due);
       lock.unlock();
-      options_.events->Away(error);
+      events_.Away(error);
       lock.lock();
       return;
     }
@@ -498,9 +502,9 @@ class Consumer {
       ids.reserve(acks.size());
       for (const std::string& id : acks) ids.push_back(ToAbi(id));
       reader.subscription->Ack(ids);
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       done = false;
-      options_.events->Away(error.what());
+      events_.Away(error.what());
     }
     lock.lock();
     reader.flushing = false;
@@ -516,7 +520,7 @@ class Consumer {
 
   SubscribeOptions options_;
   const Microseconds claim_after_;
-  ConsumerEvents silent_;
+  detail::GuardedEvents events_;
   std::atomic<bool> stop_{false};
 
   mutable std::mutex mutex_;

@@ -24,7 +24,9 @@ struct ConsumedMessage {
   bool ShouldStop() const { return stop != nullptr && stop->load(std::memory_order_relaxed); }
 };
 
-// What happened, for log and metrics. Called by the consumer's threads, at once from several.
+// What happened, for log and metrics. Called by the consumer's threads, at once from several, and
+// under no lock of the consumer. What a callback throws is lost but for its name and text in
+// Consumer::Failing(). One that waits keeps a thread of the consumer waiting.
 class ConsumerEvents {
  public:
   virtual ~ConsumerEvents() = default;
