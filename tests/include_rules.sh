@@ -8,7 +8,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 rules='
 yaml-cpp/                       | host/config
 boost/                          | host/plugin
-pqxx/                           | host/database
 libpq-fe\.h|postgresql/         | host/database tests
 spdlog/|fmt/                    | host/observe
 prometheus/                     | host/observe

@@ -8,7 +8,7 @@ namespace summa::host {
 namespace {
 
 // Name and version in turn, made by the build: no header of these libraries is needed here.
-constexpr std::string_view kLibraries = SUMMA_LIBRARIES;  // "libpq 15.3,libpqxx 6.4.5,..."
+constexpr std::string_view kLibraries = SUMMA_LIBRARIES;  // "libpq 15.3,hiredis 0.14.1,..."
 
 void WriteLibraries(JsonWriter& json) {
   json.Key("libraries").BeginArray();

@@ -133,19 +133,6 @@ ConnectionParameters MakeConnectionParameters(const DatabaseSettings& settings, 
   return parameters;
 }
 
-std::string ToConnectionString(const ConnectionParameters& parameters) {
-  std::string text;
-  for (const auto& [key, value] : parameters) {
-    text += key + "='";
-    for (const char c : value) {
-      if (c == '\'' || c == '\\') text += '\\';
-      text += c;
-    }
-    text += "' ";
-  }
-  return text;
-}
-
 std::string WithoutPassword(std::string text, const ConnectionParameters& parameters) {
   const std::string password = Get(parameters, "password");
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();

@@ -1,4 +1,4 @@
-// From DatabaseSettings to the parameters of a connection, for both drivers. Thread-safe.
+// From DatabaseSettings to the parameters of a connection, of libpq. Thread-safe.
 // Throws SqlFailure SH-0418 when the URL cannot be read; no message ever shows the URL.
 #pragma once
 
@@ -23,9 +23,6 @@ std::vector<std::pair<std::string, std::string>> SessionSettings(const DatabaseS
 
 // Why there is no connection: SH-0401, or SH-0420 when a connection pooler refused the options.
 SqlFailure ConnectionRefused(const std::string& reason, const ConnectionParameters& parameters);
-
-// The same as one connection string, for libpqxx. Holds the password: never print it.
-std::string ToConnectionString(const ConnectionParameters& parameters);
 
 // `text` without the password of the parameters, should a driver ever quote it.
 std::string WithoutPassword(std::string text, const ConnectionParameters& parameters);

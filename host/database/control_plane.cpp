@@ -7,7 +7,7 @@
 #include "host/database/create_ledger.hpp"
 #include "host/database/layout.hpp"
 #include "host/database/migrations.hpp"
-#include "host/database/pqxx_shim.hpp"
+#include "host/database/control_connection.hpp"
 #include "host/database/reconnect_gate.hpp"
 #include "host/lease/lease_statements.hpp"
 

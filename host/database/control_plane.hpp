@@ -1,4 +1,4 @@
-// What the host keeps about itself in schema summa_host, over libpqxx: migrations and worker state.
+// What the host keeps about itself in schema summa_host: migrations and worker state.
 // Not for hot paths. Thread-safe: calls are serialised on one connection, which is opened on demand
 // and opened anew after it broke (never silently in the middle of a transaction). Every call is one
 // transaction that may be repeated, and is repeated once when the answer to its COMMIT was lost:

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "host/database/pqxx_shim.hpp"
+#include "host/database/control_connection.hpp"
 
 namespace summa::host {
 

@@ -7,14 +7,12 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "host/database/session.hpp"
+#include "host/database/text_rows.hpp"
 #include "host/database/wake_up.hpp"
 
 namespace summa::host {
-
-using TextRows = std::vector<std::vector<std::optional<std::string>>>;
 
 class DeadlineConnection {
  public:
@@ -27,12 +25,10 @@ class DeadlineConnection {
 
   // All values as text; an absent parameter is NULL. SqlFailure; without an answer until the
   // deadline SH-0402, and the connection is broken.
-  TextRows Query(const std::string& sql, const std::vector<std::optional<std::string>>& parameters,
-                 TimePoint deadline);
+  TextRows Query(const std::string& sql, const TextParameters& parameters, TimePoint deadline);
   // Query in two halves, to look meanwhile from elsewhere why the server does not answer. Between
   // them nothing else may be asked.
-  void Send(const std::string& sql, const std::vector<std::optional<std::string>>& parameters,
-            TimePoint deadline);
+  void Send(const std::string& sql, const TextParameters& parameters, TimePoint deadline);
   // The answer, or nullopt when there is none until `patience`; the deadline of Send holds.
   std::optional<TextRows> Receive(TimePoint patience);
   int backend_pid() const;

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "host/database/control_plane.hpp"
-#include "host/database/pqxx_shim.hpp"
+#include "host/database/control_connection.hpp"
 
 namespace summa::host {
 

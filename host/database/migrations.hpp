@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "host/database/control_plane.hpp"
-#include "host/database/pqxx_shim.hpp"
+#include "host/database/control_connection.hpp"
 
 namespace summa::host {
 

@@ -35,6 +35,23 @@ int PollMilliseconds(const std::optional<PqConnection::TimePoint>& deadline) {
 
 }  // namespace
 
+TextRows ToTextRows(const PgResult& result) {
+  TextRows rows(static_cast<std::size_t>(PQntuples(result.get())));
+  const int columns = PQnfields(result.get());
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    const int r = static_cast<int>(row);
+    rows[row].reserve(static_cast<std::size_t>(columns));
+    for (int column = 0; column < columns; ++column) {
+      if (PQgetisnull(result.get(), r, column) != 0) {
+        rows[row].emplace_back(std::nullopt);
+      } else {
+        rows[row].emplace_back(PQgetvalue(result.get(), r, column));
+      }
+    }
+  }
+  return rows;
+}
+
 PqConnection::PqConnection(const ConnectionParameters& parameters, WakeUp& wake, OnWake on_wake,
                            std::optional<TimePoint> deadline)
     : wake_(&wake), on_wake_(on_wake) {
@@ -175,7 +192,9 @@ PgResult PqConnection::Next(std::string_view sql) {
 
 SqlFailure PqConnection::Failed(const PGresult* result, std::string_view sql) {
   ServerReport report{Field(result, PG_DIAG_SQLSTATE), Field(result, PG_DIAG_MESSAGE_PRIMARY),
-                      Field(result, PG_DIAG_MESSAGE_DETAIL)};
+                      Field(result, PG_DIAG_MESSAGE_DETAIL),
+                      NameAt(sql, Field(result, PG_DIAG_STATEMENT_POSITION)),
+                      on_wake_ == OnWake::kGiveUp};
   if (report.message.empty()) report.message = OneLine(PQresultErrorMessage(result));
   if (!broken() && !report.sqlstate.empty()) return MakeSqlFailure(report, sql, cancel_sent_);
   broken_ = true;
@@ -235,6 +254,20 @@ PgResult PqConnection::ReadAll(std::string_view sql) {
   if (error) throw Failed(error.get(), sql);
   if (!last) Break("no answer", sql);
   return last;
+}
+
+void PqConnection::SendText(const std::string& sql, const TextParameters& parameters,
+                            TimePoint deadline) {
+  RequireUsable(sql);
+  std::vector<const char*> values;
+  values.reserve(parameters.size());
+  for (const auto& parameter : parameters) {
+    values.push_back(parameter ? parameter->c_str() : nullptr);
+  }
+  Start(deadline);
+  Sent(PQsendQueryParams(raw(), sql.c_str(), static_cast<int>(values.size()), nullptr,
+                         values.data(), nullptr, nullptr, 0),
+       sql);
 }
 
 PgResult PqConnection::Query(const std::string& sql, std::optional<TimePoint> deadline) {

@@ -15,6 +15,7 @@
 
 #include "host/database/connection_settings.hpp"
 #include "host/database/sql_error.hpp"
+#include "host/database/text_rows.hpp"
 #include "host/database/wake_up.hpp"
 
 namespace summa::host {
@@ -23,6 +24,9 @@ struct FreePgResult {
   void operator()(PGresult* result) const { PQclear(result); }
 };
 using PgResult = std::unique_ptr<PGresult, FreePgResult>;
+
+// All values of an answer, which must be in text.
+TextRows ToTextRows(const PgResult& result);
 
 class PqConnection {
  public:
@@ -59,6 +63,8 @@ class PqConnection {
   // Between them: waits until the answer is there (true) or `patience` is over. With kGiveUp only.
   bool AnswersBy(TimePoint patience, std::string_view sql);
   PgResult Query(const std::string& sql, std::optional<TimePoint> deadline);  // text, no parameters
+  // One statement with text parameters; ReadAll reads the answer.
+  void SendText(const std::string& sql, const TextParameters& parameters, TimePoint deadline);
   // The next answer, nullptr at the end. Errors are answers too.
   PgResult Next(std::string_view sql);
   void Wait(short events, std::string_view sql);     // for COPY: until the socket is ready
@@ -66,6 +72,8 @@ class PqConnection {
   bool cancel_sent() const { return cancel_sent_; }  // for the statement that was started last
   // The failure that an answer stands for.
   SqlFailure Failed(const PGresult* result, std::string_view sql);
+  // Broken from now on: nobody knows in what state the session is.
+  void Abandon() noexcept { broken_ = true; }
   // Reads what is left until the server is ready again; ignores errors.
   void Drain(std::string_view sql);
 

@@ -1,5 +1,7 @@
 #include "host/database/sql_error.hpp"
 
+#include <cctype>
+
 #include "host/observe/host_metrics.hpp"
 
 namespace summa::host {
@@ -7,13 +9,24 @@ namespace {
 
 constexpr std::size_t kStatementCharacters = 80;  // enough to recognise it, too little for data
 
+constexpr std::string_view kNotMigrated = "SH-0412";
+
 struct Class {
-  const char* code;
+  std::string_view code;
   const char* hint;
 };
 
 bool StartsWith(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;
+}
+
+// A function or a column that is missing in a statement of the host is one of an older schema.
+bool NamesOurs(const ServerReport& report) {
+  constexpr std::string_view kOurs = "summa_host";
+  std::string_view name = report.name;
+  if (StartsWith(name, "\"")) name.remove_prefix(1);
+  if (StartsWith(name, kOurs)) return true;
+  return report.own && (report.sqlstate == "42883" || report.sqlstate == "42703");
 }
 
 Class Classify(const ServerReport& report, bool cancelled) {
@@ -29,15 +42,15 @@ Class Classify(const ServerReport& report, bool cancelled) {
   if (state == "42501") {
     return {"SH-0406", "GRANT the privilege to the role of the connection URL"};
   }
-  if (state == "42P01" || state == "3F000" || state == "42883") {
-    if (report.message.find("summa_host") != std::string::npos) {
-      return {"SH-0412", "Run: summa-host migrate"};
-    }
+  if (state == "42P01" || state == "3F000" || state == "42883" || state == "42703") {
+    if (NamesOurs(report)) return {"SH-0412", "Run: summa-host migrate"};
+    if (report.own) return {"SH-0414", "Check database.ledger.url and database.ledger.schema"};
   }
   if (state == "25006") {
     return {"SH-0405", "Write only between begin and commit of a read-write transaction"};
   }
-  if (StartsWith(state, "08") || StartsWith(state, "53") || StartsWith(state, "57P")) {
+  if (StartsWith(state, "08") || StartsWith(state, "58") || StartsWith(state, "53") ||
+      StartsWith(state, "57P")) {
     return {"SH-0416", "Look at the server's log, disk, memory and max_connections"};
   }
   return {"SH-0405", ""};
@@ -57,6 +70,24 @@ std::string OneLine(const char* text) {
   }
   if (!out.empty() && out.back() == ' ') out.pop_back();
   return out;
+}
+
+std::string NameAt(std::string_view sql, std::string_view position) {
+  std::size_t left = 0;
+  for (const char c : position) {
+    if (c < '0' || c > '9' || left > sql.size()) return {};
+    left = left * 10 + static_cast<std::size_t>(c - '0');
+  }
+  std::size_t at = 0;  // characters of UTF-8, not bytes
+  for (; at < sql.size() && left > 0; ++at) {
+    if ((static_cast<unsigned char>(sql[at]) & 0xC0) != 0x80 && --left == 0) break;
+  }
+  const auto in_name = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.' || c == '"';
+  };
+  std::string name;
+  for (; at < sql.size() && in_name(sql[at]); ++at) name += sql[at];
+  return name;
 }
 
 std::string StatementStart(std::string_view sql) {
@@ -81,10 +112,11 @@ SqlFailure MakeSqlFailure(const ServerReport& report, std::string_view sql, bool
   CountDatabaseError(report.sqlstate);
   const Class kind = Classify(report, cancelled);
   std::string message = "PostgreSQL: " + report.message;
+  if (kind.code == kNotMigrated) message = "the database is not migrated; " + message;
   if (!report.detail.empty()) message += " (" + report.detail + ")";
   if (!report.sqlstate.empty()) message += " [SQLSTATE " + report.sqlstate + "]";
   if (!sql.empty()) message += " in: " + StatementStart(sql);
-  return SqlFailure(Error{kind.code, message, kind.hint, ""}, report.sqlstate);
+  return SqlFailure(Error{std::string(kind.code), message, kind.hint, ""}, report.sqlstate);
 }
 
 SqlFailure ConnectionLost(const std::string& reason, std::string_view sql) {

@@ -14,6 +14,10 @@ struct ServerReport {
   std::string sqlstate;
   std::string message;
   std::string detail;
+  // The name in the statement that the report is about, as the server points to it: "summa_host.x".
+  std::string name = {};
+  // The statement is the host's own, not a plugin's: what it names is there after a migration.
+  bool own = false;
 };
 
 // cancelled: the statement was ended because Session::Cancel() asked for it.
@@ -28,6 +32,10 @@ SqlFailure PoolerRefused(const std::string& found);
 
 // A text of the server or of libpq in one line, without the word ERROR in front; null is empty.
 std::string OneLine(const char* text);
+
+// The name, with its schema, at a place of a statement as the server reports it (characters from
+// 1); empty when there is none.
+std::string NameAt(std::string_view sql, std::string_view position);
 
 // "SELECT id FROM outb...": the first 80 characters in one line, for messages.
 std::string StatementStart(std::string_view sql);

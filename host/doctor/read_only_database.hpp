@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "host/database/pqxx_shim.hpp"
+#include "host/database/control_connection.hpp"
 
 namespace summa::host {
 

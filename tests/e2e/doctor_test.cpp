@@ -110,6 +110,25 @@ PostgresServer* Doctor::server_ = nullptr;
 RedisServer* Doctor::redis_ = nullptr;
 int Doctor::databases_ = 0;
 
+TEST_F(Doctor, BeforeTheFirstMigrationItSaysSoInWords) {
+  Db(url_).Execute("DROP SCHEMA summa_host CASCADE");
+  EXPECT_EQ(Examine(), 1);
+  EXPECT_NE(Of("migrations").fix.find("summa-host migrate"), std::string::npos) << output_;
+  for (const Found& each : Wrong()) {
+    EXPECT_EQ(each.found.find("LINE 1"), std::string::npos) << each.found;
+    EXPECT_EQ(each.found.find("SH-0405"), std::string::npos) << each.found;
+    if (each.found.find("42P01") == std::string::npos) continue;
+    EXPECT_EQ(each.found.rfind("SH-0412", 0), 0u) << each.found;
+    EXPECT_NE(each.found.find("the database is not migrated"), std::string::npos) << each.found;
+  }
+}
+
+TEST_F(Doctor, AnOlderSchemaIsNotMigratedEither) {
+  Db(url_).Execute("ALTER TABLE summa_host.worker_state DROP COLUMN state CASCADE");
+  EXPECT_EQ(Examine(), 1);
+  EXPECT_EQ(Of("lease").found.rfind("SH-0412 the database is not migrated", 0), 0u);
+}
+
 TEST_F(Doctor, WhereNothingIsWrongItSaysSoAndExitsWithZero) {
   EXPECT_EQ(Examine(), 0);
   for (const Found& each : Wrong()) ADD_FAILURE() << each.check << ": " << each.found;

@@ -1,5 +1,7 @@
 #include <thread>
 
+#include "host/database/control_connection.hpp"
+#include "host/database/fleet_orders.hpp"
 #include "tests/integration/database_support.hpp"
 
 namespace summa::host {
@@ -148,6 +150,91 @@ TEST_F(ControlPlaneTest, AnIdleLeaseHasNoHolder) {
   ASSERT_EQ(workers.size(), 1u);
   EXPECT_EQ(workers[0].holder, "");
   EXPECT_EQ(workers[0].lease_until, "");
+}
+
+// Code and SQLSTATE come from the server whatever the kind of the statement is.
+TEST_F(ControlPlaneTest, ARefusedStatementIsWhatItsStateSays) {
+  db_->Execute(
+      "DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN; ALTER ROLE reader SET temp_file_limit "
+      "= 0; GRANT USAGE ON SCHEMA summa_host TO reader");
+  ControlConnection connection(At(settings_.url, "reader"));
+  const auto failure = [&](const std::string& sql) {
+    return CatchSql([&] {
+      connection.Run([&](ControlTransaction& transaction) { transaction.Exec(sql, {}); });
+    });
+  };
+  struct Case {
+    const char *sql, *state, *code;
+  };
+  for (const auto& [sql, state, code] : {
+           Case{"SELECT 1 FROM summa_host.worker_state", "42501", "SH-0406"},
+           Case{"CREATE TABLE summa_host.t ()", "42501", "SH-0406"},
+           Case{"SELECT 1 FROM summa_host.no_such_table", "42P01", "SH-0412"},
+           Case{"SELECT summa_host.no_such_function(1)", "42883", "SH-0412"},
+           Case{"INSERT INTO summa_host.no_such_table VALUES (1)", "42P01", "SH-0412"},
+           Case{"SELECT 1 FROM no_such_table_of_the_ledger", "42P01", "SH-0414"},
+           Case{"SELECT 1 FROM no_such_schema.t", "42P01", "SH-0414"},
+           Case{"SELECT g FROM generate_series(1, 3000000) g ORDER BY -g", "53400", "SH-0416"},
+           Case{"SELECT 1 / 0", "22012", "SH-0405"},
+       }) {
+    const SqlFailure found = failure(sql);
+    EXPECT_EQ(found.error().code, code) << found.what();
+    EXPECT_EQ(found.sqlstate(), state) << found.what();
+    EXPECT_EQ(found.error().message.find("LINE 1"), std::string::npos) << found.what();
+    EXPECT_FALSE(connection.broken()) << "a refusal is no reason for a new connection";
+  }
+}
+
+TEST_F(ControlPlaneTest, AnOlderSchemaIsCalledNotMigrated) {
+  db_->Execute("ALTER TABLE summa_host.worker_state DROP COLUMN paused_reason");
+  EXPECT_EQ(CatchSql([&] { ControlPlane(settings_).Workers(); }).error().code, "SH-0412");
+  EXPECT_EQ(CatchSql([&] {
+              FleetOrders(settings_).Pause({"w", "p", false}, "me", "");
+            })
+                .error()
+                .code,
+            "SH-0412");
+}
+
+TEST_F(ControlPlaneTest, AFrozenServerEndsACallInTime) {
+  test::PostgresServer server;
+  DatabaseSettings settings = At(server.CreateDatabase("frozen"));
+  settings.statement_timeout = std::chrono::milliseconds(100);
+  settings.connect_timeout = std::chrono::milliseconds(500);
+  ControlConnection connection(settings);
+  server.Freeze();
+  const auto begin = std::chrono::steady_clock::now();
+  const auto look = [](ControlTransaction& transaction) { transaction.Exec("SELECT 1", {}); };
+  EXPECT_EQ(CatchSql([&] { connection.Run(look); }).error().code, "SH-0402");
+  EXPECT_TRUE(connection.broken());
+  EXPECT_EQ(CatchSql([&] { ControlConnection another(settings); }).error().code, "SH-0401");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, test::kPatience);
+  server.Thaw();
+}
+
+TEST_F(ControlPlaneTest, ACommitWithoutAnAnswerIsCalledUnknown) {
+  ControlConnection connection(settings_);
+  // The constraint is checked by COMMIT, which waits for the row that another session has locked.
+  db_->Execute(
+      "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int REFERENCES p DEFERRABLE "
+      "INITIALLY DEFERRED); INSERT INTO p VALUES (1)");
+  test::Db other(settings_.url);
+  other.Execute("BEGIN; UPDATE p SET id = 2");
+  std::thread killer;
+  const auto failure = CatchSql([&] {
+    connection.Run([&](ControlTransaction& transaction) {
+      const int pid =
+          std::stoi(transaction.Exec("SELECT pg_backend_pid()", {}).at(0).at(0).value());
+      transaction.Exec("INSERT INTO c VALUES (1)", {});
+      killer = std::thread([this, pid] {
+        test::WaitUntil([&] { return Waiting(pid, "Lock"); }, test::kPatience, "a COMMIT");
+        Kill(pid);
+      });
+    });
+  });
+  killer.join();
+  EXPECT_EQ(failure.error().code, "SH-0404") << failure.what();
+  EXPECT_TRUE(connection.broken());
 }
 
 TEST_F(ControlPlaneTest, OpensANewConnectionAfterItsOwnWasKilled) {

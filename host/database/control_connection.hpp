@@ -1,19 +1,18 @@
-// The only place that includes libpqxx and knows its major version (6 and 7). Statements of the
-// control plane, failures as SqlFailure. One thread at a time.
+// Transactions of the control plane: migrations, worker state, what doctor asks. Failures as
+// SqlFailure, with the server's SQLSTATE. One thread at a time.
 #pragma once
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "host/database/session.hpp"
+#include "host/database/text_rows.hpp"
 
 namespace summa::host {
 
-using ControlRows = std::vector<std::vector<std::optional<std::string>>>;
-using ControlParameters = std::vector<std::optional<std::string>>;
+using ControlRows = TextRows;
+using ControlParameters = TextParameters;
 
 // One open read-write transaction.
 class ControlTransaction {
@@ -25,11 +24,12 @@ class ControlTransaction {
 
 class ControlConnection {
  public:
-  explicit ControlConnection(const DatabaseSettings& settings);  // SH-0401
+  explicit ControlConnection(const DatabaseSettings& settings);  // SH-0401 within connect_timeout
   ~ControlConnection();
 
   // Runs `body` in one transaction and commits it; rolled back when it throws. A lost connection is
-  // SH-0402, during COMMIT SH-0404; it never reconnects by itself, the object is broken then.
+  // SH-0402, during COMMIT SH-0404; it never reconnects by itself, the object is broken then. A
+  // server that answers neither the statement nor its timeout counts as lost.
   void Run(const std::function<void(ControlTransaction&)>& body);
   bool broken() const;
 

@@ -1,0 +1,102 @@
+#include "host/database/control_connection.hpp"
+
+#include "host/database/backend_identity.hpp"
+#include "host/database/connection_settings.hpp"
+#include "host/database/pq_connection.hpp"
+
+namespace summa::host {
+namespace {
+
+using TimePoint = PqConnection::TimePoint;
+
+// The server ends a statement by itself after statement_timeout. What has not come this long after
+// that never will.
+constexpr std::chrono::seconds kAnswerMargin{5};
+// Every statement of a script has a timeout of its own, and a migration waits for locks.
+constexpr std::chrono::minutes kLongestScript{10};
+constexpr std::chrono::seconds kRollbackPatience{5};
+
+TimePoint In(Microseconds span) { return std::chrono::steady_clock::now() + span; }
+
+class Transaction final : public ControlTransaction {
+ public:
+  Transaction(PqConnection& connection, const DatabaseSettings& settings)
+      : connection_(connection), settings_(settings) {}
+
+  ControlRows Exec(const std::string& sql, const ControlParameters& parameters) override {
+    connection_.SendText(sql, parameters, In(settings_.statement_timeout + kAnswerMargin));
+    return ToTextRows(connection_.ReadAll(sql));
+  }
+  void ExecScript(const std::string& sql) override { connection_.Query(sql, In(kLongestScript)); }
+
+ private:
+  PqConnection& connection_;
+  const DatabaseSettings& settings_;
+};
+
+}  // namespace
+
+struct ControlConnection::State {
+  explicit State(const DatabaseSettings& given)
+      : settings(given),
+        connection(MakeConnectionParameters(settings, false), never, PqConnection::OnWake::kGiveUp,
+                   In(settings.connect_timeout)) {
+    Identify(connection, settings, false, In(settings.connect_timeout));
+  }
+
+  // What was sent and not answered may have been done.
+  void Commit() {
+    connection.Alive();
+    connection.RequireUsable("COMMIT");
+    std::string tag;
+    try {
+      const PgResult done =
+          connection.Query("COMMIT", In(settings.statement_timeout + kAnswerMargin));
+      tag = PQcmdStatus(done.get());
+    } catch (const SqlFailure& failure) {
+      if (!connection.broken() || failure.sqlstate() == "25P03") throw;
+      throw SqlFailure(
+          Error{"SH-0404", "the outcome of a COMMIT is unknown: " + failure.error().message,
+                "Repeat the command; what is done already stays as it is", ""},
+          "");
+    }
+    if (tag == "COMMIT") return;
+    throw SqlFailure(Error{"SH-0405",
+                           "the server answered " + tag +
+                               " to COMMIT: a statement before had failed, nothing was committed",
+                           "", ""},
+                     "25P02");
+  }
+  void Rollback() noexcept {
+    try {
+      if (!connection.broken()) connection.Query("ROLLBACK", In(kRollbackPatience));
+    } catch (const std::exception&) {
+      connection.Abandon();  // a transaction may still be open in it
+    }
+  }
+
+  const DatabaseSettings settings;
+  WakeUp never;  // outlives the connection
+  PqConnection connection;
+};
+
+ControlConnection::ControlConnection(const DatabaseSettings& settings)
+    : state_(std::make_unique<State>(settings)) {}
+
+ControlConnection::~ControlConnection() = default;
+
+bool ControlConnection::broken() const { return state_->connection.broken(); }
+
+void ControlConnection::Run(const std::function<void(ControlTransaction&)>& body) {
+  try {
+    state_->connection.Query("BEGIN", In(state_->settings.statement_timeout + kAnswerMargin));
+    Transaction transaction(state_->connection, state_->settings);
+    body(transaction);
+    state_->Commit();
+  } catch (...) {
+    state_->Rollback();
+    throw;
+  }
+}
+
+}  // namespace summa::host
