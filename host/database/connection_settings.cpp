@@ -102,6 +102,8 @@ std::vector<std::pair<std::string, std::string>> SessionSettings(const DatabaseS
       // A plan that was made for small tables is the wrong one when they have grown, and ledgers
       // grow.
       {"plan_cache_mode", "force_custom_plan"},
+      // A filtered table must be refused, never read as if it were whole.
+      {"row_security", "off"},
       {"TimeZone", "UTC"},
       {"DateStyle", "ISO"},
   };
