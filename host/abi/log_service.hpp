@@ -1,6 +1,8 @@
 // summa.log/1 for one plugin: every line carries plugin=<id>. Thread-safe.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "summa/abi/log.h"

@@ -4,6 +4,7 @@
 #include <summa/abi/health.h>
 #include <summa/error.hpp>
 
+#include <cstdint>
 #include <string>
 
 namespace summa {
