@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "reconciliation_sql.hpp"
+#include "statement.hpp"
 
 namespace summa::reconciliation {
 namespace {
@@ -59,14 +60,19 @@ void Locator::Transactions(Findings& findings) {
 
 void Locator::Duplicates(Findings& findings) {
   work_.StopIfAsked();
-  const Result rows = session_.Exec(sql::duplicates, {static_cast<std::int64_t>(kMostFindings)});
+  const Result rows = session_.Exec(ForTable(sql::duplicates, ledger::FindEvents(session_)),
+                                    {static_cast<std::int64_t>(kMostFindings)});
   AddAll(rows, 6, findings, [&](std::size_t i) {
     Discrepancy found;
     found.kind = found.step = "step0b_duplicate_entry";
     found.transaction_id = TextOf(rows.At(i, 0));
     found.account_id = TextOf(rows.At(i, 1));
     found.candidates = SplitIds(rows.At(i, 5).Text());
-    found.expected = "one entry";
+    const std::int64_t times = rows.At(i, 7).Integer();
+    found.expected = times < 2 ? "one entry"
+                               : Number(times) +
+                                     " entries that follow on one another, with the sums that the "
+                                     "record names";
     found.found = Number(rows.At(i, 4).Integer()) + " entries";
     JsonWriter json;
     json.BeginObject()

@@ -1,4 +1,4 @@
-foreach(part reconciliation_books reconciliation_blocks reconciliation_snapshots reconciliation_daily)
+foreach(part reconciliation_books reconciliation_repeats reconciliation_blocks reconciliation_snapshots reconciliation_daily)
   summa_test(${part}_test SOURCES ${part}_test.cpp
     LIBRARIES reconciliation_core summa_host_core summa_test_fixture summa_test_services
     LABELS integration TIMEOUT 240)
