@@ -47,5 +47,7 @@ while IFS=: read -r file number text; do
   failures=1
 done < <(grep -rnE '^ *# *include *"\.\./' --include='*.hpp' --include='*.cpp' plugins 2>/dev/null || true)
 
+tests/standard_headers || failures=1
+
 [ $failures = 0 ] && echo "include rules: ok"
 exit $failures

@@ -1,5 +1,7 @@
 #include "host/abi/clock_service.hpp"
 
+#include <cstdint>
+
 namespace summa::host {
 
 ClockService::ClockService(const Clock& clock) : clock_(clock) {

@@ -1,5 +1,7 @@
 #include "host/abi/registry_service.hpp"
 
+#include <cstdint>
+
 #include "host/abi/abi_text.hpp"
 #include "host/error.hpp"
 #include "summa/error.hpp"

@@ -2,6 +2,7 @@
 // the resolver is.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <set>

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 
 #include "host/application/load.hpp"
 #include "host/application/prepare_database.hpp"

@@ -1,5 +1,7 @@
 #include "host/application/fleet_view.hpp"
 
+#include <exception>
+
 namespace summa::host {
 namespace {
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdint>
 
 #include "host/error.hpp"
 #include "host/observe/log.hpp"

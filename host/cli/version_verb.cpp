@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <summa/abi/plugin.h>
 
 #include <summa/json.hpp>

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <charconv>
 #include <regex>
+#include <system_error>
 
 #include "host/config/text.hpp"
 #include "host/config/units.hpp"

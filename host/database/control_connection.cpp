@@ -1,5 +1,7 @@
 #include "host/database/control_connection.hpp"
 
+#include <exception>
+
 #include "host/database/backend_identity.hpp"
 #include "host/database/connection_settings.hpp"
 #include "host/database/pq_connection.hpp"

@@ -1,6 +1,8 @@
 // COPY of a session, in both directions.
 #include <poll.h>
 
+#include <exception>
+
 #include "host/database/pq_session.hpp"
 #include "host/database/statement_kind.hpp"
 

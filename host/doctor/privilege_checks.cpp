@@ -1,5 +1,6 @@
 // Whether the role may do what the host and its plugins do, and the GRANTs that are missing.
 #include <algorithm>
+#include <cctype>
 #include <map>
 #include <set>
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 
 #include "host/database/connection_settings.hpp"
 #include "host/database/pooler.hpp"

@@ -1,5 +1,6 @@
 // The keeper's thread: renewals first, then looks for those who wait, then the next pause.
 #include <algorithm>
+#include <exception>
 
 #include "host/lease/lease_state.hpp"
 #include "host/observe/host_metrics.hpp"

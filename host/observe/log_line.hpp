@@ -1,6 +1,7 @@
 // The form of a log line. Pure functions.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>

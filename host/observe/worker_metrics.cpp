@@ -1,5 +1,7 @@
 #include "host/observe/worker_metrics.hpp"
 
+#include <cstdint>
+
 #include "host/observe/host_metrics.hpp"
 
 namespace summa::host {

@@ -1,6 +1,7 @@
 // What is measured of one worker in this process. Names: host_metrics.cpp. Thread-safe.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>

@@ -6,8 +6,10 @@
 
 #include <boost/dll/shared_library.hpp>
 #include <cstring>
+#include <exception>
 #include <filesystem>
 #include <memory>
+#include <system_error>
 #include <vector>
 
 namespace summa::host {

@@ -1,6 +1,7 @@
 #include "host/schedule/backoff.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <random>
 

@@ -1,6 +1,7 @@
 #include "host/schedule/due_time.hpp"
 
 #include <algorithm>
+#include <cstdint>
 
 namespace summa::host {
 

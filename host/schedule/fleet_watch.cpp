@@ -1,5 +1,7 @@
 #include "host/schedule/fleet_watch.hpp"
 
+#include <exception>
+
 #include "host/observe/log.hpp"
 
 namespace summa::host {

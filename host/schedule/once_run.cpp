@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <exception>
 
 #include "host/observe/log.hpp"
 #include "host/schedule/worker_due.hpp"

@@ -1,6 +1,7 @@
 #include "host/schedule/tick_call.hpp"
 
 #include <cstring>
+#include <exception>
 #include <string>
 
 namespace summa::host {

@@ -1,6 +1,7 @@
 #include "host/schedule/worker_loop.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <summa/crash_point.hpp>
 #include <utility>
 

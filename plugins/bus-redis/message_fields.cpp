@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <limits>
 #include <summa/error.hpp>
+#include <system_error>
 
 namespace summa::bus_redis {
 namespace {

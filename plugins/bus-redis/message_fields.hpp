@@ -7,6 +7,7 @@
 #include <summa/abi/bus.h>
 
 #include <array>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>

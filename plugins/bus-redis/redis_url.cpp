@@ -3,6 +3,7 @@
 #include <charconv>
 #include <optional>
 #include <summa/error.hpp>
+#include <system_error>
 
 namespace summa::bus_redis {
 namespace {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <summa/host.hpp>
 #include <summa/worker.hpp>

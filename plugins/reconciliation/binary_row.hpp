@@ -1,6 +1,7 @@
 // The rows of COPY .. TO STDOUT (FORMAT binary), one message at a time, fields in their order.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string_view>

@@ -1,6 +1,7 @@
 #include "positions.hpp"
 
 #include <charconv>
+#include <system_error>
 
 namespace summa::reconciliation {
 

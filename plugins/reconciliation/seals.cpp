@@ -1,5 +1,6 @@
 #include "seals.hpp"
 
+#include <algorithm>
 #include <summa/ledger/finding.hpp>
 
 #include "binary_row.hpp"

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cctype>
 #include <summa/json.hpp>
 #include <summa/ledger/verify.hpp>
 

@@ -7,6 +7,7 @@
 // writer has been woken has a negative time; such are counted and stay in.
 #include <hiredis/hiredis.h>
 
+#include <algorithm>
 #include <atomic>
 #include <iostream>
 #include <map>

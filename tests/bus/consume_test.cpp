@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <set>
 #include <summa/message_bus.hpp>
 
 #include "tests/bus/backend.hpp"

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <stdexcept>
 #include <string_view>
+#include <system_error>
 
 namespace summa::demo {
 namespace {

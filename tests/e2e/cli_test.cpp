@@ -1,6 +1,7 @@
 // The command line as scripts and people see it: words, help, exit codes, JSON envelopes.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
+#include <cstdlib>
+#include <string_view>
+
 #include "tests/e2e/summa_host.hpp"
 #include "tests/fixture/ledger.hpp"
 #include "tests/services/db.hpp"

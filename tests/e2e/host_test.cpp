@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <cstdlib>
 
 #include "tests/e2e/summa_host.hpp"
 #include "tests/fixture/ledger.hpp"

@@ -3,6 +3,7 @@
 // SUMMA_SOAK=1.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <memory>

@@ -5,6 +5,8 @@
 
 #include <atomic>
 #include <cmath>
+#include <cstdint>
+#include <cstdlib>
 
 #include "tests/faults/fleet.hpp"
 #include "tests/fixture/ledger.hpp"

@@ -1,4 +1,6 @@
 // Twenty hosts on one ledger, some of which are killed, stopped or frozen all the time.
+#include <algorithm>
+#include <cstdlib>
 #include <deque>
 #include <iostream>
 #include <random>

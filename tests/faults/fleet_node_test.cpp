@@ -1,4 +1,6 @@
 // Summa's own runners and ours on one lease.
+#include <atomic>
+#include <cstdio>
 #include <ctime>
 #include <iostream>
 #include <random>

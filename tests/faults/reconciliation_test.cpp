@@ -1,5 +1,7 @@
 // kill -9 at every crash point of the reconciliation plugin, while traffic goes on and one event
 // has been tampered with: nothing is certified that was not verified, and the next host goes on.
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "tests/faults/checker.hpp"

@@ -1,6 +1,7 @@
 #include "tests/faults/round.hpp"
 
 #include <csignal>
+#include <exception>
 #include <fstream>
 #include <stdexcept>
 

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
+#include <vector>
+
 #include <summa/error.hpp>
 #include <summa/ledger/canonical_json.hpp>
 #include <summa/ledger/hash.hpp>

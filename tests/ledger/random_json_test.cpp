@@ -2,6 +2,7 @@
 // (20,000); SUMMA_JSON_SEED: repeats a run.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>

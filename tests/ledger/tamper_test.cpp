@@ -1,5 +1,7 @@
 // Every way of tampering against every level of the verification, in both layouts.
 // docs/integrity.md has the table.
+#include <tuple>
+
 #include "tests/ledger/tamper_support.hpp"
 
 namespace summa::ledger {

@@ -15,6 +15,7 @@
 #include <iterator>
 #include <mutex>
 #include <stdexcept>
+#include <system_error>
 #include <vector>
 
 #include "tests/services/process.hpp"

@@ -1,4 +1,7 @@
 // The parts of the outbox plugin that need no database.
+#include <cstdint>
+#include <new>
+
 #include <gtest/gtest.h>
 
 #include <summa/testkit/memory_bus.hpp>

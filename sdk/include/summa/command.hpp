@@ -6,6 +6,7 @@
 #include <summa/error.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 

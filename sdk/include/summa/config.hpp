@@ -5,7 +5,9 @@
 
 #include <charconv>
 #include <chrono>
+#include <cstdint>
 #include <optional>
+#include <system_error>
 #include <vector>
 
 namespace summa {

@@ -4,6 +4,7 @@
 #include <summa/host.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>

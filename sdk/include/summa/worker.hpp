@@ -5,6 +5,7 @@
 #include <summa/error.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 
 namespace summa {

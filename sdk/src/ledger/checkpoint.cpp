@@ -1,6 +1,7 @@
 #include <summa/ledger/reader.hpp>
 
 #include <charconv>
+#include <system_error>
 
 namespace summa::ledger {
 namespace {

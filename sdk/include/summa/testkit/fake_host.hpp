@@ -7,6 +7,7 @@
 #include <summa/lease.hpp>
 
 #include <atomic>
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <string>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "chain_walker.hpp"
 #include "copy_row.hpp"

@@ -1,5 +1,6 @@
 #include <summa/ledger/verify.hpp>
 
+#include <algorithm>
 #include <array>
 
 #include "crew.hpp"
