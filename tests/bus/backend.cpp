@@ -37,6 +37,9 @@ class MemoryBackend final : public Backend {
       return full ? SUMMA_BUS_STREAM_FAULT : SUMMA_BUS_CONFIRMED;
     };
   }
+  void BreakDeadLetters(const std::string&, bool broken) override {
+    bus_.refuse_dead_letters = broken;
+  }
   bool RestartServer() override { return false; }
 
  private:
@@ -70,6 +73,12 @@ class RedisBackend final : public Backend {
   std::size_t Lost() override { return events_.lost; }
   void SetFull(bool full) override {
     test::RedisClient(server_.Url()).Command({"CONFIG", "SET", "maxmemory", full ? "1" : "0"});
+  }
+  void BreakDeadLetters(const std::string& stream, bool broken) override {
+    test::RedisClient client(server_.Url());
+    const std::string key = "summa:dlq:" + stream;
+    client.Command({"DEL", key});
+    if (broken) client.Command({"SET", key, "of another type"});
   }
   bool RestartServer() override {
     server_.Restart();

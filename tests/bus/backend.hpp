@@ -29,6 +29,8 @@ class Backend {
   virtual std::size_t Lost() = 0;
   // A full bus takes nothing until it has room again.
   virtual void SetFull(bool full) = 0;
+  // Dead letters of the stream cannot be written.
+  virtual void BreakDeadLetters(const std::string& stream, bool broken) = 0;
   // False: it has no server.
   virtual bool RestartServer() = 0;
 };

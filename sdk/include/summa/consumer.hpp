@@ -12,10 +12,11 @@
 // time and in order; a message that fails holds its key until it is tried again, and no other key.
 // After max_retries deliveries it goes to the dead letters and its key goes on. Delivery is at
 // least once: a handler that writes to the database makes its effect exactly once with
-// summa::Inbox.
+// summa::Inbox. What counts as a failure: SubscribeOptions::handler.
 //
 // Order per key holds within one reader of the group. Let a reader hold a lease and set
-// `exclusive`, so that it holds over a change of readers as well.
+// `exclusive`, so that it holds over a change of readers as well: <summa/leased_consumer.hpp>,
+// which plugins use, does so.
 #pragma once
 
 #include <ctime>
@@ -30,6 +31,7 @@
 #include <mutex>
 #include <random>
 #include <summa/bus.hpp>
+#include <summa/complaints.hpp>
 #include <summa/crash_point.hpp>
 #include <summa/guarded_events.hpp>
 #include <summa/held_message.hpp>
@@ -98,6 +100,14 @@ class Consumer {
   // Callbacks of `events` that threw or hang; for Plugin::Failing().
   std::vector<Finding> Failing() const { return events_.Failing(); }
 
+  // Everything that was there at the latest poll is settled and acknowledged.
+  bool CaughtUp() const {
+    const std::lock_guard lock(mutex_);
+    const auto empty = [](const auto& reader) { return reader->empty; };
+    return lanes_.items() == 0 && pending_acks_ == 0 &&
+           std::all_of(readers_.begin(), readers_.end(), empty);
+  }
+
   std::size_t held_messages() const {
     const std::lock_guard lock(mutex_);
     return lanes_.items();
@@ -128,7 +138,9 @@ class Consumer {
     std::unique_ptr<SubscriptionClient> subscription;
     std::vector<std::string> acks;  // handled, not acknowledged yet
     bool flushing = false;
-    std::int64_t failures = 0;  // of the bus or of what handlers need, in a row
+    bool empty = false;         // the latest poll found nothing
+    std::int64_t failures = 0;  // of the bus, in a row
+    detail::Complaints complaints;
   };
   struct Held : detail::HeldMessage {
     Held() = default;
@@ -141,6 +153,7 @@ class Consumer {
 
     Reader* reader = nullptr;
     Microseconds claimed_at{}, started_at{};
+    detail::Complaints::Moment began = 0;
     bool counted = false;  // the bus knows of the start that runs, or comes next
     bool again = false, running = false, overdue = false, live = false;
     std::string verdict;  // not empty: it goes to the dead letters for this reason
@@ -162,6 +175,10 @@ class Consumer {
     Consumer& consumer_;
   };
 
+  // A message without a key is a lane of its own.
+  static std::string_view KeyOf(const Held& held) {
+    return held.key().empty() ? held.delivery_id() : held.key();
+  }
   static Microseconds Now() {
     timespec time{};
     clock_gettime(CLOCK_BOOTTIME, &time);
@@ -238,6 +255,7 @@ class Consumer {
     }
     {
       const std::lock_guard lock(mutex_);
+      reader.empty = fetched.empty();
       for (Held& held : fetched) Add(reader, std::move(held));
       if (!lanes_.HasReady()) return;
     }
@@ -254,9 +272,7 @@ class Consumer {
       }
     }
     const bool alone = held.recovered && held.deliveries >= kSuspectDeliveries;
-    // A message without a key is a lane of its own.
-    const std::string lane =
-        LaneName(reader.topic, held.key().empty() ? held.delivery_id() : held.key());
+    const std::string lane = LaneName(reader.topic, KeyOf(held));
     const LaneSet::Ticket ticket = lanes_.Add(lane, reader.index, held.size(), alone);
     if (ticket >= held_.size()) held_.resize(ticket + 1);
     held_[ticket] = std::move(held);
@@ -325,30 +341,12 @@ class Consumer {
     held.running = true;
     held.overdue = false;
     held.started_at = Now();
+    held.began = ++begun_;
     const bool stale = held.started_at - held.claimed_at > claim_after_ - options_.handler_deadline;
     const bool begin = !held.counted || stale;
     lock.unlock();
-    Outcome outcome = Outcome::kHandled;
     std::string error;
-    try {
-      if (begin && !Begin(held)) {
-        outcome = Outcome::kGone;
-      } else if (!held.verdict.empty() || GivenUp(held)) {
-        outcome = Outcome::kDead;
-      } else {
-        options_.handler(View(held));
-      }
-    } catch (const Error& e) {
-      outcome = MessageIsAtFault(e.status()) ? Outcome::kFailed : Outcome::kAway;
-      error = e.what();
-    } catch (const std::exception& e) {
-      outcome = Outcome::kFailed;
-      error = e.what();
-    } catch (...) {
-      outcome = Outcome::kFailed;
-      error = "an exception that is no std::exception";
-    }
-    if (outcome == Outcome::kAway && !EndStart(held)) outcome = Outcome::kGone;
+    Outcome outcome = Call(held, begin, error);
     if (outcome == Outcome::kFailed) outcome = Fail(held, error);
     if (outcome == Outcome::kDead) outcome = Bury(held, error);
     lock.lock();
@@ -358,13 +356,60 @@ class Consumer {
     Settle(lock, ticket, outcome, error);
   }
 
-  enum class Outcome { kHandled, kFailed, kDead, kBuried, kGone, kAway };
+  // kWaits: its key alone is tried again; kAway: so is its topic. Neither counts.
+  enum class Outcome { kHandled, kFailed, kDead, kBuried, kGone, kWaits, kAway };
 
-  // Not when something the handler needs is away, when it was told to stop, or when its lease is
-  // gone.
-  static bool MessageIsAtFault(int status) {
-    return status != SUMMA_E_UNAVAILABLE && status != SUMMA_E_TRY_LATER &&
-           status != SUMMA_E_FENCED && status != SUMMA_E_CANCELLED;
+  Outcome Call(Held& held, bool begin, std::string& error) {
+    try {
+      if (begin && !Begin(held)) return Outcome::kGone;
+    } catch (const std::exception& e) {
+      error = e.what();
+      return BusFailed(held);
+    }
+    if (!held.verdict.empty() || GivenUp(held)) return Outcome::kDead;
+    try {
+      options_.handler(View(held));
+      return Outcome::kHandled;
+    } catch (const Error& e) {
+      error = e.what();
+      return detail::IsComplaint(e.status()) ? Weigh(held, e, error) : Outcome::kFailed;
+    } catch (const std::exception& e) {
+      error = e.what();
+    } catch (...) {
+      error = "an exception that is no std::exception";
+    }
+    return Outcome::kFailed;
+  }
+
+  // The handler says that it is not the message's fault. It may be.
+  Outcome Weigh(Held& held, const Error& complaint, std::string& error) {
+    const detail::Complaints::Sight sight = Complain(held);
+    auto verdict = detail::Verdict::kTopic;
+    if (!Stopping()) {
+      std::optional<bool> away;
+      // Many that say the same need no further witness.
+      if (!sight.others) away = Look(complaint);
+      verdict = detail::Judge(complaint.status(), sight, away);
+    }
+    if (verdict == detail::Verdict::kMessage) return Outcome::kFailed;
+    if (!EndStart(held)) return Outcome::kGone;
+    if (verdict == detail::Verdict::kTopic) return Outcome::kAway;
+    error += " (message " + std::string(held.id()) + "; other keys go on)";
+    return Outcome::kWaits;
+  }
+  std::optional<bool> Look(const Error& complaint) const {
+    if (!options_.look) return std::nullopt;
+    try {
+      return options_.look(complaint);
+    } catch (const std::exception&) {
+      return true;  // whoever cannot look finds nobody there
+    }
+  }
+  // The bus does not do what this message needs; others may need something else of it.
+  Outcome BusFailed(Held& held) { return Complain(held).others ? Outcome::kAway : Outcome::kWaits; }
+  detail::Complaints::Sight Complain(Held& held) {
+    const std::lock_guard lock(mutex_);
+    return held.reader->complaints.Complain(KeyOf(held), begun_);
   }
 
   // Another attempt begins: counts it at the server. False: another reader has the message.
@@ -443,8 +488,8 @@ class Consumer {
     try {
       held.reader->subscription->DeadLetter(held.delivery_id(), held.verdict);
     } catch (const std::exception& e) {
-      error = e.what();
-      return Outcome::kAway;
+      error = "the dead letter of message " + std::string(held.id()) + ": " + e.what();
+      return BusFailed(held);
     }
     events_.DeadLettered(View(held), held.verdict);
     return Outcome::kBuried;
@@ -460,14 +505,19 @@ class Consumer {
       lanes_.Retry(ticket, Now() + backoff_.Pause(lanes_.CountFailure(ticket)));
       return;
     }
-    if (outcome == Outcome::kAway) {
+    if (outcome == Outcome::kAway || outcome == Outcome::kWaits) {
       const Microseconds due = Now() + backoff_.Pause(lanes_.CountFailure(ticket));
-      lanes_.PauseGroup(reader.index, due);
+      if (outcome == Outcome::kAway) lanes_.PauseGroup(reader.index, due);
       lanes_.Retry(ticket, due);
       lock.unlock();
       events_.Away(error);
       lock.lock();
       return;
+    }
+    if (outcome == Outcome::kHandled) {
+      reader.complaints.Succeeded(KeyOf(held), held.began);
+    } else {
+      reader.complaints.Settled(KeyOf(held));
     }
     if (outcome == Outcome::kHandled) {
       reader.acks.emplace_back(held.delivery_id());
@@ -529,6 +579,7 @@ class Consumer {
   std::deque<Held> held_;  // by ticket
   std::minstd_rand random_{std::random_device{}()};
   FullJitter backoff_;
+  detail::Complaints::Moment begun_ = 0;  // handlers
   std::size_t average_bytes_ = 1024;
   std::size_t pending_acks_ = 0;
   std::size_t fetching_ = 0;         // readers that poll

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <summa/bus.hpp>
@@ -35,7 +36,8 @@ class ConsumerEvents {
   virtual void DeadLettered(const ConsumedMessage&, const std::string& /*error*/) {}
   // Past its deadline: another reader may handle the message by now.
   virtual void Overdue(std::string_view /*topic*/, std::string_view /*id*/) {}
-  // The bus, or what the handlers need (they threw SUMMA_E_UNAVAILABLE), is away: tried again.
+  // The bus, or what a handler needs, is away, or a handler says so: tried again, no attempt
+  // counted.
   virtual void Away(const std::string& /*error*/) {}
 };
 
@@ -43,9 +45,20 @@ struct SubscribeOptions {
   std::vector<std::string> topics;
   std::string group;     // one per purpose: two groups each get every message
   std::string consumer;  // stable name of this reader within the group
-  // Throw to have the message tried again: SUMMA_E_UNAVAILABLE when something it needs is away
-  // (counts against nobody, the topic waits), anything else when this message is at fault.
+  // Throw to have the message tried again. Its key waits for it, and no other key. What counts as
+  // an attempt, of which a message has max_retries:
+  // - Most of what is thrown: this message is at fault.
+  // - SUMMA_E_UNAVAILABLE, SUMMA_E_FENCED, SUMMA_E_CANCELLED (what it needs is away, it had to
+  // stop)
+  //   count only when the same message says so again, and `look` finds that it is not so, or
+  //   (`look` cannot tell) other keys got through meanwhile and none of them says it.
+  // - SUMMA_E_TRY_LATER (a timeout, a lock, a deadlock) counts.
+  // When messages of several keys throw one of these four, or `look` finds what they need away, the
+  // topic waits and nothing is counted.
   std::function<void(const ConsumedMessage&)> handler;
+  // Optional: is what this error of a handler is about away? nullopt: cannot be told. On the thread
+  // of the handler.
+  std::function<std::optional<bool>(const Error&)> look;
   int concurrency = 10;
   int max_retries = 3;     // deliveries before a message goes to the dead letters
   bool exclusive = false;  // this reader holds a lease: it takes over at once what others left

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -172,6 +173,7 @@ class MemoryBus final : public Bus {
   // Set before publishing, or between ticks of the same thread.
   std::uint64_t max_message_bytes = 1 << 20;
   bool away = false;
+  std::atomic<bool> refuse_dead_letters{false};
   // Decides the outcome of a message; CONFIRMED when empty.
   std::function<int(const summa_bus_message&)> decide;
   // See summa.bus/1; set before subscribing.
@@ -309,6 +311,9 @@ class MemoryBus final : public Bus {
     }
     void DeadLetter(summa_str delivery_id, std::string_view reason) override {
       bus_.RequireHere();
+      if (bus_.refuse_dead_letters) {
+        throw Error(SUMMA_E_UNAVAILABLE, "SH-0601", "the dead letters cannot be written");
+      }
       const std::lock_guard lock(bus_.mutex_);
       const std::uint64_t entry = Entry(delivery_id);
       const auto pending = State().pending.find(entry);
