@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <summa/error.hpp>
@@ -42,10 +43,14 @@ int PollTimeout(Connection::Deadline deadline) {
 }  // namespace
 
 Connection::Connection(ConnectionOptions options)
-    : options_(std::move(options)), random_(std::random_device{}()) {}
+    : options_(std::move(options)),
+      name_(options_.url.ForPeople()),
+      address_(name_),
+      random_(std::random_device{}()) {}
 
 void Connection::Ensure() {
   if (context_ && ClosedMeanwhile()) Drop("closed by the server while idle");
+  if (context_ && MovedMeanwhile()) Drop("the Sentinels name another master");
   if (context_) return;
   const auto now = Clock::now();
   if (now < next_attempt_) {
@@ -65,7 +70,20 @@ bool Connection::ClosedMeanwhile() {
   return !tls_ || tls_->Read(tls_in_) == TlsNeed::kClosed || !tls_in_.empty();
 }
 
+// Sentinels may name another master each time.
+void Connection::Locate() {
+  if (!options_.locate) return;
+  try {
+    options_.url = options_.url.At(options_.locate(failures_ > 0));
+  } catch (const Error& error) {
+    if (error.status() == SUMMA_E_CANCELLED) throw;
+    FailToConnect(error.code(), error.what(), error.hint());
+  }
+  address_ = options_.url.ForPeople();
+}
+
 void Connection::Connect() {
+  Locate();
   const RedisUrl& url = options_.url;
   const timeval timeout = ToTimeval(options_.connect_timeout);
   context_.reset(url.socket_path.empty()
@@ -95,8 +113,9 @@ void Connection::Connect() {
   if (url.tls) BeginTls(deadline);
   LogIn(deadline);
   ready_ = true;
-  ++generation_;
-  if (options_.on_event) options_.on_event(ConnectionEvent::kConnected, url.ForPeople());
+  static std::atomic<std::uint64_t> connections{0};
+  generation_ = ++connections;
+  if (options_.on_event) options_.on_event(ConnectionEvent::kConnected, name_, address_);
 }
 
 void Connection::BeginTls(Deadline deadline) {
@@ -120,6 +139,10 @@ void Connection::BeginTls(Deadline deadline) {
                 "plugins.bus-redis.tls_ca_file vouches for");
 }
 
+bool Connection::MovedMeanwhile() {
+  return options_.latest && options_.latest() != Endpoint{options_.url.host, options_.url.port};
+}
+
 void Connection::LogIn(Deadline deadline) {
   const RedisUrl& url = options_.url;
   if (!url.password.empty()) {
@@ -130,6 +153,7 @@ void Connection::LogIn(Deadline deadline) {
                     "correct user and password in plugins.bus-redis.url");
     }
   }
+  CheckServer(deadline);
   if (url.database != 0) {
     const Reply reply = Ask({"SELECT", std::to_string(url.database)}, deadline);
     if (IsError(*reply)) {
@@ -146,6 +170,47 @@ void Connection::LogIn(Deadline deadline) {
                   "the server cannot serve: " + std::string(Text(*pong)),
                   login ? "give user and password in plugins.bus-redis.url"
                         : "see the server's log; the host tries again by itself");
+  }
+}
+
+// Redis before 6 and some proxies do not know HELLO: then only the answers to commands show it.
+void Connection::CheckServer(Deadline deadline) {
+  const Reply hello = Ask({"HELLO"}, deadline);
+  if (!IsArray(*hello)) return;
+  std::string_view mode, role;
+  for (std::size_t i = 0; i + 1 < hello->elements; i += 2) {
+    const std::string_view name = Text(*hello->element[i]);
+    if (name == "mode") mode = Text(*hello->element[i + 1]);
+    if (name == "role") role = Text(*hello->element[i + 1]);
+  }
+  const bool cluster = options_.url.kind == ServerKind::kCluster;
+  const auto refuse = [&](const std::string& what, const std::string& fix) {
+    FailToConnect("SH-0621", what, fix);
+  };
+  if (options_.to_sentinel) {
+    if (mode != "sentinel") {
+      refuse("this is Redis, not a Sentinel (port 26379 by default)",
+             "name the Sentinels in plugins.bus-redis.url");
+    }
+    return;
+  }
+  if (mode == "sentinel") {
+    refuse("this is a Sentinel, which keeps no streams",
+           "write plugins.bus-redis.url as redis+sentinel://host[:26379],.../master");
+  }
+  if (mode == "cluster" && !cluster) {
+    refuse("this is a node of a Redis Cluster, which keeps a part of the keys only",
+           "write plugins.bus-redis.url as redis+cluster://host[:port],...");
+  }
+  if (mode == "standalone" && cluster) {
+    refuse("this is no node of a Redis Cluster (cluster-enabled no)",
+           "name one host in plugins.bus-redis.url, as redis://host[:port]; Sentinels as "
+           "redis+sentinel://host[:26379],.../master");
+  }
+  const bool needs_master = options_.url.kind != ServerKind::kSingle && !options_.any_role;
+  if (role == "replica" && needs_master) {
+    FailToConnect("SH-0622", "this server is a replica, not the master",
+                  "nothing, when a failover is under way: the host asks again where the master is");
   }
 }
 
@@ -257,11 +322,17 @@ Reply Connection::Command(std::span<const std::string_view> arguments, Deadline 
   return reply;
 }
 
+void Connection::Pause(std::chrono::milliseconds time) {
+  pollfd stop{options_.stop_fd, POLLIN, 0};
+  if (poll(&stop, 1, static_cast<int>(time.count())) > 0) {
+    throw Error(SUMMA_E_CANCELLED, "SH-0904", "Redis: told to stop while waiting");
+  }
+}
+
 void Connection::ThrowServerError(std::string_view server_text) {
   const std::string reason = "the server cannot serve: " + std::string(server_text);
   Drop(reason);
-  throw Error(SUMMA_E_UNAVAILABLE, "SH-0603",
-              "Redis at " + options_.url.ForPeople() + ": " + reason,
+  throw Error(SUMMA_E_UNAVAILABLE, "SH-0603", "Redis at " + address_ + ": " + reason,
               "see the server's log; the host tries again by itself");
 }
 
@@ -269,10 +340,10 @@ void Connection::Drop(const std::string& reason) {
   if (!context_) return;
   context_.reset();
   last_code_ = "SH-0601";
-  last_failure_ = "Redis at " + options_.url.ForPeople() + ": " + reason;
+  last_failure_ = "Redis at " + address_ + ": " + reason;
   last_hint_ = kUnreachableHint;
   Schedule();
-  if (options_.on_event) options_.on_event(ConnectionEvent::kLost, reason);
+  if (options_.on_event) options_.on_event(ConnectionEvent::kLost, name_, reason);
 }
 
 void Connection::Lose(const std::string& reason) {
@@ -282,14 +353,16 @@ void Connection::Lose(const std::string& reason) {
   throw Error(SUMMA_E_UNAVAILABLE, last_code_, last_failure_, last_hint_);
 }
 
-void Connection::FailToConnect(const char* code, const std::string& reason,
+void Connection::FailToConnect(const std::string& code, const std::string& reason,
                                const std::string& hint) {
   last_code_ = code;
-  last_failure_ = "Redis at " + options_.url.ForPeople() + ": " + reason;
+  last_failure_ = "Redis at " + address_ + ": " + reason;
   last_hint_ = hint;
   context_.reset();
   Schedule();
-  if (options_.on_event) options_.on_event(ConnectionEvent::kConnectFailed, last_failure_);
+  if (options_.on_event) {
+    options_.on_event(ConnectionEvent::kConnectFailed, name_, last_failure_);
+  }
   throw Error(SUMMA_E_UNAVAILABLE, last_code_, last_failure_, last_hint_);
 }
 

@@ -30,18 +30,17 @@ std::string CheckedId(summa_str id) {
 
 }  // namespace
 
-DeadLetters::DeadLetters(ConnectionOptions connection, std::string key_prefix)
-    : connection_(std::move(connection)), key_prefix_(std::move(key_prefix)) {}
+DeadLetters::DeadLetters(ConnectionOptions connection, KeyNaming names)
+    : servers_(std::move(connection)), names_(std::move(names)) {}
 
 bool DeadLetters::List(std::string_view stream, std::string_view after,
                        const OnDeadLetter& on_letter) {
-  connection_.Ensure();
-  const std::string key = DeadLetterKey(key_prefix_, stream);
+  const std::string key = names_.DeadLetter(stream);
   std::string from = after.empty() ? "0-1" : NextEntryId(after);
   if (from.empty()) CheckedId(ToAbi(after));
   while (!from.empty()) {
     const Reply page =
-        connection_.Command({"XRANGE", key, from, "+", "COUNT", std::to_string(kPage)});
+        servers_.Command(key, {"XRANGE", key, from, "+", "COUNT", std::to_string(kPage)});
     if (!IsArray(*page)) ThrowFault(key, Text(*page));
     for (std::size_t i = 0; i < page->elements; ++i) {
       summa_bus_dead_letter letter;
@@ -55,71 +54,86 @@ bool DeadLetters::List(std::string_view stream, std::string_view after,
   return true;
 }
 
-Reply DeadLetters::Letter(const std::string& key, const std::string& id) {
-  Reply letter = connection_.Command({"XRANGE", key, id, id});
-  if (!IsArray(*letter)) ThrowFault(key, Text(*letter));
-  return letter;
-}
-
 void DeadLetters::Redrive(std::string_view stream, std::span<const summa_str> ids,
                           std::uint64_t& done) {
-  connection_.Ensure();
   for (const summa_str id : ids) {
     if (RedriveOne(stream, CheckedId(id))) ++done;
   }
 }
 
-// WATCH makes the move fail when somebody else touched the dead letters since we read this one, so
-// that two who redrive the same letter send it once.
 bool DeadLetters::RedriveOne(std::string_view stream, const std::string& id) {
-  const std::string letters = DeadLetterKey(key_prefix_, stream);
-  const std::string target = StreamKey(key_prefix_, stream);
+  const std::string letters = names_.DeadLetter(stream);
+  const std::string target = names_.Stream(stream);
   for (int attempt = 0; attempt < kMaximumAttempts; ++attempt) {
-    connection_.Command({"WATCH", letters});
-    const Reply found = Letter(letters, id);
-    summa_bus_dead_letter letter;
-    if (found->elements == 0 || !ReadDeadLetter(*found->element[0], letter)) {
-      connection_.Command({"UNWATCH"});
-      return false;
-    }
-    const redisReply& fields = *found->element[0]->element[1];
-    std::vector<std::string_view> add = {"XADD", target, "*"};
-    for (std::size_t i = 0; i + 1 < fields.elements; i += 2) {
-      if (IsDeadLetterField(Text(*fields.element[i]))) continue;
-      add.insert(add.end(), {Text(*fields.element[i]), Text(*fields.element[i + 1])});
-    }
-    const std::string_view group = FromAbi(letter.group);
-    add.insert(add.end(), {"redriven", group.empty() ? SUMMA_BUS_EVERYBODY : group});
-    CrashPoint("redis.redrive");
-    connection_.Command({"MULTI"});
-    const Reply queued = connection_.Command(add, connection_.CommandDeadline());
-    connection_.Command({"XDEL", letters, id});
-    const Reply result = connection_.Command({"EXEC"});
-    CrashPoint("redis.redriven");
-    if (IsError(*queued)) ThrowFault(target, Text(*queued));
-    if (IsError(*result)) ThrowFault(target, Text(*result));
-    if (!IsArray(*result)) continue;  // somebody was faster: look again
-    if (IsError(*result->element[0])) ThrowFault(target, Text(*result->element[0]));
-    return true;
+    if (const auto moved = TryRedrive(letters, target, id)) return *moved;
   }
   throw Error(SUMMA_E_TRY_LATER, "SH-0610", letters + " is changed by others all the time",
               "try again later");
 }
 
+// WATCH makes the move fail when somebody else touched the dead letters since we read this one, so
+// that two who redrive the same letter send it once. It holds on one connection only: a server that
+// sends us on to another ends the attempt.
+std::optional<bool> DeadLetters::TryRedrive(const std::string& letters, const std::string& target,
+                                            const std::string& id) {
+  servers_.Tidy();
+  Connection& connection = servers_.Of(letters);
+  const Reply watched = connection.Command({"WATCH", letters});
+  if (IsError(*watched)) return SentOn(*watched, connection, letters);
+  const Reply found = connection.Command({"XRANGE", letters, id, id});
+  if (!IsArray(*found)) return SentOn(*found, connection, letters);
+  summa_bus_dead_letter letter;
+  if (found->elements == 0 || !ReadDeadLetter(*found->element[0], letter)) {
+    connection.Command({"UNWATCH"});
+    return false;
+  }
+  const redisReply& fields = *found->element[0]->element[1];
+  std::vector<std::string_view> add = {"XADD", target, "*"};
+  for (std::size_t i = 0; i + 1 < fields.elements; i += 2) {
+    if (IsDeadLetterField(Text(*fields.element[i]))) continue;
+    add.insert(add.end(), {Text(*fields.element[i]), Text(*fields.element[i + 1])});
+  }
+  const std::string_view group = FromAbi(letter.group);
+  add.insert(add.end(), {"redriven", group.empty() ? SUMMA_BUS_EVERYBODY : group});
+  CrashPoint("redis.redrive");
+  if (const Reply multi = connection.Command({"MULTI"}); IsError(*multi)) {
+    RefuseTransactions(connection, Text(*multi));
+  }
+  const Reply queued = connection.Command(add, connection.CommandDeadline());
+  connection.Command({"XDEL", letters, id});
+  const Reply result = connection.Command({"EXEC"});
+  CrashPoint("redis.redriven");
+  if (IsError(*queued)) return SentOn(*queued, connection, target);
+  if (IsError(*result)) return SentOn(*result, connection, target);
+  if (!IsArray(*result)) return std::nullopt;  // somebody was faster: look again
+  if (IsError(*result->element[0])) ThrowFault(target, Text(*result->element[0]));
+  return true;
+}
+
+// What was refused was not done. Nothing: at the other server, then; else it is a fault.
+std::optional<bool> DeadLetters::SentOn(const redisReply& error, Connection& connection,
+                                        const std::string& key) {
+  bool asking = false;
+  const bool elsewhere = servers_.Follow(Text(error), connection, asking) != nullptr;
+  if (!elsewhere) ThrowFault(key, Text(error));
+  connection.Drop("the key is at another node");  // it still watches
+  if (!asking) return std::nullopt;
+  throw Error(SUMMA_E_TRY_LATER, "SH-0624", key + " is being moved to another node",
+              "try again when the resharding has ended");
+}
+
 void DeadLetters::Discard(std::string_view stream, std::span<const summa_str> ids,
                           std::uint64_t& done) {
-  connection_.Ensure();
-  const std::string key = DeadLetterKey(key_prefix_, stream);
+  const std::string key = names_.DeadLetter(stream);
   for (const summa_str id : ids) {
-    const Reply reply = connection_.Command({"XDEL", key, CheckedId(id)});
+    const Reply reply = servers_.Command(key, {"XDEL", key, CheckedId(id)});
     if (IsError(*reply)) ThrowFault(key, Text(*reply));
     done += static_cast<std::uint64_t>(reply->integer);
   }
 }
 
 std::vector<std::string> DeadLetters::StreamNames() {
-  connection_.Ensure();
-  return NamesOfKeys(connection_, DeadLetterKey(key_prefix_, ""), kMaximumStreams);
+  return DeadLetterTopics(servers_, names_, kMaximumStreams);
 }
 
 }  // namespace summa::bus_redis

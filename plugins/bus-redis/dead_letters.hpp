@@ -1,4 +1,4 @@
-// The messages that consumers gave up, one stream of them per stream: {prefix}:dlq:{stream}.
+// The messages that consumers gave up, one stream of them per stream.
 //
 // One thread at a time, with a connection of its own. Throws summa::Error as Connection does,
 // SUMMA_E_CONFIG SH-0604 for a key that is no stream or takes nothing, SUMMA_E_USAGE SH-0900 for an
@@ -6,20 +6,22 @@
 // a pause.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <summa/bus.hpp>
 #include <vector>
 
-#include "plugins/bus-redis/connection.hpp"
+#include "plugins/bus-redis/key_naming.hpp"
 #include "plugins/bus-redis/message_fields.hpp"
+#include "plugins/bus-redis/servers.hpp"
 
 namespace summa::bus_redis {
 
 class DeadLetters {
  public:
-  DeadLetters(ConnectionOptions connection, std::string key_prefix);
+  DeadLetters(ConnectionOptions connection, KeyNaming names);
 
   // Of one stream, behind the id `after` (empty: from the oldest). False: enough.
   bool List(std::string_view stream, std::string_view after, const OnDeadLetter& on_letter);
@@ -30,11 +32,15 @@ class DeadLetters {
   std::vector<std::string> StreamNames();
 
  private:
+  // Nothing: somebody else changed the letters meanwhile.
+  std::optional<bool> TryRedrive(const std::string& letters, const std::string& target,
+                                 const std::string& id);
+  std::optional<bool> SentOn(const redisReply& error, Connection& connection,
+                             const std::string& key);
   bool RedriveOne(std::string_view stream, const std::string& id);
-  Reply Letter(const std::string& key, const std::string& id);
 
-  Connection connection_;
-  const std::string key_prefix_;
+  Servers servers_;
+  const KeyNaming names_;
 };
 
 }  // namespace summa::bus_redis

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "plugins/bus-redis/message_fields.hpp"
@@ -151,8 +152,9 @@ void ExamineLatency(Connection& connection, const Report& report) {
 }
 
 // Every answer but NOPERM shows that the login may: the stream is not there, so none has an effect.
-void ExamineRights(Connection& connection, const std::string& key_prefix, const Report& report) {
-  const std::string key = StreamKey(key_prefix, kNoStream);
+void ExamineRights(Connection& connection, const KeyNaming& names, const Report& report) {
+  const std::string key = names.Stream(kNoStream);
+  const std::string& key_prefix = names.prefix();
   const std::vector<std::pair<std::string, std::vector<std::string_view>>> commands = {
       {"+multi", {"MULTI"}},
       {"+exec", {"EXEC"}},
@@ -186,18 +188,43 @@ void ExamineRights(Connection& connection, const std::string& key_prefix, const 
           "ACL SETUSER " + user + " ~" + key_prefix + ":* " + missing});
 }
 
-}  // namespace
-
-void ExamineServer(Connection& connection, const std::string& key_prefix, const Report& report) {
-  connection.Ensure();
-  report({Severity::kOk, "connection", connection.options().url.ForPeople() + " answers", "", ""});
+// Its own answers, and what the others say of it.
+void ExamineServer(Connection& connection, const KeyNaming& names, const Report& report) {
+  report({Severity::kOk, "connection", connection.address() + " answers", "", ""});
   ExamineLatency(connection, report);
-  ExamineRights(connection, key_prefix, report);
+  ExamineRights(connection, names, report);
   const Info info = AskInfo(connection);
   ExamineVersion(info, report);
   ExamineRole(info, report);
   ExamineMemory(info, report);
   ExaminePersistence(connection, info, report);
+}
+
+void ExamineCluster(Connection& connection, const Report& report) {
+  const Reply reply = connection.Command({"CLUSTER", "INFO"});
+  const std::string_view text = Text(*reply);
+  const bool whole = text.find("cluster_state:ok") != std::string_view::npos;
+  const std::string_view state = IsError(*reply) ? text : whole ? "ok" : "fail";
+  report({whole ? Severity::kOk : Severity::kError, "cluster", std::string(state), "ok",
+          whole ? "" : "redis-cli --cluster check HOST:PORT names what is missing"});
+}
+
+}  // namespace
+
+void ExamineServers(Servers& servers, const KeyNaming& names, const Report& report) {
+  bool first = true;
+  servers.ForEach([&](Connection& connection) {
+    if (!servers.cluster()) {
+      ExamineServer(connection, names, report);
+      return;
+    }
+    if (std::exchange(first, false)) ExamineCluster(connection, report);
+    const RedisUrl& url = connection.options().url;
+    ExamineServer(connection, names, [&](Finding finding) {
+      finding.subject += " of " + Endpoint{url.host, url.port}.ForPeople();
+      report(finding);
+    });
+  });
 }
 
 }  // namespace summa::bus_redis

@@ -6,13 +6,14 @@
 #include <string>
 #include <summa/health.hpp>
 
-#include "plugins/bus-redis/connection.hpp"
+#include "plugins/bus-redis/key_naming.hpp"
+#include "plugins/bus-redis/servers.hpp"
 
 namespace summa::bus_redis {
 
 using Report = std::function<void(const Finding&)>;
 
 // Throws summa::Error as Connection does when Redis cannot be asked.
-void ExamineServer(Connection& connection, const std::string& key_prefix, const Report& report);
+void ExamineServers(Servers& servers, const KeyNaming& names, const Report& report);
 
 }  // namespace summa::bus_redis

@@ -43,24 +43,39 @@ EntryId ParseEntryId(std::string_view text) {
 }  // namespace
 
 GroupReader::GroupReader(ConnectionOptions connection, GroupReaderOptions options)
-    : connection_(connection),
+    : servers_(connection),
       options_(std::move(options)),
-      key_(StreamKey(options_.key_prefix, options_.stream)),
-      dead_letter_key_(DeadLetterKey(options_.key_prefix, options_.stream)),
-      settle_connection_(std::move(connection)) {}
+      key_(options_.names.Stream(options_.stream)),
+      dead_letter_key_(options_.names.DeadLetter(options_.stream)),
+      settle_servers_(std::move(connection)) {}
+
+Reply GroupReader::Ask(std::initializer_list<std::string_view> words) {
+  return servers_.Command(key_, words);
+}
+
+Reply GroupReader::Ask(Servers::Words words) {
+  return servers_.Command(key_, words, servers_.CommandDeadline());
+}
+
+Reply GroupReader::Settle(std::initializer_list<std::string_view> words) {
+  return settle_servers_.Command(key_, words);
+}
+
+Reply GroupReader::Settle(Servers::Words words) {
+  return settle_servers_.Command(key_, words, settle_servers_.CommandDeadline());
+}
 
 void GroupReader::Open() { EnsureGroup(); }
 
 void GroupReader::EnsureGroup() {
-  connection_.Ensure();
-  if (generation_ == connection_.generation()) return;
+  const std::uint64_t generation = servers_.Of(key_).generation();
+  if (generation_ == generation) return;
   CreateGroup();
-  generation_ = connection_.generation();
+  generation_ = generation;
 }
 
 void GroupReader::CreateGroup() {
-  const Reply reply =
-      connection_.Command({"XGROUP", "CREATE", key_, options_.group, "0", "MKSTREAM"});
+  const Reply reply = Ask({"XGROUP", "CREATE", key_, options_.group, "0", "MKSTREAM"});
   if (IsError(*reply) && ServerErrorWord(Text(*reply)) != "BUSYGROUP") {
     // A full Redis refuses the command before it looks for the group. Its readers must come in all
     // the same: they are what makes room.
@@ -76,7 +91,7 @@ void GroupReader::CreateGroup() {
 }
 
 bool GroupReader::GroupExists() {
-  const Reply groups = connection_.Command({"XINFO", "GROUPS", key_});
+  const Reply groups = Ask({"XINFO", "GROUPS", key_});
   if (!IsArray(*groups)) return false;
   for (std::size_t i = 0; i < groups->elements; ++i) {
     const redisReply& group = *groups->element[i];  // name, its value, ...
@@ -127,7 +142,7 @@ bool GroupReader::ReadWalk(std::size_t max) {
   if (walk_.minimum_idle.count() > 0) arguments.insert(arguments.end(), {"IDLE", idle});
   arguments.insert(arguments.end(), {walk_.cursor, "+", count});
   if (!walk_.everybody) arguments.emplace_back(options_.consumer);
-  const Reply reply = connection_.Command(arguments, connection_.CommandDeadline());
+  const Reply reply = Ask(arguments);
   if (IsError(*reply)) {
     if (ServerErrorWord(Text(*reply)) != "NOGROUP") ThrowStreamFault(Text(*reply));
     CreateGroup();
@@ -174,7 +189,7 @@ bool GroupReader::Claim(const std::vector<Pending>& rows, milliseconds minimum_i
                                                idle};
     arguments.insert(arguments.end(), ids.begin(), ids.end());
     arguments.insert(arguments.end(), {"RETRYCOUNT", count});
-    replies_.push_back(connection_.Command(arguments, connection_.CommandDeadline()));
+    replies_.push_back(Ask(arguments));
     const redisReply& entries = *replies_.back();
     if (IsError(entries)) ThrowStreamFault(Text(entries));
     for (std::size_t i = 0; i < entries.elements; ++i) {
@@ -200,7 +215,7 @@ void GroupReader::FindLost(const std::vector<Pending>& rows) {
   for (const auto& delivery : deliveries_) claimed.insert(FromAbi(delivery.delivery_id));
   for (const Pending& row : rows) {
     if (claimed.contains(row.id)) continue;
-    const Reply found = connection_.Command({"XRANGE", key_, row.id, row.id});
+    const Reply found = Ask({"XRANGE", key_, row.id, row.id});
     if (IsArray(*found) && found->elements == 0) summary_.lost_ids.push_back(row.id);
   }
   Acknowledge(summary_.lost_ids);
@@ -235,7 +250,7 @@ void GroupReader::Acknowledge(const std::vector<std::string>& ids) {
   if (ids.empty()) return;
   std::vector<std::string_view> arguments = {"XACK", key_, options_.group};
   arguments.insert(arguments.end(), ids.begin(), ids.end());
-  connection_.Command(arguments, connection_.CommandDeadline());
+  Ask(arguments);
 }
 
 // What was given back and is due.
@@ -251,8 +266,7 @@ bool GroupReader::ReadReturned(std::size_t max) {
   }
   std::vector<Pending> rows;
   for (const std::string& id : due) {
-    const Reply reply =
-        connection_.Command({"XPENDING", key_, options_.group, id, id, "1", options_.consumer});
+    const Reply reply = Ask({"XPENDING", key_, options_.group, id, id, "1", options_.consumer});
     if (!IsArray(*reply)) continue;
     for (Pending& row : PendingRows(*reply, true)) rows.push_back(std::move(row));
   }
@@ -271,7 +285,7 @@ bool GroupReader::ReadNew(std::size_t max, microseconds wait) {
     }
   }
   std::string block;
-  Connection::Deadline deadline = connection_.CommandDeadline();
+  Connection::Deadline deadline = servers_.CommandDeadline();
   if (wait > microseconds(0)) {
     const microseconds bounded = std::min(wait, options_.block_time);
     block = std::to_string(BlockMilliseconds(bounded));
@@ -279,7 +293,7 @@ bool GroupReader::ReadNew(std::size_t max, microseconds wait) {
     deadline += bounded;
   }
   arguments.insert(arguments.end(), {"STREAMS", key_, ">"});
-  replies_.push_back(connection_.Command(arguments, deadline));
+  replies_.push_back(servers_.Command(key_, arguments, deadline));
   const redisReply* entries = Entries(*replies_.back());
   if (entries == nullptr) return false;
   for (std::size_t i = 0; i < entries->elements; ++i) Deliver(*entries->element[i], 1, false);
@@ -309,19 +323,18 @@ void GroupReader::Settled(std::span<const summa_str> delivery_ids) {
 void GroupReader::Ack(std::span<const summa_str> delivery_ids) {
   if (delivery_ids.empty()) return;
   const std::lock_guard lock(settle_mutex_);
-  settle_connection_.Ensure();
   std::vector<std::string_view> arguments = {"XACK", key_, options_.group};
   arguments.reserve(delivery_ids.size() + arguments.size());
   for (const summa_str id : delivery_ids) arguments.push_back(FromAbi(id));
   CrashPoint("redis.ack");
-  const Reply reply = settle_connection_.Command(arguments, settle_connection_.CommandDeadline());
+  const Reply reply = Settle(arguments);
   CrashPoint("redis.acked");
   if (IsError(*reply)) ThrowStreamFault(Text(*reply));
   Settled(delivery_ids);
 }
 
 std::optional<GroupReader::Held> GroupReader::HolderOf(std::string_view id) {
-  const Reply reply = settle_connection_.Command({"XPENDING", key_, options_.group, id, id, "1"});
+  const Reply reply = Settle({"XPENDING", key_, options_.group, id, id, "1"});
   if (IsError(*reply) && ServerErrorWord(Text(*reply)) != "NOGROUP") ThrowStreamFault(Text(*reply));
   if (!IsArray(*reply) || reply->elements == 0) return std::nullopt;
   const redisReply& row = *reply->element[0];  // id, consumer, idle time, deliveries
@@ -338,9 +351,8 @@ std::optional<std::int64_t> GroupReader::DeliveriesOf(std::string_view id) {
 // Of whoever has it. JUSTID leaves the count alone unless RETRYCOUNT sets it.
 void GroupReader::SetDeliveries(std::string_view id, const Held& held, std::int64_t deliveries) {
   const std::string count = std::to_string(std::max<std::int64_t>(0, deliveries));
-  const Reply reply =
-      settle_connection_.Command({"XCLAIM", key_, options_.group, held.consumer, "0", id, "IDLE",
-                                  held.idle_milliseconds, "RETRYCOUNT", count, "JUSTID"});
+  const Reply reply = Settle({"XCLAIM", key_, options_.group, held.consumer, "0", id, "IDLE",
+                              held.idle_milliseconds, "RETRYCOUNT", count, "JUSTID"});
   if (IsError(*reply)) ThrowStreamFault(Text(*reply));
 }
 
@@ -348,7 +360,6 @@ void GroupReader::SetDeliveries(std::string_view id, const Held& held, std::int6
 void GroupReader::Renew(std::span<const summa_str> delivery_ids, summa_bus_start start,
                         std::span<std::uint8_t> held) {
   const std::lock_guard lock(settle_mutex_);
-  settle_connection_.Ensure();
   std::vector<std::string_view> mine = {"XCLAIM", key_, options_.group, options_.consumer, "0"};
   const std::size_t words = mine.size();
   for (std::size_t i = 0; i < delivery_ids.size(); ++i) {
@@ -364,7 +375,7 @@ void GroupReader::Renew(std::span<const summa_str> delivery_ids, summa_bus_start
   }
   if (mine.size() == words) return;
   mine.emplace_back("JUSTID");
-  const Reply reply = settle_connection_.Command(mine, settle_connection_.CommandDeadline());
+  const Reply reply = Settle(mine);
   if (IsError(*reply)) ThrowStreamFault(Text(*reply));
 }
 
@@ -376,10 +387,9 @@ void GroupReader::Nack(std::span<const summa_str> delivery_ids, microseconds del
 
 bool GroupReader::DeadLetter(std::string_view delivery_id, std::string_view reason) {
   const std::lock_guard lock(settle_mutex_);
-  settle_connection_.Ensure();
   const summa_str id = ToAbi(delivery_id);
   const std::optional<std::int64_t> deliveries = DeliveriesOf(delivery_id);
-  const Reply found = settle_connection_.Command({"XRANGE", key_, delivery_id, delivery_id});
+  const Reply found = Settle({"XRANGE", key_, delivery_id, delivery_id});
   if (IsError(*found)) ThrowStreamFault(Text(*found));
   const bool whole = IsArray(*found) && found->elements == 1;
   if (!deliveries || !whole) {
@@ -396,15 +406,13 @@ bool GroupReader::DeadLetter(std::string_view delivery_id, std::string_view reas
   add.insert(add.end(), {"error", reason.substr(0, kMaximumReason), "deliveries", count, "group",
                          options_.group, "sourceId", delivery_id});
   // Inside EXEC the acknowledgement would be carried out though the letter cannot be kept.
-  const Reply length = settle_connection_.Command({"XLEN", dead_letter_key_});
+  const Reply length = Settle({"XLEN", dead_letter_key_});
   if (IsError(*length)) ThrowStreamFault(Text(*length));
   CrashPoint("redis.dead_letter");
-  settle_connection_.Command({"MULTI"});
-  const Reply queued = settle_connection_.Command(add, settle_connection_.CommandDeadline());
-  settle_connection_.Command({"XACK", key_, options_.group, delivery_id});
-  const Reply result = settle_connection_.Command({"EXEC"});
+  const std::vector<std::string_view> acknowledge = {"XACK", key_, options_.group, delivery_id};
+  const std::array<std::vector<std::string_view>, 2> both = {std::move(add), acknowledge};
+  const Reply result = settle_servers_.Transaction(key_, both);
   CrashPoint("redis.dead_lettered");
-  if (IsError(*queued)) ThrowStreamFault(Text(*queued));
   if (IsError(*result)) ThrowStreamFault(Text(*result));
   Settled({&id, 1});
   return true;

@@ -27,8 +27,9 @@
 #include <string_view>
 #include <vector>
 
-#include "plugins/bus-redis/connection.hpp"
+#include "plugins/bus-redis/key_naming.hpp"
 #include "plugins/bus-redis/message_fields.hpp"
+#include "plugins/bus-redis/servers.hpp"
 
 namespace summa::bus_redis {
 
@@ -36,7 +37,7 @@ namespace summa::bus_redis {
 inline constexpr std::size_t kMaximumPoll = 10'000;
 
 struct GroupReaderOptions {
-  std::string key_prefix;
+  KeyNaming names{""};
   std::string stream, group, consumer;
   // One XREADGROUP waits in the server at most this long, so that a lost server is noticed.
   std::chrono::microseconds block_time{1'000'000};
@@ -94,6 +95,11 @@ class GroupReader {
   void EnsureGroup();
   void CreateGroup();
   bool GroupExists();
+  // To the server of the stream.
+  Reply Ask(std::initializer_list<std::string_view> words);
+  Reply Ask(Servers::Words words);
+  Reply Settle(std::initializer_list<std::string_view> words);
+  Reply Settle(Servers::Words words);
   void BeginWalk(bool everybody, std::chrono::milliseconds minimum_idle);
   bool ReadWalk(std::size_t max);
   bool ReadReturned(std::size_t max);
@@ -118,7 +124,7 @@ class GroupReader {
   void Settled(std::span<const summa_str> delivery_ids);
   [[noreturn]] void ThrowStreamFault(std::string_view server_text);
 
-  Connection connection_;
+  Servers servers_;
   const GroupReaderOptions options_;
   const std::string key_, dead_letter_key_;
   std::uint64_t generation_ = 0;  // of the connection that the group was ensured on
@@ -130,7 +136,7 @@ class GroupReader {
   PollSummary summary_;
 
   std::mutex settle_mutex_;
-  Connection settle_connection_;
+  Servers settle_servers_;
 
   std::mutex mutex_;
   std::pmr::unsynchronized_pool_resource outstanding_memory_;

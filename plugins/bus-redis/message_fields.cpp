@@ -84,20 +84,6 @@ bool IsStreamName(std::string_view name) {
   });
 }
 
-std::string StreamKey(std::string_view prefix, std::string_view stream) {
-  std::string key(prefix);
-  key += ":stream:";
-  key += stream;
-  return key;
-}
-
-std::string DeadLetterKey(std::string_view prefix, std::string_view stream) {
-  std::string key(prefix);
-  key += ":dlq:";
-  key += stream;
-  return key;
-}
-
 std::span<const std::string_view> AddCommand::Build(std::string_view stream_key,
                                                     const summa_bus_message& message) {
   std::size_t count = 0;

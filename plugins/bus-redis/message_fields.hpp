@@ -1,4 +1,4 @@
-// How a message stands in a Redis stream: key names, and the fields id, type, payload, timestamp,
+// How a message stands in a Redis stream: the fields id, type, payload, timestamp,
 // key, position (when known), correlationId (when known), redriven (when sent once more after it
 // was given up); a dead letter has error, deliveries, group and sourceId as well. The one place
 // that knows them.
@@ -20,12 +20,6 @@ inline constexpr std::size_t kMaximumStreamName = 200;  // contract of summa.bus
 
 // [A-Za-z0-9._-], 1 to 200 bytes.
 bool IsStreamName(std::string_view name);
-
-// "{prefix}:stream:{stream}"
-std::string StreamKey(std::string_view prefix, std::string_view stream);
-
-// "{prefix}:dlq:{stream}"
-std::string DeadLetterKey(std::string_view prefix, std::string_view stream);
 
 // The arguments of one XADD. Views point into the message, the key and this object.
 class AddCommand {

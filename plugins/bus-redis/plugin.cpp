@@ -57,25 +57,38 @@ class Reporter final : public BusEvents {
                              "1 while the connection for publishing is up, else 0.", {kBus});
   }
 
-  void ConnectionChanged(std::string_view purpose, ConnectionEvent event,
-                         const std::string& reason) override {
-    const bool up = event == ConnectionEvent::kConnected;
-    if (purpose == "publish") connected_.Set(up ? 1 : 0);
-    host_
-        .Counter(up ? "summa_bus_connections_total" : "summa_bus_connection_failures_total",
-                 up ? "Connections made, by purpose." : "Connections lost or not made, by purpose.",
-                 {kBus, {"purpose", purpose}})
-        .Add();
+  void ConnectionChanged(std::string_view purpose, const std::string& address,
+                         ConnectionEvent event, const std::string& reason) override {
+    const bool up = event == ConnectionEvent::kConnected || event == ConnectionEvent::kRetired;
+    if (event != ConnectionEvent::kRetired) {
+      host_
+          .Counter(
+              up ? "summa_bus_connections_total" : "summa_bus_connection_failures_total",
+              up ? "Connections made, by purpose." : "Connections lost or not made, by purpose.",
+              {kBus, {"purpose", purpose}})
+          .Add();
+    }
     // One line when it goes down and one when it is up again, not one per attempt.
-    const bool changed =
-        up ? reachability_.Up(purpose) : reachability_.Down(purpose, reason, host_.BootTime());
+    const bool changed = up ? reachability_.Up(purpose, address)
+                            : reachability_.Down(purpose, address, reason, host_.BootTime());
+    if (purpose == "publish") connected_.Set(up && reachability_.AllUp(purpose) ? 1 : 0);
     if (!changed) return;
-    if (up) {
+    if (event == ConnectionEvent::kRetired) {
+      host_.Info("this Redis is not needed any more",
+                 {{"purpose", std::string(purpose)}, {"address", address}});
+    } else if (up) {
       host_.Info("Redis is reachable again", {{"purpose", std::string(purpose)}});
     } else {
       host_.Warn("SH-0601", "Redis is not reachable",
                  {{"purpose", std::string(purpose)}, {"error", reason}});
     }
+  }
+
+  void ReaderChanged(const GroupReaderOptions& reader, std::string_view what,
+                     const std::string& error) override {
+    reachability_.Reader(
+        "group " + reader.group + " of stream " + reader.stream + " (" + std::string(what) + ")",
+        error, host_.BootTime());
   }
 
   void Published(const PublishSummary& summary, std::chrono::duration<double> took) override {
@@ -115,9 +128,7 @@ class Reporter final : public BusEvents {
   }
 
   // Any thread.
-  std::vector<Finding> Failing(const std::string& address) const {
-    return reachability_.Failing(address, host_.BootTime());
-  }
+  std::vector<Finding> Failing() const { return reachability_.Failing(host_.BootTime()); }
 
  private:
   Host host_;
@@ -139,8 +150,11 @@ class BusRedisPlugin final : public Plugin {
     options.connect_timeout = config.Duration("connect_timeout");
     options.command_timeout = config.Duration("command_timeout");
     options.block_time = config.Duration("block_time");
-    key_prefix_ = config.String("key_prefix");
-    options.writer.key_prefix = key_prefix_;
+    options.writer.key_prefix = config.String("key_prefix");
+    const std::string names = config.String("key_names");
+    const bool cluster = options.url.kind == ServerKind::kCluster;
+    options.writer.tagged_keys = names == "tagged" || (names == "auto" && cluster);
+    options.sentinel_login = {config.String("sentinel_user"), config.String("sentinel_password")};
     options.claim_after = config.Duration("claim_after");
     RequireClaimAfter(options);
     options.writer.max_message_bytes = config.Size("max_message_bytes");
@@ -186,11 +200,11 @@ class BusRedisPlugin final : public Plugin {
             {"bus group delete", admin(bus_redis::DeleteGroup)},
             {"bus group reset", admin(bus_redis::ResetGroup)}};
   }
-  std::vector<Finding> Failing() override { return reporter_.Failing(address_); }
+  std::vector<Finding> Failing() override { return reporter_.Failing(); }
   void Examine(const Examination& examination) override {
-    Connection connection = bus_->MakeConnection("doctor");
-    ExamineServer(connection, key_prefix_,
-                  [&](const Finding& finding) { examination.Report(finding); });
+    Servers servers = bus_->MakeServers("doctor");
+    ExamineServers(servers, bus_->names(),
+                   [&](const Finding& finding) { examination.Report(finding); });
   }
   std::string Status() override {
     return JsonWriter().BeginObject().Member("address", address_).EndObject().Take();
@@ -198,7 +212,7 @@ class BusRedisPlugin final : public Plugin {
 
  private:
   Reporter reporter_;
-  std::string address_, key_prefix_;
+  std::string address_;
   std::optional<TlsOptions> tls_;
   std::unique_ptr<RedisBus> bus_;
   std::chrono::microseconds stream_retention_{};

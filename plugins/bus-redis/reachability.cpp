@@ -1,5 +1,7 @@
 #include "plugins/bus-redis/reachability.hpp"
 
+#include <algorithm>
+
 namespace summa::bus_redis {
 namespace {
 
@@ -8,37 +10,66 @@ constexpr Reachability::Microseconds kForgotten = std::chrono::minutes(2);
 
 }  // namespace
 
-bool Reachability::Up(std::string_view purpose) {
+bool Reachability::Clear(Faults& faults, const std::string& first, const std::string& second) {
   const std::lock_guard lock(mutex_);
-  const auto found = down_.find(purpose);
-  if (found == down_.end()) return false;
-  down_.erase(found);
-  return true;
+  return faults.erase({first, second}) > 0;
 }
 
-bool Reachability::Down(std::string_view purpose, const std::string& reason, Microseconds now) {
+bool Reachability::Set(Faults& faults, const std::string& first, const std::string& second,
+                       const std::string& reason, Microseconds now) {
   const std::lock_guard lock(mutex_);
-  const auto [fault, added] = down_.try_emplace(std::string(purpose));
+  const auto [fault, added] = faults.try_emplace({first, second});
   if (added) fault->second.since = now;
   fault->second.reason = reason;
   fault->second.tried = now;
   return added;
 }
 
-std::vector<Finding> Reachability::Failing(const std::string& address, Microseconds now) const {
+bool Reachability::Up(std::string_view purpose, const std::string& address) {
+  return Clear(down_, std::string(purpose), address);
+}
+
+bool Reachability::Down(std::string_view purpose, const std::string& address,
+                        const std::string& reason, Microseconds now) {
+  return Set(down_, std::string(purpose), address, reason, now);
+}
+
+void Reachability::Reader(const std::string& what, const std::string& error, Microseconds now) {
+  if (error.empty()) {
+    Clear(readers_, what, "");
+  } else {
+    Set(readers_, what, "", error, now);
+  }
+}
+
+bool Reachability::AllUp(std::string_view purpose) const {
+  const std::lock_guard lock(mutex_);
+  return std::none_of(down_.begin(), down_.end(),
+                      [&](const auto& fault) { return fault.first.first == purpose; });
+}
+
+std::vector<Finding> Reachability::Failing(Microseconds now) const {
   const std::lock_guard lock(mutex_);
   std::vector<Finding> failing;
-  for (const auto& [purpose, fault] : down_) {
+  const auto seconds = [&](const Fault& fault) {
+    return std::to_string(
+        std::chrono::duration_cast<std::chrono::seconds>(now - fault.since).count());
+  };
+  for (const auto& [name, fault] : down_) {
     if (now > fault.tried + kForgotten) continue;
-    const auto seconds =
-        std::chrono::duration_cast<std::chrono::seconds>(now - fault.since).count();
-    std::string subject = "Redis at " + address;
-    subject.append(" (").append(purpose).append(")");
-    failing.push_back(
-        {Severity::kError, std::move(subject),
-         "SH-0601 not reachable since " + std::to_string(seconds) + " s: " + fault.reason, "",
-         "start Redis or correct plugins.bus-redis.url; the host connects again by "
-         "itself"});
+    std::string subject = "Redis at " + name.second;
+    subject.append(" (").append(name.first).append(")");
+    failing.push_back({Severity::kError, std::move(subject),
+                       "SH-0601 not reachable since " + seconds(fault) + " s: " + fault.reason, "",
+                       "start Redis or correct plugins.bus-redis.url; the host connects again by "
+                       "itself"});
+  }
+  for (const auto& [name, fault] : readers_) {
+    if (now > fault.tried + kForgotten) continue;
+    failing.push_back({Severity::kError, name.first,
+                       "fails since " + seconds(fault) + " s: " + fault.reason, "",
+                       "summa-host explain says what the code means; the consumer tries again by "
+                       "itself"});
   }
   return failing;
 }

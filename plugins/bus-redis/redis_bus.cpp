@@ -1,5 +1,8 @@
 #include "plugins/bus-redis/redis_bus.hpp"
 
+#include <atomic>
+#include <type_traits>
+
 namespace summa::bus_redis {
 namespace {
 
@@ -15,32 +18,71 @@ class GroupSubscription final : public Subscription {
   std::span<const summa_bus_delivery> Poll(std::size_t max,
                                            std::chrono::microseconds wait) override {
     try {
-      const auto deliveries = reader_.Poll(max, wait);
-      events_->Polled(options_, reader_.summary());
-      return deliveries;
+      return Watched(reading_, "reading", [&] {
+        const auto deliveries = reader_.Poll(max, wait);
+        events_->Polled(options_, reader_.summary());
+        return deliveries;
+      });
     } catch (...) {
       // Lost entries are acknowledged by now, so nobody would hear of them again.
       if (!reader_.summary().lost_ids.empty()) events_->Polled(options_, reader_.summary());
       throw;
     }
   }
-  void Ack(std::span<const summa_str> delivery_ids) override { reader_.Ack(delivery_ids); }
+  void Ack(std::span<const summa_str> delivery_ids) override {
+    Watched(settling_, "settling", [&] { reader_.Ack(delivery_ids); });
+  }
   void Renew(std::span<const summa_str> delivery_ids, summa_bus_start start,
              std::span<std::uint8_t> held) override {
-    reader_.Renew(delivery_ids, start, held);
+    Watched(settling_, "settling", [&] { reader_.Renew(delivery_ids, start, held); });
   }
   void Nack(std::span<const summa_str> delivery_ids, std::chrono::microseconds delay) override {
     reader_.Nack(delivery_ids, delay);
   }
   void DeadLetter(summa_str delivery_id, std::string_view reason) override {
-    if (reader_.DeadLetter(FromAbi(delivery_id), reason)) events_->DeadLettered(options_);
+    Watched(burying_, "giving up a message", [&] {
+      if (reader_.DeadLetter(FromAbi(delivery_id), reason)) events_->DeadLettered(options_);
+    });
   }
 
  private:
+  // Says when `what` stops to work and when it works again: /readyz shows it.
+  template <typename Use>
+  std::invoke_result_t<Use> Watched(std::atomic<bool>& failing, std::string_view what, Use&& use) {
+    try {
+      if constexpr (std::is_void_v<std::invoke_result_t<Use>>) {
+        use();
+        if (failing.exchange(false)) events_->ReaderChanged(options_, what, "");
+      } else {
+        auto result = use();
+        if (failing.exchange(false)) events_->ReaderChanged(options_, what, "");
+        return result;
+      }
+    } catch (const Error& error) {
+      if (error.status() != SUMMA_E_CANCELLED) {
+        failing = true;
+        events_->ReaderChanged(options_, what, error.code() + " " + error.what());
+      }
+      throw;
+    }
+  }
+
+  std::atomic<bool> reading_{false}, settling_{false}, burying_{false};
   const GroupReaderOptions options_;
   BusEvents* const events_;
   GroupReader reader_;
 };
+
+KeyNaming NamesOf(const RedisBusOptions& options) {
+  KeyNaming names(options.writer.key_prefix, options.writer.tagged_keys);
+  if (options.url.kind != ServerKind::kCluster || names.FitsCluster()) return names;
+  throw Error(SUMMA_E_CONFIG, "SH-0625",
+              "a Redis Cluster keeps " + names.Stream("TOPIC") + " and " +
+                  names.DeadLetter("TOPIC") +
+                  " on different nodes, so that no message could be given up",
+              "set plugins.bus-redis.key_names to tagged (summa-host bus rename renames streams "
+              "that are there), and key_prefix to one without braces");
+}
 
 void RequireStreamName(std::string_view stream) {
   if (IsStreamName(stream)) return;
@@ -61,11 +103,18 @@ void RequireGroupName(std::string_view what, std::string_view name) {
 RedisBus::RedisBus(RedisBusOptions options, BusEvents* events)
     : options_(std::move(options)),
       events_(events),
-      publish_connection_(MakeConnectionOptions("publish")),
-      writer_(publish_connection_, options_.writer),
-      ping_connection_(MakeConnectionOptions("ping")) {}
+      names_(NamesOf(options_)),
+      cluster_(options_.url.kind == ServerKind::kCluster
+                   ? std::make_shared<ClusterMap>(LoginOptions("cluster"))
+                   : nullptr),
+      sentinels_(
+          options_.url.kind == ServerKind::kSentinel
+              ? std::make_shared<Sentinels>(LoginOptions("sentinel"), options_.sentinel_login)
+              : nullptr),
+      writer_(MakeConnectionOptions("publish"), options_.writer),
+      ping_servers_(MakeConnectionOptions("ping")) {}
 
-ConnectionOptions RedisBus::MakeConnectionOptions(const std::string& purpose) {
+ConnectionOptions RedisBus::LoginOptions(const std::string& purpose) const {
   ConnectionOptions connection;
   connection.url = options_.url;
   connection.tls = options_.tls;
@@ -73,9 +122,22 @@ ConnectionOptions RedisBus::MakeConnectionOptions(const std::string& purpose) {
   connection.connect_timeout = options_.connect_timeout;
   connection.command_timeout = options_.command_timeout;
   connection.stop_fd = stop_.descriptor();
+  return connection;
+}
+
+ConnectionOptions RedisBus::MakeConnectionOptions(const std::string& purpose) const {
+  ConnectionOptions connection = LoginOptions(purpose);
+  connection.cluster = cluster_;
+  if (sentinels_) {
+    connection.locate = [sentinels = sentinels_](bool doubted) {
+      return sentinels->Master(doubted);
+    };
+    connection.latest = [sentinels = sentinels_] { return sentinels->LatestMaster(); };
+  }
   connection.on_event = [events = events_, purpose](ConnectionEvent event,
+                                                    const std::string& address,
                                                     const std::string& reason) {
-    events->ConnectionChanged(purpose, event, reason);
+    events->ConnectionChanged(purpose, address, event, reason);
   };
   return connection;
 }
@@ -99,7 +161,7 @@ std::unique_ptr<Subscription> RedisBus::Subscribe(std::string_view stream, std::
                 "it stands for every group");
   }
   GroupReaderOptions reader;
-  reader.key_prefix = options_.writer.key_prefix;
+  reader.names = names_;
   reader.stream = stream;
   reader.group = group;
   reader.consumer = consumer;
@@ -112,9 +174,10 @@ std::unique_ptr<Subscription> RedisBus::Subscribe(std::string_view stream, std::
 
 void RedisBus::Ping() {
   const std::lock_guard lock(ping_mutex_);
-  ping_connection_.Ensure();
-  const Reply reply = ping_connection_.Command({"PING"});
-  if (IsError(*reply)) ping_connection_.ThrowServerError(Text(*reply));
+  ping_servers_.ForEach([](Connection& connection) {
+    const Reply reply = connection.Command({"PING"});
+    if (IsError(*reply)) connection.ThrowServerError(Text(*reply));
+  });
 }
 
 void RedisBus::Read(std::string_view stream, std::string_view after, std::size_t count,
@@ -160,19 +223,15 @@ void RedisBus::Discard(std::string_view stream, std::span<const summa_str> dead_
 }
 
 bus_redis::DeadLetters RedisBus::MakeDeadLetters() {
-  return bus_redis::DeadLetters(MakeConnectionOptions("read"), options_.writer.key_prefix);
+  return bus_redis::DeadLetters(MakeConnectionOptions("read"), names_);
 }
 
-Connection RedisBus::MakeConnection(const std::string& purpose) {
-  return Connection(MakeConnectionOptions(purpose));
+Servers RedisBus::MakeServers(const std::string& purpose) {
+  return Servers(MakeConnectionOptions(purpose));
 }
 
-StreamAdmin RedisBus::MakeAdmin() {
-  return StreamAdmin(MakeConnectionOptions("admin"), options_.writer.key_prefix);
-}
+StreamAdmin RedisBus::MakeAdmin() { return StreamAdmin(MakeConnectionOptions("admin"), names_); }
 
-StreamReader RedisBus::MakeReader() {
-  return StreamReader(MakeConnectionOptions("read"), options_.writer.key_prefix);
-}
+StreamReader RedisBus::MakeReader() { return StreamReader(MakeConnectionOptions("read"), names_); }
 
 }  // namespace summa::bus_redis

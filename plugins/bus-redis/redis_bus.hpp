@@ -3,7 +3,7 @@
 //
 // Thread-safe; publishing, pinging, every read and every subscription have a connection of their
 // own, so none of them waits for another. Subscriptions must end before the bus does. Throws
-// summa::Error as the parts do (connection.hpp, group_reader.hpp, stream_reader.hpp), and
+// summa::Error as the parts do (servers.hpp, group_reader.hpp, stream_reader.hpp), and
 // SUMMA_E_USAGE SH-0605 for names that the bus does not take.
 #pragma once
 
@@ -17,6 +17,8 @@
 #include "plugins/bus-redis/connection.hpp"
 #include "plugins/bus-redis/dead_letters.hpp"
 #include "plugins/bus-redis/group_reader.hpp"
+#include "plugins/bus-redis/sentinels.hpp"
+#include "plugins/bus-redis/servers.hpp"
 #include "plugins/bus-redis/stop_signal.hpp"
 #include "plugins/bus-redis/stream_admin.hpp"
 #include "plugins/bus-redis/stream_reader.hpp"
@@ -29,18 +31,23 @@ namespace summa::bus_redis {
 class BusEvents {
  public:
   virtual ~BusEvents() = default;
-  // purpose: "publish", "ping", "read" or "subscribe".
-  virtual void ConnectionChanged(std::string_view /*purpose*/, ConnectionEvent /*event*/,
-                                 const std::string& /*reason*/) {}
+  // purpose: "publish", "ping", "read" or "subscribe"; address: of one server of a cluster, else of
+  // the bus.
+  virtual void ConnectionChanged(std::string_view /*purpose*/, const std::string& /*address*/,
+                                 ConnectionEvent /*event*/, const std::string& /*reason*/) {}
   virtual void Published(const PublishSummary& /*summary*/,
                          std::chrono::duration<double> /*took*/) {}
   virtual void DeadLettered(const GroupReaderOptions& /*reader*/) {}
+  // what: "reading" or "settling"; empty error: it works.
+  virtual void ReaderChanged(const GroupReaderOptions& /*reader*/, std::string_view /*what*/,
+                             const std::string& /*error*/) {}
   virtual void Polled(const GroupReaderOptions& /*reader*/, const PollSummary& /*summary*/) {}
 };
 
 struct RedisBusOptions {
   RedisUrl url;
   TlsOptions tls;  // for rediss://
+  SentinelLogin sentinel_login;
   std::string client_name;
   std::chrono::microseconds connect_timeout{2'000'000};
   std::chrono::microseconds command_timeout{5'000'000};
@@ -51,7 +58,8 @@ struct RedisBusOptions {
 
 class RedisBus final : public Bus {
  public:
-  // `events` is borrowed and must outlive the bus.
+  // `events` is borrowed and must outlive the bus. Throws SUMMA_E_CONFIG SH-0625 for names that a
+  // cluster cannot keep together.
   RedisBus(RedisBusOptions options, BusEvents* events);
 
   std::uint64_t MaxMessageBytes() const override { return options_.writer.max_message_bytes; }
@@ -77,24 +85,29 @@ class RedisBus final : public Bus {
   StreamReader MakeReader();
   StreamAdmin MakeAdmin();  // likewise
   // The same without any use of streams.
-  Connection MakeConnection(const std::string& purpose);
+  Servers MakeServers(const std::string& purpose);
+  const KeyNaming& names() const { return names_; }
   // Ends every wait for Redis, now and later, with SUMMA_E_CANCELLED.
   void Stop() { stop_.Raise(); }
 
  private:
   bus_redis::DeadLetters MakeDeadLetters();
-  ConnectionOptions MakeConnectionOptions(const std::string& purpose);
+  ConnectionOptions LoginOptions(const std::string& purpose) const;  // without where to go
+  ConnectionOptions MakeConnectionOptions(const std::string& purpose) const;
 
   const RedisBusOptions options_;
   BusEvents* const events_;
   StopSignal stop_;
 
+  const KeyNaming names_;
+  const std::shared_ptr<ClusterMap> cluster_;   // of a cluster, else null
+  const std::shared_ptr<Sentinels> sentinels_;  // likewise
+
   std::mutex publish_mutex_;
-  Connection publish_connection_;
   StreamWriter writer_;
 
   std::mutex ping_mutex_;
-  Connection ping_connection_;
+  Servers ping_servers_;
 };
 
 }  // namespace summa::bus_redis

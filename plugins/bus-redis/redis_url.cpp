@@ -1,5 +1,6 @@
 #include "plugins/bus-redis/redis_url.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <summa/error.hpp>
@@ -9,7 +10,8 @@ namespace summa::bus_redis {
 namespace {
 
 constexpr std::string_view kForm =
-    "write redis[s]://[user[:password]@]host[:port][/database] or "
+    "write redis[s]://[user[:password]@]host[:port][/database], several hosts with commas for a "
+    "Redis Cluster, redis[s]+sentinel://[login@]host[:port],.../master, or "
     "unix://[:password@]/path/to/socket[?db=N]";
 
 // sockaddr_un holds 108 bytes with the NUL; a longer path would be cut silently.
@@ -69,43 +71,88 @@ int ReadDatabase(std::string_view text) {
   return *database;
 }
 
-void ReadHostAndPort(std::string_view text, RedisUrl& url) {
+Endpoint ReadHostAndPort(std::string_view text, int default_port) {
+  Endpoint endpoint{"", default_port};
   std::string_view port;
   if (!text.empty() && text.front() == '[') {  // an IPv6 address
     const std::size_t end = text.find(']');
     if (end == std::string_view::npos) Refuse("the address has a [ without a ]");
-    url.host = text.substr(1, end - 1);
+    endpoint.host = text.substr(1, end - 1);
     const std::string_view rest = text.substr(end + 1);
     if (!rest.empty() && rest.front() != ':') Refuse("unexpected text after the address");
     if (!rest.empty()) port = rest.substr(1);
   } else {
     const std::size_t colon = text.find(':');
-    url.host = text.substr(0, colon);
+    endpoint.host = text.substr(0, colon);
     if (colon != std::string_view::npos) port = text.substr(colon + 1);
   }
-  if (url.host.empty()) Refuse("the host is missing");
-  url.port = kDefaultRedisPort;
-  if (port.empty()) return;
+  if (endpoint.host.empty()) Refuse("a host is missing");
+  if (port.empty()) return endpoint;
   const auto number = ParseNumber(port, 65535);
   if (!number || *number == 0) Refuse("the port is not a number from 1 to 65535");
-  url.port = *number;
+  endpoint.port = *number;
+  return endpoint;
 }
 
-RedisUrl ParseTcp(std::string_view rest) {
-  RedisUrl url;
+// Takes the login away from the front.
+void TakeLogin(std::string_view& rest, RedisUrl& url) {
   // The last @ ends the login: a password with an @ in it then needs no encoding.
   const std::size_t at = rest.rfind('@');
-  if (at != std::string_view::npos) {
-    ReadLogin(rest.substr(0, at), url);
-    rest.remove_prefix(at + 1);
+  if (at == std::string_view::npos) return;
+  ReadLogin(rest.substr(0, at), url);
+  rest.remove_prefix(at + 1);
+}
+
+std::vector<Endpoint> ReadHosts(std::string_view text, int default_port) {
+  std::vector<Endpoint> hosts;
+  for (;;) {
+    const std::size_t comma = text.find(',');
+    hosts.push_back(ReadHostAndPort(text.substr(0, comma), default_port));
+    if (comma == std::string_view::npos) return hosts;
+    text.remove_prefix(comma + 1);
   }
+}
+
+// One server, or a cluster.
+RedisUrl ParseTcp(std::string_view rest, bool cluster) {
+  RedisUrl url;
+  TakeLogin(rest, url);
   const std::size_t slash = rest.find('/');
   if (slash != std::string_view::npos) {
     const std::string_view database = rest.substr(slash + 1);
     if (!database.empty()) url.database = ReadDatabase(database);
     rest = rest.substr(0, slash);
   }
-  ReadHostAndPort(rest, url);
+  std::vector<Endpoint> hosts = ReadHosts(rest, kDefaultRedisPort);
+  if (hosts.size() == 1 && !cluster) {
+    url.host = hosts.front().host;
+    url.port = hosts.front().port;
+    return url;
+  }
+  if (url.database != 0) {
+    Refuse("several hosts are a Redis Cluster, which has database 0 only",
+           "leave the database out; for Sentinels write redis+sentinel://host,.../master");
+  }
+  url.kind = ServerKind::kCluster;
+  url.hosts = std::move(hosts);
+  return url;
+}
+
+RedisUrl ParseSentinel(std::string_view rest) {
+  RedisUrl url;
+  url.kind = ServerKind::kSentinel;
+  TakeLogin(rest, url);
+  const std::size_t slash = std::min(rest.find('/'), rest.size());
+  url.hosts = ReadHosts(rest.substr(0, slash), kDefaultSentinelPort);
+  std::string_view path = rest.substr(std::min(slash + 1, rest.size()));
+  const std::size_t end = std::min(path.find('/'), path.size());
+  url.master_name = path.substr(0, end);
+  if (url.master_name.empty()) {
+    Refuse("the name of the master is missing",
+           "write redis+sentinel://host[:26379],.../master, as in `sentinel monitor master ...`");
+  }
+  path.remove_prefix(std::min(end + 1, path.size()));
+  if (!path.empty()) url.database = ReadDatabase(path);
   return url;
 }
 
@@ -133,23 +180,47 @@ RedisUrl ParseUnix(std::string_view rest) {
 
 }  // namespace
 
+std::string Endpoint::ForPeople() const {
+  const bool ipv6 = host.find(':') != std::string::npos;
+  return (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+RedisUrl RedisUrl::At(const Endpoint& endpoint) const {
+  RedisUrl url = *this;
+  url.host = endpoint.host;
+  url.port = endpoint.port;
+  return url;
+}
+
 std::string RedisUrl::ForPeople() const {
   const std::string number = std::to_string(database);
   if (!socket_path.empty()) return "unix://" + socket_path + "?db=" + number;
-  const bool ipv6 = host.find(':') != std::string::npos;
-  return std::string(tls ? "rediss://" : "redis://") + (ipv6 ? "[" + host + "]" : host) + ":" +
-         std::to_string(port) + "/" + number;
+  std::string text = tls ? "rediss" : "redis";
+  if (!host.empty()) return text + "://" + Endpoint{host, port}.ForPeople() + "/" + number;
+  text += kind == ServerKind::kCluster ? "+cluster://" : "+sentinel://";
+  for (std::size_t i = 0; i < hosts.size(); ++i) text += (i == 0 ? "" : ",") + hosts[i].ForPeople();
+  if (kind == ServerKind::kSentinel) text += "/" + master_name + "/" + number;
+  return text;
 }
 
 RedisUrl ParseRedisUrl(std::string_view text) {
-  if (text.starts_with("redis://")) return ParseTcp(text.substr(8));
   if (text.starts_with("unix://")) return ParseUnix(text.substr(7));
-  if (text.starts_with("rediss://")) {
-    RedisUrl url = ParseTcp(text.substr(9));
-    url.tls = true;
-    return url;
+  const std::size_t end = text.find("://");
+  const std::string_view scheme = end == std::string_view::npos ? "" : text.substr(0, end);
+  const std::size_t plus = std::min(scheme.find('+'), scheme.size());
+  const std::string_view protocol = scheme.substr(0, plus);
+  const std::string_view kind = scheme.substr(plus);
+  const bool known = (protocol == "redis" || protocol == "rediss") &&
+                     (kind.empty() || kind == "+cluster" || kind == "+sentinel");
+  if (!known) {
+    Refuse(
+        "the address does not begin with redis://, rediss://, redis+cluster://, "
+        "redis+sentinel:// or unix://");
   }
-  Refuse("the address does not begin with redis://, rediss:// or unix://");
+  const std::string_view rest = text.substr(end + 3);
+  RedisUrl url = kind == "+sentinel" ? ParseSentinel(rest) : ParseTcp(rest, kind == "+cluster");
+  url.tls = protocol == "rediss";
+  return url;
 }
 
 }  // namespace summa::bus_redis

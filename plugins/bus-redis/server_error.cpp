@@ -10,9 +10,10 @@ std::string_view ServerErrorWord(std::string_view text) { return text.substr(0, 
 ServerErrorKind ClassifyServerError(std::string_view text) {
   // Words that speak of the server or of our login. Every other word (WRONGTYPE, OOM, MOVED,
   // NOPERM, ERR ...) was caused by the key, and the server goes on taking messages for other keys.
-  static constexpr std::array<std::string_view, 11> kServerWords = {
-      "LOADING",    "READONLY",     "MASTERDOWN", "NOAUTH",      "WRONGPASS",  "MISCONF",
-      "NOREPLICAS", "NOMASTERLINK", "BUSY",       "CLUSTERDOWN", "NOGOODSLAVE"};
+  // TRYAGAIN: the keys of a transaction are being moved to another node of a cluster.
+  static constexpr std::array<std::string_view, 12> kServerWords = {
+      "LOADING",    "READONLY",     "MASTERDOWN", "NOAUTH",      "WRONGPASS",   "MISCONF",
+      "NOREPLICAS", "NOMASTERLINK", "BUSY",       "CLUSTERDOWN", "NOGOODSLAVE", "TRYAGAIN"};
   const std::string_view word = ServerErrorWord(text);
   if (std::find(kServerWords.begin(), kServerWords.end(), word) != kServerWords.end()) {
     return ServerErrorKind::kServer;

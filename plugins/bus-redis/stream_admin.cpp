@@ -46,12 +46,11 @@ std::string GroupState::NeededFrom() const {
   return lowest_pending_id.empty() || Below(unread, lowest_pending_id) ? unread : lowest_pending_id;
 }
 
-StreamAdmin::StreamAdmin(ConnectionOptions connection, std::string key_prefix)
-    : connection_(std::move(connection)), key_prefix_(std::move(key_prefix)) {}
+StreamAdmin::StreamAdmin(ConnectionOptions connection, KeyNaming names)
+    : servers_(std::move(connection)), names_(std::move(names)) {}
 
-Reply StreamAdmin::Ask(std::initializer_list<std::string_view> arguments) {
-  connection_.Ensure();
-  Reply reply = connection_.Command(arguments);
+Reply StreamAdmin::Ask(const std::string& key, std::initializer_list<std::string_view> arguments) {
+  Reply reply = servers_.Command(key, arguments);
   if (!IsError(*reply)) return reply;
   const std::string_view text = Text(*reply);
   const std::string words = std::string(*arguments.begin()) + ": " + std::string(text);
@@ -64,22 +63,23 @@ Reply StreamAdmin::Ask(std::initializer_list<std::string_view> arguments) {
 }
 
 std::vector<std::string> StreamAdmin::Streams() {
-  connection_.Ensure();
-  return NamesOfKeys(connection_, StreamKey(key_prefix_, ""), kMaximumStreams);
+  return StreamTopics(servers_, names_, kMaximumStreams);
 }
 
 std::int64_t StreamAdmin::Length(std::string_view stream) {
-  return Ask({"XLEN", StreamKey(key_prefix_, stream)})->integer;
+  const std::string key = names_.Stream(stream);
+  return Ask(key, {"XLEN", key})->integer;
 }
 
 std::int64_t StreamAdmin::DeadLetters(std::string_view stream) {
-  return Ask({"XLEN", DeadLetterKey(key_prefix_, stream)})->integer;
+  const std::string key = names_.DeadLetter(stream);
+  return Ask(key, {"XLEN", key})->integer;
 }
 
 std::vector<GroupState> StreamAdmin::Groups(std::string_view stream) {
-  const std::string key = StreamKey(key_prefix_, stream);
+  const std::string key = names_.Stream(stream);
   std::vector<GroupState> groups;
-  const Reply list = Ask({"XINFO", "GROUPS", key});
+  const Reply list = Ask(key, {"XINFO", "GROUPS", key});
   groups.reserve(list->elements);
   for (std::size_t i = 0; i < list->elements; ++i) {
     GroupState group;
@@ -91,9 +91,9 @@ std::vector<GroupState> StreamAdmin::Groups(std::string_view stream) {
       if (name == "lag" && value.type == REDIS_REPLY_INTEGER) group.lag = value.integer;
     });
     // count, lowest id, highest id, consumers
-    const Reply pending = Ask({"XPENDING", key, group.name});
+    const Reply pending = Ask(key, {"XPENDING", key, group.name});
     if (pending->elements >= 2) group.lowest_pending_id = Text(*pending->element[1]);
-    const Reply consumers = Ask({"XINFO", "CONSUMERS", key, group.name});
+    const Reply consumers = Ask(key, {"XINFO", "CONSUMERS", key, group.name});
     for (std::size_t j = 0; j < consumers->elements; ++j) {
       ForEachField(*consumers->element[j], [&](std::string_view name, const redisReply& value) {
         if (name != "idle") return;
@@ -109,8 +109,8 @@ std::vector<GroupState> StreamAdmin::Groups(std::string_view stream) {
 
 TrimReport StreamAdmin::Trim(std::string_view stream, std::chrono::microseconds retention,
                              bool dry_run) {
-  const std::string key = StreamKey(key_prefix_, stream);
-  const Reply time = Ask({"TIME"});
+  const std::string key = names_.Stream(stream);
+  const Reply time = Ask(key, {"TIME"});
   const std::int64_t now = std::stoll(std::string(Text(*time->element[0]))) * 1000;
   const std::int64_t oldest = std::max<std::int64_t>(now - retention.count() / 1000, 0);
   TrimReport report;
@@ -129,7 +129,8 @@ TrimReport StreamAdmin::Trim(std::string_view stream, std::chrono::microseconds 
   CrashPoint("redis.trim");
   for (;;) {
     // ~: whole nodes of the stream only, which costs nothing; the rest goes with the next trim.
-    const Reply removed = Ask({"XTRIM", key, "MINID", "~", report.below_id, "LIMIT", kTrimStep});
+    const Reply removed =
+        Ask(key, {"XTRIM", key, "MINID", "~", report.below_id, "LIMIT", kTrimStep});
     report.removed += removed->integer;
     if (removed->integer == 0) return report;
   }
@@ -138,7 +139,7 @@ TrimReport StreamAdmin::Trim(std::string_view stream, std::chrono::microseconds 
 // A group that needs only entries younger than the retention holds nothing.
 void StreamAdmin::NameWhatIsHeld(const std::string& key, std::int64_t oldest_milliseconds,
                                  TrimReport& report) {
-  const Reply first = Ask({"XRANGE", key, report.below_id, "+", "COUNT", "1"});
+  const Reply first = Ask(key, {"XRANGE", key, report.below_id, "+", "COUNT", "1"});
   const std::int64_t needed = first->elements == 0
                                   ? oldest_milliseconds
                                   : EntryMicroseconds(Text(*first->element[0]->element[0])) / 1000;
@@ -154,7 +155,7 @@ std::int64_t StreamAdmin::CountBelow(const std::string& key, const std::string& 
   std::string from = "-";
   const std::string page_size = std::to_string(kCountPage);
   for (;;) {
-    const Reply page = Ask({"XRANGE", key, from, "(" + id, "COUNT", page_size});
+    const Reply page = Ask(key, {"XRANGE", key, from, "(" + id, "COUNT", page_size});
     count += static_cast<std::int64_t>(page->elements);
     if (page->elements < kCountPage) return count;
     from = NextEntryId(Text(*page->element[page->elements - 1]->element[0]));
@@ -174,18 +175,21 @@ void StreamAdmin::RequireGroup(std::string_view stream, std::string_view group) 
 
 void StreamAdmin::CreateGroup(std::string_view stream, std::string_view group,
                               std::string_view from) {
-  Ask({"XGROUP", "CREATE", StreamKey(key_prefix_, stream), group, from, "MKSTREAM"});
+  const std::string key = names_.Stream(stream);
+  Ask(key, {"XGROUP", "CREATE", key, group, from, "MKSTREAM"});
 }
 
 void StreamAdmin::ResetGroup(std::string_view stream, std::string_view group,
                              std::string_view from) {
   RequireGroup(stream, group);
-  Ask({"XGROUP", "SETID", StreamKey(key_prefix_, stream), group, from});
+  const std::string key = names_.Stream(stream);
+  Ask(key, {"XGROUP", "SETID", key, group, from});
 }
 
 void StreamAdmin::DeleteGroup(std::string_view stream, std::string_view group) {
   RequireGroup(stream, group);
-  Ask({"XGROUP", "DESTROY", StreamKey(key_prefix_, stream), group});
+  const std::string key = names_.Stream(stream);
+  Ask(key, {"XGROUP", "DESTROY", key, group});
 }
 
 }  // namespace summa::bus_redis

@@ -13,8 +13,9 @@
 #include <string_view>
 #include <vector>
 
-#include "plugins/bus-redis/connection.hpp"
+#include "plugins/bus-redis/key_naming.hpp"
 #include "plugins/bus-redis/message_fields.hpp"
+#include "plugins/bus-redis/servers.hpp"
 
 namespace summa::bus_redis {
 
@@ -38,7 +39,7 @@ struct TrimReport {
 
 class StreamAdmin {
  public:
-  StreamAdmin(ConnectionOptions connection, std::string key_prefix);
+  StreamAdmin(ConnectionOptions connection, KeyNaming names);
 
   std::vector<std::string> Streams();
   std::int64_t Length(std::string_view stream);
@@ -55,12 +56,12 @@ class StreamAdmin {
 
  private:
   void RequireGroup(std::string_view stream, std::string_view group);
-  Reply Ask(std::initializer_list<std::string_view> arguments);
+  Reply Ask(const std::string& key, std::initializer_list<std::string_view> arguments);
   std::int64_t CountBelow(const std::string& key, const std::string& id);
   void NameWhatIsHeld(const std::string& key, std::int64_t oldest_milliseconds, TrimReport& report);
 
-  Connection connection_;
-  const std::string key_prefix_;
+  Servers servers_;
+  const KeyNaming names_;
 };
 
 }  // namespace summa::bus_redis

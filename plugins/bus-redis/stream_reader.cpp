@@ -56,8 +56,8 @@ std::int64_t ServerMicroseconds(const redisReply& reply) {
 
 }  // namespace
 
-StreamReader::StreamReader(ConnectionOptions connection, std::string key_prefix)
-    : connection_(std::move(connection)), key_prefix_(std::move(key_prefix)) {}
+StreamReader::StreamReader(ConnectionOptions connection, KeyNaming names)
+    : servers_(std::move(connection)), names_(std::move(names)) {}
 
 void StreamReader::Read(std::string_view stream, std::string_view after, std::size_t count,
                         const OnMessage& on_message) {
@@ -76,7 +76,7 @@ void StreamReader::Read(std::string_view stream, std::string_view after, std::si
 std::string StreamReader::ReadFrom(std::string_view stream, std::string_view first_id,
                                    std::size_t count, const OnMessage& on_message) {
   RequireStream(stream);
-  const std::string key = StreamKey(key_prefix_, stream);
+  const std::string key = names_.Stream(stream);
   std::string from(first_id);
   std::string last;
   while (count > 0 && !from.empty()) {
@@ -97,7 +97,7 @@ std::string StreamReader::ReadFrom(std::string_view stream, std::string_view fir
 void StreamReader::ReadLatest(std::string_view stream, std::size_t count,
                               const OnMessage& on_message) {
   RequireStream(stream);
-  const std::string key = StreamKey(key_prefix_, stream);
+  const std::string key = names_.Stream(stream);
   std::vector<Reply> pages;  // newest first
   std::string to = "+";
   while (count > 0 && !to.empty()) {
@@ -118,7 +118,7 @@ void StreamReader::ReadLatest(std::string_view stream, std::size_t count,
 
 Reply StreamReader::Range(const std::string& key, std::string_view command, std::string_view from,
                           std::string_view to, std::size_t count) {
-  Reply reply = connection_.Command({command, key, from, to, "COUNT", std::to_string(count)});
+  Reply reply = servers_.Command(key, {command, key, from, to, "COUNT", std::to_string(count)});
   if (IsArray(*reply)) return reply;
   if (ServerErrorWord(Text(*reply)) == "WRONGTYPE") ThrowNoStream(key, Text(*reply));
   throw Error(SUMMA_E_USAGE, "SH-0900", key + " cannot be read: " + std::string(Text(*reply)),
@@ -126,8 +126,7 @@ Reply StreamReader::Range(const std::string& key, std::string_view command, std:
 }
 
 void StreamReader::Scan(const ScanOptions& options, const OnMessage& on_message) {
-  connection_.Ensure();
-  const std::string key = StreamKey(key_prefix_, options.stream);
+  const std::string key = names_.Stream(options.stream);
   std::string from = ScanStart(options);
   std::uint64_t left =
       options.limit == 0 ? std::numeric_limits<std::uint64_t>::max() : options.limit;
@@ -150,11 +149,10 @@ void StreamReader::Scan(const ScanOptions& options, const OnMessage& on_message)
 }
 
 summa_bus_horizon StreamReader::Horizon(std::string_view stream) {
-  connection_.Ensure();
   summa_bus_horizon horizon = EmptyHorizon();
-  horizon.now_microseconds = ServerMicroseconds(*connection_.Command({"TIME"}));
-  const std::string key = StreamKey(key_prefix_, stream);
-  const Reply info = connection_.Command({"XINFO", "STREAM", key});
+  const std::string key = names_.Stream(stream);
+  horizon.now_microseconds = ServerMicroseconds(*servers_.Command(key, {"TIME"}));
+  const Reply info = servers_.Command(key, {"XINFO", "STREAM", key});
   if (IsError(*info)) {
     if (Text(*info).starts_with("ERR no such key")) return horizon;
     ThrowNoStream(key, Text(*info));
@@ -181,18 +179,16 @@ summa_bus_horizon StreamReader::Horizon(std::string_view stream) {
 }
 
 void StreamReader::RequireStream(std::string_view stream) {
-  connection_.Ensure();
-  const std::string key = StreamKey(key_prefix_, stream);
-  const Reply reply = connection_.Command({"EXISTS", key});
+  const std::string key = names_.Stream(stream);
+  const Reply reply = servers_.Command(key, {"EXISTS", key});
   if (reply->type == REDIS_REPLY_INTEGER && reply->integer == 1) return;
   throw Error(SUMMA_E_NOT_FOUND, "SH-0607",
-              "there is no stream " + key + " in Redis at " + connection_.options().url.ForPeople(),
+              "there is no stream " + key + " in Redis at " + servers_.options().url.ForPeople(),
               "a stream is there as soon as a message was published to it");
 }
 
 std::vector<std::string> StreamReader::StreamNames(std::size_t limit) {
-  connection_.Ensure();
-  return NamesOfKeys(connection_, StreamKey(key_prefix_, ""), limit);
+  return StreamTopics(servers_, names_, limit);
 }
 
 }  // namespace summa::bus_redis

@@ -11,8 +11,9 @@
 #include <summa/bus.hpp>
 #include <vector>
 
-#include "plugins/bus-redis/connection.hpp"
+#include "plugins/bus-redis/key_naming.hpp"
 #include "plugins/bus-redis/message_fields.hpp"
+#include "plugins/bus-redis/servers.hpp"
 
 namespace summa::bus_redis {
 
@@ -26,7 +27,7 @@ class StreamReader {
   // Return false to stop.
   using OnMessage = std::function<bool(const summa_bus_delivery&)>;
 
-  StreamReader(ConnectionOptions connection, std::string key_prefix);
+  StreamReader(ConnectionOptions connection, KeyNaming names);
 
   // Oldest first. `after` empty: the latest `count` (at most kMaximumLatest); else the first
   // `count` behind that delivery id.
@@ -48,8 +49,8 @@ class StreamReader {
   void ReadLatest(std::string_view stream, std::size_t count, const OnMessage& on_message);
   void RequireStream(std::string_view stream);
 
-  Connection connection_;
-  const std::string key_prefix_;
+  Servers servers_;
+  const KeyNaming names_;
 };
 
 }  // namespace summa::bus_redis

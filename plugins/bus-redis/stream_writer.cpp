@@ -11,38 +11,37 @@ namespace {
 
 constexpr std::array<std::string_view, 1> kMulti = {"MULTI"};
 constexpr std::array<std::string_view, 1> kExec = {"EXEC"};
+constexpr std::array<std::string_view, 1> kAsking = {"ASKING"};
 
 }  // namespace
 
-StreamWriter::StreamWriter(Connection& connection, StreamWriterOptions options)
-    : connection_(connection), options_(std::move(options)) {}
+StreamWriter::StreamWriter(ConnectionOptions connection, StreamWriterOptions options)
+    : servers_(std::move(connection)),
+      options_(std::move(options)),
+      names_(options_.key_prefix, options_.tagged_keys) {}
 
 std::optional<Error> StreamWriter::Publish(std::span<const summa_bus_message> messages,
                                            std::span<summa_bus_receipt> receipts) {
   messages_ = messages;
   receipts_ = receipts;
   summary_ = {};
-  server_error_.clear();
   // UNSENT until an answer says otherwise: whatever happens below, no receipt claims too much.
   for (summa_bus_receipt& receipt : receipts_) {
     receipt.outcome = SUMMA_BUS_UNSENT;
     receipt.error[0] = '\0';
   }
   AssignStreams();
-  std::optional<Error> failure;
+  std::optional<Error> stopped;
   try {
     for (std::size_t next = 0; next < messages_.size();) {
       next = FillWindow(next);
-      if (window_.empty()) continue;
-      connection_.Ensure();
-      if (probed_generation_ != connection_.generation()) ProbeTransactions();
-      SendWindow();
-      if (!server_error_.empty()) connection_.ThrowServerError(server_error_);
-      connection_.Succeeded();
+      if (!window_.empty()) SendWindow();
     }
   } catch (const Error& error) {
-    failure = error;
+    stopped = error;
   }
+  std::optional<Error> failure = Finish();
+  if (stopped) failure = std::move(stopped);
   for (summa_bus_receipt& receipt : receipts_) {
     if (receipt.outcome != SUMMA_BUS_UNSENT) continue;
     ++summary_.unsent;
@@ -55,24 +54,38 @@ std::optional<Error> StreamWriter::Publish(std::span<const summa_bus_message> me
   return failure;
 }
 
-// A login that may not use MULTI would have every XADD carried out at once, and the order with it
-// gone: so a new connection is asked before anything is sent on it.
-void StreamWriter::ProbeTransactions() {
-  const Connection::Deadline deadline = connection_.CommandDeadline();
-  const Reply multi = connection_.Command(kMulti, deadline);
-  if (IsError(*multi)) RefuseTransactions(Text(*multi));
-  const Reply exec = connection_.Command(kExec, deadline);
-  if (!IsArray(*exec)) RefuseTransactions(Text(*exec));
-  probed_generation_ = connection_.generation();
+// The bus is away when no server took anything; else only the streams of those that did not.
+std::optional<Error> StreamWriter::Finish() {
+  std::optional<Error> failure;
+  bool served = false;
+  for (const Stream& stream : streams_) {
+    if (stream.outage && !failure) failure = stream.outage;
+    served |= stream.connection != nullptr && !stream.outage;
+  }
+  if (!failure || !servers_.cluster()) return failure;
+  if (!served && !servers_.AnyAnswers()) return failure;
+  for (std::size_t i = 0; i < messages_.size(); ++i) {
+    std::optional<Error>& outage = streams_[stream_of_[i]].outage;
+    if (!outage || receipts_[i].outcome != SUMMA_BUS_UNSENT) continue;
+    receipts_[i].outcome = SUMMA_BUS_STREAM_FAULT;
+    detail::CopyText(receipts_[i].error, outage->what());
+    ++summary_.stream_fault;
+    outage.reset();  // those behind it are unsent
+  }
+  return std::nullopt;
 }
 
-void StreamWriter::RefuseTransactions(std::string_view reason) {
-  const std::string text = "MULTI and EXEC do not work: " + std::string(reason);
-  connection_.Drop(text);
-  throw Error(SUMMA_E_UNAVAILABLE, "SH-0609",
-              "Redis at " + connection_.options().url.ForPeople() + ": " + text,
-              "allow the login +multi +exec +xadd, and connect to Redis itself, not to a proxy "
-              "without transactions");
+// A login that may not use MULTI would have every XADD carried out at once, and the order with it
+// gone: so a new connection is asked before anything is sent on it.
+void StreamWriter::ProbeTransactions(Connection& connection) {
+  std::uint64_t& probed = probed_[&connection];
+  if (probed == connection.generation()) return;
+  const Connection::Deadline deadline = connection.CommandDeadline();
+  const Reply multi = connection.Command(kMulti, deadline);
+  if (IsError(*multi)) RefuseTransactions(connection, Text(*multi));
+  const Reply exec = connection.Command(kExec, deadline);
+  if (!IsArray(*exec)) RefuseTransactions(connection, Text(*exec));
+  probed = connection.generation();
 }
 
 void StreamWriter::AssignStreams() {
@@ -83,7 +96,12 @@ void StreamWriter::AssignStreams() {
   for (const summa_bus_message& message : messages_) {
     const std::string_view name = FromAbi(message.stream);
     const auto [entry, added] = known.try_emplace(name, streams_.size());
-    if (added) streams_.push_back({name, StreamKey(options_.key_prefix, name), false, {}});
+    if (added) {
+      Stream stream;
+      stream.name = name;
+      stream.key = names_.Stream(name);
+      streams_.push_back(std::move(stream));
+    }
     stream_of_.push_back(entry->second);
   }
 }
@@ -134,52 +152,139 @@ std::size_t StreamWriter::FillWindow(std::size_t from) {
 }
 
 void StreamWriter::SendWindow() {
-  const Connection::Deadline deadline = connection_.CommandDeadline();
-  const std::size_t half = window_.size() / 2;
-  for (std::size_t i = 0; i < window_.size(); ++i) {
-    if (i == half && i > 0) {
-      connection_.Push();
-      CrashPoint("redis.sent");
-    }
-    SendStream(streams_[window_[i]]);
-  }
-  for (const std::size_t stream : window_) ReadStream(streams_[stream], deadline);
-  CrashPoint("redis.answered");
-}
-
-void StreamWriter::SendStream(const Stream& stream) {
-  const bool transaction = stream.window.size() > 1;
-  if (transaction) connection_.Append(kMulti);
-  for (const std::size_t index : stream.window) {
-    connection_.Append(add_.Build(stream.key, messages_[index]));
-  }
-  if (transaction) connection_.Append(kExec);
-}
-
-void StreamWriter::ReadStream(Stream& stream, Connection::Deadline deadline) {
-  if (stream.window.size() > 1) {
-    ReadTransaction(stream, deadline);
+  servers_.Tidy();
+  Streams streams = window_;
+  Route(streams);
+  for (int redirections = 0; !streams.empty(); ++redirections) {
+    moved_.clear();
+    Exchange(streams);
+    streams = moved_;
+    if (redirections < kMaximumRedirections || streams.empty()) continue;
+    Away(streams, nullptr,
+         Error(SUMMA_E_UNAVAILABLE, "SH-0624", "the nodes of the cluster send us on without end",
+               "redis-cli --cluster check HOST:PORT names what is wrong"));
     return;
   }
-  const Reply reply = connection_.Next(deadline);
+}
+
+// Connects every stream of the window to its server; takes away those whose server is away.
+void StreamWriter::Route(Streams& streams) {
+  std::erase_if(streams, [&](std::size_t index) {
+    Stream& stream = streams_[index];
+    stream.asking = false;
+    try {
+      stream.connection = &servers_.Of(stream.key);
+      ProbeTransactions(*stream.connection);
+      return false;
+    } catch (const Error& error) {
+      if (!servers_.cluster() || error.status() == SUMMA_E_CANCELLED) throw;
+      Away({index}, nullptr, error);
+      return true;
+    }
+  });
+}
+
+// Sends the windows of these streams and reads the answers. On one server an error ends the batch;
+// in a cluster it ends the streams of that server.
+void StreamWriter::Exchange(const Streams& streams) {
+  const auto guarded = [&](std::size_t index, auto&& use) {
+    Stream& stream = streams_[index];
+    if (stream.outage) return;
+    try {
+      use(stream);
+    } catch (const Error& error) {
+      if (!servers_.cluster() || error.status() == SUMMA_E_CANCELLED) throw;
+      Away(streams, stream.connection, error);
+    }
+  };
+  const Connection::Deadline deadline = servers_.CommandDeadline();
+  const std::size_t half = streams.size() / 2;
+  for (std::size_t i = 0; i < streams.size(); ++i) {
+    if (i == half && i > 0) {
+      for (std::size_t j = 0; j < half; ++j) {
+        guarded(streams[j], [](Stream& stream) { stream.connection->Push(); });
+      }
+      CrashPoint("redis.sent");
+    }
+    guarded(streams[i], [&](Stream& stream) { SendStream(stream); });
+  }
+  if (servers_.cluster()) {  // the servers begin at once
+    for (const std::size_t index : streams) {
+      guarded(index, [](Stream& stream) { stream.connection->Push(); });
+    }
+  }
+  for (const std::size_t index : streams) {
+    guarded(index, [&](Stream&) { ReadStream(index, deadline); });
+  }
+  CrashPoint("redis.answered");
+  for (const std::size_t index : streams) {
+    guarded(index, [&](Stream&) { Judge(index); });
+  }
+}
+
+// After all answers were read: a connection with answers to come can neither be asked nor replaced.
+void StreamWriter::Judge(std::size_t index) {
+  Stream& stream = streams_[index];
+  if (!stream.refusal.empty()) {
+    // The server is left: the next attempt connects anew.
+    stream.connection->ThrowServerError(std::exchange(stream.refusal, {}));
+  }
+  stream.connection->Succeeded();
+  if (stream.redirection.empty()) return;
+  const std::string text = std::exchange(stream.redirection, {});
+  stream.connection = servers_.Follow(text, *stream.connection, stream.asking);
+  ProbeTransactions(*stream.connection);
+  moved_.push_back(index);
+}
+
+void StreamWriter::Away(const Streams& streams, const Connection* connection, const Error& error) {
+  for (const std::size_t index : streams) {
+    Stream& stream = streams_[index];
+    if (connection != nullptr && stream.connection != connection) continue;
+    stream.failed = true;
+    stream.outage = error;
+  }
+}
+
+void StreamWriter::SendStream(Stream& stream) {
+  Connection& connection = *stream.connection;
+  const bool transaction = stream.window.size() > 1;
+  if (stream.asking) connection.Append(kAsking);
+  if (transaction) connection.Append(kMulti);
+  for (const std::size_t index : stream.window) {
+    connection.Append(add_.Build(stream.key, messages_[index]));
+  }
+  if (transaction) connection.Append(kExec);
+}
+
+void StreamWriter::ReadStream(std::size_t index, Connection::Deadline deadline) {
+  Stream& stream = streams_[index];
+  if (stream.asking) stream.connection->Next(deadline);
+  if (stream.window.size() > 1) {
+    ReadTransaction(index, deadline);
+    return;
+  }
+  const Reply reply = stream.connection->Next(deadline);
   if (IsError(*reply)) {
-    FailStream(stream, stream.window.front(), Text(*reply));
+    FailStream(index, stream.window.front(), Text(*reply));
   } else {
     Confirm(stream.window.front());
   }
 }
 
-void StreamWriter::ReadTransaction(Stream& stream, Connection::Deadline deadline) {
+void StreamWriter::ReadTransaction(std::size_t index, Connection::Deadline deadline) {
+  Stream& stream = streams_[index];
+  Connection& connection = *stream.connection;
   // An error before EXEC (OOM, READONLY, MOVED ...) makes EXEC refuse the whole: the first one is
   // the reason, that of EXEC only says EXECABORT.
   std::string first_error;
   bool out_of_step = false;  // an XADD was carried out at once instead of being queued
   for (std::size_t i = 0; i < stream.window.size() + 1; ++i) {  // MULTI and every XADD
-    const Reply queued = connection_.Next(deadline);
+    const Reply queued = connection.Next(deadline);
     if (IsError(*queued) && first_error.empty()) first_error = Text(*queued);
     out_of_step |= !IsError(*queued) && queued->type != REDIS_REPLY_STATUS;
   }
-  const Reply results = connection_.Next(deadline);
+  const Reply results = connection.Next(deadline);
   if (IsError(*results)) {
     if (first_error.empty()) first_error = Text(*results);
   } else {
@@ -188,21 +293,22 @@ void StreamWriter::ReadTransaction(Stream& stream, Connection::Deadline deadline
   }
   // Nothing that Redis does to a login that may use MULTI; a proxy between us may, or a change of
   // rights under way. What arrived is not certain, so all of it stays UNSENT.
-  if (out_of_step) RefuseTransactions("a transaction was answered out of step");
+  if (out_of_step) RefuseTransactions(connection, "a transaction was answered out of step");
   if (first_error.empty()) {
-    ReadResults(stream, *results);
+    ReadResults(index, *results);
     return;
   }
-  FailStream(stream, stream.window.front(), first_error);
+  FailStream(index, stream.window.front(), first_error);
 }
 
 // Inside EXEC an error can only be one of the key (WRONGTYPE, ids exhausted), which no other client
 // can mend in between: it hits the first message and all behind it.
-void StreamWriter::ReadResults(Stream& stream, const redisReply& results) {
+void StreamWriter::ReadResults(std::size_t index, const redisReply& results) {
+  const Stream& stream = streams_[index];
   for (std::size_t i = 0; i < results.elements; ++i) {
     const redisReply& result = *results.element[i];
     if (IsError(result)) {
-      FailStream(stream, stream.window[i], Text(result));
+      FailStream(index, stream.window[i], Text(result));
       return;
     }
     Confirm(stream.window[i]);
@@ -224,13 +330,19 @@ void StreamWriter::Fail(Stream& stream, std::size_t index, std::int32_t outcome,
   if (outcome == SUMMA_BUS_STREAM_FAULT) ++summary_.stream_fault;
 }
 
-void StreamWriter::FailStream(Stream& stream, std::size_t index, std::string_view server_text) {
-  if (ClassifyServerError(server_text) == ServerErrorKind::kServer) {
-    stream.failed = true;
-    if (server_error_.empty()) server_error_ = server_text;
-    return;
+// A refusal that speaks of the server or of another one was made before anything was done.
+void StreamWriter::FailStream(std::size_t index, std::size_t message,
+                              std::string_view server_text) {
+  Stream& stream = streams_[index];
+  const bool elsewhere =
+      servers_.cluster() && ReadRedirection(server_text, "").kind != Redirection::Kind::kNone;
+  if (elsewhere) {
+    stream.redirection = server_text;
+  } else if (ClassifyServerError(server_text) == ServerErrorKind::kServer) {
+    stream.refusal = server_text;
+  } else {
+    Fail(stream, message, SUMMA_BUS_STREAM_FAULT, stream.key + ": " + std::string(server_text));
   }
-  Fail(stream, index, SUMMA_BUS_STREAM_FAULT, stream.key + ": " + std::string(server_text));
 }
 
 }  // namespace summa::bus_redis

@@ -9,11 +9,17 @@
 // After the first failed message of a stream everything behind it of that stream is UNSENT, also
 // in later windows. A lost connection leaves everything unanswered UNSENT: it may have arrived.
 //
+// On a Redis Cluster a window is split by master, and the parts are under way at once. A stream
+// whose slot was moved is sent to where it is now before anything behind it. While a master is
+// away, the streams of the others go on: its own have a STREAM_FAULT, which pauses them. The bus is
+// away when no master takes anything.
+//
 // One thread at a time. Errors: never thrown for a message; see Publish.
 #pragma once
 
 #include <summa/abi/bus.h>
 
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -21,8 +27,9 @@
 #include <summa/error.hpp>
 #include <vector>
 
-#include "plugins/bus-redis/connection.hpp"
+#include "plugins/bus-redis/key_naming.hpp"
 #include "plugins/bus-redis/message_fields.hpp"
+#include "plugins/bus-redis/servers.hpp"
 
 namespace summa::bus_redis {
 
@@ -32,6 +39,7 @@ inline constexpr std::size_t kMaximumWindowMessages = 1000;
 
 struct StreamWriterOptions {
   std::string key_prefix;
+  bool tagged_keys = false;  // as KeyNaming says
   std::uint64_t max_message_bytes = 1 << 20;
   std::size_t max_pipeline_bytes = 4 << 20;
 };
@@ -43,7 +51,7 @@ struct PublishSummary {
 
 class StreamWriter {
  public:
-  StreamWriter(Connection& connection, StreamWriterOptions options);
+  StreamWriter(ConnectionOptions connection, StreamWriterOptions options);
 
   // Fills every receipt. The error is set when the bus is away; it is the reason of UNSENT.
   std::optional<Error> Publish(std::span<const summa_bus_message> messages,
@@ -54,37 +62,50 @@ class StreamWriter {
   struct Stream {
     std::string_view name;
     std::string key;
-    bool failed = false;              // a message of it failed in this batch
-    std::vector<std::size_t> window;  // indices into the batch, in order
+    bool failed = false;               // a message of it failed in this batch
+    bool asking = false;               // its slot is being moved to where it is sent
+    std::vector<std::size_t> window;   // indices into the batch, in order
+    Connection* connection = nullptr;  // where the window goes
+    std::string refusal;               // of the whole server
+    std::string redirection;           // to another server
+    std::optional<Error> outage;       // why nothing more is sent to its server
   };
+  using Streams = std::vector<std::size_t>;  // indices into streams_
 
-  void ProbeTransactions();
-  [[noreturn]] void RefuseTransactions(std::string_view reason);
   void AssignStreams();
   bool Acceptable(const summa_bus_message& message, const Stream& stream) const;
   bool CheckMessage(std::size_t index, Stream& stream);
   std::size_t FillWindow(std::size_t from);
   void SendWindow();
-  void SendStream(const Stream& stream);
-  void ReadStream(Stream& stream, Connection::Deadline deadline);
-  void ReadTransaction(Stream& stream, Connection::Deadline deadline);
-  void ReadResults(Stream& stream, const redisReply& results);
+  void Route(Streams& streams);
+  void ProbeTransactions(Connection& connection);
+  void Exchange(const Streams& streams);
+  void SendStream(Stream& stream);
+  void ReadStream(std::size_t index, Connection::Deadline deadline);
+  void ReadTransaction(std::size_t index, Connection::Deadline deadline);
+  void ReadResults(std::size_t index, const redisReply& results);
+  void Judge(std::size_t index);
   void Confirm(std::size_t index);
   void Fail(Stream& stream, std::size_t index, std::int32_t outcome, std::string_view reason);
-  void FailStream(Stream& stream, std::size_t index, std::string_view server_text);
+  void FailStream(std::size_t index, std::size_t message, std::string_view server_text);
+  // The server of these streams is away: what was not answered is unsent.
+  void Away(const Streams& streams, const Connection* connection, const Error& error);
+  std::optional<Error> Finish();
 
-  Connection& connection_;
+  Servers servers_;
   const StreamWriterOptions options_;
+  const KeyNaming names_;
   AddCommand add_;
-  std::uint64_t probed_generation_ = 0;  // of the connection whose login is known to allow MULTI
+  // Generations of connections whose login is known to allow MULTI.
+  std::map<const Connection*, std::uint64_t> probed_;
 
   // Of the batch under way.
   std::span<const summa_bus_message> messages_;
   std::span<summa_bus_receipt> receipts_;
   std::vector<Stream> streams_;
   std::vector<std::size_t> stream_of_;  // per message
-  std::vector<std::size_t> window_;     // streams with messages in this window
-  std::string server_error_;            // the server itself refused: stop after this window
+  Streams window_;                      // with messages in this window
+  Streams moved_;                       // sent on to another server
   PublishSummary summary_;
 };
 

@@ -39,7 +39,7 @@ struct BackendKind {
   std::string name;
   std::function<std::unique_ptr<Backend>(std::chrono::microseconds claim_after)> make;
 };
-// "Memory", "Redis".
+// "Memory", "Redis", "RedisCluster".
 const std::vector<BackendKind>& BackendKinds();
 
 // Messages to publish; owns the texts.

@@ -46,8 +46,12 @@ redisContext* Connect(const std::string& url) {
 
 }  // namespace
 
-RedisClient::RedisClient(const std::string& url) : context_(Connect(url)) {
-  if (context_ != nullptr && context_->err == 0) return;
+RedisClient::RedisClient(const std::string& url, const std::string& password)
+    : context_(Connect(url)) {
+  if (context_ != nullptr && context_->err == 0) {
+    if (!password.empty()) Command({"AUTH", password});
+    return;
+  }
   const std::string message = context_ != nullptr ? context_->errstr : "no memory";
   if (context_ != nullptr) redisFree(context_);
   throw RedisError("cannot connect to " + url + ": " + message);

@@ -33,7 +33,7 @@ struct StreamMessage {
 class RedisClient {
  public:
   // `unix:///path` or `redis://host:port`.
-  explicit RedisClient(const std::string& url);
+  explicit RedisClient(const std::string& url, const std::string& password = {});
   ~RedisClient();
   RedisClient(const RedisClient&) = delete;
   RedisClient& operator=(const RedisClient&) = delete;

@@ -4,7 +4,9 @@
 #include <memory>
 #include <summa/error.hpp>
 
+#include "plugins/bus-redis/cluster_map.hpp"
 #include "plugins/bus-redis/json_text.hpp"
+#include "plugins/bus-redis/key_naming.hpp"
 #include "plugins/bus-redis/message_fields.hpp"
 #include "plugins/bus-redis/reachability.hpp"
 #include "plugins/bus-redis/redis_url.hpp"
@@ -65,11 +67,29 @@ TEST(RedisUrl, NeverShowsThePassword) {
 }
 
 TEST(RedisUrl, RefusesWhatItDoesNotKnowAsConfigurationErrorWithoutThePassword) {
-  for (const std::string text :
-       {"rediss://:secret@localhost:0", "http://:secret@localhost", "redis://", "redis://:secret@",
-        "redis://:secret@host:0", "redis://:secret@host:70000", "redis://:secret@host/x",
-        "redis://:secret@[::1", "redis://:secret%4@host", "redis://:secret%zz@host",
-        "redis://secret@host", "unix://:secret@relative.sock", "unix:///x.sock?database=1", ""}) {
+  for (const std::string text : {"rediss://:secret@localhost:0",
+                                 "http://:secret@localhost",
+                                 "redis://",
+                                 "redis://:secret@",
+                                 "redis://:secret@host:0",
+                                 "redis://:secret@host:70000",
+                                 "redis://:secret@host/x",
+                                 "redis://:secret@[::1",
+                                 "redis://:secret%4@host",
+                                 "redis://:secret%zz@host",
+                                 "redis://secret@host",
+                                 "redis://:secret@a,",
+                                 "redis://:secret@a,,b",
+                                 "redis://:secret@a,b/1",
+                                 "redis://:secret@a:1,b:x",
+                                 "redis+sentinel://:secret@a",
+                                 "redis+sentinel://:secret@a/",
+                                 "redis+sentinel://:secret@a/m/x",
+                                 "redis+other://:secret@a",
+                                 "unix+sentinel://:secret@/x",
+                                 "unix://:secret@relative.sock",
+                                 "unix:///x.sock?database=1",
+                                 ""}) {
     try {
       ParseRedisUrl(text);
       ADD_FAILURE() << text << " was taken";
@@ -91,12 +111,68 @@ TEST(RedisUrl, ReadsAnAddressWithTls) {
   EXPECT_FALSE(ParseRedisUrl("redis://redis.example").tls);
 }
 
+TEST(RedisUrl, SeveralHostsAreACluster) {
+  const RedisUrl url = ParseRedisUrl("redis://summa:secret@a,b:7001,[::1]:7002");
+  EXPECT_EQ(url.kind, ServerKind::kCluster);
+  EXPECT_THAT(url.hosts,
+              ElementsAre(Endpoint{"a", 6379}, Endpoint{"b", 7001}, Endpoint{"::1", 7002}));
+  EXPECT_EQ(url.user, "summa");
+  EXPECT_EQ(url.ForPeople(), "redis+cluster://a:6379,b:7001,[::1]:7002");
+  EXPECT_EQ(url.At({"c", 1}).ForPeople(), "redis://c:1/0");
+  const RedisUrl one = ParseRedisUrl("rediss+cluster://config.example:7000/0");
+  EXPECT_EQ(one.kind, ServerKind::kCluster);
+  EXPECT_TRUE(one.tls);
+  EXPECT_THAT(one.hosts, ElementsAre(Endpoint{"config.example", 7000}));
+}
+
+TEST(RedisUrl, SentinelsHaveAMasterName) {
+  const RedisUrl url = ParseRedisUrl("redis+sentinel://:secret@a,b:26380/mymaster/2");
+  EXPECT_EQ(url.kind, ServerKind::kSentinel);
+  EXPECT_THAT(url.hosts, ElementsAre(Endpoint{"a", 26379}, Endpoint{"b", 26380}));
+  EXPECT_EQ(url.master_name, "mymaster");
+  EXPECT_EQ(url.database, 2);
+  EXPECT_EQ(url.password, "secret");
+  EXPECT_EQ(url.ForPeople(), "redis+sentinel://a:26379,b:26380/mymaster/2");
+}
+
+TEST(HashSlot, IsThatOfTheSpecification) {
+  EXPECT_EQ(HashSlot("123456789"), 12739);  // 31C3, its reference value
+  EXPECT_EQ(HashSlot("{user1000}.following"), HashSlot("{user1000}.followers"));
+  EXPECT_EQ(HashSlot("foo{{bar}}zap"), HashSlot("{bar"));
+  EXPECT_EQ(HashSlot("foo{bar}{zap}"), HashSlot("bar"));
+  EXPECT_NE(HashSlot("foo{}{bar}"), HashSlot("bar"));
+}
+
+TEST(KeyNaming, OnlyNamesThatKeepAStreamAndItsDeadLettersTogetherFitACluster) {
+  EXPECT_FALSE(KeyNaming("summa").FitsCluster());
+  EXPECT_TRUE(KeyNaming("summa", true).FitsCluster());
+  EXPECT_TRUE(KeyNaming("{summa}").FitsCluster());
+  EXPECT_TRUE(KeyNaming("{summa}", true).FitsCluster());
+  EXPECT_FALSE(KeyNaming("summa{}", true).FitsCluster());
+  EXPECT_FALSE(KeyNaming("summa{", true).FitsCluster());
+  EXPECT_EQ(KeyNaming("summa").Stream("a"), "summa:stream:a");
+  EXPECT_EQ(KeyNaming("summa", true).DeadLetter("a"), "summa:dlq:{a}");
+}
+
+TEST(Redirection, SaysWhereAKeyIs) {
+  const Redirection moved = ReadRedirection("MOVED 3999 127.0.0.1:6381", "x");
+  EXPECT_EQ(moved.kind, Redirection::Kind::kMoved);
+  EXPECT_EQ(moved.slot, 3999);
+  EXPECT_EQ(moved.to, (Endpoint{"127.0.0.1", 6381}));
+  EXPECT_EQ(ReadRedirection("ASK 1 ::1:6381", "x").to, (Endpoint{"::1", 6381}));
+  EXPECT_EQ(ReadRedirection("MOVED 1 :6381", "asked").to, (Endpoint{"asked", 6381}));
+  for (const char* text : {"MOVED", "MOVED x", "MOVED 1 host", "ERR MOVED 1 a:1", "ASKING 1 a:1"}) {
+    EXPECT_EQ(ReadRedirection(text, "x").kind, Redirection::Kind::kNone) << text;
+  }
+}
+
 TEST(ServerError, ErrorsOfTheServerAreToldFromErrorsOfOneKey) {
   for (const char* text :
        {"LOADING Redis is loading the dataset in memory", "READONLY You can't write against a read",
         "MASTERDOWN Link with MASTER is down", "NOAUTH Authentication required.",
         "MISCONF Redis is configured to save", "NOREPLICAS Not enough good replicas to write.",
         "BUSY Redis is busy running a script", "CLUSTERDOWN The cluster is down",
+        "TRYAGAIN Multiple keys request during rehashing of slot",
         "ERR max number of clients reached"}) {
     EXPECT_EQ(ClassifyServerError(text), ServerErrorKind::kServer) << text;
   }
@@ -177,24 +253,24 @@ TEST(AsUtf8, ReplacesOnlyBytesThatAreNoUtf8) {
 TEST(Reachability, SaysSinceWhenAndWhyAndIsNewsOnlyOnce) {
   using std::chrono::seconds;
   Reachability reachability;
-  EXPECT_FALSE(reachability.Up("publish")) << "it was never down";
-  EXPECT_TRUE(reachability.Down("publish", "refused", seconds(10)));
-  EXPECT_FALSE(reachability.Down("publish", "timed out", seconds(15)));
-  const auto failing = reachability.Failing("redis://r:1/0", seconds(20));
+  EXPECT_FALSE(reachability.Up("publish", "redis://r:1/0")) << "it was never down";
+  EXPECT_TRUE(reachability.Down("publish", "redis://r:1/0", "refused", seconds(10)));
+  EXPECT_FALSE(reachability.Down("publish", "redis://r:1/0", "timed out", seconds(15)));
+  const auto failing = reachability.Failing(seconds(20));
   ASSERT_EQ(failing.size(), 1u);
   EXPECT_EQ(failing[0].severity, Severity::kError);
   EXPECT_EQ(failing[0].subject, "Redis at redis://r:1/0 (publish)");
   EXPECT_EQ(failing[0].found, "SH-0601 not reachable since 10 s: timed out");
-  EXPECT_TRUE(reachability.Up("publish"));
-  EXPECT_TRUE(reachability.Failing("", seconds(20)).empty());
+  EXPECT_TRUE(reachability.Up("publish", "redis://r:1/0"));
+  EXPECT_TRUE(reachability.Failing(seconds(20)).empty());
 }
 
 TEST(Reachability, AConnectionNobodyUsesAnyMoreIsNotCalledDown) {
   using std::chrono::minutes;
   Reachability reachability;
-  reachability.Down("read", "refused", minutes(1));
-  EXPECT_EQ(reachability.Failing("", minutes(3)).size(), 1u);
-  EXPECT_TRUE(reachability.Failing("", minutes(4)).empty());
+  reachability.Down("read", "redis://r:1/0", "refused", minutes(1));
+  EXPECT_EQ(reachability.Failing(minutes(3)).size(), 1u);
+  EXPECT_TRUE(reachability.Failing(minutes(4)).empty());
 }
 
 // --- replies ---

@@ -1,0 +1,48 @@
+// Where the master is that Redis Sentinels watch.
+//
+// Asks the Sentinels one after the other, the one that answered last first, and believes the first
+// that knows the master; whether it is one is looked at on the connection to it. Shared by all
+// connections of a bus. Thread-safe. Throws summa::Error: SUMMA_E_UNAVAILABLE with SH-0626 when no
+// Sentinel names a master, else as Connection does.
+#pragma once
+
+#include <chrono>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "plugins/bus-redis/connection.hpp"
+
+namespace summa::bus_redis {
+
+// Of the Sentinels themselves; the login in the url is that of Redis.
+struct SentinelLogin {
+  std::string user, password;  // empty: none
+};
+
+class Sentinels {
+ public:
+  // Of a url whose kind is kSentinel.
+  Sentinels(ConnectionOptions connection, SentinelLogin login);
+
+  // doubted: the last answer was not of use, so another Sentinel is asked first.
+  Endpoint Master(bool doubted);
+  // What a Sentinel said within the last seconds. Where none answers now, what the last one said.
+  Endpoint LatestMaster();
+  // The Sentinel that answered last, for people; empty: none has.
+  std::string answered();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Endpoint Ask(const Endpoint& sentinel) const;
+  Endpoint AskAll();
+
+  const ConnectionOptions connection_;
+  std::mutex mutex_;
+  std::vector<Endpoint> sentinels_;  // the one that answered last first
+  Endpoint master_;
+  bool answered_ = false;
+  Clock::time_point asked_{};
+};
+
+}  // namespace summa::bus_redis
