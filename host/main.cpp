@@ -3,8 +3,12 @@
 #include <vector>
 
 #include "host/cli/cli.hpp"
+#include "host/cli/standard_streams.hpp"
+#include "host/observe/log.hpp"
 
 int main(int argc, char** argv) {
+  summa::host::PrepareStandardStreams();
+  summa::host::CaptureStderr();
   const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
   return summa::host::RunCommandLine(arguments);
 }

@@ -9,7 +9,6 @@ rules='
 yaml-cpp/                       | host/config
 boost/                          | host/plugin
 libpq-fe\.h|postgresql/         | host/database tests
-spdlog/|fmt/                    | host/observe
 prometheus/                     | host/observe
 microhttpd\.h                   | host/observe
 CLI/                            | host/cli

@@ -20,8 +20,6 @@ constexpr int kImpatientExit = 75;
 }  // namespace
 
 TerminationSignal::TerminationSignal() {
-  // A peer that goes away is an error of the write, not the end of the process.
-  std::signal(SIGPIPE, SIG_IGN);
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
@@ -59,17 +57,19 @@ void TerminationSignal::Listen() {
     signalfd_siginfo signal{};
     if (read(signal_descriptor_, &signal, sizeof signal) != sizeof signal) continue;
     if (requested_.load()) {
+      StopWaitingForReaders();
       Log(LogLevel::kWarn, "SH-0904", "second signal: ending at once");
       FlushLog();
       _exit(kImpatientExit);
     }
-    Log(LogLevel::kInfo, "", "asked to stop",
-        {{"signal", signal.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM"}});
     {
       const std::lock_guard lock(mutex_);
       requested_ = true;
     }
     changed_.notify_all();
+    StopWaitingForReaders();
+    Log(LogLevel::kInfo, "", "asked to stop",
+        {{"signal", signal.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM"}});
   }
 }
 

@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <cstdlib>
 #include <exception>
-#include <iostream>
 #include <utility>
 
 #include "host/application/settings.hpp"
 #include "host/cli/command_line.hpp"
 #include "host/cli/help.hpp"
 #include "host/cli/output.hpp"
+#include "host/cli/standard_streams.hpp"
 #include "host/cli/verbs.hpp"
 #include "host/observe/log.hpp"
 
@@ -76,12 +76,10 @@ class Dispatcher {
     output_.SetCommand(match.verb->words);
     const VerbParse parse = ParseVerbOptions(*match.verb, match.rest);
     if (parse.help) {
-      output_.Text(VerbHelp(*match.verb));
-      return 0;
+      return output_.Text(VerbHelp(*match.verb));
     }
     const VerbResult result = match.verb->run({global_, installed_, parse.options, output_});
     const int exit_code = output_.Finish(result);
-    FlushLog();
     if (result.threads_left) _exit(exit_code);
     return exit_code;
   }
@@ -106,19 +104,16 @@ class Dispatcher {
   int Help() {
     words_.erase(words_.begin());
     if (std::find(words_.begin(), words_.end(), "--man") != words_.end()) {
-      output_.Text(ManPage(verbs_));
-      return 0;
+      return output_.Text(ManPage(verbs_));
     }
     std::erase_if(words_, IsHelp);
     AddVerbsOfPlugins();
     if (words_.empty()) {
-      output_.Text(OverviewHelp(verbs_));
-      return 0;
+      return output_.Text(OverviewHelp(verbs_));
     }
     const VerbMatch match = FindVerb(verbs_, words_);
     if (match.verb == nullptr) return Unknown();
-    output_.Text(VerbHelp(*match.verb));
-    return 0;
+    return output_.Text(VerbHelp(*match.verb));
   }
 
   // A verb that is missing because its plugin cannot be loaded is not a slip of the fingers.
@@ -139,8 +134,7 @@ class Dispatcher {
     const std::string group = GroupHelp(verbs_, typed);
     const bool help = std::any_of(words_.begin(), words_.end(), IsHelp);
     if (!group.empty() && help) {
-      output_.Text(group);
-      return 0;
+      return output_.Text(group);
     }
     if (typed.empty()) {
       throw Failure("SH-0900", "\"" + words_.front() + "\" is given where a verb is expected",
@@ -170,7 +164,7 @@ int Failed(Output& output, Error error) { return output.Finish({.errors = {std::
 }  // namespace
 
 int RunCommandLine(const std::vector<std::string>& arguments) noexcept try {
-  Output output(std::cout, std::cerr, isatty(STDERR_FILENO) == 1);
+  Output output(OutputStream(), ErrorStream(), isatty(STDERR_FILENO) == 1);
   try {
     GlobalParse parse = ParseGlobalOptions(arguments);
     if (std::getenv("NO_COLOR") != nullptr) parse.options.color = false;

@@ -3,6 +3,7 @@
 #include <ostream>
 #include <summa/json.hpp>
 
+#include "host/observe/log.hpp"
 #include "host/observe/time_text.hpp"
 
 namespace summa::host {
@@ -51,6 +52,8 @@ void Output::Row(std::string_view json_object) {
 }
 
 void Output::Progress(std::string_view label, std::int64_t done, std::int64_t total) {
+  // Work does not wait for whoever reads how far it is.
+  if (!LogIdle()) return;
   const std::lock_guard lock(mutex_);
   const auto now = std::chrono::steady_clock::now();
   const bool finished = total > 0 && done >= total;
@@ -86,9 +89,23 @@ void Output::EndProgress() {
   progress_open_ = false;
 }
 
-void Output::Text(std::string_view text) {
+int Output::Text(std::string_view text) {
   const std::lock_guard lock(mutex_);
-  out_ << text << std::flush;
+  out_ << text;
+  return CheckWritten(0);
+}
+
+// A result that nobody could read (a full disk behind stdout) is no success.
+int Output::CheckWritten(int exit_code) {
+  out_.flush();
+  if (!out_ && exit_code == 0) {
+    const Error lost{"SH-0906", "the result could not be written to standard output",
+                     "Look whether the disk behind it is full, or whoever reads it has gone.", ""};
+    PrintError(lost);
+    exit_code = ExitCode(lost);
+  }
+  FlushLog();
+  return exit_code;
 }
 
 void Output::PrintError(const Error& error) {
@@ -97,6 +114,7 @@ void Output::PrintError(const Error& error) {
   if (!error.where.empty()) err_ << error.where << ": ";
   err_ << error.message << '\n';
   if (!error.hint.empty()) err_ << "  fix: " << error.hint << '\n';
+  err_.flush();
 }
 
 int Output::Finish(const VerbResult& result) {
@@ -120,10 +138,9 @@ int Output::Finish(const VerbResult& result) {
     out_.flush();
     for (const Error& error : result.errors) PrintError(error);
   }
+  if (!result.unread) return CheckWritten(exit_code);
   out_.flush();
-  err_.flush();
-  // A result that nobody could read (a full disk behind stdout) is no success.
-  if (!out_ && exit_code == 0) return 70;
+  FlushLog();
   return exit_code;
 }
 

@@ -25,11 +25,12 @@ class Output : public Talk {
   void Progress(std::string_view label, std::int64_t done, std::int64_t total) override;
   // Prints the result and gives the exit code. An exit code of 0 becomes that of the first error.
   int Finish(const VerbResult& result);
-  void Text(std::string_view text);  // help and the like, as it is
+  int Text(std::string_view text);  // help and the like, as it is; gives the exit code
 
  private:
   void EndProgress();
   void PrintError(const Error& error);
+  int CheckWritten(int exit_code);
 
   std::ostream& out_;
   std::ostream& err_;

@@ -1,6 +1,7 @@
 #include "host/application/run.hpp"
 #include "host/application/settings.hpp"
 #include "host/cli/verbs.hpp"
+#include "host/observe/log.hpp"
 
 namespace summa::host {
 namespace {
@@ -19,6 +20,8 @@ VerbResult Run(const Invocation& call) {
     throw Failure("SH-0900", "--once and --for exclude each other",
                   "--once ends when no worker has a backlog, --for when the time has passed.");
   }
+  // A service works and ends whoever reads what it says.
+  if (!options.once) StopWaitingForReaders();
   TerminationSignal signal;
   const Discovery& plugins = call.installed.plugins();
   RunOutcome outcome =
@@ -28,6 +31,7 @@ VerbResult Run(const Invocation& call) {
   result.exit_code = outcome.exit_code;
   result.errors = std::move(outcome.errors);
   result.threads_left = outcome.threads_left;
+  result.unread = !options.once;
   return result;
 }
 

@@ -64,6 +64,7 @@ struct VerbResult {
   std::vector<Error> errors = {};  // the first one gives the envelope its code
   std::string text = {};           // what people see instead of the rendered JSON
   bool threads_left = false;       // the process must end without destructors of static objects
+  bool unread = false;             // nobody needs the result: it may fail to be written
 };
 
 struct Verb {

@@ -12,6 +12,8 @@
 #include <sstream>
 #include <system_error>
 
+#include "host/observe/log.hpp"
+
 namespace summa::host {
 namespace {
 
@@ -87,6 +89,10 @@ const std::vector<MetricDeclaration>& Table() {
        {"outcome"},
        "Commits whose answer was lost, by what the server said of them afterwards: committed, "
        "aborted, unknown."},
+      {"summa_log_lines_dropped_total",
+       kCounter,
+       {},
+       "Lines of the log that were lost, because nobody took them in time or the disk was full."},
       {"process_cpu_seconds_total", kCounter, {}, "CPU time of this process, user and system."},
       {"process_resident_memory_bytes", kGauge, {}, "Memory of this process that is in RAM."},
       {"process_open_fds", kGauge, {}, "Open file descriptors."},
@@ -123,6 +129,18 @@ double BootTimestamp() {
     if (word == "btime" && file >> value) return value;
   }
   return 0;
+}
+
+// A counter is added to; who scrapes at once with another sees the same value.
+void SetLogMetrics() {
+  static auto* mutex = new std::mutex;
+  const std::lock_guard lock(*mutex);
+  static std::uint64_t counted = 0;
+  const std::uint64_t lost = LogLinesLost();
+  if (MetricHandle* metric = HostMetric("summa_log_lines_dropped_total")) {
+    metric->Add(static_cast<double>(lost - counted));
+  }
+  counted = lost;
 }
 
 }  // namespace
@@ -197,6 +215,7 @@ void SetProcessMetrics() {
                   fields[kResident] * static_cast<double>(sysconf(_SC_PAGESIZE)));
     SetHostMetric("process_start_time_seconds", BootTimestamp() + fields[kStart] / ticks);
   }
+  SetLogMetrics();
   std::error_code error;
   std::int64_t open = -1;  // the one that lists them
   for (std::filesystem::directory_iterator entry("/proc/self/fd", error), end;

@@ -1,33 +1,43 @@
 #include "host/observe/log.hpp"
 
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <memory>
+#include <cstdio>
+#include <iostream>
 #include <mutex>
+#include <ostream>
 #include <sstream>
+#include <streambuf>
+#include <utility>
 #include <vector>
 
 #include "host/clock.hpp"
 #include "host/observe/line_fold.hpp"
 #include "host/observe/log_line.hpp"
+#include "host/observe/log_writer.hpp"
 
 namespace summa::host {
 namespace {
+
+// Of lines that wait for a reader: some ten thousand, an hour of a host in trouble.
+constexpr std::size_t kCapacityBytes = 1 << 20;
+// A process that is to end waits so long for a reader that reads nothing.
+constexpr Microseconds kReaderPatience = std::chrono::milliseconds(500);
+
+std::atomic<bool> waits_for_readers{true};
 
 // Lives until the process ends, also while threads that were abandoned still log.
 class Logger {
  public:
   Logger()
-      : logger_("summa-host", std::make_shared<spdlog::sinks::stderr_sink_mt>()),
-        colours_(isatty(STDERR_FILENO) == 1) {
-    logger_.set_pattern("%v");
-    logger_.set_level(spdlog::level::trace);  // levels are decided here
-    logger_.flush_on(spdlog::level::trace);   // a line must not be lost when the process is killed
-  }
+      : colours_(isatty(STDERR_FILENO) == 1),
+        writer_(STDERR_FILENO, kCapacityBytes, [this](std::uint64_t lines) {
+          const LogField count[] = {{"lines", std::to_string(lines)}};
+          return Text({SystemClock().UnixTime(), LogLevel::kWarn, "SH-0907",
+                       "lines of the log were lost: nobody took them in time", count, 0});
+        }) {}
 
   void Configure(LogLevel level, LogFormat format) {
     level_ = level;
@@ -36,8 +46,9 @@ class Logger {
   bool Enabled(LogLevel level) const { return level >= level_; }
   void Flush() {
     WriteHeldBack(true);
-    logger_.flush();
+    writer_.Flush([] { return !WaitsForReaders(); }, kReaderPatience);
   }
+  LogWriter& writer() { return writer_; }
 
   void Write(LogLevel level, std::string_view code, std::string_view message,
              std::span<const LogField> fields) {
@@ -88,18 +99,17 @@ class Logger {
     }
     return key;
   }
-  void Put(const LogLine& line) {
-    const std::string text =
-        format_ == LogFormat::kJson ? JsonLine(line) : TextLine(line, colours_);
-    logger_.log(spdlog::level::info, spdlog::string_view_t(text.data(), text.size()));
+  std::string Text(const LogLine& line) const {
+    return (format_ == LogFormat::kJson ? JsonLine(line) : TextLine(line, colours_)) + '\n';
   }
+  void Put(const LogLine& line) { writer_.Put(Text(line)); }
 
-  spdlog::logger logger_;
   const bool colours_;
   std::atomic<LogLevel> level_{LogLevel::kInfo};
   std::atomic<LogFormat> format_{LogFormat::kText};
   std::mutex mutex_;
   LineFold fold_;
+  LogWriter writer_;
 };
 
 Logger& TheLogger() {
@@ -107,7 +117,75 @@ Logger& TheLogger() {
   return *logger;
 }
 
+// What is not a line of the log but goes to the same place, in order with it.
+class ErrorBuffer : public std::streambuf {
+ public:
+  enum class Flush {
+    kWholeLines,  // of whoever writes to std::cerr, which nobody waits for
+    kEverything   // nothing of it is lost: when much waits already, it waits for the reader
+  };
+  explicit ErrorBuffer(Flush flush) : flush_(flush) {}
+
+ protected:
+  int_type overflow(int_type character) override {
+    if (!traits_type::eq_int_type(character, traits_type::eof())) {
+      const char text = traits_type::to_char_type(character);
+      xsputn(&text, 1);
+    }
+    return traits_type::not_eof(character);
+  }
+  std::streamsize xsputn(const char* text, std::streamsize size) override {
+    const std::lock_guard lock(mutex_);
+    text_.append(text, static_cast<std::size_t>(size));
+    return size;
+  }
+  int sync() override {
+    const std::lock_guard lock(mutex_);
+    LogWriter& writer = TheLogger().writer();
+    if (flush_ == Flush::kWholeLines) {
+      const std::size_t end = text_.rfind('\n') + 1;
+      writer.Put(text_.substr(0, end));
+      text_.erase(0, end);
+      return 0;
+    }
+    if (waiting_ += text_.size(); waiting_ > kCapacityBytes / 2) {
+      writer.Flush([] { return !WaitsForReaders(); }, kReaderPatience);
+      waiting_ = text_.size();
+    }
+    writer.Put(std::exchange(text_, {}));
+    return 0;
+  }
+
+ private:
+  const Flush flush_;
+  std::mutex mutex_;
+  std::string text_;
+  std::size_t waiting_ = 0;  // bytes, at most, since the last wait
+};
+
 }  // namespace
+
+void CaptureStderr() {
+  cookie_io_functions_t functions{};
+  functions.write = [](void*, const char* text, std::size_t size) {
+    TheLogger().writer().Put(std::string(text, size));
+    return static_cast<ssize_t>(size);
+  };
+  FILE* captured = fopencookie(nullptr, "w", functions);
+  if (captured == nullptr) return;  // out of memory: as it was
+  std::setvbuf(captured, nullptr, _IOLBF, BUFSIZ);
+  stderr = captured;
+  std::cerr.rdbuf(new ErrorBuffer(ErrorBuffer::Flush::kWholeLines));
+}
+
+void StopWaitingForReaders() { waits_for_readers = false; }
+bool WaitsForReaders() { return waits_for_readers; }
+std::uint64_t LogLinesLost() { return TheLogger().writer().lost(); }
+bool LogIdle() { return TheLogger().writer().idle(); }
+std::ostream& ErrorStream() {
+  static auto* stream = new std::ostream(new ErrorBuffer(ErrorBuffer::Flush::kEverything));
+  return *stream;
+}
 
 void ConfigureLog(LogLevel level, LogFormat format) { TheLogger().Configure(level, format); }
 void FlushLog() { TheLogger().Flush(); }

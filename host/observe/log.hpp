@@ -1,8 +1,12 @@
 // The host's log: one line per event with a stable code, as text or JSON, on stderr. Thread-safe.
-// Equal lines (code and message) repeated within 10 s are folded into one with a count.
+// Equal lines (code and message) repeated within 10 s are folded into one with a count. Nobody who
+// logs waits for the reader of stderr: lines that it does not take in time are lost, counted and
+// said (SH-0907).
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,7 +26,23 @@ struct LogField {
 // kOff: for a verb whose result says what went wrong. Call once at start; before it, lines go to
 // stderr as text at level info.
 void ConfigureLog(LogLevel level, LogFormat format);
+// Waits until what was logged is written; for a reader that reads nothing, half a second once the
+// process StopWaitingForReaders().
 void FlushLog();
+// The process is to end, or is a service, which must not depend on who reads what it says. Until
+// then the ends of verbs wait for their readers (a pager), so that nothing of theirs is missing.
+void StopWaitingForReaders();
+bool WaitsForReaders();
+// Since the start of the process.
+std::uint64_t LogLinesLost();
+// Everything that was logged is written. Lock-free once something was logged.
+bool LogIdle();
+// stderr for other texts than lines of the log, in order with them; written at each flush. One
+// thread at a time.
+std::ostream& ErrorStream();
+// From now on the C library's stderr goes the same way as the log: what libraries write there
+// (libpq its notices while a connection is made) keeps nobody waiting either. Call once, at start.
+void CaptureStderr();
 bool LogEnabled(LogLevel level);
 
 // code: stable code or empty. message: constant text; what varies goes into fields. Cut at 2,000

@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "host/observe/log.hpp"
 #include "host/observe/metrics.hpp"
 #include "tests/integration/lease_support.hpp"
 
@@ -89,6 +90,7 @@ TEST_F(TakeOverTest, LeavesForeignSessionsAloneAndNamesThemOnce) {
   ::testing::internal::CaptureStderr();
   EXPECT_FALSE(keeper->TryAcquire("w", seconds(15)));
   EXPECT_FALSE(keeper->TryAcquire("w", seconds(15)));
+  FlushLog();
   const std::string log = ::testing::internal::GetCapturedStderr();
   EXPECT_NE(log.find("SH-0307"), std::string::npos) << log;
   EXPECT_NE(log.find("backend=" + std::to_string(node->BackendPid())), std::string::npos) << log;
@@ -120,6 +122,7 @@ TEST_F(TakeOverTest, NamesASessionThatTheRoleMayNotEnd) {
   auto keeper = Keeper("new");
   ::testing::internal::CaptureStderr();
   EXPECT_FALSE(keeper->TryAcquire("w", seconds(15)));
+  FlushLog();
   const std::string log = ::testing::internal::GetCapturedStderr();
   EXPECT_NE(log.find("SH-0307"), std::string::npos) << log;
   EXPECT_NE(log.find("this role may not end"), std::string::npos) << log;

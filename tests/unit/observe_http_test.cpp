@@ -12,6 +12,7 @@
 
 #include "host/error.hpp"
 #include "host/observe/http_server.hpp"
+#include "host/observe/log.hpp"
 
 namespace summa::host {
 namespace {
@@ -126,6 +127,7 @@ TEST(HttpServer, AHandlerThatThrowsGives500WithoutItsReason) {
   HttpServer server("127.0.0.1:0", Routes());
   testing::internal::CaptureStderr();
   const std::string answer = Socket(server.port()).Request("GET", "/throws");
+  FlushLog();
   const std::string log = testing::internal::GetCapturedStderr();
   EXPECT_TRUE(StartsWith(answer, "HTTP/1.1 500")) << answer;
   EXPECT_EQ(answer.find("secret"), std::string::npos);

@@ -7,6 +7,7 @@
 
 #include "host/abi/host_table.hpp"
 #include "host/error.hpp"
+#include "host/observe/log.hpp"
 #include "host/observe/metrics.hpp"
 #include "summa/host.hpp"
 
@@ -102,6 +103,7 @@ TEST(HostTable, LogLinesCarryThePlugin) {
   const HostTable table("plugin-a", Settings());
   testing::internal::CaptureStderr();
   summa::Host(table.table()).Warn("SH-0500", "something varies", {{"row", "17"}});
+  FlushLog();
   const std::string text = testing::internal::GetCapturedStderr();
   EXPECT_NE(text.find("warn  SH-0500 something varies plugin=plugin-a row=17"), std::string::npos)
       << text;

@@ -1,0 +1,63 @@
+// Writes lines to a descriptor from a thread of its own, so that nobody who logs waits for whoever
+// reads. Bounded: when the reader is too slow, the oldest lines give way. Lines that give way, and
+// lines that the descriptor refuses (a full disk, a reader that has gone), are counted, and said in
+// the place where they are missing as soon as something can be written again. Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "host/clock.hpp"
+
+namespace summa::host {
+
+class LogWriter {
+ public:
+  // Makes the line that says how many are missing.
+  using Notice = std::function<std::string(std::uint64_t lines)>;
+
+  // capacity_bytes: of the lines that wait. The thread starts with the first line.
+  LogWriter(int descriptor, std::size_t capacity_bytes, Notice notice);
+  ~LogWriter();  // what is not written yet is lost: Flush() first
+  LogWriter(const LogWriter&) = delete;
+  LogWriter& operator=(const LogWriter&) = delete;
+
+  // Whole lines, each with its line break. Never waits for the reader.
+  void Put(std::string lines);
+  // Waits until everything is written. False: hurry() was true, and nothing was written for
+  // `patience`. It is asked about ten times a second.
+  bool Flush(const std::function<bool()>& hurry, Microseconds patience);
+
+  std::uint64_t lost() const { return lost_; }  // lines, ever
+  // Nothing waits to be written. Lock-free: a signal handler may ask.
+  bool idle() const { return unwritten_ == 0; }
+
+ private:
+  void Run();
+  bool WaitForRoom();
+  bool Write(const std::string& text);
+  void Lose(const std::string& lines);
+
+  const int descriptor_;
+  const std::size_t capacity_bytes_;
+  const Notice notice_;
+  bool torn_ = false;  // [thread] the last line was written in part
+  std::mutex mutex_;
+  std::condition_variable work_, written_;
+  std::deque<std::string> lines_;
+  std::size_t waiting_bytes_ = 0;
+  std::uint64_t missing_ = 0;   // lost, and not said yet
+  std::uint64_t progress_ = 0;  // grows with every write
+  std::atomic<std::uint64_t> lost_{0};
+  std::atomic<std::size_t> unwritten_{0};  // elements of lines_, and the one being written
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace summa::host
