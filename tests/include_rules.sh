@@ -13,7 +13,7 @@ prometheus/                     | host/observe
 microhttpd\.h                   | host/observe
 CLI/                            | host/cli
 curl/                           | host/cli
-simdjson\.h                     | host/cli plugins/bus-redis plugins/outbox sdk/src tests
+simdjson\.h                     | host/abi host/cli plugins/bus-redis plugins/outbox sdk/src tests
 hiredis/                        | plugins/bus-redis tests
 openssl/                        | sdk/src plugins/bus-redis tests
 gtest/|gmock/                   | tests

@@ -3,9 +3,12 @@
 #include <summa/abi/command.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <exception>
 
+#include "host/abi/abi_text.hpp"
+#include "host/abi/foreign_text.hpp"
 #include "host/application/load.hpp"
 #include "host/application/prepare_database.hpp"
 #include "host/application/termination_signal.hpp"
@@ -15,18 +18,26 @@
 namespace summa::host {
 namespace {
 
+// More than any verb of a person prints; rows of a stream come one by one.
+constexpr std::size_t kMostResultBytes = 64 * 1024 * 1024;
+constexpr std::size_t kMostLabelBytes = 200;  // a line of a terminal
+
 summa_str ToText(std::string_view text) { return {text.data(), text.size()}; }
-std::string_view FromText(summa_str text) { return {text.data, text.size}; }
 
 // What the verb sees; behind the function pointers of summa_command_call. Exceptions end here.
 class Call {
  public:
+  // lease_lost: nullptr: it runs under no lease.
   Call(const CommandRequest& request, const summa_sql_v1* sql, TerminationSignal& signal,
-       const std::atomic<bool>& lease_lost)
-      : request_(request), signal_(signal), lease_lost_(lease_lost) {
+       const std::atomic<bool>* lease_lost)
+      : verb_(request.declaration.verb),
+        emit_(request.emit),
+        progress_(request.progress),
+        signal_(signal),
+        lease_lost_(lease_lost) {
     table_.struct_size = sizeof table_;
     table_.self = this;
-    table_.verb = ToText(request.declaration.verb);
+    table_.verb = ToText(verb_);
     table_.sql = sql;
     table_.option = Option;
     table_.should_stop = ShouldStop;
@@ -38,6 +49,16 @@ class Call {
     }
   }
   const summa_command_call* table() const { return &table_; }
+  // Nothing is said any more: whoever asked was told that the verb was given up.
+  void Close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  // Why a row was left out; nullopt: none was.
+  std::optional<std::string> row_problem() {
+    const std::lock_guard lock(mutex_);
+    return row_problem_;
+  }
 
  private:
   static Call* Self(const summa_command_call* call) { return static_cast<Call*>(call->self); }
@@ -51,7 +72,7 @@ class Call {
   static std::int32_t Option(const summa_command_call* call, summa_str name,
                              summa_str* value) noexcept {
     const auto& texts = Self(call)->texts_;
-    const auto found = texts.find(FromText(name));
+    const auto found = texts.find(View(name));
     if (found == texts.end()) return 0;
     *value = ToText(found->second);
     return 1;
@@ -63,7 +84,9 @@ class Call {
     // In pieces: a lost lease has no signal that would wake it.
     constexpr Microseconds kPiece = std::chrono::milliseconds(200);
     Call* self = Self(call);
-    const Microseconds end = SystemClock().BootTime() + Microseconds(microseconds);
+    constexpr Microseconds kLongest = std::chrono::hours(24);
+    const Microseconds time = std::min(Microseconds(microseconds), kLongest);
+    const Microseconds end = SystemClock().BootTime() + time;
     for (;;) {
       if (self->Stopped()) return 1;
       const Microseconds left = end - SystemClock().BootTime();
@@ -72,49 +95,80 @@ class Call {
     }
   }
   static void Emit(const summa_command_call* call, summa_str row) noexcept {
-    if (Self(call)->request_.emit) Self(call)->request_.emit(FromText(row));
+    Call* self = Self(call);
+    const std::lock_guard lock(self->mutex_);
+    if (self->closed_ || !self->emit_) return;
+    const std::string_view json = View(row);
+    std::optional<std::string> problem = ProblemOfObject(json);
+    if (!problem && json.find('\n') != json.npos) problem = "it has more than one line";
+    if (!problem) return self->emit_(json);
+    if (!self->row_problem_) self->row_problem_ = std::move(problem);
   }
   static void Progress(const summa_command_call* call, summa_str label, std::int64_t done,
                        std::int64_t total) noexcept {
-    if (Self(call)->request_.progress) Self(call)->request_.progress(FromText(label), done, total);
+    Call* self = Self(call);
+    const std::lock_guard lock(self->mutex_);
+    if (self->closed_ || !self->progress_) return;
+    self->progress_(CleanLine(View(label), kMostLabelBytes), done, total);
   }
 
-  bool Stopped() const { return signal_.requested() || lease_lost_; }
+  bool Stopped() const { return signal_.requested() || (lease_lost_ != nullptr && *lease_lost_); }
 
-  const CommandRequest& request_;
+  const std::string verb_;
+  const std::function<void(std::string_view)> emit_;
+  const std::function<void(std::string_view, std::int64_t, std::int64_t)> progress_;
   TerminationSignal& signal_;
-  const std::atomic<bool>& lease_lost_;
+  const std::atomic<bool>* const lease_lost_;
   std::map<std::string, std::string, std::less<>> texts_;
   summa_command_call table_{};
+  std::mutex mutex_;  // guards the two below
+  bool closed_ = false;
+  std::optional<std::string> row_problem_;
 };
 
-CommandOutcome Invoke(const PluginInstance& plugin, const Call& call, const std::string& verb) {
+// Members of the envelope around a result: a verb that wrote them would say something in the name
+// of the host.
+constexpr std::array<std::string_view, 7> kEnvelope = {"command",    "ok",    "code",  "startedAt",
+                                                       "durationMs", "error", "errors"};
+
+Error ResultProblem(const PluginInstance& plugin, const std::string& verb,
+                    const std::string& problem) {
+  return {"SH-0130", "plugin \"" + plugin.id() + "\": the result of \"" + verb + "\": " + problem,
+          "This is a defect of the plugin; report it to its author.", ""};
+}
+
+CommandOutcome Invoke(PluginInstance& plugin, Call& call, const std::string& verb) {
   const summa_command_v1* commands = plugin.Commands();
   if (commands == nullptr || commands->run == nullptr) {
     throw Failure("SH-0123", "plugin \"" + plugin.id() + "\" declares the verb \"" + verb +
                                  "\" but has no summa.command/1");
   }
+  const std::string name = "\"" + verb + "\"";
+  const auto json = std::make_shared<ForeignJson>(kMostResultBytes);
+  const CallAnswer answer =
+      plugin.Ask(name, Microseconds(0), [commands, json, &call](summa_error* error) {
+        return commands->run(commands->self, call.table(), &ForeignJson::Write, json.get(), error);
+      });
+  call.Close();
+  if (!answer.returned) throw Failure(*plugin.error());
   CommandOutcome outcome;
-  std::string json;
-  const auto write = [](void* result, summa_str text) {
-    static_cast<std::string*>(result)->append(text.data, text.size);
-  };
-  summa_error error{};
-  error.struct_size = sizeof error;
-  std::int32_t status = SUMMA_E_INTERNAL;
-  try {
-    status = commands->run(commands->self, call.table(), write, &json, &error);
-  } catch (...) {
-    throw Failure("SH-0124",
-                  "plugin \"" + plugin.id() + "\" threw an exception out of \"" + verb + "\"",
-                  "This is a defect of the plugin; report it to its author.");
+  const bool good =
+      !answer.thrown && (answer.status == SUMMA_OK || answer.status == SUMMA_E_FINDING);
+  if (answer.status == SUMMA_E_FINDING) outcome.exit_code = 1;
+  if (!good) {
+    outcome.errors.push_back(*plugin.ErrorOf(name, answer));
+    outcome.exit_code = ExitCode(outcome.errors.front());
   }
-  if (!json.empty()) outcome.json = std::move(json);
-  if (status == SUMMA_E_FINDING) outcome.exit_code = 1;
-  if (status != SUMMA_OK && status != SUMMA_E_FINDING) {
-    outcome.errors.push_back(FromPlugin(plugin.manifest(), "\"" + verb + "\"", status, error));
-    outcome.exit_code = outcome.errors.front().exit_code;
+  std::optional<std::string> problem = json->Problem(kEnvelope);
+  if (!problem) {
+    outcome.json = json->Take();
+  } else if (good || !json->empty()) {
+    outcome.errors.push_back(ResultProblem(plugin, verb, *problem));
   }
+  if (const auto row = call.row_problem()) {
+    outcome.errors.push_back(ResultProblem(plugin, verb, "a row was left out: " + *row));
+  }
+  if (good && !outcome.errors.empty()) outcome.exit_code = ExitCode(outcome.errors.front());
   return outcome;
 }
 
@@ -219,39 +273,56 @@ Plan PlanFor(const LoadedConfiguration& loaded, const Discovery& plugins, const 
   return Restrict(PlanPlugins(loaded.configuration, plugins), {id});
 }
 
+// What a verb is given. It stays until the process ends when the verb does not return.
+struct CommandWorld {
+  TerminationSignal signal;  // before any thread is started
+  std::optional<ControlPlane> control;
+  std::optional<SqlService> sql;
+  LeaseService leases{SystemClock()};
+  std::optional<PluginSet> set;
+  std::optional<VerbLease> lease;
+  std::optional<Call> call;
+};
+
 }  // namespace
 
 CommandOutcome RunPluginCommand(const LoadedConfiguration& loaded, const Discovery& plugins,
                                 const CommandRequest& request) {
-  // Before any thread is started.
-  TerminationSignal signal;
+  const std::unique_ptr<CommandWorld, UnlessCallsAreLeft> world(new CommandWorld);
   // What the command itself has to say is its result; the log is for what goes wrong.
   ConfigureLog(std::max(loaded.settings.log_level, LogLevel::kWarn), loaded.settings.log_format);
   const Plan plan = PlanFor(loaded, plugins, request.plugin);
-  ControlPlane control(loaded.settings.ledger);
-  PrepareDatabase(control, loaded.settings);
-  SqlService sql(MakePools(loaded.settings));
+  PrepareDatabase(world->control.emplace(loaded.settings.ledger), loaded.settings);
+  SqlService& sql = world->sql.emplace(MakePools(loaded.settings));
   HostTableSettings table;
   table.version = SUMMA_VERSION;
   table.instance = MakeInstance(loaded.settings.name);
   table.sql = &sql;
-  LeaseService leases(SystemClock());
-  table.leases = &leases;
-  PluginSet set(loaded.configuration, plan, table);
+  table.leases = &world->leases;
+  const auto stopping = [&signal = world->signal] { return signal.requested(); };
+  PluginSet& set =
+      world->set.emplace(loaded.configuration, plan, table, LimitsOf(loaded.settings, stopping));
   set.Start();
   PluginInstance* plugin = set.Find(request.plugin);
   if (plugin == nullptr || plugin->state() != PluginState::kStarted) {
-    throw Failures(set.Errors());
+    std::vector<Error> errors = set.Errors();
+    if (errors.empty()) errors.push_back({"SH-0904", "told to stop before the verb began", "", ""});
+    throw Failures(std::move(errors));
   }
   const std::string& worker = request.declaration.worker;
-  if (worker.empty()) {
-    const std::atomic<bool> no_lease{false};
-    return Invoke(*plugin, Call(request, sql.unleased(), signal, no_lease),
-                  request.declaration.verb);
+  const summa_sql_v1* table_of_verb = sql.unleased();
+  const std::atomic<bool>* lost = nullptr;
+  if (!worker.empty()) {
+    const VerbLease& lease = world->lease.emplace(loaded, table.instance, worker, sql,
+                                                  world->leases, request.wait, world->signal);
+    table_of_verb = lease.sql();
+    lost = &lease.lost();
   }
-  const VerbLease lease(loaded, table.instance, worker, sql, leases, request.wait, signal);
-  return Invoke(*plugin, Call(request, lease.sql(), signal, lease.lost()),
-                request.declaration.verb);
+  Call& call = world->call.emplace(request, table_of_verb, world->signal, lost);
+  CommandOutcome outcome = Invoke(*plugin, call, request.declaration.verb);
+  world->lease.reset();
+  for (Error& error : set.End()) outcome.errors.push_back(std::move(error));
+  return outcome;
 }
 
 }  // namespace summa::host

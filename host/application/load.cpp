@@ -4,7 +4,6 @@
 #include <set>
 
 #include "host/observe/log.hpp"
-#include "host/plugin/health.hpp"
 
 namespace summa::host {
 namespace {
@@ -14,27 +13,11 @@ bool IsWell(const PluginInstance& instance) {
   return state != PluginState::kRefused && state != PluginState::kFailed;
 }
 
-// What a plugin says of itself: foreign code, and foreign text.
-std::string StatusOf(const PluginInstance& instance) {
-  if (instance.state() != PluginState::kStarted) return {};
-  const summa_status_v1* status = instance.Status();
-  if (status == nullptr || status->status == nullptr) return {};
-  std::string json;
-  const auto write = [](void* result, summa_str text) {
-    static_cast<std::string*>(result)->append(text.data, text.size);
-  };
-  try {
-    status->status(status->self, write, &json);
-  } catch (...) {
-    return {};
-  }
-  return json;
-}
-
 }  // namespace
 
-PluginSet::PluginSet(const Configuration& configuration, const Plan& plan, HostTableSettings table)
-    : refused_(plan.refused) {
+PluginSet::PluginSet(const Configuration& configuration, const Plan& plan, HostTableSettings table,
+                     const CallLimits& limits)
+    : stopping_(limits.stopping), refused_(plan.refused) {
   table.resolver = [this](std::string_view plugin, std::string_view service,
                           std::string_view alias) { return Resolve(plugin, service, alias); };
   for (const RefusedPlugin& refused : refused_) {
@@ -48,13 +31,14 @@ PluginSet::PluginSet(const Configuration& configuration, const Plan& plan, HostT
     member.settings = configuration.FindPlugin(planned.id);
     const Location& where = member.settings->where;
     member.where = where.file + ":" + std::to_string(where.line);
-    member.instance = std::make_unique<PluginInstance>(*planned.file);
+    member.instance = std::make_unique<PluginInstance>(*planned.file, limits);
+    member.probe = std::make_unique<PluginProbe>(*member.instance);
     if (ProvidersWell(member)) Bring(member, table);
   }
 }
 
 PluginSet::~PluginSet() {
-  Stop();
+  End();
   while (!members_.empty()) members_.pop_back();
 }
 
@@ -92,30 +76,54 @@ void PluginSet::Bring(Member& member, const HostTableSettings& table) {
     member.config = std::make_unique<ConfigView>(member.settings->config);
     member.instance->Configure(member.config->abi());
   } catch (const Failure& failure) {
-    LogError(LogLevel::kError, failure.error(), {{"plugin", member.plan.id}});
-  }
-}
-
-void PluginSet::Start() {
-  for (Member& member : members_) {
-    if (!IsWell(*member.instance) || !ProvidersWell(member)) continue;
-    Log(LogLevel::kDebug, "", "starting plugin", {{"plugin", member.plan.id}});
-    try {
-      member.instance->Start();
-    } catch (const Failure& failure) {
+    if (!member.instance->lost()) {  // else it was said when it was given up
       LogError(LogLevel::kError, failure.error(), {{"plugin", member.plan.id}});
     }
   }
 }
 
-void PluginSet::Stop() noexcept {
-  for (auto member = members_.rbegin(); member != members_.rend(); ++member) {
+void PluginSet::Start() {
+  for (Member& member : members_) {
+    if (stopping_ && stopping_()) return;
+    if (!IsWell(*member.instance) || !ProvidersWell(member)) continue;
+    Log(LogLevel::kDebug, "", "starting plugin", {{"plugin", member.plan.id}});
     try {
-      member->instance->Stop();
+      member.instance->Start();
     } catch (const Failure& failure) {
-      LogError(LogLevel::kWarn, failure.error(), {{"plugin", member->plan.id}});
+      if (!member.instance->lost()) {  // else it was said when it was given up
+        LogError(LogLevel::kError, failure.error(), {{"plugin", member.plan.id}});
+      }
     }
   }
+}
+
+std::vector<Error> PluginSet::End() noexcept {
+  std::vector<Error> lost;
+  for (auto member = members_.rbegin(); member != members_.rend(); ++member) {
+    EndOne(*member);
+    if (!member->instance->lost()) continue;
+    if (const auto error = member->instance->error()) lost.push_back(*error);
+  }
+  return lost;
+}
+
+// All of one plugin before the next: what it uses ends after it.
+void PluginSet::EndOne(Member& member) noexcept {
+  constexpr Microseconds kLastAnswer = std::chrono::milliseconds(500);
+  bool used = in_use_.count(member.plan.id) > 0;
+  if (!used) {
+    try {
+      member.instance->Stop();
+    } catch (const Failure& failure) {
+      if (!member.instance->lost()) {
+        LogError(LogLevel::kWarn, failure.error(), {{"plugin", member.plan.id}});
+      }
+    }
+    used = !member.probe->WaitUntilIdle(kLastAnswer);  // still in a status() that hangs
+    if (!used) member.instance->Destroy();
+  }
+  if (!used && !member.instance->lost()) return;
+  for (const Binding& binding : member.plan.bindings) in_use_.insert(binding.provider);
 }
 
 FoundService PluginSet::Resolve(std::string_view plugin, std::string_view service,
@@ -144,7 +152,6 @@ std::vector<PluginReport> PluginSet::Report() const {
     report.version = instance.manifest().version;
     report.state = Word(instance.state());
     report.error = instance.error();
-    report.details_json = StatusOf(instance);
     reports.push_back(std::move(report));
   }
   for (const RefusedPlugin& refused : refused_) {
@@ -160,12 +167,20 @@ std::vector<PluginReport> PluginSet::Report() const {
   return reports;
 }
 
-std::vector<Finding> PluginSet::Failing() const {
-  std::vector<Finding> failing;
-  for (const Member& member : members_) {
-    for (Finding& each : FailingOf(*member.instance)) failing.push_back(std::move(each));
+PluginSet::Asked PluginSet::Ask(Microseconds patience) const {
+  for (const Member& member : members_) member.probe->Ask();
+  const Microseconds begin = SystemClock().BootTime();
+  Asked asked{Report(), {}};
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    const Microseconds left = patience - (SystemClock().BootTime() - begin);
+    ProbeView view = members_[i].probe->Look(std::max(left, Microseconds(0)));
+    asked.reports[i].details_json = std::move(view.status_json);
+    asked.reports[i].details_age = view.age;
+    for (Finding& each : view.failing) {
+      asked.failing.push_back({members_[i].plan.id, std::move(each)});
+    }
   }
-  return failing;
+  return asked;
 }
 
 std::vector<Error> PluginSet::Errors() const {
@@ -177,6 +192,14 @@ std::vector<Error> PluginSet::Errors() const {
     if (const auto error = member.instance->error()) errors.push_back(*error);
   }
   return errors;
+}
+
+CallLimits LimitsOf(const Settings& settings, std::function<bool()> stopping) {
+  CallLimits limits;
+  limits.start = settings.start_timeout;
+  limits.stopping = std::move(stopping);
+  limits.end = [time = settings.drain_timeout] { return time; };
+  return limits;
 }
 
 Plan Restrict(const Plan& plan, const std::vector<std::string>& ids) {

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +18,7 @@
 #include "host/plugin/config_view.hpp"
 #include "host/plugin/graph.hpp"
 #include "host/plugin/instance.hpp"
+#include "host/plugin/probe.hpp"
 
 namespace summa::host {
 
@@ -24,20 +27,28 @@ class PluginSet {
  public:
   // Loads, creates and configures. Failures are logged and kept. `table`: what every plugin gets;
   // its resolver is set here. The configuration must outlive this.
-  PluginSet(const Configuration& configuration, const Plan& plan, HostTableSettings table);
-  ~PluginSet();  // Stop(), then destroys in reverse order
+  PluginSet(const Configuration& configuration, const Plan& plan, HostTableSettings table,
+            const CallLimits& limits);
+  ~PluginSet();  // End()
   PluginSet(const PluginSet&) = delete;
   PluginSet& operator=(const PluginSet&) = delete;
 
-  void Start();
-  void Stop() noexcept;
+  void Start();  // as far as the host is not told to stop
+  // Stops and destroys in reverse order, but for plugins that one uses which does not return. Why
+  // plugins were lost, also earlier: the process must then end without destructors.
+  std::vector<Error> End() noexcept;
 
   // nullptr: not part of the plan. Any thread.
   PluginInstance* Find(std::string_view id) const;
-  // In start order; refused ones last. Any thread.
+  // In start order; refused ones last, without what plugins say of themselves. Any thread.
   std::vector<PluginReport> Report() const;
-  // What started plugins say does not work (summa.health/1). Any thread.
-  std::vector<Finding> Failing() const;
+  // Asks every plugin that has started, all at once, and waits at most `patience` for their
+  // answers.
+  struct Asked {
+    std::vector<PluginReport> reports;
+    std::vector<PluginFinding> failing;  // what they say does not work (summa.health/1)
+  };
+  Asked Ask(Microseconds patience) const;  // any thread
   // Why plugins do not run. Any thread.
   std::vector<Error> Errors() const;
 
@@ -50,17 +61,24 @@ class PluginSet {
     std::unique_ptr<ConfigView> config;
     std::unique_ptr<HostTable> table;
     std::unique_ptr<PluginInstance> instance;
+    std::unique_ptr<PluginProbe> probe;
   };
 
   const Member* FindMember(std::string_view id) const;
   // Refuses the plugin when one that it needs is not in order.
   bool ProvidersWell(Member& member);
   void Bring(Member& member, const HostTableSettings& table);
+  void EndOne(Member& member) noexcept;
   FoundService Resolve(std::string_view plugin, std::string_view service, std::string_view alias);
 
-  std::deque<Member> members_;  // in start order
+  std::function<bool()> stopping_;
+  std::set<std::string> in_use_;  // by plugins that were lost
+  std::deque<Member> members_;    // in start order
   std::vector<RefusedPlugin> refused_;
 };
+
+// start_timeout and drain_timeout of the settings. `stopping` may be empty.
+CallLimits LimitsOf(const Settings& settings, std::function<bool()> stopping);
 
 // The part of the plan that `ids` need: they themselves and whoever serves them.
 Plan Restrict(const Plan& plan, const std::vector<std::string>& ids);

@@ -1,7 +1,12 @@
 #include "host/application/readiness.hpp"
 
+#include "host/plugin/plugin_call.hpp"
+
 namespace summa::host {
 namespace {
+
+// Start() may wait for a server; whatever else a running host calls is answered from memory.
+constexpr Microseconds kSlow = std::chrono::seconds(2);
 
 FailingItem ItemOf(std::string what, const Error& error) {
   return {std::move(what), error.code + " " + error.message, error.hint};
@@ -12,6 +17,16 @@ std::string CodeOf(const std::string& last_error) {
 }
 
 }  // namespace
+
+std::vector<SlowCall> SlowCalls() {
+  std::vector<SlowCall> slow;
+  const Microseconds now = SystemClock().BootTime();
+  for (const CallPlace& place : RunningCalls()) {
+    if (place.worker[0] != '\0' || now - place.since < kSlow) continue;
+    slow.push_back({place.plugin, place.function, now - place.since});
+  }
+  return slow;
+}
 
 Readiness Judge(const ReadinessView& view) {
   Readiness readiness;
@@ -33,8 +48,15 @@ Readiness Judge(const ReadinessView& view) {
              : "`summa-host explain " + CodeOf(worker.last_error) +
                    "` says more; it is tried again by itself."});
   }
-  for (const Finding& finding : view.plugins) {
-    const FailingItem item{finding.check, finding.found, finding.fix};
+  for (const SlowCall& call : view.calls) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(call.for_time).count();
+    readiness.failing.push_back(
+        {"plugin " + call.plugin,
+         "SH-0127 " + call.function + " has not returned for " + std::to_string(seconds) + " s",
+         "`summa-host explain SH-0127` says more.", call.plugin});
+  }
+  for (const auto& [plugin, finding] : view.plugins) {
+    const FailingItem item{finding.check, finding.found, finding.fix, plugin};
     if (finding.severity == Severity::kError) readiness.failing.push_back(item);
     if (finding.severity == Severity::kWarning) readiness.warnings.push_back(item);
   }

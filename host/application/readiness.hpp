@@ -10,11 +10,20 @@
 
 namespace summa::host {
 
+// A call of a plugin that has not returned.
+struct SlowCall {
+  std::string plugin, function;
+  Microseconds for_time{0};
+};
+// Those that take longer than any such call should, but for workers, which have their max_run.
+std::vector<SlowCall> SlowCalls();
+
 // What is asked, as known from memory.
 struct ReadinessView {
   HostReport report;
-  std::vector<Finding> plugins;   // what plugins say of themselves
-  std::optional<Error> database;  // why it cannot be asked
+  std::vector<PluginFinding> plugins;  // what plugins say of themselves
+  std::vector<SlowCall> calls;         // calls of plugins that take long
+  std::optional<Error> database;       // why it cannot be asked
 };
 
 // Host state, plugins that do not run, workers that fail, the database, what plugins say. A standby

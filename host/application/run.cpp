@@ -25,6 +25,10 @@ constexpr Microseconds kFirstDatabasePause = std::chrono::milliseconds(250);
 constexpr Microseconds kLongestDatabasePause = std::chrono::seconds(15);
 constexpr Microseconds kForever = std::chrono::hours(24 * 365);
 constexpr int kUnavailableExit = 69;
+// How long an answer of a probe waits for plugins: probes themselves give up after a second.
+constexpr Microseconds kProbePatience = std::chrono::milliseconds(500);
+// For the summary of `run --once`.
+constexpr Microseconds kLastPatience = std::chrono::seconds(5);
 // One arena per thread would let a host of twenty threads hold far more memory than it uses.
 constexpr int kMemoryArenas = 2;
 
@@ -62,6 +66,7 @@ class RunningHost {
     CrashPoint("host.database-ready");
     plugins_->Start();
     CrashPoint("host.plugins-started");
+    if (signal_.requested() && !options_.once) return End();
     StartWorkers(plan);
     CrashPoint("host.workers-started");
     SayWhatRuns();
@@ -101,7 +106,11 @@ class RunningHost {
       return HttpResponse{now.failing.empty() ? 200 : 503, ReadinessJson(now), "application/json"};
     };
     const auto status = [this] {
-      return HttpResponse{200, StatusJson(Report()), "application/json"};
+      HostReport report = Report();
+      if (const PluginSet* plugins = seen_plugins_.load()) {
+        report.plugins = plugins->Ask(kProbePatience).reports;
+      }
+      return HttpResponse{200, StatusJson(report), "application/json"};
     };
     const auto metrics = [this] {
       return HttpResponse{200, scrape_.Text(Look()), "text/plain; version=0.0.4; charset=utf-8"};
@@ -120,7 +129,9 @@ class RunningHost {
     table.instance = instance_;
     table.sql = &sql_;
     table.leases = &lease_service_;
-    plugins_ = std::make_unique<PluginSet>(loaded_.configuration, plan, std::move(table));
+    CallLimits limits = LimitsOf(settings_, [this] { return signal_.requested(); });
+    limits.end = [this] { return EndLeft(); };
+    plugins_ = std::make_unique<PluginSet>(loaded_.configuration, plan, std::move(table), limits);
     seen_plugins_ = plugins_.get();
   }
 
@@ -181,6 +192,20 @@ class RunningHost {
     if (Runner* runner = seen_runner_.load()) runner->LeaseLost(worker);
   }
 
+  // What is left of drain_timeout; a little in any case, so that a late plugin may still end well.
+  Microseconds EndLeft() {
+    const Microseconds begin = BeginEnd();
+    constexpr Microseconds kLeast = std::chrono::milliseconds(500);
+    return std::max(kLeast, settings_.drain_timeout - (SystemClock().BootTime() - begin));
+  }
+
+  // When the end began: asked once, or again.
+  Microseconds BeginEnd() {
+    std::int64_t none = 0;
+    end_begin_.compare_exchange_strong(none, SystemClock().BootTime().count());
+    return Microseconds(end_begin_.load());
+  }
+
   // The start table: one line per plugin.
   void SayWhatRuns() const {
     for (const PluginReport& plugin : plugins_->Report()) {
@@ -209,21 +234,28 @@ class RunningHost {
       if (outcome.exit_code == 0) outcome.exit_code = report.exit_code;
     }
     json.EndArray();
-    for (const PluginReport& plugin : plugins_->Report()) {
+    PluginSet::Asked asked = plugins_->Ask(kLastPatience);
+    for (const PluginReport& plugin : asked.reports) {
       if (!plugin.details_json.empty()) json.Key(plugin.id).Raw(plugin.details_json);
+    }
+    for (const auto& [plugin, finding] : asked.failing) {
+      if (finding.severity != Severity::kError) continue;
+      Log(LogLevel::kWarn, "", "a plugin says that something fails",
+          {{"plugin", plugin}, {"what", finding.check}, {"why", finding.found}});
     }
     outcome.json = json.EndObject().Take();
     if (signal_.requested()) {
       outcome.errors.push_back({"SH-0904", "told to stop before every worker was done", "", ""});
     }
     leases_->ReleaseAll();
-    plugins_->Stop();
+    EndPlugins(outcome);
     return outcome;
   }
 
   // Workers stop first, then the endpoint (which still answers meanwhile), then the plugins.
   RunOutcome End() {
     SetState("draining");
+    BeginEnd();
     CrashPoint("host.draining");
     RunOutcome outcome;
     std::vector<std::string> left;
@@ -244,10 +276,18 @@ class RunningHost {
     outcome.json = json.EndArray().EndObject().Take();
     outcome.threads_left = !left.empty();
     // A plugin whose worker still runs must not be stopped below it.
-    if (left.empty() && plugins_) plugins_->Stop();
+    if (left.empty() && plugins_) EndPlugins(outcome);
     CrashPoint("host.stopped");
     Log(LogLevel::kInfo, "", "host ended", {{"not_stopped", std::to_string(left.size())}});
     return outcome;
+  }
+
+  // One that does not return is named, and ends the process with 75.
+  void EndPlugins(RunOutcome& outcome) {
+    BeginEnd();
+    std::vector<Error> lost = plugins_->End();
+    outcome.errors.insert(outcome.errors.end(), lost.begin(), lost.end());
+    if (CallThread::AnyLeft()) outcome.threads_left = true;
   }
 
   void SetState(const char* state) { state_.store(state); }
@@ -277,7 +317,12 @@ class RunningHost {
   Readiness Ready() {
     ReadinessView view;
     view.report = Report();
-    if (const PluginSet* plugins = seen_plugins_.load()) view.plugins = plugins->Failing();
+    if (const PluginSet* plugins = seen_plugins_.load()) {
+      PluginSet::Asked asked = plugins->Ask(kProbePatience);
+      view.report.plugins = std::move(asked.reports);
+      view.plugins = std::move(asked.failing);
+    }
+    view.calls = SlowCalls();
     view.database = fleet_.Look().error;
     return Judge(view);
   }
@@ -289,6 +334,7 @@ class RunningHost {
   TerminationSignal& signal_;
   const std::string instance_;
   const Microseconds begin_;
+  std::atomic<std::int64_t> end_begin_{0};  // CLOCK_BOOTTIME, microseconds; 0: not yet
   std::atomic<const char*> state_{"starting"};
   Layout layout_ = Layout::kDeployed;  // [main]; known once the database is ready
   // What the endpoint and the keeper of leases may look at: set once, when it is whole. No lock, so
@@ -316,7 +362,8 @@ RunOutcome RunHost(const LoadedConfiguration& loaded, const Discovery& plugins,
   mallopt(M_ARENA_MAX, kMemoryArenas);
   ConfigureLog(loaded.settings.log_level, loaded.settings.log_format);
   for (const Error& warning : loaded.warnings) LogError(LogLevel::kWarn, warning);
-  auto host = std::make_unique<RunningHost>(loaded, plugins, options, signal);
+  std::unique_ptr<RunningHost, UnlessCallsAreLeft> host(
+      new RunningHost(loaded, plugins, options, signal));
   RunOutcome outcome = host->Run();
   // The abandoned thread may still look at its worker's objects: they live until the process ends.
   if (outcome.threads_left) static_cast<void>(host.release());

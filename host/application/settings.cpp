@@ -34,6 +34,7 @@ Settings MakeSettings(const Configuration& configuration) {
   settings.name = configuration.host.name;
   settings.listen = configuration.host.listen;
   settings.drain_timeout = Microseconds(configuration.host.drain_timeout_microseconds);
+  settings.start_timeout = Microseconds(configuration.host.start_timeout_microseconds);
   settings.migrate_automatically = configuration.database.migrate_automatically;
   settings.layout = configuration.database.layout;
   settings.ledger = Database(configuration, configuration.database.ledger_url);

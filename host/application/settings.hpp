@@ -31,6 +31,7 @@ struct Settings {
   std::string name;  // of this host
   std::string listen;
   Microseconds drain_timeout{0};
+  Microseconds start_timeout{0};
   bool migrate_automatically = false;
   DatabaseSection::Layout layout = DatabaseSection::Layout::kAuto;
   DatabaseSettings ledger;

@@ -14,6 +14,7 @@
 #include "host/cli/standard_streams.hpp"
 #include "host/cli/verbs.hpp"
 #include "host/observe/log.hpp"
+#include "host/plugin/call_thread.hpp"
 
 namespace summa::host {
 namespace {
@@ -163,7 +164,9 @@ int Failed(Output& output, Error error) { return output.Finish({.errors = {std::
 
 }  // namespace
 
-int RunCommandLine(const std::vector<std::string>& arguments) noexcept try {
+namespace {
+
+int Run(const std::vector<std::string>& arguments) {
   Output output(OutputStream(), ErrorStream(), isatty(STDERR_FILENO) == 1);
   try {
     GlobalParse parse = ParseGlobalOptions(arguments);
@@ -178,6 +181,15 @@ int RunCommandLine(const std::vector<std::string>& arguments) noexcept try {
     return Failed(output, {"SH-0901", std::string("unexpected: ") + error.what(),
                            "Report it with the output of `summa-host version --verbose`.", ""});
   }
+}
+
+}  // namespace
+
+int RunCommandLine(const std::vector<std::string>& arguments) noexcept try {
+  const int exit_code = Run(arguments);
+  if (!CallThread::AnyLeft()) return exit_code;
+  FlushLog();
+  _exit(exit_code);  // code of a plugin still runs, and must find everything in its place
 } catch (...) {
   // Not even the error could be said.
   return 70;

@@ -66,6 +66,7 @@ HostSettings ReadHost(Value& value, const Environment& environment, Diagnostics&
   host.name = value.String("host.name");
   host.listen = value.String("host.listen");
   host.drain_timeout_microseconds = value.Integer("host.drain_timeout");
+  host.start_timeout_microseconds = value.Integer("host.start_timeout");
   const std::size_t colon = host.listen.rfind(':');
   if (colon == std::string::npos) return host;  // reported
   host.listen_address = host.listen.substr(0, colon);

@@ -1,6 +1,8 @@
 #include "host/doctor/doctor.hpp"
 
 #include <array>
+#include <memory>
+#include <optional>
 
 #include "host/application/load.hpp"
 #include "host/application/prepare_database.hpp"
@@ -36,6 +38,13 @@ Finding CannotLook(const std::string& check, const Error& error) {
 }
 
 bool Stopped(const std::function<bool()>& should_stop) { return should_stop && should_stop(); }
+
+// What plugins are given. It stays until the process ends when one of them does not return.
+struct PluginWorld {
+  explicit PluginWorld(const LoadedConfiguration& loaded) : sql(MakePools(loaded.settings)) {}
+  SqlService sql;
+  std::optional<PluginSet> plugins;
+};
 
 class Doctor {
  public:
@@ -93,12 +102,14 @@ class Doctor {
 
   void LookAtPlugins() {
     if (Stopped(should_stop_)) return;
-    SqlService sql(MakePools(loaded_.settings));
+    const std::unique_ptr<PluginWorld, UnlessCallsAreLeft> world(new PluginWorld(loaded_));
+    SqlService& sql = world->sql;
     HostTableSettings table;
     table.version = SUMMA_VERSION;
     table.instance = MakeInstance(loaded_.settings.name);
     table.sql = &sql;
-    PluginSet plugins(loaded_.configuration, plan_, table);
+    PluginSet& plugins = world->plugins.emplace(loaded_.configuration, plan_, table,
+                                                LimitsOf(loaded_.settings, should_stop_));
     plugins.Start();
     for (const PluginReport& report : plugins.Report()) {
       const std::string check = "plugin " + report.id;
@@ -110,20 +121,26 @@ class Doctor {
           {check, Severity::kOk, "version " + report.version + " loads and starts", "", ""});
       LookAtPlugin(*plugins.Find(report.id), sql);
     }
+    for (const Error& error : plugins.End()) AddOnce(CannotLook("plugin", error));
+  }
+
+  // A plugin that was lost before was named then.
+  void AddOnce(Finding finding) {
+    for (const Finding& known : diagnosis_.findings) {
+      if (known.found == finding.found) return;
+    }
+    diagnosis_.findings.push_back(std::move(finding));
   }
 
   // What it reports stands under its own name.
-  void LookAtPlugin(const PluginInstance& plugin, const SqlService& sql) {
-    const auto on_finding = [&](Finding finding) {
+  void LookAtPlugin(PluginInstance& plugin, const SqlService& sql) {
+    Examination examination = Examine(plugin, sql.unleased(), should_stop_);
+    for (Finding& finding : examination.findings) {
       finding.check = plugin.id() + " " + finding.check;
       diagnosis_.findings.push_back(std::move(finding));
-    };
-    try {
-      Examine(
-          plugin, sql.unleased(), [this] { return Stopped(should_stop_); }, on_finding);
-    } catch (const Failure& failure) {
-      diagnosis_.findings.push_back(CannotLook("plugin " + plugin.id(), failure.error()));
     }
+    if (!examination.error) return;
+    diagnosis_.findings.push_back(CannotLook("plugin " + plugin.id(), *examination.error));
   }
 
   const LoadedConfiguration& loaded_;

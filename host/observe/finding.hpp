@@ -16,4 +16,10 @@ struct Finding {
   std::string fix;       // empty: nothing to do
 };
 
+// What a plugin says of itself.
+struct PluginFinding {
+  std::string plugin;
+  Finding finding;
+};
+
 }  // namespace summa::host

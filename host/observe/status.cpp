@@ -54,6 +54,7 @@ std::string StatusJson(const HostReport& report) {
       json.Null();
     }
     if (!plugin.details_json.empty()) json.Key("details").Raw(plugin.details_json);
+    if (plugin.details_age) json.Member("detailsAgeMs", plugin.details_age->count() / 1000);
     json.EndObject();
   }
   json.EndArray();
@@ -69,6 +70,7 @@ std::string ReadinessJson(const Readiness& readiness) {
     for (const FailingItem& item : items) {
       json.BeginObject();
       json.Member("what", item.what).Member("why", item.why).Member("fix", item.fix);
+      if (!item.plugin.empty()) json.Member("plugin", item.plugin);
       json.EndObject();
     }
     json.EndArray();

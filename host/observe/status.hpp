@@ -16,6 +16,7 @@ struct PluginReport {
   std::string id, version, state;
   std::optional<Error> error;
   std::string details_json;  // what the plugin says of itself: a JSON object, or empty
+  std::optional<Microseconds> details_age;  // when it did not answer in time and this is older
 };
 
 struct HostReport {
@@ -26,6 +27,7 @@ struct HostReport {
 
 struct FailingItem {
   std::string what, why, fix;
+  std::string plugin = {};  // who says so; empty: the host
 };
 
 // {host, version, state, plugins: [...], workers: [...]}
@@ -39,7 +41,7 @@ struct Readiness {
   std::vector<FailingItem> warnings;  // somebody should look; still ready
 };
 
-// {failing: [{what, why, fix}], warnings: [{what, why, fix}]}
+// {failing: [{what, why, fix, plugin?}], warnings: [...]}
 std::string ReadinessJson(const Readiness& readiness);
 
 }  // namespace summa::host

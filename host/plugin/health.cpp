@@ -1,33 +1,38 @@
 #include "host/plugin/health.hpp"
 
-#include <algorithm>
+#include <mutex>
+
+#include "host/abi/abi_text.hpp"
+#include "host/abi/foreign_text.hpp"
 
 namespace summa::host {
 namespace {
 
-constexpr std::size_t kMaximumText = 2000;  // as the header of the extension says
+constexpr std::size_t kMostFindings = 1000;
 
-std::string Text(summa_str text) {
-  if (text.data == nullptr) return {};
-  std::size_t size = std::min(text.size, kMaximumText);
-  if (size < text.size) {  // not in the middle of a UTF-8 character
-    while (size > 0 && (static_cast<unsigned char>(text.data[size]) & 0xC0) == 0x80) --size;
-  }
-  return {text.data, size};
-}
+std::string Line(summa_str text) { return CleanLine(View(text), kMostFindingText); }
 
-// What examine() sees; behind the function pointers of summa_examination.
+// What examine() sees; behind the function pointers of summa_examination. Shared with the plugin's
+// thread: one that comes back late writes into nothing that is read any more.
 struct Call {
   summa_examination table{};
-  const std::function<bool()>& should_stop;
-  const std::function<void(Finding)>& on_finding;
+  std::function<bool()> should_stop;
+  std::mutex mutex;
+  std::vector<Finding> findings;
+  bool closed = false;
 };
 
 std::int32_t ShouldStop(const summa_examination* examination) noexcept {
-  return static_cast<Call*>(examination->self)->should_stop() ? 1 : 0;
+  auto* call = static_cast<Call*>(examination->self);
+  const std::lock_guard lock(call->mutex);
+  return call->closed || (call->should_stop && call->should_stop()) ? 1 : 0;
 }
+
 void Report(const summa_examination* examination, const summa_finding* finding) noexcept {
-  static_cast<Call*>(examination->self)->on_finding(FromPlugin(*finding));
+  auto* call = static_cast<Call*>(examination->self);
+  const std::lock_guard lock(call->mutex);
+  if (call->closed || finding == nullptr || call->findings.size() >= kMostFindings) return;
+  call->findings.push_back(FromPlugin(*finding));
 }
 
 }  // namespace
@@ -36,46 +41,26 @@ Finding FromPlugin(const summa_finding& finding) {
   Severity severity = Severity::kError;
   if (finding.severity == SUMMA_SEVERITY_OK) severity = Severity::kOk;
   if (finding.severity == SUMMA_SEVERITY_WARN) severity = Severity::kWarning;
-  return {Text(finding.subject), severity, Text(finding.found), Text(finding.expected),
-          Text(finding.fix)};
+  return {Line(finding.subject), severity, Line(finding.found), Line(finding.expected),
+          Line(finding.fix)};
 }
 
-std::vector<Finding> FailingOf(const PluginInstance& plugin) {
-  if (plugin.state() != PluginState::kStarted) return {};
+Examination Examine(PluginInstance& plugin, const summa_sql_v1* sql,
+                    const std::function<bool()>& should_stop) {
   const summa_health_v1* health = plugin.Health();
-  if (health == nullptr || health->failing == nullptr) return {};
-  std::vector<Finding> failing;
-  const auto report = [](void* result, const summa_finding* finding) {
-    static_cast<std::vector<Finding>*>(result)->push_back(FromPlugin(*finding));
-  };
-  try {
-    health->failing(health->self, report, &failing);
-  } catch (...) {
-    failing.push_back({"health", Severity::kError, "it threw an exception when asked", "",
-                       "This is a defect of the plugin; report it to its author."});
-  }
-  return failing;
-}
-
-void Examine(const PluginInstance& plugin, const summa_sql_v1* sql,
-             const std::function<bool()>& should_stop,
-             const std::function<void(Finding)>& on_finding) {
-  const summa_health_v1* health = plugin.Health();
-  if (health == nullptr || health->examine == nullptr) return;
-  Call call{{}, should_stop, on_finding};
-  call.table = {sizeof call.table, 0, &call, sql, ShouldStop, Report};
-  summa_error error{};
-  error.struct_size = sizeof error;
-  std::int32_t status = SUMMA_E_INTERNAL;
-  try {
-    status = health->examine(health->self, &call.table, &error);
-  } catch (...) {
-    throw Failure("SH-0124", "plugin \"" + plugin.id() + "\" threw an exception out of examine()",
-                  "This is a defect of the plugin; report it to its author.");
-  }
-  if (status != SUMMA_OK) {
-    throw Failure(FromPlugin(plugin.manifest(), "examine()", status, error));
-  }
+  if (health == nullptr || health->examine == nullptr) return {};
+  const auto call = std::make_shared<Call>();
+  call->should_stop = should_stop;
+  call->table = {sizeof call->table, 0, call.get(), sql, ShouldStop, Report};
+  const CallAnswer answer =
+      plugin.Ask("examine()", plugin.limits().start, [health, call](summa_error* error) {
+        return health->examine(health->self, &call->table, error);
+      });
+  const std::lock_guard lock(call->mutex);
+  call->closed = true;
+  Examination result{std::move(call->findings), plugin.error()};
+  if (answer.returned) result.error = plugin.ErrorOf("examine()", answer);
+  return result;
 }
 
 }  // namespace summa::host

@@ -1,5 +1,4 @@
-// Asking a plugin for its health (summa.health/1): foreign code and foreign texts. Nothing thrown
-// comes out of the first two; [any] unless said otherwise.
+// What a plugin finds wrong (summa.health/1): foreign code and foreign texts.
 #pragma once
 
 #include <summa/abi/health.h>
@@ -12,16 +11,19 @@
 
 namespace summa::host {
 
-// Texts are cut, an unknown severity is an error.
+inline constexpr std::size_t kMostFindingText = 2000;  // as the header of the extension says
+
+// Texts are cut and cleaned, an unknown severity is an error. [any]
 Finding FromPlugin(const summa_finding& finding);
 
-// What the plugin says does not work; empty when it has not started or has nothing to say.
-std::vector<Finding> FailingOf(const PluginInstance& plugin);
+struct Examination {
+  std::vector<Finding> findings;  // what it reported, also before it failed
+  std::optional<Error> error;     // why it could not look to the end
+};
 
-// [main] Lets a started plugin look around; on_finding gets what it reports as it comes. Throws
-// Failure when the plugin could not look to the end.
-void Examine(const PluginInstance& plugin, const summa_sql_v1* sql,
-             const std::function<bool()>& should_stop,
-             const std::function<void(Finding)>& on_finding);
+// [main] Lets a started plugin look around. `sql` and what should_stop() uses must live until the
+// process ends when the plugin is lost after it.
+Examination Examine(PluginInstance& plugin, const summa_sql_v1* sql,
+                    const std::function<bool()>& should_stop);
 
 }  // namespace summa::host

@@ -1,25 +1,26 @@
 #include "host/plugin/instance.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <exception>
+#include <utility>
 
-#include "host/config/text.hpp"
+#include "host/abi/foreign_text.hpp"
+#include "host/config/schema.hpp"
+#include "host/observe/log.hpp"
 #include "host/plugin/loader.hpp"
+#include "host/plugin/plugin_call.hpp"
 
 namespace summa::host {
 namespace {
 
-std::string Named(const Manifest& manifest) { return "plugin \"" + manifest.id + "\""; }
+// A call that takes longer is named in the log; those up to start() take far less.
+constexpr Microseconds kNamedAfter = std::chrono::seconds(5);
+// How often a wait looks at its limits.
+constexpr Microseconds kLookEvery = std::chrono::milliseconds(20);
 
-// A text in a fixed field of a summa_error. The plugin may have forgotten the final zero, and what
-// is no UTF-8 would break every JSON line that carries it.
-template <std::size_t kSize>
-std::string Field(const char (&field)[kSize]) {
-  std::string text(field, strnlen(field, kSize));
-  while (const auto place = FindInvalidUtf8(text)) text[*place] = '?';
-  return text;
-}
+constexpr std::size_t kMostThrownText = 512;  // as much as summa_error holds
+
+std::string Named(const Manifest& manifest) { return "plugin \"" + manifest.id + "\""; }
 
 std::string ReportTo(const Manifest& manifest) {
   std::string to = "This is a defect of the plugin; report it to ";
@@ -75,16 +76,16 @@ std::string_view Word(PluginState state) {
 
 Error FromPlugin(const Manifest& manifest, std::string_view call, std::int32_t status,
                  const summa_error& error) {
-  const std::string message = Field(error.message);
-  std::string code = Field(error.code);
-  std::string hint = Field(error.hint);
+  const std::string message = CleanField(error.message);
+  std::string code = CleanField(error.code);
+  std::string hint = CleanField(error.hint);
   const std::string named = Named(manifest) + ": " + std::string(call);
   if (message.empty()) {
     return {"SH-0111",
             named + " reported failure without a message (status " + std::to_string(status) + ")",
             ReportTo(manifest), "", SUMMA_E_INTERNAL};
   }
-  const std::string sqlstate = Field(error.sqlstate);
+  const std::string sqlstate = CleanField(error.sqlstate);
   const std::string detail = sqlstate.empty() ? "" : " (SQLSTATE " + sqlstate + ")";
   if (code.empty()) code = "SH-0126";
   if (hint.empty() && status == SUMMA_E_INTERNAL) hint = ReportTo(manifest);
@@ -92,8 +93,9 @@ Error FromPlugin(const Manifest& manifest, std::string_view call, std::int32_t s
           ExitCodeOf(status)};
 }
 
-PluginInstance::PluginInstance(PluginFile file)
+PluginInstance::PluginInstance(PluginFile file, CallLimits limits)
     : file_(std::move(file)),
+      limits_(std::move(limits)),
       state_(file_.manifest ? PluginState::kInspected : PluginState::kDiscovered) {
   if (!file_.refusals.empty()) {
     state_ = PluginState::kRefused;
@@ -101,17 +103,21 @@ PluginInstance::PluginInstance(PluginFile file)
   }
 }
 
-PluginInstance::~PluginInstance() {
-  if (plugin_ == nullptr) return;
+PluginInstance::~PluginInstance() { Destroy(); }
+
+void PluginInstance::Destroy() noexcept {
+  if (plugin_ == nullptr || lost_) return;
   try {
     Stop();
-  } catch (const Failure&) {
-    // The reason is kept in error(); destroy() follows in any case.
-  }
-  try {
-    plugin_->destroy(plugin_->self);
-  } catch (...) {
-    // A destructor has nobody to tell; the plugin is gone either way.
+    if (lost_) return;
+    configured_ = false;
+    Ask("destroy()", limits_.end(), [plugin = plugin_](summa_error*) {
+      plugin->destroy(plugin->self);
+      return SUMMA_OK;
+    });
+    plugin_ = nullptr;
+  } catch (const std::exception&) {
+    // Nobody to tell; the reason is kept in error().
   }
 }
 
@@ -146,42 +152,101 @@ void PluginInstance::Fail(Error error) {
   throw Failure(std::move(error));
 }
 
-void PluginInstance::Call(std::string_view name,
-                          const std::function<std::int32_t(summa_error*)>& function) {
-  summa_error error{};
-  error.struct_size = sizeof(error);
-  std::int32_t status = SUMMA_OK;
-  std::string thrown;
-  try {
-    status = function(&error);
-  } catch (const std::exception& exception) {
-    thrown = std::string(": ") + exception.what();
-  } catch (...) {
-    thrown = " of an unknown kind";
+bool PluginInstance::KeepWaiting(const std::string& name, Microseconds longest,
+                                 Microseconds elapsed, std::optional<Microseconds>& told_to_stop,
+                                 bool& named) const {
+  if (longest.count() > 0 && elapsed >= kNamedAfter && !std::exchange(named, true)) {
+    Log(LogLevel::kWarn, "SH-0127", "a call of a plugin takes long",
+        {{"plugin", id()}, {"call", name}, {"limit", FormatDuration(longest.count())}});
   }
-  if (!thrown.empty()) {
-    Fail({"SH-0124",
-          Named(manifest()) + ": " + std::string(name) +
-              " threw an exception across the C boundary" + thrown,
-          ReportTo(manifest()), ""});
+  if (longest.count() > 0 && elapsed >= longest) return false;
+  if (!limits_.stopping || !limits_.stopping()) return true;
+  if (!told_to_stop) told_to_stop = elapsed;
+  return elapsed - *told_to_stop < limits_.end();
+}
+
+CallAnswer PluginInstance::Ask(const std::string& name, Microseconds longest, Function function) {
+  if (lost_) throw Failure(*error());
+  const auto answer = std::make_shared<CallAnswer>();
+  answer->error.struct_size = sizeof(answer->error);
+  const Microseconds begin = SystemClock().BootTime();
+  thread_.Begin([answer, name, plugin = id(), function = std::move(function)] {
+    const PluginCall call(plugin, name);
+    answer->thrown = ThrownBy([&] { answer->status = function(&answer->error); });
+  });
+  std::optional<Microseconds> told_to_stop;
+  bool named = false;
+  while (!thread_.WaitUntilIdle(kLookEvery)) {
+    const Microseconds elapsed = SystemClock().BootTime() - begin;
+    if (KeepWaiting(name, longest, elapsed, told_to_stop, named)) continue;
+    lost_ = true;
+    thread_.GiveUp();
+    Error error{"SH-0128",
+                Named(manifest()) + ": " + name + " has not returned after " +
+                    std::to_string(elapsed.count() / 1000) + " ms and was given up",
+                ReportTo(manifest()), file_.path};
+    LogError(LogLevel::kError, error, {{"plugin", id()}, {"call", name}});
+    const std::lock_guard lock(mutex_);
+    state_ = PluginState::kFailed;
+    error_ = std::move(error);
+    return {};
   }
-  if (status != SUMMA_OK) Fail(FromPlugin(manifest(), name, status, error));
+  if (named) {
+    const Microseconds elapsed = SystemClock().BootTime() - begin;
+    Log(LogLevel::kInfo, "", "a call of a plugin that took long has returned",
+        {{"plugin", id()},
+         {"call", name},
+         {"milliseconds", std::to_string(elapsed.count() / 1000)}});
+  }
+  answer->returned = true;
+  return *answer;
+}
+
+std::optional<Error> PluginInstance::ErrorOf(const std::string& name,
+                                             const CallAnswer& answer) const {
+  if (answer.thrown) {
+    return Error{"SH-0124",
+                 Named(manifest()) + ": " + name + " threw an exception across the C boundary" +
+                     CleanText(*answer.thrown, kMostThrownText),
+                 ReportTo(manifest()), ""};
+  }
+  if (answer.status == SUMMA_OK) return std::nullopt;
+  return FromPlugin(manifest(), name, answer.status, answer.error);
+}
+
+void PluginInstance::Call(const std::string& name, Microseconds longest, Function function) {
+  const CallAnswer answer = Ask(name, longest, std::move(function));
+  if (!answer.returned) throw Failure(*error());
+  if (std::optional<Error> error = ErrorOf(name, answer)) Fail(*std::move(error));
 }
 
 void PluginInstance::Load() {
   if (const auto refusal = error()) throw Failure(*refusal);
-  try {
-    entry_ = &LoadPlugin(file_);
-  } catch (const Failure& failure) {
-    Fail(failure.error());
-  }
+  struct Loaded {
+    const summa_entry* entry = nullptr;
+    std::optional<Error> error;
+  };
+  const auto loaded = std::make_shared<Loaded>();
+  // Constructors of its static objects are code of the plugin, too.
+  Call("the loading of its file", limits_.start, [loaded, file = file_](summa_error*) {
+    try {
+      loaded->entry = &LoadPlugin(file);
+    } catch (const Failure& failure) {
+      loaded->error = failure.error();
+    }
+    return SUMMA_OK;
+  });
+  if (loaded->error) Fail(*loaded->error);
+  entry_ = loaded->entry;
   SetState(PluginState::kLoaded);
 }
 
 void PluginInstance::Create(const summa_host* host) {
-  summa_plugin* created = nullptr;
-  Call("create()", [&](summa_error* error) { return entry_->create(host, &created, error); });
-  plugin_ = created;
+  const auto created = std::make_shared<summa_plugin*>(nullptr);
+  Call("create()", limits_.start, [entry = entry_, host, created](summa_error* error) {
+    return entry->create(host, created.get(), error);
+  });
+  plugin_ = *created;
   try {
     CheckTable();
   } catch (...) {
@@ -208,32 +273,41 @@ void PluginInstance::CheckTable() {
 }
 
 void PluginInstance::Configure(const summa_config* config) {
-  Call("configure()",
-       [&](summa_error* error) { return plugin_->configure(plugin_->self, config, error); });
+  Call("configure()", limits_.start, [plugin = plugin_, config](summa_error* error) {
+    return plugin->configure(plugin->self, config, error);
+  });
+  AskForExtensions();
+  CheckPromises();
   configured_ = true;
-  try {
-    CheckPromises();
-  } catch (const Failure&) {
-    configured_ = false;
-    throw;
-  }
   SetState(PluginState::kConfigured);
+}
+
+// All that anybody may want to know later: get_extension() is foreign code, and its answers stay
+// valid.
+void PluginInstance::AskForExtensions() {
+  std::vector<std::string> ids = manifest().extensions;
+  ids.insert(ids.end(), manifest().provides.begin(), manifest().provides.end());
+  for (const char* known : {SUMMA_WORKER_V1, SUMMA_COMMAND_V1, SUMMA_STATUS_V1, SUMMA_HEALTH_V1}) {
+    ids.emplace_back(known);
+  }
+  for (const std::string& id : ids) {
+    const auto answer = std::make_shared<const void*>(nullptr);
+    Call("get_extension(" + id + ")", limits_.start, [plugin = plugin_, id, answer](summa_error*) {
+      *answer = plugin->get_extension(plugin->self, id.c_str());
+      return SUMMA_OK;
+    });
+    extensions_[id] = *answer;
+  }
 }
 
 void PluginInstance::CheckPromises() {
   std::vector<std::string> promised = manifest().extensions;
   promised.insert(promised.end(), manifest().provides.begin(), manifest().provides.end());
   for (const std::string& id : promised) {
-    const void* answer = nullptr;
-    Call("get_extension(" + id + ")", [&](summa_error*) {
-      answer = plugin_->get_extension(plugin_->self, id.c_str());
-      return SUMMA_OK;
-    });
-    if (answer == nullptr) {
-      Fail({"SH-0123",
-            Named(manifest()) + ": the manifest promises " + id + ", but the plugin has none",
-            ReportTo(manifest()), ""});
-    }
+    if (extensions_[id] != nullptr) continue;
+    Fail({"SH-0123",
+          Named(manifest()) + ": the manifest promises " + id + ", but the plugin has none",
+          ReportTo(manifest()), ""});
   }
   CheckWorkers();
 }
@@ -243,7 +317,7 @@ void PluginInstance::CheckWorkers() {
     Fail({"SH-0123", Named(manifest()) + ": " + problem, ReportTo(manifest()), ""});
   };
   if (manifest().workers.empty()) return;
-  const auto* table = static_cast<const summa_worker_v1*>(Extension(SUMMA_WORKER_V1));
+  const auto* table = static_cast<const summa_worker_v1*>(extensions_[SUMMA_WORKER_V1]);
   if (table == nullptr || table->struct_size < sizeof(summa_worker_v1) ||
       (table->worker_count > 0 && table->workers == nullptr)) {
     fail("its table of workers is incomplete");
@@ -270,19 +344,21 @@ void PluginInstance::CheckWorkers() {
 
 void PluginInstance::Start() {
   start_called_ = true;
-  Call("start()", [&](summa_error* error) { return plugin_->start(plugin_->self, error); });
+  Call("start()", limits_.start,
+       [plugin = plugin_](summa_error* error) { return plugin->start(plugin->self, error); });
   SetState(PluginState::kStarted);
 }
 
 void PluginInstance::Stop() {
-  if (!start_called_) return;
+  if (!start_called_ || lost_) return;
   start_called_ = false;
   const bool was_failed = state() == PluginState::kFailed;
   const auto reason = error();
   try {
-    Call("stop()", [&](summa_error* error) { return plugin_->stop(plugin_->self, error); });
+    Call("stop()", limits_.end(),
+         [plugin = plugin_](summa_error* error) { return plugin->stop(plugin->self, error); });
   } catch (const Failure&) {
-    if (!was_failed) throw;
+    if (!was_failed || lost_) throw;
     // The first failure explains more than what follows from it.
     const std::lock_guard lock(mutex_);
     error_ = reason;
@@ -294,11 +370,8 @@ void PluginInstance::Stop() {
 const void* PluginInstance::Extension(const std::string& id) const {
   // A plugin whose configure() failed may hold half-filled tables.
   if (!configured_) return nullptr;
-  try {
-    return plugin_->get_extension(plugin_->self, id.c_str());
-  } catch (...) {
-    return nullptr;  // Configure() has asked for everything promised and named this defect
-  }
+  const auto found = extensions_.find(id);
+  return found == extensions_.end() ? nullptr : found->second;
 }
 
 const summa_worker* PluginInstance::Worker(const std::string& id) const {

@@ -9,11 +9,14 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "host/clock.hpp"
+#include "host/plugin/call_thread.hpp"
 #include "host/plugin/plugin_file.hpp"
 
 namespace summa::host {
@@ -36,13 +39,31 @@ std::string_view Word(PluginState state);  // for /status, logs and docs
 Error FromPlugin(const Manifest& manifest, std::string_view call, std::int32_t status,
                  const summa_error& error);
 
-// Functions that call the plugin throw Failure and leave the state kFailed. The states are
-// thread-safe; everything marked [main] belongs to the host's main thread.
+// How long calls of a plugin may take.
+struct CallLimits {
+  Microseconds start{std::chrono::seconds(30)};  // each one up to and with start(); examine()
+  // The host was told to stop; may be empty.
+  std::function<bool()> stopping;
+  // What is left for stop(), destroy(), and for a call that was under way when told to stop.
+  std::function<Microseconds()> end = [] { return Microseconds(std::chrono::seconds(10)); };
+};
+
+// What came of a call. Foreign texts are those of the plugin.
+struct CallAnswer {
+  bool returned = false;  // false: it was given up, and its thread is still in it
+  std::optional<std::string> thrown;
+  std::int32_t status = SUMMA_OK;
+  summa_error error{};
+};
+
+// Functions that call the plugin throw Failure and leave the state kFailed. They run on one thread
+// of the plugin's own, while the caller waits within the limits: a call that does not return is
+// given up (SH-0128), and the plugin is lost, never to be called again. The states are thread-safe;
+// everything marked [main] belongs to the host's main thread.
 class PluginInstance {
  public:
-  explicit PluginInstance(PluginFile file);
-  // Calls destroy() of a plugin that was created, after stop().
-  ~PluginInstance();
+  explicit PluginInstance(PluginFile file, CallLimits limits = {});
+  ~PluginInstance();  // Destroy()
   PluginInstance(const PluginInstance&) = delete;
   PluginInstance& operator=(const PluginInstance&) = delete;
 
@@ -51,6 +72,7 @@ class PluginInstance {
   }  // has one unless kDiscovered/kRefused
   const PluginFile& file() const { return file_; }
   std::string id() const { return file_.Id(); }
+  const CallLimits& limits() const { return limits_; }
   PluginState state() const;
   std::optional<Error> error() const;  // why it is refused or failed
 
@@ -59,9 +81,21 @@ class PluginInstance {
   void Create(const summa_host* host);         // [main] `host` outlives this
   void Configure(const summa_config* config);  // [main] also checks what the manifest promised
   void Start();                                // [main]
-  // [main] Also after a failed Start(). Nothing to do when Start() was not called, or it is
-  // stopped.
+  // [main] Also after a failed Start(). Nothing to do when Start() was not called, it is stopped,
+  // or lost.
   void Stop();
+  // [main] After Stop(): the last call. Throws nothing.
+  void Destroy() noexcept;
+  // A call was given up: what the plugin was given must live until the process ends. [any]
+  bool lost() const { return lost_; }
+
+  using Function = std::function<std::int32_t(summa_error*)>;
+  // [main] Calls a function of the plugin on its thread. longest: zero: as long as it takes, until
+  // the host is told to stop. What `function` refers to lives until the process ends when the call
+  // is given up. Throws Failure for a plugin that is lost already.
+  CallAnswer Ask(const std::string& name, Microseconds longest, Function function);
+  // What went wrong in a call that returned; nullopt: nothing. `name` as given to Ask(). [any]
+  std::optional<Error> ErrorOf(const std::string& name, const CallAnswer& answer) const;
 
   // After Configure() succeeded; nullptr: none. [any]
   const void* Extension(const std::string& id) const;
@@ -73,17 +107,24 @@ class PluginInstance {
  private:
   void SetState(PluginState state);
   [[noreturn]] void Fail(Error error);
-  // Runs a function of the plugin; a status that is not SUMMA_OK and an exception become Failure.
-  void Call(std::string_view name, const std::function<std::int32_t(summa_error*)>& function);
+  // Ask(); whatever is not SUMMA_OK becomes Failure.
+  void Call(const std::string& name, Microseconds longest, Function function);
+  bool KeepWaiting(const std::string& name, Microseconds longest, Microseconds elapsed,
+                   std::optional<Microseconds>& told_to_stop, bool& named) const;
   void CheckTable();
+  void AskForExtensions();
   void CheckPromises();
   void CheckWorkers();
 
   const PluginFile file_;
+  const CallLimits limits_;
+  CallThread thread_;
+  std::atomic<bool> lost_ = false;
   const summa_entry* entry_ = nullptr;
   summa_plugin* plugin_ = nullptr;
-  std::atomic<bool> configured_ = false;  // may be asked for extensions
-  bool start_called_ = false;             // and not yet stopped
+  std::map<std::string, const void*> extensions_;  // complete once configured_ is true
+  std::atomic<bool> configured_ = false;           // may be asked for extensions
+  bool start_called_ = false;                      // and not yet stopped
 
   mutable std::mutex mutex_;  // guards the two below
   PluginState state_;

@@ -1,8 +1,11 @@
 #include "host/schedule/tick_call.hpp"
 
-#include <cstring>
-#include <exception>
+#include <algorithm>
 #include <string>
+
+#include "host/abi/foreign_text.hpp"
+#include "host/observe/log.hpp"
+#include "host/plugin/plugin_call.hpp"
 
 namespace summa::host {
 namespace {
@@ -25,12 +28,6 @@ std::int32_t Wait(const summa_tick* tick, std::int64_t microseconds) noexcept {
   } catch (...) {
     return 1;
   }
-}
-
-// Text of a fixed array that a plugin filled: it may have forgotten the NUL.
-template <std::size_t kSize>
-std::string Text(const char (&text)[kSize]) {
-  return {text, strnlen(text, kSize)};
 }
 
 int ExitCodeOf(std::int32_t status) {
@@ -67,29 +64,46 @@ std::string CodeOf(std::int32_t status) {
 
 Error ErrorOf(std::int32_t status, const summa_error& error, const std::string& worker_id) {
   Error result;
-  result.code = Text(error.code);
+  result.code = CleanField(error.code);
   if (result.code.empty()) result.code = CodeOf(status);
-  result.message = Text(error.message);
+  result.message = CleanField(error.message);
   if (result.message.empty()) {
     result.message = "the worker failed with status " + std::to_string(status) + " and no message";
   }
-  if (const std::string sqlstate = Text(error.sqlstate); !sqlstate.empty()) {
+  if (const std::string sqlstate = CleanField(error.sqlstate); !sqlstate.empty()) {
     result.message += " (SQLSTATE " + sqlstate + ")";
   }
-  result.hint = Text(error.hint);
+  result.hint = CleanField(error.hint);
   result.where = "worker " + worker_id;
   result.exit_code = ExitCodeOf(status);
   return result;
 }
 
+constexpr std::size_t kMostThrownText = 512;  // as much as summa_error holds
+
 TickOutcome Crossed(const std::string& what, const std::string& worker_id) {
   TickOutcome outcome;
   outcome.status = SUMMA_E_INTERNAL;
   outcome.error = {
-      "SH-0322", "an exception left the worker's function: " + what,
+      "SH-0322", "an exception left the worker's function" + CleanText(what, kMostThrownText),
       "it is a defect of the plugin: functions of the C interface must return a status",
       "worker " + worker_id, SUMMA_E_INTERNAL};
   return outcome;
+}
+
+// What one call may have done: sums of it are kept for as long as the host runs.
+constexpr std::int64_t kMostItems = 1'000'000'000'000;
+constexpr Microseconds kLongestHint = std::chrono::hours(24);
+
+std::int64_t InRange(const char* what, std::int64_t value, std::int64_t most,
+                     const TickRequest& request, const std::string& worker_id) {
+  if (value >= 0 && value <= most) return value;
+  Log(LogLevel::kWarn, "SH-0355", "a worker returned a number that cannot be",
+      {{"worker", worker_id},
+       {"plugin", std::string(request.plugin)},
+       {"what", what},
+       {"value", std::to_string(value)}});
+  return std::clamp<std::int64_t>(value, 0, most);
 }
 
 }  // namespace
@@ -113,21 +127,19 @@ TickOutcome CallTick(const TickRequest& request) {
   error.struct_size = sizeof error;
 
   TickOutcome outcome;
-  try {
-    outcome.status = worker.tick(worker.self, &tick, &result, &error);
-  } catch (const std::exception& exception) {
-    return Crossed(exception.what(), id);
-  } catch (...) {
-    return Crossed("no std::exception", id);
-  }
+  const PluginCall call(request.plugin, "the worker's function", id);
+  const auto thrown =
+      ThrownBy([&] { outcome.status = worker.tick(worker.self, &tick, &result, &error); });
+  if (thrown) return Crossed(*thrown, id);
   if (outcome.status != SUMMA_OK) {
     outcome.error = ErrorOf(outcome.status, error, id);
     return outcome;
   }
   outcome.backlog = result.backlog != 0;
-  outcome.items = result.items;
+  outcome.items = InRange("items", result.items, kMostItems, request, id);
+  // Every negative number says that there is no hint.
   if (result.wait_hint_microseconds >= 0) {
-    outcome.wait_hint = Microseconds(result.wait_hint_microseconds);
+    outcome.wait_hint = std::min(Microseconds(result.wait_hint_microseconds), kLongestHint);
   }
   return outcome;
 }

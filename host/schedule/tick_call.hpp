@@ -14,6 +14,7 @@ namespace summa::host {
 
 struct TickRequest {
   const summa_worker* worker = nullptr;
+  std::string_view plugin;  // whose worker it is
   std::uint32_t flags = 0;
   std::int64_t fence = 0;
   const summa_sql_v1* sql = nullptr;

@@ -87,6 +87,7 @@ std::optional<WorkerRun::Grant> WorkerRun::Take() {
 WorkerRun::Done WorkerRun::Tick(const Grant& grant, std::uint32_t flags) {
   TickRequest request;
   request.worker = plan_.worker;
+  request.plugin = plan_.plugin;
   request.flags = flags;
   if (known_fence_ != grant.fence()) request.flags |= SUMMA_TICK_NEW_LEASE;
   request.fence = grant.fence();

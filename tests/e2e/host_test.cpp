@@ -136,8 +136,10 @@ TEST_F(Host, WhatAPluginSaysOfItsHealthStandsInReadyz) {
   host.StatusWhen("running");
   const Answer ready = HttpGet(host.Port(), "/readyz");
   EXPECT_EQ(ready.status, 503);
-  EXPECT_EQ(ready.body, R"({"failing":[{"what":"heart","why":"it stopped","fix":"see a doctor"}],)"
-                        R"("warnings":[{"what":"cold","why":"it sneezes","fix":"drink tea"}]})");
+  EXPECT_EQ(
+      ready.body,
+      R"({"failing":[{"what":"heart","why":"it stopped","fix":"see a doctor","plugin":"sick"}],)"
+      R"("warnings":[{"what":"cold","why":"it sneezes","fix":"drink tea","plugin":"sick"}]})");
 }
 
 TEST_F(Host, OnceRunsEveryWorkerAndTheFleetSeesIt) {

@@ -49,8 +49,8 @@ TEST(Readiness, NamesTheDatabaseThePluginAndTheWorkerThatFail) {
 
 TEST(Readiness, AWarningOfAPluginIsShownAndKeepsTheHostReady) {
   ReadinessView view = Running();
-  view.plugins.push_back({"blocked keys", Severity::kWarning, "2", "", "redrive"});
-  view.plugins.push_back({"the bus", Severity::kError, "away", "", "start it"});
+  view.plugins.push_back({"outbox", {"blocked keys", Severity::kWarning, "2", "", "redrive"}});
+  view.plugins.push_back({"outbox", {"the bus", Severity::kError, "away", "", "start it"}});
   const Readiness readiness = Judge(view);
   ASSERT_EQ(readiness.warnings.size(), 1u);
   EXPECT_EQ(readiness.warnings[0].what, "blocked keys");

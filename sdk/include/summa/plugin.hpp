@@ -25,6 +25,7 @@
 #include <summa/worker.hpp>
 
 #include <deque>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -163,21 +164,48 @@ class PluginHolder {
   }
 
   static void WriteStatus(void* self, void (*write)(void*, summa_str), void* result) {
-    Guard(nullptr, [&] {
-      const std::string json = static_cast<PluginHolder*>(self)->plugin_->Status();
+    auto* holder = static_cast<PluginHolder*>(self);
+    summa_error error = EmptyError();
+    const int status = Guard(&error, [&] {
+      const std::string json = holder->plugin_->Status();
       if (!json.empty()) write(result, ToAbi(json));
       return SUMMA_OK;
     });
+    const std::string thrown = status == SUMMA_OK ? "" : std::string("it threw: ") + error.message;
+    {
+      const std::lock_guard lock(holder->status_mutex_);
+      holder->status_thrown_ = thrown;
+    }
+    if (thrown.empty()) return;
+    JsonWriter json;
+    json.BeginObject().Member("error", "Status(): " + thrown).EndObject();
+    write(result, ToAbi(json.text()));
   }
 
+  // A plugin that cannot say how it is, is not in order: that is what is reported then.
   static void ReportFailing(void* self, void (*report)(void*, const summa_finding*), void* result) {
-    Guard(nullptr, [&] {
-      for (const Finding& finding : static_cast<PluginHolder*>(self)->plugin_->Failing()) {
+    auto* holder = static_cast<PluginHolder*>(self);
+    const auto threw = [&](const char* function, const std::string& thrown) {
+      const Finding finding{Severity::kError, function, thrown, "",
+                            "This is a defect of the plugin; report it to its author."};
+      const summa_finding abi = ToAbi(finding);
+      report(result, &abi);
+    };
+    std::string status_thrown;
+    {
+      const std::lock_guard lock(holder->status_mutex_);
+      status_thrown = holder->status_thrown_;
+    }
+    if (!status_thrown.empty()) threw("Status()", status_thrown);
+    summa_error error = EmptyError();
+    const int status = Guard(&error, [&] {
+      for (const Finding& finding : holder->plugin_->Failing()) {
         const summa_finding abi = ToAbi(finding);
         report(result, &abi);
       }
       return SUMMA_OK;
     });
+    if (status != SUMMA_OK) threw("Failing()", std::string("it threw: ") + error.message);
   }
 
   static std::int32_t Examine(void* self, const summa_examination* examination,
@@ -199,6 +227,8 @@ class PluginHolder {
   summa_status_v1 status_table_{};
   summa_health_v1 health_table_{};
   std::optional<BusTable> bus_table_;
+  std::mutex status_mutex_;
+  std::string status_thrown_;  // by Status() when it was last called
 };
 
 template <typename PluginClass>

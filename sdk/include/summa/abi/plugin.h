@@ -15,7 +15,7 @@
  * summa_error.
  *   - Memory belongs to the side that allocated it. Borrowed memory says for how long it may be
  * used.
- *   - Thread tags: [main] only the host's main thread; [any] any thread, also at once;
+ *   - Thread tags: [main] one thread per plugin, always the same; [any] any thread, also at once;
  *     [owner] one thread at a time, the one that was handed the object.
  */
 #ifndef SUMMA_ABI_PLUGIN_H

@@ -1,0 +1,87 @@
+#include "host/abi/foreign_text.hpp"
+
+#include <simdjson.h>
+
+#include <algorithm>
+
+#include "host/config/text.hpp"
+
+namespace summa::host {
+namespace {
+
+// The C1 controls, which some terminals obey: U+0080 to U+009F.
+bool IsC1(std::string_view text, std::size_t at) {
+  return at + 1 < text.size() && text[at] == '\xC2' &&
+         static_cast<unsigned char>(text[at + 1]) < 0xA0;
+}
+
+std::string Clean(std::string_view text, std::size_t limit, bool lines_stay) {
+  std::string out(text.substr(0, limit));
+  if (out.size() < text.size()) {  // not in the middle of a character
+    std::size_t size = out.size();
+    while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
+    out.resize(size);
+  }
+  for (std::size_t at = 0; at < out.size();) {
+    const std::optional<std::size_t> bad = FindInvalidUtf8(std::string_view(out).substr(at));
+    const std::size_t end = bad ? at + *bad : out.size();
+    for (; at < end; ++at) {
+      const auto byte = static_cast<unsigned char>(out[at]);
+      if (IsC1(out, at)) {
+        out[at] = out[at + 1] = '?';
+      } else if (out[at] == '\n' || out[at] == '\t' || out[at] == '\r') {
+        if (!lines_stay) out[at] = ' ';
+      } else if (byte < 0x20 || byte == 0x7F) {
+        out[at] = '?';
+      }
+    }
+    if (bad) out[at++] = '?';
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string CleanText(std::string_view text, std::size_t limit) { return Clean(text, limit, true); }
+std::string CleanLine(std::string_view text, std::size_t limit) {
+  return Clean(text, limit, false);
+}
+
+std::optional<std::string> ProblemOfObject(std::string_view json,
+                                           std::span<const std::string_view> taken) {
+  if (json.find_first_not_of(" \t\r\n") == json.npos) return "there is none";
+  simdjson::dom::parser parser;
+  simdjson::dom::element root;
+  const simdjson::padded_string padded(json);
+  if (const simdjson::error_code error = parser.parse(padded).get(root)) {
+    return std::string("it is no JSON (") + simdjson::error_message(error) + ")";
+  }
+  simdjson::dom::object object;
+  if (root.get(object)) return "it is JSON, but not one object";
+  for (const auto field : object) {
+    const bool is_taken = std::find(taken.begin(), taken.end(), field.key) != taken.end();
+    if (is_taken) return "its member \"" + std::string(field.key) + "\" belongs to the host";
+  }
+  return std::nullopt;
+}
+
+void ForeignJson::Write(void* self, summa_str text) noexcept {
+  auto* json = static_cast<ForeignJson*>(self);
+  if (text.data == nullptr) return;
+  if (text.size > json->limit_ - json->text_.size()) {
+    json->too_long_ = true;
+    return;
+  }
+  try {
+    json->text_.append(text.data, text.size);
+  } catch (...) {
+    json->too_long_ = true;
+  }
+}
+
+std::optional<std::string> ForeignJson::Problem(std::span<const std::string_view> taken) const {
+  if (too_long_) return "it has more than " + std::to_string(limit_) + " bytes";
+  return ProblemOfObject(text_, taken);
+}
+
+}  // namespace summa::host

@@ -1,0 +1,51 @@
+// Texts that a plugin hands over are not trusted input: whoever writes them to a log, a database or
+// a JSON text takes them through here first. Pure functions.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "summa/abi/plugin.h"
+
+namespace summa::host {
+
+// Cut at `limit` bytes, never inside a character. Bytes that are not UTF-8, NUL and the other
+// control characters become '?'; in CleanText() line breaks and tabs stay, in CleanLine() they
+// become blanks.
+std::string CleanText(std::string_view text, std::size_t limit);
+std::string CleanLine(std::string_view text, std::size_t limit);
+
+// Of a fixed array that a plugin filled: it may have forgotten the NUL.
+template <std::size_t kSize>
+std::string CleanField(const char (&field)[kSize]) {
+  std::size_t size = 0;
+  while (size < kSize && field[size] != '\0') ++size;
+  return CleanText({field, size}, kSize);
+}
+
+// Why the text is not one JSON object in valid UTF-8 without these members; nullopt: it is.
+std::optional<std::string> ProblemOfObject(std::string_view json,
+                                           std::span<const std::string_view> taken = {});
+
+// What a plugin writes piece by piece; more than `limit` bytes are not kept.
+class ForeignJson {
+ public:
+  explicit ForeignJson(std::size_t limit) : limit_(limit) {}
+  // A function of the C interface; `self` is a ForeignJson.
+  static void Write(void* self, summa_str text) noexcept;
+
+  bool empty() const { return text_.empty() && !too_long_; }
+  // Why it cannot be used; nullopt: it is one object, and has none of these members.
+  std::optional<std::string> Problem(std::span<const std::string_view> taken = {}) const;
+  std::string Take() { return std::move(text_); }
+
+ private:
+  const std::size_t limit_;
+  std::string text_;
+  bool too_long_ = false;
+};
+
+}  // namespace summa::host

@@ -1,0 +1,79 @@
+#include "host/plugin/plugin_call.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <mutex>
+
+namespace summa::host {
+namespace {
+
+// In the executable itself, so that a signal handler reads it without an allocation.
+thread_local const CallPlace* current_place = nullptr;
+
+// Held for a few instructions, never in foreign code.
+struct Registry {
+  std::mutex mutex;
+  PluginCall* newest = nullptr;
+};
+
+// Never destroyed: a call that does not return outlives everything.
+Registry& TheRegistry() {
+  static auto* registry = new Registry;
+  return *registry;
+}
+
+template <std::size_t kSize>
+void Put(char (&field)[kSize], std::string_view text) {
+  const std::size_t size = std::min(text.size(), kSize - 1);
+  std::memcpy(field, text.data(), size);
+  field[size] = '\0';
+}
+
+}  // namespace
+
+PluginCall::PluginCall(std::string_view plugin, std::string_view function,
+                       std::string_view worker) noexcept
+    : outer_(current_place) {
+  Put(place_.plugin, plugin);
+  Put(place_.function, function);
+  Put(place_.worker, worker);
+  place_.since = SystemClock().BootTime();
+  {
+    Registry& registry = TheRegistry();
+    const std::lock_guard lock(registry.mutex);
+    previous_ = registry.newest;
+    if (previous_ != nullptr) previous_->next_ = this;
+    registry.newest = this;
+  }
+  std::atomic_signal_fence(std::memory_order_release);
+  current_place = &place_;
+}
+
+PluginCall::~PluginCall() {
+  current_place = outer_;
+  std::atomic_signal_fence(std::memory_order_release);
+  Registry& registry = TheRegistry();
+  const std::lock_guard lock(registry.mutex);
+  if (previous_ != nullptr) previous_->next_ = next_;
+  if (next_ != nullptr) {
+    next_->previous_ = previous_;
+  } else {
+    registry.newest = previous_;
+  }
+}
+
+const CallPlace* PluginCall::OfThisThread() noexcept { return current_place; }
+
+std::vector<CallPlace> RunningCalls() {
+  std::vector<CallPlace> places;
+  Registry& registry = TheRegistry();
+  const std::lock_guard lock(registry.mutex);
+  for (const PluginCall* call = registry.newest; call != nullptr; call = call->previous_) {
+    places.push_back(call->place_);
+  }
+  std::reverse(places.begin(), places.end());
+  return places;
+}
+
+}  // namespace summa::host

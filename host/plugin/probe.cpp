@@ -1,0 +1,105 @@
+#include "host/plugin/probe.hpp"
+
+#include <mutex>
+
+#include "host/abi/foreign_text.hpp"
+#include "host/plugin/health.hpp"
+#include "host/plugin/plugin_call.hpp"
+#include "summa/json.hpp"
+
+namespace summa::host {
+namespace {
+
+// For people who look at /status; more is a mistake.
+constexpr std::size_t kMostStatusBytes = 256 * 1024;
+constexpr std::size_t kMostFindings = 100;
+
+Finding Defect(const PluginInstance& plugin, const std::string& what) {
+  return {"plugin " + plugin.id(), Severity::kError, what, "",
+          "This is a defect of the plugin; report it to its author."};
+}
+
+std::vector<Finding> AskFailing(const PluginInstance& plugin) {
+  const summa_health_v1* health = plugin.Health();
+  if (health == nullptr || health->failing == nullptr) return {};
+  const PluginCall call(plugin.id(), "failing()");
+  std::vector<Finding> failing;
+  const auto report = [](void* result, const summa_finding* finding) noexcept {
+    auto* all = static_cast<std::vector<Finding>*>(result);
+    if (finding != nullptr && all->size() < kMostFindings) all->push_back(FromPlugin(*finding));
+  };
+  if (const auto thrown = ThrownBy([&] { health->failing(health->self, report, &failing); })) {
+    failing.push_back(Defect(
+        plugin, "SH-0124 failing() threw an exception" + CleanLine(*thrown, kMostFindingText)));
+  }
+  return failing;
+}
+
+// A text that is no object is replaced by one that says so, and named.
+std::string AskStatus(const PluginInstance& plugin, std::vector<Finding>& failing) {
+  const summa_status_v1* status = plugin.Status();
+  if (status == nullptr || status->status == nullptr) return {};
+  const PluginCall call(plugin.id(), "status()");
+  ForeignJson json(kMostStatusBytes);
+  std::string wrong;
+  if (const auto thrown =
+          ThrownBy([&] { status->status(status->self, &ForeignJson::Write, &json); })) {
+    wrong = "SH-0124 status() threw an exception" + CleanLine(*thrown, kMostFindingText);
+  } else if (json.empty()) {
+    return {};
+  } else if (const std::optional<std::string> problem = json.Problem()) {
+    wrong = "SH-0129 what status() wrote is left out: " + *problem;
+  } else {
+    return json.Take();
+  }
+  failing.push_back(Defect(plugin, wrong));
+  JsonWriter error;
+  error.BeginObject().Key("error").BeginObject().Member("code", wrong.substr(0, 7));
+  error.Member("message", "plugin \"" + plugin.id() + "\": " + wrong.substr(8));
+  return error.EndObject().EndObject().Take();
+}
+
+}  // namespace
+
+// Shared with the thread that asks.
+struct PluginProbe::Answers {
+  std::mutex mutex;
+  bool any = false;
+  std::string status_json;
+  std::vector<Finding> failing;
+  Microseconds at{0};
+};
+
+PluginProbe::PluginProbe(const PluginInstance& plugin)
+    : plugin_(plugin), answers_(std::make_shared<Answers>()) {}
+
+void PluginProbe::Ask() {
+  if (plugin_.state() != PluginState::kStarted) return;
+  thread_.Begin([&plugin = plugin_, answers = answers_] {
+    // In this order: the SDK reports with failing() that Status() threw.
+    std::vector<Finding> failing;
+    std::string status = AskStatus(plugin, failing);
+    for (Finding& each : AskFailing(plugin)) failing.push_back(std::move(each));
+    const std::lock_guard lock(answers->mutex);
+    answers->any = true;
+    answers->status_json = std::move(status);
+    answers->failing = std::move(failing);
+    answers->at = SystemClock().BootTime();
+  });
+}
+
+ProbeView PluginProbe::Look(Microseconds patience) const {
+  if (plugin_.state() != PluginState::kStarted) return {};
+  const bool answered = thread_.WaitUntilIdle(patience);
+  const std::lock_guard lock(answers_->mutex);
+  ProbeView view{answers_->status_json, answers_->failing, std::nullopt};
+  if (answered) return view;
+  if (answers_->any) {
+    view.age = SystemClock().BootTime() - answers_->at;
+  } else {
+    view.failing.push_back(Defect(plugin_, "SH-0127 it has not answered status() and failing()"));
+  }
+  return view;
+}
+
+}  // namespace summa::host
