@@ -16,7 +16,7 @@ struct PluginReport {
   std::string id, version, state;
   std::optional<Error> error;
   std::string details_json;  // what the plugin says of itself: a JSON object, or empty
-  std::optional<Microseconds> details_age;  // when it did not answer in time and this is older
+  std::optional<Microseconds> details_age = {};  // when it did not answer in time and this is older
 };
 
 struct HostReport {
