@@ -110,6 +110,8 @@ std::vector<Endpoint> ClusterMap::Candidates() const {
 
 // One thread looks, without the lock: the others go on with what was known.
 void ClusterMap::LookWhenNeeded(std::unique_lock<std::mutex>& lock) {
+  // Without any answer yet there is nothing to go on with.
+  looked_.wait(lock, [this] { return !looking_ || !masters_.empty(); });
   if (!stale_ || looking_ || Clock::now() < next_look_) return;
   looking_ = true;
   const std::vector<Endpoint> candidates = Candidates();
@@ -135,6 +137,7 @@ void ClusterMap::LookWhenNeeded(std::unique_lock<std::mutex>& lock) {
   }
   lock.lock();
   looking_ = false;
+  looked_.notify_all();
   next_look_ = Clock::now() + kBetweenLooks;
   if (stopped) std::rethrow_exception(stopped);
   failure_ = failure;

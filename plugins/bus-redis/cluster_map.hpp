@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -46,6 +47,7 @@ class ClusterMap {
 
   const ConnectionOptions connection_;
   std::mutex mutex_;
+  std::condition_variable looked_;
   std::vector<Endpoint> masters_;  // by slot; empty: nothing is known
   std::vector<Endpoint> nodes_;
   std::map<std::string, Clock::time_point> suspects_;  // by address, since when

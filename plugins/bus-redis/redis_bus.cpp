@@ -76,12 +76,12 @@ class GroupSubscription final : public Subscription {
 KeyNaming NamesOf(const RedisBusOptions& options) {
   KeyNaming names(options.writer.key_prefix, options.writer.tagged_keys);
   if (options.url.kind != ServerKind::kCluster || names.FitsCluster()) return names;
-  throw Error(SUMMA_E_CONFIG, "SH-0625",
-              "a Redis Cluster keeps " + names.Stream("TOPIC") + " and " +
-                  names.DeadLetter("TOPIC") +
-                  " on different nodes, so that no message could be given up",
-              "set plugins.bus-redis.key_names to tagged (summa-host bus rename renames streams "
-              "that are there), and key_prefix to one without braces");
+  throw Error(
+      SUMMA_E_CONFIG, "SH-0625",
+      "a Redis Cluster keeps " + names.Stream("TOPIC") + " and " + names.DeadLetter("TOPIC") +
+          " on different nodes, so that no message could be given up",
+      "set plugins.bus-redis.key_names to tagged (docs/operate.md says how streams that are there "
+      "are renamed), and key_prefix to one without braces");
 }
 
 void RequireStreamName(std::string_view stream) {

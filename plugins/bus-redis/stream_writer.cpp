@@ -13,6 +13,8 @@ constexpr std::array<std::string_view, 1> kMulti = {"MULTI"};
 constexpr std::array<std::string_view, 1> kExec = {"EXEC"};
 constexpr std::array<std::string_view, 1> kAsking = {"ASKING"};
 
+constexpr std::chrono::milliseconds kWhileMoving{10};
+
 }  // namespace
 
 StreamWriter::StreamWriter(ConnectionOptions connection, StreamWriterOptions options)
@@ -159,7 +161,12 @@ void StreamWriter::SendWindow() {
     moved_.clear();
     Exchange(streams);
     streams = moved_;
-    if (redirections < kMaximumRedirections || streams.empty()) continue;
+    if (streams.empty()) return;
+    if (redirections < kMaximumRedirections) {
+      // Two nodes that send us on to each other have not heard of a change yet.
+      if (redirections > 1) streams_[streams.front()].connection->Pause(kWhileMoving);
+      continue;
+    }
     Away(streams, nullptr,
          Error(SUMMA_E_UNAVAILABLE, "SH-0624", "the nodes of the cluster send us on without end",
                "redis-cli --cluster check HOST:PORT names what is wrong"));

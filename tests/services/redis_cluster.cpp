@@ -20,7 +20,7 @@ std::vector<std::string> NodeArguments(const RedisClusterOptions& options) {
   std::vector<std::string> arguments = {
       "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout",
       std::to_string(options.node_timeout_milliseconds), "--cluster-port",
-      std::to_string(FreePort()),
+      std::to_string(FreePort()), "--repl-diskless-sync-delay", "0",
       // A replica that was not connected for long is good enough, too.
       "--cluster-replica-validity-factor", "0"};
   arguments.insert(arguments.end(), options.extra_arguments.begin(), options.extra_arguments.end());
@@ -193,12 +193,18 @@ RedisSentinels::RedisSentinels(Options options) : options_(std::move(options)) {
     server.append_only = true;
     server.tcp = true;
     server.extra_arguments = options_.server_arguments;
+    server.extra_arguments.insert(server.extra_arguments.end(),
+                                  {"--repl-diskless-sync-delay", "0"});
     if (i > 0) {
       server.extra_arguments.insert(
           server.extra_arguments.end(),
           {"--replicaof", "127.0.0.1 " + std::to_string(servers_.front()->Port())});
     }
     servers_.push_back(std::make_unique<RedisServer>(server));
+  }
+  for (int i = 1; i <= options_.replicas; ++i) {
+    WaitUntil([&] { return Follows(static_cast<std::size_t>(i)); }, kClusterPatience,
+              "the replica to have what the master has");
   }
   for (int i = 0; i < options_.sentinels; ++i) {
     ports_.push_back(FreePort());
@@ -241,6 +247,12 @@ RedisSentinels::RedisSentinels(Options options) : options_(std::move(options)) {
   for (std::size_t i = 0; i < sentinels_.size(); ++i) {
     WaitUntil([&] { return ready(i); }, kClusterPatience, "the Sentinels to know each other");
   }
+}
+
+bool RedisSentinels::Follows(std::size_t index) const {
+  RedisClient client(servers_.at(index)->Url());
+  return InfoValue(client, "replication", "role") == "slave" &&
+         InfoValue(client, "replication", "master_link_status") == "up";
 }
 
 std::string RedisSentinels::Url() const {

@@ -75,6 +75,8 @@ class RedisSentinels {
   Process& Sentinel(std::size_t index) { return *sentinels_.at(index); }
   // What the Sentinels say now: the index of the server.
   std::size_t Master() const;
+  // This server is a replica that has what its master has.
+  bool Follows(std::size_t index) const;
 
  private:
   RedisClient SentinelClient(std::size_t index) const;
