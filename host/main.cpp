@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "host/application/crash_report.hpp"
 #include "host/cli/cli.hpp"
 #include "host/cli/standard_streams.hpp"
 #include "host/observe/log.hpp"
@@ -10,5 +11,11 @@ int main(int argc, char** argv) {
   summa::host::PrepareStandardStreams();
   summa::host::CaptureStderr();
   const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
-  return summa::host::RunCommandLine(arguments);
+  if (arguments == std::vector<std::string>{summa::host::kReportCrash}) {
+    return summa::host::ReportCrash();
+  }
+  summa::host::WatchForCrashes();
+  const int exit_code = summa::host::RunCommandLine(arguments);
+  summa::host::ExpectExit();
+  return exit_code;
 }

@@ -275,7 +275,7 @@ Plan PlanFor(const LoadedConfiguration& loaded, const Discovery& plugins, const 
 
 // What a verb is given. It stays until the process ends when the verb does not return.
 struct CommandWorld {
-  TerminationSignal signal;  // before any thread is started
+  TerminationSignal& signal = TerminationSignal::Listen();  // before any thread is started
   std::optional<ControlPlane> control;
   std::optional<SqlService> sql;
   LeaseService leases{SystemClock()};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "host/application/crash_report.hpp"
 #include "host/observe/log.hpp"
 
 namespace summa::host {
@@ -35,6 +36,7 @@ PluginSet::PluginSet(const Configuration& configuration, const Plan& plan, HostT
     member.probe = std::make_unique<PluginProbe>(*member.instance);
     if (ProvidersWell(member)) Bring(member, table);
   }
+  WatchForExit();
 }
 
 PluginSet::~PluginSet() {

@@ -7,10 +7,12 @@
 #include <summa/crash_point.hpp>
 #include <summa/json.hpp>
 
+#include "host/application/crash_report.hpp"
 #include "host/application/fleet_view.hpp"
 #include "host/application/load.hpp"
 #include "host/application/prepare_database.hpp"
 #include "host/application/readiness.hpp"
+#include "host/application/reload.hpp"
 #include "host/application/scrape.hpp"
 #include "host/observe/host_metrics.hpp"
 #include "host/observe/http_server.hpp"
@@ -41,12 +43,14 @@ class RunningHost {
         discovery_(discovery),
         options_(options),
         signal_(signal),
+        reload_(loaded, discovery),
         instance_(MakeInstance(settings_.name)),
         begin_(SystemClock().BootTime()),
         control_(settings_.ledger),
         fleet_(settings_.ledger, SystemClock()),
         pools_(MakePools(settings_)),
         sql_(pools_) {
+    PrepareCrashReport(settings_.ledger, settings_.name, instance_);
     SetHostMetric(
         "summa_build_info", 1,
         {SUMMA_VERSION, std::to_string(SUMMA_ABI_MAJOR) + "." + std::to_string(SUMMA_ABI_MINOR)});
@@ -72,13 +76,24 @@ class RunningHost {
     SayWhatRuns();
     if (options_.once) return Once();
     SetState("running");
-    signal_.Wait(options_.length ? Remaining(*options_.length) : kForever);
+    while (WaitForEvent(options_.length ? Remaining(*options_.length) : kForever) ==
+           TerminationSignal::Event::kReload) {
+    }
     return End();
   }
 
  private:
   Microseconds Remaining(Microseconds length) const {
     return std::max(Microseconds(0), length - (SystemClock().BootTime() - begin_));
+  }
+
+  TerminationSignal::Event WaitForEvent(Microseconds time) {
+    const TerminationSignal::Event event = signal_.WaitForEvent(time);
+    if (event == TerminationSignal::Event::kReload) {
+      reload_.Run();
+      PrepareCrashReport(settings_.ledger, settings_.name, instance_);
+    }
+    return event;
   }
 
   // --only needs the plugins of those workers and whoever serves them, no others.
@@ -151,7 +166,8 @@ class RunningHost {
         if (limit && Remaining(*limit) <= Microseconds(0)) throw;
         LogError(LogLevel::kWarn, failure.error(), {{"again_in", FormatDuration(pause.count())}});
       }
-      if (signal_.Wait(limit ? std::min(pause, Remaining(*limit)) : pause)) return false;
+      const auto event = WaitForEvent(limit ? std::min(pause, Remaining(*limit)) : pause);
+      if (event == TerminationSignal::Event::kStop) return false;
       pause = std::min(pause * 2, kLongestDatabasePause);
     }
   }
@@ -332,6 +348,7 @@ class RunningHost {
   const Discovery& discovery_;
   const RunOptions& options_;
   TerminationSignal& signal_;
+  Reload reload_;  // [main]
   const std::string instance_;
   const Microseconds begin_;
   std::atomic<std::int64_t> end_begin_{0};  // CLOCK_BOOTTIME, microseconds; 0: not yet

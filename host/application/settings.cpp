@@ -102,6 +102,7 @@ std::optional<WorkerPlan> PlanWorker(const Configuration& configuration,
   for (const std::int64_t time : settings->at_microseconds) plan.times.emplace_back(time);
   plan.max_run = Microseconds(settings->max_run_microseconds);
   plan.park_after = settings->park_after;
+  plan.park_after_crashes = settings->park_after_crashes;
   return plan;
 }
 

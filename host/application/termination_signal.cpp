@@ -1,13 +1,12 @@
 #include "host/application/termination_signal.hpp"
 
-#include <poll.h>
 #include <pthread.h>
-#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdint>
+#include <cstring>
+#include <string>
 
 #include "host/error.hpp"
 #include "host/observe/log.hpp"
@@ -16,32 +15,45 @@ namespace summa::host {
 namespace {
 
 constexpr int kImpatientExit = 75;
+constexpr int kStops[] = {SIGTERM, SIGINT, SIGQUIT};
+// Their default is to end the process, which nobody means who sends them to one that has no use for
+// them. The timers of profilers (SIGPROF, SIGVTALRM) are left to those.
+constexpr int kMeaningless[] = {SIGUSR1, SIGUSR2, SIGALRM, SIGIO, SIGPWR, SIGSTKFLT};
+
+std::string Name(int signal) {
+  const char* name = sigabbrev_np(signal);
+  return name == nullptr ? std::to_string(signal) : std::string("SIG") + name;
+}
+
+bool IsStop(int signal) {
+  for (const int stop : kStops) {
+    if (signal == stop) return true;
+  }
+  return false;
+}
 
 }  // namespace
 
-TerminationSignal::TerminationSignal() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal_descriptor_ = signalfd(-1, &signals, SFD_CLOEXEC);
-  end_descriptor_ = eventfd(0, EFD_CLOEXEC);
-  if (signal_descriptor_ < 0 || end_descriptor_ < 0) {
-    throw Failure("SH-0901", "no descriptor for signals could be made");
-  }
-  listener_ = std::thread([this] { Listen(); });
+TerminationSignal& TerminationSignal::Listen(Hangup hangup) {
+  static auto* signal = new TerminationSignal(hangup);
+  return *signal;
 }
 
-TerminationSignal::~TerminationSignal() {
-  const std::uint64_t one = 1;
-  if (write(end_descriptor_, &one, sizeof one) == sizeof one) {
-    listener_.join();
-    close(signal_descriptor_);
-    close(end_descriptor_);
-  } else {
-    listener_.detach();  // cannot happen with an eventfd; a leaked thread is better than a hang
-  }
+TerminationSignal::TerminationSignal(Hangup hangup) : hangup_(hangup) {
+  struct sigaction before {};
+  nohup_ = sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler == SIG_IGN;
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : kStops) sigaddset(&signals, signal);
+  for (const int signal : kMeaningless) sigaddset(&signals, signal);
+  // Those without a name, but for the ones that the C library keeps to itself.
+  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) sigaddset(&signals, signal);
+  sigaddset(&signals, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal_descriptor_ = signalfd(-1, &signals, SFD_CLOEXEC);
+  if (signal_descriptor_ < 0) throw Failure("SH-0901", "no descriptor for signals could be made");
+  listener_ = std::thread([this] { Read(); });
+  listener_.detach();
 }
 
 bool TerminationSignal::Wait(Microseconds time) {
@@ -49,28 +61,58 @@ bool TerminationSignal::Wait(Microseconds time) {
   return changed_.wait_for(lock, time, [this] { return requested_.load(); });
 }
 
-void TerminationSignal::Listen() {
-  pollfd watched[2] = {{signal_descriptor_, POLLIN, 0}, {end_descriptor_, POLLIN, 0}};
+TerminationSignal::Event TerminationSignal::WaitForEvent(Microseconds time) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, time, [this] { return requested_.load() || reload_; });
+  if (requested_) return Event::kStop;
+  if (!reload_) return Event::kNothing;
+  reload_ = false;
+  return Event::kReload;
+}
+
+void TerminationSignal::Read() {
   for (;;) {
-    if (poll(watched, 2, -1) < 0) continue;  // EINTR
-    if (watched[1].revents != 0) return;
     signalfd_siginfo signal{};
-    if (read(signal_descriptor_, &signal, sizeof signal) != sizeof signal) continue;
-    if (requested_.load()) {
-      StopWaitingForReaders();
-      Log(LogLevel::kWarn, "SH-0904", "second signal: ending at once");
-      FlushLog();
-      _exit(kImpatientExit);
-    }
-    {
-      const std::lock_guard lock(mutex_);
-      requested_ = true;
-    }
-    changed_.notify_all();
-    StopWaitingForReaders();
-    Log(LogLevel::kInfo, "", "asked to stop",
-        {{"signal", signal.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM"}});
+    if (read(signal_descriptor_, &signal, sizeof signal) == sizeof signal) Act(signal);
   }
+}
+
+void TerminationSignal::Act(const signalfd_siginfo& signal) {
+  const int number = static_cast<int>(signal.ssi_signo);
+  const std::string name = Name(number);
+  if (IsStop(number)) return Stop(name.c_str(), true);
+  if (number != SIGHUP) {
+    // One line for each: equal messages are folded.
+    Log(LogLevel::kInfo, "SH-0908", name + " means nothing here and was ignored",
+        {{"from_pid", std::to_string(signal.ssi_pid)}});
+    return;
+  }
+  const bool terminal_gone = signal.ssi_code == SI_KERNEL;
+  if (nohup_ && (terminal_gone || hangup_ == Hangup::kStops)) return;
+  // The kernel and the shell may both say it, so it is never the second signal.
+  if (terminal_gone || hangup_ == Hangup::kStops) return Stop(name.c_str(), false);
+  {
+    const std::lock_guard lock(mutex_);
+    reload_ = true;
+  }
+  changed_.notify_all();
+}
+
+// The flag first: whoever stops does not depend on what can be said about it.
+void TerminationSignal::Stop(const char* name, bool at_once_when_repeated) {
+  const bool repeated = requested_.load();
+  {
+    const std::lock_guard lock(mutex_);
+    requested_ = true;
+  }
+  changed_.notify_all();
+  StopWaitingForReaders();
+  if (repeated && at_once_when_repeated) {
+    Log(LogLevel::kWarn, "SH-0904", "second signal: ending at once", {{"signal", name}});
+    FlushLog();
+    _exit(kImpatientExit);
+  }
+  if (!repeated) Log(LogLevel::kInfo, "", "asked to stop", {{"signal", name}});
 }
 
 }  // namespace summa::host

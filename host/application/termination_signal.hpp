@@ -1,8 +1,12 @@
-// SIGTERM and SIGINT as a flag that can be waited for.
+// What people and service managers tell a process by signals, as flags that can be waited for.
 //
-// Make one before any other thread is started: it blocks both signals for the thread that makes it
-// and for all that come from it. The first signal asks to stop; the second one ends the process at
-// once (exit 75): leases are left to expire, an open transaction is rolled back by the server.
+//   SIGTERM, SIGINT, SIGQUIT   stop; the second one ends the process at once (exit 75): leases are
+//                              left to expire, an open transaction is rolled back by the server
+//   SIGHUP                     a service reads its configuration again; whatever else is running,
+//                              and a service whose terminal is gone, stops. Not under nohup.
+//   others that would end it   are named in the log and do nothing
+//
+// What cannot be caught or says that the process is broken (SIGKILL, SIGSEGV, ...) is not touched.
 #pragma once
 
 #include <atomic>
@@ -12,27 +16,42 @@
 
 #include "host/clock.hpp"
 
+struct signalfd_siginfo;
+
 namespace summa::host {
 
 class TerminationSignal {
  public:
-  TerminationSignal();
-  ~TerminationSignal();
+  enum class Hangup { kStops, kReloads };
+  enum class Event { kNothing, kReload, kStop };
+
+  // The one of this process, which listens until the end of the process. Call before any other
+  // thread is started: it blocks the signals for the thread that calls, and for all that come from
+  // it. Later calls give the same one.
+  static TerminationSignal& Listen(Hangup hangup = Hangup::kStops);
   TerminationSignal(const TerminationSignal&) = delete;
   TerminationSignal& operator=(const TerminationSignal&) = delete;
 
   bool requested() const { return requested_.load(); }  // any thread
   // Waits up to `time`; true when asked to stop. Any thread.
   bool Wait(Microseconds time);
+  // The same, and ends for a reload as well, which is told once.
+  Event WaitForEvent(Microseconds time);
 
  private:
-  void Listen();
+  explicit TerminationSignal(Hangup hangup);
+  ~TerminationSignal() = default;
+  void Read();
+  void Act(const signalfd_siginfo& signal);
+  void Stop(const char* name, bool at_once_when_repeated);
 
+  const Hangup hangup_;
+  bool nohup_ = false;
   std::atomic<bool> requested_{false};
   std::mutex mutex_;
+  bool reload_ = false;
   std::condition_variable changed_;
   int signal_descriptor_ = -1;
-  int end_descriptor_ = -1;
   std::thread listener_;
 };
 

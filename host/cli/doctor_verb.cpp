@@ -78,7 +78,7 @@ std::string Text(const std::vector<Finding>& findings, bool color) {
 }
 
 VerbResult Run(const Invocation& call) {
-  TerminationSignal signal;  // before any thread is started
+  TerminationSignal& signal = TerminationSignal::Listen();  // before any thread is started
   const Discovery& plugins = call.installed.plugins();
   const LoadedConfiguration loaded = ReadConfiguration(call.global.config, plugins);
   // What goes wrong here is a finding; as a log line it would be said twice.

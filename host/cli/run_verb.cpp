@@ -22,7 +22,8 @@ VerbResult Run(const Invocation& call) {
   }
   // A service works and ends whoever reads what it says.
   if (!options.once) StopWaitingForReaders();
-  TerminationSignal signal;
+  TerminationSignal& signal = TerminationSignal::Listen(
+      options.once ? TerminationSignal::Hangup::kStops : TerminationSignal::Hangup::kReloads);
   const Discovery& plugins = call.installed.plugins();
   RunOutcome outcome =
       RunHost(ReadConfiguration(call.global.config, plugins), plugins, options, signal);
@@ -42,8 +43,10 @@ void AddRunVerbs(std::vector<Verb>& verbs) {
   verb.words = "run";
   verb.summary = "run the workers of the enabled plugins";
   verb.description =
-      "Runs until SIGTERM or SIGINT, then lets running work finish within host.drain_timeout. A "
-      "second signal ends the process at once. A plugin that cannot run is named in the log and in "
+      "Runs until SIGTERM, SIGINT or SIGQUIT, then lets running work finish within "
+      "host.drain_timeout. A second one ends the process at once. SIGHUP reads the configuration "
+      "again and says what takes effect and what needs a restart. A plugin that cannot run is "
+      "named in the log and in "
       "/status; the others run. A database that is down is waited for. With --once every worker "
       "runs until none has a backlog, whatever its due time, and a summary is printed.";
   verb.options = {

@@ -122,7 +122,7 @@ class RunRequest {
                          "", kTryLater});
   }
 
-  TerminationSignal signal_;
+  TerminationSignal& signal_ = TerminationSignal::Listen();
   FleetOrders orders_;
   const std::string worker_;
   const Microseconds wait_;

@@ -7,6 +7,7 @@
 
 #include "host/observe/host_metrics.hpp"
 
+#include "host/database/renewed_url.hpp"
 #include "host/database/sql_error.hpp"
 
 namespace summa::host {
@@ -110,7 +111,7 @@ std::vector<std::pair<std::string, std::string>> SessionSettings(const DatabaseS
 }
 
 ConnectionParameters MakeConnectionParameters(const DatabaseSettings& settings, bool read_only) {
-  ConnectionParameters parameters = ParseUrl(settings.url);
+  ConnectionParameters parameters = ParseUrl(NewestUrl(settings.url));
   std::string options = Get(parameters, "options");
   for (const auto& [name, value] : SessionSettings(settings, read_only)) {
     if (!options.empty()) options += ' ';

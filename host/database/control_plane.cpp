@@ -4,10 +4,10 @@
 #include <sstream>
 
 #include "host/database/connection_settings.hpp"
+#include "host/database/control_connection.hpp"
 #include "host/database/create_ledger.hpp"
 #include "host/database/layout.hpp"
 #include "host/database/migrations.hpp"
-#include "host/database/control_connection.hpp"
 #include "host/database/reconnect_gate.hpp"
 #include "host/lease/lease_statements.hpp"
 
@@ -111,11 +111,15 @@ std::string IsoTime(const std::string& column) {
 }
 
 std::string WorkersQuery(const std::string& schema) {
-  return "SELECT worker_id, s.kind, s.state, s.host, " + IsoTime("s.last_run_at") + ", " +
-         IsoTime("s.last_success_at") + ", " + IsoTime("s.next_due_at") +
-         ", s.paused, s.last_error, l.lease_holder, " + IsoTime("l.lease_until") +
-         ", f.fence, s.plugin, s.paused_by, s.paused_reason, " + IsoTime("s.paused_since") +
-         ", (SELECT string_agg(p.host, chr(10) ORDER BY p.host) FROM summa_host.worker_parked p "
+  // Whoever ran a worker that takes leases runs it no more when nobody holds the lease.
+  return "SELECT worker_id, s.kind, CASE WHEN s.state = 'running' AND f.fence IS NOT NULL AND "
+         "l.lease_holder IS NULL THEN 'stopped' ELSE s.state END, s.host, " +
+         IsoTime("s.last_run_at") + ", " + IsoTime("s.last_success_at") + ", " +
+         IsoTime("s.next_due_at") + ", s.paused, s.last_error, l.lease_holder, " +
+         IsoTime("l.lease_until") + ", f.fence, s.plugin, s.paused_by, s.paused_reason, " +
+         IsoTime("s.paused_since") +
+         ", (SELECT string_agg(CASE p.host WHEN '' THEN 'every host' ELSE p.host END, "
+         "chr(10) ORDER BY p.host) FROM summa_host.worker_parked p "
          "WHERE p.worker_id = s.worker_id) FROM summa_host.worker_state s FULL JOIN (SELECT "
          "worker_id::text, "
          "lease_holder, lease_until FROM " +

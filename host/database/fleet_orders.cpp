@@ -2,6 +2,7 @@
 
 #include <mutex>
 
+#include "host/database/connection_settings.hpp"
 #include "host/database/deadline_connection.hpp"
 #include "host/lease/lease_statements.hpp"
 
@@ -15,7 +16,9 @@ constexpr const char* kLook = R"sql(
 SELECT coalesce(s.paused, false), p.error, coalesce(r.run, 0), greatest(coalesce(r.lease, 0), 0)
 FROM unnest($2::text[]) WITH ORDINALITY AS w(id, place)
 LEFT JOIN summa_host.worker_state s ON s.worker_id = w.id
-LEFT JOIN summa_host.worker_parked p ON p.worker_id = w.id AND p.host = $1
+LEFT JOIN LATERAL (
+  SELECT error FROM summa_host.worker_parked
+  WHERE worker_id = w.id AND host IN ($1, '') ORDER BY host LIMIT 1) p ON true
 LEFT JOIN (
   SELECT worker_id, min(id) FILTER (WHERE kind = 'run' AND taken_by IS NULL) AS run,
          (extract(epoch FROM max(expires_at) FILTER (WHERE kind = 'lease') - clock_timestamp())
@@ -34,6 +37,9 @@ ON CONFLICT (worker_id) DO UPDATE SET
 
 constexpr const char* kResume = R"sql(
 WITH parked AS (DELETE FROM summa_host.worker_parked WHERE worker_id = $1 RETURNING 1),
+     start AS (
+  UPDATE summa_host.worker_start SET unfinished = false, deaths = 0, crashes = 0
+  WHERE worker_id = $1),
      state AS (
   UPDATE summa_host.worker_state SET
     paused = false, paused_by = NULL, paused_reason = NULL, paused_since = NULL,
@@ -42,11 +48,44 @@ WITH parked AS (DELETE FROM summa_host.worker_parked WHERE worker_id = $1 RETURN
   WHERE worker_id = $1 AND (paused OR state = 'parked') RETURNING 1)
 SELECT EXISTS (SELECT FROM parked) OR EXISTS (SELECT FROM state))sql";
 
-// One row of every host that gave up, beside the state that the last one wrote.
+// One row of every host that gave up, beside the state that the last one wrote. A host without a
+// name is every host.
 constexpr const char* kPark = R"sql(
 INSERT INTO summa_host.worker_parked AS p (worker_id, host, error) VALUES ($1, $2, left($3, 2000))
 ON CONFLICT (worker_id, host) DO UPDATE SET error = excluded.error, parked_at = clock_timestamp()
 )sql";
+
+// A start of a fence of before writes nothing: its host was frozen. Crashes further apart than ten
+// minutes have nothing to do with each other.
+constexpr const char* kBegin = R"sql(
+INSERT INTO summa_host.worker_start AS s (worker_id, host, fence, unfinished)
+VALUES ($1, $2, $3::bigint, $3::bigint > 0)
+ON CONFLICT (worker_id) DO UPDATE SET
+  host = excluded.host, fence = excluded.fence, unfinished = excluded.unfinished,
+  began_at = excluded.began_at,
+  deaths = s.deaths + (s.unfinished AND s.fence < excluded.fence)::int,
+  crashes = CASE WHEN s.crashed_at > clock_timestamp() - interval '10 minutes' THEN s.crashes ELSE 0 END
+WHERE s.fence <= excluded.fence
+RETURNING deaths, crashes, crash)sql";
+
+constexpr const char* kReturned = R"sql(
+UPDATE summa_host.worker_start SET
+  unfinished = false, deaths = CASE WHEN $3::boolean THEN 0 ELSE deaths END
+WHERE worker_id = $1 AND fence = $2::bigint)sql";
+
+std::string CrashedStatement(const std::string& quoted_schema) {
+  return R"sql(
+INSERT INTO summa_host.worker_start AS s
+  (worker_id, host, fence, unfinished, crashes, crashed_at, crash)
+VALUES ($1, $2, 0, false, 1, clock_timestamp(), left($4, 2000))
+ON CONFLICT (worker_id) DO UPDATE SET
+  crashes = 1 + CASE WHEN s.crashed_at > clock_timestamp() - interval '10 minutes'
+                     THEN s.crashes ELSE 0 END,
+  crashed_at = excluded.crashed_at, crash = excluded.crash,
+  unfinished = s.unfinished AND EXISTS (
+    SELECT FROM )sql" +
+         quoted_schema + R"sql(.worker_lease WHERE worker_id = $1 AND lease_holder <> $3))sql";
+}
 
 constexpr const char* kReport = R"sql(
 INSERT INTO summa_host.worker_state AS w
@@ -55,6 +94,11 @@ VALUES ($1, $2, $3, $6, $4, left($5, 2000), clock_timestamp())
 ON CONFLICT (worker_id) DO UPDATE SET
   state = excluded.state, host = excluded.host, last_error = excluded.last_error,
   updated_at = excluded.updated_at)sql";
+
+constexpr const char* kCrashedState = R"sql(
+UPDATE summa_host.worker_state SET
+  state = 'error', last_error = left($3, 2000), updated_at = clock_timestamp()
+WHERE worker_id = $1 AND host = $2)sql";
 
 // What commands that died have left goes with the next one. A requester reads its answer at once.
 constexpr const char* kRequest = R"sql(
@@ -152,6 +196,31 @@ void FleetOrders::Park(const WorkerName& worker, const std::string& host,
                        const std::string& error) {
   Report(worker, host, "parked", error);
   state_->Ask(kPark, {worker.id, host, error});
+}
+
+void FleetOrders::ParkEverywhere(const WorkerName& worker, const std::string& host,
+                                 const std::string& error) {
+  Report(worker, host, "parked", error);
+  state_->Ask(kPark, {worker.id, "", error});
+}
+
+EarlierStarts FleetOrders::Begin(const std::string& worker_id, const std::string& host,
+                                 std::int64_t fence) {
+  const TextRows rows = state_->Ask(kBegin, {worker_id, host, std::to_string(fence)});
+  if (rows.empty()) return {};
+  const auto& row = rows[0];
+  return {std::stoi(row.at(0).value()), std::stoi(row.at(1).value()), row.at(2).value_or("")};
+}
+
+void FleetOrders::Returned(const std::string& worker_id, std::int64_t fence, bool called) {
+  state_->Ask(kReturned, {worker_id, std::to_string(fence), called ? "true" : "false"});
+}
+
+void FleetOrders::Crashed(const std::string& worker_id, const std::string& host,
+                          const std::string& holder, const std::string& crash) {
+  const std::string schema = QuoteIdentifier(state_->settings.schema);
+  state_->Ask(CrashedStatement(schema), {worker_id, host, holder, crash});
+  state_->Ask(kCrashedState, {worker_id, host, crash});
 }
 
 void FleetOrders::Report(const WorkerName& worker, const std::string& host,

@@ -41,6 +41,13 @@ struct RequestedRun {
   int exit_code = 0;
 };
 
+// What became of the last hosts that called a worker.
+struct EarlierStarts {
+  int deaths = 0;     // in a row: gone before a call had returned, nobody knows why
+  int crashes = 0;    // that hosts reported of themselves, lately
+  std::string crash;  // what the last one said
+};
+
 class FleetOrders {
  public:
   explicit FleetOrders(const DatabaseSettings& ledger);
@@ -58,6 +65,17 @@ class FleetOrders {
   void Report(const WorkerName& worker, const std::string& host, const std::string& state,
               const std::string& error);
   void Park(const WorkerName& worker, const std::string& host, const std::string& error);
+  // On every host, until it is resumed. `host` says so.
+  void ParkEverywhere(const WorkerName& worker, const std::string& host, const std::string& error);
+
+  // The worker is about to be called here, for the first time under this fence (0: without a
+  // lease).
+  EarlierStarts Begin(const std::string& worker_id, const std::string& host, std::int64_t fence);
+  // A call has returned; or none was made, and none will be under this fence.
+  void Returned(const std::string& worker_id, std::int64_t fence, bool called);
+  // This process crashed in the worker, and is about to end. holder: of its leases.
+  void Crashed(const std::string& worker_id, const std::string& host, const std::string& holder,
+               const std::string& crash);
 
   // A request ends by itself after its lifetime.
   std::int64_t RequestRun(const std::string& worker_id, const std::string& by,

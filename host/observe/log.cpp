@@ -16,6 +16,7 @@
 #include "host/clock.hpp"
 #include "host/observe/line_fold.hpp"
 #include "host/observe/log_line.hpp"
+#include "host/observe/log_settings.hpp"
 #include "host/observe/log_writer.hpp"
 
 namespace summa::host {
@@ -49,6 +50,8 @@ class Logger {
     writer_.Flush([] { return !WaitsForReaders(); }, kReaderPatience);
   }
   LogWriter& writer() { return writer_; }
+  LogLevel level() const { return level_; }
+  LogFormat format() const { return format_; }
 
   void Write(LogLevel level, std::string_view code, std::string_view message,
              std::span<const LogField> fields) {
@@ -188,6 +191,8 @@ std::ostream& ErrorStream() {
 }
 
 void ConfigureLog(LogLevel level, LogFormat format) { TheLogger().Configure(level, format); }
+LogLevel CurrentLogLevel() { return TheLogger().level(); }
+LogFormat CurrentLogFormat() { return TheLogger().format(); }
 void FlushLog() { TheLogger().Flush(); }
 bool LogEnabled(LogLevel level) { return TheLogger().Enabled(level); }
 

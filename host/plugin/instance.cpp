@@ -7,6 +7,7 @@
 #include "host/abi/foreign_text.hpp"
 #include "host/config/schema.hpp"
 #include "host/observe/log.hpp"
+#include "host/plugin/extension_table.hpp"
 #include "host/plugin/loader.hpp"
 #include "host/plugin/plugin_call.hpp"
 
@@ -304,10 +305,17 @@ void PluginInstance::CheckPromises() {
   std::vector<std::string> promised = manifest().extensions;
   promised.insert(promised.end(), manifest().provides.begin(), manifest().provides.end());
   for (const std::string& id : promised) {
-    if (extensions_[id] != nullptr) continue;
-    Fail({"SH-0123",
-          Named(manifest()) + ": the manifest promises " + id + ", but the plugin has none",
-          ReportTo(manifest()), ""});
+    const void* table = extensions_[id];
+    if (table == nullptr) {
+      Fail({"SH-0123",
+            Named(manifest()) + ": the manifest promises " + id + ", but the plugin has none",
+            ReportTo(manifest()), ""});
+    }
+    if (const std::string missing = MissingFunction(id, table); !missing.empty()) {
+      Fail({"SH-0123",
+            Named(manifest()) + ": the function " + missing + "() of its " + id + " is missing",
+            ReportTo(manifest()), ""});
+    }
   }
   CheckWorkers();
 }

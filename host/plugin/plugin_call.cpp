@@ -5,6 +5,8 @@
 #include <cstring>
 #include <mutex>
 
+#include "host/plugin/signal_stack.hpp"
+
 namespace summa::host {
 namespace {
 
@@ -35,6 +37,7 @@ void Put(char (&field)[kSize], std::string_view text) {
 PluginCall::PluginCall(std::string_view plugin, std::string_view function,
                        std::string_view worker) noexcept
     : outer_(current_place) {
+  EnsureSignalStack();
   Put(place_.plugin, plugin);
   Put(place_.function, function);
   Put(place_.worker, worker);

@@ -112,10 +112,14 @@ bool OnceRun::HeldBack(Item& item) {
   }
   if (orders.parked_error.empty()) return false;
   item.run.board().Parked(orders.parked_error);
-  item.report.outcome = "parked";
-  item.report.error = orders.parked_error;
-  item.report.exit_code = SUMMA_E_TRY_LATER;
+  Parked(item, orders.parked_error);
   return true;
+}
+
+void OnceRun::Parked(Item& item, const std::string& error) {
+  item.report.outcome = "parked";
+  item.report.error = error;
+  item.report.exit_code = SUMMA_E_TRY_LATER;
 }
 
 void OnceRun::Skip(Item& item) {
@@ -152,10 +156,22 @@ WorkerRun::Done OnceRun::Tick(Item& item, const WorkerRun::Grant& grant) {
 
 void OnceRun::TickUntilIdle(Item& item, WorkerRun::Grant& grant) {
   OnceReport& report = item.report;
+  WorkerRun::Start start(item.run, grant);
+  if (const std::string why = start.WhyToPark(); !why.empty()) {
+    item.run.ParkEverywhere(why);
+    return Parked(item, why);
+  }
+  if (!item.run.WaitAfterDeaths(start, grant)) {
+    report.error = "SH-0904 told to stop before the worker ran";
+    report.exit_code = SUMMA_E_TRY_LATER;
+    report.outcome = "skipped";
+    return;
+  }
   item.run.board().Running();
   item.run.recorder().State("running");
   while (true) {
     const WorkerRun::Done done = Tick(item, grant);
+    start.Returned();
     ++report.runs;
     report.items += done.outcome.items;
     if (done.result == TickResult::kOk) {

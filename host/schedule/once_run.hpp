@@ -30,6 +30,7 @@ class OnceRun {
   void TickUntilIdle(Item& item, WorkerRun::Grant& grant);
   bool Retry(Item& item, const Error& error);
   void Failed(Item& item, WorkerRun::Grant& grant, const WorkerRun::Done& done);
+  void Parked(Item& item, const std::string& error);
   void Skip(Item& item);
   void Record(Item& item, WorkerRun::Grant& grant, const Error* error);
   Microseconds Remaining() const;

@@ -92,6 +92,8 @@ Microseconds WorkerLoop::Hold(const WorkerOrders& orders) {
 Microseconds WorkerLoop::Continuous(const WorkerOrders& orders) {
   std::optional<WorkerRun::Grant> grant = TakeOrStandBy();
   if (!grant) return kNow;
+  WorkerRun::Start start(run_, *grant);
+  if (!MayStart(start, *grant)) return kNow;
   run_.board().Running();
   run_.recorder().State("running");
   idle_.Reset();
@@ -105,6 +107,7 @@ Microseconds WorkerLoop::Continuous(const WorkerOrders& orders) {
     }
     Ran ran = TickOnce(*grant);
     if (ran.done.abandoned) return kNow;
+    start.Returned();
     Answer(std::exchange(request, 0), ran);
     if (ran.done.result == TickResult::kFenced) return AfterFence();
     if (ran.done.result == TickResult::kCancelled) continue;
@@ -115,15 +118,28 @@ Microseconds WorkerLoop::Continuous(const WorkerOrders& orders) {
     }
     if (pause > kNow) run_.WaitForNews(pause, *grant);
   }
-  if (request != 0) {  // stopped or held up in this very moment
-    Ran none;
-    none.done.result = TickResult::kCancelled;
-    none.done.outcome.error = {"SH-0904", "told to stop before the worker ran", {}, {}};
-    Answer(request, none);
-  }
+  Refuse(request);  // stopped or held up in this very moment
   const bool good = grant->Good();
   Leave(*grant);
   return good ? kNow : pause;
+}
+
+// Hosts before this one may have died in the worker.
+bool WorkerLoop::MayStart(const WorkerRun::Start& start, const WorkerRun::Grant& grant) {
+  const std::string why = start.WhyToPark();
+  if (why.empty()) return run_.WaitAfterDeaths(start, grant);
+  run_.ParkEverywhere(why);
+  return false;
+}
+
+// Whoever asked for a run is told that there was none.
+Microseconds WorkerLoop::Refuse(std::int64_t request) {
+  if (request == 0) return kNow;
+  Ran none;
+  none.done.result = TickResult::kCancelled;
+  none.done.outcome.error = {"SH-0904", "told to stop before the worker ran", {}, {}};
+  Answer(request, none);
+  return kNow;
 }
 
 // What came of a call of a continuous worker; the pause before the next one.
@@ -156,10 +172,12 @@ Microseconds WorkerLoop::Periodic(const WorkerOrders& orders) {
       return NotDue(wait);
     }
   }
+  WorkerRun::Start start(run_, *grant);
+  if (!MayStart(start, *grant)) return Refuse(request);
   run_.board().Running();
   run_.recorder().State("running");
   CrashPoint("schedule.due");
-  Ran ran = TickWhileBacklog(*grant);
+  Ran ran = TickWhileBacklog(*grant, start);
   if (ran.done.abandoned) return kNow;
   const Microseconds pause = Finish(*grant, ran.done);
   Answer(request, ran);
@@ -203,7 +221,8 @@ WorkerLoop::Ran WorkerLoop::TickOnce(const WorkerRun::Grant& grant) {
   return ran;
 }
 
-WorkerLoop::Ran WorkerLoop::TickWhileBacklog(const WorkerRun::Grant& grant) {
+WorkerLoop::Ran WorkerLoop::TickWhileBacklog(const WorkerRun::Grant& grant,
+                                             WorkerRun::Start& start) {
   const Clock& clock = *run_.services().clock;
   const Microseconds begin = clock.BootTime();
   const WorkerRun::Span span(run_);
@@ -211,6 +230,7 @@ WorkerLoop::Ran WorkerLoop::TickWhileBacklog(const WorkerRun::Grant& grant) {
   while (true) {
     ran.done = run_.Tick(grant, 0);
     if (ran.done.abandoned) return ran;
+    start.Returned();
     ++ran.result.runs;
     ran.result.items += ran.done.outcome.items;
     ran.result.duration = clock.BootTime() - begin;

@@ -32,7 +32,9 @@ class WorkerLoop {
   void StandBy();
   Microseconds NotDue(Microseconds until_run);
   Ran TickOnce(const WorkerRun::Grant& grant);
-  Ran TickWhileBacklog(const WorkerRun::Grant& grant);
+  Ran TickWhileBacklog(const WorkerRun::Grant& grant, WorkerRun::Start& start);
+  bool MayStart(const WorkerRun::Start& start, const WorkerRun::Grant& grant);
+  Microseconds Refuse(std::int64_t request);
   Microseconds Judge(const WorkerRun::Done& done, const WorkerRun::Grant& grant);
   Microseconds Finish(WorkerRun::Grant& grant, const WorkerRun::Done& done);
   Microseconds AfterFence();

@@ -67,6 +67,36 @@ class WorkerRun {
    private:
     WorkerRun& run_;
   };
+  // That the worker is about to be called under a grant, for whoever comes after a host that dies
+  // in it. One for each grant, made after it.
+  class Start {
+   public:
+    // Writes it down. Throws SqlFailure.
+    Start(WorkerRun& run, const Grant& grant);
+    ~Start();  // when no call was made: that none was
+    Start(const Start&) = delete;
+    Start& operator=(const Start&) = delete;
+    // A call has returned: the host is alive. Written once.
+    void Returned();
+    const EarlierStarts& earlier() const { return earlier_; }
+    // How long to wait before the call, because hosts before this one died in it.
+    Microseconds pause() const;
+    // Why nobody shall call it any more; empty: try.
+    std::string WhyToPark() const;
+
+   private:
+    void Write(bool called) noexcept;
+    WorkerRun& run_;
+    const std::int64_t fence_;
+    const EarlierStarts earlier_;
+    bool open_ = true;
+    Microseconds try_again_at_{0};
+  };
+  // Says that the worker has died in hosts before, and waits; true: call it now.
+  bool WaitAfterDeaths(const Start& start, const Grant& grant);
+  // Parks it for the fleet.
+  void ParkEverywhere(const std::string& why);
+
   // Calls the worker once; flags: SUMMA_TICK_ONCE or 0.
   Done Tick(const Grant& grant, std::uint32_t flags);
 

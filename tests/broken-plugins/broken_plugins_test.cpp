@@ -399,6 +399,12 @@ TEST(BrokenPlugins, EveryPromiseOfTheManifestIsAskedFor) {
             "SH-0123 $DIR/undeclared-worker/undeclared-worker.so: plugin \"undeclared-worker\": "
             "the manifest promises the worker \"other-worker\", but the plugin has none. Fix: This "
             "is a defect of the plugin; report it to https://example.com/undeclared-worker.");
+  EXPECT_THAT(failure("unbound"), testing::HasSubstr("SH-0123")) << failure("unbound");
+  EXPECT_THAT(failure("unbound"),
+              testing::HasSubstr("the worker \"nobody\" is bound to no object"));
+  EXPECT_THAT(failure("half-bus"), testing::HasSubstr("SH-0123"));
+  EXPECT_THAT(failure("half-bus"),
+              testing::HasSubstr("the function subscribe() of its summa.bus/1 is missing"));
 }
 
 TEST(BrokenPlugins, UnsafePathsAreRefusedWithTheCommandThatMendsThem) {

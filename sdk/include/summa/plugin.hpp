@@ -118,7 +118,14 @@ class PluginHolder {
     bindings_.clear();
     workers_.clear();
     worker_pointers_.clear();
-    for (WorkerBinding& binding : plugin_->Workers()) bindings_.push_back(std::move(binding));
+    for (WorkerBinding& binding : plugin_->Workers()) {
+      if (binding.worker == nullptr) {
+        throw Error(SUMMA_E_INTERNAL, "SH-0123",
+                    "the worker \"" + binding.id + "\" is bound to no object",
+                    "give WorkerBinding the address of a Worker that lives as long as the plugin");
+      }
+      bindings_.push_back(std::move(binding));
+    }
     for (WorkerBinding& binding : bindings_) {
       workers_.push_back(
           {sizeof(summa_worker), 0, binding.worker, ToAbi(binding.id),

@@ -1,0 +1,208 @@
+#include "host/application/crash_report.hpp"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "host/application/last_words.hpp"
+#include "host/database/fleet_orders.hpp"
+#include "host/database/renewed_url.hpp"
+#include "host/observe/log.hpp"
+#include "host/observe/log_settings.hpp"
+#include "host/plugin/plugin_call.hpp"
+
+namespace summa::host {
+namespace {
+
+constexpr int kFatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+constexpr int kDefectExit = 70;
+constexpr timespec kLook{0, 5'000'000};
+constexpr int kLogLooks = 40;      // 200 ms: the lines before the last one
+constexpr int kReportLooks = 400;  // 2 s: what the child has for the database
+constexpr std::size_t kMostReport = 16 << 10;
+
+std::atomic<bool> exit_expected{true};  // until WatchForCrashes()
+// What the child reads: texts that end with NUL. Replaced as a whole, never freed.
+std::atomic<const std::string*> report_head{nullptr};
+char uncaught[256] = {};  // what(), of the exception that nobody catches
+
+const char* NameOf(int signal) {
+  switch (signal) {
+    case SIGSEGV:
+      return "SIGSEGV";
+    case SIGBUS:
+      return "SIGBUS";
+    case SIGFPE:
+      return "SIGFPE";
+    case SIGILL:
+      return "SIGILL";
+    default:
+      return "SIGABRT";
+  }
+}
+
+void AddPlace(LastWords& words, const CallPlace& place) {
+  words.Field("plugin", place.plugin);
+  if (place.worker[0] != '\0') words.Field("worker", place.worker);
+  words.Field("in", place.function);
+}
+
+// Async-signal-safe: fork without handlers, execve, pipe.
+void ReportToDatabase(const char* worker, const char* text) {
+  const std::string* head = report_head.load();
+  if (head == nullptr || worker[0] == '\0') return;
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return;
+  const pid_t child = _Fork();
+  if (child == 0) {
+    dup2(ends[0], STDIN_FILENO);
+    char name[] = "summa-host", verb[] = "--report-crash";
+    char* arguments[] = {name, verb, nullptr};
+    execve("/proc/self/exe", arguments, environ);
+    _exit(kDefectExit);
+  }
+  close(ends[0]);
+  // Both fit into a pipe that is empty.
+  [[maybe_unused]] ssize_t written = write(ends[1], head->data(), head->size());
+  written = write(ends[1], worker, std::strlen(worker) + 1);
+  written = write(ends[1], text, std::strlen(text) + 1);
+  close(ends[1]);
+  for (int i = 0; child > 0 && i < kReportLooks && waitpid(child, nullptr, WNOHANG) == 0; ++i) {
+    nanosleep(&kLook, nullptr);
+  }
+}
+
+void SayLastWords(int signal, const siginfo_t* info) {
+  for (int i = 0; i < kLogLooks && !LogIdle(); ++i) nanosleep(&kLook, nullptr);
+  const bool from_outside = info->si_code == SI_USER && info->si_pid != getpid();
+  const CallPlace* place = from_outside ? nullptr : PluginCall::OfThisThread();
+  LastWords words(
+      CurrentLogFormat(), place == nullptr ? "SH-0901" : "SH-0345",
+      place == nullptr ? "the process crashed" : "the process crashed in the code of a plugin");
+  words.Field("signal", NameOf(signal));
+  if (place != nullptr) AddPlace(words, *place);
+  if (from_outside) words.Field("from_pid", static_cast<std::uint64_t>(info->si_pid), false);
+  if (signal != SIGABRT && !from_outside) {
+    words.Field("address", reinterpret_cast<std::uintptr_t>(info->si_addr), true);
+  }
+  if (uncaught[0] != '\0') words.Field("exception", uncaught);
+  const std::size_t size = std::strlen(words.text());
+  char text[512];
+  std::memcpy(text, words.text(), std::min(size + 1, sizeof text));
+  text[sizeof text - 1] = '\0';
+  words.Write();
+  if (place != nullptr) ReportToDatabase(place->worker, text);
+}
+
+extern "C" void OnFatalSignal(int signal, siginfo_t* info, void*) {
+  static std::atomic<long> first{0};
+  const long self = syscall(SYS_gettid);
+  long nobody = 0;
+  if (first.compare_exchange_strong(nobody, self)) {
+    SayLastWords(signal, info);
+  } else if (nobody != self) {
+    for (;;) pause();  // another thread is already saying the last words
+  }
+  // The same end as without us. What was raised here is delivered on return.
+  std::signal(signal, SIG_DFL);
+  raise(signal);
+}
+
+void OnUncaught() {
+  try {
+    if (std::current_exception()) std::rethrow_exception(std::current_exception());
+  } catch (const std::exception& exception) {
+    std::strncpy(uncaught, exception.what(), sizeof uncaught - 1);
+  } catch (...) {
+    std::strncpy(uncaught, "no std::exception", sizeof uncaught - 1);
+  }
+  std::abort();
+}
+
+extern "C" void OnExit() {
+  if (exit_expected.exchange(true)) return;
+  StopWaitingForReaders();
+  const CallPlace* place = PluginCall::OfThisThread();
+  LastWords words(CurrentLogFormat(), "SH-0346", "a plugin ended the process with exit()");
+  if (place != nullptr) AddPlace(words, *place);
+  const std::string text = words.text();
+  FlushLog();
+  words.Write();
+  if (place != nullptr) ReportToDatabase(place->worker, text.c_str());
+  _exit(kDefectExit);
+}
+
+}  // namespace
+
+void WatchForCrashes() {
+  struct sigaction action {};
+  action.sa_sigaction = OnFatalSignal;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  sigfillset(&action.sa_mask);
+  for (const int signal : kFatal) {
+    struct sigaction before {};
+    // A sanitizer has its own.
+    if (sigaction(signal, nullptr, &before) == 0 && before.sa_handler == SIG_DFL) {
+      sigaction(signal, &action, nullptr);
+    }
+  }
+  std::set_terminate(OnUncaught);
+  exit_expected = false;
+  WatchForExit();
+}
+
+void WatchForExit() {
+  std::atexit(OnExit);
+  std::at_quick_exit(OnExit);
+}
+
+void ExpectExit() { exit_expected = true; }
+
+void PrepareCrashReport(const DatabaseSettings& ledger, const std::string& host,
+                        const std::string& holder) {
+  auto* head = new std::string;
+  for (const std::string& text : {NewestUrl(ledger.url), ledger.schema, host, holder}) {
+    head->append(text).push_back('\0');
+  }
+  if (head->size() < kMostReport) report_head = head;
+}
+
+int ReportCrash() {
+  std::string input;
+  char buffer[4096];
+  for (ssize_t size;
+       input.size() < 4 * kMostReport && (size = read(STDIN_FILENO, buffer, sizeof buffer)) > 0;) {
+    input.append(buffer, static_cast<std::size_t>(size));
+  }
+  std::vector<std::string> texts;
+  for (std::size_t at = 0, end; (end = input.find('\0', at)) != std::string::npos; at = end + 1) {
+    texts.push_back(input.substr(at, end - at));
+  }
+  constexpr std::size_t kTexts = 6;
+  if (texts.size() != kTexts) return 64;
+  DatabaseSettings ledger;
+  ledger.url = texts[0];
+  ledger.schema = texts[1];
+  ledger.application_name = "summa-host/" + texts[2];
+  try {
+    FleetOrders(ledger).Crashed(texts[4], texts[2], texts[3], texts[5]);
+    return 0;
+  } catch (const Failure& failure) {
+    LogError(LogLevel::kWarn, failure.error(), {{"worker", texts[4]}});
+    FlushLog();
+    return ExitCode(failure.error());
+  }
+}
+
+}  // namespace summa::host

@@ -1,0 +1,65 @@
+#include "host/database/renewed_url.hpp"
+
+#include <libpq-fe.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "host/database/session.hpp"
+
+namespace summa::host {
+namespace {
+
+constexpr const char* kSecrets[] = {"password",    "passfile", "sslcert",   "sslkey",
+                                    "sslrootcert", "sslcrl",   "sslcrldir", "sslpassword"};
+
+std::map<std::string, std::string> WithoutSecrets(const std::string& url) {
+  char* message = nullptr;
+  const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(
+      PQconninfoParse(url.c_str(), &message), &PQconninfoFree);
+  if (message != nullptr) PQfreemem(message);  // it may quote the password
+  if (!options) {
+    throw SqlFailure(Error{"SH-0418", "the database URL is not one that PostgreSQL knows",
+                           "Write postgresql://USER@HOST:PORT/DATABASE", ""},
+                     "");
+  }
+  std::map<std::string, std::string> values;
+  for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
+    if (option->val != nullptr) values[option->keyword] = option->val;
+  }
+  for (const char* secret : kSecrets) values.erase(secret);
+  return values;
+}
+
+struct Renewed {
+  std::mutex mutex;
+  std::map<std::string, std::string> urls;
+};
+
+// Never destroyed: abandoned threads may still connect.
+Renewed& TheRenewed() {
+  static auto* renewed = new Renewed;
+  return *renewed;
+}
+
+}  // namespace
+
+bool SameButForSecrets(const std::string& url, const std::string& other) {
+  return WithoutSecrets(url) == WithoutSecrets(other);
+}
+
+void RenewUrl(const std::string& url, const std::string& now) {
+  Renewed& renewed = TheRenewed();
+  const std::lock_guard lock(renewed.mutex);
+  renewed.urls[url] = now;
+}
+
+std::string NewestUrl(const std::string& url) {
+  Renewed& renewed = TheRenewed();
+  const std::lock_guard lock(renewed.mutex);
+  const auto found = renewed.urls.find(url);
+  return found == renewed.urls.end() ? url : found->second;
+}
+
+}  // namespace summa::host

@@ -1,0 +1,94 @@
+// What a host writes down before it calls a worker, and what it makes of those who did before it.
+#include <algorithm>
+#include <exception>
+#include <summa/crash_point.hpp>
+
+#include "host/observe/log.hpp"
+#include "host/schedule/worker_run.hpp"
+
+namespace summa::host {
+namespace {
+
+// A host that was killed, or lost its power, says nothing of the worker; so many in a row do.
+constexpr int kDeathsByChance = 3;
+// A host that crashed is started again by whoever watches it: the next one tries when it may be
+// back, so that the fleet does not go down within seconds.
+constexpr Microseconds kFirstPause = std::chrono::seconds(1);
+constexpr Microseconds kLongestPause = std::chrono::seconds(60);
+// While the database does not take it.
+constexpr Microseconds kTryAgain = std::chrono::seconds(5);
+
+}  // namespace
+
+WorkerRun::Start::Start(WorkerRun& run, const Grant& grant)
+    : run_(run),
+      fence_(grant.fence()),
+      earlier_(run.services_.orders->Begin(run.plan_.id, run.services_.host_name, fence_)) {
+  CrashPoint("schedule.begun");
+}
+
+WorkerRun::Start::~Start() {
+  if (open_ && !run_.abandoned()) Write(false);
+}
+
+void WorkerRun::Start::Returned() {
+  if (!open_ || run_.services_.clock->BootTime() < try_again_at_) return;
+  Write(true);
+}
+
+void WorkerRun::Start::Write(bool called) noexcept {
+  try {
+    run_.services_.orders->Returned(run_.plan_.id, fence_, called);
+    open_ = false;
+  } catch (const std::exception& failure) {
+    try_again_at_ = run_.services_.clock->BootTime() + kTryAgain;
+    Log(LogLevel::kDebug, "SH-0325", "that a call has returned could not be written",
+        {{"worker", run_.plan_.id}, {"error", failure.what()}});
+  }
+}
+
+Microseconds WorkerRun::Start::pause() const {
+  const int steps = std::min(earlier_.crashes + std::max(earlier_.deaths - 1, 0), 16);
+  if (steps == 0) return Microseconds(0);
+  return std::min(kFirstPause * (1 << (steps - 1)), kLongestPause);
+}
+
+std::string WorkerRun::Start::WhyToPark() const {
+  const int most = run_.plan_.park_after_crashes;
+  const int unexplained = std::max(earlier_.deaths - kDeathsByChance, 0);
+  if (most == 0 || earlier_.crashes + unexplained < most) return {};
+  std::string why = "SH-0347 ";
+  if (earlier_.crashes > 0) {
+    why += std::to_string(earlier_.crashes) +
+           " hosts crashed in the worker; the last one: " + earlier_.crash;
+  }
+  if (unexplained > 0) {
+    why += std::string(earlier_.crashes > 0 ? "; " : "") + std::to_string(earlier_.deaths) +
+           " hosts in a row died before a call of the worker had returned";
+  }
+  return why;
+}
+
+bool WorkerRun::WaitAfterDeaths(const Start& start, const Grant& grant) {
+  const Microseconds pause = start.pause();
+  if (start.earlier().crashes + start.earlier().deaths > 0) {
+    Log(LogLevel::kWarn, "SH-0348", "the last host that ran the worker died in it",
+        {{"worker", plan_.id},
+         {"plugin", plan_.plugin},
+         {"deaths", std::to_string(start.earlier().deaths)},
+         {"crashes", std::to_string(start.earlier().crashes)},
+         {"last", start.earlier().crash},
+         {"waits_ms", std::to_string(pause.count() / 1000)}});
+  }
+  if (pause == Microseconds(0)) return true;
+  return !stop_.WaitFor(pause, [&] { return news() || !grant.Good(); });
+}
+
+void WorkerRun::ParkEverywhere(const std::string& why) {
+  services_.orders->ParkEverywhere(NameOf(plan_), services_.host_name, why);
+  board_.Parked(why);
+  Log(LogLevel::kError, "SH-0347", "the worker is parked: no host runs it any more",
+      {{"worker", plan_.id}, {"plugin", plan_.plugin}, {"error", why}});
+}
+
+}  // namespace summa::host

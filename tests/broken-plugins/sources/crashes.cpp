@@ -1,0 +1,65 @@
+// Breaks the process in the way that its configuration says.
+#include <summa/plugin.hpp>
+
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
+
+namespace {
+
+volatile int sink = 0;
+
+// Not a tail call, and the compiler does not know where it ends.
+int Overflow(int depth) {  // NOLINT(misc-no-recursion)
+  volatile char ballast[4096];
+  ballast[depth % 4096] = static_cast<char>(depth);
+  return sink == 1 ? 0 : Overflow(depth + 1) + ballast[0];
+}
+
+[[noreturn]] void Fail() { throw std::runtime_error("nobody catches this"); }
+
+void Uncaught() noexcept { Fail(); }
+
+void Break(const std::string& how) {
+  if (how == "null") *static_cast<volatile int*>(nullptr) = 1;
+  if (how == "abort") std::abort();
+  if (how == "exit") std::exit(0);
+  if (how == "quick_exit") std::quick_exit(0);
+  if (how == "_exit") _exit(0);
+  if (how == "hang") std::fputs("hangs from now on\n", stderr);
+  while (how == "hang") pause();
+  if (how == "overflow") sink = Overflow(0);
+  if (how == "terminate") Uncaught();
+  if (how == "divide") sink = 10 / (sink - sink);
+}
+
+class Worker final : public summa::Worker {
+ public:
+  std::string how;
+  summa::TickResult Run(const summa::Tick&) override {
+    Break(how);
+    return {1, false, std::nullopt};
+  }
+};
+
+class Crashes final : public summa::Plugin {
+ public:
+  explicit Crashes(summa::Host given) : Plugin(given) {}
+  void Configure(const summa::Config& config) override {
+    worker_.how = config.String("worker");
+    start_ = config.String("start");
+  }
+  void Start() override { Break(start_); }
+  std::vector<summa::WorkerBinding> Workers() override { return {{"crasher", &worker_}}; }
+
+ private:
+  Worker worker_;
+  std::string start_;
+};
+
+}  // namespace
+
+SUMMA_PLUGIN(Crashes)
