@@ -15,6 +15,26 @@ constexpr const char* kWorkers =
     "SELECT worker_id, (extract(epoch FROM last_success_at) * 1000000)::bigint, "
     "(extract(epoch FROM next_due_at) * 1000000)::bigint FROM summa_host.worker_state";
 
+// Sessions of this role, whose waits it may always see. A commit that waits so long waits for a
+// standby that is gone.
+constexpr const char* kWaitingForStandby = R"sql(
+SELECT count(*), current_setting('synchronous_standby_names'),
+       (SELECT count(*) FROM pg_catalog.pg_stat_replication)
+FROM pg_catalog.pg_stat_activity
+WHERE wait_event = 'SyncRep' AND datname = current_database()
+  AND greatest(query_start, state_change) < clock_timestamp() - interval '1 second'
+HAVING count(*) > 0)sql";
+
+Failure StandbyIsGone(const std::vector<std::optional<std::string>>& row) {
+  return {
+      "SH-0425",
+      row.at(0).value_or("") +
+          " commits wait for a synchronous standby: " + "synchronous_standby_names is \"" +
+          row.at(1).value_or("") + "\", and " + row.at(2).value_or("") + " standbys are connected",
+      "Start the standby, or take it out of synchronous_standby_names (ALTER SYSTEM, then SELECT "
+      "pg_reload_conf()): commits go on at once"};
+}
+
 std::optional<Microseconds> Time(const std::optional<std::string>& text) {
   if (!text) return std::nullopt;
   return Microseconds(std::stoll(*text));
@@ -90,6 +110,8 @@ std::map<std::string, FleetWorker> FleetView::Ask(std::unique_ptr<DeadlineConnec
   for (const auto& row : connection->Query(kWorkers, {}, deadline)) {
     workers[row.at(0).value_or("")] = {Time(row.at(1)), Time(row.at(2))};
   }
+  const TextRows waiting = connection->Query(kWaitingForStandby, {}, deadline);
+  if (!waiting.empty()) throw StandbyIsGone(waiting.at(0));
   return workers;
 }
 

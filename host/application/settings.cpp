@@ -41,6 +41,7 @@ Settings MakeSettings(const Configuration& configuration) {
   const std::string& read_url = configuration.database.read_url;
   if (!read_url.empty() && read_url != configuration.database.ledger_url) {
     settings.read = Database(configuration, read_url);
+    settings.read->must_write = false;
   }
   settings.log_level = ToLevel(configuration.log.level);
   settings.log_format = configuration.log.format == "json" ? LogFormat::kJson : LogFormat::kText;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "host/config/settings.hpp"
+#include "host/database/database_url.hpp"
 #include "host_schema.hpp"
 
 namespace summa::host {
@@ -26,7 +27,19 @@ Node HostPart(const Node& root) {
   return part;
 }
 
-DatabaseSection ReadDatabase(const Value& value) {
+// With libpq's own parser, and without a connection.
+void CheckUrl(const Value& value, const std::string& path, bool must_write,
+              Diagnostics& diagnostics) {
+  const Value* url = value.Find(path);
+  if (url == nullptr || url->unusable || url->null) return;
+  if (auto error = CheckDatabaseUrl(url->text, must_write)) {
+    diagnostics.push_back({error->code, url->where, path, error->message, error->hint});
+  }
+}
+
+DatabaseSection ReadDatabase(const Value& value, Diagnostics& diagnostics) {
+  CheckUrl(value, "database.ledger.url", true, diagnostics);
+  CheckUrl(value, "database.read.url", false, diagnostics);
   DatabaseSection database;
   database.ledger_url = value.String("database.ledger.url");
   database.schema = value.String("database.ledger.schema");
@@ -150,7 +163,7 @@ LoadResult LoadConfiguration(std::string_view text, const std::string& file,
 
   const Node host_part = HostPart(root);
   configuration.value = Validate(HostSchema(), &host_part, "", diagnostics);
-  configuration.database = ReadDatabase(configuration.value);
+  configuration.database = ReadDatabase(configuration.value, diagnostics);
   configuration.host = ReadHost(configuration.value, environment, diagnostics);
   configuration.log = {configuration.value.String("log.level"),
                        configuration.value.String("log.format")};

@@ -25,15 +25,24 @@ struct BackendIdentity {
   int pid = 0;
   std::string started_at;  // microseconds since 1970
   ServerLife server;
+  std::string server_name = {};  // "host (address):port", as the URL and the resolver name it
+  bool in_recovery = false;
+  bool read_only_by_default = false;  // before our settings
 };
 
 // SQL for the two columns of a ServerLife.
 extern const char* const kServerLifeColumns;
 
-// Asks the backend of a connection that was just opened. Behind a connection pooler: SH-0420, or,
-// when it keeps one backend per client, its settings are made here because poolers drop those of
-// the connection (read_only as in MakeConnectionParameters).
-BackendIdentity Identify(PqConnection& connection, const DatabaseSettings& settings, bool read_only,
-                         PqConnection::TimePoint deadline);
+struct NewConnection {
+  const DatabaseSettings& settings;
+  const ConnectionParameters& parameters;  // that it was opened with
+  bool read_only;                          // as in SessionSettings
+  PqConnection::TimePoint deadline;
+};
+
+// Asks the backend of a connection that was just opened who it is, and makes the settings of the
+// session, in one round trip. Behind a connection pooler: SH-0420, and nothing was set; or, when it
+// keeps one backend per client, two round trips more.
+BackendIdentity Identify(PqConnection& connection, const NewConnection& opened);
 
 }  // namespace summa::host

@@ -3,12 +3,10 @@
 #include <libpq-fe.h>
 
 #include <algorithm>
-#include <memory>
+#include <cctype>
 
-#include "host/observe/host_metrics.hpp"
-
-#include "host/database/renewed_url.hpp"
 #include "host/database/sql_error.hpp"
+#include "host/observe/host_metrics.hpp"
 
 namespace summa::host {
 namespace {
@@ -19,57 +17,35 @@ constexpr const char* kKeepaliveIntervalSeconds = "5";
 constexpr const char* kKeepaliveCount = "4";
 constexpr const char* kTcpUserTimeoutMilliseconds = "30000";
 
-std::string Milliseconds(Microseconds span) {
-  const auto count = std::chrono::ceil<std::chrono::milliseconds>(span).count();
-  return std::to_string(std::max<std::int64_t>(count, 0));
-}
-
-// libpq splits `options` at blanks; a backslash keeps one.
-std::string OptionValue(std::string_view value) {
-  std::string out;
-  for (const char c : value) {
-    if (c == ' ' || c == '\\' || c == '\t' || c == '\n') out += '\\';
-    out += c;
-  }
-  return out;
-}
-
-void Set(ConnectionParameters& parameters, const std::string& key, const std::string& value) {
-  for (auto& [name, old] : parameters) {
-    if (name == key) {
-      old = value;
-      return;
-    }
-  }
-  parameters.emplace_back(key, value);
-}
-
-std::string Get(const ConnectionParameters& parameters, std::string_view key) {
-  for (const auto& [name, value] : parameters) {
-    if (name == key) return value;
+// "FATAL:  28P01: words", as libpq writes with PQERRORS_VERBOSE, also behind the name of a server.
+// Takes the state out of the text, and the place in the server's source behind it.
+std::string TakeSqlstate(std::string& words) {
+  constexpr std::size_t kState = 5;
+  constexpr std::string_view kBefore = ":  ", kAfter = ": ";
+  words.erase(std::min(words.find("\nLOCATION:"), words.size()));
+  for (std::size_t at = words.find(kBefore); at != std::string::npos;
+       at = words.find(kBefore, at + 1)) {
+    const std::size_t begin = at + kBefore.size();
+    if (begin + kState + kAfter.size() > words.size()) break;
+    const std::string state = words.substr(begin, kState);
+    const bool is_state = std::all_of(state.begin(), state.end(), [](unsigned char c) {
+      return std::isdigit(c) != 0 || std::isupper(c) != 0;
+    });
+    if (!is_state || words.substr(begin + kState, kAfter.size()) != kAfter) continue;
+    words.erase(begin, kState + kAfter.size());
+    return state;
   }
   return {};
 }
 
-ConnectionParameters ParseUrl(const std::string& url) {
-  char* message = nullptr;
-  const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(
-      PQconninfoParse(url.c_str(), &message), &PQconninfoFree);
-  // libpq quotes parts of the text, and a slip of the pen makes the password one of them.
-  if (message != nullptr) PQfreemem(message);
-  if (!options) {
-    throw SqlFailure(
-        Error{"SH-0418", "the database URL is not a connection string that PostgreSQL knows",
-              "Write postgresql://USER@HOST:PORT/DATABASE, with special characters of the password "
-              "as %XX; the URL is not shown here because it may hold the password",
-              ""},
-        "");
-  }
-  ConnectionParameters parameters;
-  for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
-    if (option->val != nullptr) parameters.emplace_back(option->keyword, option->val);
-  }
-  return parameters;
+const char* HintFor(const std::string& sqlstate) {
+  const std::string kind = sqlstate.substr(0, 2);
+  if (kind == "28") return "Check user and password of the URL, and the server's pg_hba.conf";
+  if (kind == "3D") return "Check the database of the URL";
+  if (kind == "42") return "GRANT CONNECT ON DATABASE to the role of the URL";
+  if (kind == "53") return "Raise max_connections, or the limit of the role or the database";
+  if (kind == "57") return "It is starting or stopping; it is tried again";
+  return kReachableHint;
 }
 
 }  // namespace
@@ -92,42 +68,20 @@ std::string QuoteLiteral(std::string_view text) {
   return out + "'";
 }
 
-std::vector<std::pair<std::string, std::string>> SessionSettings(const DatabaseSettings& settings,
-                                                                 bool read_only) {
-  return {
-      {"search_path", QuoteIdentifier(settings.schema) + ", pg_catalog"},
-      {"statement_timeout", Milliseconds(settings.statement_timeout)},
-      {"lock_timeout", Milliseconds(settings.lock_timeout)},
-      {"idle_in_transaction_session_timeout", Milliseconds(settings.idle_in_transaction_timeout)},
-      {"default_transaction_read_only", read_only ? "on" : "off"},
-      // A plan that was made for small tables is the wrong one when they have grown, and ledgers
-      // grow.
-      {"plan_cache_mode", "force_custom_plan"},
-      // A filtered table must be refused, never read as if it were whole.
-      {"row_security", "off"},
-      {"TimeZone", "UTC"},
-      {"DateStyle", "ISO"},
-  };
-}
-
-ConnectionParameters MakeConnectionParameters(const DatabaseSettings& settings, bool read_only) {
-  ConnectionParameters parameters = ParseUrl(NewestUrl(settings.url));
-  std::string options = Get(parameters, "options");
-  for (const auto& [name, value] : SessionSettings(settings, read_only)) {
-    if (!options.empty()) options += ' ';
-    options += "-c ";
-    options += name;
-    options += '=';
-    options += OptionValue(value);
-  }
-  Set(parameters, "options", options);
+ConnectionParameters MakeConnectionParameters(const DatabaseSettings& settings,
+                                              const ConnectionParameters& url,
+                                              const DatabaseUrl::Host& host) {
+  ConnectionParameters parameters = url;
+  if (!host.name.empty()) Set(parameters, "host", host.name);
+  if (!host.address.empty()) Set(parameters, "hostaddr", host.address);
+  if (!host.port.empty()) Set(parameters, "port", host.port);
+  // Chosen by us: over the variables that libpq reads.
+  Set(parameters, "target_session_attrs", "any");
+  if (PQlibVersion() >= 160000) Set(parameters, "load_balance_hosts", "disable");
   Set(parameters, "client_encoding", "UTF8");
   if (!settings.application_name.empty()) {
     Set(parameters, "application_name", settings.application_name);
   }
-  // libpq knows whole seconds and takes 1 for 2.
-  const auto seconds = std::chrono::ceil<std::chrono::seconds>(settings.connect_timeout).count();
-  Set(parameters, "connect_timeout", std::to_string(std::max<std::int64_t>(seconds, 2)));
   Set(parameters, "keepalives", "1");
   Set(parameters, "keepalives_idle", kKeepaliveIdleSeconds);
   Set(parameters, "keepalives_interval", kKeepaliveIntervalSeconds);
@@ -147,18 +101,17 @@ std::string WithoutPassword(std::string text, const ConnectionParameters& parame
   return text;
 }
 
-SqlFailure ConnectionRefused(const std::string& reason, const ConnectionParameters& parameters) {
-  CountDatabaseError("");
-  const std::string words = WithoutPassword(reason, parameters);
-  // What pgbouncer says to an option that it does not know; PostgreSQL never does.
-  if (words.find("unsupported startup parameter") != std::string::npos) {
-    return PoolerRefused("it refused the settings of the session: " + words);
+SqlFailure ConnectionRefused(const std::string& words, const ConnectionParameters& parameters) {
+  std::string text = WithoutPassword(words, parameters);
+  const std::string sqlstate = TakeSqlstate(text);
+  CountDatabaseError(sqlstate);
+  text = OneLine(text.c_str());
+  // PostgreSQL speaks the protocol that libpq speaks; poolers refuse startup parameters with it.
+  if (sqlstate == "08P01") {
+    return PoolerRefused("it refused what it was told at the start: " + text);
   }
-  return SqlFailure(Error{"SH-0401", "no connection to PostgreSQL: " + words,
-                          "Check that the server runs and that host, port, database, user and "
-                          "password of the URL are right",
-                          ""},
-                    "");
+  return SqlFailure(Error{"SH-0401", "no connection to PostgreSQL: " + text, HintFor(sqlstate), ""},
+                    sqlstate);
 }
 
 }  // namespace summa::host

@@ -1,30 +1,27 @@
-// From DatabaseSettings to the parameters of a connection, of libpq. Thread-safe.
-// Throws SqlFailure SH-0418 when the URL cannot be read; no message ever shows the URL.
+// From DatabaseSettings to the parameters of a connection of libpq, and why there is none.
+// Thread-safe.
 #pragma once
 
 #include <string>
-#include <utility>
-#include <vector>
+#include <string_view>
 
+#include "host/database/database_url.hpp"
 #include "host/database/session.hpp"
 
 namespace summa::host {
 
-using ConnectionParameters = std::vector<std::pair<std::string, std::string>>;
+// The URL's own parameters for one of its servers, with ours instead. No setting of the session is
+// among them: libpq and poolers evaluate those at the start, so they are made afterwards
+// (session_settings.hpp).
+ConnectionParameters MakeConnectionParameters(const DatabaseSettings& settings,
+                                              const ConnectionParameters& url,
+                                              const DatabaseUrl::Host& host);
 
-// The URL's own parameters, with ours instead or, for `options`, after them. Settings travel as
-// connection options, so that RESET and a rollback come back to them. read_only: writes fail with
-// 25006 outside a transaction that was begun read-write.
-ConnectionParameters MakeConnectionParameters(const DatabaseSettings& settings, bool read_only);
+// Why there is no connection, in libpq's words: SH-0401, or SH-0420 when a connection pooler
+// refused what it was told at the start. `words` as with PQERRORS_VERBOSE, to have the SQLSTATE.
+SqlFailure ConnectionRefused(const std::string& words, const ConnectionParameters& parameters);
 
-// The settings of a session, by name: what MakeConnectionParameters sends as options.
-std::vector<std::pair<std::string, std::string>> SessionSettings(const DatabaseSettings& settings,
-                                                                 bool read_only);
-
-// Why there is no connection: SH-0401, or SH-0420 when a connection pooler refused the options.
-SqlFailure ConnectionRefused(const std::string& reason, const ConnectionParameters& parameters);
-
-// `text` without the password of the parameters, should a driver ever quote it.
+// `text` without the password of the parameters, should libpq ever quote it.
 std::string WithoutPassword(std::string text, const ConnectionParameters& parameters);
 
 // A text as a literal of SQL, whatever standard_conforming_strings says.

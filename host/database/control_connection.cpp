@@ -2,9 +2,7 @@
 
 #include <exception>
 
-#include "host/database/backend_identity.hpp"
-#include "host/database/connection_settings.hpp"
-#include "host/database/pq_connection.hpp"
+#include "host/database/open_connection.hpp"
 
 namespace summa::host {
 namespace {
@@ -41,10 +39,9 @@ class Transaction final : public ControlTransaction {
 struct ControlConnection::State {
   explicit State(const DatabaseSettings& given)
       : settings(given),
-        connection(MakeConnectionParameters(settings, false), never, PqConnection::OnWake::kGiveUp,
-                   In(settings.connect_timeout)) {
-    Identify(connection, settings, false, In(settings.connect_timeout));
-  }
+        opened(OpenConnection(settings, false, never, PqConnection::OnWake::kGiveUp,
+                              ConnectDeadline(settings))),
+        connection(*opened.connection) {}
 
   // What was sent and not answered may have been done.
   void Commit() {
@@ -79,7 +76,8 @@ struct ControlConnection::State {
 
   const DatabaseSettings settings;
   WakeUp never;  // outlives the connection
-  PqConnection connection;
+  OpenedConnection opened;
+  PqConnection& connection;
 };
 
 ControlConnection::ControlConnection(const DatabaseSettings& settings)
@@ -88,6 +86,11 @@ ControlConnection::ControlConnection(const DatabaseSettings& settings)
 ControlConnection::~ControlConnection() = default;
 
 bool ControlConnection::broken() const { return state_->connection.broken(); }
+
+std::string ControlConnection::server() const {
+  const BackendIdentity& identity = state_->opened.identity;
+  return (identity.in_recovery ? "standby " : "primary ") + identity.server_name;
+}
 
 void ControlConnection::Run(const std::function<void(ControlTransaction&)>& body) {
   try {

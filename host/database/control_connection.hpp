@@ -24,7 +24,8 @@ class ControlTransaction {
 
 class ControlConnection {
  public:
-  explicit ControlConnection(const DatabaseSettings& settings);  // SH-0401 within connect_timeout
+  // What OpenConnection throws.
+  explicit ControlConnection(const DatabaseSettings& settings);
   ~ControlConnection();
 
   // Runs `body` in one transaction and commits it; rolled back when it throws. A lost connection is
@@ -32,6 +33,7 @@ class ControlConnection {
   // server that answers neither the statement nor its timeout counts as lost.
   void Run(const std::function<void(ControlTransaction&)>& body);
   bool broken() const;
+  std::string server() const;  // "primary db1 (10.0.0.1):5432"
 
  private:
   struct State;

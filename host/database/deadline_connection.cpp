@@ -1,16 +1,14 @@
 #include "host/database/deadline_connection.hpp"
 
-#include "host/database/backend_identity.hpp"
-#include "host/database/connection_settings.hpp"
+#include "host/database/open_connection.hpp"
 
 namespace summa::host {
 struct DeadlineConnection::State {
   State(const DatabaseSettings& settings, WakeUp& stop, TimePoint deadline)
-      : connection(MakeConnectionParameters(settings, false), stop, PqConnection::OnWake::kGiveUp,
-                   deadline),
-        identity(Identify(connection, settings, false, deadline)) {}
-  PqConnection connection;
-  const BackendIdentity identity;
+      : opened(OpenConnection(settings, false, stop, PqConnection::OnWake::kGiveUp, deadline)),
+        connection(*opened.connection) {}
+  OpenedConnection opened;
+  PqConnection& connection;
   std::string sql;  // of Send, for messages
 };
 
@@ -21,7 +19,7 @@ DeadlineConnection::DeadlineConnection(const DatabaseSettings& settings, WakeUp&
 DeadlineConnection::~DeadlineConnection() = default;
 
 bool DeadlineConnection::usable() { return state_->connection.Alive(); }
-int DeadlineConnection::backend_pid() const { return state_->identity.pid; }
+int DeadlineConnection::backend_pid() const { return state_->opened.identity.pid; }
 
 void DeadlineConnection::Send(const std::string& sql, const TextParameters& parameters,
                               TimePoint deadline) {

@@ -18,8 +18,8 @@ class DeadlineConnection {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  // SH-0401 when there is no connection until the deadline. A signal of `stop` ends a wait at once
-  // and breaks the connection; it must outlive the connection.
+  // What OpenConnection throws when there is no connection until the deadline. A signal of `stop`
+  // ends a wait at once and breaks the connection; it must outlive the connection.
   DeadlineConnection(const DatabaseSettings& settings, WakeUp& stop, TimePoint deadline);
   ~DeadlineConnection();
 

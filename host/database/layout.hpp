@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "host/database/control_plane.hpp"
 #include "host/database/control_connection.hpp"
+#include "host/database/control_plane.hpp"
 
 namespace summa::host {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "host/database/control_plane.hpp"
 #include "host/database/control_connection.hpp"
+#include "host/database/control_plane.hpp"
 
 namespace summa::host {
 

@@ -3,7 +3,6 @@
 #include <mutex>
 #include <set>
 
-#include "host/database/connection_settings.hpp"
 #include "host/database/pq_connection.hpp"
 
 namespace summa::host {
@@ -19,10 +18,8 @@ int BackendPid(PqConnection& connection, PqConnection::TimePoint deadline) {
   return std::stoi(PQgetvalue(row.get(), 0, 0));
 }
 
-void LookSideBySide(const DatabaseSettings& settings) {
-  const auto deadline = std::chrono::steady_clock::now() + settings.connect_timeout;
+void LookSideBySide(const ConnectionParameters& parameters, PqConnection::TimePoint deadline) {
   WakeUp never;
-  const ConnectionParameters parameters = MakeConnectionParameters(settings, true);
   PqConnection first(parameters, never, PqConnection::OnWake::kGiveUp, deadline);
   PqConnection second(parameters, never, PqConnection::OnWake::kGiveUp, deadline);
   const int first_pid = BackendPid(first, deadline), second_pid = BackendPid(second, deadline);
@@ -35,26 +32,17 @@ void LookSideBySide(const DatabaseSettings& settings) {
 
 }  // namespace
 
-void RequireSessionPooling(const DatabaseSettings& settings) {
+void RequireSessionPooling(const ConnectionParameters& parameters,
+                           PqConnection::TimePoint deadline) {
   static std::mutex mutex;
-  static std::set<std::string> known;  // URLs
-  const std::lock_guard lock(mutex);
-  if (known.contains(settings.url)) return;
-  LookSideBySide(settings);
-  known.insert(settings.url);
-}
-
-std::string SettingsStatement(const std::vector<std::pair<std::string, std::string>>& settings) {
-  std::string sql = "SELECT ";
-  for (const auto& [name, value] : settings) {
-    if (sql.size() > 7) sql += ", ";
-    sql += "pg_catalog.set_config('";
-    sql += name;
-    sql += "', ";
-    sql += QuoteLiteral(value);
-    sql += ", false)";
+  static std::set<ConnectionParameters> known;
+  {
+    const std::lock_guard lock(mutex);
+    if (known.contains(parameters)) return;
   }
-  return sql;
+  LookSideBySide(parameters, deadline);
+  const std::lock_guard lock(mutex);
+  known.insert(parameters);
 }
 
 }  // namespace summa::host

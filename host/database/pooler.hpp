@@ -3,11 +3,9 @@
 // session would be those of somebody else. Thread-safe.
 #pragma once
 
-#include <string>
-#include <utility>
-#include <vector>
+#include <chrono>
 
-#include "host/database/session.hpp"
+#include "host/database/database_url.hpp"
 
 namespace summa::host {
 
@@ -16,11 +14,10 @@ inline bool BehindPooler(int announced_pid, int backend_pid) {
   return announced_pid != backend_pid;
 }
 
-// Finds out with two connections side by side whether each keeps a backend of its own; remembered
-// for the URL when it is so. SH-0420 when not, SH-0401 when it could not be found out.
-void RequireSessionPooling(const DatabaseSettings& settings);
-
-// SELECT set_config(...) of all of them, for the whole session.
-std::string SettingsStatement(const std::vector<std::pair<std::string, std::string>>& settings);
+// Finds out with two more connections side by side whether each keeps a backend of its own;
+// remembered for the parameters when it is so. SH-0420 when not, SH-0401 when it could not be found
+// out.
+void RequireSessionPooling(const ConnectionParameters& parameters,
+                           std::chrono::steady_clock::time_point deadline);
 
 }  // namespace summa::host

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <new>
 
+#include "host/database/resolve.hpp"
 #include "host/observe/log.hpp"
 
 namespace summa::host {
@@ -21,17 +22,20 @@ std::string Field(const PGresult* result, int field) {
   return text == nullptr ? std::string() : std::string(text);
 }
 
+// A write, BEGIN READ WRITE, and what needs a transaction number or a lock of a writer.
+bool RefusedByRecovery(std::string_view sqlstate, std::string_view sql) {
+  if (sqlstate == "0A000") return sql.starts_with("BEGIN");  // it says other things, too
+  return sqlstate == "25006" || sqlstate == "55000";
+}
+
 bool IsError(const PGresult* result) {
   const ExecStatusType status = PQresultStatus(result);
   return status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE;
 }
 
-// Milliseconds for poll(), rounded up so that it never spins; -1: for ever.
-int PollMilliseconds(const std::optional<PqConnection::TimePoint>& deadline) {
-  if (!deadline) return -1;
-  const auto left =
-      std::chrono::ceil<std::chrono::milliseconds>(*deadline - std::chrono::steady_clock::now());
-  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
+// -1: for ever.
+int PollTime(const std::optional<PqConnection::TimePoint>& deadline) {
+  return deadline ? PollMilliseconds(*deadline) : -1;
 }
 
 }  // namespace
@@ -54,7 +58,7 @@ TextRows ToTextRows(const PgResult& result) {
 }
 
 PqConnection::PqConnection(const ConnectionParameters& parameters, WakeUp& wake, OnWake on_wake,
-                           std::optional<TimePoint> deadline)
+                           TimePoint deadline)
     : wake_(&wake), on_wake_(on_wake) {
   std::vector<const char*> keys, values;
   keys.reserve(parameters.size() + 1);
@@ -65,19 +69,19 @@ PqConnection::PqConnection(const ConnectionParameters& parameters, WakeUp& wake,
   }
   keys.push_back(nullptr);
   values.push_back(nullptr);
-  connection_.reset(deadline ? PQconnectStartParams(keys.data(), values.data(), 0)
-                             : PQconnectdbParams(keys.data(), values.data(), 0));
+  connection_.reset(PQconnectStartParams(keys.data(), values.data(), 0));
   if (!connection_) throw std::bad_alloc();
+  // For the SQLSTATE, which libpq gives of a refused connection in no other way.
+  PQsetErrorVerbosity(raw(), PQERRORS_VERBOSE);
   std::string reason;
   try {
-    if (deadline) Establish(*deadline);
+    Establish(deadline);
   } catch (const SqlFailure& failure) {
     reason = failure.error().message;
   }
-  if (reason.empty() && PQstatus(raw()) != CONNECTION_OK) reason = OneLine(PQerrorMessage(raw()));
-  if (!reason.empty()) {
-    throw ConnectionRefused(reason, parameters);
-  }
+  if (reason.empty() && PQstatus(raw()) != CONNECTION_OK) reason = PQerrorMessage(raw());
+  if (!reason.empty()) throw ConnectionRefused(reason, parameters);
+  PQsetErrorVerbosity(raw(), PQERRORS_DEFAULT);
   PQsetnonblocking(raw(), 1);
   PQsetNoticeReceiver(raw(), &PqConnection::OnNotice, this);
 }
@@ -157,7 +161,7 @@ void PqConnection::Wait(short events, std::string_view sql) {
     pollfd sockets[2] = {{PQsocket(raw()), events, 0}, {wake_->descriptor(), POLLIN, 0}};
     // Once the cancel is on its way there is nothing more to be woken for.
     const nfds_t count = cancel_sent_ ? 1 : 2;
-    const int ready = poll(sockets, count, PollMilliseconds(deadline_));
+    const int ready = poll(sockets, count, PollTime(deadline_));
     if (ready < 0 && errno != EINTR) Break(std::strerror(errno), sql);
     if (ready > 0 && sockets[0].revents != 0) return;
     if (ready > 0 && count == 2 && sockets[1].revents != 0) {
@@ -191,12 +195,22 @@ PgResult PqConnection::Next(std::string_view sql) {
   return PgResult(PQgetResult(raw()));
 }
 
+// The server says so at the start, and when it changes (since version 14).
+bool PqConnection::InRecovery() const {
+  const char* standby = PQparameterStatus(raw(), "in_hot_standby");
+  return standby != nullptr && std::strcmp(standby, "on") == 0;
+}
+
 SqlFailure PqConnection::Failed(const PGresult* result, std::string_view sql) {
-  ServerReport report{Field(result, PG_DIAG_SQLSTATE), Field(result, PG_DIAG_MESSAGE_PRIMARY),
-                      Field(result, PG_DIAG_MESSAGE_DETAIL),
-                      NameAt(sql, Field(result, PG_DIAG_STATEMENT_POSITION)),
-                      on_wake_ == OnWake::kGiveUp};
+  ServerReport report{
+      Field(result, PG_DIAG_SQLSTATE),       Field(result, PG_DIAG_MESSAGE_PRIMARY),
+      Field(result, PG_DIAG_MESSAGE_DETAIL), NameAt(sql, Field(result, PG_DIAG_STATEMENT_POSITION)),
+      on_wake_ == OnWake::kGiveUp,           InRecovery()};
   if (report.message.empty()) report.message = OneLine(PQresultErrorMessage(result));
+  if (report.in_recovery && RefusedByRecovery(report.sqlstate, sql)) {
+    Abandon();  // the primary is somewhere else now
+    return ServerIsStandby(sql);
+  }
   if (!broken() && !report.sqlstate.empty()) return MakeSqlFailure(report, sql, cancel_sent_);
   broken_ = true;
   std::string reason = report.message.empty() ? "no answer" : report.message;

@@ -37,11 +37,11 @@ class PqConnection {
     kGiveUp            // drops the connection at once
   };
 
-  // Connects; with a deadline without ever blocking longer (name resolution excepted), without one
-  // as libpq does (connect_timeout per address). SH-0401 with the server's words. The WakeUp must
-  // outlive the connection.
+  // Connects to one server, which the parameters name by address (no name is resolved), without
+  // ever waiting longer than the deadline. SH-0401 with the server's words and SQLSTATE. The WakeUp
+  // must outlive the connection.
   PqConnection(const ConnectionParameters& parameters, WakeUp& wake, OnWake on_wake,
-               std::optional<TimePoint> deadline);
+               TimePoint deadline);
 
   PqConnection(const PqConnection&) = delete;  // libpq keeps a pointer to it
   PqConnection& operator=(const PqConnection&) = delete;
@@ -80,6 +80,7 @@ class PqConnection {
  private:
   [[noreturn]] void Break(const std::string& reason, std::string_view sql);
   void Establish(TimePoint deadline);
+  bool InRecovery() const;
   void Flush(std::string_view sql);
   static void OnNotice(void* self, const PGresult* notice) noexcept;
 

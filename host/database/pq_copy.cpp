@@ -58,6 +58,7 @@ void PqSession::CopyOut(std::string_view sql, const std::function<bool(std::stri
   }
   if (!stopped && !thrown) {
     connection_.Finish(1, sql);
+    RequireFence(sql);
     return;
   }
   connection_.CancelStatement();
@@ -104,6 +105,7 @@ void PqSession::CopyIn(std::string_view sql,
   }
   if (complete) PQputCopyEnd(connection_.raw(), nullptr);
   connection_.Finish(1, sql);
+  RequireFence(sql);
 }
 
 }  // namespace summa::host

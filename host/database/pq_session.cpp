@@ -6,6 +6,7 @@
 
 #include "host/database/commit_outcome.hpp"
 #include "host/database/connection_settings.hpp"
+#include "host/database/session_settings.hpp"
 #include "host/database/statement_kind.hpp"
 #include "summa/crash_point.hpp"
 
@@ -36,6 +37,11 @@ class PqResult final : public SqlResult {
  private:
   PgResult result_;
 };
+
+// Whatever a statement did: what is committed without the guard has written nothing.
+constexpr const char* kReadOnlyCommit =
+    "SELECT 1/(CASE WHEN pg_catalog.current_setting('transaction_read_only') = 'on' THEN 1 ELSE 0 "
+    "END); COMMIT";
 
 [[noreturn]] void Misused(const std::string& message, std::string_view sql, const char* hint) {
   throw SqlFailure(Error{"SH-0407", message + " in: " + StatementStart(sql), hint, ""}, "");
@@ -78,10 +84,12 @@ std::string BeginText(Microseconds idle_limit, Microseconds session_limit) {
 PqSession::PqSession(const DatabaseSettings& settings)
     : settings_(settings),
       lease_table_(QuoteIdentifier(settings.schema) + ".worker_lease"),
-      connection_(MakeConnectionParameters(settings, true), wake_,
-                  PqConnection::OnWake::kCancelStatement, std::nullopt),
-      identity_(Identify(connection_, settings, true,
-                         std::chrono::steady_clock::now() + settings.connect_timeout)) {}
+      opened_(OpenConnection(settings, true, wake_, PqConnection::OnWake::kCancelStatement,
+                             ConnectDeadline(settings))),
+      connection_(*opened_.connection),
+      identity_(opened_.identity),
+      settings_text_("SELECT " +
+                     SettingsExpression(settings, true, PQserverVersion(connection_.raw()), 0)) {}
 
 PqSession::~PqSession() = default;
 
@@ -116,6 +124,21 @@ void PqSession::Begin(TransactionMode mode, const LeaseGuard* guard) {
   CrashPoint("sql.begun");
 }
 
+// The server reports the setting whenever it changes (since version 14), whatever has changed it: a
+// statement, or a function that it calls. Whatever comes next could write past the fence.
+void PqSession::RequireFence(std::string_view sql) {
+  const char* value = PQparameterStatus(connection_.raw(), "default_transaction_read_only");
+  if (value == nullptr || std::strcmp(value, "on") == 0 || connection_.broken()) return;
+  connection_.Abandon();
+  throw SqlFailure(
+      Error{"SH-0426",
+            "a statement made the session writable outside a transaction; the session was "
+            "closed, and nothing of an open transaction was committed, in: " +
+                StatementStart(sql),
+            "default_transaction_read_only is the host's: write between begin and commit", ""},
+      "");
+}
+
 void PqSession::FillArguments(std::string_view sql, std::span<const SqlParameter> parameters) {
   if (parameters.size() > kMaxParameters) {
     Misused(std::to_string(parameters.size()) + " parameters; at most 65535 are possible", sql,
@@ -145,11 +168,13 @@ void PqSession::FillArguments(std::string_view sql, std::span<const SqlParameter
 
 PgResult PqSession::RunOnce(const std::string& sql, int result_format) {
   connection_.Start(std::nullopt);
-  return connection_.Finish(
+  PgResult result = connection_.Finish(
       PQsendQueryParams(connection_.raw(), sql.c_str(), static_cast<int>(values_.size()),
                         types_.data(), values_.data(), lengths_.data(), formats_.data(),
                         result_format),
       sql);
+  RequireFence(sql);
+  return result;
 }
 
 void PqSession::DeallocateStale() {
@@ -174,10 +199,13 @@ PgResult PqSession::RunPrepared(const PreparedStatement& statement, int result_f
   if (statement.leaves_traces) traces_left_ = true;
   connection_.Start(std::nullopt);
   try {
-    return connection_.Finish(PQsendQueryPrepared(connection_.raw(), statement.name.c_str(),
-                                                  static_cast<int>(values_.size()), values_.data(),
-                                                  lengths_.data(), formats_.data(), result_format),
-                              statement.sql);
+    PgResult result =
+        connection_.Finish(PQsendQueryPrepared(connection_.raw(), statement.name.c_str(),
+                                               static_cast<int>(values_.size()), values_.data(),
+                                               lengths_.data(), formats_.data(), result_format),
+                           statement.sql);
+    RequireFence(statement.sql);
+    return result;
   } catch (const SqlFailure& failure) {
     // The table was altered, or the name is unknown to the server: the next use prepares anew.
     if (failure.sqlstate() == "0A000") stale_.push_back(statement.name);
@@ -215,6 +243,7 @@ std::unique_ptr<SqlResult> PqSession::Exec(std::string_view sql,
 // when the lease is gone, so that one message carries guard and COMMIT and nothing can freeze in
 // between.
 std::string PqSession::CommitText(const LeaseGuard* guard) const {
+  if (mode_ != TransactionMode::kReadWrite) return kReadOnlyCommit;
   if (guard == nullptr) return "COMMIT";
   const auto literal = [this](const std::string& text) {
     const std::unique_ptr<char, decltype(&PQfreemem)> quoted(
@@ -268,7 +297,8 @@ void PqSession::Resolve(const SqlFailure& lost) {
 
 void PqSession::FinishCommit(const std::string& text, bool guarded) {
   connection_.Start(std::nullopt);
-  bool guard_passed = !guarded;
+  const bool read_only = mode_ != TransactionMode::kReadWrite;
+  bool guard_passed = !guarded && !read_only;
   std::string tag;
   PgResult error;
   try {
@@ -291,7 +321,15 @@ void PqSession::FinishCommit(const std::string& text, bool guarded) {
     if (failure.error().code == "SH-0402" && failure.sqlstate().empty() && !idle_limit) {
       return Resolve(failure);
     }
-    if (!guard_passed && (failure.sqlstate() == "22012" || failure.sqlstate() == "40001")) {
+    if (read_only && !guard_passed && failure.sqlstate() == "22012") {
+      throw SqlFailure(Error{"SH-0426",
+                             "a statement made a read-only transaction writable; nothing was "
+                             "committed",
+                             "Begin a read-write transaction to write", ""},
+                       "");
+    }
+    if (guarded && !guard_passed &&
+        (failure.sqlstate() == "22012" || failure.sqlstate() == "40001")) {
       throw FencedFailure(
           Error{"SH-0301", "the lease was gone at commit; nothing was committed",
                 "Another host goes on with the work; look at clocks, pauses and lease_ttl when it "
@@ -323,9 +361,29 @@ bool PqSession::Reset() noexcept {
       connection_.Query("CLOSE ALL", std::chrono::steady_clock::now() + kResetPatience);
       cursor_declared_ = false;
     }
-    return !connection_.broken() && PQtransactionStatus(connection_.raw()) == PQTRANS_IDLE;
+    if (connection_.broken() || PQtransactionStatus(connection_.raw()) != PQTRANS_IDLE) {
+      return false;
+    }
+    // RESET in a function, or a setting that a function left: nothing of it reaches the next user.
+    // The answer is read by the next Take, which costs it no round trip.
+    connection_.Start(std::chrono::steady_clock::now() + kResetPatience);
+    connection_.Sent(PQsendQuery(connection_.raw(), settings_text_.c_str()), settings_text_);
+    PQflush(connection_.raw());
+    resetting_ = true;
+    return true;
   } catch (...) {
     return false;  // what went wrong no longer matters: the connection is dropped
+  }
+}
+
+bool PqSession::FinishReset() noexcept {
+  if (!resetting_) return !connection_.broken();
+  try {
+    resetting_ = false;
+    connection_.ReadAll(settings_text_);
+    return !connection_.broken() && PQtransactionStatus(connection_.raw()) == PQTRANS_IDLE;
+  } catch (...) {
+    return false;
   }
 }
 

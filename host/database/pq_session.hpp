@@ -6,8 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "host/database/backend_identity.hpp"
-#include "host/database/pq_connection.hpp"
+#include "host/database/open_connection.hpp"
 #include "host/database/session.hpp"
 #include "host/database/statement_cache.hpp"
 
@@ -32,8 +31,11 @@ class PqSession final : public Session {
   int backend_pid() const override { return identity_.pid; }
 
   bool Alive() { return connection_.Alive(); }
-  // Makes it fit for the next user; false: it must be dropped. Bounded in time.
+  // Makes it fit for the next user; false: it must be dropped. Bounded in time. The last step, the
+  // settings of the session anew, is only begun.
   bool Reset() noexcept;
+  // Ends it; false: it must be dropped.
+  bool FinishReset() noexcept;
 
   std::chrono::steady_clock::time_point idle_since{};  // the pool's
 
@@ -41,6 +43,7 @@ class PqSession final : public Session {
   PgResult RunOnce(const std::string& sql, int result_format);
   PgResult RunPrepared(const PreparedStatement& statement, int result_format);
   const PreparedStatement& Prepare(const std::string& sql, bool leaves_traces);
+  void RequireFence(std::string_view sql);
   void FillArguments(std::string_view sql, std::span<const SqlParameter> parameters);
   void DeallocateStale();
   void StartCopy(std::string_view sql, ExecStatusType expected);
@@ -53,14 +56,17 @@ class PqSession final : public Session {
   const DatabaseSettings settings_;
   WakeUp wake_;  // outlives the connection
   std::string lease_table_;
-  PqConnection connection_;
-  BackendIdentity identity_;
+  OpenedConnection opened_;
+  PqConnection& connection_;
+  const BackendIdentity& identity_;
   StatementCache cache_;
   std::vector<std::string> stale_;  // names that the server still has and we no longer use
   TransactionMode mode_ = TransactionMode::kReadOnly;
   std::string transaction_id_;  // of a read-write transaction
   bool cursor_declared_ = false;
   bool traces_left_ = false;
+  bool resetting_ = false;
+  const std::string settings_text_;
   std::vector<const char*> values_;
   std::vector<int> lengths_, formats_;
   std::vector<Oid> types_;

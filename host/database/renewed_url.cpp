@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "host/database/session.hpp"
+#include "host/database/url_text.hpp"
 
 namespace summa::host {
 namespace {
@@ -14,7 +15,8 @@ namespace {
 constexpr const char* kSecrets[] = {"password",    "passfile", "sslcert",   "sslkey",
                                     "sslrootcert", "sslcrl",   "sslcrldir", "sslpassword"};
 
-std::map<std::string, std::string> WithoutSecrets(const std::string& url) {
+std::map<std::string, std::string> WithoutSecrets(std::string url) {
+  const auto balance = TakeParameter(url, "load_balance_hosts");  // libpq knows it since 16
   char* message = nullptr;
   const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(
       PQconninfoParse(url.c_str(), &message), &PQconninfoFree);
@@ -28,6 +30,7 @@ std::map<std::string, std::string> WithoutSecrets(const std::string& url) {
   for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
     if (option->val != nullptr) values[option->keyword] = option->val;
   }
+  values["load_balance_hosts"] = balance.value_or("");
   for (const char* secret : kSecrets) values.erase(secret);
   return values;
 }

@@ -17,7 +17,7 @@
 
 namespace summa::host {
 
-// An SQL failure. `sqlstate` is empty when the connection itself failed.
+// An SQL failure. `sqlstate` is empty when the server said nothing about it.
 class SqlFailure : public Failure {
  public:
   SqlFailure(Error error, std::string sqlstate)
@@ -93,6 +93,7 @@ class Session {
 
 struct DatabaseSettings {
   std::string url;
+  bool must_write = true;  // a standby is no good connection
   std::string schema = "public";
   std::string application_name;  // "summa-host/<host name>"
   int pool = 8;
@@ -102,8 +103,8 @@ struct DatabaseSettings {
   Microseconds idle_in_transaction_timeout = std::chrono::seconds(10);
 };
 
-// A new connection with the session settings of `settings` (search_path = schema, pg_catalog; read
-// only by default). Throws SH-0401 with the server's words, never with the password.
+// A new connection with pinned session settings (session_settings.hpp), read only by default.
+// Throws what OpenConnection throws, never with the password.
 std::unique_ptr<Session> ConnectSession(const DatabaseSettings& settings);
 
 // How the connections of a pool are used right now.

@@ -126,9 +126,15 @@ PoolUse SessionPool::Use() const {
 std::unique_ptr<Session> SessionPool::Take(Microseconds wait) {
   const auto deadline = std::chrono::steady_clock::now() + wait;
   std::vector<std::unique_ptr<PqSession>> dropped;  // closed outside the lock
-  {
+  for (;;) {
     std::unique_lock lock(state_->mutex);
-    if (auto session = state_->WaitForTurn(lock, deadline, dropped)) return session;
+    if (auto session = state_->WaitForTurn(lock, deadline, dropped)) {
+      lock.unlock();
+      if (session->FinishReset()) return session;
+      session.reset();
+      state_->Closed();
+      continue;
+    }
     if (!state_->HasRoom()) {
       throw SqlFailure(
           Error{"SH-0403",
@@ -142,6 +148,7 @@ std::unique_ptr<Session> SessionPool::Take(Microseconds wait) {
     }
     ++state_->open;
     state_->trying = true;
+    break;
   }
   return state_->Open();
 }

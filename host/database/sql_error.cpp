@@ -131,13 +131,23 @@ SqlFailure ConnectionLost(const std::string& reason, std::string_view sql) {
       "");
 }
 
+SqlFailure ServerIsStandby(std::string_view sql) {
+  CountDatabaseError("");
+  std::string message = "this server is a standby and takes no writes";
+  if (!sql.empty()) message += "; refused: " + StatementStart(sql);
+  return SqlFailure(Error{"SH-0423", message,
+                          "Wait until it is promoted, or name the primary in the database URL "
+                          "(several hosts may stand there)",
+                          ""},
+                    "");
+}
+
 SqlFailure PoolerRefused(const std::string& found) {
   return SqlFailure(
       Error{"SH-0420",
             "the database URL leads to a connection pooler that cannot be used: " + found,
             "Give the URL of the PostgreSQL server itself; or let the pooler keep one server "
-            "connection per client (pgbouncer: pool_mode = session and ignore_startup_parameters "
-            "= options for this database)",
+            "connection per client (pgbouncer: pool_mode = session)",
             ""},
       "");
 }

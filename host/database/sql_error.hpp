@@ -18,6 +18,8 @@ struct ServerReport {
   std::string name = {};
   // The statement is the host's own, not a plugin's: what it names is there after a migration.
   bool own = false;
+  // The server has said that it is a standby.
+  bool in_recovery = false;
 };
 
 // cancelled: the statement was ended because Session::Cancel() asked for it.
@@ -25,6 +27,13 @@ SqlFailure MakeSqlFailure(const ServerReport& report, std::string_view sql, bool
 
 // SH-0402: the connection is gone, and with it the open transaction.
 SqlFailure ConnectionLost(const std::string& reason, std::string_view sql);
+
+// SH-0423: the server that was reached, or that a session had, is a standby.
+SqlFailure ServerIsStandby(std::string_view sql);
+
+// What to do when nobody answers.
+inline constexpr const char* kReachableHint =
+    "Check that the server runs and that host and port of the URL are right";
 
 // SH-0420: a connection pooler stands between us and the server, and `found` is why that cannot
 // work.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 
 namespace summa::host {
@@ -48,6 +49,17 @@ std::string NextWord(std::string_view& sql) {
   return word;
 }
 
+// A name, quoted or not; nullopt: it is written with U&, and could be any.
+std::optional<std::string> NextName(std::string_view& sql) {
+  std::string name = NextWord(sql);
+  if (name == "U" && sql.starts_with('&')) return std::nullopt;
+  if (!name.empty() || !sql.starts_with('"')) return name;
+  for (sql.remove_prefix(1); !sql.empty() && sql[0] != '"'; sql.remove_prefix(1)) {
+    name += Upper(sql[0]);
+  }
+  return name;
+}
+
 template <std::size_t kCount>
 bool OneOf(const std::string& word, const std::array<std::string_view, kCount>& words) {
   return std::find(words.begin(), words.end(), word) != words.end();
@@ -66,8 +78,9 @@ StatementKind KindOfSet(std::string_view rest) {
   if (word == "CONSTRAINTS") return StatementKind::kOther;
   if (word == "TRANSACTION") return StatementKind::kTransaction;
   if (word != "LOCAL") return StatementKind::kSessionState;
-  const std::string name = NextWord(rest);
-  const bool mode = name.rfind("TRANSACTION_", 0) == 0 || name == "TRANSACTION";
+  const std::optional<std::string> name = NextName(rest);
+  const bool mode =
+      !name || name->starts_with("TRANSACTION") || name->starts_with("DEFAULT_TRANSACTION_");
   return mode ? StatementKind::kTransaction : StatementKind::kOther;
 }
 

@@ -77,7 +77,8 @@ class Doctor {
       Down("database", failure.error());
       return;
     }
-    diagnosis_.findings.push_back({"database", Severity::kOk, "answers", "", ""});
+    diagnosis_.findings.push_back(
+        {"database", Severity::kOk, "answers: " + database->server(), "", ""});
     const CheckContext context{*database, loaded_, plan_, options_, diagnosis_.findings};
     for (const Check& check : kChecks) {
       if (Stopped(should_stop_)) return;
@@ -92,9 +93,10 @@ class Doctor {
   void LookAtReadDatabase(const DatabaseSettings& settings) {
     try {
       ReadOnlyDatabase database(settings);
-      diagnosis_.findings.push_back({"read-database", Severity::kOk,
-                                     "answers, version " + database.Value("SHOW server_version"),
-                                     "", ""});
+      diagnosis_.findings.push_back(
+          {"read-database", Severity::kOk,
+           "answers: " + database.server() + ", version " + database.Value("SHOW server_version"),
+           "", ""});
     } catch (const Failure& failure) {
       Down("read-database", failure.error());
     }

@@ -18,6 +18,7 @@ class ReadOnlyDatabase {
   // Several questions in one transaction.
   void Run(const std::function<void(ControlTransaction&)>& body);
 
+  std::string server() const { return connection_->server(); }
   const DatabaseSettings& settings() const { return settings_; }
 
  private:

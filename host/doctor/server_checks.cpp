@@ -5,7 +5,6 @@
 #include <cstdio>
 
 #include "host/database/connection_settings.hpp"
-#include "host/database/pooler.hpp"
 #include "host/doctor/checks.hpp"
 
 namespace summa::host {
@@ -65,8 +64,7 @@ void CheckDurability(const CheckContext& context) {
   }
 }
 
-// Our settings travel in the connection's options. A pooler may drop them, and some settings of a
-// role are not overridden by ours.
+// They are made when a session begins; something between us and the server may take them back.
 void CheckSessionSettings(const CheckContext& context) {
   const DatabaseSettings& ours = context.database.settings();
   const std::vector<std::pair<const char*, Microseconds>> expected = {
@@ -82,19 +80,8 @@ void CheckSessionSettings(const CheckContext& context) {
     well = false;
     context.Error("session-settings", std::string(name) + " is " + milliseconds + " ms",
                   want + " ms, as the host asks for when it connects",
-                  "Connect to PostgreSQL itself: a pooler between them drops the settings of the "
-                  "connection.");
-  }
-  // Not set by us, because older servers refuse what they do not know.
-  for (const char* name : {"idle_session_timeout", "transaction_timeout"}) {
-    const std::string value = Setting(context, name);
-    if (value.empty() || value == "0") continue;
-    well = false;
-    context.Warn("session-settings", std::string(name) + " is " + value,
-                 "0: the server ends connections of the host that wait for work or work long",
-                 std::string("ALTER ROLE ") +
-                     QuoteIdentifier(context.database.Value("SELECT current_user")) + " SET " +
-                     name + " = 0;");
+                  "Connect to PostgreSQL itself: a pooler between them takes the settings of the "
+                  "session back.");
   }
   if (well) context.Ok("session-settings", "as the host asks for");
 }
@@ -157,8 +144,8 @@ void CheckClock(const CheckContext& context) {
   }
 }
 
+// Connecting fails behind any other.
 void CheckPooler(const CheckContext& context) {
-  RequireSessionPooling(context.database.settings());
   context.Ok("pooler", "none that pools transactions");
 }
 

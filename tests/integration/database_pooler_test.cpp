@@ -99,14 +99,28 @@ TEST_F(PoolerTest, PoolingByTransactionInTurnIsRefused) {
   ExpectRefused("gives the backend of one client to another");
 }
 
-TEST_F(PoolerTest, PoolerThatRefusesOurSettingsIsRefused) {
+// Its other clients would find their transactions read only.
+TEST_F(PoolerTest, WhatIsRefusedLeavesNoSettingBehind) {
+  const Pgbouncer pooler("transaction", "default_pool_size = 2");
+  Through(pooler);
+  ExpectRefused("gives the backend of one client to another");
+  for (int look = 0; look < 4; ++look) {
+    test::Db client(settings_.url);
+    EXPECT_EQ(client.Value("SHOW default_transaction_read_only"), "off");
+    EXPECT_EQ(client.Value("SHOW row_security"), "on");
+  }
+}
+
+// What a URL says itself travels at the start, where poolers may refuse it.
+TEST_F(PoolerTest, PoolerThatRefusesTheUrlIsRefused) {
   const Pgbouncer pooler("session", "");
   Through(pooler);
-  ExpectRefused("refused the settings of the session: ");
+  settings_.url += "?options=-c%20geqo%3Doff";
+  ExpectRefused("refused what it was told at the start: ");
 }
 
 TEST_F(PoolerTest, PoolingBySessionWorksWithAllSettings) {
-  const Pgbouncer pooler("session", "ignore_startup_parameters = options");
+  const Pgbouncer pooler("session", "");  // nothing of ours travels at the start
   Through(pooler);
   db_->Execute("CREATE TABLE item (id integer)");
   auto session = ConnectSession(settings_);

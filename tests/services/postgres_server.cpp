@@ -91,11 +91,32 @@ std::string PostgresBinaries() {
 
 PostgresServer::PostgresServer(PostgresOptions options)
     : options_(std::move(options)), port_(options_.tcp ? FreePort() : kDefaultPort) {
-  CopyTemplateData(DataDirectory());
+  if (options_.standby_of == nullptr) CopyTemplateData(DataDirectory());
   if (chown(directory_.Path().c_str(), ServerUser().user_id, ServerUser().group_id) != 0) {
     throw std::runtime_error("chown " + directory_.Path() + ": " + std::strerror(errno));
   }
+  if (options_.standby_of != nullptr) CopyPrimary();
   Start();
+}
+
+void PostgresServer::CopyPrimary() {
+  const PostgresServer& primary = *options_.standby_of;
+  auto command = ServerUser().prefix;
+  command.insert(command.end(),
+                 {PostgresBinaries() + "/pg_basebackup", "-d",
+                  "host=" + primary.directory_.Path() + " port=" + std::to_string(primary.port_) +
+                      " user=postgres application_name=standby",
+                  "-D", DataDirectory(), "-R", "-X", "stream", "-c", "fast"});
+  ProcessOptions options;
+  options.working_directory = directory_.Path();
+  RunOrThrow(command, options, kPsqlPatience);
+}
+
+void PostgresServer::Promote() {
+  Db db(Url("postgres"));
+  db.Query("SELECT pg_promote(true, 60)");
+  WaitUntil([&] { return db.Value("SELECT pg_is_in_recovery()") == "f"; }, kPatience,
+            "the end of recovery");
 }
 
 PostgresServer::~PostgresServer() {

@@ -16,6 +16,8 @@ struct PostgresOptions {
   bool tcp = false;  // also listens on a free port of 127.0.0.1
   std::string shared_buffers = "16MB";
   std::map<std::string, std::string> settings;  // any setting of postgresql.conf; wins over ours
+  // Begins as a copy of this server, which must run, and follows it as a hot standby.
+  const class PostgresServer* standby_of = nullptr;
 };
 
 // A private PostgreSQL in its own directory, on a unix socket. Started by the constructor and gone
@@ -41,6 +43,8 @@ class PostgresServer {
   void Freeze();
   void Thaw();
   bool Running();
+  // A standby becomes a primary; returns when it takes writes.
+  void Promote();
 
   // postgresql:// with the socket's directory as host; stays the same over restarts.
   std::string Url(const std::string& database) const;
@@ -66,6 +70,7 @@ class PostgresServer {
 
  private:
   std::string DataDirectory() const { return directory_.Path() + "/data"; }
+  void CopyPrimary();
   std::string LogPath() const { return directory_.Path() + "/log"; }
 
   PostgresOptions options_;

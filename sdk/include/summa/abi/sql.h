@@ -3,8 +3,8 @@
  *
  * The host owns them so that every commit is fenced, bounded and measured: a session opened through
  * the table in a summa_tick commits only while the worker's lease is still held by this process,
- * checked as the last statement before COMMIT. A plugin cannot forget the check, because there is
- * no other way.
+ * checked as the last statement before COMMIT. A plugin cannot forget the check: no statement of
+ * the session itself gets around it. What does is at the end of this file.
  *
  * Outside begin()..commit() a session is read only: a writing statement there fails with SQLSTATE
  * 25006. A session is one connection and belongs to one thread at a time [owner]; open() is [any].
@@ -83,4 +83,16 @@ typedef struct summa_sql_v1 {
 #ifdef __cplusplus
 }
 #endif
+
+/* The fence, and what it does not reach.
+ *
+ * A statement, or a function that it calls, that makes the session writable outside begin()..
+ * commit() (default_transaction_read_only) or a read-only transaction writable
+ * (transaction_read_only) gets SH-0426; nothing is committed, and the session is lost. PostgreSQL
+ * tells of such a change since version 14; on 13 do not rely on it.
+ *
+ * Not reached: what a statement does outside its own transaction. dblink and postgres_fdw (where
+ * it commits elsewhere), COPY .. TO PROGRAM and to a file, functions in untrusted languages,
+ * pg_notify outside a transaction, and connections that a plugin opens by itself take effect with
+ * or without the lease. Do not write through them; give the role no right to them. */
 #endif

@@ -1,0 +1,248 @@
+#include "host/database/open_connection.hpp"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <random>
+#include <set>
+
+#include "host/database/connection_settings.hpp"
+#include "host/database/renewed_url.hpp"
+#include "host/database/resolve.hpp"
+
+namespace summa::host {
+namespace {
+
+using TimePoint = PqConnection::TimePoint;
+
+// A URL may say more, but a thread that connects for longer serves nobody.
+constexpr std::chrono::seconds kLongestConnecting{60};
+
+struct Address {
+  DatabaseUrl::Host host;  // with a numeric address, when its name was resolved
+  std::string text;        // for people, and the key of what is remembered
+};
+
+// What was learned about the addresses of a URL, by every connection of this process.
+class Memory {
+ public:
+  static Memory& Of() {
+    static auto* const memory = new Memory;  // threads may connect while the process ends
+    return *memory;
+  }
+  void Good(const std::string& url, const std::string& address) {
+    const std::lock_guard lock(mutex_);
+    Known& known = known_[url];
+    known.good = address;
+    known.failed.erase(address);
+  }
+  void Failed(const std::string& url, const std::string& address) {
+    const std::lock_guard lock(mutex_);
+    known_[url].failed.insert(address);
+  }
+  // 0: try it first; 3: last. With a shuffled URL none is the first.
+  int Rank(const std::string& url, const std::string& address, bool shuffled) {
+    const std::lock_guard lock(mutex_);
+    const Known& known = known_[url];
+    const bool good = known.good == address && !shuffled;
+    if (known.failed.contains(address)) return good ? 2 : 3;
+    return good ? 0 : 1;
+  }
+
+ private:
+  struct Known {
+    std::string good;
+    std::set<std::string> failed;
+  };
+  std::mutex mutex_;
+  std::map<std::string, Known> known_;
+};
+
+std::mt19937& Random() {
+  thread_local std::mt19937 random{std::random_device{}()};
+  return random;
+}
+
+bool IsSocket(const std::string& name) { return name.starts_with('/') || name.starts_with('@'); }
+
+std::string TextOf(const DatabaseUrl::Host& host) {
+  std::string text = host.name.empty() ? host.address : host.name;
+  if (IsSocket(host.name)) return text + "/.s.PGSQL." + (host.port.empty() ? "5432" : host.port);
+  if (text.empty()) text = "the default socket";
+  if (!host.address.empty() && host.address != host.name && !host.name.empty()) {
+    text += " (" + host.address + ")";
+  }
+  return text + ":" + (host.port.empty() ? "5432" : host.port);
+}
+
+// What each attempt came to, for one message.
+class Attempts {
+ public:
+  void Add(const std::string& address, const SqlFailure& failure) {
+    Say(address, failure.error().message);
+    last_ = failure;
+    standby_ |= failure.error().code == "SH-0423";
+    if (failure.error().code != "SH-0423") away_ = failure;
+  }
+  void Say(const std::string& address, const std::string& why) {
+    ++count_;
+    text_ += (text_.empty() ? "" : "; ") + address + ": " + why;
+  }
+  // One failure of one address stands for itself.
+  [[noreturn]] void Throw() const {
+    if (count_ == 1 && last_) throw SqlFailure(*last_);
+    const bool none_writes = standby_;
+    const std::string code = none_writes ? "SH-0423" : "SH-0401";
+    const std::string hint = none_writes
+                                 ? "Wait until one of them is promoted, or start the primary"
+                                 : (away_ ? away_->error().hint : std::string(kReachableHint));
+    throw SqlFailure(Error{code,
+                           (none_writes ? "no server of the database URL takes writes: "
+                                        : "no connection to PostgreSQL: ") +
+                               text_,
+                           hint, ""},
+                     away_ && !none_writes ? away_->sqlstate() : "");
+  }
+
+ private:
+  std::string text_;
+  int count_ = 0;
+  bool standby_ = false;
+  std::optional<SqlFailure> last_, away_;
+};
+
+class Opener {
+ public:
+  Opener(const DatabaseSettings& settings, bool read_only, WakeUp& wake,
+         PqConnection::OnWake on_wake, TimePoint deadline)
+      : settings_(settings),
+        url_(ReadDatabaseUrl(NewestUrl(settings.url), settings.must_write)),
+        read_only_(read_only),
+        wake_(wake),
+        on_wake_(on_wake),
+        deadline_(deadline) {}
+
+  OpenedConnection Open() {
+    const std::vector<Address> addresses = Addresses();
+    if (url_.target == TargetServer::kPreferStandby && !settings_.must_write) {
+      if (auto opened = TryAll(addresses, TargetServer::kStandby)) return std::move(*opened);
+    }
+    if (auto opened = TryAll(addresses, url_.target)) return std::move(*opened);
+    attempts_.Throw();
+  }
+
+ private:
+  std::vector<Address> Addresses() {
+    std::vector<DatabaseUrl::Host> hosts = url_.hosts;
+    if (url_.shuffle) std::shuffle(hosts.begin(), hosts.end(), Random());
+    std::vector<Address> addresses;
+    for (std::size_t i = 0; i < hosts.size(); ++i) {
+      // One name must not use up the time of the others, nor the time to connect.
+      Expand(hosts[i], Share(2 * (hosts.size() - i)), addresses);
+    }
+    std::map<std::string, int> rank;
+    for (const Address& each : addresses) {
+      rank[each.text] = Memory::Of().Rank(settings_.url, each.text, url_.shuffle);
+    }
+    std::stable_sort(addresses.begin(), addresses.end(), [&](const Address& a, const Address& b) {
+      return rank[a.text] < rank[b.text];
+    });
+    return addresses;
+  }
+
+  void Expand(const DatabaseUrl::Host& host, TimePoint until, std::vector<Address>& addresses) {
+    if (!host.address.empty() || host.name.empty() || IsSocket(host.name)) {
+      addresses.push_back({host, TextOf(host)});
+      return;
+    }
+    Resolved resolved = Resolve(host.name, wake_, until);
+    if (url_.shuffle) {
+      std::shuffle(resolved.addresses.begin(), resolved.addresses.end(), Random());
+    }
+    if (resolved.addresses.empty()) attempts_.Say(TextOf(host), resolved.trouble);
+    for (const std::string& address : resolved.addresses) {
+      const DatabaseUrl::Host one{host.name, address, host.port};
+      addresses.push_back({one, TextOf(one)});
+    }
+  }
+
+  TimePoint Share(std::size_t parts) const {
+    const auto now = std::chrono::steady_clock::now();
+    return now +
+           (std::max(deadline_, now) - now) / static_cast<int>(std::max<std::size_t>(parts, 1));
+  }
+
+  std::optional<OpenedConnection> TryAll(const std::vector<Address>& addresses,
+                                         TargetServer target) {
+    for (std::size_t i = 0; i < addresses.size(); ++i) {
+      if (auto opened = Try(addresses[i], target, Share(addresses.size() - i))) return opened;
+      if (on_wake_ == PqConnection::OnWake::kGiveUp && wake_.signalled()) break;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<OpenedConnection> Try(const Address& address, TargetServer target,
+                                      TimePoint until) {
+    if (url_.connect_timeout) {
+      until = std::min(until, std::chrono::steady_clock::now() + *url_.connect_timeout);
+    }
+    const ConnectionParameters parameters =
+        MakeConnectionParameters(settings_, url_.parameters, address.host);
+    try {
+      OpenedConnection opened;
+      opened.connection = std::make_unique<PqConnection>(parameters, wake_, on_wake_, until);
+      opened.identity = Identify(*opened.connection, {settings_, parameters, read_only_, until});
+      opened.identity.server_name = address.text;
+      RequireTarget(opened.identity, target);
+      Memory::Of().Good(settings_.url, address.text);
+      return opened;
+    } catch (const SqlFailure& failure) {
+      Memory::Of().Failed(settings_.url, address.text);
+      // No other address helps against these.
+      if (failure.error().code == "SH-0420" || failure.error().code == "SH-0406") throw;
+      attempts_.Add(address.text, failure);
+      return std::nullopt;
+    }
+  }
+
+  void RequireTarget(const BackendIdentity& identity, TargetServer target) const {
+    const bool standby = identity.in_recovery;
+    if (settings_.must_write && standby) throw ServerIsStandby("");
+    const bool read_only = standby || identity.read_only_by_default;
+    const auto refuse = [](const std::string& what) {
+      throw SqlFailure(Error{"SH-0401", what + " (target_session_attrs)", kReachableHint, ""}, "");
+    };
+    if (target == TargetServer::kReadWrite && read_only) refuse("the server takes no writes");
+    if (target == TargetServer::kReadOnly && !read_only) refuse("the server takes writes");
+    if (target == TargetServer::kPrimary && standby) refuse("the server is a standby");
+    if (target == TargetServer::kStandby && !standby) refuse("the server is no standby");
+  }
+
+  const DatabaseSettings& settings_;
+  const DatabaseUrl url_;
+  const bool read_only_;
+  WakeUp& wake_;
+  const PqConnection::OnWake on_wake_;
+  const TimePoint deadline_;
+  Attempts attempts_;
+};
+
+}  // namespace
+
+OpenedConnection OpenConnection(const DatabaseSettings& settings, bool read_only, WakeUp& wake,
+                                PqConnection::OnWake on_wake, TimePoint deadline) {
+  return Opener(settings, read_only, wake, on_wake, deadline).Open();
+}
+
+TimePoint ConnectDeadline(const DatabaseSettings& settings) {
+  const DatabaseUrl url = ReadDatabaseUrl(NewestUrl(settings.url), settings.must_write);
+  Microseconds longest = settings.connect_timeout;
+  if (url.connect_timeout) {
+    longest = std::max<Microseconds>(
+        longest, *url.connect_timeout * static_cast<std::int64_t>(url.hosts.size()));
+  }
+  return std::chrono::steady_clock::now() +
+         std::max(std::min<Microseconds>(longest, kLongestConnecting), settings.connect_timeout);
+}
+
+}  // namespace summa::host

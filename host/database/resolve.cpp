@@ -1,0 +1,114 @@
+#include "host/database/resolve.hpp"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+namespace summa::host {
+namespace {
+
+// How often somebody who waits for the look-up of somebody else sees whether it is done.
+constexpr std::chrono::milliseconds kLook{10};
+
+Resolved LookUp(const std::string& name) {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  Resolved resolved;
+  if (const int failed = getaddrinfo(name.c_str(), nullptr, &hints, &found); failed != 0) {
+    resolved.trouble = gai_strerror(failed);
+    return resolved;
+  }
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, &freeaddrinfo);
+  for (; found != nullptr; found = found->ai_next) {
+    char text[NI_MAXHOST];
+    if (getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof text, nullptr, 0,
+                    NI_NUMERICHOST) != 0) {
+      continue;
+    }
+    if (std::find(resolved.addresses.begin(), resolved.addresses.end(), text) ==
+        resolved.addresses.end()) {
+      resolved.addresses.emplace_back(text);
+    }
+  }
+  if (resolved.addresses.empty()) resolved.trouble = "it has no address";
+  return resolved;
+}
+
+struct Pending {
+  std::mutex mutex;
+  bool done = false;
+  Resolved resolved;
+};
+
+// Never destroyed: a thread may still look up when the process ends.
+struct Directory {
+  std::mutex mutex;
+  std::map<std::string, std::shared_ptr<Pending>> pending;
+};
+Directory& TheDirectory() {
+  static auto* const directory = new Directory;
+  return *directory;
+}
+
+std::shared_ptr<Pending> Begin(const std::string& name) {
+  Directory& directory = TheDirectory();
+  const std::lock_guard lock(directory.mutex);
+  std::shared_ptr<Pending>& slot = directory.pending[name];
+  if (slot) return slot;
+  slot = std::make_shared<Pending>();
+  std::thread([name, pending = slot, &directory] {
+    Resolved resolved = LookUp(name);
+    {
+      const std::lock_guard done(pending->mutex);
+      pending->resolved = std::move(resolved);
+      pending->done = true;
+    }
+    const std::lock_guard all(directory.mutex);
+    directory.pending.erase(name);
+  }).detach();
+  return slot;
+}
+
+bool Numeric(const std::string& name) {
+  unsigned char address[sizeof(in6_addr)];
+  return inet_pton(AF_INET, name.c_str(), address) == 1 ||
+         inet_pton(AF_INET6, name.c_str(), address) == 1;
+}
+
+}  // namespace
+
+int PollMilliseconds(std::chrono::steady_clock::time_point deadline) {
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
+}
+
+Resolved Resolve(const std::string& name, WakeUp& stop,
+                 std::chrono::steady_clock::time_point deadline) {
+  if (Numeric(name)) return {{name}, ""};
+  const std::shared_ptr<Pending> pending = Begin(name);
+  for (;;) {
+    {
+      const std::lock_guard lock(pending->mutex);
+      if (pending->done) return pending->resolved;
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= deadline) return {{}, "the name was not resolved in time"};
+    pollfd socket{stop.descriptor(), POLLIN, 0};
+    if (poll(&socket, 1, PollMilliseconds(std::min(deadline, now + kLook))) > 0) {
+      return {{}, "told to stop"};
+    }
+  }
+}
+
+}  // namespace summa::host

@@ -1,0 +1,77 @@
+// Defaults of role, database and environment change nothing that the host reads or writes.
+#include <cstdlib>
+#include <map>
+
+#include "host/database/control_connection.hpp"
+#include "host/database/deadline_connection.hpp"
+#include "host/database/session_settings.hpp"
+#include "tests/fixture/hostile_defaults.hpp"
+#include "tests/integration/database_support.hpp"
+
+namespace summa::host {
+namespace {
+
+using Shown = std::map<std::string, std::string>;
+
+class SettingsTest : public DatabaseTest {
+ protected:
+  static std::string ShowAll(const std::vector<std::pair<std::string, std::string>>& pins) {
+    std::string sql = "SELECT 1";
+    for (const auto& [name, value] : pins) sql += ", current_setting('" + name + "')";
+    return sql;
+  }
+  // As each kind of connection sees them.
+  std::vector<TextRows> Seen() {
+    const auto pins = SessionSettings(settings_, true, 150000);
+    const std::string sql = ShowAll(pins);
+    std::vector<TextRows> seen;
+    const auto session = ConnectSession(settings_);
+    const auto result = session->Exec(sql, {}, 0);
+    TextRows rows(1);
+    for (std::size_t column = 0; column < result->columns(); ++column) {
+      rows[0].emplace_back(*result->Cell(0, column));
+    }
+    seen.push_back(std::move(rows));
+    WakeUp never;
+    const auto deadline = std::chrono::steady_clock::now() + test::kPatience;
+    seen.push_back(DeadlineConnection(settings_, never, deadline).Query(sql, {}, deadline));
+    ControlConnection control(settings_);
+    control.Run(
+        [&](ControlTransaction& transaction) { seen.push_back(transaction.Exec(sql, {})); });
+    return seen;
+  }
+};
+
+TEST_F(SettingsTest, EveryPinHoldsAgainstRoleAndDatabase) {
+  const auto before = Seen();
+  db_->Execute("DROP ROLE IF EXISTS victim; CREATE ROLE victim LOGIN SUPERUSER");
+  settings_.url.replace(settings_.url.find("postgres@"), 8, "victim");
+  test::MakeDefaultsHostile(*db_, name_, "victim");
+  EXPECT_EQ(Seen(), before);
+  settings_.url += "&options=-c%20DateStyle%3DGerman%20-c%20default_transaction_read_only%3Don";
+  EXPECT_EQ(Seen(), before);
+}
+
+// What only a superuser can have set for a role is not accepted from one that cannot take it back.
+TEST_F(SettingsTest, TriggersThatAreOffAreNoSession) {
+  db_->Execute(
+      "DROP ROLE IF EXISTS clerk; CREATE ROLE clerk LOGIN; ALTER ROLE clerk SET "
+      "session_replication_role = replica");
+  settings_.url.replace(settings_.url.find("postgres@"), 8, "clerk");
+  const SqlFailure failure = CatchSql([&] { ConnectSession(settings_); });
+  EXPECT_EQ(failure.sqlstate(), "42501") << failure.what();
+  db_->Execute("ALTER ROLE clerk SUPERUSER");
+  EXPECT_EQ(*ConnectSession(settings_)->Exec("SHOW session_replication_role", {}, 0)->Cell(0, 0),
+            "origin");
+}
+
+TEST_F(SettingsTest, ATemporaryTableHidesNothing) {
+  db_->Execute("CREATE TABLE item (id integer); INSERT INTO item VALUES (1)");
+  const auto session = ConnectSession(settings_);
+  session->Begin(TransactionMode::kReadWrite);
+  session->Exec("CREATE TEMP TABLE item (id integer)", {}, 0);
+  EXPECT_EQ(*session->Exec("SELECT count(*) FROM item", {}, 0)->Cell(0, 0), "1");
+}
+
+}  // namespace
+}  // namespace summa::host
