@@ -115,6 +115,7 @@ void PqConnection::OnNotice(void* self, const PGresult* notice) noexcept {
 bool PqConnection::broken() const { return broken_ || PQstatus(raw()) == CONNECTION_BAD; }
 
 bool PqConnection::Alive() {
+  if (!last_words_.empty()) broken_ = true;
   // Twice: first the server's last words, then the end of the stream.
   for (int i = 0; i < 2 && !broken(); ++i) {
     pollfd socket{PQsocket(raw()), POLLIN, 0};

@@ -381,7 +381,8 @@ bool PqSession::FinishReset() noexcept {
   try {
     resetting_ = false;
     connection_.ReadAll(settings_text_);
-    return !connection_.broken() && PQtransactionStatus(connection_.raw()) == PQTRANS_IDLE;
+    // Behind the answer the server may have ended the session.
+    return connection_.Alive() && PQtransactionStatus(connection_.raw()) == PQTRANS_IDLE;
   } catch (...) {
     return false;
   }
