@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "host/abi/sql_session.hpp"
+#include "host/database/whole_tables.hpp"
 #include "summa/error.hpp"
 
 namespace summa::host {
@@ -16,7 +17,7 @@ int StatusOf(const Failure& failure) {
       code == "SH-0416") {
     return SUMMA_E_UNAVAILABLE;
   }
-  if (code == "SH-0406") return SUMMA_E_DENIED;
+  if (code == "SH-0406" || code == kFilteredTable) return SUMMA_E_DENIED;
   if (code == "SH-0409") return SUMMA_E_CANCELLED;
   if (code == "SH-0410" || code == "SH-0411") return SUMMA_E_TRY_LATER;
   if (code == "SH-0412" || code == "SH-0418") return SUMMA_E_CONFIG;

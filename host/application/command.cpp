@@ -263,6 +263,29 @@ class VerbLease {
   std::unique_ptr<SqlService::Scope> scope_;
 };
 
+// Of verbs that need no lease and so have no --wait.
+constexpr Microseconds kLockWait = std::chrono::seconds(20);
+
+// A database that is away is said at once; somebody's lock is waited for like a lease.
+void AwaitDatabase(ControlPlane& control, const Settings& settings, Microseconds wait,
+                   TerminationSignal& signal) {
+  constexpr int kTryLaterExit = 75;
+  constexpr Microseconds kPause = std::chrono::milliseconds(250);
+  const Microseconds end = SystemClock().BootTime() + wait;
+  for (;;) {
+    try {
+      PrepareDatabase(control, settings);
+      return;
+    } catch (const Failure& failure) {
+      if (ExitCode(failure.error()) != kTryLaterExit) throw;
+      const Microseconds left = end - SystemClock().BootTime();
+      if (left <= Microseconds(0)) throw;
+      LogWaiting(control, failure.error(), kPause);
+      if (signal.Wait(std::min(left, kPause))) throw;
+    }
+  }
+}
+
 Plan PlanFor(const LoadedConfiguration& loaded, const Discovery& plugins, const std::string& id) {
   const PluginSettings* settings = loaded.configuration.FindPlugin(id);
   if (settings == nullptr || !settings->enabled) {
@@ -292,7 +315,12 @@ CommandOutcome RunPluginCommand(const LoadedConfiguration& loaded, const Discove
   // What the command itself has to say is its result; the log is for what goes wrong.
   ConfigureLog(std::max(loaded.settings.log_level, LogLevel::kWarn), loaded.settings.log_format);
   const Plan plan = PlanFor(loaded, plugins, request.plugin);
-  PrepareDatabase(world->control.emplace(loaded.settings.ledger), loaded.settings);
+  ControlPlane& control = world->control.emplace(loaded.settings.ledger);
+  const bool leased = !request.declaration.worker.empty();
+  AwaitDatabase(control, loaded.settings, leased ? request.wait : kLockWait, world->signal);
+  for (const PlannedPlugin& planned : plan.order) {
+    control.RequireWholeTables(TablesOf(*planned.file->manifest, loaded.settings.ledger.schema));
+  }
   SqlService& sql = world->sql.emplace(MakePools(loaded.settings));
   HostTableSettings table;
   table.version = SUMMA_VERSION;

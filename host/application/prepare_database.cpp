@@ -4,12 +4,15 @@
 
 #include <random>
 
+#include "host/config/schema.hpp"
 #include "host/observe/log.hpp"
 
 namespace summa::host {
 namespace {
 
 constexpr int kConfigurationExit = 78;
+constexpr int kUnavailableExit = 69;
+constexpr int kTryLaterExit = 75;
 // worker_lease.holder has 100 characters; the process id and the random part need less than 40.
 constexpr std::size_t kMaximumNameInInstance = 60;
 
@@ -55,6 +58,28 @@ Layout PrepareDatabase(ControlPlane& control, const Settings& settings) {
   Error error = NotMigrated(control.Migrations(), settings.file);
   if (!error.code.empty()) throw Failure(std::move(error));
   return layout;
+}
+
+bool PassesByItself(const Error& error) {
+  const int code = ExitCode(error);
+  return code == kUnavailableExit || code == kTryLaterExit;
+}
+
+void LogWaiting(ControlPlane& control, const Error& error, Microseconds again_in) {
+  std::string holders;
+  if (ExitCode(error) == kTryLaterExit) {
+    try {
+      holders = control.LockHolders();
+    } catch (const Failure&) {
+      // The first error is the one that counts.
+    }
+  }
+  const std::string again = FormatDuration(again_in.count());
+  if (holders.empty()) {
+    LogError(LogLevel::kWarn, error, {{"again_in", again}});
+  } else {
+    LogError(LogLevel::kWarn, error, {{"again_in", again}, {"held_by", holders}});
+  }
 }
 
 std::map<std::string, std::shared_ptr<SessionPool>> MakePools(const Settings& settings) {

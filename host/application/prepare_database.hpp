@@ -15,6 +15,14 @@ namespace summa::host {
 // layout than configured.
 Layout PrepareDatabase(ControlPlane& control, const Settings& settings);
 
+// Whether PrepareDatabase may go well a moment later with nobody doing anything about it: the
+// database is away, starts or is short of something, or somebody holds a lock.
+bool PassesByItself(const Error& error);
+
+// Why it waits, for a log line: the error, and who holds locks on our tables, as far as that can be
+// seen.
+void LogWaiting(ControlPlane& control, const Error& error, Microseconds again_in);
+
 // "ledger", and "read" when it is a database of its own. Opens no connection.
 std::map<std::string, std::shared_ptr<SessionPool>> MakePools(const Settings& settings);
 

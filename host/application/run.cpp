@@ -26,7 +26,6 @@ namespace {
 constexpr Microseconds kFirstDatabasePause = std::chrono::milliseconds(250);
 constexpr Microseconds kLongestDatabasePause = std::chrono::seconds(15);
 constexpr Microseconds kForever = std::chrono::hours(24 * 365);
-constexpr int kUnavailableExit = 69;
 // How long an answer of a probe waits for plugins: probes themselves give up after a second.
 constexpr Microseconds kProbePatience = std::chrono::milliseconds(500);
 // For the summary of `run --once`.
@@ -162,9 +161,9 @@ class RunningHost {
             {{"layout", layout_ == Layout::kPlan ? "plan" : "deployed"}});
         return true;
       } catch (const Failure& failure) {
-        if (ExitCode(failure.error()) != kUnavailableExit) throw;
+        if (!PassesByItself(failure.error())) throw;
         if (limit && Remaining(*limit) <= Microseconds(0)) throw;
-        LogError(LogLevel::kWarn, failure.error(), {{"again_in", FormatDuration(pause.count())}});
+        LogWaiting(control_, failure.error(), pause);
       }
       const auto event = WaitForEvent(limit ? std::min(pause, Remaining(*limit)) : pause);
       if (event == TerminationSignal::Event::kStop) return false;
@@ -187,6 +186,7 @@ class RunningHost {
         worker->keep_lease_row =
             loaded_.configuration.share_with_node.value_or(layout_ == Layout::kDeployed);
         worker->worker = plugin->Worker(declared.id);
+        worker->tables = TablesOf(plugin->manifest(), settings_.ledger.schema);
         if (worker->worker != nullptr) workers.push_back(std::move(*worker));
       }
     }

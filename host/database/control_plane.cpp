@@ -9,6 +9,7 @@
 #include "host/database/layout.hpp"
 #include "host/database/migrations.hpp"
 #include "host/database/reconnect_gate.hpp"
+#include "host/database/whole_tables.hpp"
 #include "host/lease/lease_statements.hpp"
 
 namespace summa::host {
@@ -74,6 +75,22 @@ ON CONFLICT (worker_id) DO UPDATE SET
 constexpr const char* kDue = R"sql(
 SELECT (extract(epoch FROM next_due_at - clock_timestamp()) * 1000000)::bigint, next_due_at, schedule
 FROM summa_host.worker_state WHERE worker_id = $1 AND next_due_at IS NOT NULL)sql";
+
+// Catalogs only: asking them waits for nobody. The advisory lock is that of migrations.cpp.
+constexpr const char* kLockHolders = R"sql(
+SELECT string_agg(DISTINCT format('pid %s (%s%s) holds %s on %s', l.pid,
+                         coalesce(nullif(a.application_name, ''), 'no name'),
+                         coalesce(', ' || a.state, ''), l.mode,
+                         coalesce(n.nspname || '.' || c.relname, 'the right to migrate')), '; ')
+FROM pg_locks l
+LEFT JOIN pg_class c ON l.locktype = 'relation' AND c.oid = l.relation
+LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND l.pid <> pg_backend_pid()
+  AND ((n.nspname IN ('summa_host', $1) AND c.relkind IN ('r', 'p', 'v')
+        AND l.mode IN ('AccessExclusiveLock', 'ExclusiveLock', 'ShareRowExclusiveLock', 'ShareLock'))
+       OR (l.locktype = 'advisory' AND (l.classid::bigint << 32) + l.objid::bigint = 7308332246085722)))sql";
 
 FencedFailure Fenced(const std::string& worker_id) {
   return {
@@ -210,6 +227,23 @@ std::string ControlPlane::ServerVersion() {
     version = transaction.Exec("SHOW server_version", {}).at(0).at(0).value_or("");
   });
   return version;
+}
+
+std::string ControlPlane::LockHolders() {
+  std::string holders;
+  state_->Run([&](ControlTransaction& transaction) {
+    const ControlRows rows = transaction.Exec(kLockHolders, {state_->settings.schema});
+    holders = rows.empty() ? "" : rows[0].at(0).value_or("");
+  });
+  return holders;
+}
+
+void ControlPlane::RequireWholeTables(const std::vector<std::string>& tables) {
+  std::vector<Error> found;
+  state_->Run([&](ControlTransaction& transaction) {
+    found = FindPartialTables(transaction, tables, false);
+  });
+  if (!found.empty()) throw Failure(std::move(found.front()));
 }
 
 std::optional<Microseconds> ControlPlane::RecordRun(const RunRecord& record) {

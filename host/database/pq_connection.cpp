@@ -203,10 +203,13 @@ bool PqConnection::InRecovery() const {
 }
 
 SqlFailure PqConnection::Failed(const PGresult* result, std::string_view sql) {
-  ServerReport report{
-      Field(result, PG_DIAG_SQLSTATE),       Field(result, PG_DIAG_MESSAGE_PRIMARY),
-      Field(result, PG_DIAG_MESSAGE_DETAIL), NameAt(sql, Field(result, PG_DIAG_STATEMENT_POSITION)),
-      on_wake_ == OnWake::kGiveUp,           InRecovery()};
+  ServerReport report{Field(result, PG_DIAG_SQLSTATE),
+                      Field(result, PG_DIAG_MESSAGE_PRIMARY),
+                      Field(result, PG_DIAG_MESSAGE_DETAIL),
+                      NameAt(sql, Field(result, PG_DIAG_STATEMENT_POSITION)),
+                      Field(result, PG_DIAG_SOURCE_FUNCTION),
+                      on_wake_ == OnWake::kGiveUp,
+                      InRecovery()};
   if (report.message.empty()) report.message = OneLine(PQresultErrorMessage(result));
   if (report.in_recovery && RefusedByRecovery(report.sqlstate, sql)) {
     Abandon();  // the primary is somewhere else now

@@ -2,6 +2,7 @@
 
 #include <cctype>
 
+#include "host/database/whole_tables.hpp"
 #include "host/observe/host_metrics.hpp"
 
 namespace summa::host {
@@ -39,6 +40,11 @@ Class Classify(const ServerReport& report, bool cancelled) {
             "Look in pg_stat_activity for what holds the lock or makes the statement slow"};
   }
   if (StartsWith(state, "40")) return {"SH-0411", "It is tried again; nothing was changed"};
+  if (state == "42501" && report.function == "check_enable_rls") {
+    return {kFilteredTable,
+            "Give the role BYPASSRLS, or run as the owner of the tables without FORCE ROW LEVEL "
+            "SECURITY; `summa-host doctor` names tables and policies"};
+  }
   if (state == "42501") {
     return {"SH-0406", "GRANT the privilege to the role of the connection URL"};
   }
@@ -112,6 +118,7 @@ SqlFailure MakeSqlFailure(const ServerReport& report, std::string_view sql, bool
   CountDatabaseError(report.sqlstate);
   const Class kind = Classify(report, cancelled);
   std::string message = "PostgreSQL: " + report.message;
+  if (kind.code == kFilteredTable) message = "row level security hides rows; " + message;
   if (kind.code == kNotMigrated) message = "the database is not migrated; " + message;
   if (!report.detail.empty()) message += " (" + report.detail + ")";
   if (!report.sqlstate.empty()) message += " [SQLSTATE " + report.sqlstate + "]";

@@ -16,6 +16,8 @@ struct ServerReport {
   std::string detail;
   // The name in the statement that the report is about, as the server points to it: "summa_host.x".
   std::string name = {};
+  // The function of the server that reported it: tells kinds of one SQLSTATE apart.
+  std::string function = {};
   // The statement is the host's own, not a plugin's: what it names is there after a migration.
   bool own = false;
   // The server has said that it is a standby.

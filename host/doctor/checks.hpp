@@ -52,6 +52,8 @@ void CheckSequences(const CheckContext& context);
 void CheckVacuum(const CheckContext& context);
 // privilege_checks.cpp
 void CheckPrivileges(const CheckContext& context);
+// whole_checks.cpp
+void CheckWholeTables(const CheckContext& context);
 // snapshot_checks.cpp
 void CheckTransactions(const CheckContext& context);
 void CheckPreparedTransactions(const CheckContext& context);

@@ -13,7 +13,7 @@ namespace summa::host {
 namespace {
 
 // In the order in which a person would look; one that fails does not keep the others from looking.
-constexpr std::array<Check, 15> kChecks = {{
+constexpr std::array<Check, 16> kChecks = {{
     {"server-version", CheckServerVersion},
     {"durability", CheckDurability},
     {"session-settings", CheckSessionSettings},
@@ -23,6 +23,7 @@ constexpr std::array<Check, 15> kChecks = {{
     {"layout", CheckLayout},
     {"migrations", CheckMigrations},
     {"privileges", CheckPrivileges},
+    {"whole-tables", CheckWholeTables},
     {"sequence-cache", CheckSequences},
     {"held-snapshot", CheckTransactions},
     {"prepared-transaction", CheckPreparedTransactions},

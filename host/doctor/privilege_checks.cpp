@@ -31,11 +31,20 @@ void AddPlugin(const CheckContext& context, const Manifest& manifest, Needs& nee
   }
 }
 
-Needs AllNeeds(const CheckContext& context) {
-  Needs needs;
+// The host's own statements: leases, fences, states, orders of the fleet, migrations. A test
+// derives them from the statements themselves.
+void AddHost(const CheckContext& context, Needs& needs) {
   Add(needs, Qualified(context, "worker_lease"), {"select", "insert", "update"});
+  Add(needs, "summa_host.schema_migration", {"select"});
   Add(needs, "summa_host.worker_state", {"select", "insert", "update"});
   Add(needs, "summa_host.worker_fence", {"select", "insert", "update"});
+  Add(needs, "summa_host.worker_parked", {"select", "insert", "update", "delete"});
+  Add(needs, "summa_host.worker_request", {"select", "insert", "update", "delete"});
+}
+
+Needs AllNeeds(const CheckContext& context) {
+  Needs needs;
+  AddHost(context, needs);
   for (const PlannedPlugin& plugin : context.plan.order) {
     AddPlugin(context, *plugin.file->manifest, needs);
   }
@@ -76,6 +85,62 @@ bool SchemaUsable(const CheckContext& context, const std::string& schema, const 
   return false;
 }
 
+// Columns that the role may not read although it may read others: a SELECT of one of them fails.
+std::string UnreadableColumns(const CheckContext& context, const std::string& table) {
+  return context.database.Value(
+      "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute WHERE "
+      "attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND NOT "
+      "has_column_privilege(attrelid, attnum, 'select')",
+      {Quoted(table)});
+}
+
+bool Has(const CheckContext& context, const std::string& table, const std::string& need) {
+  // A right to write the columns that are written is as good; which those are, only the statements
+  // know.
+  const bool columns = need == "insert" || need == "update";
+  const std::string function = columns ? "has_any_column_privilege" : "has_table_privilege";
+  const std::string has = context.database.Value(
+      "SELECT " + function + "($1::regclass, '" + need + "')", {Quoted(table)});
+  return has == "t" || (need == "select" && UnreadableColumns(context, table).empty());
+}
+
+std::string ColumnsNote(const CheckContext& context, const std::string& table) {
+  const bool some =
+      context.database.Value("SELECT has_any_column_privilege($1::regclass, 'select')",
+                             {Quoted(table)}) == "t";
+  return some ? " (its columns " + UnreadableColumns(context, table) + ")" : "";
+}
+
+// An insert takes its numbers from the sequences that the defaults of the columns call.
+void CheckSequencesOf(const CheckContext& context, const std::string& table,
+                      const std::string& role) {
+  const ControlRows rows = context.database.Query(
+      "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_attrdef a JOIN pg_depend d ON "
+      "d.classid = 'pg_attrdef'::regclass AND d.objid = a.oid AND d.refclassid = "
+      "'pg_class'::regclass JOIN pg_class c ON c.oid = d.refobjid AND c.relkind = 'S' JOIN "
+      "pg_namespace n ON n.oid = c.relnamespace WHERE a.adrelid = $1::regclass AND CASE "
+      "c.relkind WHEN 'S' THEN NOT has_sequence_privilege(c.oid, 'usage') ELSE false END",
+      {Quoted(table)});
+  for (const auto& row : rows) {
+    const std::string name = row.at(0).value_or("");
+    context.Error("privileges", "role " + role + " may not use sequence " + name, "usage",
+                  "GRANT USAGE ON SEQUENCE " + name + " TO " + role + ";");
+  }
+}
+
+// Some statements read partitions one by one, and rights on the whole do not count for them.
+void CheckPartitions(const CheckContext& context, const std::string& table,
+                     const std::string& role) {
+  const std::string missing = context.database.Value(
+      "SELECT string_agg(p.relid::regclass::text, ', ') FROM pg_partition_tree($1::regclass) p "
+      "WHERE p.isleaf AND p.level > 0 AND NOT has_table_privilege(p.relid, 'select')",
+      {Quoted(table)});
+  if (missing.empty()) return;
+  context.Warn("privileges",
+               "role " + role + " may not SELECT on partitions of " + table + ": " + missing,
+               "select", "GRANT SELECT ON " + missing + " TO " + role + ";");
+}
+
 void CheckTable(const CheckContext& context, const std::string& table,
                 const std::set<std::string>& needs, const std::string& role) {
   const std::string check = "privileges";
@@ -88,19 +153,30 @@ void CheckTable(const CheckContext& context, const std::string& table,
   std::vector<std::string> missing, all;
   for (const std::string& need : needs) {
     all.push_back(need);
-    // A right on all columns that are used is as good; which those are, only the statements know.
-    const std::string has = need == "delete"
-                                ? "has_table_privilege($1::regclass, 'delete')"
-                                : "has_any_column_privilege($1::regclass, '" + need + "')";
-    if (context.database.Value("SELECT " + has, {Quoted(table)}) != "t")
-      missing.push_back(Upper(need));
+    if (!Has(context, table, need)) missing.push_back(Upper(need));
   }
+  if (needs.contains("insert")) CheckSequencesOf(context, table, role);
+  CheckPartitions(context, table, role);
   if (missing.empty()) {
     context.Ok(check, table + ": " + Join(all));
     return;
   }
-  context.Error(check, "role " + role + " may not " + Join(missing) + " on " + table, Join(all),
-                "GRANT " + Join(missing) + " ON " + Quoted(table) + " TO " + role + ";");
+  const bool select = std::find(missing.begin(), missing.end(), "SELECT") != missing.end();
+  context.Error(check,
+                "role " + role + " may not " + Join(missing) + " on " + table +
+                    (select ? ColumnsNote(context, table) : ""),
+                Join(all), "GRANT " + Join(missing) + " ON " + Quoted(table) + " TO " + role + ";");
+}
+
+// The functions of our own schema; PUBLIC may call them unless somebody has taken that away.
+void CheckFunctions(const CheckContext& context, const std::string& role) {
+  const std::string missing = context.database.Value(
+      "SELECT string_agg(p.oid::regprocedure::text, ', ') FROM pg_proc p JOIN pg_namespace n ON "
+      "n.oid = p.pronamespace WHERE n.nspname = 'summa_host' AND NOT has_function_privilege(p.oid, "
+      "'execute')");
+  if (missing.empty()) return;
+  context.Error("privileges", "role " + role + " may not EXECUTE " + missing, "execute",
+                "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA summa_host TO " + role + ";");
 }
 
 }  // namespace
@@ -123,6 +199,7 @@ void CheckPrivileges(const CheckContext& context) {
     if (!usable.contains(schema)) usable[schema] = SchemaUsable(context, schema, role);
     if (usable[schema]) CheckTable(context, table, needs, role);
   }
+  if (usable["summa_host"]) CheckFunctions(context, role);
 }
 
 }  // namespace summa::host

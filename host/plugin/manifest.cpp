@@ -351,4 +351,14 @@ Manifest ReadManifest(std::string_view text, const std::string& file, Diagnostic
   return manifest;
 }
 
+std::vector<std::string> TablesOf(const Manifest& manifest, const std::string& schema) {
+  std::set<std::string> tables;
+  for (const auto* names : {&manifest.reads, &manifest.writes}) {
+    for (const std::string& name : *names) {
+      tables.insert(name.find('.') == std::string::npos ? schema + "." + name : name);
+    }
+  }
+  return {tables.begin(), tables.end()};
+}
+
 }  // namespace summa::host

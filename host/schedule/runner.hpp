@@ -39,6 +39,8 @@ struct WorkerPlan {
   int park_after = 0;          // failures in a row; 0: never
   int park_after_crashes = 0;  // in the fleet; 0: never
   const summa_worker* worker = nullptr;
+  // Of its plugin, as "schema.table": it runs only while all their rows are to be seen.
+  std::vector<std::string> tables = {};
 };
 
 // A worker as people see it: /status and `workers list`.

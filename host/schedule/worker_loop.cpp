@@ -5,6 +5,7 @@
 #include <summa/crash_point.hpp>
 #include <utility>
 
+#include "host/database/whole_tables.hpp"
 #include "host/observe/log.hpp"
 
 namespace summa::host {
@@ -29,6 +30,10 @@ bool Passes(std::int32_t status) {
 }
 bool CannotHeal(std::int32_t status) {
   return status == SUMMA_E_CONFIG || status == SUMMA_E_DENIED;
+}
+// Unannounced, so it is asked for often.
+bool ComesBack(const WorkerRun::Done& done) {
+  return done.outcome.status == SUMMA_E_UNAVAILABLE || HealsInTheDatabase(done.outcome.error.code);
 }
 
 }  // namespace
@@ -148,9 +153,7 @@ Microseconds WorkerLoop::Judge(const WorkerRun::Done& done, const WorkerRun::Gra
     run_.board().Failed(done.outcome.error);
     if (grant.Good()) run_.recorder().Continuous(grant.fence(), &done.outcome.error, true);
     const Microseconds pause = worker_backoff_.Next(RandomFraction());
-    // What was merely away comes back unannounced.
-    const bool away = done.outcome.status == SUMMA_E_UNAVAILABLE;
-    return away ? std::min(pause, kLongestDatabaseRetry) : pause;
+    return ComesBack(done) ? std::min(pause, kLongestDatabaseRetry) : pause;
   }
   Succeeded();
   run_.board().Running();
@@ -252,12 +255,15 @@ Microseconds WorkerLoop::Finish(WorkerRun::Grant& grant, const WorkerRun::Done& 
     case TickResult::kFenced:
       return AfterFence();
     case TickResult::kError:
-    case TickResult::kStuck:
+    case TickResult::kStuck: {
       run_.board().Failed(done.outcome.error);
       // Without a new due time: it stays due, here and on every other host.
       if (grant.Good()) run_.recorder().Periodic(grant.fence(), &done.outcome.error, std::nullopt);
       if (CountFailure(done) && grant.Good()) Park(done);
-      return worker_backoff_.Next(RandomFraction());
+      const Microseconds pause = worker_backoff_.Next(RandomFraction());
+      const bool shown_again = HealsInTheDatabase(done.outcome.error.code);
+      return shown_again ? std::min(pause, kLongestDatabaseRetry) : pause;
+    }
   }
   Succeeded();
   RecordDue(grant, DelayUntilDue(plan_, RandomFraction()));
@@ -318,7 +324,8 @@ void WorkerLoop::Succeeded() {
 // True: it was one too many, and the worker is to be parked.
 bool WorkerLoop::CountFailure(const WorkerRun::Done& done) {
   const std::int32_t status = done.outcome.status;
-  if (plan_.park_after == 0 || (done.result == TickResult::kError && Passes(status))) return false;
+  const bool passes = Passes(status) || HealsInTheDatabase(done.outcome.error.code);
+  if (plan_.park_after == 0 || (done.result == TickResult::kError && passes)) return false;
   ++failures_;
   return failures_ >= plan_.park_after || CannotHeal(status);
 }

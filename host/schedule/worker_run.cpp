@@ -18,6 +18,8 @@ constexpr Microseconds kKeepMargin = std::chrono::seconds(1);
 constexpr Microseconds kStuckGrace = std::chrono::seconds(5);
 // A statement that does not end in this time after it was cancelled will not.
 constexpr Microseconds kShutPatience = std::chrono::seconds(2);
+// A table that is replaced by a view under way is noticed after this; the look is one small query.
+constexpr Microseconds kWholeTablesLook = std::chrono::seconds(15);
 
 // The service behind the scope of an abandoned worker may be gone, so it must not be destroyed; the
 // process is about to end.
@@ -84,7 +86,33 @@ std::optional<WorkerRun::Grant> WorkerRun::Take() {
   return Grant(*this, std::move(guard));
 }
 
+// The server refuses what row level security filters; nothing refuses a view in the place of a
+// table.
+std::optional<WorkerRun::Done> WorkerRun::RequireWholeTables(const Grant& grant) {
+  const Microseconds now = services_.clock->BootTime();
+  const bool known =
+      whole_at_ && whole_fence_ == grant.fence() && now - *whole_at_ < kWholeTablesLook;
+  if (known || plan_.tables.empty()) return std::nullopt;
+  whole_at_.reset();
+  try {
+    services_.control->RequireWholeTables(plan_.tables);
+  } catch (const Failure& failure) {
+    // As if the worker had said so, which it would a moment later; whoever asked for the run hears
+    // it.
+    Done done;
+    done.result = TickResult::kError;
+    done.outcome.status = ExitCode(failure.error());
+    done.outcome.error = failure.error();
+    done.outcome.error.where = "worker " + plan_.id;
+    return done;
+  }
+  whole_at_ = now;
+  whole_fence_ = grant.fence();
+  return std::nullopt;
+}
+
 WorkerRun::Done WorkerRun::Tick(const Grant& grant, std::uint32_t flags) {
+  if (std::optional<Done> partial = RequireWholeTables(grant)) return std::move(*partial);
   TickRequest request;
   request.worker = plan_.worker;
   request.plugin = plan_.plugin;

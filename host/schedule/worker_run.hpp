@@ -142,6 +142,7 @@ class WorkerRun {
   enum class Overrun { kNone, kTold, kLetGo };
 
   TickResult Judge(TickOutcome& outcome, const Grant& grant) const;
+  std::optional<Done> RequireWholeTables(const Grant& grant);
   void BeginSpan();
   void EndSpan();
   void LetStuckGo();
@@ -155,6 +156,9 @@ class WorkerRun {
   RunRecorder recorder_;
   // The fence of the last good call; the flag NEW_LEASE is given until a call under it was good.
   std::optional<std::int64_t> known_fence_;
+  // When the tables were last seen to be whole, and under which fence.
+  std::optional<Microseconds> whole_at_;
+  std::int64_t whole_fence_ = 0;
 
   mutable std::mutex orders_mutex_;
   WorkerOrders orders_;

@@ -26,6 +26,8 @@ struct ChainsResult {
   Findings findings;
   // Of them, events that are in no block and not sealed by themselves: positions.
   std::vector<std::int64_t> late;
+  // Why it does not tell of the whole ledger; empty: it does, or of all that was asked for.
+  std::string incomplete;
 
   ChainsReport Report() const;
 };

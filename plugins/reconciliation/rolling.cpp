@@ -5,6 +5,7 @@
 #include <summa/ledger/verify.hpp>
 
 #include "chains.hpp"
+#include "expected_rows.hpp"
 #include "reconciliation_sql.hpp"
 #include "statement.hpp"
 
@@ -49,27 +50,42 @@ double OldestUnverifiedAge(Session& session) {
 RollingOutcome Rolling::Next() {
   RollingOutcome outcome;
   Session session(sql_);
-  const std::vector<std::string> parts = AllParts();
+  std::vector<std::string> parts = AllParts();
+  std::erase_if(parts, [this](const std::string& part) { return incomplete_.contains(part); });
   const auto due_after =
       static_cast<std::int64_t>(static_cast<double>(settings_.full_cycle.count()) * kEarly);
   const Result due = session.Exec(sql::parts_due, {TextArray(parts), due_after});
   if (due.rows() > 0) {
     outcome.part = due.At(0, 0).Text();
     outcome.more_due = due.At(0, 2).Integer() > 1;
-    outcome.findings = Verify(outcome.part, outcome.rows);
+    outcome.findings = Verify(outcome.part, outcome);
+    const Result before = session.Exec(sql::part_rows, {outcome.part});
+    if (!outcome.incomplete && before.rows() > 0) {
+      outcome.incomplete = FarLessThanBefore(outcome.part, before.At(0, 0).Integer(), outcome.rows);
+    }
+    // What was found says more than how much was read.
+    if (!outcome.findings.empty()) outcome.incomplete.reset();
     CrashPoint("reconciliation.rolled");
-    session.Begin();
-    session.Exec(sql::part_save, {outcome.part, Timestamp(due.At(0, 1).Integer()), outcome.rows,
-                                  outcome.findings.count()});
-    CrashPoint("reconciliation.roll");
-    session.Commit();
-    CrashPoint("reconciliation.roll_saved");
+    outcome.incomplete ? static_cast<void>(incomplete_.insert(outcome.part))
+                       : Save(session, outcome, due.At(0, 1).Integer());
+  } else {
+    incomplete_.clear();
   }
   outcome.oldest_unverified_age_seconds = OldestUnverifiedAge(session);
   return outcome;
 }
 
-Findings Rolling::Verify(const std::string& part, std::int64_t& rows) {
+void Rolling::Save(Session& session, const RollingOutcome& outcome, std::int64_t started) {
+  session.Begin();
+  session.Exec(sql::part_save,
+               {outcome.part, Timestamp(started), outcome.rows, outcome.findings.count()});
+  CrashPoint("reconciliation.roll");
+  session.Commit();
+  CrashPoint("reconciliation.roll_saved");
+}
+
+Findings Rolling::Verify(const std::string& part, RollingOutcome& outcome) {
+  std::int64_t& rows = outcome.rows;
   ChainsResult result;
   if (part == kBlocks) {
     VerifyBlocks(sql_, work_, settings_, {}, result);
@@ -96,6 +112,9 @@ Findings Rolling::Verify(const std::string& part, std::int64_t& rows) {
   const ledger::ChainReport report = ledger::VerifyChains(sql_, options);
   rows = report.events;
   findings.Add(report.findings, report.finding_count);
+  Session session(sql_);
+  outcome.incomplete = FarLessOfPart(session, ledger::FindEvents(session), *options.aggregates_from,
+                                     options.aggregates_to, rows);
   return findings;
 }
 

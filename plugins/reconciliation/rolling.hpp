@@ -3,6 +3,8 @@
 // done is done.
 #pragma once
 
+#include <optional>
+#include <set>
 #include <string>
 #include <summa/sql.hpp>
 #include <vector>
@@ -19,13 +21,17 @@ struct RollingOutcome {
   bool more_due = false;
   double oldest_unverified_age_seconds = 0;
   Findings findings;
+  std::optional<Error> incomplete;  // the part was not read as a whole: it stays due
 };
 
 class Rolling {
  public:
   // `sql`: of the holder of the lease of rolling-verification.
-  Rolling(const summa_sql_v1* sql, Work& work, const Settings& settings)
-      : sql_(sql), work_(work), settings_(settings) {}
+  // `incomplete`: parts that could not be read as a whole, which wait for the next round so that
+  // the others have their turn.
+  Rolling(const summa_sql_v1* sql, Work& work, const Settings& settings,
+          std::set<std::string>& incomplete)
+      : sql_(sql), work_(work), settings_(settings), incomplete_(incomplete) {}
 
   // Verifies the part that waits longest, if it is due.
   RollingOutcome Next();
@@ -34,11 +40,13 @@ class Rolling {
   static constexpr int kSlices = 64;
 
  private:
-  Findings Verify(const std::string& part, std::int64_t& rows);
+  Findings Verify(const std::string& part, RollingOutcome& outcome);
+  void Save(Session& session, const RollingOutcome& outcome, std::int64_t started);
 
   const summa_sql_v1* sql_;
   Work& work_;
   const Settings& settings_;
+  std::set<std::string>& incomplete_;
 };
 
 // How long ago that was verified which waits longest; since the first event when it never was.

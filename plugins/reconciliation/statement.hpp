@@ -8,6 +8,10 @@
 
 namespace summa::reconciliation {
 
+// Statements that look at a whole table take longer than the host's limit, which is meant for
+// pieces.
+inline constexpr const char* kLongStatement = "SET LOCAL statement_timeout = '1h'";
+
 // Puts the names in the place of {events}, {position}, {version}, {hash} and {previous_hash}.
 inline std::string ForTable(std::string_view statement, const ledger::EventTable& table) {
   std::string text(statement);

@@ -152,6 +152,7 @@ CommandResult VerifyAll(const CommandCall& call, const CommandContext& context) 
   RunState run;
   run.chains = chains.Report();
   run.chains_done = true;
+  run.chains_error = chains.incomplete;
   CheckBooks(call.sql(), work, run, [](std::optional<std::int64_t>) {});
   const std::string status = Judge(run, chains.findings.count());
   JsonWriter json;

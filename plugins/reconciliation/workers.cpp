@@ -89,11 +89,19 @@ TickResult SnapshotWorker::Run(const Tick& tick) {
 
 TickResult RollingWorker::Run(const Tick& tick) {
   Work work(host_, tick, settings_.max_rate);
-  Rolling rolling(tick.sql(), work, settings_);
+  Rolling rolling(tick.sql(), work, settings_, incomplete_);
   const RollingOutcome outcome = rolling.Next();
   metrics_.Rolled(outcome);
   if (outcome.part.empty()) return {};
   Tell("rolling-verification", outcome.findings);
+  if (outcome.incomplete) {
+    const Error& error = *outcome.incomplete;
+    host_.Log(SUMMA_LOG_WARN, error.code(), "a part was not read as a whole; it stays unverified",
+              {{"part", outcome.part}, {"error", error.what()}, {"hint", error.hint()}});
+    troubles_.Set(
+        {{Severity::kWarning, "rolling-verification",
+          error.code() + " not read as a whole: " + error.what(), "every row read", error.hint()}});
+  }
   host_.Debug("verified", {{"part", outcome.part}, {"rows", std::to_string(outcome.rows)}});
   return {outcome.rows, outcome.more_due, std::nullopt};
 }

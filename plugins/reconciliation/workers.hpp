@@ -3,6 +3,8 @@
 #pragma once
 
 #include <mutex>
+#include <set>
+#include <string>
 #include <summa/health.hpp>
 #include <summa/host.hpp>
 #include <summa/worker.hpp>
@@ -69,6 +71,9 @@ class RollingWorker final : public ReconciliationWorker {
  public:
   using ReconciliationWorker::ReconciliationWorker;
   TickResult Run(const Tick& tick) override;
+
+ private:
+  std::set<std::string> incomplete_;  // parts, until the round is over
 };
 
 }  // namespace summa::reconciliation

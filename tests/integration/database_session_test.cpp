@@ -64,6 +64,31 @@ TEST_F(SessionTest, FindsTablesOfASchemaWithAnyName) {
   EXPECT_EQ(Value("SELECT count(*) FROM here"), "0");
 }
 
+TEST_F(SessionTest, ATemporaryTableDoesNotHideThatOfTheLedger) {
+  db_->Execute("INSERT INTO item VALUES (1)");
+  session_->Begin(TransactionMode::kReadWrite);
+  Run("CREATE TEMPORARY TABLE item () ON COMMIT DROP");
+  EXPECT_EQ(Value("SELECT count(*) FROM item"), "1");
+  session_->Rollback();
+}
+
+// Told apart from a missing GRANT by the server's function, in any language of its messages.
+TEST_F(SessionTest, IsRefusedWhatRowLevelSecurityFilters) {
+  db_->Execute(
+      "DO $$ BEGIN CREATE ROLE filtered LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$; "
+      "ALTER TABLE item ENABLE ROW LEVEL SECURITY; CREATE POLICY all_of_it ON item USING (true); "
+      "GRANT SELECT ON item TO filtered");
+  const std::string owner = "postgres@";
+  settings_.url.replace(settings_.url.find(owner), owner.size(), "filtered@");
+  session_ = ConnectSession(settings_);
+  SqlFailure refused = CatchSql([&] { Run("SELECT count(*) FROM item"); });
+  EXPECT_EQ(refused.error().code, "SH-0430") << refused.what();
+  EXPECT_EQ(ExitCode(refused.error()), 77);
+  db_->Execute("REVOKE SELECT ON item FROM filtered");
+  refused = CatchSql([&] { Run("SELECT count(*) FROM item"); });
+  EXPECT_EQ(refused.error().code, "SH-0406") << refused.what();
+}
+
 TEST_F(SessionTest, RepeatableReadSeesOneSnapshot) {
   session_->Begin(TransactionMode::kRepeatableReadOnly);
   EXPECT_EQ(Value("SELECT count(*) FROM item"), "0");

@@ -43,6 +43,11 @@ class SnapshotsTest : public ReconciliationTest,
         "s.snapshot_version AND e.{hash} = s.snapshot_hash AND e.{position} = s.position "
         "WHERE e.id IS NULL OR s.event_count <> s.snapshot_version"));
   }
+  RollingOutcome Roll() {
+    return WithWork(
+        [&](Work& work) { return Rolling(sql_->unleased(), work, settings_, incomplete_).Next(); });
+  }
+  std::set<std::string> incomplete_;
   void ChangeData(const std::string& aggregate, int version) {
     Tamper(For("UPDATE ledger_event SET event_data = '{\"changed\": 1}' WHERE aggregate_id = '" +
                aggregate + "' AND {version} = " + std::to_string(version)));
@@ -174,8 +179,7 @@ TEST_P(SnapshotsTest, RollingVerificationGoesOverEverythingAndThenIsDone) {
   std::set<std::string> parts;
   RollingOutcome outcome;
   do {
-    outcome =
-        WithWork([&](Work& work) { return Rolling(sql_->unleased(), work, settings_).Next(); });
+    outcome = Roll();
     EXPECT_TRUE(parts.insert(outcome.part).second) << outcome.part << " twice";
     if (outcome.part.rfind("chains/", 0) == 0) events += outcome.rows;
     findings += outcome.findings.count();
@@ -187,13 +191,36 @@ TEST_P(SnapshotsTest, RollingVerificationGoesOverEverythingAndThenIsDone) {
   EXPECT_EQ(events, Count("ledger_event")) << "every event once";
   EXPECT_EQ(findings, 1) << "also what a snapshot vouches for";
   EXPECT_LT(outcome.oldest_unverified_age_seconds, 60);
-  outcome = WithWork([&](Work& work) { return Rolling(sql_->unleased(), work, settings_).Next(); });
+  outcome = Roll();
   EXPECT_EQ(outcome.part, "") << "nothing is due any more";
   db_->Execute(
       "UPDATE summa_host.verification_part SET verified_at = now() - interval '6 days' "
       "WHERE part = 'chains/07'");
-  outcome = WithWork([&](Work& work) { return Rolling(sql_->unleased(), work, settings_).Next(); });
+  outcome = Roll();
   EXPECT_EQ(outcome.part, "chains/07");
+}
+
+// Neither verified nor in the way of the other parts.
+TEST_P(SnapshotsTest, RollingVerificationLeavesAPartUnverifiedThatHasFarFewerRowsThanBefore) {
+  while (Roll().more_due) continue;
+  db_->Execute(
+      "UPDATE summa_host.verification_part SET verified_at = now() - interval '6 days', rows = "
+      "rows + 1000 WHERE part = 'chains/07'");
+  const auto verified_at = [&] {
+    return db_->Value(
+        "SELECT verified_at FROM summa_host.verification_part WHERE part = 'chains/07'");
+  };
+  const std::string before = verified_at();
+  for (int round = 0; round < 2; ++round) {
+    const RollingOutcome outcome = Roll();
+    EXPECT_EQ(outcome.part, "chains/07");
+    ASSERT_TRUE(outcome.incomplete.has_value());
+    EXPECT_EQ(outcome.incomplete->code(), "SH-0709");
+    EXPECT_EQ(verified_at(), before);
+    EXPECT_EQ(Roll().part, "") << "nothing else is due, and the round is over";
+  }
+  db_->Execute("DELETE FROM summa_host.verification_part WHERE part = 'chains/07'");
+  EXPECT_FALSE(Roll().incomplete.has_value()) << "what the message says to do";
 }
 
 INSTANTIATE_TEST_SUITE_P(Layouts, SnapshotsTest,

@@ -1,0 +1,106 @@
+#include "host/database/whole_tables.hpp"
+
+#include "host/lease/lease_statements.hpp"
+
+namespace summa::host {
+namespace {
+
+// The tables of $1 (schemas) and $2 (names), each with all that it consists of, and one line for
+// each thing that hides rows. row_security_active knows owners and BYPASSRLS, and does not care for
+// the session's row_security.
+constexpr const char* kLook = R"sql(
+WITH RECURSIVE wanted AS (
+  SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname) AS name, c.relkind, w.place
+  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (schema, name, place)
+  JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
+  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
+  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+), part AS (
+  SELECT w.oid, w.oid AS root, false AS detaching FROM wanted w
+  UNION ALL
+  SELECT i.inhrelid, p.root, i.inhdetachpending FROM part p JOIN pg_catalog.pg_inherits i ON i.inhparent = p.oid
+), found AS (
+  SELECT w.place, w.oid = p.oid AS is_root, w.name AS root, w.relkind AS root_kind, c.relkind, p.detaching,
+         pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
+         pg_catalog.row_security_active(c.oid) AS filtered, c.relforcerowsecurity AS forced,
+         coalesce((SELECT pg_catalog.string_agg(pg_catalog.quote_ident(y.polname), ', ' ORDER BY y.polname)
+                   FROM pg_catalog.pg_policy y WHERE y.polrelid = c.oid), '') AS policies,
+         EXISTS (SELECT FROM pg_catalog.pg_subscription_rel s WHERE s.srrelid = c.oid) AS subscribed
+  FROM part p JOIN wanted w ON w.oid = p.root JOIN pg_catalog.pg_class c ON c.oid = p.oid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+)
+SELECT CASE WHEN filtered AND (is_root OR $3::boolean) THEN 'policy'
+            WHEN relkind IN ('v', 'm', 'f') THEN relkind::text
+            WHEN detaching THEN 'detaching'
+            WHEN NOT is_root AND root_kind = 'r' THEN 'child'
+            WHEN subscribed THEN 'subscribed' END AS what,
+       root, name, policies, forced, pg_catalog.quote_ident(current_user)
+FROM found
+WHERE filtered AND (is_root OR $3::boolean) OR relkind IN ('v', 'm', 'f') OR detaching OR subscribed
+      OR (NOT is_root AND root_kind = 'r')
+ORDER BY place, NOT is_root, name)sql";
+
+Error Filtered(const std::string& name, const std::string& policies, const std::string& role,
+               bool forced) {
+  std::string fix = "ALTER ROLE " + role +
+                    " BYPASSRLS; where that is not possible: run as the owner of the table" +
+                    (forced ? ", with ALTER TABLE " + name + " NO FORCE ROW LEVEL SECURITY;"
+                            : ", or ALTER TABLE " + name + " DISABLE ROW LEVEL SECURITY;");
+  return {std::string(kFilteredTable),
+          "row level security hides rows of " + name + " from role " + role +
+              (policies.empty() ? " (no policy: all of them)" : " (policies: " + policies + ")"),
+          std::move(fix), ""};
+}
+
+std::string Why(const std::string& what, const std::string& root, const std::string& name) {
+  const std::string its = root == name ? name + " is " : name + ", a part of " + root + ", is ";
+  if (what == "v") return its + "a view, which may show a part of the rows";
+  if (what == "m") return its + "a materialized view, as old as its last refresh";
+  if (what == "f") return its + "a foreign table, whose server may filter or be behind";
+  if (what == "detaching") return its + "a partition whose DETACH CONCURRENTLY is not finished";
+  if (what == "child") return its + "a child by inheritance, which is no partition";
+  return its + "filled by a subscription: a copy that may be behind";
+}
+
+std::string FixOf(const std::string& what, const std::string& root, const std::string& name) {
+  if (what == "detaching") {
+    return "Finish it with ALTER TABLE ... DETACH PARTITION " + name +
+           " FINALIZE, and attach it again to verify the whole ledger.";
+  }
+  if (what == "child")
+    return "Make " + root + " a partitioned table, or ALTER TABLE " + name + " NO INHERIT " + root +
+           ";";
+  if (what == "subscribed") return "Name the server in database.ledger.url that Summa writes to.";
+  return "Name the schema in database.ledger.schema that holds the tables that Summa writes.";
+}
+
+Error ReadRow(const std::vector<std::optional<std::string>>& row) {
+  const std::string what = row.at(0).value_or(""), root = row.at(1).value_or("");
+  const std::string name = row.at(2).value_or("");
+  if (what == "policy") {
+    return Filtered(name, row.at(3).value_or(""), row.at(5).value_or(""), row.at(4) == "t");
+  }
+  return {std::string(kPartialTable),
+          "a table of the ledger is not whole: " + Why(what, root, name), FixOf(what, root, name),
+          ""};
+}
+
+}  // namespace
+
+std::vector<Error> FindPartialTables(ControlTransaction& transaction,
+                                     const std::vector<std::string>& tables, bool parts) {
+  std::vector<std::string> schemas, names;
+  for (const std::string& table : tables) {
+    const std::size_t dot = table.find('.');
+    schemas.push_back(table.substr(0, dot));
+    names.push_back(table.substr(dot + 1));
+  }
+  std::vector<Error> found;
+  for (const auto& row : transaction.Exec(
+           kLook, {TextArrayLiteral(schemas), TextArrayLiteral(names), parts ? "true" : "false"})) {
+    found.push_back(ReadRow(row));
+  }
+  return found;
+}
+
+}  // namespace summa::host
