@@ -40,6 +40,7 @@ void AddHost(const CheckContext& context, Needs& needs) {
   Add(needs, "summa_host.worker_fence", {"select", "insert", "update"});
   Add(needs, "summa_host.worker_parked", {"select", "insert", "update", "delete"});
   Add(needs, "summa_host.worker_request", {"select", "insert", "update", "delete"});
+  Add(needs, "summa_host.worker_start", {"select", "insert", "update"});
 }
 
 Needs AllNeeds(const CheckContext& context) {
