@@ -44,7 +44,12 @@ Readiness Judge(const ReadinessView& view) {
         {"worker " + worker.id,
          worker.last_error.empty() ? "it is " + worker.state : worker.last_error,
          worker.state == "parked"
-             ? "Repair it, then run `summa-host workers resume " + worker.id + "`."
+             ? "Repair it; " +
+                   (worker.next_due_at.empty()
+                        ? std::string("it is not tried again before `summa-host workers resume ")
+                        : "it is tried again by itself at " + worker.next_due_at +
+                              ", at once with `summa-host workers resume ") +
+                   worker.id + "`."
              : "`summa-host explain " + CodeOf(worker.last_error) +
                    "` says more; it is tried again by itself."});
   }

@@ -104,6 +104,7 @@ std::optional<WorkerPlan> PlanWorker(const Configuration& configuration,
   plan.max_run = Microseconds(settings->max_run_microseconds);
   plan.park_after = settings->park_after;
   plan.park_after_crashes = settings->park_after_crashes;
+  plan.retry_parked = Microseconds(settings->retry_parked_microseconds);
   return plan;
 }
 

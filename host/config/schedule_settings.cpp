@@ -137,6 +137,7 @@ class ScheduleLoader {
     worker.max_run_microseconds = value.Integer("max_run");
     worker.park_after = static_cast<int>(value.Integer("park_after"));
     worker.park_after_crashes = static_cast<int>(value.Integer("park_after_crashes"));
+    worker.retry_parked_microseconds = value.Integer("retry_parked");
     if (const Value* at = value.Find("at"); at != nullptr) {
       for (const Value& item : at->items) {
         if (!item.unusable) worker.at_microseconds.push_back(TimeOfDay(item.text));

@@ -13,11 +13,12 @@ namespace {
 constexpr Microseconds kPatience = std::chrono::seconds(5);
 
 constexpr const char* kLook = R"sql(
-SELECT coalesce(s.paused, false), p.error, coalesce(r.run, 0), greatest(coalesce(r.lease, 0), 0)
+SELECT coalesce(s.paused, false), p.error, coalesce(r.run, 0), greatest(coalesce(r.lease, 0), 0),
+       coalesce(p.host = '', false)
 FROM unnest($2::text[]) WITH ORDINALITY AS w(id, place)
 LEFT JOIN summa_host.worker_state s ON s.worker_id = w.id
 LEFT JOIN LATERAL (
-  SELECT error FROM summa_host.worker_parked
+  SELECT error, host FROM summa_host.worker_parked
   WHERE worker_id = w.id AND host IN ($1, '') ORDER BY host LIMIT 1) p ON true
 LEFT JOIN (
   SELECT worker_id, min(id) FILTER (WHERE kind = 'run' AND taken_by IS NULL) AS run,
@@ -86,6 +87,8 @@ ON CONFLICT (worker_id) DO UPDATE SET
     SELECT FROM )sql" +
          quoted_schema + R"sql(.worker_lease WHERE worker_id = $1 AND lease_holder <> $3))sql";
 }
+constexpr const char* kUnpark =
+    "DELETE FROM summa_host.worker_parked WHERE worker_id = $1 AND host = $2";
 
 constexpr const char* kReport = R"sql(
 INSERT INTO summa_host.worker_state AS w
@@ -177,6 +180,7 @@ std::vector<WorkerOrders> FleetOrders::Look(const std::string& host,
     WorkerOrders& each = orders.emplace_back();
     each.paused = row.at(0) == "t";
     each.parked_error = row.at(1).value_or("");
+    each.parked_everywhere = row.at(4) == "t";
     each.run_request = std::stoll(row.at(2).value());
     each.lease_asked_for = Microseconds(std::stoll(row.at(3).value()));
   }
@@ -221,6 +225,10 @@ void FleetOrders::Crashed(const std::string& worker_id, const std::string& host,
   const std::string schema = QuoteIdentifier(state_->settings.schema);
   state_->Ask(CrashedStatement(schema), {worker_id, host, holder, crash});
   state_->Ask(kCrashedState, {worker_id, host, crash});
+}
+
+void FleetOrders::Unpark(const std::string& worker_id, const std::string& host) {
+  state_->Ask(kUnpark, {worker_id, host});
 }
 
 void FleetOrders::Report(const WorkerName& worker, const std::string& host,

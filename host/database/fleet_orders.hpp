@@ -17,6 +17,7 @@ namespace summa::host {
 struct WorkerOrders {
   bool paused = false;
   std::string parked_error;         // why this host gave it up; empty: it did not
+  bool parked_everywhere = false;   // no host tries it before it is resumed
   std::int64_t run_request = 0;     // the oldest that nobody took; 0: none
   Microseconds lease_asked_for{0};  // a command wants the lease for so long; 0: none does
 
@@ -76,6 +77,8 @@ class FleetOrders {
   // This process crashed in the worker, and is about to end. holder: of its leases.
   void Crashed(const std::string& worker_id, const std::string& host, const std::string& holder,
                const std::string& crash);
+  // This host runs it again. Others that parked it are not told.
+  void Unpark(const std::string& worker_id, const std::string& host);
 
   // A request ends by itself after its lifetime.
   std::int64_t RequestRun(const std::string& worker_id, const std::string& by,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <exception>
+#include <utility>
 
 #include "host/observe/log.hpp"
 #include "host/schedule/worker_due.hpp"
@@ -31,6 +32,7 @@ struct OnceRun::Item {
   WorkerRun run;
   Backoff backoff;
   OnceReport report;
+  bool parked = false;  // by this host, until a call succeeds
 };
 
 OnceRun::OnceRun(const std::vector<WorkerPlan>& plans, const RunnerServices& services,
@@ -102,7 +104,8 @@ bool OnceRun::Attempt(Item& item) {
   return true;
 }
 
-// Paused for the fleet, or given up by this host until somebody says otherwise.
+// Paused for the fleet, or given up by this host until somebody says otherwise; this call does when
+// parked workers are tried again at all.
 bool OnceRun::HeldBack(Item& item) {
   const WorkerOrders orders = item.run.LookAtOrders();
   if (orders.paused) {
@@ -111,7 +114,11 @@ bool OnceRun::HeldBack(Item& item) {
     return true;
   }
   if (orders.parked_error.empty()) return false;
-  item.run.board().Parked(orders.parked_error);
+  if (item.run.plan().retry_parked > Microseconds(0) && !orders.parked_everywhere) {
+    item.parked = true;
+    return false;
+  }
+  item.run.board().Parked(orders.parked_error, std::nullopt);
   Parked(item, orders.parked_error);
   return true;
 }
@@ -179,6 +186,8 @@ void OnceRun::TickUntilIdle(Item& item, WorkerRun::Grant& grant) {
       report.error.clear();
       report.exit_code = 0;
       item.run.board().Recovered();
+      if (std::exchange(item.parked, false))
+        services_.orders->Unpark(report.id, services_.host_name);
       if (!done.outcome.backlog) return Record(item, grant, nullptr);
       if (done.outcome.items == 0) {
         item.run.Wait(done.outcome.wait_hint.value_or(kNoProgressPause), grant);

@@ -38,6 +38,8 @@ struct WorkerPlan {
   Microseconds max_run{0};
   int park_after = 0;          // failures in a row; 0: never
   int park_after_crashes = 0;  // in the fleet; 0: never
+  // Longest pause between two tries of a parked worker; zero: only a person lets it run again.
+  Microseconds retry_parked{0};
   const summa_worker* worker = nullptr;
   // Of its plugin, as "schema.table": it runs only while all their rows are to be seen.
   std::vector<std::string> tables = {};

@@ -50,9 +50,10 @@ void WorkerBoard::Waiting(Microseconds until_due) {
   SetState("waiting");
 }
 
-void WorkerBoard::Parked(const std::string& error) {
+void WorkerBoard::Parked(const std::string& error, std::optional<Microseconds> until_retry) {
   {
     const std::lock_guard lock(mutex_);
+    report_.next_due_at = until_retry ? TimeText(clock_.UnixTime() + *until_retry) : "";
     failing_code_ = error.substr(0, error.find(' '));
     report_.last_error = error;
   }

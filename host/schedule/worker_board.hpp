@@ -2,6 +2,7 @@
 #pragma once
 
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,8 +22,8 @@ class WorkerBoard {
   void Standby() { SetState("standby"); }
   void Waiting(Microseconds until_due);
   void Stopped() { SetState("stopped"); }
-  // This host gave it up; error: "SH-0320 ...".
-  void Parked(const std::string& error);
+  // This host gave it up; error: "SH-0320 ...". until_retry: when it is tried again, if ever.
+  void Parked(const std::string& error, std::optional<Microseconds> until_retry);
   void Missed() { metrics_.Missed(); }
 
   void LeaseTaken(std::int64_t fence);

@@ -21,6 +21,8 @@ constexpr Microseconds kStandbyLook = std::chrono::seconds(30);
 // A lease that looked free was taken by somebody faster.
 constexpr Microseconds kOutrunPause = std::chrono::milliseconds(10);
 constexpr Microseconds kNow{0};
+// The first try of a parked worker comes after so much of its longest pause.
+constexpr int kFirstProbePart = 16;
 
 // What is away comes back, and what is asked for later is asked for again: neither says anything of
 // the worker.
@@ -44,6 +46,7 @@ WorkerLoop::WorkerLoop(WorkerRun& run)
       due_(plan_, run_.services(), run_.board()),
       worker_backoff_(kFirstRetry, kLongestRetry),
       database_backoff_(kFirstRetry, kLongestDatabaseRetry),
+      probe_backoff_(plan_.retry_parked / kFirstProbePart, plan_.retry_parked),
       idle_(plan_.idle_poll) {}
 
 void WorkerLoop::Run() noexcept {
@@ -60,6 +63,10 @@ Microseconds WorkerLoop::Round() {
   try {
     // Asked before every lease, so that nothing begins that somebody has just stopped.
     const WorkerOrders orders = run_.LookAtOrders();
+    if (orders.parked_error.empty()) {
+      next_probe_.reset();
+      probe_backoff_.Reset();
+    }
     const Microseconds pause = orders.hold()      ? Hold(orders)
                                : plan_.continuous ? Continuous(orders)
                                                   : Periodic(orders);
@@ -79,12 +86,7 @@ Microseconds WorkerLoop::Round() {
 }
 
 Microseconds WorkerLoop::Hold(const WorkerOrders& orders) {
-  if (!orders.parked_error.empty()) {
-    run_.board().Parked(orders.parked_error);
-    failures_ = 0;  // whoever lets it run again gives it all its attempts
-    worker_backoff_.Reset();
-    return kLookAgain;
-  }
+  if (!orders.parked_error.empty()) return HoldParked(orders);
   run_.board().Recovered();
   if (orders.paused) {
     run_.board().Stopped();
@@ -92,6 +94,58 @@ Microseconds WorkerLoop::Hold(const WorkerOrders& orders) {
   }
   run_.board().Standby();  // until the command is done, or is known to be dead
   return std::min(orders.lease_asked_for, kLookAgain);
+}
+
+Microseconds WorkerLoop::HoldParked(const WorkerOrders& orders) {
+  failures_ = 0;  // whoever lets it run again gives it all its attempts
+  worker_backoff_.Reset();
+  if (plan_.retry_parked == kNow || orders.parked_everywhere || orders.paused ||
+      orders.lease_asked_for > kNow) {
+    run_.board().Parked(orders.parked_error, std::nullopt);
+    return kLookAgain;
+  }
+  const Clock& clock = *run_.services().clock;
+  if (next_probe_ && *next_probe_ <= clock.BootTime()) return Probe(orders.parked_error);
+  if (!next_probe_) PlanProbe();
+  const Microseconds wait = std::max(*next_probe_ - clock.BootTime(), Microseconds(1));
+  run_.board().Parked(orders.parked_error, wait);
+  return std::min(wait, kLookAgain);
+}
+
+void WorkerLoop::PlanProbe() {
+  // Never at once: it has just failed, and hosts that parked it together spread out all the same.
+  next_probe_ =
+      run_.services().clock->BootTime() + probe_backoff_.Next((1.0 + RandomFraction()) / 2.0);
+}
+
+// Runs a parked worker once, to see whether what kept it from working is gone. Without the lease,
+// which another host has that works, there is nothing to be seen.
+Microseconds WorkerLoop::Probe(const std::string& known_error) {
+  PlanProbe();
+  if (!plan_.continuous && due_.UntilRun() > kNow) return kNow;
+  std::optional<WorkerRun::Grant> grant = run_.Take();
+  if (!grant) return kNow;
+  WorkerRun::Start start(run_, *grant);
+  if (!MayStart(start, *grant)) return kNow;
+  Ran ran = plan_.continuous ? TickOnce(*grant) : TickWhileBacklog(*grant, start);
+  if (ran.done.abandoned) return kNow;
+  start.Returned();
+  if (ran.done.result == TickResult::kFenced) return AfterFence();
+  if (ran.done.result == TickResult::kCancelled) return kNow;
+  const bool away = ran.done.result == TickResult::kError && Passes(ran.done.outcome.status);
+  if (ran.done.failed() && !away) {
+    const Error& error = ran.done.outcome.error;
+    const std::string text = error.code + " " + error.message;
+    if (grant->Good() && text != known_error) {
+      run_.services().orders->Park(NameOf(plan_), run_.services().host_name, text);
+      LogError(LogLevel::kError, error, {{"worker", plan_.id}, {"plugin", plan_.plugin}});
+    }
+    return kNow;  // the next round waits for the next try
+  }
+  run_.services().orders->Unpark(plan_.id, run_.services().host_name);
+  Log(LogLevel::kInfo, "SH-0350", "a parked worker was tried and is run again",
+      {{"worker", plan_.id}, {"plugin", plan_.plugin}, {"was", known_error}});
+  return plan_.continuous ? kNow : Finish(*grant, ran.done);
 }
 
 Microseconds WorkerLoop::Continuous(const WorkerOrders& orders) {
@@ -336,8 +390,14 @@ void WorkerLoop::Park(const WorkerRun::Done& done) {
   const Error& error = done.outcome.error;
   const std::string text = error.code + " " + error.message;
   run_.services().orders->Park(NameOf(plan_), run_.services().host_name, text);
-  run_.board().Parked(text);
-  Log(LogLevel::kError, "SH-0340", "the worker is parked: this host runs it no more",
+  PlanProbe();
+  const bool retried = plan_.retry_parked > kNow;
+  run_.board().Parked(text, retried
+                                ? std::optional(*next_probe_ - run_.services().clock->BootTime())
+                                : std::nullopt);
+  Log(LogLevel::kError, "SH-0340",
+      retried ? "the worker is parked: this host only tries it from time to time"
+              : "the worker is parked: this host runs it no more",
       {{"worker", plan_.id},
        {"plugin", plan_.plugin},
        {"failures", std::to_string(failures_)},

@@ -2,6 +2,9 @@
 // one run is here and nowhere else.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "host/schedule/backoff.hpp"
 #include "host/schedule/idle_pause.hpp"
 #include "host/schedule/worker_due.hpp"
@@ -25,6 +28,8 @@ class WorkerLoop {
   // Each gives the pause before the next round.
   Microseconds Round();
   Microseconds Hold(const WorkerOrders& orders);
+  Microseconds HoldParked(const WorkerOrders& orders);
+  Microseconds Probe(const std::string& known_error);
   Microseconds Continuous(const WorkerOrders& orders);
   Microseconds Periodic(const WorkerOrders& orders);
 
@@ -45,13 +50,16 @@ class WorkerLoop {
   void Succeeded();
   bool CountFailure(const WorkerRun::Done& done);
   void Park(const WorkerRun::Done& done);
+  void PlanProbe();
 
   WorkerRun& run_;
   const WorkerPlan& plan_;
   WorkerDue due_;
-  int failures_ = 0;          // in a row that count towards parking
-  Backoff worker_backoff_;    // the worker fails
-  Backoff database_backoff_;  // leases or due times cannot be asked
+  int failures_ = 0;                        // in a row that count towards parking
+  Backoff worker_backoff_;                  // the worker fails
+  Backoff database_backoff_;                // leases or due times cannot be asked
+  Backoff probe_backoff_;                   // it is parked
+  std::optional<Microseconds> next_probe_;  // boot time; none: it is not parked, as far as we know
   IdlePause idle_;
 };
 
