@@ -10,7 +10,7 @@
 
 namespace summa::bus_redis {
 
-CommandResult ListStreams(StreamAdmin& admin);
+CommandResult ListStreams(StreamAdmin& admin, const CommandCall& call);
 CommandResult ListGroups(StreamAdmin& admin, const CommandCall& call);
 CommandResult TrimStreams(StreamAdmin& admin, const CommandCall& call,
                           std::chrono::microseconds retention);

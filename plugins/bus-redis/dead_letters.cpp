@@ -1,11 +1,12 @@
 #include "plugins/bus-redis/dead_letters.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <summa/crash_point.hpp>
 #include <summa/error.hpp>
 
-#include "plugins/bus-redis/key_names.hpp"
 #include "plugins/bus-redis/server_error.hpp"
+#include "plugins/bus-redis/stream_catalog.hpp"
 
 namespace summa::bus_redis {
 namespace {
@@ -14,12 +15,6 @@ constexpr std::size_t kPage = 16;  // of letters that may have 64 MiB each
 // Every letter that arrives or leaves while one is moved makes Redis refuse the move: so many in a
 // row happen only when something is wrong.
 constexpr int kMaximumAttempts = 100;
-constexpr std::size_t kMaximumStreams = 10'000;
-
-[[noreturn]] void ThrowFault(const std::string& key, std::string_view server_text) {
-  throw Error(SUMMA_E_CONFIG, "SH-0604", key + ": " + std::string(server_text),
-              "look at the key with redis-cli TYPE, and at the memory of Redis");
-}
 
 std::string CheckedId(summa_str id) {
   std::string text(FromAbi(id));
@@ -41,7 +36,7 @@ bool DeadLetters::List(std::string_view stream, std::string_view after,
   while (!from.empty()) {
     const Reply page =
         servers_.Command(key, {"XRANGE", key, from, "+", "COUNT", std::to_string(kPage)});
-    if (!IsArray(*page)) ThrowFault(key, Text(*page));
+    if (!IsArray(*page)) ThrowRefused({"XRANGE"}, key, Text(*page));
     for (std::size_t i = 0; i < page->elements; ++i) {
       summa_bus_dead_letter letter;
       if (!ReadDeadLetter(*page->element[i], letter)) continue;
@@ -79,9 +74,9 @@ std::optional<bool> DeadLetters::TryRedrive(const std::string& letters, const st
   servers_.Tidy();
   Connection& connection = servers_.Of(letters);
   const Reply watched = connection.Command({"WATCH", letters});
-  if (IsError(*watched)) return SentOn(*watched, connection, letters);
+  if (IsError(*watched)) return SentOn({"WATCH"}, *watched, connection, letters);
   const Reply found = connection.Command({"XRANGE", letters, id, id});
-  if (!IsArray(*found)) return SentOn(*found, connection, letters);
+  if (!IsArray(*found)) return SentOn({"XRANGE"}, *found, connection, letters);
   summa_bus_dead_letter letter;
   if (found->elements == 0 || !ReadDeadLetter(*found->element[0], letter)) {
     connection.Command({"UNWATCH"});
@@ -100,22 +95,24 @@ std::optional<bool> DeadLetters::TryRedrive(const std::string& letters, const st
     RefuseTransactions(connection, Text(*multi));
   }
   const Reply queued = connection.Command(add, connection.CommandDeadline());
-  connection.Command({"XDEL", letters, id});
+  const Reply removed = connection.Command({"XDEL", letters, id});
   const Reply result = connection.Command({"EXEC"});
   CrashPoint("redis.redriven");
-  if (IsError(*queued)) return SentOn(*queued, connection, target);
-  if (IsError(*result)) return SentOn(*result, connection, target);
+  if (IsError(*queued)) return SentOn({"XADD"}, *queued, connection, target);
+  if (IsError(*removed)) return SentOn({"XDEL"}, *removed, connection, letters);
+  if (IsError(*result)) return SentOn({"EXEC"}, *result, connection, target);
   if (!IsArray(*result)) return std::nullopt;  // somebody was faster: look again
-  if (IsError(*result->element[0])) ThrowFault(target, Text(*result->element[0]));
+  if (IsError(*result->element[0])) ThrowRefused({"XADD"}, target, Text(*result->element[0]));
   return true;
 }
 
 // What was refused was not done. Nothing: at the other server, then; else it is a fault.
-std::optional<bool> DeadLetters::SentOn(const redisReply& error, Connection& connection,
+std::optional<bool> DeadLetters::SentOn(std::initializer_list<std::string_view> command,
+                                        const redisReply& error, Connection& connection,
                                         const std::string& key) {
   bool asking = false;
   const bool elsewhere = servers_.Follow(Text(error), connection, asking) != nullptr;
-  if (!elsewhere) ThrowFault(key, Text(error));
+  if (!elsewhere) ThrowRefused(command, key, Text(error));
   connection.Drop("the key is at another node");  // it still watches
   if (!asking) return std::nullopt;
   throw Error(SUMMA_E_TRY_LATER, "SH-0624", key + " is being moved to another node",
@@ -127,13 +124,23 @@ void DeadLetters::Discard(std::string_view stream, std::span<const summa_str> id
   const std::string key = names_.DeadLetter(stream);
   for (const summa_str id : ids) {
     const Reply reply = servers_.Command(key, {"XDEL", key, CheckedId(id)});
-    if (IsError(*reply)) ThrowFault(key, Text(*reply));
+    if (IsError(*reply)) ThrowRefused({"XDEL"}, key, Text(*reply));
     done += static_cast<std::uint64_t>(reply->integer);
   }
 }
 
-std::vector<std::string> DeadLetters::StreamNames() {
-  return DeadLetterTopics(servers_, names_, kMaximumStreams);
+void DeadLetters::ListAll(const OnDeadLetter& on_letter) {
+  std::optional<Error> first;
+  for (const std::string& stream : StreamCatalog(servers_, names_).DeadLetters().names) {
+    try {
+      if (!List(stream, "", on_letter)) return;
+    } catch (const Error& error) {
+      // One key does not hide the letters of the others, and is named behind them.
+      if (error.status() != SUMMA_E_CONFIG && error.status() != SUMMA_E_DENIED) throw;
+      if (!first) first = error;
+    }
+  }
+  if (first) throw *first;
 }
 
 }  // namespace summa::bus_redis

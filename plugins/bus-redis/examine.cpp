@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "plugins/bus-redis/message_fields.hpp"
+#include "plugins/bus-redis/rights.hpp"
 #include "plugins/bus-redis/server_error.hpp"
 
 namespace summa::bus_redis {
@@ -28,8 +29,7 @@ using Info = std::map<std::string, std::string, std::less<>>;
 Info AskInfo(Connection& connection) {
   const Reply reply = connection.Command({"INFO", "all"});
   if (IsError(*reply)) {
-    throw Error(SUMMA_E_DENIED, "SH-0603", "Redis refuses INFO: " + std::string(Text(*reply)),
-                "allow the login +info (ACL SETUSER)");
+    ThrowRefused({"INFO"}, "Redis", Text(*reply));
   }
   Info info;
   std::string_view text = Text(*reply);
@@ -151,41 +151,70 @@ void ExamineLatency(Connection& connection, const Report& report) {
           slow ? "look at SLOWLOG and at the network between host and Redis" : ""});
 }
 
-// Every answer but NOPERM shows that the login may: the stream is not there, so none has an effect.
+enum class Allowed { kYes, kNotTheCommand, kNotTheKey };
+
+// Every answer but NOPERM shows that the login may: the keys are not there, so nothing is changed.
+Allowed Try(Connection& connection, const Right& right, const std::string& stream,
+            const std::string& dead_letters) {
+  std::vector<std::string_view> call = right.call;
+  std::replace(call.begin(), call.end(), kTryStream, std::string_view(stream));
+  std::replace(call.begin(), call.end(), kTryDeadLetters, std::string_view(dead_letters));
+  connection.Append(call);
+  const Reply reply = connection.Next(connection.CommandDeadline());
+  // Ends the transaction also when it is refused.
+  if (right.rule == "+multi" && !IsError(*reply)) connection.Command({"EXEC"});
+  const std::string_view text = Text(*reply);
+  if (!IsError(*reply) || ServerErrorWord(text) != "NOPERM") return Allowed::kYes;
+  // "... to access one of the keys used as arguments", in 7.2 "... to access the 'x' key"
+  return text.find(" key") != text.npos ? Allowed::kNotTheKey : Allowed::kNotTheCommand;
+}
+
+struct Missing {
+  std::string rules, for_people;
+  void Add(std::string_view rule, std::string_view used_for) {
+    if (std::exchange(last_, rule) == rule) return;  // tried on another key before
+    rules.append(rules.empty() ? "" : " ").append(rule);
+    for_people.append(for_people.empty() ? "" : ", ").append(rule);
+    for_people.append(" (").append(used_for).append(")");
+  }
+
+ private:
+  std::string last_;
+};
+
+std::vector<Allowed> TryAll(Connection& connection, const KeyNaming& names) {
+  const std::string stream = names.Stream(kNoStream);
+  const std::string dead_letters = names.DeadLetter(kNoStream);
+  std::vector<Allowed> answers;
+  for (const Right& right : Rights()) {
+    answers.push_back(Try(connection, right, stream, dead_letters));
+  }
+  return answers;
+}
+
 void ExamineRights(Connection& connection, const KeyNaming& names, const Report& report) {
-  const std::string key = names.Stream(kNoStream);
-  const std::string& key_prefix = names.prefix();
-  const std::vector<std::pair<std::string, std::vector<std::string_view>>> commands = {
-      {"+multi", {"MULTI"}},
-      {"+exec", {"EXEC"}},
-      {"+xadd", {"XADD", key, "NOMKSTREAM", "*", "doctor", "1"}},
-      {"+exists", {"EXISTS", key}},
-      {"+xrange", {"XRANGE", key, "-", "+", "COUNT", "1"}},
-      {"+xgroup", {"XGROUP", "CREATE", key, "doctor", "0"}},
-      {"+xreadgroup", {"XREADGROUP", "GROUP", "doctor", "doctor", "STREAMS", key, ">"}},
-      {"+xack", {"XACK", key, "doctor", "0-1"}},
-      {"+xpending", {"XPENDING", key, "doctor"}},
-  };
-  std::string missing;
-  std::size_t tried = 0;
-  for (const auto& [right, command] : commands) {
-    const Reply reply = connection.Command(command, connection.CommandDeadline());
-    ++tried;
-    if (!IsError(*reply) || ServerErrorWord(Text(*reply)) != "NOPERM") continue;
-    missing.append(missing.empty() ? "" : " ").append(right);
+  const std::vector<Allowed> answers = TryAll(connection, names);
+  Missing needed, wished;
+  if (std::find(answers.begin(), answers.end(), Allowed::kNotTheKey) != answers.end()) {
+    needed.Add("~" + names.prefix() + ":*", "streams and dead letters");
+  }
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const Right& right = Rights()[i];
+    if (answers[i] != Allowed::kNotTheCommand) continue;
+    (right.needed ? needed : wished).Add(right.rule, right.used_for);
   }
   const std::string user =
       connection.options().url.user.empty() ? "default" : connection.options().url.user;
-  if (missing.empty()) {
-    report({Severity::kOk, "rights",
-            "user " + user + " may all that is needed (" + std::to_string(tried) + " tried)", "",
-            ""});
-    return;
+  const std::string command = "ACL SETUSER " + user + " ";
+  if (needed.rules.empty()) {
+    report({Severity::kOk, "rights", "user " + user + " may send all that is needed", "", ""});
+  } else {
+    report({Severity::kError, "rights", "user " + user + " lacks " + needed.for_people,
+            "the rights of publishers, consumers, workers and verbs", command + needed.rules});
   }
-  report({Severity::kError, "rights",
-          "user " + user + " lacks " + missing + " on " + key_prefix + ":*",
-          "the rights of publishers and consumers",
-          "ACL SETUSER " + user + " ~" + key_prefix + ":* " + missing});
+  if (wished.rules.empty()) return;
+  report({Severity::kOk, "rights that help", "user " + user + " lacks " + wished.for_people, "",
+          command + wished.rules});
 }
 
 // Its own answers, and what the others say of it.

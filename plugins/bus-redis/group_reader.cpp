@@ -40,6 +40,13 @@ EntryId ParseEntryId(std::string_view text) {
   return id;
 }
 
+std::vector<summa_str> Borrowed(const std::vector<std::string>& ids) {
+  std::vector<summa_str> borrowed;
+  borrowed.reserve(ids.size());
+  for (const std::string& id : ids) borrowed.push_back(ToAbi(id));
+  return borrowed;
+}
+
 }  // namespace
 
 GroupReader::GroupReader(ConnectionOptions connection, GroupReaderOptions options)
@@ -80,7 +87,7 @@ void GroupReader::CreateGroup() {
     // A full Redis refuses the command before it looks for the group. Its readers must come in all
     // the same: they are what makes room.
     const bool full = ServerErrorWord(Text(*reply)) == "OOM";
-    if (!full || !GroupExists()) ThrowStreamFault(Text(*reply));
+    if (!full || !GroupExists()) ThrowStreamFault({"XGROUP", "CREATE"}, Text(*reply));
   }
   if ((options_.flags & SUMMA_BUS_COUNT_STARTS) == 0) {
     // A reader that does not say which deliveries it begins may have lost what it took as well.
@@ -144,7 +151,7 @@ bool GroupReader::ReadWalk(std::size_t max) {
   if (!walk_.everybody) arguments.emplace_back(options_.consumer);
   const Reply reply = Ask(arguments);
   if (IsError(*reply)) {
-    if (ServerErrorWord(Text(*reply)) != "NOGROUP") ThrowStreamFault(Text(*reply));
+    if (ServerErrorWord(Text(*reply)) != "NOGROUP") ThrowStreamFault({"XPENDING"}, Text(*reply));
     CreateGroup();
     return false;
   }
@@ -191,7 +198,7 @@ bool GroupReader::Claim(const std::vector<Pending>& rows, milliseconds minimum_i
     arguments.insert(arguments.end(), {"RETRYCOUNT", count});
     replies_.push_back(Ask(arguments));
     const redisReply& entries = *replies_.back();
-    if (IsError(entries)) ThrowStreamFault(Text(entries));
+    if (IsError(entries)) ThrowStreamFault({"XCLAIM"}, Text(entries));
     for (std::size_t i = 0; i < entries.elements; ++i) {
       Deliver(*entries.element[i], deliveries, true);
     }
@@ -267,6 +274,10 @@ bool GroupReader::ReadReturned(std::size_t max) {
   std::vector<Pending> rows;
   for (const std::string& id : due) {
     const Reply reply = Ask({"XPENDING", key_, options_.group, id, id, "1", options_.consumer});
+    if (IsError(*reply) && ServerErrorWord(Text(*reply)) != "NOGROUP") {
+      Nack(Borrowed(due), microseconds(0));  // looked at again by the next poll
+      ThrowStreamFault({"XPENDING"}, Text(*reply));
+    }
     if (!IsArray(*reply)) continue;
     for (Pending& row : PendingRows(*reply, true)) rows.push_back(std::move(row));
   }
@@ -305,7 +316,7 @@ const redisReply* GroupReader::Entries(const redisReply& reply) {
   if (IsError(reply)) {
     const std::string_view word = ServerErrorWord(Text(reply));
     // UNBLOCKED: the stream was deleted while we waited in it.
-    if (word != "NOGROUP" && word != "UNBLOCKED") ThrowStreamFault(Text(reply));
+    if (word != "NOGROUP" && word != "UNBLOCKED") ThrowStreamFault({"XREADGROUP"}, Text(reply));
     CreateGroup();
     return nullptr;
   }
@@ -329,13 +340,14 @@ void GroupReader::Ack(std::span<const summa_str> delivery_ids) {
   CrashPoint("redis.ack");
   const Reply reply = Settle(arguments);
   CrashPoint("redis.acked");
-  if (IsError(*reply)) ThrowStreamFault(Text(*reply));
+  if (IsError(*reply)) ThrowStreamFault({"XACK"}, Text(*reply));
   Settled(delivery_ids);
 }
 
 std::optional<GroupReader::Held> GroupReader::HolderOf(std::string_view id) {
   const Reply reply = Settle({"XPENDING", key_, options_.group, id, id, "1"});
-  if (IsError(*reply) && ServerErrorWord(Text(*reply)) != "NOGROUP") ThrowStreamFault(Text(*reply));
+  if (IsError(*reply) && ServerErrorWord(Text(*reply)) != "NOGROUP")
+    ThrowStreamFault({"XPENDING"}, Text(*reply));
   if (!IsArray(*reply) || reply->elements == 0) return std::nullopt;
   const redisReply& row = *reply->element[0];  // id, consumer, idle time, deliveries
   return Held{std::string(Text(*row.element[1])), std::to_string(row.element[2]->integer),
@@ -353,7 +365,7 @@ void GroupReader::SetDeliveries(std::string_view id, const Held& held, std::int6
   const std::string count = std::to_string(std::max<std::int64_t>(0, deliveries));
   const Reply reply = Settle({"XCLAIM", key_, options_.group, held.consumer, "0", id, "IDLE",
                               held.idle_milliseconds, "RETRYCOUNT", count, "JUSTID"});
-  if (IsError(*reply)) ThrowStreamFault(Text(*reply));
+  if (IsError(*reply)) ThrowStreamFault({"XCLAIM"}, Text(*reply));
 }
 
 // XCLAIM asks nobody whose an entry is, so that is looked at first.
@@ -376,7 +388,7 @@ void GroupReader::Renew(std::span<const summa_str> delivery_ids, summa_bus_start
   if (mine.size() == words) return;
   mine.emplace_back("JUSTID");
   const Reply reply = Settle(mine);
-  if (IsError(*reply)) ThrowStreamFault(Text(*reply));
+  if (IsError(*reply)) ThrowStreamFault({"XCLAIM"}, Text(*reply));
 }
 
 void GroupReader::Nack(std::span<const summa_str> delivery_ids, microseconds delay) {
@@ -390,7 +402,7 @@ bool GroupReader::DeadLetter(std::string_view delivery_id, std::string_view reas
   const summa_str id = ToAbi(delivery_id);
   const std::optional<std::int64_t> deliveries = DeliveriesOf(delivery_id);
   const Reply found = Settle({"XRANGE", key_, delivery_id, delivery_id});
-  if (IsError(*found)) ThrowStreamFault(Text(*found));
+  if (IsError(*found)) ThrowStreamFault({"XRANGE"}, Text(*found));
   const bool whole = IsArray(*found) && found->elements == 1;
   if (!deliveries || !whole) {
     Settled({&id, 1});
@@ -407,22 +419,20 @@ bool GroupReader::DeadLetter(std::string_view delivery_id, std::string_view reas
                          options_.group, "sourceId", delivery_id});
   // Inside EXEC the acknowledgement would be carried out though the letter cannot be kept.
   const Reply length = Settle({"XLEN", dead_letter_key_});
-  if (IsError(*length)) ThrowStreamFault(Text(*length));
+  if (IsError(*length)) ThrowStreamFault({"XLEN"}, Text(*length));
   CrashPoint("redis.dead_letter");
   const std::vector<std::string_view> acknowledge = {"XACK", key_, options_.group, delivery_id};
   const std::array<std::vector<std::string_view>, 2> both = {std::move(add), acknowledge};
   const Reply result = settle_servers_.Transaction(key_, both);
   CrashPoint("redis.dead_lettered");
-  if (IsError(*result)) ThrowStreamFault(Text(*result));
+  if (IsError(*result)) ThrowStreamFault({"XADD"}, Text(*result));
   Settled({&id, 1});
   return true;
 }
 
-void GroupReader::ThrowStreamFault(std::string_view server_text) {
-  throw Error(SUMMA_E_CONFIG, "SH-0604",
-              key_ + " cannot be read by group " + options_.group + ": " + std::string(server_text),
-              "look at the key with redis-cli TYPE; if another program uses it, change "
-              "plugins.bus-redis.key_prefix");
+void GroupReader::ThrowStreamFault(std::initializer_list<std::string_view> command,
+                                   std::string_view server_text) {
+  ThrowRefused(command, key_ + ", read by group " + options_.group, server_text);
 }
 
 }  // namespace summa::bus_redis

@@ -9,7 +9,7 @@
 //
 // Poll() belongs to one thread and has a connection of its own: a blocked read would hold up
 // everything else. Settling may be done by any thread, on a second connection.
-// Throws summa::Error as Connection does, and SUMMA_E_CONFIG SH-0604 for a key that is no stream.
+// Throws summa::Error as Connection does, and what ThrowRefused() says for what Redis refuses.
 // Needs Redis 6.2.
 #pragma once
 
@@ -17,6 +17,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <memory_resource>
 #include <mutex>
@@ -122,7 +123,8 @@ class GroupReader {
   std::optional<std::int64_t> DeliveriesOf(std::string_view id);
   void SetDeliveries(std::string_view id, const Held& held, std::int64_t deliveries);
   void Settled(std::span<const summa_str> delivery_ids);
-  [[noreturn]] void ThrowStreamFault(std::string_view server_text);
+  [[noreturn]] void ThrowStreamFault(std::initializer_list<std::string_view> command,
+                                     std::string_view server_text);
 
   Servers servers_;
   const GroupReaderOptions options_;

@@ -1,25 +1,71 @@
 #include "plugins/bus-redis/housekeeping.hpp"
 
+#include <algorithm>
 #include <summa/sql.hpp>
 
 #include "plugins/bus-redis/admin_commands.hpp"
+#include "plugins/bus-redis/json_text.hpp"
 
 namespace summa::bus_redis {
 namespace {
 
 // Rows of one transaction: some tens of milliseconds.
 constexpr std::int64_t kInboxBatch = 10'000;
+// Of keys that are left out: enough to see what is wrong with them.
+constexpr std::size_t kMostWarnings = 10;
 
 }  // namespace
 
 TickResult StreamTrimmer::Run(const Tick& tick) {
   TickResult result;
   StreamAdmin admin = bus_->MakeAdmin();
-  for (const std::string& stream : admin.Streams()) {
-    if (tick.ShouldStop()) break;
-    TrimOne(admin, stream, result);
+  const auto go_on = [&](std::int64_t /*keys*/) { return !tick.ShouldStop(); };
+  const auto left_out = admin.ForEach(admin.Streams(go_on), [&](const std::string& stream) {
+    if (!tick.ShouldStop()) TrimOne(admin, stream, result);
+  });
+  Remember(left_out);
+  const auto refused = std::find_if(left_out.begin(), left_out.end(),
+                                    [](const LeftOut& key) { return key.refused; });
+  if (refused == left_out.end()) return result;
+  throw Error(SUMMA_E_DENIED, refused->code, refused->reason,
+              "`summa-host doctor` names the rights that are missing; the other streams were "
+              "trimmed");
+}
+
+// Each is said once, until it is gone or something else is wrong with it.
+void StreamTrimmer::Remember(const std::vector<LeftOut>& left_out) {
+  std::map<std::string, LeftOut> now;
+  for (const LeftOut& key : left_out) now.emplace(key.key, key);
+  {
+    const std::lock_guard lock(mutex_);
+    left_out_.swap(now);
   }
-  return result;
+  for (const LeftOut& key : left_out) {
+    const auto before = now.find(key.key);
+    if (before != now.end() && before->second.code == key.code) continue;
+    host_.Warn("SH-0616", "a key is left out; the other streams are looked after",
+               {{"key", AsUtf8(key.key)}, {"error", AsUtf8(key.code + " " + key.reason)}});
+  }
+  host_
+      .Gauge("summa_bus_keys_left_out",
+             "Keys under key_prefix that the last stream-trim could not look after.",
+             {{"bus", "bus-redis"}})
+      .Set(static_cast<double>(left_out.size()));
+}
+
+std::vector<Finding> StreamTrimmer::Warnings() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Finding> warnings;
+  warnings.reserve(left_out_.size());
+  for (const auto& [name, key] : left_out_) {
+    if (warnings.size() == kMostWarnings) break;
+    warnings.push_back({Severity::kWarning, "key " + AsUtf8(name),
+                        "SH-0616 left out by stream-trim: " + AsUtf8(key.code + " " + key.reason),
+                        "",
+                        "remove the key, or let the login use it; `summa-host bus streams` "
+                        "shows all that are left out"});
+  }
+  return warnings;
 }
 
 void StreamTrimmer::TrimOne(StreamAdmin& admin, const std::string& stream, TickResult& result) {

@@ -2,8 +2,12 @@
 #pragma once
 
 #include <chrono>
+#include <map>
+#include <mutex>
+#include <summa/health.hpp>
 #include <summa/host.hpp>
 #include <summa/worker.hpp>
+#include <vector>
 
 #include "plugins/bus-redis/redis_bus.hpp"
 
@@ -16,15 +20,21 @@ class StreamTrimmer final : public Worker {
     bus_ = bus;
     retention_ = retention;
   }
-  // Also reports lag and pending messages of every group.
+  // Also reports lag and pending messages of every group. A key that cannot be trimmed is named and
+  // the others are; ends with an error when streams were refused.
   TickResult Run(const Tick& tick) override;
+  // The keys that the last run left out. Any thread.
+  std::vector<Finding> Warnings() const;
 
  private:
   void TrimOne(StreamAdmin& admin, const std::string& stream, TickResult& result);
+  void Remember(const std::vector<LeftOut>& left_out);
 
   Host host_;
   RedisBus* bus_ = nullptr;
   std::chrono::microseconds retention_{};
+  mutable std::mutex mutex_;
+  std::map<std::string, LeftOut> left_out_;  // by key
 };
 
 class InboxCleaner final : public Worker {

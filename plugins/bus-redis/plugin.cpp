@@ -190,8 +190,7 @@ class BusRedisPlugin final : public Plugin {
                StreamReader reader = bus_->MakeReader();
                return TailStream(reader, call);
              }},
-            {"bus streams",
-             admin([](StreamAdmin& streams, const CommandCall&) { return ListStreams(streams); })},
+            {"bus streams", admin(ListStreams)},
             {"bus groups", admin(ListGroups)},
             {"bus trim", admin([this](StreamAdmin& streams, const CommandCall& call) {
                return TrimStreams(streams, call, stream_retention_);
@@ -200,7 +199,11 @@ class BusRedisPlugin final : public Plugin {
             {"bus group delete", admin(bus_redis::DeleteGroup)},
             {"bus group reset", admin(bus_redis::ResetGroup)}};
   }
-  std::vector<Finding> Failing() override { return reporter_.Failing(); }
+  std::vector<Finding> Failing() override {
+    std::vector<Finding> findings = reporter_.Failing();
+    for (Finding& warning : trimmer_.Warnings()) findings.push_back(std::move(warning));
+    return findings;
+  }
   void Examine(const Examination& examination) override {
     Servers servers = bus_->MakeServers("doctor");
     ExamineServers(servers, bus_->names(),

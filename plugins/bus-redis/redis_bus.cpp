@@ -205,9 +205,7 @@ void RedisBus::DeadLetters(std::string_view stream, std::string_view after,
     return;
   }
   if (!after.empty()) RequireStreamName(stream);
-  for (const std::string& name : letters.StreamNames()) {
-    if (!letters.List(name, "", on_letter)) return;
-  }
+  letters.ListAll(on_letter);
 }
 
 void RedisBus::Redrive(std::string_view stream, std::span<const summa_str> dead_letter_ids,

@@ -6,13 +6,11 @@
 #include <summa/crash_point.hpp>
 #include <summa/error.hpp>
 
-#include "plugins/bus-redis/key_names.hpp"
 #include "plugins/bus-redis/server_error.hpp"
 
 namespace summa::bus_redis {
 namespace {
 
-constexpr std::size_t kMaximumStreams = 10'000;
 // One XTRIM removes so many at most: a server that removes millions at once answers nobody
 // meanwhile.
 constexpr const char* kTrimStep = "10000";
@@ -59,11 +57,37 @@ Reply StreamAdmin::Ask(const std::string& key, std::initializer_list<std::string
       ServerErrorWord(text) == "NOGROUP") {
     throw Error(SUMMA_E_NOT_FOUND, "SH-0607", words, "summa-host bus streams lists the streams");
   }
-  throw Error(SUMMA_E_CONFIG, "SH-0604", words, "look at the key with redis-cli TYPE");
+  ThrowRefused(arguments, key.empty() ? "Redis" : key, text);
 }
 
-std::vector<std::string> StreamAdmin::Streams() {
-  return StreamTopics(servers_, names_, kMaximumStreams);
+Catalog StreamAdmin::Streams(const StreamCatalog::OnStep& on_step) {
+  return StreamCatalog(servers_, names_).Streams(on_step);
+}
+
+std::vector<LeftOut> StreamAdmin::ForEach(const Catalog& catalog,
+                                          const std::function<void(const std::string&)>& use) {
+  std::vector<LeftOut> left_out;
+  for (const std::string& key : catalog.foreign_keys) {
+    left_out.push_back({key, "SH-0616", "no stream of this bus can have this name", false});
+  }
+  std::size_t done = 0;
+  std::optional<Error> first;
+  for (const std::string& stream : catalog.names) {
+    try {
+      use(stream);
+      ++done;
+    } catch (const Error& error) {
+      if (error.status() == SUMMA_E_NOT_FOUND) continue;  // deleted meanwhile
+      const bool of_the_key = error.status() == SUMMA_E_CONFIG || error.status() == SUMMA_E_DENIED;
+      if (!of_the_key) throw;
+      if (!first) first = error;
+      left_out.push_back(
+          {names_.Stream(stream), error.code(), error.what(), error.status() == SUMMA_E_DENIED});
+    }
+  }
+  // When none can be looked after, it is no single key that is at fault.
+  if (done == 0 && first && first->status() == SUMMA_E_DENIED) throw *first;
+  return left_out;
 }
 
 std::int64_t StreamAdmin::Length(std::string_view stream) {

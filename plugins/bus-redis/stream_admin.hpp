@@ -2,12 +2,13 @@
 // more.
 //
 // One thread at a time, with a connection of its own. Throws summa::Error as Connection does,
-// SUMMA_E_NOT_FOUND SH-0607 for a stream or group that does not exist, SUMMA_E_CONFIG SH-0604 for
-// what Redis refuses.
+// SUMMA_E_NOT_FOUND SH-0607 for a stream or group that does not exist, and what ThrowRefused()
+// says for what Redis refuses.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 #include "plugins/bus-redis/key_naming.hpp"
 #include "plugins/bus-redis/message_fields.hpp"
 #include "plugins/bus-redis/servers.hpp"
+#include "plugins/bus-redis/stream_catalog.hpp"
 
 namespace summa::bus_redis {
 
@@ -37,11 +39,23 @@ struct TrimReport {
   std::int64_t held_seconds = 0;  // how far past the retention its first one is
 };
 
+// A key that was not looked after while the others were.
+struct LeftOut {
+  std::string key, code, reason;
+  bool refused = false;  // it is a stream, and the login may not; else it is none of ours
+};
+
 class StreamAdmin {
  public:
   StreamAdmin(ConnectionOptions connection, KeyNaming names);
 
-  std::vector<std::string> Streams();
+  // All of them, or an error.
+  Catalog Streams(const StreamCatalog::OnStep& on_step = StreamCatalog::GoOn);
+  // Calls `use` with each stream. A key that is no stream, or that the login may not use, is left
+  // out and the others go on; a stream that is gone by then is passed over. Throws when the login
+  // may use none, and what Connection throws.
+  std::vector<LeftOut> ForEach(const Catalog& catalog,
+                               const std::function<void(const std::string& stream)>& use);
   std::int64_t Length(std::string_view stream);
   std::int64_t DeadLetters(std::string_view stream);
   std::vector<GroupState> Groups(std::string_view stream);

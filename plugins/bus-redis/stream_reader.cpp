@@ -4,8 +4,8 @@
 #include <limits>
 #include <summa/error.hpp>
 
-#include "plugins/bus-redis/key_names.hpp"
 #include "plugins/bus-redis/server_error.hpp"
+#include "plugins/bus-redis/stream_catalog.hpp"
 
 namespace summa::bus_redis {
 namespace {
@@ -27,11 +27,6 @@ std::string PreviousEntryId(std::string_view id) {
   return {};
 }
 
-[[noreturn]] void ThrowNoStream(const std::string& key, std::string_view server_text) {
-  throw Error(SUMMA_E_CONFIG, "SH-0604", key + " is not a stream: " + std::string(server_text),
-              "another program uses this key; change plugins.bus-redis.key_prefix");
-}
-
 // Where a scan begins: the later one of "behind `after`" and "at `since`".
 std::string ScanStart(const ScanOptions& options) {
   std::string start = "0-1";  // no entry has a smaller id
@@ -49,6 +44,7 @@ std::string ScanStart(const ScanOptions& options) {
 
 // The answer of TIME: seconds and microseconds.
 std::int64_t ServerMicroseconds(const redisReply& reply) {
+  if (IsError(reply)) ThrowRefused({"TIME"}, "Redis", Text(reply));
   if (!IsArray(reply) || reply.elements != 2) return SUMMA_BUS_NO_TIME;
   return std::stoll(std::string(Text(*reply.element[0]))) * 1'000'000 +
          std::stoll(std::string(Text(*reply.element[1])));
@@ -120,7 +116,7 @@ Reply StreamReader::Range(const std::string& key, std::string_view command, std:
                           std::string_view to, std::size_t count) {
   Reply reply = servers_.Command(key, {command, key, from, to, "COUNT", std::to_string(count)});
   if (IsArray(*reply)) return reply;
-  if (ServerErrorWord(Text(*reply)) == "WRONGTYPE") ThrowNoStream(key, Text(*reply));
+  if (ServerErrorWord(Text(*reply)) != "ERR") ThrowRefused({command}, key, Text(*reply));
   throw Error(SUMMA_E_USAGE, "SH-0900", key + " cannot be read: " + std::string(Text(*reply)),
               "ids look like 1700000000000-0, or 1700000000000 for a time in milliseconds");
 }
@@ -155,7 +151,7 @@ summa_bus_horizon StreamReader::Horizon(std::string_view stream) {
   const Reply info = servers_.Command(key, {"XINFO", "STREAM", key});
   if (IsError(*info)) {
     if (Text(*info).starts_with("ERR no such key")) return horizon;
-    ThrowNoStream(key, Text(*info));
+    ThrowRefused({"XINFO", "STREAM"}, key, Text(*info));
   }
   horizon.exists = 1;
   horizon.removed = std::numeric_limits<std::uint64_t>::max();
@@ -181,14 +177,15 @@ summa_bus_horizon StreamReader::Horizon(std::string_view stream) {
 void StreamReader::RequireStream(std::string_view stream) {
   const std::string key = names_.Stream(stream);
   const Reply reply = servers_.Command(key, {"EXISTS", key});
+  if (IsError(*reply)) ThrowRefused({"EXISTS"}, key, Text(*reply));
   if (reply->type == REDIS_REPLY_INTEGER && reply->integer == 1) return;
   throw Error(SUMMA_E_NOT_FOUND, "SH-0607",
               "there is no stream " + key + " in Redis at " + servers_.options().url.ForPeople(),
               "a stream is there as soon as a message was published to it");
 }
 
-std::vector<std::string> StreamReader::StreamNames(std::size_t limit) {
-  return StreamTopics(servers_, names_, limit);
+std::vector<std::string> StreamReader::SomeNames() {
+  return StreamCatalog(servers_, names_).SomeStreams(kMaximumNames);
 }
 
 }  // namespace summa::bus_redis

@@ -1,8 +1,8 @@
 // Looks at streams without a group, for people and tests: nothing is acknowledged or changed.
 //
 // One thread at a time, with a connection of its own. Throws summa::Error as Connection does,
-// SUMMA_E_NOT_FOUND SH-0607 for a stream that does not exist, SUMMA_E_CONFIG SH-0604 for a key that
-// is no stream, SUMMA_E_USAGE SH-0900 for an id of the wrong form.
+// SUMMA_E_NOT_FOUND SH-0607 for a stream that does not exist, what ThrowRefused() says for what
+// Redis refuses, SUMMA_E_USAGE SH-0900 for an id of the wrong form.
 #pragma once
 
 #include <functional>
@@ -40,8 +40,8 @@ class StreamReader {
   // As summa.bus/1 says of scan() and horizon(): a stream that does not exist is an empty one.
   void Scan(const ScanOptions& options, const OnMessage& on_message);
   summa_bus_horizon Horizon(std::string_view stream);
-  // Sorted (key_names.hpp).
-  std::vector<std::string> StreamNames(std::size_t limit = kMaximumNames);
+  // Names of streams for a message to people, at most kMaximumNames.
+  std::vector<std::string> SomeNames();
 
  private:
   Reply Range(const std::string& key, std::string_view command, std::string_view from,

@@ -53,9 +53,16 @@ class Tail {
       }
     } catch (const Error& error) {
       if (error.status() != SUMMA_E_NOT_FOUND) throw;
-      throw Error(error.status(), error.code(),
-                  std::string(error.what()) + "; " + JoinNames(reader_.StreamNames()),
+      throw Error(error.status(), error.code(), std::string(error.what()) + "; " + NamesForPeople(),
                   error.hint());
+    }
+  }
+
+  std::string NamesForPeople() {
+    try {
+      return JoinNames(reader_.SomeNames());
+    } catch (const Error& error) {
+      return "those that are there cannot be listed: " + std::string(error.what());
     }
   }
 

@@ -62,50 +62,85 @@ void WriteItem(JsonWriter& json, const DeadLetterItem& item, bool with_payload) 
   json.EndObject();
 }
 
-// Dead letters of the bus, of every sink. What became of one that was sent again is not kept there.
-std::vector<std::pair<const Sink*, DeadLetterItem>> BusLetters(const CommandContext& context,
-                                                               const DeadLetterFilter& filter) {
-  std::vector<std::pair<const Sink*, DeadLetterItem>> items;
-  for (const Sink& sink : context.sinks) {
-    sink.bus.DeadLetters(filter.topic.value_or(""), "", [&](const summa_bus_dead_letter& letter) {
-      const auto text = [](summa_str value) { return std::string(FromAbi(value)); };
-      DeadLetterItem item{text(letter.dead_letter_id),
-                          text(letter.message.id),
-                          text(letter.message.stream),
-                          text(letter.message.key),
-                          text(letter.error),
-                          letter.deliveries,
-                          IsoMilliseconds(letter.died_at_microseconds),
-                          "pending",
-                          text(letter.message.payload)};
-      const bool wanted = (!filter.key || *filter.key == item.key) &&
-                          (!filter.id || *filter.id == item.id || *filter.id == item.outbox_id);
-      if (wanted) items.emplace_back(&sink, std::move(item));
-      return filter.limit == 0 || static_cast<std::int64_t>(items.size()) < filter.limit;
-    });
-  }
-  return items;
+DeadLetterItem ToItem(const summa_bus_dead_letter& letter) {
+  const auto text = [](summa_str value) { return std::string(FromAbi(value)); };
+  return {text(letter.dead_letter_id),
+          text(letter.message.id),
+          text(letter.message.stream),
+          text(letter.message.key),
+          text(letter.error),
+          letter.deliveries,
+          IsoMilliseconds(letter.died_at_microseconds),
+          "pending",
+          text(letter.message.payload)};
 }
 
-std::vector<DeadLetterItem> Letters(const CommandCall& call, const CommandContext& context,
-                                    const DeadLetterFilter& filter) {
+struct BusLetters {
+  std::vector<std::pair<const Sink*, DeadLetterItem>> items;
+  std::vector<std::string> unread;  // why there may be others
+};
+
+// Dead letters of the bus, of every sink. What became of one that was sent again is not kept there.
+// A key that cannot be read does not hide the letters of the others.
+BusLetters ReadBus(const CommandContext& context, const DeadLetterFilter& filter) {
+  BusLetters letters;
+  const auto enough = [&] {
+    return filter.limit > 0 && static_cast<std::int64_t>(letters.items.size()) >= filter.limit;
+  };
+  for (const Sink& sink : context.sinks) {
+    if (enough()) break;
+    try {
+      sink.bus.DeadLetters(filter.topic.value_or(""), "", [&](const summa_bus_dead_letter& letter) {
+        DeadLetterItem item = ToItem(letter);
+        const bool wanted = (!filter.key || *filter.key == item.key) &&
+                            (!filter.id || *filter.id == item.id || *filter.id == item.outbox_id);
+        if (wanted) letters.items.emplace_back(&sink, std::move(item));
+        return !enough();
+      });
+    } catch (const Error& error) {
+      const bool of_a_key = error.status() == SUMMA_E_CONFIG || error.status() == SUMMA_E_DENIED;
+      if (!of_a_key || letters.items.empty()) throw;
+      letters.unread.push_back(error.code() + " " + error.what());
+    }
+  }
+  return letters;
+}
+
+struct Letters {
+  std::vector<DeadLetterItem> items;
+  std::vector<std::string> unread;
+};
+
+Letters Read(const CommandCall& call, const CommandContext& context,
+             const DeadLetterFilter& filter) {
   if (!FromBus(call)) {
     Session session(call.sql());
-    return context.dead_letters.List(session, filter);
+    return {context.dead_letters.List(session, filter), {}};
   }
-  std::vector<DeadLetterItem> items;
-  for (auto& [sink, item] : BusLetters(context, filter)) items.push_back(std::move(item));
-  return items;
+  BusLetters found = ReadBus(context, filter);
+  Letters letters{{}, std::move(found.unread)};
+  letters.items.reserve(found.items.size());
+  for (auto& [sink, item] : found.items) letters.items.push_back(std::move(item));
+  return letters;
+}
+
+void WriteUnread(JsonWriter& json, std::span<const std::string> unread) {
+  if (unread.empty()) return;
+  json.Key("unread").BeginArray();
+  for (const std::string& reason : unread) json.Value(reason);
+  json.EndArray();
 }
 
 CommandResult Print(const CommandCall& call, std::string_view counted, std::int64_t count,
-                    std::span<const DeadLetterItem> items) {
+                    std::span<const DeadLetterItem> items,
+                    std::span<const std::string> unread = {}) {
   JsonWriter json;
   json.BeginObject().Member(counted, count).Member("dryRun", call.Flag("dry-run"));
   json.Key("items").BeginArray();
   for (const DeadLetterItem& item : items) WriteItem(json, item, false);
-  json.EndArray().EndObject();
-  return {json.Take(), false};
+  json.EndArray();
+  WriteUnread(json, unread);
+  return {json.EndObject().Take(), !unread.empty()};
 }
 
 [[noreturn]] void NoSuchLetter(const CommandCall& call) {
@@ -149,12 +184,12 @@ std::int64_t ChangeOnBus(const Sink& sink, const std::string& stream,
 
 CommandResult ChangeBus(const CommandCall& call, const CommandContext& context, bool redrive) {
   const DeadLetterFilter filter = FilterOf(call);
-  const auto letters = BusLetters(context, filter);
-  if (letters.empty() && filter.id) NoSuchLetter(call);
+  const BusLetters letters = ReadBus(context, filter);
+  if (letters.items.empty() && filter.id) NoSuchLetter(call);
   std::map<std::pair<const Sink*, std::string>, std::vector<std::string>> ids;
   std::vector<DeadLetterItem> items;
-  items.reserve(letters.size());
-  for (const auto& [sink, item] : letters) {
+  items.reserve(letters.items.size());
+  for (const auto& [sink, item] : letters.items) {
     ids[{sink, item.topic}].push_back(item.id);
     items.push_back(item);
   }
@@ -178,29 +213,34 @@ CommandResult ChangeBus(const CommandCall& call, const CommandContext& context, 
       return static_cast<std::int64_t>(done);
     });
   }
-  return Print(call, redrive ? "redriven" : "discarded", changed, items);
+  return Print(call, redrive ? "redriven" : "discarded", changed, items, letters.unread);
 }
 
 }  // namespace
 
 CommandResult ListDeadLetters(const CommandCall& call, const CommandContext& context) {
+  DeadLetterFilter filter = FilterOf(call);
+  const auto most = static_cast<std::size_t>(filter.limit);
+  if (most > 0) ++filter.limit;  // one more shows that there are others
+  Letters letters = Read(call, context, filter);
+  const bool more = most > 0 && letters.items.size() > most;
+  if (more) letters.items.resize(most);
   JsonWriter json;
   json.BeginObject().Key("items").BeginArray();
-  for (const DeadLetterItem& item : Letters(call, context, FilterOf(call))) {
-    WriteItem(json, item, false);
-  }
-  json.EndArray().EndObject();
-  return {json.Take(), false};
+  for (const DeadLetterItem& item : letters.items) WriteItem(json, item, false);
+  json.EndArray().Member("more", more);
+  WriteUnread(json, letters.unread);
+  return {json.EndObject().Take(), !letters.unread.empty()};
 }
 
 CommandResult ShowDeadLetter(const CommandCall& call, const CommandContext& context) {
   DeadLetterFilter filter = FilterOf(call);
   filter.state = "all";
-  const std::vector<DeadLetterItem> items = Letters(call, context, filter);
-  if (items.empty()) NoSuchLetter(call);
+  const Letters letters = Read(call, context, filter);
+  if (letters.items.empty()) NoSuchLetter(call);
   JsonWriter json;
   json.BeginObject().Key("items").BeginArray();
-  for (const DeadLetterItem& item : items) WriteItem(json, item, true);
+  for (const DeadLetterItem& item : letters.items) WriteItem(json, item, true);
   json.EndArray().EndObject();
   return {json.Take(), false};
 }

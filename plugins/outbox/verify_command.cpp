@@ -43,10 +43,10 @@ class Comparer {
     if (!from) return result_;  // nothing was delivered yet
     if (const auto since = call_.IntegerOption("since")) from = std::max(*from, now - *since);
     at_ = *from;
-    while (!call_.ShouldStop()) {
-      Page page = NextPage(now);
-      if (page.empty()) break;
+    for (Page page = NextPage(now); !page.empty(); page = NextPage(now)) {
       Compare(std::move(page));
+      // What was compared so far is not what was asked for.
+      if (call_.ShouldStop()) throw Error(SUMMA_E_CANCELLED, "SH-0904", "told to stop half-way");
     }
     LookEverywhere();
     return std::move(result_);

@@ -211,6 +211,17 @@ TEST_F(OutboxRepair, DeadLettersOfConsumersAreListedShownRedrivenAndDiscarded) {
             std::string::npos)
       << list.out;
   EXPECT_TRUE(IdsIn(Verb({"dlq", "list"}, configuration).out, "items").empty());
+  EXPECT_EQ(JsonMember(list.out, "more"), "false");
+  const RunResult part = bus({"dlq", "list", "--limit", "2"});
+  EXPECT_EQ(IdsIn(part.out, "items").size(), 2U) << part.out;
+  EXPECT_EQ(JsonMember(part.out, "more"), "true");
+  EXPECT_EQ(JsonMember(bus({"dlq", "list", "--limit", "3"}).out, "more"), "false");
+  client.Command({"SET", "summa:dlq:another-program", "no stream"});
+  const RunResult unread = bus({"dlq", "list"});
+  EXPECT_EQ(unread.exit_code, 1) << unread.err;
+  EXPECT_EQ(IdsIn(unread.out, "items").size(), 3U) << "one key hides the others";
+  EXPECT_NE(unread.out.find("summa:dlq:another-program"), std::string::npos) << unread.out;
+  client.Command({"DEL", "summa:dlq:another-program"});
   EXPECT_TRUE(IdsIn(bus({"dlq", "list", "--topic", "other"}).out, "items").empty());
   EXPECT_NE(bus({"dlq", "show", "message-2"}).out.find("xxxx"), std::string::npos);
   EXPECT_EQ(bus({"dlq", "show", "no-such"}).exit_code, 66);

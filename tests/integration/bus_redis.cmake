@@ -2,6 +2,8 @@ summa_test(bus_redis_test
   SOURCES ${CMAKE_CURRENT_LIST_DIR}/bus_redis_test.cpp
           ${CMAKE_CURRENT_LIST_DIR}/bus_redis_faults_test.cpp
           ${CMAKE_CURRENT_LIST_DIR}/bus_redis_group_test.cpp
+          ${CMAKE_CURRENT_LIST_DIR}/bus_redis_listing_test.cpp
+          ${CMAKE_CURRENT_LIST_DIR}/bus_redis_refusal_test.cpp
           ${CMAKE_CURRENT_LIST_DIR}/bus_redis_tail_test.cpp
           ${CMAKE_CURRENT_LIST_DIR}/bus_redis_tls_test.cpp
           ${CMAKE_CURRENT_LIST_DIR}/bus_redis_trim_test.cpp

@@ -155,6 +155,7 @@ TEST_F(BusRedisFaults, AReplicaIsNoPlaceToWriteAndTheMessagesAreUnsent) {
 TEST_F(BusRedisFaults, AWrongPasswordIsNamedButNeverPrinted) {
   redis_->Command({"CONFIG", "SET", "requirepass", "right"});
   RedisBusOptions options = Options();
+  options.url.user.clear();
   options.url.password = "wr0ng-secret";
   const Error refused = ErrorOf([&] { MakeBus(options)->Ping(); });
   EXPECT_EQ(refused.status(), SUMMA_E_UNAVAILABLE);

@@ -11,12 +11,14 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <sstream>
 #include <string>
 #include <summa/error.hpp>
 #include <utility>
 #include <vector>
 
 #include "plugins/bus-redis/redis_bus.hpp"
+#include "plugins/bus-redis/rights.hpp"
 #include "tests/services/redis_client.hpp"
 #include "tests/services/redis_server.hpp"
 #include "tests/services/wait_until.hpp"
@@ -80,13 +82,24 @@ class BusRedis : public ::testing::Test {
  protected:
   void SetUp() override {
     std::signal(SIGPIPE, SIG_IGN);  // as the host does
-    server_ = std::make_unique<test::RedisServer>();
+    // The plugin logs in with exactly the rights that it says it needs.
+    test::RedisOptions server;
+    server.extra_arguments = {"--enable-debug-command",    "local", "--user", kUser, "on",
+                              ">" + std::string(kPassword)};
+    std::istringstream rules(AclRules("summa"));
+    for (std::string rule; rules >> rule;) server.extra_arguments.push_back(rule);
+    server_ = std::make_unique<test::RedisServer>(std::move(server));
     redis_ = std::make_unique<test::RedisClient>(server_->Url());
   }
+
+  static constexpr const char* kUser = "summa-host";
+  static constexpr const char* kPassword = "with-exact-rights";
 
   RedisBusOptions Options() const {
     RedisBusOptions options;
     options.url = ParseRedisUrl(server_->Url());
+    options.url.user = kUser;
+    options.url.password = kPassword;
     options.client_name = "test";
     options.writer.key_prefix = "summa";
     return options;

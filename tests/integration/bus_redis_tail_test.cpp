@@ -197,10 +197,12 @@ TEST_F(BusRedisTail, AnUnknownStreamIsNotFoundAndTheAnswerListsThoseThereAre) {
 TEST_F(BusRedisTail, APrefixWithPatternCharactersMatchesOnlyItself) {
   RedisBusOptions options = Options();
   options.writer.key_prefix = "a*[b]";
+  options.url.user.clear();  // the rights of the tests are for another prefix
+  options.url.password.clear();
   bus_ = MakeBus(options);
   redis_->Command({"XADD", "aXb:stream:foreign", "*", "f", "v"});
   PublishNumbers(0, 1);
-  EXPECT_THAT(bus_->MakeReader().StreamNames(), ElementsAre("a"));
+  EXPECT_THAT(bus_->MakeReader().SomeNames(), ElementsAre("a"));
 }
 
 }  // namespace

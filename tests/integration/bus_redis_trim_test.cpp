@@ -106,7 +106,7 @@ TEST_F(BusRedisTrim, GroupsAreCreatedResetAndDeleted) {
   EXPECT_THAT(admin.Groups("a"), IsEmpty());
   EXPECT_EQ(ErrorOf([&] { admin.DeleteGroup("a", "g"); }).code(), "SH-0607");
   EXPECT_EQ(ErrorOf([&] { admin.ResetGroup("none", "g", "0"); }).status(), SUMMA_E_NOT_FOUND);
-  EXPECT_THAT(admin.Streams(), ::testing::ElementsAre("a"));
+  EXPECT_THAT(admin.Streams().names, ::testing::ElementsAre("a"));
 }
 
 }  // namespace

@@ -1,7 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <fstream>
 #include <memory>
+#include <sstream>
 #include <summa/error.hpp>
 
 #include "plugins/bus-redis/cluster_map.hpp"
@@ -11,6 +14,7 @@
 #include "plugins/bus-redis/reachability.hpp"
 #include "plugins/bus-redis/redis_url.hpp"
 #include "plugins/bus-redis/reply.hpp"
+#include "plugins/bus-redis/rights.hpp"
 #include "plugins/bus-redis/server_error.hpp"
 
 namespace summa::bus_redis {
@@ -180,6 +184,28 @@ TEST(ServerError, ErrorsOfTheServerAreToldFromErrorsOfOneKey) {
                            "MOVED 3999 127.0.0.1:6381", "NOPERM no permissions", "ERR anything"}) {
     EXPECT_EQ(ClassifyServerError(text), ServerErrorKind::kStream) << text;
   }
+}
+
+TEST(ServerError, AnExecThatIsRefusedHasTheWordOfItsReason) {
+  EXPECT_EQ(ServerErrorWord("EXECABORT Transaction discarded because of: NOPERM no"), "NOPERM");
+  EXPECT_EQ(ServerErrorWord("EXECABORT Transaction discarded because of previous errors."),
+            "EXECABORT");
+}
+
+TEST(Rights, TheReadmeGivesExactlyThoseOfTheTable) {
+  std::ifstream file(std::string(std::getenv("SUMMA_SOURCE_DIR")) + "/plugins/bus-redis/README.md");
+  std::stringstream readme;
+  readme << file.rdbuf();
+  EXPECT_NE(readme.str().find("on >PASSWORD " + AclRules("summa") + "\n"), std::string::npos)
+      << "the README needs: " << AclRules("summa");
+}
+
+TEST(Rights, ACommandIsCalledAsAclSetuserTakesIt) {
+  const auto right = [](std::vector<std::string_view> command) { return RightOf(command); };
+  EXPECT_EQ(right({"XADD", "key"}), "+xadd");
+  EXPECT_EQ(right({"XGROUP", "CREATE", "key"}), "+xgroup|create");
+  EXPECT_EQ(right({"CONFIG", "GET", "save"}), "+config|get");
+  EXPECT_EQ(right({"CLIENT"}), "+client");
 }
 
 TEST(StreamName, OnlyTheContractsCharactersAndLengthsAreTaken) {
