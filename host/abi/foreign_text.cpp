@@ -15,6 +15,10 @@ bool IsC1(std::string_view text, std::size_t at) {
          static_cast<unsigned char>(text[at + 1]) < 0xA0;
 }
 
+bool IsLetterOrDigit(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
 std::string Clean(std::string_view text, std::size_t limit, bool lines_stay) {
   std::string out(text.substr(0, limit));
   if (out.size() < text.size()) {  // not in the middle of a character
@@ -45,6 +49,25 @@ std::string Clean(std::string_view text, std::size_t limit, bool lines_stay) {
 std::string CleanText(std::string_view text, std::size_t limit) { return Clean(text, limit, true); }
 std::string CleanLine(std::string_view text, std::size_t limit) {
   return Clean(text, limit, false);
+}
+
+std::string CleanName(std::string_view name) {
+  constexpr std::size_t kMostNameBytes = 64;
+  std::string out(name.substr(0, kMostNameBytes));
+  for (char& c : out) {
+    if (!IsLetterOrDigit(c) && c != '_' && c != '-' && c != '.') c = '_';
+  }
+  return out.empty() ? "_" : out;
+}
+
+bool IsCode(std::string_view text) {
+  const std::size_t dash = text.find('-');
+  if (dash == 0 || dash == text.npos || dash + 1 == text.size()) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (i != dash && (!IsLetterOrDigit(text[i]) || (text[i] >= 'a' && text[i] <= 'z')))
+      return false;
+  }
+  return true;
 }
 
 std::optional<std::string> ProblemOfObject(std::string_view json,

@@ -18,12 +18,23 @@ namespace summa::host {
 std::string CleanText(std::string_view text, std::size_t limit);
 std::string CleanLine(std::string_view text, std::size_t limit);
 
+// The name of a field of a log line: letters, digits, '_', '-' and '.'; anything else becomes '_'.
+std::string CleanName(std::string_view name);
+bool IsCode(std::string_view text);  // upper-case letters and digits, with one '-' between them
+
 // Of a fixed array that a plugin filled: it may have forgotten the NUL.
 template <std::size_t kSize>
 std::string CleanField(const char (&field)[kSize]) {
   std::size_t size = 0;
   while (size < kSize && field[size] != '\0') ++size;
   return CleanText({field, size}, kSize);
+}
+
+// A stable code, "SH-0501"; empty when it is none.
+template <std::size_t kSize>
+std::string CleanCode(const char (&field)[kSize]) {
+  std::string code = CleanField(field);
+  return IsCode(code) ? code : std::string();
 }
 
 // Why the text is not one JSON object in valid UTF-8 without these members; nullopt: it is.

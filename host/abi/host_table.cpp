@@ -4,11 +4,12 @@
 
 namespace summa::host {
 
-HostTable::HostTable(const std::string& plugin_id, HostTableSettings settings)
+HostTable::HostTable(const std::string& plugin_id, HostTableSettings settings,
+                     std::optional<std::vector<MetricDeclaration>> metrics)
     : settings_(std::move(settings)),
       log_(plugin_id),
       clock_(settings_.clock != nullptr ? *settings_.clock : SystemClock()),
-      metrics_(plugin_id),
+      metrics_(plugin_id, std::move(metrics)),
       registry_(plugin_id, settings_.resolver) {
   table_.struct_size = sizeof table_;
   table_.abi_major = SUMMA_ABI_MAJOR;

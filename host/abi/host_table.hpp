@@ -2,7 +2,9 @@
 // until after destroy(). Thread-safe.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "host/abi/clock_service.hpp"
 #include "host/abi/lease_service.hpp"
@@ -26,7 +28,9 @@ struct HostTableSettings {
 
 class HostTable {
  public:
-  HostTable(const std::string& plugin_id, HostTableSettings settings);
+  // metrics: those that the manifest declares; nullopt: whatever the plugin asks for.
+  HostTable(const std::string& plugin_id, HostTableSettings settings,
+            std::optional<std::vector<MetricDeclaration>> metrics = std::nullopt);
   HostTable(const HostTable&) = delete;
   HostTable& operator=(const HostTable&) = delete;
   const summa_host* table() const { return &table_; }

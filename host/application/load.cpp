@@ -73,7 +73,8 @@ void PluginSet::Bring(Member& member, const HostTableSettings& table) {
   Log(LogLevel::kDebug, "", "loading plugin", {{"plugin", member.plan.id}});
   try {
     member.instance->Load();
-    member.table = std::make_unique<HostTable>(member.plan.id, table);
+    member.table =
+        std::make_unique<HostTable>(member.plan.id, table, member.instance->manifest().metrics);
     member.instance->Create(member.table->table());
     member.config = std::make_unique<ConfigView>(member.settings->config);
     member.instance->Configure(member.config->abi());

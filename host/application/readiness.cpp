@@ -39,6 +39,11 @@ Readiness Judge(const ReadinessView& view) {
     if (plugin.error) readiness.failing.push_back(ItemOf("plugin " + plugin.id, *plugin.error));
   }
   for (const WorkerReport& worker : view.report.workers) {
+    if (!worker.warning.empty()) {
+      readiness.warnings.push_back(
+          {"worker " + worker.id, worker.warning,
+           "`summa-host explain " + CodeOf(worker.warning) + "` says more."});
+    }
     if (worker.state != "parked" && worker.state != "error") continue;
     readiness.failing.push_back(
         {"worker " + worker.id,

@@ -1,5 +1,7 @@
 #include "host/application/settings.hpp"
 
+#include <algorithm>
+
 namespace summa::host {
 namespace {
 
@@ -58,13 +60,63 @@ std::vector<Manifest> Manifests(const Discovery& plugins) {
   return manifests;
 }
 
+namespace {
+
+// The member of `plugins:` that a diagnostic is about; empty: none.
+std::string PluginOf(const Diagnostic& diagnostic) {
+  constexpr std::string_view kPrefix = "plugins.";
+  if (diagnostic.code != "SH-0213" || !diagnostic.path.starts_with(kPrefix)) return {};
+  return diagnostic.path.substr(kPrefix.size());
+}
+
+// A file that is there, but of which not even the id can be told, may be the one that is meant.
+std::string RefusedFiles(const Discovery& plugins) {
+  std::string text;
+  for (const PluginFile& file : plugins.files) {
+    if (file.refusals.empty() || !file.shadowed_by.empty()) continue;
+    if (file.manifest && !file.manifest->id.empty()) continue;
+    text += (text.empty() ? "" : ", ") + file.path + " (" + file.refusals.front().code + " " +
+            file.refusals.front().message + ")";
+  }
+  return text;
+}
+
+// "Not installed" is said of the manifests that could be read. What was found instead, and why it
+// was refused.
+std::vector<Error> ExplainMissing(const Diagnostic& diagnostic, const Discovery& plugins) {
+  const std::string id = PluginOf(diagnostic);
+  Error error = ToError(diagnostic);
+  const PluginFile* file = id.empty() ? nullptr : plugins.Find(id);
+  if (file == nullptr || file->refusals.empty()) {
+    const std::string refused = id.empty() ? "" : RefusedFiles(plugins);
+    if (!refused.empty()) error.message += "; files that were found and refused: " + refused;
+    return {error};
+  }
+  std::vector<Error> errors;
+  for (const Error& refusal : file->refusals) {
+    errors.push_back({"SH-0230",
+                      "plugin \"" + id + "\" is there as " + file->path + ", but was refused: " +
+                          ToText({refusal.code, refusal.message, "", refusal.where}),
+                      refusal.hint, error.where});
+  }
+  return errors;
+}
+
+}  // namespace
+
 LoadedConfiguration ReadConfiguration(const std::string& file, const Discovery& plugins) {
   const Environment environment = ProcessEnvironment();
   LoadResult result = LoadConfigurationFile(FindConfigurationFile(file, environment), environment,
                                             Manifests(plugins));
   std::vector<Error> errors, warnings;
   for (const Diagnostic& diagnostic : result.diagnostics) {
-    (diagnostic.warning ? warnings : errors).push_back(ToError(diagnostic));
+    std::vector<Error>& kind = diagnostic.warning ? warnings : errors;
+    for (Error& error : ExplainMissing(diagnostic, plugins)) kind.push_back(std::move(error));
+  }
+  // Of a plugin that cannot be known nothing follows: these would only say it once more.
+  if (std::any_of(errors.begin(), errors.end(),
+                  [](const Error& error) { return error.code == "SH-0230"; })) {
+    std::erase_if(errors, [](const Error& error) { return error.code == "SH-0218"; });
   }
   if (!errors.empty()) throw Failures(std::move(errors));
   Settings settings = MakeSettings(result.configuration);

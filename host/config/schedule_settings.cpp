@@ -99,6 +99,11 @@ class ScheduleLoader {
       FillDuration(value, "interval", declaration.interval_microseconds);
     }
     FillDuration(value, "idle_poll", declaration.idle_poll_microseconds);
+    if (Value* max_run = FindMember(value, "max_run");
+        max_run != nullptr && max_run->from_default && declaration.max_run_microseconds != 0) {
+      max_run->text = std::to_string(declaration.max_run_microseconds);
+      max_run->written = FormatDuration(declaration.max_run_microseconds);
+    }
     configuration_.workers.push_back(Read(plugin, declaration, value));
     if (section != nullptr) section->members.emplace_back(declaration.id, std::move(value));
   }

@@ -25,6 +25,7 @@ WorkerMetrics::WorkerMetrics(std::string worker_id) : worker_(std::move(worker_i
     states_[state] = HostMetric("summa_worker_state", {worker_, state});
   }
   duration_ = HostMetric("summa_worker_run_duration_seconds", {worker_});
+  in_vain_ = HostMetric("summa_worker_calls_in_vain_total", {worker_});
   lease_held_ = HostMetric("summa_lease_held", {worker_});
   lease_fence_ = HostMetric("summa_lease_fence", {worker_});
   fence_rejections_ = HostMetric("summa_fence_rejections_total", {worker_});
@@ -38,6 +39,8 @@ void WorkerMetrics::Run(std::string_view outcome, Microseconds duration) {
 void WorkerMetrics::Missed() {
   if (const auto found = runs_.find("missed"); found != runs_.end()) Increment(found->second);
 }
+
+void WorkerMetrics::InVain() { Increment(in_vain_); }
 
 void WorkerMetrics::State(std::string_view state) {
   for (const auto& [name, handle] : states_) Set(handle, name == state ? 1 : 0);

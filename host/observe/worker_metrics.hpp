@@ -18,6 +18,7 @@ class WorkerMetrics {
   // One call of the worker's function. outcome: ok | error | fenced | cancelled | stuck.
   void Run(std::string_view outcome, Microseconds duration);
   void Missed();                       // a due time was skipped
+  void InVain();                       // it asked to be called at once and did nothing
   void State(std::string_view state);  // running | waiting | standby | error | parked | stopped
   void Lease(bool held, std::int64_t fence);
   void FenceRejection();
@@ -26,6 +27,7 @@ class WorkerMetrics {
   const std::string worker_;
   std::map<std::string, MetricHandle*, std::less<>> runs_, states_;
   MetricHandle* duration_;
+  MetricHandle* in_vain_;
   MetricHandle* lease_held_;
   MetricHandle* lease_fence_;
   MetricHandle* fence_rejections_;

@@ -85,32 +85,42 @@ class Planner {
 
   std::string Named(const Node& node) const { return "plugin \"" + node.enabled->id + "\""; }
 
-  // Worker ids are keys of the lease table, verbs are typed by people: both have one owner.
+  // Worker ids are keys of the lease table, verbs are typed by people: both have one owner. Nothing
+  // says which of two plugins is meant, the order of the configuration least of all: one that takes
+  // the id of another must not get its lease. Both are refused.
   void RefuseSecondOwners() {
-    std::map<std::string, std::string> workers;
-    std::map<std::string, std::string> verbs;
+    std::map<std::string, std::vector<Node*>> workers;
+    std::map<std::string, std::vector<Node*>> verbs;
     for (Node& node : nodes_) {
       if (node.refused()) continue;
-      const std::string& id = node.enabled->id;
       for (const WorkerDeclaration& worker : node.manifest->workers) {
-        const auto owner = workers.find(worker.id);
-        if (owner == workers.end()) continue;
-        Refuse(node, "SH-0119",
-               Named(node) + " has a worker \"" + worker.id + "\", and so has plugin \"" +
-                   owner->second + "\": they would share one lease",
-               "Enable only one of the two plugins");
+        workers[worker.id].push_back(&node);
       }
       for (const CommandDeclaration& command : node.manifest->commands) {
-        const auto owner = verbs.find(command.verb);
-        if (owner == verbs.end()) continue;
-        Refuse(node, "SH-0120",
-               Named(node) + " adds the command \"" + command.verb + "\", and so does plugin \"" +
-                   owner->second + "\"",
-               "Enable only one of the two plugins");
+        verbs[command.verb].push_back(&node);
       }
-      if (node.refused()) continue;
-      for (const WorkerDeclaration& worker : node.manifest->workers) workers[worker.id] = id;
-      for (const CommandDeclaration& command : node.manifest->commands) verbs[command.verb] = id;
+    }
+    for (const auto& [id, owners] : workers) {
+      RefuseAll(owners, "SH-0119", "has a worker \"" + id + "\"", ": they would share one lease");
+    }
+    for (const auto& [verb, owners] : verbs) {
+      RefuseAll(owners, "SH-0120", "adds the command \"" + verb + "\"", "");
+    }
+  }
+
+  void RefuseAll(const std::vector<Node*>& owners, const char* code, const std::string& what,
+                 const std::string& why) {
+    if (owners.size() < 2) return;
+    for (Node* node : owners) {
+      std::string others;
+      for (const Node* other : owners) {
+        if (other == node) continue;
+        others += (others.empty() ? "plugin \"" : ", plugin \"") + other->enabled->id + "\" (" +
+                  other->file->path + ")";
+      }
+      Refuse(*node, code,
+             Named(*node) + " (" + node->file->path + ") " + what + ", and so has " + others + why,
+             "Enable only one of these plugins; none of them runs until then");
     }
   }
 

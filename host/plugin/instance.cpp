@@ -78,7 +78,7 @@ std::string_view Word(PluginState state) {
 Error FromPlugin(const Manifest& manifest, std::string_view call, std::int32_t status,
                  const summa_error& error) {
   const std::string message = CleanField(error.message);
-  std::string code = CleanField(error.code);
+  std::string code = CleanCode(error.code);
   std::string hint = CleanField(error.hint);
   const std::string named = Named(manifest) + ": " + std::string(call);
   if (message.empty()) {

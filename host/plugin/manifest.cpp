@@ -70,6 +70,10 @@ bool IsHostCode(const std::string& code) {
          (std::string("012349").find(code[4]) != std::string::npos);
 }
 
+// What schedules.<worker>.max_run takes, in microseconds.
+constexpr std::int64_t kShortestRun = 100'000;
+constexpr std::int64_t kLongestRun = 365LL * 24 * 3600 * 1'000'000;
+
 class ManifestReader {
  public:
   explicit ManifestReader(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
@@ -166,6 +170,11 @@ class ManifestReader {
     worker.lease = fields.Choice("lease", false, {"required", "none"}).value_or(0) == 0;
     worker.interval_microseconds = fields.Duration("interval", kind == 0);
     worker.idle_poll_microseconds = fields.Duration("idle_poll", kind == 1);
+    worker.max_run_microseconds = fields.Duration("max_run", false);
+    if (worker.max_run_microseconds != 0 &&
+        (worker.max_run_microseconds < kShortestRun || worker.max_run_microseconds > kLongestRun)) {
+      fields.Report(&node, "max_run", "it is not 100ms to 365d", "Write a time between the two");
+    }
     if (kind == 1 && worker.interval_microseconds != 0) {
       fields.Report(&node, "interval", "is for periodic workers; this one is continuous",
                     "Remove it, or write `kind: periodic`");

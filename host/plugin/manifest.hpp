@@ -27,6 +27,7 @@ struct WorkerDeclaration {
   bool lease = true;
   std::int64_t interval_microseconds = 0;   // periodic
   std::int64_t idle_poll_microseconds = 0;  // continuous: longest pause between two ticks
+  std::int64_t max_run_microseconds = 0;    // default of the schedule's key; 0: the host's
 };
 
 struct CommandOption {

@@ -12,8 +12,9 @@ constexpr Microseconds kLookEvery = std::chrono::seconds(1);
 
 }  // namespace
 
-FleetWatch::FleetWatch(std::vector<std::shared_ptr<WorkerRun>> runs, const RunnerServices& services)
-    : runs_(std::move(runs)), services_(services) {
+FleetWatch::FleetWatch(std::vector<std::shared_ptr<WorkerRun>> runs, const RunnerServices& services,
+                       bool answers)
+    : runs_(std::move(runs)), services_(services), answers_(answers) {
   thread_ = std::thread([this] { LookAtOrders(); });
 }
 
@@ -42,7 +43,7 @@ void FleetWatch::LookAtOrders() {
       const std::vector<WorkerOrders> orders = services_.orders->Look(services_.host_name, ids);
       for (std::size_t i = 0; i < runs_.size() && i < orders.size(); ++i) {
         runs_[i]->SetOrders(orders[i]);
-        Acknowledge(*runs_[i], orders[i], acknowledged[i]);
+        if (answers_) Acknowledge(*runs_[i], orders[i], acknowledged[i]);
       }
       failing = false;
     } catch (const std::exception& failure) {

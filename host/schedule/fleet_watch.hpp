@@ -14,7 +14,9 @@ namespace summa::host {
 class FleetWatch {
  public:
   // runs outlive it or are shared with their threads.
-  FleetWatch(std::vector<std::shared_ptr<WorkerRun>> runs, const RunnerServices& services);
+  // answers: whoever asks for a run is told that somebody will do it.
+  FleetWatch(std::vector<std::shared_ptr<WorkerRun>> runs, const RunnerServices& services,
+             bool answers);
   ~FleetWatch();  // ends what it asks the database for
 
  private:
@@ -24,6 +26,7 @@ class FleetWatch {
 
   const std::vector<std::shared_ptr<WorkerRun>> runs_;
   const RunnerServices services_;
+  const bool answers_;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "host/observe/log.hpp"
+#include "host/schedule/idle_pause.hpp"
 #include "host/schedule/worker_due.hpp"
 
 namespace summa::host {
@@ -18,8 +19,6 @@ constexpr Microseconds kLeaseLook = std::chrono::milliseconds(500);
 constexpr Microseconds kHolderLook = std::chrono::milliseconds(200);
 // Between a lease that looked free and the next attempt: somebody may have been faster.
 constexpr Microseconds kOutrunPause = std::chrono::milliseconds(10);
-// A worker that reports a backlog, did nothing and says nothing about time must not spin.
-constexpr Microseconds kNoProgressPause = std::chrono::milliseconds(1);
 
 }  // namespace
 
@@ -44,6 +43,10 @@ OnceRun::OnceRun(const std::vector<WorkerPlan>& plans, const RunnerServices& ser
   std::vector<WorkerRun*> watched;
   for (const auto& item : items_) watched.push_back(&item->run);
   watch_ = std::make_unique<RunWatch>(std::move(watched));
+  if (items_.empty()) return;
+  std::vector<std::shared_ptr<WorkerRun>> runs;  // of the items, which outlive it
+  for (const auto& item : items_) runs.emplace_back(std::shared_ptr<void>(), &item->run);
+  fleet_watch_ = std::make_unique<FleetWatch>(std::move(runs), services_, false);
 }
 
 OnceRun::~OnceRun() = default;
@@ -176,6 +179,7 @@ void OnceRun::TickUntilIdle(Item& item, WorkerRun::Grant& grant) {
   }
   item.run.board().Running();
   item.run.recorder().State("running");
+  IdlePause in_vain(Microseconds(0));
   while (true) {
     const WorkerRun::Done done = Tick(item, grant);
     start.Returned();
@@ -189,9 +193,11 @@ void OnceRun::TickUntilIdle(Item& item, WorkerRun::Grant& grant) {
       if (std::exchange(item.parked, false))
         services_.orders->Unpark(report.id, services_.host_name);
       if (!done.outcome.backlog) return Record(item, grant, nullptr);
-      if (done.outcome.items == 0) {
-        item.run.Wait(done.outcome.wait_hint.value_or(kNoProgressPause), grant);
-      }
+      const TickOutcome& outcome = done.outcome;
+      const Microseconds pause = in_vain.After(true, outcome.items, outcome.wait_hint);
+      item.run.board().InVain(in_vain.in_vain());
+      if (pause > Microseconds(0)) item.run.WaitForNews(pause, grant);
+      if (item.run.paused()) return Paused(item);
       if (!item.run.stopping()) continue;
       report.error = "SH-0904 told to stop while work was left";
       report.exit_code = SUMMA_E_TRY_LATER;
@@ -203,6 +209,13 @@ void OnceRun::TickUntilIdle(Item& item, WorkerRun::Grant& grant) {
   }
 }
 
+// While work was left.
+void OnceRun::Paused(Item& item) {
+  item.report.outcome = "skipped";
+  item.report.error = "SH-0341 the worker was paused while work was left";
+  item.report.exit_code = SUMMA_E_TRY_LATER;
+}
+
 void OnceRun::Failed(Item& item, WorkerRun::Grant& grant, const WorkerRun::Done& done) {
   OnceReport& report = item.report;
   report.error = ToText(done.outcome.error);
@@ -211,6 +224,7 @@ void OnceRun::Failed(Item& item, WorkerRun::Grant& grant, const WorkerRun::Done&
     report.exit_code = ExitCode(done.outcome.error);
     return Record(item, grant, &done.outcome.error);
   }
+  if (item.run.paused() && !item.run.stopping()) return Paused(item);
   report.outcome =
       item.run.stopping() ? "skipped" : "fenced";  // told to stop, or the lease is gone
   report.exit_code = SUMMA_E_TRY_LATER;

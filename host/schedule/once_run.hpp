@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "host/schedule/backoff.hpp"
+#include "host/schedule/fleet_watch.hpp"
 #include "host/schedule/run_watch.hpp"
 #include "host/schedule/worker_run.hpp"
 
@@ -29,6 +30,7 @@ class OnceRun {
   WorkerRun::Done Tick(Item& item, const WorkerRun::Grant& grant);
   void TickUntilIdle(Item& item, WorkerRun::Grant& grant);
   bool Retry(Item& item, const Error& error);
+  static void Paused(Item& item);
   void Failed(Item& item, WorkerRun::Grant& grant, const WorkerRun::Done& done);
   void Parked(Item& item, const std::string& error);
   void Skip(Item& item);
@@ -41,7 +43,8 @@ class OnceRun {
   const std::function<bool()> stop_;
   Microseconds begin_{0};
   std::vector<std::unique_ptr<Item>> items_;
-  std::unique_ptr<RunWatch> watch_;  // last: it looks at the runs of the items
+  std::unique_ptr<RunWatch> watch_;  // last: they look at the runs of the items
+  std::unique_ptr<FleetWatch> fleet_watch_;
 };
 
 }  // namespace summa::host

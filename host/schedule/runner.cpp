@@ -126,7 +126,7 @@ void Runner::Start() {
     runs.emplace_back(slot, &slot->run);
     watched.push_back(&slot->run);
   }
-  state_->fleet_watch = std::make_unique<FleetWatch>(std::move(runs), state_->services);
+  state_->fleet_watch = std::make_unique<FleetWatch>(std::move(runs), state_->services, true);
   state_->run_watch = std::make_unique<RunWatch>(std::move(watched));
 }
 

@@ -56,6 +56,7 @@ struct WorkerReport {
   std::string paused_by, paused_reason, paused_since;  // as far as known
   std::vector<std::string> parked_on;                  // hosts; of the whole fleet, when known
   std::string last_error;
+  std::string warning;  // somebody should look, though it works; empty: no
   std::int64_t runs = 0, items = 0;
 };
 

@@ -64,7 +64,7 @@ std::string CodeOf(std::int32_t status) {
 
 Error ErrorOf(std::int32_t status, const summa_error& error, const std::string& worker_id) {
   Error result;
-  result.code = CleanField(error.code);
+  result.code = CleanCode(error.code);
   if (result.code.empty()) result.code = CodeOf(status);
   result.message = CleanField(error.message);
   if (result.message.empty()) {

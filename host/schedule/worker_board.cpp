@@ -85,6 +85,31 @@ void WorkerBoard::Ticked(TickResult result, std::int64_t items, Microseconds dur
   if (result == TickResult::kFenced) metrics_.FenceRejection();
 }
 
+void WorkerBoard::InVain(std::int64_t calls) {
+  // By then its pauses add up to more than a second.
+  constexpr std::int64_t kNamedAfter = 12;
+  if (calls > 0) metrics_.InVain();
+  const bool named = calls >= kNamedAfter;
+  bool changed = false;
+  {
+    const std::lock_guard lock(mutex_);
+    changed = report_.warning.empty() == named;
+    report_.warning =
+        named ? "SH-0358 it asks to be called at once and does nothing: " + std::to_string(calls) +
+                    " calls in a row"
+              : "";
+  }
+  if (!changed) return;
+  if (named) {
+    Log(LogLevel::kWarn, "SH-0358",
+        "a worker asks to be called at once and does nothing; it is called less often",
+        {{"worker", report_.id}, {"plugin", report_.plugin}});
+  } else {
+    Log(LogLevel::kInfo, {}, "the worker that asked in vain to be called at once does something",
+        {{"worker", report_.id}, {"plugin", report_.plugin}});
+  }
+}
+
 void WorkerBoard::Failed(const Error& error) {
   bool changed = false;
   {

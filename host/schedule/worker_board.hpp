@@ -31,6 +31,8 @@ class WorkerBoard {
 
   // One call of the worker.
   void Ticked(TickResult result, std::int64_t items, Microseconds duration);
+  // It asked to be called at once and did nothing, so many times in a row; 0: it does something.
+  void InVain(std::int64_t calls);
   // The worker cannot work: one line per new code, state "error".
   void Failed(const Error& error);
   // It works, or another host does its work: one line when it had failed.

@@ -212,7 +212,13 @@ Microseconds WorkerLoop::Judge(const WorkerRun::Done& done, const WorkerRun::Gra
   Succeeded();
   run_.board().Running();
   run_.recorder().Continuous(grant.fence(), nullptr, done.outcome.items > 0);
-  return idle_.After(done.outcome.backlog, done.outcome.items, done.outcome.wait_hint);
+  return PauseAfter(done.outcome, idle_);
+}
+
+Microseconds WorkerLoop::PauseAfter(const TickOutcome& outcome, IdlePause& idle) {
+  const Microseconds pause = idle.After(outcome.backlog, outcome.items, outcome.wait_hint);
+  run_.board().InVain(idle.in_vain());
+  return pause;
 }
 
 Microseconds WorkerLoop::Periodic(const WorkerOrders& orders) {
@@ -283,6 +289,7 @@ WorkerLoop::Ran WorkerLoop::TickWhileBacklog(const WorkerRun::Grant& grant,
   const Clock& clock = *run_.services().clock;
   const Microseconds begin = clock.BootTime();
   const WorkerRun::Span span(run_);
+  IdlePause in_vain(kNow);
   Ran ran;
   while (true) {
     ran.done = run_.Tick(grant, 0);
@@ -291,8 +298,11 @@ WorkerLoop::Ran WorkerLoop::TickWhileBacklog(const WorkerRun::Grant& grant,
     ++ran.result.runs;
     ran.result.items += ran.done.outcome.items;
     ran.result.duration = clock.BootTime() - begin;
-    if (ran.done.result != TickResult::kOk || !ran.done.outcome.backlog) return ran;
-    if (run_.stopping() || !grant.Good()) {
+    if (ran.done.result != TickResult::kOk) return ran;
+    const Microseconds pause = PauseAfter(ran.done.outcome, in_vain);
+    if (!ran.done.outcome.backlog) return ran;
+    if (pause > kNow) run_.WaitForNews(pause, grant);
+    if (run_.stopping() || run_.paused() || !grant.Good()) {
       ran.done.result = TickResult::kCancelled;  // the rest is for the next run, which stays due
       return ran;
     }

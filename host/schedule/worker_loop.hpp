@@ -40,6 +40,7 @@ class WorkerLoop {
   Ran TickWhileBacklog(const WorkerRun::Grant& grant, WorkerRun::Start& start);
   bool MayStart(const WorkerRun::Start& start, const WorkerRun::Grant& grant);
   Microseconds Refuse(std::int64_t request);
+  Microseconds PauseAfter(const TickOutcome& outcome, IdlePause& idle);
   Microseconds Judge(const WorkerRun::Done& done, const WorkerRun::Grant& grant);
   Microseconds Finish(WorkerRun::Grant& grant, const WorkerRun::Done& done);
   Microseconds AfterFence();

@@ -124,10 +124,10 @@ WorkerRun::Done WorkerRun::Tick(const Grant& grant, std::uint32_t flags) {
   // Once true it stays true: a renewal that comes late must not let half a page be overtaken by the
   // next.
   request.should_stop = [&, told = false]() mutable {
-    return told = told || stuck_ || stop_.requested() || !grant.Good();
+    return told = told || stuck_ || paused_ || stop_.requested() || !grant.Good();
   };
   request.wait = [&](Microseconds time) {
-    return stop_.WaitFor(time, [&] { return stuck_ || !grant.Good(); });
+    return stop_.WaitFor(time, [&] { return stuck_ || paused_ || !grant.Good(); });
   };
 
   Done done;
@@ -162,12 +162,13 @@ TickResult WorkerRun::Judge(TickOutcome& outcome, const Grant& grant) const {
     return TickResult::kStuck;
   }
   if (outcome.status == SUMMA_OK) return TickResult::kOk;
+  const bool told = stop_.requested() || paused_;
   const bool lease_gone = !stop_.requested() && !grant.Good();
   if (outcome.status == SUMMA_E_FENCED || (lease_gone && EndedForTheLease(outcome.error))) {
     LogError(LogLevel::kWarn, outcome.error, {{"worker", plan_.id}, {"plugin", plan_.plugin}});
     return TickResult::kFenced;
   }
-  if (!stop_.requested() && grant.Good()) return TickResult::kError;
+  if (!told && grant.Good()) return TickResult::kError;
   // Told to stop, or the lease ran out: a call that gave up is what was asked for.
   LogError(LogLevel::kInfo, outcome.error, {{"worker", plan_.id}, {"plugin", plan_.plugin}});
   return TickResult::kCancelled;
@@ -177,6 +178,7 @@ WorkerOrders WorkerRun::LookAtOrders() {
   WorkerOrders orders = services_.orders->Look(services_.host_name, {plan_.id}).at(0);
   const std::lock_guard lock(orders_mutex_);
   orders_ = orders;
+  paused_ = orders.paused;
   news_ = false;
   return orders;
 }
@@ -195,6 +197,7 @@ void WorkerRun::SetOrders(const WorkerOrders& orders) {
         orders.paused == orders_.paused && orders.parked_error == orders_.parked_error &&
         orders.run_request == orders_.run_request && asked == (orders_.lease_asked_for.count() > 0);
     orders_ = orders;
+    paused_ = orders.paused;
     if (same) return;
     news_ = true;
   }

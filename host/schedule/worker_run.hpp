@@ -121,6 +121,7 @@ class WorkerRun {
   WorkerOrders ReadOrders();
   void SetOrders(const WorkerOrders& orders);
   bool news() const { return news_; }
+  bool paused() const { return paused_; }  // for the fleet, by a person
 
   // Ends what takes longer than max_run: first asks, then takes its database and its lease.
   void CheckRunTime();
@@ -163,6 +164,7 @@ class WorkerRun {
   mutable std::mutex orders_mutex_;
   WorkerOrders orders_;
   std::atomic<bool> news_{false};
+  std::atomic<bool> paused_{false};  // as orders_ says
 
   std::mutex span_mutex_;  // held while the watch acts on the span, so that it meets no later one
   std::optional<Microseconds> span_begin_;

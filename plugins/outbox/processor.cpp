@@ -6,6 +6,13 @@
 #include <utility>
 
 namespace summa::outbox {
+namespace {
+
+// After work: how soon the next rows are looked for.
+constexpr Microseconds kLookSoon = std::chrono::milliseconds(1);
+
+}  // namespace
+
 Processor::Processor(Host host, ProcessorSettings settings, BusClient bus)
     : host_(host),
       settings_(std::move(settings)),
@@ -387,6 +394,8 @@ TickResult Processor::Result(std::int64_t items, bool backlog, bool once) const 
   std::optional<Microseconds> due = lanes_.NextDue();
   if (sink_paused_until_ > now) due = sink_paused_until_;
   if (due) result.wait_hint = std::max(Microseconds(0), *due - now);
+  // Where there was something, there is more in a moment.
+  if (items > 0) result.wait_hint = std::min(result.wait_hint.value_or(kLookSoon), kLookSoon);
   result.backlog = backlog && sink_paused_until_ <= now;
   if (!once) return result;
   // A run that ends must not call it done while rows wait for a bus or stream that takes none.

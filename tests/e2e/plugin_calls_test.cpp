@@ -4,9 +4,13 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
 
 #include "tests/e2e/summa_host.hpp"
 #include "tests/fixture/ledger.hpp"
+#include "tests/services/db.hpp"
 #include "tests/services/postgres_server.hpp"
 #include "tests/services/wait_until.hpp"
 
@@ -239,6 +243,188 @@ TEST_F(PluginCalls, AVerbThatIgnoresAStopIsGivenUpAfterDrainTimeout) {
   EXPECT_TRUE(
       Contains(process.Stdout(), "plugin \\\"fickle\\\": \\\"fickle do\\\" has not returned"))
       << process.Stdout();
+}
+
+struct Result {
+  const char* how;
+  int exit_code;
+  const char* said;
+};
+std::ostream& operator<<(std::ostream& out, const Result& result) { return out << result.how; }
+class VerbResults : public PluginCalls, public testing::WithParamInterface<Result> {};
+
+TEST_P(VerbResults, OneObjectIsAResultAndEverythingElseIsNamed) {
+  const TemporaryFile file = Configuration(GetParam().how);
+  const RunResult result = SummaHost(Arguments(file, {"fickle", "do", "--output", "json"}));
+  EXPECT_EQ(result.exit_code, GetParam().exit_code) << result.out << result.err;
+  const std::string last = result.out.substr(result.out.find("{\"command\""));
+  EXPECT_EQ(JsonMember(last, "ok"), GetParam().exit_code == 0 ? "true" : "false") << last;
+  EXPECT_TRUE(Contains(last, GetParam().said)) << last;
+  EXPECT_FALSE(Contains(result.out, "XY-0001")) << result.out;
+}
+INSTANTIATE_TEST_SUITE_P(How, VerbResults,
+                         testing::Values(Result{"well", 0, "\"done\":1"},
+                                         Result{"verb-nothing", 70, "SH-0130"},
+                                         Result{"verb-words", 70, "SH-0130"},
+                                         Result{"verb-two-objects", 70, "SH-0130"},
+                                         Result{"verb-array", 70, "not one object"},
+                                         Result{"verb-latin1", 70, "SH-0130"},
+                                         Result{"verb-forges", 70, "belongs to the host"},
+                                         Result{"verb-emits-rubbish", 70, "a row was left out"},
+                                         Result{"verb-throws", 70, "cannot do it"}),
+                         [](const auto& one) {
+                           std::string name = one.param.how;
+                           std::erase(name, '-');
+                           return name;
+                         });
+
+class WorkerTexts : public PluginCalls, public testing::WithParamInterface<Result> {};
+
+TEST_P(WorkerTexts, AFailureIsRecordedAndEveryLineOfTheLogIsJson) {
+  const TemporaryFile file(
+      "summa.yaml", "database: { ledger: { url: \"" + url_ +
+                        "\" }, migrate: auto }\nhost: { name: tested, listen: \"127.0.0.1:0\" }\n"
+                        "log: { format: json }\nplugins: { fickle: { how: " +
+                        GetParam().how + " } }\n");
+  const RunResult result = SummaHost(Arguments(file, {"run", "--once", "--output", "json"}));
+  EXPECT_EQ(result.exit_code, GetParam().exit_code) << result.out << result.err;
+  EXPECT_EQ(JsonMember(result.out, "command"), "run") << result.out;
+  const std::string& where = GetParam().exit_code == 0 ? result.err : result.out;
+  EXPECT_TRUE(Contains(where, GetParam().said)) << where;
+  std::istringstream lines(result.err);
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_NO_THROW(JsonMember(line, "ts")) << line;
+    EXPECT_EQ(line.find("\"ts\":"), line.rfind("\"ts\":")) << line;
+    EXPECT_FALSE(Contains(line, "SH-0325")) << line;  // the state could not be written
+  }
+  if (GetParam().exit_code == 0) return;
+  Db db(url_);
+  EXPECT_NE(db.Value("SELECT last_error FROM summa_host.worker_state WHERE worker_id = "
+                     "'fickle-worker'")
+                .find(GetParam().said),
+            std::string::npos);
+}
+INSTANTIATE_TEST_SUITE_P(
+    How, WorkerTexts,
+    testing::Values(Result{"worker-fails-in-latin1", 65, "caf? ?[2J is"},
+                    Result{"worker-fails-at-length", 65, "xxxxxxxx"},
+                    Result{"worker-throws-latin1", 70, "caf?"},
+                    Result{"log-latin1", 0,
+                           "\"message\":\"caf?\\nis closed\",\"plugin\":\"fickle\""}),
+    [](const auto& one) {
+      std::string name = one.param.how;
+      std::erase(name, '-');
+      return name;
+    });
+
+TEST_F(PluginCalls, OnlyDeclaredMetricsAreExportedAndTheHostsOwnStayItsOwn) {
+  const TemporaryFile file = Configuration("metrics");
+  RunningHost host(Arguments(file));
+  WaitForGoodWorker(host);
+  const std::string text = HttpGet(host.Port(), "/metrics").body;
+  EXPECT_TRUE(Contains(text, "summa_fickle_total{what=\"a\\\"b ?\"} 5\n")) << text;
+  EXPECT_FALSE(Contains(text, "\nforged")) << text;
+  EXPECT_FALSE(Contains(text, "1000000")) << text;
+  EXPECT_FALSE(Contains(text, "} -1\n")) << text;
+  EXPECT_FALSE(Contains(text, "summa_undeclared")) << text;
+  EXPECT_FALSE(Contains(text, "who=")) << text;
+  EXPECT_FALSE(Contains(text, "what=\"gauge\"")) << text;
+  EXPECT_TRUE(Contains(text, "summa_fickle_level{what=\"x\"} 0\n")) << text;
+  const std::string log = host.process().Stderr();
+  for (const char* named : {"SH-0356", "SH-0357", "it is a metric of the host"}) {
+    EXPECT_TRUE(Contains(log, named)) << named << ": " << log;
+  }
+}
+
+// --- plugins that are there, and refused ---
+
+class RefusedFiles : public testing::Test {
+ protected:
+  std::string Check(const std::string& plugins) {
+    const TemporaryFile file(
+        "summa.yaml",
+        "database: { ledger: { url: \"postgresql:///x\" } }\nplugins: " + plugins + "\n");
+    std::string text;
+    for (const char* verb : {"check", "run"}) {
+      std::vector<std::string> words = verb == std::string("run")
+                                           ? std::vector<std::string>{"run", "--once"}
+                                           : std::vector<std::string>{"config", "check"};
+      for (const std::string& word :
+           {std::string("-c"), file.Path(), std::string("--plugin-dir"), directory_.Directory()}) {
+        words.push_back(word);
+      }
+      const RunResult result = SummaHost(words);
+      EXPECT_EQ(result.exit_code, 78) << result.err;
+      if (text.empty()) text = result.err;
+      EXPECT_EQ(result.err, text) << "`run` says the same";
+    }
+    return text;
+  }
+  std::string List() {
+    return SummaHost(
+               {"plugins", "list", "--output", "json", "--plugin-dir", directory_.Directory()})
+        .out;
+  }
+  std::string Put(const std::string& name, const std::string& from) {
+    const std::string path = directory_.Directory() + "/" + name;
+    std::filesystem::copy_file(from, path);
+    return path;
+  }
+  // The manifest in the file with one text for another of the same length.
+  static void Replace(const std::string& path, const std::string& from, const std::string& to) {
+    std::ifstream in(path, std::ios::binary);
+    std::string bytes((std::istreambuf_iterator<char>(in)), {});
+    const std::size_t at = bytes.find(from);
+    ASSERT_NE(at, std::string::npos);
+    bytes.replace(at, from.size(), to);
+    std::ofstream(path, std::ios::binary) << bytes;
+  }
+  const TemporaryFile directory_{"none", ""};
+  const std::string good_ = PluginDirectory("good") + "/good.so";
+};
+
+TEST_F(RefusedFiles, AFileThatOthersMayWriteIsNotMissing) {
+  const std::string path = Put("good.so", good_);
+  std::filesystem::permissions(path, std::filesystem::perms(0777));
+  const std::string text = Check("{ good: {} }");
+  EXPECT_TRUE(Contains(text, "error SH-0230 ")) << text;
+  EXPECT_TRUE(Contains(text, "plugin \"good\" is there as " + path + ", but was refused: SH-0102"))
+      << text;
+  EXPECT_TRUE(Contains(text, "fix: chmod")) << text;
+  EXPECT_TRUE(Contains(List(), "SH-0102"));
+}
+
+TEST_F(RefusedFiles, AManifestThatCannotBeReadIsNotAMissingPlugin) {
+  const std::string path = Put("good.so", good_);
+  Replace(path, "id: good\n", "id: {ood\n");
+  const std::string text = Check("{ good: {} }");
+  EXPECT_TRUE(Contains(text, "SH-0230")) << text;
+  EXPECT_TRUE(Contains(text, "is there as " + path)) << text;
+  EXPECT_FALSE(Contains(text, "not installed")) << text;
+}
+
+TEST_F(RefusedFiles, AnIdOfAnotherFormAndAnUnknownRevisionAreNamed) {
+  const std::string path = Put("good.so", good_);
+  Replace(path, "id: good\n", "id: GOOD\n");
+  EXPECT_TRUE(Contains(Check("{ good: {} }"), "SH-0115")) << "a bad id";
+  std::filesystem::remove(path);
+  Put("good.so", good_);
+  Replace(path, "manifest: 1\n", "manifest: 9\n");
+  EXPECT_TRUE(Contains(Check("{ good: {} }"), "revision \"9\" is unknown"));
+}
+
+TEST_F(RefusedFiles, AFileThatIsNoPluginIsNamed) {
+  std::ofstream(directory_.Directory() + "/good.so") << "#!/bin/sh\n";
+  EXPECT_TRUE(Contains(Check("{ good: {} }"), "SH-0113 ")) << "no ELF";
+  EXPECT_TRUE(Contains(List(), "SH-0113"));
+}
+
+TEST_F(RefusedFiles, OfAMissingPluginTheFilesThatMayBeItAreNamed) {
+  const std::string path = Put("renamed.so", good_);
+  Replace(path, "id: good\n", "id: GOOD\n");
+  const std::string text = Check("{ good: {} }");
+  EXPECT_TRUE(Contains(text, "SH-0213")) << text;
+  EXPECT_TRUE(Contains(text, "files that were found and refused: " + path + " (SH-0115")) << text;
 }
 
 }  // namespace

@@ -79,7 +79,7 @@ TEST_F(RunnerOrdersTest, APauseHoldsOnEveryHostUntilTheWorkerIsResumed) {
   }
 }
 
-TEST_F(RunnerOrdersTest, ACallThatIsUnderWayEndsBeforeThePause) {
+TEST_F(RunnerOrdersTest, ACallThatIsUnderWayIsToldAndEndsBeforeThePause) {
   std::promise<void> release;
   std::atomic<bool> inside{false}, told{false};
   LambdaWorker worker("slow", [&](const Tick& tick) {
@@ -96,8 +96,72 @@ TEST_F(RunnerOrdersTest, ACallThatIsUnderWayEndsBeforeThePause) {
   EXPECT_FALSE(LeaseIsFree("slow"));
   release.set_value();
   Until([&] { return LeaseIsFree("slow"); }, "the lease to be released");
-  EXPECT_FALSE(told);
+  EXPECT_TRUE(told);
   EXPECT_EQ(Effects(), 1);
+  EXPECT_TRUE(host.runner().Stop(kDrain).empty());
+}
+
+TEST_F(RunnerOrdersTest, APauseEndsACallThatLooksWhetherItShouldStop) {
+  std::atomic<int> calls{0};
+  const auto until_told = [&](const Tick& tick) {
+    ++calls;
+    while (!tick.ShouldStop()) tick.Wait(milliseconds(10));
+    if (calls > 1) throw summa::Error(SUMMA_E_CANCELLED, "", "told to stop");  // as Session does
+    return TickResult{1, true, std::nullopt};
+  };
+  LambdaWorker continuous("loops", until_told), periodic("daily", until_told);
+  RunningHost host(settings_, "host-a", {continuous.Continuous(), periodic.Periodic(kDay)});
+  host.runner().Start();
+  Until([&] { return calls == 2; }, "both calls to begin");
+  for (const char* id : {"loops", "daily"}) orders_.Pause({id, "test", true}, "me", "");
+  for (const char* id : {"loops", "daily"}) {
+    Until([&] { return host.Report(id).state == "stopped"; }, "the call to end");
+    Until([&] { return LeaseIsFree(id); }, "the lease to be released");
+    EXPECT_EQ(host.Report(id).last_error, "");
+  }
+  EXPECT_TRUE(host.runner().Stop(kDrain).empty());
+}
+
+TEST_F(RunnerOrdersTest, APauseReachesACallOfRunOnce) {
+  std::atomic<bool> inside{false};
+  LambdaWorker worker("once", [&](const Tick& tick) {
+    inside = true;
+    while (!tick.Wait(milliseconds(10))) {
+    }
+    return TickResult{1, true, std::nullopt};
+  });
+  RunningHost host(settings_, "host-a", {worker.Continuous()});
+  auto reports = std::async(std::launch::async,
+                            [&] { return host.runner().RunOnce(kDrain, [] { return false; }); });
+  Until([&] { return inside.load(); }, "the call to begin");
+  orders_.Pause({"once", "test", true}, "me", "");
+  const OnceReport report = reports.get().at(0);
+  EXPECT_EQ(report.outcome, "skipped");
+  EXPECT_EQ(report.error.substr(0, 7), "SH-0341");
+  EXPECT_EQ(report.exit_code, SUMMA_E_TRY_LATER);
+}
+
+TEST_F(RunnerOrdersTest, AWorkerThatAsksInVainDoesNotSpinAndIsNamed) {
+  std::atomic<int> calls{0}, runs{0};
+  std::atomic<bool> works{false};
+  const auto function = [&](std::atomic<int>& counter) {
+    return [&](const Tick&) {
+      ++counter;
+      return TickResult{works ? 1 : 0, !works, std::nullopt};
+    };
+  };
+  LambdaWorker continuous("vain", function(calls)), periodic("vain-daily", function(runs));
+  RunningHost host(settings_, "host-a", {continuous.Continuous(), periodic.Periodic(kDay)});
+  host.runner().Start();
+  for (const char* id : {"vain", "vain-daily"}) {
+    Until([&] { return host.Report(id).warning.substr(0, 7) == "SH-0358"; }, "it to be named");
+  }
+  EXPECT_LT(calls, 100);
+  EXPECT_LT(runs, 100);
+  works = true;
+  for (const char* id : {"vain", "vain-daily"}) {
+    Until([&] { return host.Report(id).warning.empty(); }, "the warning to go");
+  }
   EXPECT_TRUE(host.runner().Stop(kDrain).empty());
 }
 

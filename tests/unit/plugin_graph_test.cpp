@@ -237,20 +237,38 @@ TEST(PluginGraph, TwoRingsAreBothShown) {
                                           HasSubstr("c → d → c"), HasSubstr("c → d → c")));
 }
 
-TEST(PluginGraph, AWorkerIdAndAVerbHaveOneOwnerTheFirstInTheConfiguration) {
+TEST(PluginGraph, PluginsThatClaimOneWorkerOrVerbAreAllRefusedInWhateverOrderTheyStand) {
   Installed installed;
-  installed.Add("one").workers.push_back({"cleanup", "S.", {}, true, 1, 0});
-  installed.Add("two").workers.push_back({"cleanup", "S.", {}, true, 1, 0});
+  installed.Add("own").workers.push_back({"cleanup", "S.", {}, true, 1, 0});
+  installed.Add("thief").workers.push_back({"cleanup", "S.", {}, true, 1, 0});
   installed.Add("three").commands.push_back({"greet", "S.", "", false, {}});
   installed.Add("four").commands.push_back({"greet", "S.", "", false, {}});
-  const Plan plan = Make(installed, {On("two"), On("one"), On("three"), On("four")});
-  EXPECT_THAT(Order(plan), ElementsAre("two", "three"));
-  EXPECT_THAT(Refusals(plan),
-              ElementsAre("one: SH-0119 plugin \"one\" has a worker \"cleanup\", and so has plugin "
-                          "\"two\": they would share one lease. Fix: Enable only one of the two "
-                          "plugins.",
-                          "four: SH-0120 plugin \"four\" adds the command \"greet\", and so does "
-                          "plugin \"three\". Fix: Enable only one of the two plugins."));
+  installed.Add("five").workers.push_back({"sweep", "S.", {}, true, 1, 0});
+  for (const auto& first : {"own", "thief"}) {
+    const std::string second = first == std::string("own") ? "thief" : "own";
+    const Plan plan = Make(installed, {On(first), On(second), On("three"), On("four"), On("five")});
+    EXPECT_THAT(Order(plan), ElementsAre("five"));
+    const auto refusals = Refusals(plan);
+    ASSERT_THAT(refusals, SizeIs(4));
+    EXPECT_THAT(refusals[0], HasSubstr(std::string(first) + ": SH-0119 plugin \"" + first + "\""));
+    EXPECT_THAT(refusals[0], HasSubstr("and so has plugin \"" + second + "\""));
+    EXPECT_THAT(refusals[1], HasSubstr(second + ": SH-0119 plugin \"" + second + "\""));
+    EXPECT_THAT(refusals[1], HasSubstr("and so has plugin \"" + std::string(first) + "\""));
+    EXPECT_THAT(refusals[2], HasSubstr("three: SH-0120 "));
+    EXPECT_THAT(refusals[3], HasSubstr("four: SH-0120 "));
+  }
+}
+
+TEST(PluginGraph, EveryOneOfThreePluginsWithOneWorkerIsNamed) {
+  Installed installed;
+  for (const char* id : {"a", "b", "c"}) {
+    installed.Add(id).workers.push_back({"w", "S.", {}, true, 1, 0});
+  }
+  const Plan plan = Make(installed, {On("a"), On("b"), On("c")});
+  EXPECT_THAT(Order(plan), IsEmpty());
+  for (const std::string& refusal : Refusals(plan)) {
+    for (const char* id : {"\"a\"", "\"b\"", "\"c\""}) EXPECT_THAT(refusal, HasSubstr(id));
+  }
 }
 
 TEST(PluginGraph, AnEnabledPluginThatIsNotInstalledIsReportedAtItsPlace) {

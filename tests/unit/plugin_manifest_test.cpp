@@ -210,6 +210,11 @@ TEST(PluginManifest, EachKindOfWorkerHasItsOwnPause) {
   EXPECT_THAT(problems("kind: continuous, idle_poll: 1s"), IsEmpty());
   EXPECT_THAT(problems("kind: periodic"), ElementsAre("workers.interval: is missing"));
   EXPECT_THAT(problems("kind: continuous"), ElementsAre("workers.idle_poll: is missing"));
+  EXPECT_THAT(problems("kind: continuous, idle_poll: 1s, max_run: 30s"), IsEmpty());
+  EXPECT_THAT(problems("kind: continuous, idle_poll: 1s, max_run: 1ms"),
+              ElementsAre("workers.max_run: it is not 100ms to 365d"));
+  EXPECT_THAT(problems("kind: continuous, idle_poll: 1s, max_run: 366d"),
+              ElementsAre("workers.max_run: it is not 100ms to 365d"));
   EXPECT_THAT(problems("kind: periodic, interval: 1h, idle_poll: 1s"),
               ElementsAre("workers.idle_poll: is for continuous workers; this one is periodic"));
   EXPECT_THAT(problems("kind: continuous, interval: 1h, idle_poll: 1s"),

@@ -35,6 +35,36 @@ TEST(TickCall, AGoodTickGivesItsItemsBacklogAndHint) {
   EXPECT_EQ(outcome.wait_hint, Microseconds(300));
 }
 
+TEST(TickCall, NumbersThatCannotBeAreBroughtIntoRange) {
+  const auto items = [](std::int64_t value) {
+    return Call(
+        [](void* self, const summa_tick*, summa_tick_result* result, summa_error*) -> std::int32_t {
+          result->items = *static_cast<std::int64_t*>(self);
+          result->wait_hint_microseconds = INT64_MAX;
+          return SUMMA_OK;
+        },
+        &value);
+  };
+  EXPECT_EQ(items(-1).items, 0);
+  EXPECT_EQ(items(INT64_MIN).items, 0);
+  EXPECT_EQ(items(INT64_MAX).items, 1'000'000'000'000);
+  EXPECT_EQ(items(7).items, 7);
+  EXPECT_EQ(items(7).wait_hint, std::chrono::hours(24));
+}
+
+TEST(TickCall, TextsOfAnErrorCanBeStored) {
+  const TickOutcome outcome =
+      Call([](void*, const summa_tick*, summa_tick_result*, summa_error* error) -> std::int32_t {
+        std::memset(error->message, 0xE9, sizeof error->message);
+        std::memcpy(error->code, "no code\n", 9);
+        std::memcpy(error->hint, "\x1b[2J", 5);
+        return SUMMA_E_DATA;
+      });
+  EXPECT_EQ(outcome.error.code, "SH-0320");
+  EXPECT_EQ(outcome.error.message, std::string(512, '?'));
+  EXPECT_EQ(outcome.error.hint, "?[2J");
+}
+
 TEST(TickCall, AWorkerThatSaysNothingHasNoHint) {
   const TickOutcome outcome = Call([](void*, const summa_tick*, summa_tick_result*,
                                       summa_error*) -> std::int32_t { return SUMMA_OK; });
@@ -117,6 +147,7 @@ TEST(TickCall, AMessageWithoutItsNulIsCutAndNotOverrun) {
       Call([](void*, const summa_tick*, summa_tick_result*, summa_error* error) -> std::int32_t {
         std::memset(error->message, 'x', sizeof error->message);
         std::memset(error->code, 'C', sizeof error->code);
+        error->code[4] = '-';  // of the form of a code
         return SUMMA_E_INTERNAL;
       });
   EXPECT_EQ(outcome.error.message.size(), sizeof(summa_error::message));

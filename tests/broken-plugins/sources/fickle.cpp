@@ -2,6 +2,7 @@
 #include <summa/plugin.hpp>
 
 #include <chrono>
+#include <limits>
 #include <stdexcept>
 #include <thread>
 
@@ -16,6 +17,13 @@ class FickleWorker final : public summa::Worker {
   explicit FickleWorker(const std::string& how) : how_(how) {}
   summa::TickResult Run(const summa::Tick& tick) override {
     static_cast<void>(tick);
+    if (how_ == "worker-fails-in-latin1") {
+      throw summa::Error(SUMMA_E_DATA, "no code\n", "caf\xE9 \x1b[2J is\nclosed");
+    }
+    if (how_ == "worker-fails-at-length") {
+      throw summa::Error(SUMMA_E_DATA, "", std::string(511, 'x') + "\xE2\x82\xAC");
+    }
+    if (how_ == "worker-throws-latin1") throw std::runtime_error("caf\xE9");
     return {1, false, std::nullopt};
   }
 
@@ -35,6 +43,10 @@ class Fickle final : public summa::Plugin {
   }
   void Start() override {
     if (how_ == "start-hangs") Hang();
+    if (how_ == "log-latin1") {
+      host().Warn("bad\ncode", "caf\xE9\nis closed", {{"ts", "\xFF"}, {"a b\n", "x\ny\x1b"}});
+    }
+    if (how_ == "metrics") UseMetrics();
   }
   void Stop() override {
     if (how_ == "stop-hangs") Hang();
@@ -66,6 +78,24 @@ class Fickle final : public summa::Plugin {
   }
 
  private:
+  void UseMetrics() {
+    host()
+        .Counter("summa_worker_runs_total", "h", {{"worker", "good-worker"}, {"outcome", "ok"}})
+        .Add(1e6);
+    host().Gauge("summa_lease_fence", "h", {{"worker", "good-worker"}}).Set(-1);
+    host().Counter("summa_undeclared_total", "h").Add(1);
+    host().Gauge("summa_fickle_total", "h", {{"what", "gauge"}}).Set(1);
+    host().Counter("summa_fickle_total", "h", {{"who", "me"}}).Add(1);
+    const summa::Metric counter = host().Counter(
+        "summa_fickle_total", "one\n# TYPE forged counter\nforged 1", {{"what", "a\"b\n\xE9"}});
+    counter.Add(5);
+    counter.Add(-3);
+    counter.Add(std::numeric_limits<double>::quiet_NaN());
+    counter.Add(std::numeric_limits<double>::infinity());
+    host()
+        .Gauge("summa_fickle_level", "h", {{"what", "x"}})
+        .Set(std::numeric_limits<double>::infinity());
+  }
   summa::CommandResult Do(const summa::CommandCall& call) {
     call.Progress("doing", 1);
     if (how_ == "verb-hangs") Hang();
