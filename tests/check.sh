@@ -9,6 +9,7 @@ status=0
 mapfile -t sources < <(git ls-files --cached --others --exclude-standard '*.hpp' '*.cpp' '*.h')
 clang-format --dry-run --Werror "${sources[@]}" && echo "format: ok" || status=1
 tests/include_rules.sh || status=1
+tests/compile_headers "$build" || status=1
 
 if git grep -nE '\b(TODO|FIXME|XXX|HACK)\b' -- '*.cpp' '*.hpp' '*.h' '*.sql' '*.sh' 'CMakeLists.txt' ':!tests/check.sh'; then
   echo "unfinished places: see above"
