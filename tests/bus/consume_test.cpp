@@ -618,7 +618,7 @@ TEST_P(Consume, TheMessagesOfAFrozenReaderGoToAnotherAndItsLateAcksDoNoHarm) {
 }
 
 TEST_P(Consume, AMessageThatIsHandledLongerThanClaimAfterStaysOursWhileItsReaderLives) {
-  Restart(milliseconds(600));
+  Restart(milliseconds(2400));  // long enough for a busy machine to renew within it
   PublishNumbers("a", 0, 1);
   Messages().Add("a", "waits", "k").Publish(bus());
   const auto start = std::chrono::steady_clock::now();
@@ -627,13 +627,13 @@ TEST_P(Consume, AMessageThatIsHandledLongerThanClaimAfterStaysOursWhileItsReader
     if (message.id == "0") gate.Pass();
     record_.Handled(message);
   });
-  options.handler_deadline = milliseconds(500);
+  options.handler_deadline = milliseconds(2000);
   Consumer consumer(client(), options);
   ASSERT_TRUE(BecomesTrue([&] { return gate.waiting() == 1; }));
   // Another reader polls for more than claim_after: what only waits here is renewed.
   const auto other = client().Subscribe("a", "g", "other");
   std::vector<std::string> taken;
-  while (std::chrono::steady_clock::now() - start < milliseconds(1500)) {
+  while (std::chrono::steady_clock::now() - start < milliseconds(6000)) {
     for (const auto& delivery : other->Poll(10, milliseconds(50))) {
       taken.emplace_back(FromAbi(delivery.message.id));
     }

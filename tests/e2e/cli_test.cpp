@@ -184,6 +184,8 @@ TEST(ConfigPrint, ShowsOriginsAndNeverAPassword) {
                                        {{"DATABASE_URL", "postgresql://u:hunter2@db:5432/x"}});
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_EQ(result.out.find("hunter2"), std::string::npos) << result.out;
+    EXPECT_NE(result.out.find("db:5432/x"), std::string::npos) << "all of it is hidden\n"
+                                                               << result.out;
     EXPECT_NE(result.out.find("summa.yaml:1"), std::string::npos) << result.out;
   }
 }

@@ -123,6 +123,7 @@ TEST_F(Outbox, OnceRightAfterAHostStoppedFindsItsPeriodicWorkersFree) {
   EXPECT_EQ(once.out.find("\"skipped\""), std::string::npos) << once.out;
   EXPECT_EQ(Db(url_).Count(kept), 1) << "still no business of Summa's own runner";
   const RunResult list = SummaHost({"workers", "list", "-c", file.Path(), "--output", "json"});
+  EXPECT_NE(list.out.find("\"outbox-cleanup\""), std::string::npos) << list.out << list.err;
   EXPECT_EQ(list.out.find("idle:"), std::string::npos) << list.out;
 }
 

@@ -105,6 +105,7 @@ TEST_F(Clock, AnHourOffAndJumpingItChangesNeitherLeasesNorDueTimes) {
   EXPECT_EQ(Fence("fence-writer"), 1) << holder_->Log() << heir_->Log();
   EXPECT_TRUE(heir_->StandsBy("fence-writer"));
   for (FleetHost* host : {holder_.get(), heir_.get()}) {
+    EXPECT_NE(host->Log().find("host runs"), std::string::npos) << host->Log();
     EXPECT_EQ(host->Log().find("SH-03"), std::string::npos) << host->Log();
   }
   EXPECT_EQ(db().Count("SELECT count(*) FROM fleet.lease_log WHERE worker = 'fence-writer' AND "

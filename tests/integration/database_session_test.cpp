@@ -161,6 +161,8 @@ TEST_F(SessionTest, OpenTransactionDoesNotBlockTheRenewal) {
   db_->Execute(
       "SET lock_timeout = '1s'; UPDATE worker_lease SET lease_until = now() + interval '9 s'");
   session_->Commit(&guard_);
+  EXPECT_FALSE(session_->in_transaction());
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM item"), 1);
 }
 
 TEST_F(SessionTest, CommitAfterAFailedStatementIsAFailureAndCommitsNothing) {
@@ -279,7 +281,12 @@ TEST_F(SessionTest, ErrorsShowTheStatementAndNeverParametersOrThePassword) {
                           "postgresql://u:s3cret@h:port/x"}) {
     wrong.url = url;
     const auto refused = CatchSql([&] { ConnectSession(wrong); });
-    EXPECT_EQ(refused.error().message.find("s3cret"), std::string::npos) << refused.what();
+    EXPECT_NE(refused.error().code, "") << url;
+    EXPECT_NE(refused.error().message, "") << url;
+    const Error& error = refused.error();
+    for (const std::string& text : {error.message, error.hint, error.where}) {
+      EXPECT_EQ(text.find("s3cret"), std::string::npos) << text;
+    }
   }
 }
 

@@ -92,8 +92,10 @@ TEST_F(LeaseTest, StatusTellsUntilWhenOthersHoldALeaseAndForgetsOurOwn) {
 
 TEST_F(LeaseTest, AStandbyTakesALeaseSoonAfterItWasLetGo) {
   auto a = Keeper("a"), b = Keeper("b");
+  // A busy machine makes each round slower, none quicker: one quick round is enough.
+  constexpr milliseconds kSoon{150};
   Microseconds quickest = seconds(60), slowest{0};
-  for (int round = 0; round < 5; ++round) {
+  for (int round = 0; round < 5 || (quickest >= kSoon && round < 50); ++round) {
     ASSERT_TRUE(a->TryAcquire("w", seconds(15)));
     std::atomic<bool> waits{false};
     std::chrono::steady_clock::time_point taken;
@@ -115,7 +117,7 @@ TEST_F(LeaseTest, AStandbyTakesALeaseSoonAfterItWasLetGo) {
     b->Release("w");
   }
   RecordProperty("slowest_microseconds", std::to_string(slowest.count()));
-  EXPECT_LT(quickest, milliseconds(150));
+  EXPECT_LT(quickest, kSoon);
 }
 
 TEST_F(LeaseTest, RenewsAtAThirdAndStaysTrusted) {
@@ -134,11 +136,13 @@ TEST_F(LeaseTest, RenewsAtAThirdAndStaysTrusted) {
 TEST_F(LeaseTest, TakenAwayIsReportedOnce) {
   auto keeper = Keeper("a");
   ASSERT_TRUE(keeper->TryAcquire("w", milliseconds(600)));
-  db_->Execute("UPDATE worker_lease SET lease_holder = 'thief'");
+  db_->Execute(
+      "UPDATE worker_lease SET lease_holder = 'thief', lease_until = now() + interval '1 hour'");
   EXPECT_TRUE(test::BecomesTrue([&] { return Lost() == 1; }));
   EXPECT_FALSE(keeper->Trusted("w"));
   EXPECT_FALSE(keeper->Status("w").ours);
-  EXPECT_FALSE(keeper->TryAcquire("w", milliseconds(600)) && Until().empty());
+  EXPECT_FALSE(keeper->TryAcquire("w", milliseconds(600)));
+  EXPECT_EQ(db_->Value("SELECT lease_holder FROM worker_lease"), "thief");
   EXPECT_EQ(Lost(), 1);
 }
 
@@ -147,14 +151,18 @@ TEST_F(LeaseTest, TrustEndsByTheLocalSpanWhateverTheClocksSay) {
   auto keeper = Keeper("a", clock);
   ASSERT_TRUE(keeper->TryAcquire("w", seconds(15)));
   EXPECT_EQ(keeper->Status("w").remaining, Microseconds(seconds(15)));
-  clock.Advance(seconds(14) - milliseconds(1));
-  EXPECT_TRUE(keeper->Trusted("w") || Lost() > 0);
-  clock.Advance(seconds(20));
-  EXPECT_TRUE(test::BecomesTrue([&] { return keeper->Trusted("w") || Lost() == 1; }));
   EXPECT_EQ(db_->Count("SELECT count(*) FROM worker_lease WHERE lease_until BETWEEN now() AND "
                        "now() + interval '16 s'"),
             1)
       << "the server's clock decides";
+  test::Db locker(settings_.url);  // no renewal comes through
+  locker.Execute("BEGIN; SELECT FROM worker_lease WHERE worker_id = 'w' FOR SHARE");
+  clock.Advance(seconds(14) - milliseconds(1));
+  EXPECT_TRUE(keeper->Trusted("w"));
+  EXPECT_EQ(Lost(), 0);
+  clock.Advance(milliseconds(1));
+  EXPECT_FALSE(keeper->Trusted("w"));
+  EXPECT_TRUE(test::BecomesTrue([&] { return Lost() == 1; }));
 }
 
 TEST_F(LeaseTest, WaiterLearnsOfAReleaseAndOfAnExpiryInTime) {
@@ -179,18 +187,26 @@ TEST_F(LeaseTest, WaiterLearnsOfAReleaseAndOfAnExpiryInTime) {
 }
 
 TEST_F(LeaseTest, DeadHolderIsReplacedWithinItsLeaseAndOneSecond) {
-  auto dead = Keeper("dead"), heir = Keeper("heir");
-  ASSERT_TRUE(dead->TryAcquire("w", milliseconds(1500)));
-  dead.reset();  // releases nothing
-  const auto start = std::chrono::steady_clock::now();
-  std::optional<LeaseGuard> guard;
-  while (!guard && std::chrono::steady_clock::now() - start < seconds(20)) {
-    heir->WaitUntilFree("w", seconds(5), [] { return false; });
-    guard = heir->TryAcquire("w", seconds(15));
+  auto heir = Keeper("heir");
+  // A busy machine makes each round slower, none quicker: one quick round is enough.
+  constexpr milliseconds kSoon{2500};
+  auto took = std::chrono::steady_clock::duration::max();
+  for (int round = 1; round <= 5 && took >= kSoon; ++round) {
+    auto dead = Keeper("dead");
+    ASSERT_TRUE(dead->TryAcquire("w", milliseconds(1500)));
+    dead.reset();  // releases nothing
+    const auto start = std::chrono::steady_clock::now();
+    std::optional<LeaseGuard> guard;
+    ASSERT_TRUE(test::BecomesTrue([&] {
+      heir->WaitUntilFree("w", seconds(5), [] { return false; });
+      guard = heir->TryAcquire("w", seconds(15));
+      return guard.has_value();
+    }));
+    took = std::chrono::steady_clock::now() - start;
+    EXPECT_EQ(guard->fence, 2 * round);
+    heir->Release("w");
   }
-  ASSERT_TRUE(guard);
-  EXPECT_EQ(guard->fence, 2);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, milliseconds(2500));
+  EXPECT_LT(took, kSoon);
 }
 
 TEST_F(LeaseTest, TwoKeepersTakeTurnsAndTheFenceOnlyGrows) {

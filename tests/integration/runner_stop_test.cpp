@@ -38,7 +38,7 @@ TEST_F(RunnerTest, AWorkerInTheDatabaseIsCancelledAfterHalfTheTime) {
   RunningHost host(settings_, "host-a", {worker.Continuous()});
   host.runner().Start();
   Until([&] { return pid != 0 && Waiting(pid, "Timeout"); }, "the worker to sleep in the server");
-  EXPECT_TRUE(host.runner().Stop(seconds(4)).empty());
+  EXPECT_TRUE(host.runner().Stop(seconds(10)).empty());
   EXPECT_EQ(host.Report("sleeps").state, "stopped");
 }
 

@@ -1,9 +1,11 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -13,6 +15,7 @@
 #include "host/error.hpp"
 #include "host/observe/http_server.hpp"
 #include "host/observe/log.hpp"
+#include "tests/services/wait_until.hpp"
 
 namespace summa::host {
 namespace {
@@ -53,6 +56,10 @@ class Socket {
     char buffer[4096];
     for (ssize_t n; (n = recv(descriptor_, buffer, sizeof buffer, 0)) > 0;) all.append(buffer, n);
     return all;
+  }
+  bool Answered() const {  // something can be read
+    pollfd looked{descriptor_, POLLIN, 0};
+    return poll(&looked, 1, 0) == 1;
   }
   std::string Request(const std::string& method, const std::string& path) {
     Send(method + " " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
@@ -163,6 +170,10 @@ TEST(HttpServer, TheProbeAnswersWhileEveryOtherHandlerHangs) {
     callers.emplace_back(server.port());
     callers.back().Send("GET /hangs HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   }
+  const auto answered_one = [](const Socket& caller) { return caller.Answered(); };
+  ASSERT_TRUE(test::BecomesTrue([&] {
+    return hanging >= 2 && std::any_of(callers.begin(), callers.end(), answered_one);
+  })) << "threads and queue are not full";
   const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < 10; ++i) {
     EXPECT_TRUE(StartsWith(Socket(server.port()).Request("GET", "/livez"), "HTTP/1.1 200"));

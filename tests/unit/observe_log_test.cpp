@@ -100,6 +100,11 @@ TEST(LineFold, WhatWasHeldBackIsToldEvenWhenNoEqualLineComes) {
 TEST(LineFold, MemoryIsBounded) {
   LineFold fold;
   for (int i = 0; i < 5000; ++i) EXPECT_EQ(fold.Admit(std::to_string(i), seconds(1)), 0);
+  EXPECT_EQ(fold.Admit("4999", seconds(1)), std::nullopt) << "the last ones are remembered";
+  // Had all been remembered, none of these would be written again.
+  int forgotten = 0;
+  for (int i = 0; i < 3900; ++i) forgotten += fold.Admit(std::to_string(i), seconds(1)) ? 1 : 0;
+  EXPECT_EQ(forgotten, 3900);
 }
 
 TEST(Log, GoesToStderrInTheConfiguredFormAndLevel) {

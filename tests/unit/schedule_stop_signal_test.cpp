@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "host/schedule/stop_signal.hpp"
+#include "tests/services/wait_until.hpp"
 
 namespace summa::host {
 namespace {
@@ -19,6 +20,20 @@ class SteppingClock final : public Clock {
  private:
   Microseconds step_;
   mutable std::atomic<std::int64_t> now_{0};
+};
+
+// Stands still, and knows whether it was looked at: then somebody sleeps by it.
+class WatchedClock final : public Clock {
+ public:
+  Microseconds BootTime() const override {
+    looked_ = true;
+    return Microseconds(0);
+  }
+  Microseconds UnixTime() const override { return BootTime(); }
+  bool looked() const { return looked_; }
+
+ private:
+  mutable std::atomic<bool> looked_{false};
 };
 
 constexpr Microseconds kForEver = std::chrono::hours(1000);
@@ -37,16 +52,20 @@ TEST(StopSignal, AfterARequestNothingWaits) {
 }
 
 TEST(StopSignal, ARequestWakesASleeper) {
-  StopSignal signal(SystemClock());
+  const WatchedClock clock;
+  StopSignal signal(clock);
   std::thread sleeper([&] { EXPECT_TRUE(signal.WaitFor(kForEver)); });
+  EXPECT_TRUE(test::BecomesTrue([&] { return clock.looked(); }));
   signal.Request();
   sleeper.join();
 }
 
 TEST(StopSignal, ANotificationLetsASleeperLookAgain) {
-  StopSignal signal(SystemClock());
+  const WatchedClock clock;
+  StopSignal signal(clock);
   std::atomic<bool> lost{false};
   std::thread sleeper([&] { EXPECT_TRUE(signal.WaitFor(kForEver, [&] { return lost.load(); })); });
+  EXPECT_TRUE(test::BecomesTrue([&] { return clock.looked(); }));
   lost = true;
   signal.Notify();
   sleeper.join();

@@ -12,9 +12,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int kAttempts = 5;              // of one job; a take-over of a lock is over by then
-constexpr milliseconds kRetryPause{200};  // grows with the attempt
-constexpr milliseconds kStopLook{100};    // how often the caller is asked
+constexpr int kAttempts = 5;            // of one job; a take-over of a lock is over by then
+constexpr milliseconds kStopLook{100};  // how often the caller is asked
 constexpr milliseconds kProgressPause{500};
 constexpr double kLeastSecondsForEta = 0.5;
 // Under a rate limit the server may still sort a range as fast as it can before its first row: so
@@ -132,9 +131,9 @@ void Crew::Attempt(std::optional<Session>& session, std::size_t job, const Work&
     } catch (const Error& error) {
       session.reset();  // the transaction ends with it
       meter.TakeBack();
-      if (meter_.stopped() || attempt == kAttempts || !WorthRepeating(error)) throw;
+      if (attempt == kAttempts || !WorthRepeating(error)) throw;
     }
-    if (!meter_.Pause(kRetryPause * attempt)) return;
+    if (!meter_.Pause(retry_pause_ * attempt)) return;
   }
   try {
     session->Rollback();

@@ -60,13 +60,16 @@ class JobMeter {
 
 class Crew {
  public:
+  static constexpr std::chrono::milliseconds kRetryPause{200};  // grows with the attempt
+
   // `total`: rows to expect, for the progress.
   Crew(const summa_sql_v1* sql, const VerifyOptions& options, std::string_view stage,
-       std::int64_t total)
+       std::int64_t total, std::chrono::milliseconds retry_pause = kRetryPause)
       : sql_(sql),
         options_(options),
         stage_(stage),
         total_(total),
+        retry_pause_(retry_pause),
         meter_(options.most_rows_per_second) {}
 
   // Calls work(session, job, meter) for every job in [0, jobs), in order, several at once. A job is
@@ -89,6 +92,7 @@ class Crew {
   const VerifyOptions& options_;
   const std::string_view stage_;
   const std::int64_t total_;
+  const std::chrono::milliseconds retry_pause_;
   RowMeter meter_;
   std::atomic<std::size_t> next_{0};
   std::mutex mutex_;
