@@ -350,11 +350,11 @@ class MemoryBus final : public Bus {
     }
 
     bool Due(std::uint64_t entry, const Pending& pending) const {
-      const std::int64_t now = bus_.now();
-      if (now - pending.since_microseconds >= bus_.claim_after.count()) return true;
+      const std::int64_t current = bus_.now();
+      if (current - pending.since_microseconds >= bus_.claim_after.count()) return true;
       if (pending.consumer != consumer_) return false;
       const auto returned = returned_.find(entry);
-      if (returned != returned_.end()) return returned->second <= now;
+      if (returned != returned_.end()) return returned->second <= current;
       return !outstanding_.contains(entry);
     }
     void TakePending(std::size_t max) {
