@@ -73,8 +73,8 @@ class ControlPlane {
   Layout DetectLayout();    // from the catalog; SH-04xx when it is neither (says what is missing)
   std::string ServerVersion();
   // Who holds a lock on a table of schema summa_host or of the ledger that keeps readers away, or
-  // migrates: "pid 71 (psql, idle in transaction) holds AccessExclusiveLock on summa_host.x". Empty:
-  // nobody, or it cannot be seen.
+  // migrates: "pid 71 (psql, idle in transaction) holds AccessExclusiveLock on summa_host.x".
+  // Empty: nobody, or it cannot be seen.
   std::string LockHolders();
   // SH-0430, SH-0431: not all rows of these tables ("schema.table") are to be seen.
   void RequireWholeTables(const std::vector<std::string>& tables);

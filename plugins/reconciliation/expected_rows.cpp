@@ -1,6 +1,7 @@
 #include "expected_rows.hpp"
 
 #include <cmath>
+#include <cstdlib>
 
 #include "reconciliation_sql.hpp"
 
