@@ -23,7 +23,6 @@ foreach(part outbox outbox_repair)
     summa_test_services LABELS e2e TIMEOUT 300)
   add_dependencies(e2e_${part}_test summa-host outbox bus-redis)
 endforeach()
-target_link_libraries(e2e_outbox_repair_test PRIVATE summa_test_faults)
 add_dependencies(e2e_outbox_repair_test bus-redis-two)
 target_compile_definitions(e2e_outbox_repair_test PRIVATE
   SUMMA_SECOND_BUS_DIRECTORY="${CMAKE_CURRENT_BINARY_DIR}/plugins")
