@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "host/abi/bus_gate.hpp"
 #include "host/abi/clock_service.hpp"
 #include "host/abi/lease_service.hpp"
 #include "host/abi/log_service.hpp"
@@ -24,6 +25,7 @@ struct HostTableSettings {
   LeaseService* leases = nullptr;  // nullptr: no database, summa.lease/1 is absent
   const Clock* clock = nullptr;    // nullptr: the real one
   ServiceResolver resolver;
+  Consuming consuming = Consuming::kNobody;
 };
 
 class HostTable {

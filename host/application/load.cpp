@@ -18,7 +18,7 @@ bool IsWell(const PluginInstance& instance) {
 
 PluginSet::PluginSet(const Configuration& configuration, const Plan& plan, HostTableSettings table,
                      const CallLimits& limits)
-    : stopping_(limits.stopping), refused_(plan.refused) {
+    : consuming_(table.consuming), stopping_(limits.stopping), refused_(plan.refused) {
   table.resolver = [this](std::string_view plugin, std::string_view service,
                           std::string_view alias) { return Resolve(plugin, service, alias); };
   for (const RefusedPlugin& refused : refused_) {
@@ -69,6 +69,11 @@ bool PluginSet::ProvidersWell(Member& member) {
   return true;
 }
 
+// One that was given up was named then.
+void PluginSet::LogUnlessLost(const Member& member, LogLevel level, const Error& error) {
+  if (!member.instance->lost()) LogError(level, error, {{"plugin", member.plan.id}});
+}
+
 void PluginSet::Bring(Member& member, const HostTableSettings& table) {
   Log(LogLevel::kDebug, "", "loading plugin", {{"plugin", member.plan.id}});
   try {
@@ -79,9 +84,7 @@ void PluginSet::Bring(Member& member, const HostTableSettings& table) {
     member.config = std::make_unique<ConfigView>(member.settings->config);
     member.instance->Configure(member.config->abi());
   } catch (const Failure& failure) {
-    if (!member.instance->lost()) {  // else it was said when it was given up
-      LogError(LogLevel::kError, failure.error(), {{"plugin", member.plan.id}});
-    }
+    LogUnlessLost(member, LogLevel::kError, failure.error());
   }
 }
 
@@ -93,9 +96,34 @@ void PluginSet::Start() {
     try {
       member.instance->Start();
     } catch (const Failure& failure) {
-      if (!member.instance->lost()) {  // else it was said when it was given up
-        LogError(LogLevel::kError, failure.error(), {{"plugin", member.plan.id}});
-      }
+      LogUnlessLost(member, LogLevel::kError, failure.error());
+    }
+  }
+}
+
+bool PluginSet::Activate() {
+  bool all = true;
+  for (Member& member : members_) {
+    if (member.active || member.instance->state() != PluginState::kStarted) continue;
+    if (stopping_ && stopping_()) return true;
+    try {
+      member.active = member.instance->Activate();
+      if (member.active) continue;
+      all = false;
+      LogError(LogLevel::kWarn, *member.instance->error(), {{"plugin", member.plan.id}});
+    } catch (const Failure& failure) {
+      LogUnlessLost(member, LogLevel::kError, failure.error());
+    }
+  }
+  return all;
+}
+
+void PluginSet::Deactivate() noexcept {
+  for (auto member = members_.rbegin(); member != members_.rend(); ++member) {
+    try {
+      member->instance->Deactivate();
+    } catch (const Failure& failure) {
+      LogUnlessLost(*member, LogLevel::kWarn, failure.error());
     }
   }
 }
@@ -118,9 +146,7 @@ void PluginSet::EndOne(Member& member) noexcept {
     try {
       member.instance->Stop();
     } catch (const Failure& failure) {
-      if (!member.instance->lost()) {
-        LogError(LogLevel::kWarn, failure.error(), {{"plugin", member.plan.id}});
-      }
+      LogUnlessLost(member, LogLevel::kWarn, failure.error());
     }
     used = !member.probe->WaitUntilIdle(kLastAnswer);  // still in a status() that hangs
     if (!used) member.instance->Destroy();
@@ -132,18 +158,32 @@ void PluginSet::EndOne(Member& member) noexcept {
 FoundService PluginSet::Resolve(std::string_view plugin, std::string_view service,
                                 std::string_view alias) {
   const std::string id(plugin);
-  if (const Member* member = FindMember(plugin); member != nullptr) {
+  const auto member = std::find_if(members_.begin(), members_.end(),
+                                   [&](const Member& each) { return each.plan.id == plugin; });
+  if (member != members_.end()) {
     for (const Binding& binding : member->plan.bindings) {
       if (binding.service != service || binding.alias != alias) continue;
       const PluginInstance* provider = Find(binding.provider);
       if (provider == nullptr || provider->state() != PluginState::kStarted) break;
-      return {provider->Extension(binding.service), binding.provider};
+      return {Guarded(*member, binding, provider->Extension(binding.service)), binding.provider};
     }
   }
   throw Failure(Error{"SH-0108",
                       "plugin \"" + id + "\" asked for service " + std::string(service) + " as \"" +
                           std::string(alias) + "\", which nobody serves",
                       "Enable a plugin that provides it, and name it under `use:`.", "", 66});
+}
+
+// A process that is no running host serves a bus that nobody can consume from.
+const void* PluginSet::Guarded(Member& member, const Binding& binding, const void* service) {
+  if (consuming_ == Consuming::kAll || binding.service != SUMMA_BUS_V1) return service;
+  const std::lock_guard lock(gates_mutex_);
+  std::unique_ptr<BusGate>& gate = member.gates[service];
+  if (gate == nullptr) {
+    gate = std::make_unique<BusGate>(static_cast<const summa_bus_v1*>(service), member.plan.id,
+                                     consuming_);
+  }
+  return gate->table();
 }
 
 std::vector<PluginReport> PluginSet::Report() const {

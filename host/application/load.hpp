@@ -5,7 +5,9 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <string_view>
@@ -34,6 +36,10 @@ class PluginSet {
   PluginSet& operator=(const PluginSet&) = delete;
 
   void Start();  // as far as the host is not told to stop
+  // What started plugins do by themselves (summa.activity/1). False: some of it could not begin yet;
+  // to be called again.
+  bool Activate();
+  void Deactivate() noexcept;
   // Stops and destroys in reverse order, but for plugins that one uses which does not return. Why
   // plugins were lost, also earlier: the process must then end without destructors.
   std::vector<Error> End() noexcept;
@@ -60,6 +66,8 @@ class PluginSet {
     // Destroyed in reverse order: the instance first, then what it was given.
     std::unique_ptr<ConfigView> config;
     std::unique_ptr<HostTable> table;
+    std::map<const void*, std::unique_ptr<BusGate>> gates;  // by the bus behind
+    bool active = false;
     std::unique_ptr<PluginInstance> instance;
     std::unique_ptr<PluginProbe> probe;
   };
@@ -68,9 +76,14 @@ class PluginSet {
   // Refuses the plugin when one that it needs is not in order.
   bool ProvidersWell(Member& member);
   void Bring(Member& member, const HostTableSettings& table);
+  static void LogUnlessLost(const Member& member, LogLevel level, const Error& error);
   void EndOne(Member& member) noexcept;
   FoundService Resolve(std::string_view plugin, std::string_view service, std::string_view alias);
 
+  const void* Guarded(Member& member, const Binding& binding, const void* service);
+
+  const Consuming consuming_;
+  std::mutex gates_mutex_;  // guards the gates of all members
   std::function<bool()> stopping_;
   std::set<std::string> in_use_;  // by plugins that were lost
   std::deque<Member> members_;    // in start order

@@ -25,6 +25,9 @@ namespace {
 // A database that is down is asked again after these; a restart takes seconds.
 constexpr Microseconds kFirstDatabasePause = std::chrono::milliseconds(250);
 constexpr Microseconds kLongestDatabasePause = std::chrono::seconds(15);
+// A bus that is away; so often is a plugin asked that could not begin.
+constexpr Microseconds kFirstActivityPause = std::chrono::milliseconds(250);
+constexpr Microseconds kLongestActivityPause = std::chrono::seconds(5);
 constexpr Microseconds kForever = std::chrono::hours(24 * 365);
 // How long an answer of a probe waits for plugins: probes themselves give up after a second.
 constexpr Microseconds kProbePatience = std::chrono::milliseconds(500);
@@ -75,9 +78,7 @@ class RunningHost {
     SayWhatRuns();
     if (options_.once) return Once();
     SetState("running");
-    while (WaitForEvent(options_.length ? Remaining(*options_.length) : kForever) ==
-           TerminationSignal::Event::kReload) {
-    }
+    ActivateAndWait();
     return End();
   }
 
@@ -143,6 +144,7 @@ class RunningHost {
     table.instance = instance_;
     table.sql = &sql_;
     table.leases = &lease_service_;
+    table.consuming = options_.once ? Consuming::kWorkers : Consuming::kAll;
     CallLimits limits = LimitsOf(settings_, [this] { return signal_.requested(); });
     limits.end = [this] { return EndLeft(); };
     plugins_ = std::make_unique<PluginSet>(loaded_.configuration, plan, std::move(table), limits);
@@ -222,6 +224,21 @@ class RunningHost {
     return Microseconds(end_begin_.load());
   }
 
+  // What plugins do by themselves begins, also when what it needs comes late. Until told to stop.
+  void ActivateAndWait() {
+    const Microseconds length = options_.length.value_or(kForever);
+    Microseconds pause = kFirstActivityPause;
+    bool active = plugins_->Activate();
+    for (;;) {
+      const Microseconds left = Remaining(length);
+      const auto event = WaitForEvent(active ? left : std::min(pause, left));
+      if (event == TerminationSignal::Event::kStop || Remaining(length).count() == 0) return;
+      if (active) continue;
+      active = plugins_->Activate();
+      pause = std::min(pause * 2, kLongestActivityPause);
+    }
+  }
+
   // The start table: one line per plugin.
   void SayWhatRuns() const {
     for (const PluginReport& plugin : plugins_->Report()) {
@@ -268,13 +285,15 @@ class RunningHost {
     return outcome;
   }
 
-  // Workers stop first, then the endpoint (which still answers meanwhile), then the plugins.
+  // What plugins do by themselves stops first, then workers, then the endpoint (which still answers
+  // meanwhile), then the plugins.
   RunOutcome End() {
     SetState("draining");
     BeginEnd();
     CrashPoint("host.draining");
     RunOutcome outcome;
     std::vector<std::string> left;
+    if (plugins_) plugins_->Deactivate();
     if (runner_) left = runner_->Stop(settings_.drain_timeout);
     CrashPoint("host.drained");
     if (http_) http_->Stop();

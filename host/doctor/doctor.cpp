@@ -33,6 +33,7 @@ constexpr std::array<Check, 16> kChecks = {{
 }};
 
 constexpr int kUnavailableExit = 69;
+constexpr std::string_view kMayNotConsume = "SH-0140";
 
 Finding CannotLook(const std::string& check, const Error& error) {
   return {check, Severity::kError, error.code + " " + error.message, "", error.hint};
@@ -117,7 +118,10 @@ class Doctor {
     for (const PluginReport& report : plugins.Report()) {
       const std::string check = "plugin " + report.id;
       if (report.error) {
-        diagnosis_.findings.push_back(CannotLook(check, *report.error));
+        Finding finding = CannotLook(check, *report.error);
+        // It runs where it may consume.
+        if (report.error->code == kMayNotConsume) finding.severity = Severity::kWarning;
+        diagnosis_.findings.push_back(std::move(finding));
         continue;
       }
       diagnosis_.findings.push_back(

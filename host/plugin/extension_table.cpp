@@ -1,5 +1,6 @@
 #include "host/plugin/extension_table.hpp"
 
+#include <summa/abi/activity.h>
 #include <summa/abi/bus.h>
 #include <summa/abi/command.h>
 
@@ -18,6 +19,8 @@ struct Function {
 
 // Those that are called without being looked at. What a table may leave out is not here.
 constexpr Function kFunctions[] = {
+    {SUMMA_ACTIVITY_V1, "activate", offsetof(summa_activity_v1, activate)},
+    {SUMMA_ACTIVITY_V1, "deactivate", offsetof(summa_activity_v1, deactivate)},
     {SUMMA_COMMAND_V1, "run", offsetof(summa_command_v1, run)},
     {SUMMA_STATUS_V1, "status", offsetof(summa_status_v1, status)},
     {SUMMA_BUS_V1, "publish", offsetof(summa_bus_v1, publish)},

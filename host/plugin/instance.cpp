@@ -288,7 +288,8 @@ void PluginInstance::Configure(const summa_config* config) {
 void PluginInstance::AskForExtensions() {
   std::vector<std::string> ids = manifest().extensions;
   ids.insert(ids.end(), manifest().provides.begin(), manifest().provides.end());
-  for (const char* known : {SUMMA_WORKER_V1, SUMMA_COMMAND_V1, SUMMA_STATUS_V1, SUMMA_HEALTH_V1}) {
+  for (const char* known : {SUMMA_WORKER_V1, SUMMA_ACTIVITY_V1, SUMMA_COMMAND_V1, SUMMA_STATUS_V1,
+                            SUMMA_HEALTH_V1}) {
     ids.emplace_back(known);
   }
   for (const std::string& id : ids) {
@@ -355,6 +356,31 @@ void PluginInstance::Start() {
   Call("start()", limits_.start,
        [plugin = plugin_](summa_error* error) { return plugin->start(plugin->self, error); });
   SetState(PluginState::kStarted);
+}
+
+bool PluginInstance::Activate() {
+  const auto* activity = static_cast<const summa_activity_v1*>(Extension(SUMMA_ACTIVITY_V1));
+  if (activity == nullptr) return true;
+  const std::string name = "activate()";
+  active_ = true;
+  const CallAnswer answer = Ask(name, limits_.start, [activity](summa_error* error) {
+    return activity->activate(activity->self, error);
+  });
+  if (!answer.returned) throw Failure(*error());
+  std::optional<Error> error = ErrorOf(name, answer);
+  const bool away = answer.status == SUMMA_E_UNAVAILABLE || answer.status == SUMMA_E_TRY_LATER;
+  if (error && !away) Fail(*std::move(error));
+  const std::lock_guard lock(mutex_);
+  error_ = std::move(error);
+  return !error_;
+}
+
+void PluginInstance::Deactivate() {
+  if (!std::exchange(active_, false) || lost_) return;
+  const auto* activity = static_cast<const summa_activity_v1*>(Extension(SUMMA_ACTIVITY_V1));
+  Call("deactivate()", limits_.end(), [activity](summa_error* error) {
+    return activity->deactivate(activity->self, error);
+  });
 }
 
 void PluginInstance::Stop() {

@@ -2,6 +2,7 @@
 // behind a guard, so that a plugin that fails, lies or throws takes down itself and not the host.
 #pragma once
 
+#include <summa/abi/activity.h>
 #include <summa/abi/command.h>
 #include <summa/abi/health.h>
 #include <summa/abi/plugin.h>
@@ -81,6 +82,10 @@ class PluginInstance {
   void Create(const summa_host* host);         // [main] `host` outlives this
   void Configure(const summa_config* config);  // [main] also checks what the manifest promised
   void Start();                                // [main]
+  // [main] Of a plugin that has started: what it does by itself begins (summa.activity/1). False:
+  // what it needs is away; to be called again. error() says why meanwhile.
+  bool Activate();
+  void Deactivate();  // [main] the counterpart; nothing to do without, or lost
   // [main] Also after a failed Start(). Nothing to do when Start() was not called, it is stopped,
   // or lost.
   void Stop();
@@ -125,6 +130,7 @@ class PluginInstance {
   std::map<std::string, const void*> extensions_;  // complete once configured_ is true
   std::atomic<bool> configured_ = false;           // may be asked for extensions
   bool start_called_ = false;                      // and not yet stopped
+  bool active_ = false;                            // activate() was called, and deactivate() not yet
 
   mutable std::mutex mutex_;  // guards the two below
   PluginState state_;

@@ -13,6 +13,7 @@
 // may throw summa::Error; nothing thrown crosses the boundary.
 #pragma once
 
+#include <summa/abi/activity.h>
 #include <summa/abi/plugin.h>
 #include <summa/bus.hpp>
 #include <summa/command.hpp>
@@ -50,8 +51,13 @@ class Plugin {
   virtual ~Plugin() = default;
 
   virtual void Configure(const Config&) {}  // keep what is needed; no input or output yet
-  virtual void Start() {}                   // plugins it requires have started
-  virtual void Stop() {}                    // none of its workers runs any more
+  // Plugins it requires have started. Verbs and `doctor` call it, too: nothing may be consumed.
+  virtual void Start() {}
+  virtual void Stop() {}  // none of its workers runs any more
+  // Threads and subscriptions of its own begin here: only a running host calls it, when all plugins
+  // have started. After SUMMA_E_UNAVAILABLE it is called again. Workers need neither.
+  virtual void Activate() {}
+  virtual void Deactivate() {}  // the first thing at the end; also when Activate() failed
   virtual std::vector<WorkerBinding> Workers() { return {}; }
   virtual std::vector<CommandBinding> Commands() { return {}; }
   virtual Bus* ProvidedBus() { return nullptr; }  // summa.bus/1
@@ -107,6 +113,8 @@ class PluginHolder {
     BindWorkers();
     commands_ = plugin_->Commands();
     if (Bus* bus = plugin_->ProvidedBus()) bus_table_.emplace(bus);
+    activity_table_ = {sizeof(summa_activity_v1), 0, this, &PluginHolder::CallActivate,
+                       &PluginHolder::CallDeactivate};
     command_table_ = {sizeof(summa_command_v1), 0, this, &PluginHolder::RunCommand};
     status_table_ = {sizeof(summa_status_v1), 0, this, &PluginHolder::WriteStatus};
     health_table_ = {sizeof(summa_health_v1), 0, this, &PluginHolder::ReportFailing,
@@ -146,11 +154,25 @@ class PluginHolder {
 
   const void* Extension(std::string_view id) {
     if (id == SUMMA_WORKER_V1) return worker_pointers_.empty() ? nullptr : &worker_table_;
+    if (id == SUMMA_ACTIVITY_V1) return &activity_table_;
     if (id == SUMMA_COMMAND_V1) return commands_.empty() ? nullptr : &command_table_;
     if (id == SUMMA_STATUS_V1) return &status_table_;
     if (id == SUMMA_HEALTH_V1) return &health_table_;
     if (id == SUMMA_BUS_V1) return bus_table_ ? bus_table_->table() : nullptr;
     return nullptr;
+  }
+
+  static std::int32_t CallActivate(void* self, summa_error* error) {
+    return Guard(error, [&] {
+      static_cast<PluginHolder*>(self)->plugin_->Activate();
+      return SUMMA_OK;
+    });
+  }
+  static std::int32_t CallDeactivate(void* self, summa_error* error) {
+    return Guard(error, [&] {
+      static_cast<PluginHolder*>(self)->plugin_->Deactivate();
+      return SUMMA_OK;
+    });
   }
 
   static std::int32_t RunCommand(void* self, const summa_command_call* call,
@@ -230,6 +252,7 @@ class PluginHolder {
   std::vector<const summa_worker*> worker_pointers_;
   summa_worker_v1 worker_table_{};
   std::vector<CommandBinding> commands_;
+  summa_activity_v1 activity_table_{};
   summa_command_v1 command_table_{};
   summa_status_v1 status_table_{};
   summa_health_v1 health_table_{};
