@@ -11,6 +11,7 @@ HostTable::HostTable(const std::string& plugin_id, HostTableSettings settings,
       clock_(settings_.clock != nullptr ? *settings_.clock : SystemClock()),
       metrics_(plugin_id, std::move(metrics)),
       registry_(plugin_id, settings_.resolver) {
+  if (settings_.sql != nullptr) sql_ = settings_.sql->ForPlugin(plugin_id);
   table_.struct_size = sizeof table_;
   table_.abi_major = SUMMA_ABI_MAJOR;
   table_.abi_minor = SUMMA_ABI_MINOR;
@@ -28,7 +29,7 @@ const void* HostTable::GetService(const summa_host* host, const char* service_id
   if (id == SUMMA_CLOCK_V1) return self.clock_.table();
   if (id == SUMMA_METRICS_V1) return self.metrics_.table();
   if (id == SUMMA_REGISTRY_V1) return self.registry_.table();
-  if (id == SUMMA_SQL_V1 && self.settings_.sql != nullptr) return self.settings_.sql->unleased();
+  if (id == SUMMA_SQL_V1 && self.settings_.sql != nullptr) return self.sql_;
   if (id == SUMMA_LEASE_V1 && self.settings_.leases != nullptr) {
     return self.settings_.leases->table();
   }

@@ -38,6 +38,7 @@ class HostTable {
   const summa_host* table() const { return &table_; }
 
  private:
+  const summa_sql_v1* sql_ = nullptr;
   static const void* GetService(const summa_host* host, const char* service_id) noexcept;
 
   const HostTableSettings settings_;

@@ -1,5 +1,7 @@
 #include "host/abi/sql_service.hpp"
 
+#include <mutex>
+
 #include "host/abi/sql_session.hpp"
 
 namespace summa::host {
@@ -10,16 +12,20 @@ struct SqlService::State {
 
   const std::map<std::string, std::shared_ptr<SessionPool>> pools;
   SqlScope unleased;
+  std::mutex mutex;                                            // guards the map
+  std::map<std::string, std::unique_ptr<SqlScope>> of_plugin;  // unleased, too
 };
 
 namespace {
 
 class LeaseScope final : public SqlService::Scope {
  public:
-  LeaseScope(const SqlScope::Pools& pools, LeaseGuard guard) : scope_(pools, std::move(guard)) {}
+  LeaseScope(const SqlScope::Pools& pools, LeaseGuard guard, SessionUser user)
+      : scope_(pools, std::move(guard), std::move(user)) {}
   const summa_sql_v1* table() const override { return scope_.table(); }
   void CancelRunning() noexcept override { scope_.CancelRunning(); }
   bool Shut(Microseconds patience) noexcept override { return scope_.Shut(patience); }
+  void TakeBack() noexcept override { scope_.TakeBack(); }
 
  private:
   SqlScope scope_;
@@ -40,8 +46,19 @@ SqlService::~SqlService() = default;
 
 const summa_sql_v1* SqlService::unleased() const { return state_->unleased.table(); }
 
-std::unique_ptr<SqlService::Scope> SqlService::ForLease(LeaseGuard guard) {
-  return std::make_unique<LeaseScope>(state_->pools, std::move(guard));
+const summa_sql_v1* SqlService::ForPlugin(const std::string& plugin) {
+  const std::lock_guard lock(state_->mutex);
+  std::unique_ptr<SqlScope>& scope = state_->of_plugin[plugin];
+  if (scope == nullptr) {
+    scope = std::make_unique<SqlScope>(state_->pools, std::nullopt, SessionUser{plugin, {}});
+  }
+  return scope->table();
+}
+
+std::unique_ptr<SqlService::Scope> SqlService::ForLease(LeaseGuard guard,
+                                                        const std::string& plugin) {
+  SessionUser user{plugin, guard.worker_id};
+  return std::make_unique<LeaseScope>(state_->pools, std::move(guard), std::move(user));
 }
 
 }  // namespace summa::host

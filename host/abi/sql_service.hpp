@@ -19,6 +19,8 @@ class SqlService {
   ~SqlService();
 
   const summa_sql_v1* unleased() const;  // lives as long as the service
+  // The same for one plugin, whose sessions are counted as its own.
+  const summa_sql_v1* ForPlugin(const std::string& plugin);
 
   // A table whose sessions commit only under `guard`. Lives as long as the returned object;
   // sessions opened through it must be closed before (a session that a plugin leaked is closed,
@@ -32,8 +34,10 @@ class SqlService {
     // Any thread: takes the sessions from whoever uses them and opens no more; nothing that was not
     // committed can be committed any more. False: a statement did not end within the time.
     virtual bool Shut(Microseconds patience) noexcept = 0;
+    // After a call of the worker: takes back what it did not close, and names it.
+    virtual void TakeBack() noexcept = 0;
   };
-  std::unique_ptr<Scope> ForLease(LeaseGuard guard);
+  std::unique_ptr<Scope> ForLease(LeaseGuard guard, const std::string& plugin = {});
 
  private:
   struct State;

@@ -13,8 +13,8 @@ constexpr std::chrono::milliseconds kShutLook{10};
 
 }  // namespace
 
-SqlScope::SqlScope(const Pools& pools, std::optional<LeaseGuard> guard)
-    : pools_(pools), guard_(std::move(guard)), table_(MakeSqlTable(this)) {}
+SqlScope::SqlScope(const Pools& pools, std::optional<LeaseGuard> guard, SessionUser user)
+    : pools_(pools), guard_(std::move(guard)), user_(std::move(user)), table_(MakeSqlTable(this)) {}
 
 SqlScope::~SqlScope() {
   CancelRunning();
@@ -30,7 +30,7 @@ SqlScope::~SqlScope() {
     const std::lock_guard lock(leaked->use);
     if (!leaked->session) continue;  // closed in this very moment
     Log(LogLevel::kWarn, "SH-0419", "a plugin did not close its SQL session; it is closed now",
-        {{"worker", guard_ ? guard_->worker_id : std::string()}});
+        {{"plugin", user_.plugin}, {"worker", user_.worker}});
     leaked->scope = nullptr;
     leaked->pool->Give(std::move(leaked->session));
   }
@@ -39,6 +39,25 @@ SqlScope::~SqlScope() {
 void SqlScope::CancelRunning() noexcept {
   const std::lock_guard lock(mutex_);
   for (const auto& open : open_) open->session->Cancel();
+}
+
+// After a call of a worker: what it did not close. One that another thread uses is left to it.
+void SqlScope::TakeBack() noexcept {
+  std::set<std::shared_ptr<summa_sql_session>> open;
+  {
+    const std::lock_guard lock(mutex_);
+    open = open_;
+  }
+  for (const auto& leaked : open) {
+    if (!leaked->use.try_lock()) continue;
+    const std::lock_guard lock(leaked->use, std::adopt_lock);
+    Forget(leaked);
+    if (!leaked->session) continue;  // closed in this very moment
+    Log(LogLevel::kWarn, "SH-0419", "a plugin did not close its SQL session; it is closed now",
+        {{"plugin", user_.plugin}, {"worker", user_.worker}});
+    leaked->scope = nullptr;
+    leaked->pool->Give(std::move(leaked->session));
+  }
 }
 
 bool SqlScope::Shut(Microseconds patience) noexcept {
@@ -75,7 +94,7 @@ summa_sql_session* SqlScope::Open(std::string_view database) {
   opened->pool = pool->second;
   opened->scope = this;
   opened->guard = guard_;
-  opened->session = pool->second->Take();
+  opened->session = pool->second->Take(user_);
   const std::lock_guard lock(mutex_);
   if (shut_) {
     opened->pool->Give(std::move(opened->session));

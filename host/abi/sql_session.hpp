@@ -41,7 +41,7 @@ class SqlScope {
   using Pools = std::map<std::string, std::shared_ptr<SessionPool>>;
 
   // guard: read-write transactions commit only under it.
-  SqlScope(const Pools& pools, std::optional<LeaseGuard> guard);
+  SqlScope(const Pools& pools, std::optional<LeaseGuard> guard, SessionUser user = {});
   // Ends the sessions that were not closed: their statement is cancelled, their connection dropped.
   ~SqlScope();
   SqlScope(const SqlScope&) = delete;
@@ -50,12 +50,14 @@ class SqlScope {
   const summa_sql_v1* table() const { return &table_; }
   void CancelRunning() noexcept;
   bool Shut(Microseconds patience) noexcept;
+  void TakeBack() noexcept;
   summa_sql_session* Open(std::string_view database);
   void Forget(const std::shared_ptr<summa_sql_session>& session) noexcept;
 
  private:
   const Pools& pools_;
   const std::optional<LeaseGuard> guard_;
+  const SessionUser user_;
   summa_sql_v1 table_;
   std::mutex mutex_;  // after the `use` of a session
   bool shut_ = false;

@@ -36,8 +36,8 @@ class PluginSet {
   PluginSet& operator=(const PluginSet&) = delete;
 
   void Start();  // as far as the host is not told to stop
-  // What started plugins do by themselves (summa.activity/1). False: some of it could not begin yet;
-  // to be called again.
+  // What started plugins do by themselves (summa.activity/1). False: some of it could not begin
+  // yet; to be called again.
   bool Activate();
   void Deactivate() noexcept;
   // Stops and destroys in reverse order, but for plugins that one uses which does not return. Why

@@ -70,6 +70,11 @@ Readiness Judge(const ReadinessView& view) {
     if (finding.severity == Severity::kError) readiness.failing.push_back(item);
     if (finding.severity == Severity::kWarning) readiness.warnings.push_back(item);
   }
+  for (const std::string& refused : view.sessions) {
+    readiness.warnings.push_back(
+        {"database sessions", "SH-0403 " + refused,
+         "Let the plugin that holds most use fewer at once, or raise the pool of the database."});
+  }
   return readiness;
 }
 

@@ -24,6 +24,7 @@ struct ReadinessView {
   std::vector<PluginFinding> plugins;  // what plugins say of themselves
   std::vector<SlowCall> calls;         // calls of plugins that take long
   std::optional<Error> database;       // why it cannot be asked
+  std::vector<std::string> sessions;   // why somebody got no session lately, and who holds them
 };
 
 // Host state, plugins that do not run, workers that fail, the database, what plugins say. A standby

@@ -50,7 +50,7 @@ class RunningHost {
         begin_(SystemClock().BootTime()),
         control_(settings_.ledger),
         fleet_(settings_.ledger, SystemClock()),
-        pools_(MakePools(settings_)),
+        pools_(MakePools(WithShares(loaded, discovery))),
         sql_(pools_) {
     PrepareCrashReport(settings_.ledger, settings_.name, instance_);
     SetHostMetric(
@@ -83,6 +83,13 @@ class RunningHost {
   }
 
  private:
+  static Settings WithShares(const LoadedConfiguration& loaded, const Discovery& discovery) {
+    Settings settings = loaded.settings;
+    settings.ledger.shares = SessionShares(loaded.configuration, Manifests(discovery));
+    if (settings.read) settings.read->shares = settings.ledger.shares;
+    return settings;
+  }
+
   Microseconds Remaining(Microseconds length) const {
     return std::max(Microseconds(0), length - (SystemClock().BootTime() - begin_));
   }
@@ -359,6 +366,11 @@ class RunningHost {
     }
     view.calls = SlowCalls();
     view.database = fleet_.Look().error;
+    for (const auto& [database, pool] : pools_) {
+      if (std::string refused = pool->Use().refused; !refused.empty()) {
+        view.sessions.push_back(std::move(refused));
+      }
+    }
     return Judge(view);
   }
 

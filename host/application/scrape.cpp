@@ -42,6 +42,11 @@ std::string Scrape::Text(const ScrapeView& view) {
     SetHostMetric("summa_db_pool_connections", use.busy, {database, "busy"});
     SetHostMetric("summa_db_pool_connections", use.idle, {database, "idle"});
     SetHostMetric("summa_db_pool_connections", use.free, {database, "free"});
+    for (const SessionUse& each : use.uses) {
+      SetHostMetric("summa_db_plugin_sessions", each.sessions, {database, each.plugin});
+      SetHostMetric("summa_db_plugin_session_held_seconds", Seconds(each.longest),
+                    {database, each.plugin});
+    }
   }
   SetProcessMetrics();
   return MetricsText();

@@ -1,6 +1,8 @@
 #include "host/application/settings.hpp"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 namespace summa::host {
 namespace {
@@ -136,6 +138,29 @@ Plan PlanPlugins(const Configuration& configuration, const Discovery& plugins) {
     enabled.push_back(std::move(plugin));
   }
   return MakePlan(enabled, plugins, configuration.file);
+}
+
+std::map<std::string, int> SessionShares(const Configuration& configuration,
+                                         const std::vector<Manifest>& manifests) {
+  constexpr std::string_view kOwnVendor = "summa-host";
+  std::set<std::string, std::less<>> own;
+  for (const Manifest& manifest : manifests) {
+    if (manifest.vendor == kOwnVendor) own.insert(manifest.id);
+  }
+  std::map<std::string, int> shares;
+  int left = configuration.database.pool - 1;
+  const auto give = [&](bool to_own, int each) {
+    for (const WorkerSettings& worker : configuration.workers) {
+      const bool continuous = worker.kind == WorkerDeclaration::Kind::kContinuous;
+      if (!worker.enabled || !continuous || own.contains(worker.plugin) != to_own) continue;
+      const int given = std::min(each, left);
+      if (given > 0) shares[worker.plugin] += given;
+      left -= given;
+    }
+  };
+  give(true, 2);  // one works, one records what was done
+  give(false, 1);
+  return shares;
 }
 
 std::optional<WorkerPlan> PlanWorker(const Configuration& configuration,

@@ -38,6 +38,7 @@ class PqSession final : public Session {
   bool FinishReset() noexcept;
 
   std::chrono::steady_clock::time_point idle_since{};  // the pool's
+  SessionBudget::Ticket ticket{};                      // the pool's, while it is in use
 
  private:
   PgResult RunOnce(const std::string& sql, int result_format);

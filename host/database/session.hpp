@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "host/clock.hpp"
+#include "host/database/session_budget.hpp"
 #include "host/error.hpp"
 
 namespace summa::host {
@@ -97,6 +99,8 @@ struct DatabaseSettings {
   std::string schema = "public";
   std::string application_name;  // "summa-host/<host name>"
   int pool = 8;
+  std::map<std::string, int>
+      shares;  // of the pool, that plugins are sure of; see session_budget.hpp
   Microseconds connect_timeout = std::chrono::seconds(5);
   Microseconds statement_timeout = std::chrono::seconds(60);
   Microseconds lock_timeout = std::chrono::seconds(2);  // well under Summa's own 3 s
@@ -110,7 +114,10 @@ std::unique_ptr<Session> ConnectSession(const DatabaseSettings& settings);
 // How the connections of a pool are used right now.
 struct PoolUse {
   int busy = 0, idle = 0;
-  int free = 0;  // not opened; may be
+  int free = 0;                  // not opened; may be
+  std::vector<SessionUse> uses;  // by plugin, the greatest user first
+  // Why somebody got none lately; empty: nobody was refused in the last minute.
+  std::string refused;
 };
 
 // At most settings.pool sessions; thread-safe. A session given back broken is dropped; one inside a
@@ -119,10 +126,14 @@ class SessionPool {
  public:
   explicit SessionPool(DatabaseSettings settings);
   ~SessionPool();
-  // Waits up to `wait` for a free one, then SH-0403. While no connection can be opened (SH-0401),
-  // one caller at a time tries, with growing pauses up to a second; the others wait for what comes
-  // of the next attempt.
-  std::unique_ptr<Session> Take(Microseconds wait = std::chrono::seconds(5));
+  // Waits up to `wait` for a free one within the budget of the plugin, then SH-0403. While no
+  // connection can be opened (SH-0401), one caller at a time tries, with growing pauses up to a
+  // second; the others wait for what comes of the next attempt.
+  std::unique_ptr<Session> Take(const SessionUser& user,
+                                Microseconds wait = std::chrono::seconds(5));
+  std::unique_ptr<Session> Take(Microseconds wait = std::chrono::seconds(5)) {
+    return Take(SessionUser{}, wait);
+  }
   void Give(std::unique_ptr<Session> session) noexcept;
   const DatabaseSettings& settings() const;
   PoolUse Use() const;

@@ -7,6 +7,8 @@
 namespace summa::host {
 namespace {
 
+// How long `/readyz` names whoever held the sessions when somebody got none.
+constexpr std::chrono::minutes kRefusalShown{1};
 // Firewalls and balancers forget idle connections after about an hour.
 constexpr std::chrono::minutes kMaxIdle{30};
 
@@ -20,13 +22,17 @@ std::string Seconds(Microseconds span) {
 struct SessionPool::State {
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  explicit State(DatabaseSettings given) : settings(std::move(given)) {}
+  explicit State(DatabaseSettings given)
+      : settings(std::move(given)), budget(settings.pool, settings.shares) {}
 
   const DatabaseSettings settings;
   std::mutex mutex;
   std::condition_variable freed;
   std::vector<std::unique_ptr<PqSession>> idle;  // last used at the back
   int open = 0;                                  // idle, in use and being opened
+  SessionBudget budget;                          // of those in use and being opened
+  std::string refusal;                           // the latest
+  TimePoint refused_at;
   ReconnectGate gate{kFirstReconnectPause, kLongestReconnectPause};
   bool trying = false;         // somebody opens a connection
   std::uint64_t failures = 0;  // attempts that failed
@@ -55,14 +61,18 @@ struct SessionPool::State {
     if (!HasRoom()) return false;
     return !not_before || (!trying && *not_before <= std::chrono::steady_clock::now());
   }
-  // Until there is a session (returned) or the caller may open one (nullptr).
-  std::unique_ptr<PqSession> WaitForTurn(std::unique_lock<std::mutex>& lock, TimePoint deadline,
+  // Until there is a session (returned), the caller may open one or the time is over (nullptr).
+  std::unique_ptr<PqSession> WaitForTurn(const std::string& plugin,
+                                         std::unique_lock<std::mutex>& lock, TimePoint deadline,
                                          std::vector<std::unique_ptr<PqSession>>& dropped) {
     const std::uint64_t failures_before = failures;
     for (;;) {
-      if (auto session = TakeIdle(dropped)) return session;
-      if (MayOpen()) return nullptr;
-      const bool away = HasRoom();  // else all are in use
+      const bool may = budget.MayTake(plugin);
+      if (may) {
+        if (auto session = TakeIdle(dropped)) return session;
+        if (MayOpen()) return nullptr;
+      }
+      const bool away = may && HasRoom();  // else all are in use
       const bool over = std::chrono::steady_clock::now() >= deadline;
       if (away && (over || failures != failures_before)) throw SqlFailure(gate.last_failure());
       if (over) return nullptr;
@@ -72,7 +82,26 @@ struct SessionPool::State {
     }
   }
 
-  std::unique_ptr<PqSession> Open() {
+  // The caller waited in vain.
+  SqlFailure Refuse(const std::string& plugin, Microseconds wait) {
+    const auto now = std::chrono::steady_clock::now();
+    const int pool = settings.pool;
+    const bool all = budget.used() >= pool;
+    refusal = (all ? "all " + std::to_string(pool)
+                   : std::to_string(budget.used()) + " of " + std::to_string(pool)) +
+              " database sessions of this host are in use" +
+              (all ? "" : " and the rest is kept for other plugins") + ", none became free in " +
+              Seconds(wait) + (plugin.empty() ? "" : " for plugin " + plugin) + ": " +
+              Describe(budget.Uses(now));
+    refused_at = now;
+    return {Error{"SH-0403", refusal,
+                  "Let the plugin that holds most use fewer at once or give them back sooner, or "
+                  "raise the pool of the database (and max_connections of the server)",
+                  ""},
+            ""};
+  }
+
+  std::unique_ptr<PqSession> Open(SessionBudget::Ticket ticket) {
     std::unique_ptr<PqSession> session;
     std::optional<SqlFailure> failure;
     try {
@@ -80,21 +109,25 @@ struct SessionPool::State {
     } catch (const SqlFailure& failed) {
       failure.emplace(failed);
     } catch (...) {
-      Opened(nullptr);
+      Opened(nullptr, ticket, false);
       throw;
     }
-    Opened(failure ? &*failure : nullptr);
+    Opened(failure ? &*failure : nullptr, ticket, session != nullptr);
     if (failure) throw SqlFailure(*failure);
+    session->ticket = ticket;
     return session;
   }
-  void Opened(const SqlFailure* failure) {
+  void Opened(const SqlFailure* failure, SessionBudget::Ticket ticket, bool good) {
     {
       const std::lock_guard lock(mutex);
       trying = false;
+      if (!good) {
+        budget.Give(ticket);
+        --open;
+      }
       if (failure != nullptr) {
         gate.Failed(*failure);
         ++failures;
-        --open;
       } else {
         gate.Opened();
       }
@@ -102,12 +135,13 @@ struct SessionPool::State {
     freed.notify_all();
   }
 
-  void Closed() noexcept {
+  void Closed(SessionBudget::Ticket ticket) noexcept {
     {
       const std::lock_guard lock(mutex);
+      budget.Give(ticket);
       --open;
     }
-    freed.notify_one();
+    freed.notify_all();  // who may have it depends on the plugin
   }
 };
 
@@ -120,56 +154,61 @@ const DatabaseSettings& SessionPool::settings() const { return state_->settings;
 PoolUse SessionPool::Use() const {
   const std::lock_guard lock(state_->mutex);
   const int idle = static_cast<int>(state_->idle.size());
-  return {state_->open - idle, idle, state_->settings.pool - state_->open};
+  const auto now = std::chrono::steady_clock::now();
+  PoolUse use{state_->open - idle,
+              idle,
+              state_->settings.pool - state_->open,
+              state_->budget.Uses(now),
+              {}};
+  if (now - state_->refused_at < kRefusalShown) use.refused = state_->refusal;
+  return use;
 }
 
-std::unique_ptr<Session> SessionPool::Take(Microseconds wait) {
+std::unique_ptr<Session> SessionPool::Take(const SessionUser& user, Microseconds wait) {
   const auto deadline = std::chrono::steady_clock::now() + wait;
   std::vector<std::unique_ptr<PqSession>> dropped;  // closed outside the lock
+  SessionBudget::Ticket ticket;
   for (;;) {
     std::unique_lock lock(state_->mutex);
-    if (auto session = state_->WaitForTurn(lock, deadline, dropped)) {
+    auto session = state_->WaitForTurn(user.plugin, lock, deadline, dropped);
+    if (session == nullptr && !(state_->budget.MayTake(user.plugin) && state_->HasRoom())) {
+      throw state_->Refuse(user.plugin, wait);
+    }
+    ticket = state_->budget.Take(user, std::chrono::steady_clock::now());
+    if (session != nullptr) {
       lock.unlock();
+      session->ticket = ticket;
       if (session->FinishReset()) return session;
       session.reset();
-      state_->Closed();
+      state_->Closed(ticket);
       continue;
-    }
-    if (!state_->HasRoom()) {
-      throw SqlFailure(
-          Error{"SH-0403",
-                "all " + std::to_string(state_->settings.pool) +
-                    " database sessions of this host are in use, none became free in " +
-                    Seconds(wait),
-                "Raise the pool of the database in the configuration (and max_connections of "
-                "the server), or look for a worker that does not give its session back",
-                ""},
-          "");
     }
     ++state_->open;
     state_->trying = true;
     break;
   }
-  return state_->Open();
+  return state_->Open(ticket);
 }
 
 void SessionPool::Give(std::unique_ptr<Session> session) noexcept {
   if (!session) return;
   auto* own = static_cast<PqSession*>(session.get());  // only Take() makes them
+  const SessionBudget::Ticket ticket = own->ticket;
   if (own->Reset()) {
     own->idle_since = std::chrono::steady_clock::now();
     try {
       const std::lock_guard lock(state_->mutex);
       state_->idle.emplace_back(own);
       static_cast<void>(session.release());
-      state_->freed.notify_one();
+      state_->budget.Give(ticket);
+      state_->freed.notify_all();
       return;
     } catch (...) {
       // No memory for the list: close it like a broken one.
     }
   }
   session.reset();
-  state_->Closed();
+  state_->Closed(ticket);
 }
 
 }  // namespace summa::host

@@ -288,8 +288,8 @@ void PluginInstance::Configure(const summa_config* config) {
 void PluginInstance::AskForExtensions() {
   std::vector<std::string> ids = manifest().extensions;
   ids.insert(ids.end(), manifest().provides.begin(), manifest().provides.end());
-  for (const char* known : {SUMMA_WORKER_V1, SUMMA_ACTIVITY_V1, SUMMA_COMMAND_V1, SUMMA_STATUS_V1,
-                            SUMMA_HEALTH_V1}) {
+  for (const char* known :
+       {SUMMA_WORKER_V1, SUMMA_ACTIVITY_V1, SUMMA_COMMAND_V1, SUMMA_STATUS_V1, SUMMA_HEALTH_V1}) {
     ids.emplace_back(known);
   }
   for (const std::string& id : ids) {
@@ -378,9 +378,8 @@ bool PluginInstance::Activate() {
 void PluginInstance::Deactivate() {
   if (!std::exchange(active_, false) || lost_) return;
   const auto* activity = static_cast<const summa_activity_v1*>(Extension(SUMMA_ACTIVITY_V1));
-  Call("deactivate()", limits_.end(), [activity](summa_error* error) {
-    return activity->deactivate(activity->self, error);
-  });
+  Call("deactivate()", limits_.end(),
+       [activity](summa_error* error) { return activity->deactivate(activity->self, error); });
 }
 
 void PluginInstance::Stop() {

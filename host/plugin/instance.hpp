@@ -130,7 +130,7 @@ class PluginInstance {
   std::map<std::string, const void*> extensions_;  // complete once configured_ is true
   std::atomic<bool> configured_ = false;           // may be asked for extensions
   bool start_called_ = false;                      // and not yet stopped
-  bool active_ = false;                            // activate() was called, and deactivate() not yet
+  bool active_ = false;  // activate() was called, and deactivate() not yet
 
   mutable std::mutex mutex_;  // guards the two below
   PluginState state_;

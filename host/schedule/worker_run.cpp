@@ -43,7 +43,7 @@ WorkerRun::WorkerRun(WorkerPlan plan, const RunnerServices& services,
 WorkerRun::Grant::Grant(WorkerRun& run, std::optional<LeaseGuard> guard) : run_(&run) {
   if (!guard) return;
   fence_ = guard->fence;
-  scope_ = run.services_.sql->ForLease(std::move(*guard));
+  scope_ = run.services_.sql->ForLease(std::move(*guard), run.plan_.plugin);
   run.board_.LeaseTaken(fence_);
 }
 
@@ -76,7 +76,7 @@ bool WorkerRun::Grant::Good() const {
 }
 
 const summa_sql_v1* WorkerRun::Grant::sql() const {
-  return scope_ ? scope_->table() : run_->services_.sql->unleased();
+  return scope_ ? scope_->table() : run_->services_.sql->ForPlugin(run_->plan_.plugin);
 }
 
 std::optional<WorkerRun::Grant> WorkerRun::Take() {
@@ -136,6 +136,7 @@ WorkerRun::Done WorkerRun::Tick(const Grant& grant, std::uint32_t flags) {
   done.outcome = CallTick(request);
   done.abandoned = !gate_.Leave();
   if (done.abandoned) return done;
+  if (grant.scope() != nullptr) grant.scope()->TakeBack();
   CrashPoint("schedule.ticked");
   done.result = Judge(done.outcome, grant);
   if (done.result == TickResult::kOk) known_fence_ = grant.fence();

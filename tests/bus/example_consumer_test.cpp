@@ -1,4 +1,4 @@
-// The example of docs/write-a-plugin.md: a plugin that greets the holders of new accounts.
+// A consumer without a lease, as a plugin makes it in Activate(), on a bus in memory.
 #include <gtest/gtest.h>
 
 #include <summa/inbox.hpp>
@@ -10,7 +10,7 @@
 class Greeter {
  public:
   // In a plugin: `bus` is summa::BusClient(host().FindService(SUMMA_BUS_V1, "bus").service), made
-  // in Start(); Stop() ends the subscription.
+  // in Activate(); Deactivate() ends the subscription.
   explicit Greeter(summa::BusClient bus) : bus_(bus) {
     summa::SubscribeOptions options;
     options.topics = {"ledger-account-created"};
