@@ -278,6 +278,12 @@ void TcpProxy::SetFor(std::size_t connection, Direction direction, const ProxyFa
   Wake();
 }
 
+std::size_t TcpProxy::SetForLater(Direction direction, const ProxyFault& fault) {
+  const std::lock_guard lock(mutex_);
+  faults_[static_cast<std::size_t>(direction)] = fault;
+  return counts_.size();
+}
+
 void TcpProxy::Clear() {
   Set(Direction::kToServer, {});
   Set(Direction::kToClient, {});

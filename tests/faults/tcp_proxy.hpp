@@ -72,6 +72,8 @@ class TcpProxy {
   void Set(Direction direction, const ProxyFault& fault);
   // One connection only, by its number (from 0, in the order in which they came).
   void SetFor(std::size_t connection, Direction direction, const ProxyFault& fault);
+  // Connections to come only; the number of the first of them.
+  std::size_t SetForLater(Direction direction, const ProxyFault& fault);
   // Both directions, all connections.
   void Clear();
   // New connections find nobody listening.

@@ -142,6 +142,18 @@ TEST_F(ProxyTest, CountsTheBytesUntilTheCutFromTheSettingOfTheFault) {
   EXPECT_EQ(other.Read(7), kPong);
 }
 
+TEST_F(ProxyTest, AFaultForLaterConnectionsSparesThoseThatAreOpen) {
+  RawClient before(proxy_.Port());
+  before.Send(kPing);
+  EXPECT_EQ(before.Read(7), kPong);
+  EXPECT_EQ(proxy_.SetForLater(Direction::kToClient, {.cut_after_bytes = 3}), 1u);
+  before.Send(kPing);
+  EXPECT_EQ(before.Read(7), kPong);
+  RawClient later(proxy_.Port());
+  later.Send(kPing);
+  EXPECT_EQ(later.Read(kMuch), "+PO");
+}
+
 TEST_F(ProxyTest, AResetIsSeenAsOne) {
   proxy_.Set(Direction::kToClient, {.cut_after_bytes = 2, .reset = true});
   RawClient client(proxy_.Port());
