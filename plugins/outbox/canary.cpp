@@ -58,8 +58,8 @@ void Canary::Send() {
       seconds_.Observe(static_cast<double>((host_.BootTime() - started).count()) / 1e6);
       return;
     }
-  } catch (const Error&) {
-    return;  // the bus went away in between
+  } catch (const Error& failure) {
+    if (failure.status() != SUMMA_E_NOT_FOUND) return;  // the bus went away in between
   }
   lost_.Add();
   host_.Warn("SH-0508", "the bus confirmed a message and does not have it",

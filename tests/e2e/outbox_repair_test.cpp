@@ -242,31 +242,6 @@ TEST_F(OutboxRepair, DeadLettersOfConsumersAreListedShownRedrivenAndDiscarded) {
   EXPECT_EQ(Db(url_).Count("SELECT count(*) FROM summa_host.dlq_audit WHERE source = 'bus'"), 2);
 }
 
-TEST_F(OutboxRepair, ACanaryGoesThroughTheBusAndIsMissedWhenItIsLost) {
-  UseFixture(ConstraintNames::kDrizzle, 5);
-  const TemporaryFile file("summa.yaml", Configuration(", canary: true, canary_interval: 100ms"));
-  RunningHost host({"-c", file.Path()});
-  host.StatusWhen("running");
-  const auto metric = [&](const std::string& name) {
-    const std::string metrics = HttpGet(host.Port(), "/metrics").body;
-    const std::size_t at = metrics.find("\n" + name + "{");
-    if (at == std::string::npos) return 0.0;
-    return std::stod(metrics.substr(metrics.find("} ", at) + 2));
-  };
-  WaitUntil([&] { return metric("summa_canary_end_to_end_seconds_count") >= 3; }, seconds(30),
-            "canaries that came back");
-  EXPECT_EQ(metric("summa_canary_lost_total"), 0);
-  // Somebody deletes what the bus confirmed, as fast as it comes.
-  RedisClient client(redis_.Url());
-  WaitUntil(
-      [&] {
-        for (int i = 0; i < 5000; ++i) client.Command({"DEL", "summa:stream:summa-canary"});
-        return metric("summa_canary_lost_total") >= 1;
-      },
-      seconds(180), "a canary that is missed");
-  EXPECT_NE(host.process().Stderr().find("SH-0508"), std::string::npos);
-}
-
 TEST_F(OutboxRepair, AFullRedisIsBackpressureAndTheOrderHolds) {
   UseFixture(ConstraintNames::kDrizzle, 50);
   EXPECT_EQ(Once(Configuration()).exit_code, 0);
