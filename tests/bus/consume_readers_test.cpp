@@ -1,0 +1,172 @@
+// Readers that die, freeze or follow each other. README.md lists the promises.
+#include "tests/bus/consume_support.hpp"
+
+namespace summa::bus_test {
+namespace {
+
+TEST_P(Consume, AHandlerThatHadToStopIsNoCrash) {
+  PublishNumbers("a", 0, 1);
+  // Two readers die while they handle it: one more, and it would be given up.
+  TakeAndVanish("c1", SUMMA_BUS_COUNT_STARTS);
+  TakeAndVanish("c1", SUMMA_BUS_COUNT_STARTS, true);
+  // Each of these ends in good order, because its lease is gone.
+  for (int reader = 0; reader < 3; ++reader) {
+    std::atomic<int> calls{0};
+    Consumer consumer(client(), Options([&](const ConsumedMessage& message) {
+                        EXPECT_EQ(message.deliveries, 3);
+                        ++calls;
+                        throw Error(SUMMA_E_FENCED, "", "the lease is gone");
+                      }));
+    EXPECT_TRUE(BecomesTrue([&] { return calls >= 2; }));
+  }
+  Consumer consumer(client(), Options([&](const ConsumedMessage& message) {
+                      EXPECT_EQ(message.deliveries, 3);
+                      record_.Handled(message);
+                    }));
+  EXPECT_TRUE(BecomesTrue([&] { return record_.count() == 1; }));
+  EXPECT_THAT(Letters(), IsEmpty());
+}
+
+TEST_P(Consume, AMessageThatAnotherReaderTookMeanwhileIsNotBegunAgain) {
+  PublishNumbers("a", 0, 1);
+  std::unique_ptr<SubscriptionClient> other;
+  std::atomic<int> calls{0};
+  Consumer consumer(client(), Options([&](const ConsumedMessage&) {
+                      if (calls++ == 0) {
+                        other = client().Subscribe("a", "g", "other", SUMMA_BUS_EXCLUSIVE);
+                        EXPECT_EQ(other->Poll(1, kNoWait).size(), 1U);
+                      }
+                      throw Error(SUMMA_E_FENCED, "", "the lease is gone");
+                    }));
+  EXPECT_TRUE(BecomesTrue([&] { return calls > 0 && consumer.held_messages() == 0; }));
+  EXPECT_EQ(calls, 1);
+}
+
+TEST_P(Consume, AStartThatEndsLateIsTakenBackFromWhoeverHasTheMessage) {
+  PublishNumbers("a", 0, 1);
+  const auto late = client().Subscribe("a", "g", "late", SUMMA_BUS_COUNT_STARTS);
+  ASSERT_EQ(late->Poll(1, kNoWait).size(), 1U);
+  const auto next =
+      client().Subscribe("a", "g", "next", SUMMA_BUS_COUNT_STARTS | SUMMA_BUS_EXCLUSIVE);
+  const auto taken = next->Poll(1, kNoWait);
+  ASSERT_EQ(taken.size(), 1U);
+  const std::string text(FromAbi(taken[0].delivery_id));
+  const summa_str id = ToAbi(text);
+  std::uint8_t held = 0;
+  next->Renew({&id, 1}, SUMMA_BUS_START_BEGINS, {&held, 1});
+  EXPECT_EQ(held, 1);
+  late->Renew({&id, 1}, SUMMA_BUS_START_ENDED, {&held, 1});
+  EXPECT_EQ(held, 0);
+  next->Renew({&id, 1}, SUMMA_BUS_START_NONE, {&held, 1});
+  EXPECT_EQ(held, 1) << "it must not change hands";
+  const auto other =
+      client().Subscribe("a", "g", "other", SUMMA_BUS_COUNT_STARTS | SUMMA_BUS_EXCLUSIVE);
+  const auto again = other->Poll(1, kNoWait);
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].delivery_count, 1) << "that of the next reader alone";
+}
+
+TEST_P(Consume, AReaderThatDiedBetweenEffectAndAckHasItsMessagesDeliveredAgain) {
+  PublishNumbers("a", 0, 5);
+  EXPECT_EQ(TakeAndVanish("c1", SUMMA_BUS_COUNT_STARTS), Numbers(0, 5));
+  Consumer consumer(client(), Options([&](const ConsumedMessage& message) {
+                      EXPECT_EQ(message.deliveries, 2);
+                      record_.Handled(message);
+                    }));
+  EXPECT_TRUE(BecomesTrue([&] { return record_.count() == 5; }));
+  EXPECT_EQ(record_.ids(), Numbers(0, 5));
+}
+
+TEST_P(Consume, AMessageThatEndsTheProcessIsGivenUpAndThoseThatOnlyWaitedAreNot) {
+  PublishNumbers("a", 0, 4);
+  // The reader begins the first message and dies; three times more after it was recovered.
+  for (int i = 0; i < 4; ++i) TakeAndVanish("c1", SUMMA_BUS_COUNT_STARTS, i > 0);
+  Consumer consumer(client(), Options(Recording()));
+  EXPECT_TRUE(BecomesTrue([&] { return record_.count() == 3 && record_.dead().size() == 1; }));
+  EXPECT_THAT(record_.ids(), ElementsAre("1", "2", "3"));
+  ASSERT_EQ(Letters().size(), 1U);
+  EXPECT_EQ(Letters()[0].id, "0");
+  EXPECT_THAT(Letters()[0].error, ::testing::HasSubstr("no handler ever answered"));
+}
+
+TEST_P(Consume, UnsubscribingLeavesWhatWasNotHandledToTheNextReader) {
+  PublishNumbers("a", 0, 100);
+  Gate gate;
+  auto consumer = std::make_unique<Consumer>(client(), Options([&](const ConsumedMessage& message) {
+                                               if (message.id == "3") gate.Pass();
+                                               record_.Handled(message);
+                                             }));
+  ASSERT_TRUE(BecomesTrue([&] { return gate.waiting() == 1; }));
+  std::thread ending([&] { consumer->Unsubscribe(); });
+  gate.Open();
+  ending.join();
+  consumer.reset();
+  const std::vector<std::string> handled = record_.ids();
+  ASSERT_GE(handled.size(), 4U);
+  EXPECT_EQ(TakeAndVanish("c1"), Numbers(handled.size(), 100));
+}
+
+TEST_P(Consume, TheMessagesOfAFrozenReaderGoToAnotherAndItsLateAcksDoNoHarm) {
+  Restart(milliseconds(700));
+  PublishNumbers("a", 0, 10);
+  const auto frozen = client().Subscribe("a", "g", "frozen");
+  std::vector<std::string> ids;
+  std::vector<summa_str> abi_ids;
+  for (const auto& delivery : frozen->Poll(10, kNoWait)) {
+    ids.emplace_back(FromAbi(delivery.delivery_id));
+  }
+  ASSERT_EQ(ids.size(), 10U);
+  for (const std::string& id : ids) abi_ids.push_back(ToAbi(id));
+  Consumer consumer(client(), Options(Recording()));
+  EXPECT_TRUE(BecomesTrue([&] { return record_.count() == 10; }));
+  EXPECT_EQ(record_.ids(), Numbers(0, 10));
+  ASSERT_TRUE(consumer.Drain(test::kPatience));
+  frozen->Ack(abi_ids);  // it wakes up
+  std::vector<std::uint8_t> held(10, 1);
+  frozen->Renew(abi_ids, SUMMA_BUS_START_NONE, held);
+  EXPECT_THAT(held, ::testing::Each(0));  // and is told that it has nothing
+  consumer.Resume();
+  PublishNumbers("a", 10, 20);
+  EXPECT_TRUE(BecomesTrue([&] { return record_.count() == 20; }));
+  EXPECT_EQ(record_.ids(), Numbers(0, 20));
+}
+
+TEST_P(Consume, AMessageThatIsHandledLongerThanClaimAfterStaysOursWhileItsReaderLives) {
+  Restart(milliseconds(2400));  // long enough for a busy machine to renew within it
+  PublishNumbers("a", 0, 1);
+  Messages().Add("a", "waits", "k").Publish(bus());
+  const auto start = std::chrono::steady_clock::now();
+  Gate gate;
+  SubscribeOptions options = Options([&](const ConsumedMessage& message) {
+    if (message.id == "0") gate.Pass();
+    record_.Handled(message);
+  });
+  options.handler_deadline = milliseconds(2000);
+  Consumer consumer(client(), options);
+  ASSERT_TRUE(BecomesTrue([&] { return gate.waiting() == 1; }));
+  // Another reader polls for more than claim_after: what only waits here is renewed.
+  const auto other = client().Subscribe("a", "g", "other");
+  std::vector<std::string> taken;
+  while (std::chrono::steady_clock::now() - start < milliseconds(6000)) {
+    for (const auto& delivery : other->Poll(10, milliseconds(50))) {
+      taken.emplace_back(FromAbi(delivery.message.id));
+    }
+  }
+  EXPECT_THAT(taken, ::testing::Not(::testing::Contains("waits")));
+  gate.Open();
+  EXPECT_TRUE(BecomesTrue([&] { return record_.count() >= 2; }));
+}
+
+TEST_P(Consume, AnExclusiveReaderTakesOverAtOnceAndInOrder) {
+  PublishNumbers("a", 0, 5);
+  EXPECT_EQ(TakeAndVanish("dead"), Numbers(0, 5));
+  PublishNumbers("a", 5, 10);
+  SubscribeOptions options = Options(Recording());
+  options.exclusive = true;
+  Consumer consumer(client(), options);
+  EXPECT_TRUE(BecomesTrue([&] { return record_.count() == 10; }));
+  EXPECT_EQ(record_.ids(), Numbers(0, 10));
+}
+
+}  // namespace
+}  // namespace summa::bus_test
