@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <vector>
 
 #include "tests/e2e/summa_host.hpp"
@@ -13,10 +12,6 @@
 
 namespace summa::test {
 namespace {
-
-std::string PluginDirectory(const std::string& name) {
-  return std::string(std::getenv("SUMMA_BINARY_DIR")) + "/tests/broken-plugins/" + name;
-}
 
 std::string Count(const std::string& text, const std::string& what) {
   int count = 0;

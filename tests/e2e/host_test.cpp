@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
-#include <cstdlib>
 
 #include "tests/e2e/summa_host.hpp"
 #include "tests/fixture/ledger.hpp"
@@ -12,10 +11,6 @@
 
 namespace summa::test {
 namespace {
-
-std::string PluginDirectory(const std::string& name) {
-  return std::string(std::getenv("SUMMA_BINARY_DIR")) + "/tests/broken-plugins/" + name;
-}
 
 class Host : public testing::Test {
  protected:

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -19,10 +18,6 @@
 
 namespace summa::test {
 namespace {
-
-std::string PluginDirectory(const std::string& name) {
-  return std::string(std::getenv("SUMMA_BINARY_DIR")) + "/tests/broken-plugins/" + name;
-}
 
 class Signals : public testing::Test {
  protected:

@@ -29,12 +29,18 @@ std::string Read(const std::filesystem::path& path) {
   return text.str();
 }
 
-}  // namespace
-
-std::string SummaHostPath() {
+std::string BinaryDir() {
   const char* directory = std::getenv("SUMMA_BINARY_DIR");
   if (directory == nullptr) throw std::runtime_error("SUMMA_BINARY_DIR is not set: run by ctest");
-  return std::string(directory) + "/bin/summa-host";
+  return directory;
+}
+
+}  // namespace
+
+std::string SummaHostPath() { return BinaryDir() + "/bin/summa-host"; }
+
+std::string PluginDirectory(const std::string& name) {
+  return BinaryDir() + "/tests/broken-plugins/" + name;
 }
 
 ProcessOptions CleanEnvironment(std::map<std::string, std::string> environment) {

@@ -14,6 +14,9 @@ namespace summa::test {
 // build/bin/summa-host of the build that runs the tests.
 std::string SummaHostPath();
 
+// The directory of a plugin of tests/broken-plugins.
+std::string PluginDirectory(const std::string& name);
+
 // Options for a child that sees no configuration, plugin or database of the machine it runs on.
 ProcessOptions CleanEnvironment(std::map<std::string, std::string> environment = {});
 
