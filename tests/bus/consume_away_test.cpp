@@ -187,7 +187,7 @@ TEST_P(Consume, ARestartOfTheServerLosesNothing) {
   options.max_messages = 20;
   Consumer consumer(client(), options);
   ASSERT_TRUE(BecomesTrue([&] { return record_.count() > 0; }));
-  if (!backend_->RestartServer()) GTEST_SKIP() << "this bus has no server";
+  if (!backend_->RestartServer()) GTEST_SKIP() << "skipped: this bus has no server";
   EXPECT_TRUE(BecomesTrue([&] {
     try {
       bus().Ping();
