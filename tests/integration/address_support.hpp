@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace summa::host {
 
@@ -16,7 +17,7 @@ namespace summa::host {
 class SilentAddress {
  public:
   explicit SilentAddress(const std::string& address = "127.0.0.1", int port = 0, bool shut = false)
-      : descriptor_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+      : descriptor_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
     sockaddr_in name{};
     name.sin_family = AF_INET;
     name.sin_port = htons(static_cast<std::uint16_t>(port));
@@ -31,14 +32,27 @@ class SilentAddress {
     }
     port_ = ntohs(name.sin_port);
   }
-  ~SilentAddress() { close(descriptor_); }
+  ~SilentAddress() {
+    for (const int client : clients_) close(client);
+    close(descriptor_);
+  }
   SilentAddress(const SilentAddress&) = delete;
   SilentAddress& operator=(const SilentAddress&) = delete;
   std::string port() const { return std::to_string(port_); }
+  // Connections since it was asked before.
+  int NewConnections() {
+    int count = 0;
+    for (;; ++count) {
+      const int client = accept4(descriptor_, nullptr, nullptr, SOCK_CLOEXEC);
+      if (client < 0) return count;
+      clients_.push_back(client);
+    }
+  }
 
  private:
   int descriptor_;
   int port_ = 0;
+  std::vector<int> clients_;
 };
 
 }  // namespace summa::host

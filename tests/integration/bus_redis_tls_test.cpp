@@ -84,7 +84,7 @@ TEST_F(BusRedisTls, PublishesAndConsumesLargeAndManyMessages) {
   std::vector<std::string> ids;
   std::size_t bytes = 0;
   while (ids.size() < 2001) {
-    const auto deliveries = reader->Poll(700, std::chrono::seconds(10));
+    const auto deliveries = reader->Poll(700, test::kPatience);
     ASSERT_FALSE(deliveries.empty());
     for (const auto& delivery : deliveries) {
       ids.emplace_back(FromAbi(delivery.message.id));

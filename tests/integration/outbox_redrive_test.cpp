@@ -118,7 +118,7 @@ TEST_F(OutboxRedriveTest, ARowThatBecomesADeadLetterMeanwhileIsSentAgainAndItsKe
                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
                    "wait_event_type = 'Lock'") > 0;
       },
-      seconds(30), "the verb that waits for the row");
+      test::kPatience, "the verb that waits for the row");
   processor.Execute("COMMIT");
   person.join();
   EXPECT_EQ(db_->Count("SELECT count(*) FROM summa_host.outbox_blocked_key"), 0);

@@ -278,7 +278,7 @@ TEST_F(OutboxTest, AnIdlePollReadsNoTable) {
         const auto before = scans();
         return before == scans();
       },
-      seconds(30), "quiet statistics");
+      test::kPatience, "quiet statistics");
   const auto before = bus_.publish_calls();
   for (int i = 0; i < 50; ++i) EXPECT_EQ(RunOnce().items, 0);
   EXPECT_EQ(bus_.publish_calls(), before);
@@ -314,7 +314,7 @@ TEST_F(OutboxTest, DeliveryDoesNotWalkOverWhatWasDeliveredBefore) {
     return db_->Count(
         "SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'outbox'");
   };
-  test::WaitUntil([&] { return read() >= kRounds * kRowsPerRound; }, seconds(30), "statistics");
+  test::WaitUntil([&] { return read() >= kRounds * kRowsPerRound; }, test::kPatience, "statistics");
   EXPECT_LT(read(), kRounds * kRowsPerRound * 20)
       << "entries of the indexes read, about 6 a row are needed";
 }

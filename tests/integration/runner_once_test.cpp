@@ -56,7 +56,7 @@ TEST_F(RunnerTest, OnceTreatsAHintWithoutABacklogAsDone) {
 
 TEST_F(RunnerTest, OnceEndsWhatTakesLongerThanMaxRunAndRunsTheOthers) {
   LambdaWorker slow("slow", [](const Tick& tick) {
-    summa::Session(tick.sql()).Exec("SELECT pg_sleep(50)");
+    summa::Session(tick.sql()).Exec("SELECT pg_sleep(600)");
     return TickResult{};
   });
   LambdaWorker good("good", [](const Tick&) { return TickResult{}; });
@@ -67,7 +67,7 @@ TEST_F(RunnerTest, OnceEndsWhatTakesLongerThanMaxRunAndRunsTheOthers) {
   EXPECT_EQ(reports[0].outcome, "error");
   EXPECT_NE(reports[0].error.find("SH-0328"), std::string::npos) << reports[0].error;
   EXPECT_EQ(reports[0].exit_code, SUMMA_E_INTERNAL);
-  EXPECT_LT(reports[0].duration, seconds(30));
+  EXPECT_LT(reports[0].duration, seconds(300));
   EXPECT_EQ(reports[1].outcome, "ok") << reports[1].error;
 }
 

@@ -110,7 +110,7 @@ class RunnerTest : public DatabaseTest {
   }
 };
 
-inline constexpr Microseconds kDrain = std::chrono::seconds(10);
+inline constexpr Microseconds kDrain = std::chrono::minutes(2);
 inline constexpr Microseconds kDay = std::chrono::hours(24);
 
 }  // namespace summa::host

@@ -135,7 +135,7 @@ TEST_P(Reading, TheHoleListDeliversEveryCommittedEventOnceWhateverTheOrder) {
         poll();
         return delivered.Ids().size() == Committed().size() && stored.holes.empty();
       },
-      seconds(30), "the last events");
+      test::kPatience, "the last events");
   EXPECT_EQ(delivered.Ids(), Committed());
   EXPECT_GT(most_holes, 0U) << "no commit was out of order: the test has shown nothing";
 }
@@ -143,7 +143,7 @@ TEST_P(Reading, TheHoleListDeliversEveryCommittedEventOnceWhateverTheOrder) {
 TEST_P(Reading, NothingAppearsBelowAHorizonAnyMore) {
   std::map<std::int64_t, long long> counted;  // horizon -> events up to it
   WhileWriting([&] {
-    const auto horizon = WaitForHorizon(*session_, table_, seconds(20), [](microseconds time) {
+    const auto horizon = WaitForHorizon(*session_, table_, test::kPatience, [](microseconds time) {
       std::this_thread::sleep_for(time);
       return false;
     });
