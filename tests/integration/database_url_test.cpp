@@ -49,6 +49,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "sslmode=verify-full"},
         Mistake{"postgresql://me:s3cret@h:37067x/d", "SH-0227", "port is \"37067x\"", "1 to 65535"},
         Mistake{"postgresql://me:s3cret@h:0/d", "SH-0227", "port", "1 to 65535"},
+        Mistake{"postgresql://me:s3cret@h:65536/d", "SH-0227", "port is \"65536\"", "1 to 65535"},
         Mistake{"postgresql://me:s3cret@a,b,c/d?port=1,2", "SH-0227", "3 hosts and 2 ports",
                 "one for all"},
         Mistake{"postgresql://me:s3cret@a,b/d?hostaddr=127.0.0.1", "SH-0227",
