@@ -78,6 +78,31 @@ TEST_F(AddressesTest, ASilentAddressTakesItsShareOnceAndTheGoodOneIsFirstFromThe
   }
 }
 
+TEST_F(AddressesTest, TheLastGoodOneIsFirstAlsoAfterItFailed) {
+  SilentAddress silent;
+  Use("127.0.0.1:" + silent.port() + ",127.0.0.1:" + port_);
+  Ask(seconds(8));
+  test::Db admin(TcpServer().TcpUrl("postgres"));
+  admin.Execute("ALTER DATABASE " + name_ + " ALLOW_CONNECTIONS false");
+  EXPECT_THROW(Ask(seconds(2)), SqlFailure);
+  admin.Execute("ALTER DATABASE " + name_ + " ALLOW_CONNECTIONS true");
+  EXPECT_EQ(silent.NewConnections(), 2);
+  Ask(seconds(8));
+  EXPECT_EQ(silent.NewConnections(), 0);
+}
+
+TEST_F(AddressesTest, BalancingLeavesOutAnAddressThatFailed) {
+  SilentAddress silent;
+  Use("127.0.0.1:" + silent.port() + ",127.0.0.1:" + port_, "load_balance_hosts=random");
+  const auto tried = [&] {
+    Ask(seconds(8));
+    return silent.NewConnections() == 1;
+  };
+  test::WaitUntil(tried, test::kPatience, "the silent one to be tried");
+  for (int i = 0; i < 20; ++i) Ask(seconds(8));
+  EXPECT_EQ(silent.NewConnections(), 0);
+}
+
 TEST_F(AddressesTest, EveryKindOfConnectionPassesASilentAndARefusingAddress) {
   const SilentAddress shut("127.0.0.1", 0, true);
   for (const auto& way : Ways()) {
