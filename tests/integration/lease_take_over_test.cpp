@@ -1,6 +1,7 @@
 // Taking a lease whose former holder has gone and left its row locked.
 #include <libpq-fe.h>
 
+#include <optional>
 #include <thread>
 
 #include "host/observe/log.hpp"
@@ -40,6 +41,13 @@ class TakeOverTest : public LeaseTest {
                  {std::to_string(session.BackendPid()), wait}) == 1;
     })) << wait;
   }
+  // One attempt ends with lock_timeout, and what is in the way may not have been found by then.
+  // Every worker asks again.
+  static std::optional<LeaseGuard> Takes(LeaseKeeper& keeper) {
+    std::optional<LeaseGuard> guard;
+    test::BecomesTrue([&] { return (guard = keeper.TryAcquire("w", seconds(15))).has_value(); });
+    return guard;
+  }
   bool Lives(const test::Db& session) {
     return db_->Count("SELECT count(*) FROM pg_stat_activity WHERE pid = $1::int",
                       {std::to_string(session.BackendPid())}) == 1;
@@ -61,7 +69,7 @@ TEST_F(TakeOverTest, EndsTheFormerHoldersSessionThatIsStalledInACopyIn) {
   auto former = Guarded("summa-host/old");
   StallInCopy(*former, "COPY item FROM STDIN", "ClientRead");
   auto keeper = Keeper("new");
-  const auto guard = keeper->TryAcquire("w", seconds(15));
+  const auto guard = Takes(*keeper);
   ASSERT_TRUE(guard);
   EXPECT_EQ(guard->fence, 2);
   EXPECT_TRUE(keeper->Trusted("w"));
@@ -73,14 +81,14 @@ TEST_F(TakeOverTest, EndsTheFormerHoldersSessionWhoseClientStoppedReading) {
   auto former = Guarded("summa-host/old");
   StallInCopy(*former, "COPY (SELECT repeat('x', 10000000)) TO STDOUT", "ClientWrite");
   auto keeper = Keeper("new");
-  ASSERT_TRUE(keeper->TryAcquire("w", seconds(15)));
+  ASSERT_TRUE(Takes(*keeper));
   EXPECT_TRUE(test::BecomesTrue([&] { return !Lives(*former); }));
 }
 
 TEST_F(TakeOverTest, EndsEveryOneOfSeveralSessions) {
   auto first = Guarded("summa-host/old"), second = Guarded("summa-host/old commits");
   auto keeper = Keeper("new");
-  ASSERT_TRUE(keeper->TryAcquire("w", seconds(15)));
+  ASSERT_TRUE(Takes(*keeper));
   EXPECT_TRUE(test::BecomesTrue([&] { return !Lives(*first) && !Lives(*second); }));
 }
 
