@@ -19,6 +19,7 @@
 #include "host/database/fleet_orders.hpp"
 #include "host/database/renewed_url.hpp"
 #include "host/observe/log.hpp"
+#include "host/observe/log_end.hpp"
 #include "host/observe/log_settings.hpp"
 #include "host/plugin/plugin_call.hpp"
 
@@ -83,8 +84,19 @@ void ReportToDatabase(const char* worker, const char* text) {
   }
 }
 
-void SayLastWords(int signal, const siginfo_t* info) {
+void WaitForLog() {
   for (int i = 0; i < kLogLooks && !LogIdle(); ++i) nanosleep(&kLook, nullptr);
+}
+
+// Other threads run on until the process ends, and log.
+void WriteAsLastLine(LastWords& words) {
+  EndLog();
+  WaitForLog();
+  words.Write();
+}
+
+void SayLastWords(int signal, const siginfo_t* info) {
+  WaitForLog();
   const bool from_outside = info->si_code == SI_USER && info->si_pid != getpid();
   const CallPlace* place = from_outside ? nullptr : PluginCall::OfThisThread();
   LastWords words(
@@ -101,7 +113,7 @@ void SayLastWords(int signal, const siginfo_t* info) {
   char text[512];
   std::memcpy(text, words.text(), std::min(size + 1, sizeof text));
   text[sizeof text - 1] = '\0';
-  words.Write();
+  WriteAsLastLine(words);
   if (place != nullptr) ReportToDatabase(place->worker, text);
 }
 
@@ -138,7 +150,7 @@ extern "C" void OnExit() {
   if (place != nullptr) AddPlace(words, *place);
   const std::string text = words.text();
   FlushLog();
-  words.Write();
+  WriteAsLastLine(words);
   if (place != nullptr) ReportToDatabase(place->worker, text.c_str());
   _exit(kDefectExit);
 }

@@ -15,6 +15,7 @@
 
 #include "host/clock.hpp"
 #include "host/observe/line_fold.hpp"
+#include "host/observe/log_end.hpp"
 #include "host/observe/log_line.hpp"
 #include "host/observe/log_settings.hpp"
 #include "host/observe/log_writer.hpp"
@@ -185,6 +186,7 @@ void StopWaitingForReaders() { waits_for_readers = false; }
 bool WaitsForReaders() { return waits_for_readers; }
 std::uint64_t LogLinesLost() { return TheLogger().writer().lost(); }
 bool LogIdle() { return TheLogger().writer().idle(); }
+void EndLog() { TheLogger().writer().End(); }
 std::ostream& ErrorStream() {
   static auto* stream = new std::ostream(new ErrorBuffer(ErrorBuffer::Flush::kEverything));
   return *stream;

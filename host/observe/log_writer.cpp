@@ -108,7 +108,7 @@ void LogWriter::Run() {
     waiting_bytes_ -= line.size();
     const std::uint64_t missing = missing_;
     lock.unlock();
-    const bool said = missing == 0 || Write(notice_(missing));
+    const bool said = !ended_ && (missing == 0 || Write(notice_(missing)));
     const bool written = said && Write(line);
     lock.lock();
     if (said) missing_ -= missing;

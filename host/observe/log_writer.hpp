@@ -33,6 +33,8 @@ class LogWriter {
   // Waits until everything is written. False: hurry() was true, and nothing was written for
   // `patience`. It is asked about ten times a second.
   bool Flush(const std::function<bool()>& hurry, Microseconds patience);
+  // No line is begun any more. Lock-free: a signal handler may call it.
+  void End() { ended_ = true; }
 
   std::uint64_t lost() const { return lost_; }  // lines, ever
   // Nothing waits to be written. Lock-free: a signal handler may ask.
@@ -56,7 +58,7 @@ class LogWriter {
   std::uint64_t progress_ = 0;  // grows with every write
   std::atomic<std::uint64_t> lost_{0};
   std::atomic<std::size_t> unwritten_{0};  // elements of lines_, and the one being written
-  std::atomic<bool> stopping_{false};
+  std::atomic<bool> stopping_{false}, ended_{false};
   std::thread thread_;
 };
 

@@ -123,6 +123,21 @@ TEST(LogWriter, AnEndWithoutHurryWaitsForASlowReader) {
   reader.join();
 }
 
+TEST(LogWriter, BeginsNoLineAfterItsEnd) {
+  FullPipe pipe;
+  LogWriter writer(pipe.writer(), kRoomy, Notice);
+  writer.Put("before\n");
+  EXPECT_EQ(pipe.ReadUntil("before\n"), "before\n");
+  EXPECT_TRUE(writer.Flush(NoHurry, kShort));
+  writer.End();
+  writer.Put("of a thread that still runs\n");
+  EXPECT_TRUE(writer.Flush(NoHurry, kShort));
+  EXPECT_TRUE(writer.idle());
+  EXPECT_EQ(writer.lost(), 1u);
+  ASSERT_EQ(write(pipe.writer(), "last words\n", 11), 11);
+  EXPECT_EQ(pipe.ReadUntil("last words\n"), "last words\n");
+}
+
 TEST(LogWriter, AReaderThatHasGoneCostsLinesAndNothingElse) {
   FullPipe pipe;
   LogWriter writer(pipe.writer(), kRoomy, Notice);
