@@ -75,6 +75,30 @@ void ExamineRole(const Info& info, const Report& report) {
           master ? "" : "name the master in plugins.bus-redis.url: a replica takes no messages"});
 }
 
+// A single server may have replicas for other purposes; where a failover is meant, they matter.
+void ExamineReplicas(const Connection& connection, const Info& info, int wait_replicas,
+                     const Report& report) {
+  const bool fails_over = connection.options().url.kind != ServerKind::kSingle;
+  if (!fails_over && wait_replicas == 0) return;
+  const int follow = std::atoi(Get(info, "connected_slaves").c_str());
+  Finding finding{
+      Severity::kOk, "replicas",
+      std::to_string(follow) + " follow, wait_replicas is " + std::to_string(wait_replicas), "",
+      ""};
+  if (wait_replicas == 0) {
+    finding.severity = Severity::kWarning;
+    finding.expected = "wait_replicas of 1 or more: else a failover may lose confirmed messages";
+    finding.fix =
+        "set plugins.bus-redis.wait_replicas, or accept the loss and restore it from the "
+        "ledger";
+  } else if (follow < wait_replicas) {
+    finding.severity = Severity::kError;
+    finding.expected = "as many as wait_replicas: with fewer nothing is confirmed";
+    finding.fix = "start the replicas, or lower plugins.bus-redis.wait_replicas";
+  }
+  report(finding);
+}
+
 void ExamineMemory(const Info& info, const Report& report) {
   const std::string policy = Get(info, "maxmemory_policy");
   const bool keeps = policy == "noeviction";
@@ -218,13 +242,15 @@ void ExamineRights(Connection& connection, const KeyNaming& names, const Report&
 }
 
 // Its own answers, and what the others say of it.
-void ExamineServer(Connection& connection, const KeyNaming& names, const Report& report) {
+void ExamineServer(Connection& connection, const KeyNaming& names, int wait_replicas,
+                   const Report& report) {
   report({Severity::kOk, "connection", connection.address() + " answers", "", ""});
   ExamineLatency(connection, report);
   ExamineRights(connection, names, report);
   const Info info = AskInfo(connection);
   ExamineVersion(info, report);
   ExamineRole(info, report);
+  ExamineReplicas(connection, info, wait_replicas, report);
   ExamineMemory(info, report);
   ExaminePersistence(connection, info, report);
 }
@@ -240,16 +266,17 @@ void ExamineCluster(Connection& connection, const Report& report) {
 
 }  // namespace
 
-void ExamineServers(Servers& servers, const KeyNaming& names, const Report& report) {
+void ExamineServers(Servers& servers, const KeyNaming& names, int wait_replicas,
+                    const Report& report) {
   bool first = true;
   servers.ForEach([&](Connection& connection) {
     if (!servers.cluster()) {
-      ExamineServer(connection, names, report);
+      ExamineServer(connection, names, wait_replicas, report);
       return;
     }
     if (std::exchange(first, false)) ExamineCluster(connection, report);
     const RedisUrl& url = connection.options().url;
-    ExamineServer(connection, names, [&](Finding finding) {
+    ExamineServer(connection, names, wait_replicas, [&](Finding finding) {
       finding.subject += " of " + Endpoint{url.host, url.port}.ForPeople();
       report(finding);
     });

@@ -13,7 +13,9 @@ namespace summa::bus_redis {
 
 using Report = std::function<void(const Finding&)>;
 
-// Throws summa::Error as Connection does when Redis cannot be asked.
-void ExamineServers(Servers& servers, const KeyNaming& names, const Report& report);
+// `wait_replicas`: as the writer has it. Throws summa::Error as Connection does when Redis cannot
+// be asked.
+void ExamineServers(Servers& servers, const KeyNaming& names, int wait_replicas,
+                    const Report& report);
 
 }  // namespace summa::bus_redis

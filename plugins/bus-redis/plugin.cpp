@@ -159,6 +159,10 @@ class BusRedisPlugin final : public Plugin {
     RequireClaimAfter(options);
     options.writer.max_message_bytes = config.Size("max_message_bytes");
     options.writer.max_pipeline_bytes = config.Size("max_pipeline_bytes");
+    wait_replicas_ = static_cast<int>(config.Integer("wait_replicas"));
+    options.writer.wait_replicas = wait_replicas_;
+    options.writer.wait_timeout =
+        std::chrono::ceil<std::chrono::milliseconds>(config.Duration("wait_timeout"));
     address_ = options.url.ForPeople();
     if (options.url.tls) tls_ = options.tls;
     bus_ = std::make_unique<RedisBus>(std::move(options), &reporter_);
@@ -206,7 +210,7 @@ class BusRedisPlugin final : public Plugin {
   }
   void Examine(const Examination& examination) override {
     Servers servers = bus_->MakeServers("doctor");
-    ExamineServers(servers, bus_->names(),
+    ExamineServers(servers, bus_->names(), wait_replicas_,
                    [&](const Finding& finding) { examination.Report(finding); });
   }
   std::string Status() override {
@@ -216,6 +220,7 @@ class BusRedisPlugin final : public Plugin {
  private:
   Reporter reporter_;
   std::string address_;
+  int wait_replicas_ = 0;
   std::optional<TlsOptions> tls_;
   std::unique_ptr<RedisBus> bus_;
   std::chrono::microseconds stream_retention_{};

@@ -50,6 +50,7 @@ std::span<const Right> Rights() {
       {"+unwatch", "dead letters", {"UNWATCH"}},
       {"+time", "stream-trim, outbox verify", {"TIME"}},
       {"+scan", "stream-trim, bus streams, dlq list", {"SCAN", "0", "MATCH", S, "COUNT", "1"}},
+      {"+wait", "publishing with wait_replicas", {"WAIT", "0", "1"}, false},
       {"+asking", "a Redis Cluster", {"ASKING"}, false},
       {"+cluster|slots", "a Redis Cluster", {"CLUSTER", "SLOTS"}, false},
       {"+cluster|info", "a Redis Cluster", {"CLUSTER", "INFO"}, false},

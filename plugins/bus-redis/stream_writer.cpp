@@ -1,8 +1,10 @@
 #include "plugins/bus-redis/stream_writer.hpp"
 
 #include <array>
+#include <set>
 #include <summa/crash_point.hpp>
 #include <unordered_map>
+#include <utility>
 
 #include "plugins/bus-redis/server_error.hpp"
 
@@ -20,7 +22,9 @@ constexpr std::chrono::milliseconds kWhileMoving{10};
 StreamWriter::StreamWriter(ConnectionOptions connection, StreamWriterOptions options)
     : servers_(std::move(connection)),
       options_(std::move(options)),
-      names_(options_.key_prefix, options_.tagged_keys) {}
+      names_(options_.key_prefix, options_.tagged_keys),
+      wait_replicas_(std::to_string(options_.wait_replicas)),
+      wait_milliseconds_(std::to_string(options_.wait_timeout.count())) {}
 
 std::optional<Error> StreamWriter::Publish(std::span<const summa_bus_message> messages,
                                            std::span<summa_bus_receipt> receipts) {
@@ -77,6 +81,12 @@ std::optional<Error> StreamWriter::Finish() {
   return std::nullopt;
 }
 
+// Before anything is sent.
+void StreamWriter::Probe(Connection& connection) {
+  ProbeTransactions(connection);
+  ProbeReplicas(connection);
+}
+
 // A login that may not use MULTI would have every XADD carried out at once, and the order with it
 // gone: so a new connection is asked before anything is sent on it.
 void StreamWriter::ProbeTransactions(Connection& connection) {
@@ -90,7 +100,46 @@ void StreamWriter::ProbeTransactions(Connection& connection) {
   probed = connection.generation();
 }
 
+void StreamWriter::ProbeReplicas(Connection& connection) {
+  if (options_.wait_replicas == 0) return;
+  const auto behind = behind_.find(&connection);
+  if (behind != behind_.end()) throw behind->second;
+  if (replicated_[&connection] == connection.generation()) return;
+  RequireReplicas(connection, *connection.Command(WaitCommand(), AnswerDeadline()));
+  replicated_[&connection] = connection.generation();
+}
+
+std::array<std::string_view, 3> StreamWriter::WaitCommand() const {
+  return {"WAIT", wait_replicas_, wait_milliseconds_};
+}
+
+Connection::Deadline StreamWriter::AnswerDeadline() const {
+  const Connection::Deadline deadline = servers_.CommandDeadline();
+  return options_.wait_replicas == 0 ? deadline : deadline + options_.wait_timeout;
+}
+
+// The connection stays: WAIT speaks of what was written on it before.
+void StreamWriter::RequireReplicas(Connection& connection, const redisReply& reply) {
+  if (!IsError(reply) && reply.integer >= options_.wait_replicas) return;
+  replicated_.erase(&connection);
+  const std::string server = "Redis at " + connection.address() + ": ";
+  if (IsError(reply)) {
+    if (ServerErrorWord(Text(reply)) != "NOPERM") connection.ThrowServerError(Text(reply));
+    throw Error(SUMMA_E_UNAVAILABLE, "SH-0627",
+                server + "WAIT was refused: " + std::string(Text(reply)),
+                "allow the login +wait (ACL SETUSER), or set wait_replicas to 0");
+  }
+  const Error error(
+      SUMMA_E_UNAVAILABLE, "SH-0627",
+      server + std::to_string(reply.integer) + " replicas have what was written after " +
+          wait_milliseconds_ + " ms, wait_replicas asks for " + wait_replicas_,
+      "start the replicas, INFO replication lists those that follow; it is tried again by itself");
+  behind_.emplace(&connection, error);
+  throw error;
+}
+
 void StreamWriter::AssignStreams() {
+  behind_.clear();
   streams_.clear();
   stream_of_.clear();
   window_.clear();
@@ -181,7 +230,7 @@ void StreamWriter::Route(Streams& streams) {
     stream.asking = false;
     try {
       stream.connection = &servers_.Of(stream.key);
-      ProbeTransactions(*stream.connection);
+      Probe(*stream.connection);
       return false;
     } catch (const Error& error) {
       if (!servers_.cluster() || error.status() == SUMMA_E_CANCELLED) throw;
@@ -191,41 +240,77 @@ void StreamWriter::Route(Streams& streams) {
   });
 }
 
-// Sends the windows of these streams and reads the answers. On one server an error ends the batch;
-// in a cluster it ends the streams of that server.
+template <typename Use>
+void StreamWriter::Guarded(const Streams& streams, std::size_t index, Use&& use) {
+  Stream& stream = streams_[index];
+  if (stream.outage) return;
+  try {
+    use(stream);
+  } catch (const Error& error) {
+    if (!servers_.cluster() || error.status() == SUMMA_E_CANCELLED) throw;
+    Away(streams, stream.connection, error);
+  }
+}
+
+StreamWriter::Streams StreamWriter::OnePerServer(const Streams& streams) const {
+  Streams firsts;
+  std::set<const Connection*> seen;
+  for (const std::size_t index : streams) {
+    if (seen.insert(streams_[index].connection).second) firsts.push_back(index);
+  }
+  return firsts;
+}
+
+// Sends the windows of these streams and reads the answers.
 void StreamWriter::Exchange(const Streams& streams) {
-  const auto guarded = [&](std::size_t index, auto&& use) {
-    Stream& stream = streams_[index];
-    if (stream.outage) return;
-    try {
-      use(stream);
-    } catch (const Error& error) {
-      if (!servers_.cluster() || error.status() == SUMMA_E_CANCELLED) throw;
-      Away(streams, stream.connection, error);
-    }
-  };
-  const Connection::Deadline deadline = servers_.CommandDeadline();
+  const Connection::Deadline deadline = AnswerDeadline();
+  Send(streams);
+  for (const std::size_t index : streams) {
+    Guarded(streams, index, [&](Stream&) { ReadStream(index, deadline); });
+  }
+  WaitForReplicas(streams, deadline);
+  CrashPoint("redis.answered");
+  for (const std::size_t index : streams) {
+    Guarded(streams, index, [&](Stream&) { Judge(index); });
+  }
+}
+
+void StreamWriter::Send(const Streams& streams) {
   const std::size_t half = streams.size() / 2;
   for (std::size_t i = 0; i < streams.size(); ++i) {
     if (i == half && i > 0) {
       for (std::size_t j = 0; j < half; ++j) {
-        guarded(streams[j], [](Stream& stream) { stream.connection->Push(); });
+        Guarded(streams, streams[j], [](Stream& stream) { stream.connection->Push(); });
       }
       CrashPoint("redis.sent");
     }
-    guarded(streams[i], [&](Stream& stream) { SendStream(stream); });
+    Guarded(streams, streams[i], [&](Stream& stream) { SendStream(stream); });
+  }
+  if (options_.wait_replicas > 0) {
+    for (const std::size_t index : OnePerServer(streams)) {
+      Guarded(streams, index, [&](Stream& stream) { stream.connection->Append(WaitCommand()); });
+    }
   }
   if (servers_.cluster()) {  // the servers begin at once
     for (const std::size_t index : streams) {
-      guarded(index, [](Stream& stream) { stream.connection->Push(); });
+      Guarded(streams, index, [](Stream& stream) { stream.connection->Push(); });
     }
   }
-  for (const std::size_t index : streams) {
-    guarded(index, [&](Stream&) { ReadStream(index, deadline); });
+}
+
+// What the masters have taken is confirmed when their replicas have it, too.
+void StreamWriter::WaitForReplicas(const Streams& streams, Connection::Deadline deadline) {
+  if (options_.wait_replicas == 0) return;
+  for (const std::size_t index : OnePerServer(streams)) {
+    Guarded(streams, index, [&](Stream& stream) {
+      const Reply reply = stream.connection->Next(deadline);
+      RequireReplicas(*stream.connection, *reply);
+    });
   }
-  CrashPoint("redis.answered");
   for (const std::size_t index : streams) {
-    guarded(index, [&](Stream&) { Judge(index); });
+    Guarded(streams, index, [&](Stream& stream) {
+      for (const std::size_t message : std::exchange(stream.taken, {})) Confirm(message);
+    });
   }
 }
 
@@ -240,7 +325,7 @@ void StreamWriter::Judge(std::size_t index) {
   if (stream.redirection.empty()) return;
   const std::string text = std::exchange(stream.redirection, {});
   stream.connection = servers_.Follow(text, *stream.connection, stream.asking);
-  ProbeTransactions(*stream.connection);
+  Probe(*stream.connection);
   moved_.push_back(index);
 }
 
@@ -275,7 +360,7 @@ void StreamWriter::ReadStream(std::size_t index, Connection::Deadline deadline) 
   if (IsError(*reply)) {
     FailStream(index, stream.window.front(), Text(*reply));
   } else {
-    Confirm(stream.window.front());
+    Take(stream, stream.window.front());
   }
 }
 
@@ -311,14 +396,23 @@ void StreamWriter::ReadTransaction(std::size_t index, Connection::Deadline deadl
 // Inside EXEC an error can only be one of the key (WRONGTYPE, ids exhausted), which no other client
 // can mend in between: it hits the first message and all behind it.
 void StreamWriter::ReadResults(std::size_t index, const redisReply& results) {
-  const Stream& stream = streams_[index];
+  Stream& stream = streams_[index];
   for (std::size_t i = 0; i < results.elements; ++i) {
     const redisReply& result = *results.element[i];
     if (IsError(result)) {
       FailStream(index, stream.window[i], Text(result));
       return;
     }
-    Confirm(stream.window[i]);
+    Take(stream, stream.window[i]);
+  }
+}
+
+// The master has it.
+void StreamWriter::Take(Stream& stream, std::size_t index) {
+  if (options_.wait_replicas == 0) {
+    Confirm(index);
+  } else {
+    stream.taken.push_back(index);
   }
 }
 

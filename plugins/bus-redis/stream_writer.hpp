@@ -14,11 +14,18 @@
 // away, the streams of the others go on: its own have a STREAM_FAULT, which pauses them. The bus is
 // away when no master takes anything.
 //
+// With wait_replicas each window ends with WAIT, and is confirmed when so many replicas have it.
+// When fewer have it in time, all of it is UNSENT and the server counts as away. It may have
+// arrived, so nothing is sent there again before the replicas have caught up: a message is not
+// written anew with every attempt while they are away.
+//
 // One thread at a time. Errors: never thrown for a message; see Publish.
 #pragma once
 
 #include <summa/abi/bus.h>
 
+#include <array>
+#include <chrono>
 #include <map>
 #include <optional>
 #include <span>
@@ -42,6 +49,8 @@ struct StreamWriterOptions {
   bool tagged_keys = false;  // as KeyNaming says
   std::uint64_t max_message_bytes = 1 << 20;
   std::size_t max_pipeline_bytes = 4 << 20;
+  int wait_replicas = 0;  // 0: confirmed as soon as the master has it
+  std::chrono::milliseconds wait_timeout{1000};
 };
 
 struct PublishSummary {
@@ -65,6 +74,7 @@ class StreamWriter {
     bool failed = false;               // a message of it failed in this batch
     bool asking = false;               // its slot is being moved to where it is sent
     std::vector<std::size_t> window;   // indices into the batch, in order
+    std::vector<std::size_t> taken;    // of the window, by the master alone so far
     Connection* connection = nullptr;  // where the window goes
     std::string refusal;               // of the whole server
     std::string redirection;           // to another server
@@ -78,13 +88,25 @@ class StreamWriter {
   std::size_t FillWindow(std::size_t from);
   void SendWindow();
   void Route(Streams& streams);
+  void Probe(Connection& connection);
   void ProbeTransactions(Connection& connection);
+  void ProbeReplicas(Connection& connection);
   void Exchange(const Streams& streams);
+  void Send(const Streams& streams);
+  void WaitForReplicas(const Streams& streams, Connection::Deadline deadline);
+  std::array<std::string_view, 3> WaitCommand() const;
+  void RequireReplicas(Connection& connection, const redisReply& reply);
+  // In a cluster an error of `use` ends the streams of its server; else it is thrown.
+  template <typename Use>
+  void Guarded(const Streams& streams, std::size_t index, Use&& use);
+  Streams OnePerServer(const Streams& streams) const;
+  Connection::Deadline AnswerDeadline() const;
   void SendStream(Stream& stream);
   void ReadStream(std::size_t index, Connection::Deadline deadline);
   void ReadTransaction(std::size_t index, Connection::Deadline deadline);
   void ReadResults(std::size_t index, const redisReply& results);
   void Judge(std::size_t index);
+  void Take(Stream& stream, std::size_t index);
   void Confirm(std::size_t index);
   void Fail(Stream& stream, std::size_t index, std::int32_t outcome, std::string_view reason);
   void FailStream(std::size_t index, std::size_t message, std::string_view server_text);
@@ -95,9 +117,12 @@ class StreamWriter {
   Servers servers_;
   const StreamWriterOptions options_;
   const KeyNaming names_;
+  const std::string wait_replicas_, wait_milliseconds_;  // of WAIT
   AddCommand add_;
   // Generations of connections whose login is known to allow MULTI.
   std::map<const Connection*, std::uint64_t> probed_;
+  // Generations of connections whose replicas had everything when they were asked last.
+  std::map<const Connection*, std::uint64_t> replicated_;
 
   // Of the batch under way.
   std::span<const summa_bus_message> messages_;
@@ -106,6 +131,8 @@ class StreamWriter {
   std::vector<std::size_t> stream_of_;  // per message
   Streams window_;                      // with messages in this window
   Streams moved_;                       // sent on to another server
+  // Servers whose replicas are behind: nothing more is sent to them.
+  std::map<const Connection*, Error> behind_;
   PublishSummary summary_;
 };
 

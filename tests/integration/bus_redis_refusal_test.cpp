@@ -123,7 +123,7 @@ class BusRedisRights : public BusRedisRefusal {
     std::vector<Finding> rights;
     Servers servers = bus_->MakeServers("doctor");
     try {
-      ExamineServers(servers, bus_->names(), [&](const Finding& finding) {
+      ExamineServers(servers, bus_->names(), 0, [&](const Finding& finding) {
         if (finding.subject.starts_with("rights")) rights.push_back(finding);
       });
     } catch (const Error& error) {
@@ -172,7 +172,7 @@ TEST_F(BusRedisRights, AReplicaIsExaminedToItsEnd) {
   redis_->Command({"REPLICAOF", "127.0.0.1", "1"});
   std::vector<std::string> subjects;
   Servers servers = bus_->MakeServers("doctor");
-  ExamineServers(servers, bus_->names(), [&](const Finding& finding) {
+  ExamineServers(servers, bus_->names(), 0, [&](const Finding& finding) {
     if (finding.severity == Severity::kError) subjects.push_back(finding.subject);
   });
   EXPECT_THAT(subjects, ::testing::Contains("role"));
