@@ -117,6 +117,11 @@ Round::~Round() {
   }
 }
 
+void Round::LedgerIsAt(const std::string& url) {
+  world_.ledger_url = url;
+  appender_ = std::make_unique<Appender>(url, kTraffic);
+}
+
 std::string Round::Configuration(const std::string& host_name) const {
   return HostConfiguration(scenario_, world_, route_, host_name);
 }

@@ -68,6 +68,9 @@ class Round {
   FaultHost& host() { return *host_; }
   void RouteHostsBy(Route route) { route_ = std::move(route); }
 
+  // Everybody, traffic and checks too, finds the ledger there. Before StartTraffic.
+  void LedgerIsAt(const std::string& url);
+
   // Each host of a round has a name of its own. Traffic goes on meanwhile.
   FaultHost& StartHost(std::map<std::string, std::string> environment = {});
   void StartTraffic();
