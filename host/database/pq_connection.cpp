@@ -7,6 +7,7 @@
 #include <cstring>
 #include <new>
 
+#include "host/database/cancel_request.hpp"
 #include "host/database/resolve.hpp"
 #include "host/observe/log.hpp"
 
@@ -15,7 +16,6 @@ namespace {
 
 // After a cancel the server answers at once; one that does not is frozen or cut off.
 constexpr std::chrono::seconds kCancelPatience{5};
-constexpr std::size_t kCancelMessageSize = 256;  // as libpq's documentation recommends
 
 std::string Field(const PGresult* result, int field) {
   const char* text = PQresultErrorField(result, field);
@@ -147,13 +147,11 @@ void PqConnection::Break(const std::string& reason, std::string_view sql) {
 }
 
 void PqConnection::CancelStatement() noexcept {
-  const std::unique_ptr<PGcancel, decltype(&PQfreeCancel)> cancel(PQgetCancel(raw()),
-                                                                  &PQfreeCancel);
-  char message[kCancelMessageSize];
-  if (cancel) PQcancel(cancel.get(), message, sizeof message);
+  const bool taken = SendCancelRequest(raw(), kCancelPatience);
   cancel_sent_ = true;
   // A server that does not react must not hold the thread: the wait ends with a broken connection.
-  deadline_ = std::chrono::steady_clock::now() + kCancelPatience;
+  deadline_ = std::chrono::steady_clock::now();
+  if (taken) *deadline_ += kCancelPatience;
 }
 
 void PqConnection::Wait(short events, std::string_view sql) {

@@ -1,6 +1,7 @@
 // What a session says when its server goes away, in every state.
 #include <signal.h>
 
+#include <future>
 #include <thread>
 
 #include "tests/integration/database_support.hpp"
@@ -130,6 +131,30 @@ TEST_F(FaultTest, CancelEndsTheWaitForAFrozenServer) {
                               });
   kill(pid, SIGCONT);
   EXPECT_EQ(failure.error().code, "SH-0402");
+  EXPECT_TRUE(session_->broken());
+}
+
+// The server takes no request to cancel either. Nobody who runs is waited for.
+TEST_F(FaultTest, CancelEndsTheWaitForAServerOfWhichEveryProcessIsFrozen) {
+  const pid_t pid = session_->backend_pid(), postmaster = Server().Pid();
+  const auto thaw = [&] {
+    kill(pid, SIGCONT);
+    kill(postmaster, SIGCONT);
+  };
+  std::promise<void> ended;
+  std::thread rescue([&, end = ended.get_future()] {
+    end.wait_for(test::kPatience);
+    thaw();
+  });
+  const auto failure = During([&] { Run("SELECT pg_sleep(60)"); },
+                              [&] {
+                                kill(postmaster, SIGSTOP);
+                                kill(pid, SIGSTOP);
+                                session_->Cancel();
+                              });
+  ended.set_value();
+  rescue.join();
+  EXPECT_EQ(failure.error().code, "SH-0402") << failure.what();
   EXPECT_TRUE(session_->broken());
 }
 
