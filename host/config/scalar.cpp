@@ -197,13 +197,18 @@ Result ConvertUrl(const Schema& schema, std::string_view text, const std::string
                   std::string& out) {
   const std::size_t scheme = text.find("://");
   const auto scheme_character = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '+' || c == '.' || c == '-';
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '+' || c == '.' || c == '-' ||
+           c == ':';  // of jdbc:postgresql://
   };
+  const auto blank = [](char c) { return static_cast<unsigned char>(c) <= ' '; };
+  const bool blanks = std::any_of(text.begin(), text.end(), blank);
+  if (scheme != std::string_view::npos && blanks) {
+    return ScalarProblem{"SH-0209", shown + " is not a URL: there is a blank in it",
+                         "Remove the blank, or write it as %20 where it belongs to a name"};
+  }
   const bool form = scheme != std::string_view::npos && scheme > 0 && text.size() > scheme + 3 &&
                     std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(scheme),
-                                scheme_character) &&
-                    std::none_of(text.begin(), text.end(),
-                                 [](char c) { return static_cast<unsigned char>(c) <= ' '; });
+                                scheme_character);
   if (!form) {
     return ScalarProblem{"SH-0209", shown + " is not a URL",
                          schema.examples.empty() ? "Write it as scheme://host:port/name"

@@ -20,6 +20,7 @@
 
 #include "host/database/connection_settings.hpp"
 #include "host/database/sql_error.hpp"
+#include "host/database/url_mistakes.hpp"
 #include "host/database/url_text.hpp"
 
 namespace summa::host {
@@ -165,8 +166,9 @@ Error WrongValue(const ConnectionParameters& given, const std::string& parameter
                  const std::string& value, const std::string& expected) {
   const std::string variable = VariableOf(given, parameter);
   const std::string advice = AdviceForValue(parameter, value);
-  const std::string fix = advice.empty() ? "Write " + expected : advice;
   const bool shown = !variable.empty() || Get(given, kSlips).empty();
+  const std::string fix = (advice.empty() ? "Write " + expected : advice) +
+                          (shown ? "" : "; special characters of the password as %XX");
   const std::string found =
       parameter + (shown ? " is \"" + value + "\", which is not " : " is not ") + expected;
   if (variable.empty()) return {"SH-0227", "in the database URL, " + found, fix, ""};
@@ -254,7 +256,7 @@ Error Unreadable(const std::string& words) {
 std::optional<Error> CheckNames(const std::string& url) {
   if (const std::string scheme = ForeignScheme(url); !scheme.empty()) {
     return Error{"SH-0418", "the database URL begins with " + scheme + "://",
-                 "Write postgresql://USER@HOST:PORT/DATABASE", ""};
+                 AdviceForScheme(scheme), ""};
   }
   const Options known(PQconndefaults(), &PQconninfoFree);
   if (!known) return std::nullopt;  // a service file that cannot be read: said later
@@ -291,6 +293,7 @@ std::optional<Error> ReadParameters(std::string url, Read& read) {
   if (balance) Set(read.given, kBalance, *balance);
   if (balance || variable != nullptr) Set(read.effective, kBalance, balance ? *balance : variable);
   if (auto error = CheckValues(read.given, read.effective)) return error;
+  if (auto error = FindUrlMistake(read.given, read.effective)) return error;
   std::erase_if(read.given, [](const auto& each) { return each.first == kSlips; });
   ConnectionParameters rest = read.given;
   std::erase_if(rest, [](const auto& each) { return each.first == kBalance; });

@@ -81,7 +81,7 @@ constexpr std::string_view kPooler =
     "keeps one server connection per client (docs/operate.md, Poolers)";
 constexpr std::string_view kTls = "Remove it and write sslmode=require, or sslmode=disable";
 
-constexpr std::array<Advice, 29> kAdvice = {{
+constexpr std::array<Advice, 30> kAdvice = {{
     {"schema", kSchema},
     {"currentSchema", kSchema},
     {"search_path", kSchema},
@@ -109,6 +109,7 @@ constexpr std::array<Advice, 29> kAdvice = {{
     {"idle_in_transaction_session_timeout", kSession},
     {"connectionTimeoutMillis", "Write connect_timeout=SECONDS"},
     {"connectTimeout", "Write connect_timeout=SECONDS"},
+    {"sslfactory", kTls},
     {"applicationName", "Write application_name=NAME"},
     {"ApplicationName", "Write application_name=NAME"},
     {"targetServerType", "Write target_session_attrs=read-write"},
@@ -166,6 +167,25 @@ std::string ForeignScheme(std::string_view url) {
   });
   if (!is_scheme || scheme == "postgresql" || scheme == "postgres") return {};
   return std::string(scheme);
+}
+
+std::string AdviceForScheme(std::string_view scheme) {
+  const std::string lower = Lower(scheme);
+  if (scheme.starts_with("jdbc:")) {
+    return "Remove jdbc: and write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, user and "
+           "password before the host";
+  }
+  if (lower.starts_with("prisma")) {
+    return "It leads to a service of Prisma; write postgresql://USER@HOST:PORT/DATABASE of the "
+           "PostgreSQL server itself";
+  }
+  if (const std::size_t plus = lower.find('+');
+      plus != std::string::npos && lower.starts_with("postgres")) {
+    return "Remove +" + std::string(scheme.substr(plus + 1)) +
+           ", which names a driver: write postgresql://USER@HOST:PORT/DATABASE";
+  }
+  if (lower == "postgresql" || lower == "postgres") return "Write " + lower + " in small letters";
+  return "Write postgresql://USER@HOST:PORT/DATABASE";
 }
 
 // With one @, before the first / and ?, it is where it belongs.

@@ -20,6 +20,9 @@ std::optional<std::string> TakeParameter(std::string& url, std::string_view name
 // A scheme in front of :// that is not PostgreSQL's; empty when there is none.
 std::string ForeignScheme(std::string_view url);
 
+// What to write instead of such a scheme.
+std::string AdviceForScheme(std::string_view scheme);
+
 // A password that was not escaped may have been read as another part of the URL.
 bool PasswordMayBeElsewhere(std::string_view url);
 

@@ -72,10 +72,30 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"jdbc:postgresql://h/d?user=me&password=s3cret", "SH-0418", "jdbc:postgresql://",
                 "postgresql://USER"},
         Mistake{"mysql://me:s3cret@h/d", "SH-0418", "mysql://", ""},
+        Mistake{"postgresql+asyncpg://me:s3cret@h/d", "SH-0418", "postgresql+asyncpg://",
+                "Remove +asyncpg"},
+        Mistake{"prisma+postgres://h/?api_key=s3cret", "SH-0418", "prisma+postgres://",
+                "a service of Prisma"},
+        Mistake{"PostgreSQL://me:s3cret@h/d", "SH-0418", "PostgreSQL://", "small letters"},
+        Mistake{"postgresql://me:s3cret@h/d?replication=database", "SH-0227", "replication",
+                "Remove it"},
+        // libpq would find these at every connection.
+        Mistake{"postgresql://me:s3cret@a,,b/d", "SH-0227", "no name", "comma"},
+        Mistake{"postgresql://me:s3cret@a:1,:2/d", "SH-0227", "no name", "comma"},
+        Mistake{"postgresql://me:s3cret@h/d&sslmode=require", "SH-0227", "dbname", "Write ?"},
+        Mistake{"postgresql://me:s3cret@h/d?sslrootcert=/no/file", "SH-0227", "sslrootcert",
+                "Correct the path"},
+        Mistake{"postgresql://me:s3cret@h/d?sslmode=verify-full&sslrootcert=/no/file", "SH-0227",
+                "/no/file", "Correct the path"},
+        Mistake{"postgresql://me:s3cret@h/d?sslcert=/no/file", "SH-0227", "sslcert", ""},
+        Mistake{"postgresql://me:s3cret@h/d?sslkey=/no/file", "SH-0227", "sslkey", ""},
+        Mistake{"postgresql://me:s3cret@h/d?passfile=/no/file", "SH-0227", "passfile", ""},
         // The password stands where something else is read.
         Mistake{"postgresql://me:s3cret/d", "SH-0227", "port", ""},
         Mistake{"postgresql://me:a/s3cret@h/d", "SH-0227", "port", ""},
         Mistake{"postgresql://me:a@s3cret:x@h/d", "SH-0227", "port", ""},
+        Mistake{"postgresql://me:a@s3cret@h/d", "SH-0227", "a host", "%40"},
+        Mistake{"postgresql://me@a#s3cret/d", "SH-0227", "a host", "%23"},
         Mistake{"postgresql://me:%s3cret@h/d", "SH-0418", "percent-encoded", "%XX"},
         Mistake{":s3cret@host", "SH-0418", "", ""}));
 
@@ -125,6 +145,18 @@ TEST(DatabaseUrl, AVariableThatIsWrongIsNamed) {
   const auto error = CheckDatabaseUrl(kGood, true);
   ASSERT_TRUE(error);
   EXPECT_NE(error->message.find("nosuch"), std::string::npos) << error->message;
+}
+
+TEST(DatabaseUrl, VerifyingWithoutCertificatesIsAMistakeAndASocketHasNone) {
+  const Variable home("HOME", "/no/home");
+  const auto error = CheckDatabaseUrl("postgresql://me@h/d?sslmode=verify-full", true);
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code, "SH-0227");
+  EXPECT_NE(error->message.find("root.crt"), std::string::npos) << error->message;
+  EXPECT_NE(error->hint.find("sslrootcert"), std::string::npos) << error->hint;
+  EXPECT_FALSE(CheckDatabaseUrl("postgresql:///d?host=/tmp&sslmode=verify-full", true));
+  EXPECT_FALSE(CheckDatabaseUrl("postgresql://h/d?sslmode=disable&sslrootcert=/no/file", true));
+  EXPECT_FALSE(CheckDatabaseUrl("postgresql://h/d?sslrootcert=/etc/passwd&sslkey=pkcs11:x", true));
 }
 
 TEST(DatabaseUrl, TheUrlIsStrongerThanAVariable) {
