@@ -10,6 +10,25 @@ std::string CellText(const PgResult& result, int column) {
   return PQgetvalue(result.get(), 0, column);
 }
 
+// The default of a role or database may be shorter than the statement that sets ours; what lifts it
+// takes no time, and is tried until it comes through.
+PgResult QueryUnhurried(PqConnection& connection, const std::string& sql, int announced_pid,
+                        PqConnection::TimePoint deadline) {
+  const std::string lift =
+      "SELECT pg_catalog.set_config('statement_timeout', '0', false) "
+      "WHERE pg_catalog.pg_backend_pid() = " +
+      std::to_string(announced_pid);
+  for (bool hurried = false;; hurried = true) {
+    try {
+      if (hurried) connection.Query(lift, deadline);
+      return connection.Query(sql, deadline);
+    } catch (const SqlFailure& failure) {
+      const bool by_the_clock = failure.sqlstate() == "57014" && failure.error().code == "SH-0410";
+      if (!by_the_clock || std::chrono::steady_clock::now() >= deadline) throw;
+    }
+  }
+}
+
 }  // namespace
 
 const char* const kServerLifeColumns =
@@ -24,14 +43,15 @@ BackendIdentity Identify(PqConnection& connection, const NewConnection& opened) 
   const auto settings = [&](int only_if_pid) {
     return SettingsExpression(opened.settings, opened.read_only, version, only_if_pid);
   };
-  const PgResult row = connection.Query(
+  const PgResult row = QueryUnhurried(
+      connection,
       std::string("SELECT a.pid, (extract(epoch FROM a.backend_start) * 1000000)::bigint, ") +
           kServerLifeColumns +
           ", pg_catalog.pg_is_in_recovery(), "
           "pg_catalog.current_setting('default_transaction_read_only'), " +
           settings(announced_pid) +
           " FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a",
-      opened.deadline);
+      announced_pid, opened.deadline);
   if (PQntuples(row.get()) != 1) throw ConnectionLost("the backend does not know itself", "");
   BackendIdentity identity;
   identity.pid = std::stoi(CellText(row, 0));

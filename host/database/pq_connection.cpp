@@ -71,6 +71,8 @@ PqConnection::PqConnection(const ConnectionParameters& parameters, WakeUp& wake,
   values.push_back(nullptr);
   connection_.reset(PQconnectStartParams(keys.data(), values.data(), 0));
   if (!connection_) throw std::bad_alloc();
+  // From the start: libpq writes notices to standard error itself, which may be full.
+  PQsetNoticeReceiver(raw(), &PqConnection::OnNotice, this);
   // For the SQLSTATE, which libpq gives of a refused connection in no other way.
   PQsetErrorVerbosity(raw(), PQERRORS_VERBOSE);
   std::string reason;
@@ -83,7 +85,6 @@ PqConnection::PqConnection(const ConnectionParameters& parameters, WakeUp& wake,
   if (!reason.empty()) throw ConnectionRefused(reason, parameters);
   PQsetErrorVerbosity(raw(), PQERRORS_DEFAULT);
   PQsetnonblocking(raw(), 1);
-  PQsetNoticeReceiver(raw(), &PqConnection::OnNotice, this);
 }
 
 void PqConnection::Establish(TimePoint deadline) {

@@ -52,6 +52,28 @@ TEST_F(SettingsTest, EveryPinHoldsAgainstRoleAndDatabase) {
   EXPECT_EQ(Seen(), before);
 }
 
+TEST_F(SettingsTest, ATimeoutBelowTheTimeOfOurFirstStatementIsLifted) {
+  db_->Execute(
+      "DROP ROLE IF EXISTS hasty; CREATE ROLE hasty LOGIN SUPERUSER; "
+      "ALTER ROLE hasty SET statement_timeout = '1ms'");
+  const auto before = Seen();
+  settings_.url.replace(settings_.url.find("postgres@"), 8, "hasty");
+  settings_.connect_timeout = test::kPatience;
+  // Enough of them that one would be too slow by chance.
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(Seen(), before);
+}
+
+// libpq writes notices to standard error itself, where they may block the host or break a JSON log.
+TEST_F(SettingsTest, NoNoticeOfTheServerGoesPastTheLog) {
+  db_->Execute(
+      "DROP ROLE IF EXISTS talker; CREATE ROLE talker LOGIN SUPERUSER; "
+      "ALTER ROLE talker SET client_min_messages = debug5");
+  settings_.url.replace(settings_.url.find("postgres@"), 8, "talker");
+  testing::internal::CaptureStderr();
+  Seen();
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
 // What only a superuser can have set for a role is not accepted from one that cannot take it back.
 TEST_F(SettingsTest, TriggersThatAreOffAreNoSession) {
   db_->Execute(
