@@ -88,15 +88,27 @@ void PluginSet::Bring(Member& member, const HostTableSettings& table) {
   }
 }
 
-void PluginSet::Start() {
+void PluginSet::Start(const Again& again) {
   for (Member& member : members_) {
     if (stopping_ && stopping_()) return;
     if (!IsWell(*member.instance) || !ProvidersWell(member)) continue;
     Log(LogLevel::kDebug, "", "starting plugin", {{"plugin", member.plan.id}});
+    StartOne(member, again);
+  }
+}
+
+void PluginSet::StartOne(Member& member, const Again& again) {
+  for (;;) {
     try {
       member.instance->Start();
+      return;
     } catch (const Failure& failure) {
+      if (again && !member.instance->lost() && again(member.plan.id, failure.error()) &&
+          !(stopping_ && stopping_())) {
+        continue;
+      }
       LogUnlessLost(member, LogLevel::kError, failure.error());
+      return;
     }
   }
 }

@@ -35,7 +35,10 @@ class PluginSet {
   PluginSet(const PluginSet&) = delete;
   PluginSet& operator=(const PluginSet&) = delete;
 
-  void Start();  // as far as the host is not told to stop
+  // As far as the host is not told to stop. again(id, error): whether a start() that failed is to
+  // be tried again now; empty: it never is.
+  using Again = std::function<bool(const std::string& id, const Error& error)>;
+  void Start(const Again& again = {});
   // What started plugins do by themselves (summa.activity/1). False: some of it could not begin
   // yet; to be called again.
   bool Activate();
@@ -77,6 +80,7 @@ class PluginSet {
   bool ProvidersWell(Member& member);
   void Bring(Member& member, const HostTableSettings& table);
   static void LogUnlessLost(const Member& member, LogLevel level, const Error& error);
+  void StartOne(Member& member, const Again& again);
   void EndOne(Member& member) noexcept;
   FoundService Resolve(std::string_view plugin, std::string_view service, std::string_view alias);
 

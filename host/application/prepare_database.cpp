@@ -65,6 +65,8 @@ bool PassesByItself(const Error& error) {
   return code == kUnavailableExit || code == kTryLaterExit;
 }
 
+bool IsOfDatabase(const Error& error) { return error.code.starts_with("SH-04"); }
+
 void LogWaiting(ControlPlane& control, const Error& error, Microseconds again_in) {
   std::string holders;
   if (ExitCode(error) == kTryLaterExit) {

@@ -19,6 +19,9 @@ Layout PrepareDatabase(ControlPlane& control, const Settings& settings);
 // database is away, starts or is short of something, or somebody holds a lock.
 bool PassesByItself(const Error& error);
 
+// Whether it is of the host's own databases, also when a plugin hands it on.
+bool IsOfDatabase(const Error& error);
+
 // Why it waits, for a log line: the error, and who holds locks on our tables, as far as that can be
 // seen.
 void LogWaiting(ControlPlane& control, const Error& error, Microseconds again_in);

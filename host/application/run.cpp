@@ -6,6 +6,7 @@
 #include <atomic>
 #include <summa/crash_point.hpp>
 #include <summa/json.hpp>
+#include <utility>
 
 #include "host/application/crash_report.hpp"
 #include "host/application/fleet_view.hpp"
@@ -70,7 +71,7 @@ class RunningHost {
     CrashPoint("host.loaded");
     if (!WaitForDatabase()) return End();
     CrashPoint("host.database-ready");
-    plugins_->Start();
+    StartPlugins();
     CrashPoint("host.plugins-started");
     if (signal_.requested() && !options_.once) return End();
     StartWorkers(plan);
@@ -178,6 +179,34 @@ class RunningHost {
       if (event == TerminationSignal::Event::kStop) return false;
       pause = std::min(pause * 2, kLongestDatabasePause);
     }
+  }
+
+  // A start() may need what is away for a moment. Without the database no worker could run anyhow;
+  // whatever else a plugin needs keeps the others waiting for start_timeout only.
+  void StartPlugins() {
+    std::string waits;
+    Microseconds pause = kFirstDatabasePause, begin{0};
+    plugins_->Start([&](const std::string& id, const Error& error) {
+      if (!PassesByItself(error)) return false;
+      const Microseconds now = SystemClock().BootTime();
+      if (std::exchange(waits, id) != id) {
+        pause = kFirstDatabasePause;
+        begin = now;
+      }
+      std::optional<Microseconds> left = options_.once ? options_.wait : options_.length;
+      if (left) left = Remaining(*left);
+      if (!IsOfDatabase(error)) {
+        const Microseconds rest = settings_.start_timeout - (now - begin);
+        left = std::min(left.value_or(rest), rest);
+      }
+      if (left && *left <= Microseconds(0)) return false;
+      LogWaiting(control_, error, pause);
+      if (WaitForEvent(left ? std::min(pause, *left) : pause) == TerminationSignal::Event::kStop) {
+        return false;
+      }
+      pause = std::min(pause * 2, kLongestDatabasePause);
+      return true;
+    });
   }
 
   std::vector<WorkerPlan> WorkerPlans(const Plan& plan) const {

@@ -352,10 +352,13 @@ void PluginInstance::CheckWorkers() {
 }
 
 void PluginInstance::Start() {
+  if (start_called_) Stop();  // it failed, and is tried again
   start_called_ = true;
   Call("start()", limits_.start,
        [plugin = plugin_](summa_error* error) { return plugin->start(plugin->self, error); });
-  SetState(PluginState::kStarted);
+  const std::lock_guard lock(mutex_);
+  state_ = PluginState::kStarted;
+  error_.reset();
 }
 
 bool PluginInstance::Activate() {

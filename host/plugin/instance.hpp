@@ -81,7 +81,7 @@ class PluginInstance {
   void Load();                                 // [main]
   void Create(const summa_host* host);         // [main] `host` outlives this
   void Configure(const summa_config* config);  // [main] also checks what the manifest promised
-  void Start();                                // [main]
+  void Start();                                // [main] again after it failed: Stop() first
   // [main] Of a plugin that has started: what it does by itself begins (summa.activity/1). False:
   // what it needs is away; to be called again. error() says why meanwhile.
   bool Activate();

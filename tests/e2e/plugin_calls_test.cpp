@@ -98,6 +98,43 @@ TEST_F(PluginCalls, AStartThatHangsIsNamedAndGivenUpAndTheOthersRun) {
   EndsNamed(host, "start() has not returned");
 }
 
+TEST_F(PluginCalls, AStartWithoutTheDatabaseIsTriedAgain) {
+  const TemporaryFile file = Configuration("start-finds-no-database", ", start_timeout: 100ms");
+  RunningHost host(Arguments(file));
+  WaitForGoodWorker(host);
+  const Answer ready = HttpGet(host.Port(), "/readyz");
+  EXPECT_EQ(ready.status, 200) << ready.body << host.process().Stderr();
+  EXPECT_TRUE(Contains(host.process().Stderr(), "again_in=")) << host.process().Stderr();
+  host.process().Signal(SIGTERM);
+  EXPECT_EQ(host.process().WaitOrKill(kPatience), 0) << host.process().Stderr();
+}
+
+TEST_F(PluginCalls, AStartThatMissesSomethingElseKeepsTheOthersForStartTimeoutOnly) {
+  const TemporaryFile file = Configuration("start-finds-no-service", ", start_timeout: 500ms");
+  RunningHost host(Arguments(file));
+  WaitForGoodWorker(host);
+  EXPECT_TRUE(Contains(host.process().Stderr(), "again_in=")) << host.process().Stderr();
+  const Answer ready = HttpGet(host.Port(), "/readyz");
+  EXPECT_TRUE(Contains(ready.body, "XY-0001")) << ready.body;
+}
+
+TEST_F(PluginCalls, AStartThatCannotHealIsNotTriedAgain) {
+  const TemporaryFile file = Configuration("start-is-wrong");
+  RunningHost host(Arguments(file));
+  WaitForGoodWorker(host);
+  EXPECT_FALSE(Contains(host.process().Stderr(), "again_in=")) << host.process().Stderr();
+  EXPECT_TRUE(Contains(HttpGet(host.Port(), "/readyz").body, "XY-0002"));
+}
+
+TEST_F(PluginCalls, AStopIsHeardWhileAStartIsTriedAgain) {
+  const TemporaryFile file = Configuration("start-finds-no-service", ", start_timeout: 1h");
+  RunningHost host(Arguments(file));
+  WaitForLog(host, "again_in=");
+  host.process().Signal(SIGTERM);
+  host.process().WaitOrKill(kPatience);
+  EXPECT_TRUE(Contains(host.process().Stderr(), "host ended")) << host.process().Stderr();
+}
+
 TEST_F(PluginCalls, AConfigureThatHangsIsGivenUpAndTheOthersRun) {
   const TemporaryFile file = Configuration("configure-hangs", ", start_timeout: 300ms");
   RunningHost host(Arguments(file));

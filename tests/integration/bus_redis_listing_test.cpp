@@ -103,7 +103,8 @@ TEST_F(BusRedisListing, EveryStreamIsFoundAmongManyOtherKeysAndTheSearchCanBeSto
   const CommandResult listed = ListStreams(admin, call_.call());
   EXPECT_FALSE(listed.finding);
   EXPECT_THAT(listed.json, HasSubstr("\"s11\""));
-  EXPECT_GE(call_.progress, 1'200'000);
+  // Told page by page; what comes after the last page is not told.
+  EXPECT_GE(call_.progress, 1'000'000);
   call_.stop = true;
   EXPECT_EQ(ErrorOf([&] { ListStreams(admin, call_.call()); }).status(), SUMMA_E_CANCELLED);
   tick_.Stop();

@@ -52,6 +52,7 @@ class Plugin {
 
   virtual void Configure(const Config&) {}  // keep what is needed; no input or output yet
   // Plugins it requires have started. Verbs and `doctor` call it, too: nothing may be consumed.
+  // Called again, after Stop(), when it threw that something is away.
   virtual void Start() {}
   virtual void Stop() {}  // none of its workers runs any more
   // Threads and subscriptions of its own begin here: only a running host calls it, when all plugins

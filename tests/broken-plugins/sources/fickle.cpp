@@ -47,6 +47,13 @@ class Fickle final : public summa::Plugin {
       host().Warn("bad\ncode", "caf\xE9\nis closed", {{"ts", "\xFF"}, {"a b\n", "x\ny\x1b"}});
     }
     if (how_ == "metrics") UseMetrics();
+    if (how_ == "start-finds-no-database" && ++starts_ < 3) {
+      throw summa::Error(SUMMA_E_UNAVAILABLE, "SH-0402", "the connection was lost");
+    }
+    if (how_ == "start-finds-no-service") {
+      throw summa::Error(SUMMA_E_UNAVAILABLE, "XY-0001", "the service is away");
+    }
+    if (how_ == "start-is-wrong") throw summa::Error(SUMMA_E_CONFIG, "XY-0002", "a wrong key");
   }
   void Stop() override {
     if (how_ == "stop-hangs") Hang();
@@ -115,6 +122,7 @@ class Fickle final : public summa::Plugin {
   }
 
   std::string how_ = "well";
+  int starts_ = 0;
   FickleWorker worker_{how_};
 };
 

@@ -92,7 +92,9 @@ typedef struct summa_host {
   const void* (*get_service)(const struct summa_host* host, const char* service_id);
 } summa_host;
 
-/* One plugin instance. Called in this order: configure, start, (workers run), stop, destroy. */
+/* One plugin instance. Called in this order: configure, start, (workers run), stop, destroy. A host
+ * that runs calls stop and start again when start reported SUMMA_E_UNAVAILABLE or SUMMA_E_TRY_LATER:
+ * while its own database is away, else for start_timeout. */
 typedef struct summa_plugin {
   uint32_t struct_size;
   uint32_t reserved;
