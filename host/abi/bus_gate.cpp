@@ -1,6 +1,7 @@
 #include "host/abi/bus_gate.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 
 #include "host/plugin/plugin_call.hpp"

@@ -3,6 +3,7 @@
 // consumer. Thread-safe; must outlive the plugin.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "summa/abi/bus.h"

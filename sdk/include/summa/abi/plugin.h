@@ -93,8 +93,8 @@ typedef struct summa_host {
 } summa_host;
 
 /* One plugin instance. Called in this order: configure, start, (workers run), stop, destroy. A host
- * that runs calls stop and start again when start reported SUMMA_E_UNAVAILABLE or SUMMA_E_TRY_LATER:
- * while its own database is away, else for start_timeout. */
+ * that runs calls stop and start again when start reported SUMMA_E_UNAVAILABLE or
+ * SUMMA_E_TRY_LATER: while its own database is away, else for start_timeout. */
 typedef struct summa_plugin {
   uint32_t struct_size;
   uint32_t reserved;
