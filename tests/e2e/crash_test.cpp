@@ -179,7 +179,9 @@ TEST_F(Crash, WithoutATraceParksAfterFiveInARowOnly) {
 
 TEST_F(Crash, OfOneHostIsForgottenWhenTheNextCallReturns) {
   Start("tested", "_exit")->process().WaitOrKill(kPatience);
-  EXPECT_EQ(Db(url_).Count("SELECT count(*) FROM summa_host.worker_start WHERE unfinished"), 1);
+  EXPECT_EQ(Db(url_).Count("SELECT count(*) FROM summa_host.worker_start WHERE worker_id = "
+                           "'crasher' AND unfinished"),
+            1);
   const auto host = Start("tested", "");
   host->StatusWhen("running");
   WaitUntil(
