@@ -28,12 +28,17 @@ SqlScope::~SqlScope() {
     }
     // Waits for a call that is under way; it was cancelled above.
     const std::lock_guard lock(leaked->use);
-    if (!leaked->session) continue;  // closed in this very moment
-    Log(LogLevel::kWarn, "SH-0419", "a plugin did not close its SQL session; it is closed now",
-        {{"plugin", user_.plugin}, {"worker", user_.worker}});
-    leaked->scope = nullptr;
-    leaked->pool->Give(std::move(leaked->session));
+    CloseLeaked(*leaked);
   }
+}
+
+// With its `use` locked.
+void SqlScope::CloseLeaked(summa_sql_session& leaked) noexcept {
+  if (!leaked.session) return;  // closed in this very moment
+  Log(LogLevel::kWarn, "SH-0419", "a plugin did not close its SQL session; it is closed now",
+      {{"plugin", user_.plugin}, {"worker", user_.worker}});
+  leaked.scope = nullptr;
+  leaked.pool->Give(std::move(leaked.session));
 }
 
 void SqlScope::CancelRunning() noexcept {
@@ -52,11 +57,7 @@ void SqlScope::TakeBack() noexcept {
     if (!leaked->use.try_lock()) continue;
     const std::lock_guard lock(leaked->use, std::adopt_lock);
     Forget(leaked);
-    if (!leaked->session) continue;  // closed in this very moment
-    Log(LogLevel::kWarn, "SH-0419", "a plugin did not close its SQL session; it is closed now",
-        {{"plugin", user_.plugin}, {"worker", user_.worker}});
-    leaked->scope = nullptr;
-    leaked->pool->Give(std::move(leaked->session));
+    CloseLeaked(*leaked);
   }
 }
 

@@ -55,6 +55,8 @@ class SqlScope {
   void Forget(const std::shared_ptr<summa_sql_session>& session) noexcept;
 
  private:
+  void CloseLeaked(summa_sql_session& leaked) noexcept;
+
   const Pools& pools_;
   const std::optional<LeaseGuard> guard_;
   const SessionUser user_;
