@@ -148,6 +148,10 @@ std::map<std::string, int> SessionShares(const Configuration& configuration,
     if (manifest.vendor == kOwnVendor) own.insert(manifest.id);
   }
   std::map<std::string, int> shares;
+  const bool alone =
+      std::all_of(configuration.workers.begin(), configuration.workers.end(),
+                  [&](const WorkerSettings& worker) { return own.contains(worker.plugin); });
+  if (alone) return shares;
   int left = configuration.database.pool - 1;
   const auto give = [&](bool to_own, int each) {
     for (const WorkerSettings& worker : configuration.workers) {

@@ -53,7 +53,8 @@ LoadedConfiguration ReadConfiguration(const std::string& file, const Discovery& 
 // Which of the enabled plugins run, in which order.
 Plan PlanPlugins(const Configuration& configuration, const Discovery& plugins);
 
-// The sessions of the pool that plugins are sure of in a running host: two for each continuous
+// The sessions of the pool that plugins are sure of in a running host: none when it runs its own
+// plugins only, which then share the pool as they need it; else two for each continuous
 // worker of the host's own plugins, one for each of the others, as far as the pool goes. One at
 // least belongs to nobody.
 std::map<std::string, int> SessionShares(const Configuration& configuration,
