@@ -106,6 +106,27 @@ TEST_P(Consume, UnsubscribingLeavesWhatWasNotHandledToTheNextReader) {
   EXPECT_EQ(TakeAndVanish("c1"), Numbers(handled.size(), 100));
 }
 
+TEST_P(Consume, WhatWasReadAndNeverBegunCountsNoStart) {
+  PublishNumbers("a", 0, 20);
+  SubscribeOptions options = Options([&](const ConsumedMessage& message) {
+    EXPECT_TRUE(BecomesTrue([&] { return message.ShouldStop(); }));
+    record_.Handled(message);
+  });
+  options.concurrency = 1;
+  options.exclusive = true;
+  {
+    const Consumer consumer(client(), options);
+    ASSERT_TRUE(BecomesTrue([&] { return consumer.held_messages() == 20; }));
+  }
+  EXPECT_EQ(record_.count(), 1);
+  options.handler = [&](const ConsumedMessage& message) {
+    EXPECT_EQ(message.deliveries, 1) << message.id;
+    record_.Handled(message);
+  };
+  const Consumer next(client(), options);
+  EXPECT_TRUE(BecomesTrue([&] { return record_.count() == 20; }));
+}
+
 TEST_P(Consume, TheMessagesOfAFrozenReaderGoToAnotherAndItsLateAcksDoNoHarm) {
   Restart(milliseconds(700));
   PublishNumbers("a", 0, 10);

@@ -82,6 +82,7 @@ class Consumer {
     std::unique_lock lock(mutex_);
     FlushAll(lock);
     lock.unlock();
+    for (const auto& reader : readers_) ReturnUnbegun(*reader);
     readers_.clear();
   }
 
@@ -449,6 +450,25 @@ class Consumer {
     held.counted = false;
     --held.deliveries;
     return true;
+  }
+
+  // Its reading counted as its first start, which never came. At the end, when no thread is left;
+  // for a limited time, and not at all without the bus: it counts then, which is allowed.
+  void ReturnUnbegun(Reader& reader) noexcept {
+    constexpr Microseconds kLongest = std::chrono::milliseconds(500);
+    const Microseconds until = Now() + kLongest;
+    try {
+      for (Held& held : held_) {
+        if (!held.live || held.reader != &reader || !held.counted || held.began != 0) continue;
+        if (Now() >= until) return;
+        const summa_str id = ToAbi(held.delivery_id());
+        std::uint8_t still = 0;
+        reader.subscription->Renew({&id, 1}, SUMMA_BUS_START_ENDED, {&still, 1});
+        held.counted = false;
+      }
+    } catch (const std::exception&) {
+      return;
+    }
   }
 
   // Begun again and again, and never answered: the handler ends the process, or hangs.
