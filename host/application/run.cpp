@@ -86,7 +86,7 @@ class RunningHost {
  private:
   static Settings WithShares(const LoadedConfiguration& loaded, const Discovery& discovery) {
     Settings settings = loaded.settings;
-    settings.ledger.shares = SessionShares(loaded.configuration, Manifests(discovery));
+    settings.ledger.shares = SharesOfPlugins(loaded.configuration, Manifests(discovery));
     if (settings.read) settings.read->shares = settings.ledger.shares;
     return settings;
   }

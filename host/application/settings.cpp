@@ -1,7 +1,6 @@
 #include "host/application/settings.hpp"
 
 #include <algorithm>
-#include <set>
 #include <string_view>
 
 namespace summa::host {
@@ -140,25 +139,20 @@ Plan PlanPlugins(const Configuration& configuration, const Discovery& plugins) {
   return MakePlan(enabled, plugins, configuration.file);
 }
 
-std::map<std::string, int> SessionShares(const Configuration& configuration,
-                                         const std::vector<Manifest>& manifests) {
+SessionShares SharesOfPlugins(const Configuration& configuration,
+                              const std::vector<Manifest>& manifests) {
   constexpr std::string_view kOwnVendor = "summa-host";
-  std::set<std::string, std::less<>> own;
+  SessionShares shares;
   for (const Manifest& manifest : manifests) {
-    if (manifest.vendor == kOwnVendor) own.insert(manifest.id);
+    if (manifest.vendor == kOwnVendor) shares.own.insert(manifest.id);
   }
-  std::map<std::string, int> shares;
-  const bool alone =
-      std::all_of(configuration.workers.begin(), configuration.workers.end(),
-                  [&](const WorkerSettings& worker) { return own.contains(worker.plugin); });
-  if (alone) return shares;
   int left = configuration.database.pool - 1;
   const auto give = [&](bool to_own, int each) {
     for (const WorkerSettings& worker : configuration.workers) {
       const bool continuous = worker.kind == WorkerDeclaration::Kind::kContinuous;
-      if (!worker.enabled || !continuous || own.contains(worker.plugin) != to_own) continue;
+      if (!worker.enabled || !continuous || shares.own.contains(worker.plugin) != to_own) continue;
       const int given = std::min(each, left);
-      if (given > 0) shares[worker.plugin] += given;
+      if (given > 0) shares.sure[worker.plugin] += given;
       left -= given;
     }
   };

@@ -2,7 +2,6 @@
 // installed plugins, and its own part as plain values.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -53,12 +52,11 @@ LoadedConfiguration ReadConfiguration(const std::string& file, const Discovery& 
 // Which of the enabled plugins run, in which order.
 Plan PlanPlugins(const Configuration& configuration, const Discovery& plugins);
 
-// The sessions of the pool that plugins are sure of in a running host: none when it runs its own
-// plugins only, which then share the pool as they need it; else two for each continuous
-// worker of the host's own plugins, one for each of the others, as far as the pool goes. One at
-// least belongs to nobody.
-std::map<std::string, int> SessionShares(const Configuration& configuration,
-                                         const std::vector<Manifest>& manifests);
+// How plugins share the pool of a running host. Sure are two sessions for each continuous worker of
+// the host's own plugins, one for each of the others, as far as the pool goes; one at least belongs
+// to nobody.
+SessionShares SharesOfPlugins(const Configuration& configuration,
+                              const std::vector<Manifest>& manifests);
 
 // The worker as configured; without the plugin's function. nullopt: not configured, or disabled.
 std::optional<WorkerPlan> PlanWorker(const Configuration& configuration, const std::string& worker);

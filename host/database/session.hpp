@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -99,8 +98,7 @@ struct DatabaseSettings {
   std::string schema = "public";
   std::string application_name;  // "summa-host/<host name>"
   int pool = 8;
-  std::map<std::string, int>
-      shares;  // of the pool, that plugins are sure of; see session_budget.hpp
+  SessionShares shares;  // of the pool
   Microseconds connect_timeout = std::chrono::seconds(5);
   Microseconds statement_timeout = std::chrono::seconds(60);
   Microseconds lock_timeout = std::chrono::seconds(2);  // well under Summa's own 3 s

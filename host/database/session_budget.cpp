@@ -7,7 +7,7 @@
 
 namespace summa::host {
 
-SessionBudget::SessionBudget(int pool, std::map<std::string, int> shares)
+SessionBudget::SessionBudget(int pool, SessionShares shares)
     : pool_(pool), shares_(std::move(shares)) {}
 
 int SessionBudget::UsedBy(const std::string& plugin) const {
@@ -18,12 +18,12 @@ int SessionBudget::UsedBy(const std::string& plugin) const {
 bool SessionBudget::MayTake(const std::string& plugin) const {
   const int left = pool_ - used() - 1;  // when it has this one
   if (left < 0) return false;
-  const auto own = shares_.find(plugin);
+  if (shares_.own.contains(plugin) || (shares_.own.empty() && shares_.sure.empty())) return true;
+  const auto sure = shares_.sure.find(plugin);
   const int used_before = UsedBy(plugin);
-  if (own != shares_.end() && used_before < own->second) return true;
-  // Without shares nobody else works with this pool.
-  int kept = used_before > 0 && !shares_.empty() ? 1 : 0;
-  for (const auto& [other, share] : shares_) {
+  if (sure != shares_.sure.end() && used_before < sure->second) return true;
+  int kept = used_before > 0 ? 1 : 0;
+  for (const auto& [other, share] : shares_.sure) {
     if (other != plugin) kept += std::max(0, share - UsedBy(other));
   }
   return left >= kept;

@@ -1,14 +1,17 @@
 // Who may have how many of the sessions of a pool, so that no plugin takes them all from the
 // others.
 //
-// A plugin with continuous workers is sure of some sessions (its share): the others leave them free
-// while it does not use them. And a plugin that has a session already leaves one for those that
-// have none. Plain state, under the lock of the pool.
+// The host's own plugins take what is free: their workers need several sessions at once, and would
+// hold each other up. Of the others, one with continuous workers is sure of some sessions (its
+// share). They leave free what those of the host and the rest of them are sure of, while these do
+// not use it; and one that has a session already leaves one for those that have none. Plain state,
+// under the lock of the pool.
 #pragma once
 
 #include <chrono>
 #include <list>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,6 +20,12 @@ namespace summa::host {
 // For whom a session is used. Empty: the host itself, or not known.
 struct SessionUser {
   std::string plugin, worker;
+};
+
+// By plugin. Empty: the pool is not divided, as in a command.
+struct SessionShares {
+  std::map<std::string, int> sure;  // together less than the pool
+  std::set<std::string> own;        // of the host
 };
 
 // What a plugin uses right now.
@@ -36,8 +45,7 @@ class SessionBudget {
   };
   using Ticket = std::list<Holder>::iterator;
 
-  // shares: by plugin; together less than pool, or the pool is not divided.
-  SessionBudget(int pool, std::map<std::string, int> shares);
+  SessionBudget(int pool, SessionShares shares);
 
   bool MayTake(const std::string& plugin) const;
   Ticket Take(SessionUser user, TimePoint now);
@@ -50,7 +58,7 @@ class SessionBudget {
   int UsedBy(const std::string& plugin) const;
 
   const int pool_;
-  const std::map<std::string, int> shares_;
+  const SessionShares shares_;
   std::list<Holder> holders_;
   std::map<std::string, int> used_by_;  // plugins stay
 };

@@ -11,7 +11,6 @@
 namespace summa::host {
 namespace {
 
-using Shares = std::map<std::string, int>;
 using ::testing::HasSubstr;
 
 int TakeAll(SessionBudget& budget, const std::string& plugin) {
@@ -21,21 +20,26 @@ int TakeAll(SessionBudget& budget, const std::string& plugin) {
 }
 
 TEST(SessionBudget, AConsumerOfTenHandlersLeavesTheOutboxItsShareAndOneForAnybody) {
-  SessionBudget budget(8, {{"outbox", 2}, {"greeter", 1}});
+  SessionBudget budget(8, {{{"outbox", 2}, {"greeter", 1}}, {"outbox", "reconciliation"}});
   EXPECT_EQ(TakeAll(budget, "greeter"), 5);
-  EXPECT_TRUE(budget.MayTake("reconciliation")) << "it has none";
-  budget.Take({"reconciliation", {}}, {});
-  EXPECT_FALSE(budget.MayTake("reconciliation"));
+  EXPECT_TRUE(budget.MayTake("neighbour")) << "it has none";
+  budget.Take({"neighbour", {}}, {});
+  EXPECT_FALSE(budget.MayTake("neighbour"));
   EXPECT_EQ(TakeAll(budget, "outbox"), 2);
   EXPECT_EQ(budget.used(), 8);
 }
 
 TEST(SessionBudget, APluginWithoutAShareThatLeaksKeepsNobodyFromWorking) {
-  SessionBudget budget(8, {{"outbox", 2}});
+  SessionBudget budget(8, {{{"outbox", 2}}, {"outbox"}});
   EXPECT_EQ(TakeAll(budget, "leaky"), 5);
   EXPECT_TRUE(budget.MayTake("neighbour"));
-  EXPECT_EQ(TakeAll(budget, "outbox"), 2);
-  EXPECT_TRUE(budget.MayTake("neighbour")) << "the last one is for a plugin that has none";
+  EXPECT_EQ(TakeAll(budget, "outbox"), 3);
+}
+
+TEST(SessionBudget, TheHostsOwnPluginsTakeWhatIsFree) {
+  SessionBudget budget(8, {{{"outbox", 2}, {"greeter", 1}}, {"outbox", "reconciliation"}});
+  budget.Take({"outbox", {}}, {});
+  EXPECT_EQ(TakeAll(budget, "reconciliation"), 7);
 }
 
 TEST(SessionBudget, WithoutSharesThePoolIsNotDivided) {
@@ -44,11 +48,11 @@ TEST(SessionBudget, WithoutSharesThePoolIsNotDivided) {
 }
 
 TEST(SessionBudget, AShareIsThereInEveryOrderOfTakingAndGiving) {
-  const Shares shares = {{"outbox", 2}, {"greeter", 1}, {"other", 1}};
+  const std::map<std::string, int> shares = {{"outbox", 2}, {"greeter", 1}, {"other", 1}};
   for (unsigned seed = 0; seed < 50; ++seed) {
     std::mt19937 random(seed);
     const int pool = 5 + static_cast<int>(seed % 6);
-    SessionBudget budget(pool, shares);
+    SessionBudget budget(pool, {shares, {}});
     std::map<std::string, std::deque<SessionBudget::Ticket>> held;
     const std::vector<std::string> plugins = {"outbox", "greeter", "other", "leaky", "late"};
     for (int step = 0; step < 2000; ++step) {
@@ -73,7 +77,7 @@ class SessionBudgetTest : public DatabaseTest {
  protected:
   SessionBudgetTest() {
     settings_.pool = 4;
-    settings_.shares = {{"outbox", 1}};
+    settings_.shares = {{{"outbox", 1}}, {"outbox"}};
     pool_ = std::make_shared<SessionPool>(settings_);
     service_ = std::make_unique<SqlService>(
         std::map<std::string, std::shared_ptr<SessionPool>>{{"ledger", pool_}});

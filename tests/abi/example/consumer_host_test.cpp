@@ -172,6 +172,21 @@ TEST_F(ConsumerHost, APluginThatSubscribesInStartStillConsumesInARunningHost) {
   EXPECT_TRUE(BecomesTrue([&] { return Handled("eager", 50); }));
 }
 
+TEST_F(ConsumerHost, APluginThatKeepsSessionsIsNamedAndStopsNoOther) {
+  Configure("hog");
+  RunningHost host(Arguments({}));
+  const int port = host.Port();
+  EXPECT_TRUE(BecomesTrue([&] {
+    return HttpGet(port, "/readyz").body.find("plugin eager holds 6") != std::string::npos;
+  })) << HttpGet(port, "/readyz").body;
+  EXPECT_NE(HttpGet(port, "/metrics")
+                .body.find("summa_db_plugin_sessions{database=\"ledger\",plugin=\"eager\"} 6"),
+            std::string::npos)
+      << HttpGet(port, "/metrics").body;
+  Publish(0, 50);
+  EXPECT_TRUE(BecomesTrue([&] { return Greetings() == 50; }));
+}
+
 TEST_F(ConsumerHost, WhatCannotBeginIsNamedAndBeginsLater) {
   RedisServer later;
   Configure("activate", later.Url());

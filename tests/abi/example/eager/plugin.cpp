@@ -1,9 +1,12 @@
-// A plugin that consumes by itself, beside its worker, where its configuration says.
+// A plugin that takes what it should not, where its configuration says: messages, beside its
+// worker, or all sessions of the host.
 #include <summa/consumer.hpp>
 #include <summa/plugin.hpp>
 
 #include <atomic>
+#include <memory>
 #include <thread>
+#include <vector>
 
 namespace {
 
@@ -34,9 +37,12 @@ class Eager final : public summa::Plugin {
   }
   void Activate() override {
     if (where_ == "activate") Subscribe();
+    // Keeps what it gets, until it gets no more.
+    while (where_ == "hog") kept_.push_back(std::make_unique<summa::Session>(host().sql()));
   }
   void Deactivate() override {
     if (where_ == "activate") consumer_.reset();
+    kept_.clear();
   }
   void Stop() override {
     stop_ = true;
@@ -66,6 +72,7 @@ class Eager final : public summa::Plugin {
   std::atomic<bool> stop_{false};
   std::thread thread_;
   std::unique_ptr<summa::Consumer> consumer_;
+  std::vector<std::unique_ptr<summa::Session>> kept_;
 };
 
 }  // namespace
