@@ -161,6 +161,14 @@ std::string VariableOf(const ConnectionParameters& given, const std::string& key
   return keyword == kBalance ? kBalanceVariable : std::string();
 }
 
+Error InUrlOrVariable(const std::string& variable, const std::string& found,
+                      const std::string& fix) {
+  if (variable.empty()) return {"SH-0227", "in the database URL, " + found, fix, ""};
+  return {"SH-0228",
+          "the environment variable " + variable + " gives the database URL a value: " + found,
+          "Unset " + variable + ", or: " + fix, ""};
+}
+
 // Of the URL, only what cannot be a piece of a password that was not escaped.
 Error WrongValue(const ConnectionParameters& given, const std::string& parameter,
                  const std::string& value, const std::string& expected) {
@@ -171,10 +179,7 @@ Error WrongValue(const ConnectionParameters& given, const std::string& parameter
                           (shown ? "" : "; special characters of the password as %XX");
   const std::string found =
       parameter + (shown ? " is \"" + value + "\", which is not " : " is not ") + expected;
-  if (variable.empty()) return {"SH-0227", "in the database URL, " + found, fix, ""};
-  return {"SH-0228",
-          "the environment variable " + variable + " gives the database URL a value: " + found,
-          "Unset " + variable + ", or: " + fix, ""};
+  return InUrlOrVariable(variable, found, fix);
 }
 
 std::optional<Error> CheckPorts(const ConnectionParameters& given,
@@ -293,7 +298,10 @@ std::optional<Error> ReadParameters(std::string url, Read& read) {
   if (balance) Set(read.given, kBalance, *balance);
   if (balance || variable != nullptr) Set(read.effective, kBalance, balance ? *balance : variable);
   if (auto error = CheckValues(read.given, read.effective)) return error;
-  if (auto error = FindUrlMistake(read.given, read.effective)) return error;
+  if (const auto mistake = FindUrlMistake(read.given, read.effective)) {
+    return InUrlOrVariable(VariableOf(read.given, mistake->parameter), mistake->found,
+                           mistake->fix);
+  }
   std::erase_if(read.given, [](const auto& each) { return each.first == kSlips; });
   ConnectionParameters rest = read.given;
   std::erase_if(rest, [](const auto& each) { return each.first == kBalance; });

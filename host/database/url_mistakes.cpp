@@ -19,10 +19,6 @@ namespace {
 constexpr const char* kFiles[] = {"sslrootcert", "sslcert", "sslkey", "sslcrl"};
 constexpr int kSystemRoots = 160000;  // the libpq that knows sslrootcert=system
 
-Error Mistake(const std::string& what, const std::string& fix) {
-  return {"SH-0227", "in the database URL, " + what, fix, ""};
-}
-
 std::vector<std::string> HostsOf(const ConnectionParameters& parameters) {
   std::vector<std::string> hosts(1);
   for (const char c : Get(parameters, "host")) {
@@ -45,40 +41,44 @@ bool CanBeHost(const std::string& host) {
   });
 }
 
-std::optional<Error> CheckHosts(const ConnectionParameters& parameters) {
+std::optional<UrlMistake> CheckHosts(const ConnectionParameters& parameters) {
   const std::vector<std::string> hosts = HostsOf(parameters);
   for (const std::string& host : hosts) {
     if (host.empty() && hosts.size() > 1 && Get(parameters, "hostaddr").empty()) {
-      return Mistake("one of the hosts has no name", "Remove the comma, or name the host");
+      return UrlMistake{"host", "one of the hosts has no name",
+                        "Remove the comma, or name the host"};
     }
     if (IsSocket(host) || CanBeHost(host)) continue;
-    return Mistake("a host has a character that no name has",
-                   "Write special characters of the password as %XX: %40 for @, %23 for #, %2F "
-                   "for /, %3F for ?");
+    return UrlMistake{"host", "a host has a character that no name has",
+                      "Write special characters of the password as %XX: %40 for @, %23 for #, %2F "
+                      "for /, %3F for ?"};
   }
   return std::nullopt;
 }
 
-std::optional<Error> CheckDatabase(const ConnectionParameters& parameters) {
+std::optional<UrlMistake> CheckDatabase(const ConnectionParameters& parameters) {
   const std::string database = Get(parameters, "dbname");
   const std::size_t separator = database.find('&');
   if (separator == std::string::npos || database.find('=', separator) == std::string::npos) {
     return std::nullopt;
   }
-  return Mistake("dbname holds parameters", "Write ? before the first parameter, & between them");
+  return UrlMistake{"dbname", "dbname holds parameters",
+                    "Write ? before the first parameter, & between them"};
 }
 
-std::optional<Error> CheckSession(const ConnectionParameters& parameters) {
+std::optional<UrlMistake> CheckSession(const ConnectionParameters& parameters) {
   if (Get(parameters, "replication").empty()) return std::nullopt;
-  return Mistake("replication is set, and such a session runs no statements with parameters",
-                 "Remove it");
+  return UrlMistake{"replication",
+                    "replication is set, and such a session runs no statements with parameters",
+                    "Remove it"};
 }
 
-std::optional<Error> CheckFile(const std::string& parameter, const std::string& file) {
+std::optional<UrlMistake> CheckFile(const std::string& parameter, const std::string& file) {
   if (access(file.c_str(), R_OK) == 0) return std::nullopt;
-  return Mistake(
+  return UrlMistake{
+      parameter,
       parameter + " names a file that cannot be read: " + file + ": " + std::strerror(errno),
-      "Correct the path, or let this user read the file");
+      "Correct the path, or let this user read the file"};
 }
 
 bool HomeHas(const std::string& file) {
@@ -91,7 +91,7 @@ bool HomeHas(const std::string& file) {
   return false;
 }
 
-std::optional<Error> CheckFiles(const ConnectionParameters& parameters) {
+std::optional<UrlMistake> CheckFiles(const ConnectionParameters& parameters) {
   const std::vector<std::string> hosts = HostsOf(parameters);
   const std::string mode = Get(parameters, "sslmode");
   const bool tls = mode != "disable" &&
@@ -110,15 +110,16 @@ std::optional<Error> CheckFiles(const ConnectionParameters& parameters) {
   if (!tls || !mode.starts_with("verify-") || roots || HomeHas(std::string(kRoots))) {
     return std::nullopt;
   }
-  return Mistake("sslmode is \"" + mode + "\", and there are no certificates to verify with: ~" +
-                     std::string(kRoots) + " is not there",
-                 "Write sslrootcert=FILE");
+  return UrlMistake{"sslmode",
+                    "sslmode is \"" + mode + "\", and there are no certificates to verify with: ~" +
+                        std::string(kRoots) + " is not there",
+                    "Write sslrootcert=FILE"};
 }
 
 }  // namespace
 
-std::optional<Error> FindUrlMistake(const ConnectionParameters& given,
-                                    const ConnectionParameters& effective) {
+std::optional<UrlMistake> FindUrlMistake(const ConnectionParameters& given,
+                                         const ConnectionParameters& effective) {
   if (auto error = CheckHosts(effective)) return error;
   if (auto error = CheckDatabase(effective)) return error;
   if (auto error = CheckSession(effective)) return error;

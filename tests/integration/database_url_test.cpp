@@ -79,7 +79,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"PostgreSQL://me:s3cret@h/d", "SH-0418", "PostgreSQL://", "small letters"},
         Mistake{"postgresql://me:s3cret@h/d?replication=database", "SH-0227", "replication",
                 "Remove it"},
-        // libpq would find these at every connection.
+        // libpq finds these when it connects only, or does without the file.
         Mistake{"postgresql://me:s3cret@a,,b/d", "SH-0227", "no name", "comma"},
         Mistake{"postgresql://me:s3cret@a:1,:2/d", "SH-0227", "no name", "comma"},
         Mistake{"postgresql://me:s3cret@h/d&sslmode=require", "SH-0227", "dbname", "Write ?"},
@@ -133,7 +133,8 @@ class Variable {
 TEST(DatabaseUrl, AVariableThatIsWrongIsNamed) {
   for (const auto& [name, value] :
        {std::pair("PGPORT", "abc"), std::pair("PGSSLMODE", "x"),
-        std::pair("PGCONNECT_TIMEOUT", "soon"), std::pair("PGTARGETSESSIONATTRS", "writer")}) {
+        std::pair("PGCONNECT_TIMEOUT", "soon"), std::pair("PGTARGETSESSIONATTRS", "writer"),
+        std::pair("PGSSLROOTCERT", "/no/file")}) {
     const Variable variable(name, value);
     const auto error = CheckDatabaseUrl("postgresql://me:s3cret@h/d", true);
     ASSERT_TRUE(error) << name;
