@@ -141,6 +141,7 @@ void PluginSet::Deactivate() noexcept {
 }
 
 std::vector<Error> PluginSet::End() noexcept {
+  Deactivate();
   std::vector<Error> lost;
   for (auto member = members_.rbegin(); member != members_.rend(); ++member) {
     EndOne(*member);

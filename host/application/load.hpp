@@ -43,8 +43,8 @@ class PluginSet {
   // yet; to be called again.
   bool Activate();
   void Deactivate() noexcept;
-  // Stops and destroys in reverse order, but for plugins that one uses which does not return. Why
-  // plugins were lost, also earlier: the process must then end without destructors.
+  // Deactivates, stops and destroys in reverse order, but for plugins that one uses which does not
+  // return. Why plugins were lost, also earlier: the process must then end without destructors.
   std::vector<Error> End() noexcept;
 
   // nullptr: not part of the plan. Any thread.

@@ -305,9 +305,9 @@ void PluginInstance::AskForExtensions() {
 void PluginInstance::CheckPromises() {
   std::vector<std::string> promised = manifest().extensions;
   promised.insert(promised.end(), manifest().provides.begin(), manifest().provides.end());
-  for (const std::string& id : promised) {
-    const void* table = extensions_[id];
+  for (const auto& [id, table] : extensions_) {
     if (table == nullptr) {
+      if (std::find(promised.begin(), promised.end(), id) == promised.end()) continue;
       Fail({"SH-0123",
             Named(manifest()) + ": the manifest promises " + id + ", but the plugin has none",
             ReportTo(manifest()), ""});
@@ -363,7 +363,7 @@ void PluginInstance::Start() {
 
 bool PluginInstance::Activate() {
   const auto* activity = static_cast<const summa_activity_v1*>(Extension(SUMMA_ACTIVITY_V1));
-  if (activity == nullptr) return true;
+  if (activity == nullptr || activity->struct_size < sizeof *activity) return true;
   const std::string name = "activate()";
   active_ = true;
   const CallAnswer answer = Ask(name, limits_.start, [activity](summa_error* error) {

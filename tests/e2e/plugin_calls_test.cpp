@@ -149,6 +149,41 @@ TEST_F(PluginCalls, AStopSignalDuringAStartThatHangsEndsTheHost) {
   EndsNamed(host, "start() has not returned");
 }
 
+TEST_F(PluginCalls, AnActivateThatHangsIsNamedAndGivenUpAndTheOthersRun) {
+  const TemporaryFile file = Configuration("activate-hangs", ", start_timeout: 300ms");
+  RunningHost host(Arguments(file));
+  WaitForGoodWorker(host);
+  WaitForLog(host, "SH-0128");
+  EXPECT_TRUE(Contains(HttpGet(host.Port(), "/readyz").body, "activate() has not returned"));
+  EndsNamed(host, "activate() has not returned");
+}
+
+TEST_F(PluginCalls, AStopSignalDuringAnActivateThatHangsEndsTheHost) {
+  const TemporaryFile file =
+      Configuration("activate-hangs", ", start_timeout: 1h, drain_timeout: 500ms");
+  RunningHost host(Arguments(file));
+  WaitForGoodWorker(host);
+  EndsNamed(host, "activate() has not returned");
+}
+
+TEST_F(PluginCalls, AnActivateThatThrowsStopsThatPluginOnly) {
+  const TemporaryFile file = Configuration("activate-throws");
+  RunningHost host(Arguments(file));
+  WaitForLog(host, "cannot begin");
+  WaitForGoodWorker(host);
+  EXPECT_TRUE(Contains(HttpGet(host.Port(), "/readyz").body, "cannot begin"));
+  host.process().Signal(SIGTERM);
+  EXPECT_EQ(host.process().WaitOrKill(kPatience), 0) << host.process().Stderr();
+}
+
+TEST_F(PluginCalls, ADeactivateThatHangsEndsTheHostAfterDrainTimeout) {
+  const TemporaryFile file = Configuration("deactivate-hangs", ", drain_timeout: 500ms");
+  RunningHost host(Arguments(file));
+  host.StatusWhen("running");
+  WaitForGoodWorker(host);
+  EndsNamed(host, "deactivate() has not returned");
+}
+
 TEST_F(PluginCalls, AStopThatHangsEndsTheHostAfterDrainTimeout) {
   const TemporaryFile file = Configuration("stop-hangs", ", drain_timeout: 500ms");
   RunningHost host(Arguments(file));

@@ -55,6 +55,13 @@ class Fickle final : public summa::Plugin {
     }
     if (how_ == "start-is-wrong") throw summa::Error(SUMMA_E_CONFIG, "XY-0002", "a wrong key");
   }
+  void Activate() override {
+    if (how_ == "activate-hangs") Hang();
+    if (how_ == "activate-throws") throw std::runtime_error("cannot begin");
+  }
+  void Deactivate() override {
+    if (how_ == "deactivate-hangs") Hang();
+  }
   void Stop() override {
     if (how_ == "stop-hangs") Hang();
   }
