@@ -69,7 +69,7 @@ struct WorkerSettings {
   std::int64_t idle_poll_microseconds = 0;    // continuous
   std::int64_t lease_ttl_microseconds = 0;
   std::int64_t max_run_microseconds = 0;
-  int park_after = 0;          // failures in a row; 0: never
+  int park_after = 0;          // consecutive failures; 0: never
   int park_after_crashes = 0;  // in the fleet; 0: never
   std::int64_t retry_parked_microseconds = 0;
 };

@@ -44,7 +44,7 @@ struct RequestedRun {
 
 // What became of the last hosts that called a worker.
 struct EarlierStarts {
-  int deaths = 0;     // in a row: gone before a call had returned, nobody knows why
+  int deaths = 0;     // consecutive: gone before a call had returned, for an unknown reason
   int crashes = 0;    // that hosts reported of themselves, lately
   std::string crash;  // what the last one said
 };

@@ -36,7 +36,7 @@ struct WorkerPlan {
   bool keep_lease_row = true;
   // A run (continuous: a call) that takes longer is stuck; zero: none does.
   Microseconds max_run{0};
-  int park_after = 0;          // failures in a row; 0: never
+  int park_after = 0;          // consecutive failures; 0: never
   int park_after_crashes = 0;  // in the fleet; 0: never
   // Longest pause between two tries of a parked worker; zero: only a person lets it run again.
   Microseconds retry_parked{0};

@@ -56,7 +56,7 @@ class WorkerLoop {
   WorkerRun& run_;
   const WorkerPlan& plan_;
   WorkerDue due_;
-  int failures_ = 0;                        // in a row that count towards parking
+  int failures_ = 0;                        // consecutive, that count towards parking
   Backoff worker_backoff_;                  // the worker fails
   Backoff database_backoff_;                // leases or due times cannot be asked
   Backoff probe_backoff_;                   // it is parked

@@ -14,7 +14,7 @@
 // away, the streams of the others go on: its own have a STREAM_FAULT, which pauses them. The bus is
 // away when no master takes anything.
 //
-// With wait_replicas each window ends with WAIT, and is confirmed when so many replicas have it.
+// With wait_replicas each window ends with WAIT, and is confirmed when that many replicas have it.
 // When fewer have it in time, all of it is UNSENT and the server counts as away. It may have
 // arrived, so nothing is sent there again before the replicas have caught up: a message is not
 // written anew with every attempt while they are away.

@@ -140,7 +140,7 @@ class Consumer {
     std::vector<std::string> acks;  // handled, not acknowledged yet
     bool flushing = false;
     bool empty = false;         // the latest poll found nothing
-    std::int64_t failures = 0;  // of the bus, in a row
+    std::int64_t failures = 0;  // consecutive failures of the bus
     detail::Complaints complaints;
   };
   struct Held : detail::HeldMessage {
