@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <ctime>
 
 namespace summa::host {
@@ -10,6 +11,8 @@ namespace {
 
 // A pipe that nobody reads must not keep a broken process from ending.
 constexpr int kReaderPatienceMilliseconds = 200;
+// Bytes of the buffer that values leave for what ends them and the line.
+constexpr std::size_t kReserve = 8;
 
 // The digits of a number, at the end of the buffer.
 struct Digits {
@@ -47,6 +50,7 @@ LastWords::LastWords(LogFormat format, const char* code, const char* message) : 
 }
 
 void LastWords::Field(const char* name, const char* value) {
+  if (size_ + std::strlen(name) + 2 * kReserve > kCapacity) return;  // a name is whole or not there
   const bool json = format_ == LogFormat::kJson;
   Add(json ? ",\"" : " ");
   Add(name);
@@ -72,14 +76,13 @@ void LastWords::Write() {
 }
 
 void LastWords::Add(const char* text) {
-  // The rest of the buffer is for what ends the line.
-  constexpr std::size_t kReserve = 8;
-  for (; *text != '\0' && size_ + kReserve < kCapacity; ++text) text_[size_++] = *text;
+  for (; *text != '\0' && size_ + 1 < kCapacity; ++text) text_[size_++] = *text;
 }
 
 void LastWords::AddClean(const char* text) {
-  for (; *text != '\0'; ++text) {
-    const bool plain = *text >= ' ' && *text < 0x7F && *text != '"' && *text != '\\';
+  for (; *text != '\0' && size_ + kReserve < kCapacity; ++text) {
+    if (*text == '"' || *text == '\\') Add("\\");
+    const bool plain = *text >= ' ' && *text < 0x7F;
     const char one[2] = {plain ? *text : '?', '\0'};
     Add(one);
   }

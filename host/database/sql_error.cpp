@@ -46,7 +46,9 @@ Class Classify(const ServerReport& report, bool cancelled) {
             "SECURITY; `summa-host doctor` names tables and policies"};
   }
   if (state == "42501") {
-    return {"SH-0406", "GRANT the privilege to the role of the connection URL"};
+    return {"SH-0406",
+            "GRANT the privilege to the role of the connection URL; `summa-host doctor` prints the "
+            "statement"};
   }
   if (state == "42P01" || state == "3F000" || state == "42883" || state == "42703") {
     if (NamesOurs(report)) return {"SH-0412", "Run: summa-host migrate"};
