@@ -12,35 +12,70 @@ namespace {
 
 // Longer rests would only make it last longer: by then the server is busy with something else.
 constexpr std::chrono::microseconds kLongestRest = std::chrono::seconds(1);
+// Another host may have the lease by then, and says it itself.
+constexpr std::chrono::microseconds kKnownFor = std::chrono::hours(24);
 
 }  // namespace
 
 TickResult Cleanup::Run(const Tick& tick) {
   Session session(tick.sql());
-  const auto rows = [&](std::string_view statement, std::initializer_list<Parameter> parameters) {
+  InBatches(tick, [&] {
     session.Begin();
-    const std::int64_t deleted = session.Exec(Statement(statement), parameters).affected_rows();
-    CrashPoint("outbox.cleanup");
+    const std::int64_t deleted =
+        session
+            .Exec(Statement(sql::cleanup_sent),
+                  {retention_.count(), Processor::kSettledMargin.count(), kBatch})
+            .affected_rows();
     session.Commit();
     return deleted;
-  };
-  TickResult result;
-  result.items = InBatches(tick, [&] { return rows(sql::cleanup, {retention_.count(), kBatch}); });
-  InBatches(tick, [&] {
-    return rows(sql::cleanup_sent, {retention_.count(), Processor::kSettledMargin.count(), kBatch});
   });
+  TickResult result;
+  std::vector<Refusal> refused;
+  InBatches(tick, [&] {
+    const std::size_t before = refused.size();
+    const std::int64_t found = DeleteRows(session, refused);
+    result.items += found - static_cast<std::int64_t>(refused.size() - before);
+    return found;
+  });
+  Report(std::move(refused));
   return result;
 }
 
-std::int64_t Cleanup::InBatches(const Tick& tick,
-                                const std::function<std::int64_t()>& batch) const {
-  std::int64_t deleted = 0;
+std::int64_t Cleanup::DeleteRows(Session& session, std::vector<Refusal>& refused) const {
+  std::vector<Uuid> left;
+  left.reserve(refused.size());
+  for (const Refusal& refusal : refused) left.push_back(refusal.id);
+  const Result due =
+      session.Exec(Statement(sql::cleanup_due), {retention_.count(), kBatch, UuidArray(left)});
+  std::vector<Uuid> ids;
+  ids.reserve(due.rows());
+  for (std::size_t i = 0; i < due.rows(); ++i) ids.push_back(due.At(i, 0).AsUuid());
+  const std::vector<Refusal> more = WriteApart(session, ids, [&](std::span<const Uuid> part) {
+    session.Exec(Statement(sql::cleanup), {retention_.count(), UuidArray(part)});
+    CrashPoint("outbox.cleanup");
+  });
+  refused.insert(refused.end(), more.begin(), more.end());
+  CheckNumber(refused);
+  return static_cast<std::int64_t>(ids.size());
+}
+
+void Cleanup::Report(std::vector<Refusal> refused) {
+  const std::string listed = Listed(refused);
+  if (!refused_.Set(std::move(refused), host_.BootTime())) return;
+  host_.Log(SUMMA_LOG_ERROR, "SH-0511", "the ledger refuses to delete rows that were delivered",
+            {{"rows", listed}});
+}
+
+std::vector<Finding> Cleanup::Failing() const {
+  return refused_.Failing(host_.BootTime(), kKnownFor, "outbox: old rows",
+                          "the ledger refuses to delete them");
+}
+
+void Cleanup::InBatches(const Tick& tick, const std::function<std::int64_t()>& batch) const {
   for (;;) {
     const std::chrono::microseconds started = host_.BootTime();
-    const std::int64_t count = batch();
-    deleted += count;
-    if (count < kBatch || tick.ShouldStop()) return deleted;
-    if (tick.Wait(std::min(host_.BootTime() - started, kLongestRest))) return deleted;
+    if (batch() < kBatch || tick.ShouldStop()) return;
+    if (tick.Wait(std::min(host_.BootTime() - started, kLongestRest))) return;
   }
 }
 

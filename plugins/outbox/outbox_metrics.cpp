@@ -10,6 +10,8 @@ constexpr const char* kOtherTopics = "other";
 OutboxMetrics::OutboxMetrics(Host host, std::string sink) : host_(host), sink_(std::move(sink)) {
   blocked_keys = host_.Gauge("summa_outbox_blocked_keys",
                              "Keys that wait for a dead letter to be redriven.", {{"sink", sink_}});
+  refused_rows = host_.Gauge("summa_outbox_refused_rows",
+                             "Delivered rows that the ledger refuses to mark.", {{"sink", sink_}});
   publish_seconds = host_.Histogram("summa_outbox_publish_duration_seconds",
                                     "Time to publish one batch.", {{"sink", sink_}});
   end_to_end_seconds = host_.Histogram("summa_outbox_end_to_end_duration_seconds",

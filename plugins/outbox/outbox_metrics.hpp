@@ -21,7 +21,7 @@ class OutboxMetrics {
   void Pending(const std::vector<TopicCount>& topics);
   void DeadLetters(const std::vector<TopicCount>& topics);
 
-  Metric blocked_keys, publish_seconds, end_to_end_seconds, empty_polls;
+  Metric blocked_keys, refused_rows, publish_seconds, end_to_end_seconds, empty_polls;
 
  private:
   // Topics come from rows that anybody may write; a series for each must not fill the memory.

@@ -60,7 +60,11 @@ class OutboxPlugin final : public Plugin {
             {"dlq discard", bind(&DiscardDeadLetters)}};
   }
 
-  std::vector<Finding> Failing() override { return worker_.Failing(host().BootTime()); }
+  std::vector<Finding> Failing() override {
+    std::vector<Finding> failing = worker_.Failing(host().BootTime());
+    for (Finding& finding : cleanup_->Failing()) failing.push_back(std::move(finding));
+    return failing;
+  }
 
   void Examine(const Examination& examination) override {
     Session session(examination.sql());

@@ -53,6 +53,9 @@ TickResult Processor::Look(const Tick& tick) {
   if (tick.new_lease()) table_.CheckPrivileges(session);
   if (!prepared_) Prepare(session, tick);
   recorder_.MarkConfirmed(session);
+  if (recorder_.remembered() || (!troubles_.refused().empty() && now >= next_marks_)) {
+    MarkRemembered(session, tick);
+  }
   FullPollDue(session, now);
   if (NothingNew(session)) return Result(0, false, tick.once());
 
@@ -105,14 +108,31 @@ void Processor::Prepare(Session& session, const Tick& tick) {
   observed_until_ = state.observed_until.value_or(0);
   foreign_marks_ = recorder_.foreign_marks();
   foreign_seen_ = host_.BootTime();
-  // What every sink has already needs no sending, only a mark.
-  while (keeping_ != Keeping::kObserve && !tick.ShouldStop()) {
-    session.Begin();
-    const std::int64_t marked = table_.MarkComplete(session, settings_.outbox.batch_size);
-    session.Commit();
-    if (marked == 0) break;
-  }
+  if (keeping_ != Keeping::kObserve) MarkRemembered(session, tick);
   prepared_ = true;
+}
+
+void Processor::MarkRemembered(Session& session, const Tick& tick) {
+  std::vector<Refusal> refused;
+  while (!tick.ShouldStop()) {
+    // More than can be refused, so that the others have their turn.
+    const std::vector<Uuid> ids =
+        table_.ReadComplete(session, static_cast<std::int64_t>(2 * kMostRefusals));
+    refused =
+        WriteApart(session, ids, [&](std::span<const Uuid> part) { table_.Mark(session, part); });
+    if (ids.size() == refused.size()) break;
+  }
+  if (tick.ShouldStop()) return;
+  recorder_.RememberedAreMarked();
+  const Microseconds now = host_.BootTime();
+  next_marks_ = now + kRefusedInterval;
+  metrics_.refused_rows.Set(static_cast<double>(refused.size()));
+  const std::string listed = Listed(refused);
+  if (troubles_.Refused(std::move(refused), now)) {
+    host_.Log(SUMMA_LOG_ERROR, "SH-0511",
+              "rows were delivered, and the ledger refuses to mark them",
+              {{"sink", settings_.outbox.sink}, {"rows", listed}});
+  }
 }
 
 bool Processor::NothingNew(Session& session) {
@@ -174,6 +194,7 @@ Range Processor::Bounds(bool everything) const {
   if (!everything) range.created_from = low_;
   range.settled_from = everything || !low_ ? observed_until_ - kSettledMargin.count() : *low_;
   range.paused_streams = lanes_.PausedStreams();
+  range.ask_sent = AskSent();
   return range;
 }
 
@@ -237,7 +258,7 @@ std::int64_t Processor::SendWaiting(Session& session, const Tick& tick) {
   if (tick.ShouldStop() || sink_paused_until_ > Microseconds(0)) return 0;
   const std::vector<Lane> lanes = lanes_.Released(kLanesTogether);
   if (lanes.empty()) return 0;
-  WaitingRows waiting = table_.ReadWaiting(session, keeping_, lanes);
+  WaitingRows waiting = table_.ReadWaiting(session, keeping_, lanes, AskSent());
   // Nothing of them can come to the table but by this thread, after this.
   for (const Lane& lane : waiting.empty) lanes_.Emptied(lane);
   const std::int64_t delivered = Deliver(session, waiting.rows, tick, true);
@@ -408,6 +429,12 @@ TickResult Processor::Result(std::int64_t items, bool backlog, bool once) const 
                 "nothing is lost; repair the stream and run it again");
   }
   if (due) result.backlog = true;  // a row is tried again in a moment
+  if (!result.backlog && !troubles_.refused().empty()) {
+    throw Error(SUMMA_E_DATA, "SH-0511",
+                "rows were delivered, and the ledger refuses to mark them: " +
+                    Listed(troubles_.refused().Get()),
+                "repair the trigger or constraint that refuses them and run it again");
+  }
   return result;
 }
 

@@ -19,6 +19,7 @@
 #include "outbox_metrics.hpp"
 #include "publisher.hpp"
 #include "recorder.hpp"
+#include "refusals.hpp"
 #include "table.hpp"
 #include "troubles.hpp"
 
@@ -62,6 +63,8 @@ class Processor final : public Worker {
   // So long after the last row that somebody else marked, rows are no longer looked at whatever
   // their status: ten of the intervals of Summa's own processor.
   static constexpr Microseconds kHandOverQuiet = std::chrono::seconds(50);
+  // How often it is tried again to mark what the ledger refused.
+  static constexpr Microseconds kRefusedInterval = std::chrono::seconds(10);
   // Lanes whose waiting rows are read together.
   static constexpr std::size_t kLanesTogether = 100;
 
@@ -69,6 +72,8 @@ class Processor final : public Worker {
   void Forget();                                     // what was learned under an earlier lease
   void Prepare(Session& session, const Tick& tick);  // under a new lease, before anything is sent
   bool NothingNew(Session& session);
+  // Marks what every sink has and is not marked yet; what the ledger refuses is named and left.
+  void MarkRemembered(Session& session, const Tick& tick);
   void FullPollDue(Session& session, Microseconds now);
   std::vector<Row> Poll(Session& session);
   std::vector<Row> PollEverything(Session& session);
@@ -88,6 +93,8 @@ class Processor final : public Worker {
   void PauseSink(const std::string& error, const std::string& hint);
   void ObservePending(Session& session);
   TickResult Result(std::int64_t items, bool backlog, bool once) const;
+  // Some of the waiting rows were delivered and are not marked: outbox_sent names them.
+  bool AskSent() const { return recorder_.remembered() || !troubles_.refused().empty(); }
   std::int64_t ServerNow() const { return host_.BootTime().count() + server_clock_offset_; }
 
   Host host_;
@@ -113,6 +120,7 @@ class Processor final : public Worker {
   std::string full_poll_snapshot_;   // the same, at the last poll without a bound
   bool idle_ = false;                // the last poll found nothing
   bool full_poll_wanted_ = true;     // a stream was let go: its rows may be below the bound
+  Microseconds next_marks_{0};       // of rows that the ledger refused
   std::optional<std::int64_t> low_;  // lower bound of created_at, microseconds since 2000
   std::int64_t poll_time_ = 0;       // server's clock before the last poll
   Microseconds next_full_poll_{0};

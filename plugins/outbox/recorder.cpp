@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <summa/crash_point.hpp>
 
+#include "refusals.hpp"
+
 namespace summa::outbox {
 
 ParkedRow ToParked(const Row& row, const Settings& settings) {
@@ -20,14 +22,16 @@ void Outcome::Append(const Outcome& later) {
 void Recorder::Forget() {
   Abandon();
   unmarked_.clear();
+  remembered_ = false;
   last_delivery_.reset();
 }
 
 void Recorder::MarkConfirmed(Session& session) {
   if (unmarked_.empty()) return;
-  session.Begin();
-  table_.Settle(session, keeping_, unmarked_);
-  session.Commit();
+  Outcome outcome;
+  outcome.confirmed = unmarked_;
+  const Written written = Write(session, outcome, false);
+  remembered_ = remembered_ || written.remembered;
   unmarked_.clear();
 }
 
@@ -44,9 +48,9 @@ void Recorder::Record(Session& session, const Outcome& outcome) {
     return;
   }
   const bool delivery = !outcome.confirmed.empty() && DeliveryDue();
-  const std::int64_t marked = Write(session, outcome, delivery);
+  const Written written = Write(session, outcome, delivery);
   unmarked_.clear();
-  Compare(static_cast<std::int64_t>(outcome.confirmed.size()), marked);
+  Compare(static_cast<std::int64_t>(outcome.confirmed.size()), written);
 }
 
 void Recorder::WriteQueued() {
@@ -60,7 +64,56 @@ void Recorder::WriteQueued() {
       });
 }
 
-std::int64_t Recorder::Write(Session& session, const Outcome& outcome, bool record_delivery) const {
+Recorder::Written Recorder::Write(Session& session, const Outcome& outcome,
+                                  bool record_delivery) const {
+  try {
+    return {WriteTogether(session, outcome, record_delivery), false};
+  } catch (const Error& error) {
+    if (!RefusesRows(error)) throw;
+  }
+  session.Rollback();
+  Remember(session, outcome, record_delivery);
+  for (const Outcome::Fault& fault : outcome.faults) WriteFaultAlone(session, fault);
+  return {0, true};
+}
+
+// What every host must know of before anything else is tried: nothing in here is Summa's table.
+void Recorder::Remember(Session& session, const Outcome& outcome, bool record_delivery) const {
+  std::vector<Uuid> ids = outcome.confirmed;
+  session.Begin();
+  if (record_delivery) table_.RecordDelivery(session, keeping_);
+  table_.Remember(session, ids);
+  if (!outcome.parked.empty()) table_.Park(session, outcome.parked);
+  if (outcome.waiting) {
+    ids.insert(ids.end(), outcome.done.begin(), outcome.done.end());
+    table_.Unpark(session, ids);
+  }
+  session.Commit();
+}
+
+void Recorder::WriteFaultAlone(Session& session, const Outcome::Fault& fault) const {
+  try {
+    session.Begin();
+    WriteFaults(session, {&fault, 1}, {});
+    session.Commit();
+    return;
+  } catch (const Error& error) {
+    if (!RefusesRows(error)) throw;
+    host_.Log(SUMMA_LOG_ERROR, "SH-0511", "the ledger refuses to count the attempt of a row",
+              {{"id", ToText(fault.row.id)},
+               {"topic", fault.row.topic},
+               {"attempt_error", fault.error},
+               {"error", error.what()}});
+  }
+  session.Rollback();
+  const ParkedRow parked = ToParked(fault.row, settings_);
+  session.Begin();
+  table_.Park(session, {&parked, 1});
+  session.Commit();
+}
+
+std::int64_t Recorder::WriteTogether(Session& session, const Outcome& outcome,
+                                     bool record_delivery) const {
   std::vector<Uuid> ids = outcome.confirmed;
   // The order in which rows are locked, the same as everybody else's who goes by id.
   std::sort(ids.begin(), ids.end());
@@ -69,7 +122,7 @@ std::int64_t Recorder::Write(Session& session, const Outcome& outcome, bool reco
   if (record_delivery) table_.RecordDelivery(session, keeping_);
   std::int64_t marked = 0;
   if (!ids.empty()) marked = table_.Settle(session, keeping_, ids);
-  WriteFaults(session, outcome);
+  WriteFaults(session, outcome.faults, outcome.parked);
   if (outcome.waiting) {
     ids.insert(ids.end(), outcome.done.begin(), outcome.done.end());
     table_.Unpark(session, ids);
@@ -80,19 +133,19 @@ std::int64_t Recorder::Write(Session& session, const Outcome& outcome, bool reco
   return marked;
 }
 
-void Recorder::WriteFaults(Session& session, const Outcome& outcome) const {
-  std::vector<ParkedRow> parked = outcome.parked;
-  parked.reserve(parked.size() + outcome.faults.size());
+void Recorder::WriteFaults(Session& session, std::span<const Outcome::Fault> faults,
+                           std::vector<ParkedRow> parked) const {
+  parked.reserve(parked.size() + faults.size());
   const auto last = [&](const Outcome::Fault& fault) {
     return fault.row.retry_count + 1 >= settings_.max_retries;
   };
-  for (const Outcome::Fault& fault : outcome.faults) {
+  for (const Outcome::Fault& fault : faults) {
     // Where the row itself cannot say that it failed, it goes on standing first in its lane.
     if (last(fault) && keeping_ == Keeping::kOwn) continue;
     parked.push_back(ToParked(fault.row, settings_));
   }
   if (!parked.empty()) table_.Park(session, parked);
-  for (const Outcome::Fault& fault : outcome.faults) {
+  for (const Outcome::Fault& fault : faults) {
     if (last(fault)) {
       table_.DeadLetter(session, keeping_, fault.row, fault.error);
     } else {
@@ -131,9 +184,9 @@ void Recorder::Abandon() noexcept {
 void Recorder::Settle() {
   if (!writing_.valid()) return;
   const std::size_t count = std::exchange(writing_count_, 0);
-  const std::int64_t marked = writing_.get();
+  const Written written = writing_.get();
   unmarked_.erase(unmarked_.begin(), unmarked_.begin() + static_cast<std::ptrdiff_t>(count));
-  Compare(static_cast<std::int64_t>(count), marked);
+  Compare(static_cast<std::int64_t>(count), written);
 }
 
 bool Recorder::DeliveryDue() {
@@ -143,12 +196,14 @@ bool Recorder::DeliveryDue() {
   return true;
 }
 
-void Recorder::Compare(std::int64_t confirmed, std::int64_t marked) {
-  if (marked >= confirmed) return;
-  foreign_marks_ += confirmed - marked;
+void Recorder::Compare(std::int64_t confirmed, const Written& written) {
+  remembered_ = remembered_ || written.remembered;
+  if (written.remembered || written.marked >= confirmed) return;
+  foreign_marks_ += confirmed - written.marked;
   if (keeping_ == Keeping::kHandOver) return;  // Summa's processor may still end its last run
-  host_.Warn("SH-0505", "rows that were just published had already been marked by somebody else",
-             {{"published", std::to_string(confirmed)}, {"marked", std::to_string(marked)}});
+  host_.Warn(
+      "SH-0505", "rows that were just published had already been marked by somebody else",
+      {{"published", std::to_string(confirmed)}, {"marked", std::to_string(written.marked)}});
 }
 
 }  // namespace summa::outbox

@@ -4,12 +4,17 @@
 // What the bus confirmed is remembered until a commit has succeeded, and marked before anything is
 // sent again: a failing database so causes no duplicates under one lease. While a backlog is
 // drained the writing goes on behind the sending, one batch at most, on a session of its own.
+//
+// When the ledger refuses a row, what the bus confirmed is remembered in outbox_sent instead, where
+// it keeps every host from sending it again; the processor then marks these rows one by one.
 #pragma once
 
 #include <future>
 #include <optional>
+#include <span>
 #include <string>
 #include <summa/host.hpp>
+#include <utility>
 #include <vector>
 
 #include "table.hpp"
@@ -51,6 +56,9 @@ class Recorder {
   std::int64_t foreign_marks() const { return foreign_marks_; }
   // Marks what is still unmarked from a transaction that failed. Before anything is sent.
   void MarkConfirmed(Session& session);
+  // Rows were remembered and wait for their marks.
+  bool remembered() const { return remembered_; }
+  void RememberedAreMarked() { remembered_ = false; }
 
   void Record(Session& session, const Outcome& outcome);
 
@@ -67,25 +75,35 @@ class Recorder {
   // would have sent again.
   static constexpr std::int64_t kMostBatchesQueued = 4;
 
-  std::int64_t Write(Session& session, const Outcome& outcome, bool record_delivery) const;
-  void WriteFaults(Session& session, const Outcome& outcome) const;
+  struct Written {
+    std::int64_t marked = 0;
+    bool remembered = false;
+  };
+
+  Written Write(Session& session, const Outcome& outcome, bool record_delivery) const;
+  std::int64_t WriteTogether(Session& session, const Outcome& outcome, bool record_delivery) const;
+  void Remember(Session& session, const Outcome& outcome, bool record_delivery) const;
+  void WriteFaultAlone(Session& session, const Outcome::Fault& fault) const;
+  void WriteFaults(Session& session, std::span<const Outcome::Fault> faults,
+                   std::vector<ParkedRow> parked) const;
   bool DeliveryDue();
   void WriteQueued();
   void Settle();  // waits for the writing behind
-  void Compare(std::int64_t confirmed, std::int64_t marked);
+  void Compare(std::int64_t confirmed, const Written& written);
 
   Host host_;
   const OutboxTable& table_;
   const Settings& settings_;
   Keeping keeping_ = Keeping::kOwn;
+  bool remembered_ = false;
   std::int64_t foreign_marks_ = 0;
   std::vector<Uuid> unmarked_;  // confirmed by the bus, no commit yet
   std::optional<std::chrono::microseconds> last_delivery_;
 
   std::optional<Session> behind_;
-  Outcome queued_;                     // not given to a transaction yet
-  std::future<std::int64_t> writing_;  // rows really marked
-  std::size_t writing_count_ = 0;      // the first ones of unmarked_
+  Outcome queued_;  // not given to a transaction yet
+  std::future<Written> writing_;
+  std::size_t writing_count_ = 0;  // the first ones of unmarked_
 };
 
 }  // namespace summa::outbox

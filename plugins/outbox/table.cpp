@@ -118,8 +118,9 @@ std::vector<Row> OutboxTable::Poll(Session& session, Keeping keeping, const Rang
   const Parameter from = Timestamp(range.created_from.value_or(kMinusInfinity));
   const Result result = CheapOrCareful([&](bool careful) {
     if (keeping == Keeping::kOwn) {
-      return session.Exec(poll_, {from, settings_.sink, PausedTopics(range),
-                                  settings_.batch_size + 1, careful, SeveralSinks()});
+      return session.Exec(
+          poll_, {from, settings_.sink, PausedTopics(range), settings_.batch_size + 1, careful,
+                  SeveralSinks() || range.ask_sent});
     }
     return session.Exec(observe_, {from, Timestamp(range.settled_from), settings_.sink,
                                    PausedTopics(range), settings_.batch_size + 1, careful});
@@ -137,8 +138,9 @@ std::vector<Row> OutboxTable::Poll(Session& session, Keeping keeping, const Rang
 void OutboxTable::OpenBacklog(Session& session, Keeping keeping, const Range& range) const {
   CheapOrCareful([&](bool careful) {
     if (keeping == Keeping::kOwn) {
-      DeclareBacklog(session, backlog_,
-                     {settings_.sink, PausedTopics(range), careful, SeveralSinks()});
+      DeclareBacklog(
+          session, backlog_,
+          {settings_.sink, PausedTopics(range), careful, SeveralSinks() || range.ask_sent});
     } else {
       DeclareBacklog(session, observe_backlog_,
                      {settings_.sink, PausedTopics(range), careful, Timestamp(range.settled_from)});
@@ -188,8 +190,8 @@ std::vector<Row> OutboxTable::NextPage(Session& session, Keeping keeping,
 
 void OutboxTable::CloseBacklog(Session& session) const { session.Exec("CLOSE summa_backlog"); }
 
-WaitingRows OutboxTable::ReadWaiting(Session& session, Keeping keeping,
-                                     std::span<const Lane> lanes) const {
+WaitingRows OutboxTable::ReadWaiting(Session& session, Keeping keeping, std::span<const Lane> lanes,
+                                     bool ask_sent) const {
   std::vector<std::string> streams, keys;
   std::map<std::string, Lane> unseen;
   streams.reserve(lanes.size());
@@ -201,10 +203,10 @@ WaitingRows OutboxTable::ReadWaiting(Session& session, Keeping keeping,
   }
   const std::int64_t each = std::max<std::int64_t>(
       1, settings_.batch_size / static_cast<std::int64_t>(std::max<std::size_t>(1, lanes.size())));
-  const bool ask_sent = SeveralSinks() || keeping != Keeping::kOwn;
-  const Result result =
-      session.Exec(Statement(sql::waiting), {settings_.sink, TextArray(streams), TextArray(keys),
-                                             each, keeping != Keeping::kOwn, ask_sent});
+  const bool ask = ask_sent || SeveralSinks() || keeping != Keeping::kOwn;
+  const Result result = session.Exec(
+      Statement(sql::waiting),
+      {settings_.sink, TextArray(streams), TextArray(keys), each, keeping != Keeping::kOwn, ask});
   WaitingRows waiting;
   waiting.rows.reserve(result.rows());
   for (std::size_t i = 0; i < result.rows(); ++i) {
@@ -267,12 +269,12 @@ std::int64_t OutboxTable::Settle(Session& session, Keeping keeping,
   return SeveralSinks() ? all : marked.At(0, 0).Integer();
 }
 
-std::int64_t OutboxTable::MarkComplete(Session& session, std::int64_t limit) const {
+std::vector<Uuid> OutboxTable::ReadComplete(Session& session, std::int64_t limit) const {
   const Result result = session.Exec(Statement(sql::complete), {TextArray(settings_.sinks), limit});
   std::vector<Uuid> ids;
   ids.reserve(result.rows());
   for (std::size_t i = 0; i < result.rows(); ++i) ids.push_back(result.At(i, 0).AsUuid());
-  return ids.empty() ? 0 : Mark(session, ids);
+  return ids;
 }
 
 void OutboxTable::Park(Session& session, std::span<const ParkedRow> rows) const {

@@ -40,6 +40,8 @@ struct Settings {
 
 // What a poll looks for.
 struct Range {
+  // Leave out what outbox_sent says that the sink has, also with one sink.
+  bool ask_sent = false;
   // Lower bounds of created_at; none: every waiting row.
   std::optional<std::int64_t> created_from;
   // Of rows that somebody else has marked; only while they are looked at.
@@ -99,7 +101,10 @@ class OutboxTable {
   void CloseBacklog(Session& session) const;
 
   // The first rows of the lanes in outbox_waiting, at most about batch_size of all.
-  WaitingRows ReadWaiting(Session& session, Keeping keeping, std::span<const Lane> lanes) const;
+  WaitingRows ReadWaiting(Session& session, Keeping keeping, std::span<const Lane> lanes,
+                          bool ask_sent) const;
+  // Waiting rows that every sink has: they need no sending, only a mark.
+  std::vector<Uuid> ReadComplete(Session& session, std::int64_t limit) const;
   std::vector<Lane> WaitingLanes(Session& session) const;
   std::vector<Lane> BlockedLanes(Session& session) const;
 
@@ -110,8 +115,9 @@ class OutboxTable {
   // Inside a transaction of the caller:
   // The sink has them. The number of rows that were really open, where that can be known.
   std::int64_t Settle(Session& session, Keeping keeping, std::span<const Uuid> ids) const;
-  // Waiting rows that every sink has: marked, at most `limit`; how many.
-  std::int64_t MarkComplete(Session& session, std::int64_t limit) const;
+  // The two halves of Settle(): that this sink has the rows; the marks themselves, how many.
+  void Remember(Session& session, std::span<const Uuid> ids) const;
+  std::int64_t Mark(Session& session, std::span<const Uuid> ids) const;
   void Park(Session& session, std::span<const ParkedRow> rows) const;
   void Unpark(Session& session, std::span<const Uuid> ids) const;
   void CountAttempt(Session& session, Keeping keeping, const Row& row,
@@ -137,8 +143,6 @@ class OutboxTable {
  private:
   void DeclareBacklog(Session& session, std::string_view statement,
                       std::initializer_list<Parameter> parameters) const;
-  std::int64_t Mark(Session& session, std::span<const Uuid> ids) const;
-  void Remember(Session& session, std::span<const Uuid> ids) const;
   bool SeveralSinks() const { return settings_.sinks.size() > 1; }
   Parameter PausedTopics(const Range& range) const;
 

@@ -51,11 +51,13 @@ void Troubles::Blocked(std::int64_t keys, Microseconds now) {
 }
 
 void Troubles::Seen(Microseconds now) {
+  refused_.Seen(now);
   const std::lock_guard lock(mutex_);
   seen_ = now;
 }
 
 void Troubles::Forget() {
+  refused_.Set({}, Microseconds(0));
   const std::lock_guard lock(mutex_);
   sink_failed_ = false;
   sink_ = {};
@@ -85,6 +87,10 @@ std::vector<Finding> Troubles::Failing(Microseconds now) const {
          "SH-0504 " + std::to_string(blocked_keys_) + " wait for a dead letter to be redriven", "",
          "find the cause in last_error of the rows named in "
          "summa_host.outbox_blocked_key, then `summa-host outbox redrive --id ID`"});
+  }
+  for (Finding& finding : refused_.Failing(now, kForgotten, "outbox: rows of " + name_,
+                                           "delivered, and the ledger refuses to mark them")) {
+    failing.push_back(std::move(finding));
   }
   return failing;
 }

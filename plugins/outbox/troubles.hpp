@@ -12,7 +12,10 @@
 #include <string>
 #include <string_view>
 #include <summa/health.hpp>
+#include <utility>
 #include <vector>
+
+#include "refusals.hpp"
 
 namespace summa::outbox {
 
@@ -30,6 +33,11 @@ class Troubles {
                     Microseconds until);
   void StreamWorks(std::string_view stream);
   void Blocked(std::int64_t keys, Microseconds now);
+  // Delivered rows that the ledger refuses to mark; true: a new one is among them.
+  bool Refused(std::vector<Refusal> rows, Microseconds now) {
+    return refused_.Set(std::move(rows), now);
+  }
+  const RefusedRows& refused() const { return refused_; }
   void Seen(Microseconds now);  // the processor runs: what it knew of blocked keys is still true
   void Forget();                // another lease: nothing is known
 
@@ -49,6 +57,7 @@ class Troubles {
   Trouble sink_;
   std::map<std::string, Trouble, std::less<>> streams_;
   std::int64_t blocked_keys_ = 0;
+  RefusedRows refused_;
   Microseconds seen_{0};
 };
 

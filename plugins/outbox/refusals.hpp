@@ -1,0 +1,63 @@
+// Rows that the ledger itself refuses to change: a trigger, a constraint or a policy of its owner
+// says no. Each is found and named; the others are written as if it were not there.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <span>
+#include <string>
+#include <summa/error.hpp>
+#include <summa/health.hpp>
+#include <summa/sql.hpp>
+#include <vector>
+
+namespace summa::outbox {
+
+struct Refusal {
+  Uuid id{};
+  std::string error;  // what the server said
+};
+
+// What the server refused because of the rows: not because it was away, full, locked or too slow,
+// and not because the role or the lease does not allow it.
+bool RefusesRows(const Error& error);
+
+// More than this many refused rows are no exception any more: the work stops until a person has
+// looked (SH-0511).
+inline constexpr std::size_t kMostRefusals = 500;
+
+// Writes `ids` in a transaction; when that is refused, in halves, until only rows are left that are
+// refused alone. Throws what RefusesRows() does not explain, and SH-0511.
+std::vector<Refusal> WriteApart(Session& session, std::span<const Uuid> ids,
+                                const std::function<void(std::span<const Uuid>)>& write);
+
+// Throws SH-0511 when there are more than kMostRefusals.
+void CheckNumber(std::span<const Refusal> refused);
+
+// "ID (what the server said), ID (...) and 3 more".
+std::string Listed(std::span<const Refusal> refusals);
+
+// What is known of refused rows, for /readyz. One thread writes, any thread reads.
+class RefusedRows {
+ public:
+  using Microseconds = std::chrono::microseconds;
+
+  // True when a row is among them that was not before. `now`: boot time.
+  bool Set(std::vector<Refusal> refusals, Microseconds now);
+  // They are still refused as far as is known.
+  void Seen(Microseconds now);
+  std::vector<Refusal> Get() const;
+  bool empty() const;
+  // One finding, or none. `what` names the rows, `why` says what is refused.
+  std::vector<Finding> Failing(Microseconds now, Microseconds known_for, const std::string& what,
+                               const std::string& why) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<Refusal> refusals_;
+  Microseconds seen_{0};
+};
+
+}  // namespace summa::outbox
