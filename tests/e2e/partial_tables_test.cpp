@@ -145,6 +145,28 @@ TEST_F(PartialTables, ViewsAndCopiesInThePlaceOfTablesAreRefused) {
   EXPECT_THAT(Doctor(), HasSubstr("public.account_balance is a materialized view"));
 }
 
+// Before PostgreSQL 15 every role may create something in schema public.
+TEST_F(PartialTables, WhatTheLedgersSchemaHasUnderNamesOfTheServerHidesNothing) {
+  const long long pending = Pending();
+  ASSERT_GT(pending, 0);
+  db_->Execute(
+      "CREATE FUNCTION public.none(bigint) RETURNS bigint LANGUAGE sql AS 'SELECT 0::bigint'; "
+      "CREATE AGGREGATE public.count(*) (SFUNC = public.none, STYPE = bigint, INITCOND = '0'); "
+      "CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS "
+      "$$ SELECT timestamptz '2000-01-01' $$; "
+      "CREATE TABLE public.pg_class (LIKE pg_catalog.pg_class); "
+      "GRANT SELECT ON public.pg_class TO background");
+  EXPECT_EQ(JsonMember(Run({"outbox", "status"}).out, "pending"), std::to_string(pending));
+  EXPECT_EQ(Run({"run", "--once"}).exit_code, 0) << "with times of leases that are right";
+  EXPECT_EQ(Pending(), 0);
+  EXPECT_EQ(JsonMember(Run({"reconcile"}).out, "status"), "healthy");
+  EXPECT_THAT(Run({"doctor"}).out, Not(HasSubstr("ledger_event has no sequence")));
+  db_->Execute(
+      "ALTER TABLE entry_record SET (autovacuum_enabled = false); UPDATE pg_catalog.pg_class SET "
+      "reltuples = 1000 WHERE oid = 'public.entry_record'::regclass");
+  EXPECT_EQ(JsonMember(Run({"reconcile"}).out, "status"), "incomplete");
+}
+
 TEST_F(PartialTables, ChildrenByInheritanceAreRefused) {
   db_->Execute("CREATE TABLE entry_record_2025 () INHERITS (entry_record)");
   ExpectRefused({"reconcile"}, "child by inheritance", 78);

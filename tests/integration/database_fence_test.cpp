@@ -124,7 +124,7 @@ TEST_F(FenceTest, WhatAFunctionSetsDoesNotReachTheNextUser) {
     const auto show = [&](const char* name) {
       return std::string(*session->Exec(std::string("SHOW ") + name, {}, 0)->Cell(0, 0));
     };
-    EXPECT_EQ(show("search_path"), "\"public\", pg_catalog, pg_temp") << sql;
+    EXPECT_EQ(show("search_path"), "\"public\", pg_temp") << sql;
     EXPECT_EQ(show("row_security"), "off") << sql;
     EXPECT_EQ(show("TimeZone"), "UTC") << sql;
     EXPECT_EQ(show("statement_timeout"), "1min") << sql;

@@ -49,7 +49,7 @@ TEST_F(SessionTest, RefusesWritesOutsideAReadWriteTransaction) {
 
 TEST_F(SessionTest, ComesWithTheSettingsOfTheDatabase) {
   EXPECT_EQ(Value("SHOW application_name"), "summa-host/test");
-  EXPECT_EQ(Value("SHOW search_path"), "\"public\", pg_catalog, pg_temp");
+  EXPECT_EQ(Value("SHOW search_path"), "\"public\", pg_temp");
   EXPECT_EQ(Value("SHOW statement_timeout"), "1min");
   EXPECT_EQ(Value("SHOW lock_timeout"), "2s");
   EXPECT_EQ(Value("SHOW idle_in_transaction_session_timeout"), "10s");
