@@ -107,6 +107,18 @@ VerbMatch FindVerb(const std::vector<Verb>& verbs, const std::vector<std::string
   return best;
 }
 
+namespace {
+
+const VerbOption* LastArgument(const Verb& verb) {
+  const VerbOption* last = nullptr;
+  for (const VerbOption& option : verb.options) {
+    if (option.declaration.positional) last = &option;
+  }
+  return last;
+}
+
+}  // namespace
+
 VerbParse ParseVerbOptions(const Verb& verb, const std::vector<std::string>& rest) {
   VerbParse parse;
   CLI::App app;
@@ -119,8 +131,12 @@ VerbParse ParseVerbOptions(const Verb& verb, const std::vector<std::string>& res
     const CommandOption& each = option.declaration;
     if (each.positional) {
       const bool list = each.schema.type == Schema::Type::kList;
-      known.emplace_back(&each,
-                         app.add_option(each.name, values[each.name])->expected(0, list ? 100 : 1));
+      CLI::Option* added =
+          app.add_option(each.name, values[each.name])->expected(list ? 0 : 1, list ? 100 : 1);
+      // The last one takes the words that are too many, and says so; another one would take those
+      // of the next.
+      added->allow_extra_args(&option == LastArgument(verb));
+      known.emplace_back(&each, added);
     } else if (each.schema.type == Schema::Type::kBoolean) {
       known.emplace_back(&each,
                          app.add_flag("--" + each.name + ",!--no-" + each.name, flags[each.name]));

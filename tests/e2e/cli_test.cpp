@@ -129,6 +129,19 @@ TEST(CommandLine, WrongOptionsExit64AndNameTheOption) {
   }
 }
 
+TEST(CommandLine, EachArgumentOfAVerbTakesOneWord) {
+  const TemporaryFile file("summa.yaml",
+                           "database: { ledger: { url: \"postgresql:///x?host=/nonexistent\" } }\n"
+                           "plugins: { bus-redis: {} }\n");
+  const RunResult two =
+      SummaHost({"bus", "group", "create", "a-stream", "a-group", "-c", file.Path()});
+  EXPECT_EQ(two.exit_code, 69) << "it goes on to the database, which is not there: " << two.err;
+  const RunResult three =
+      SummaHost({"bus", "group", "create", "a-stream", "a-group", "more", "-c", file.Path()});
+  EXPECT_EQ(three.exit_code, 64) << three.err;
+  EXPECT_NE(three.err.find("group: "), std::string::npos) << three.err;
+}
+
 TEST(CommandLine, NothingAtAllExits64) { EXPECT_EQ(SummaHost({}).exit_code, 64); }
 
 TEST(CommandLine, EveryJsonResultHasTheEnvelope) {
