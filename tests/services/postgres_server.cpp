@@ -276,6 +276,9 @@ Usage PostgresServer::Use() const {
   return sum;
 }
 
-std::string PostgresServer::Log() const { return LogTail(LogPath()); }
+std::string PostgresServer::Log() const {
+  std::ifstream file(LogPath());
+  return {std::istreambuf_iterator<char>(file), {}};
+}
 
 }  // namespace summa::test

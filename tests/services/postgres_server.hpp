@@ -66,7 +66,7 @@ class PostgresServer {
   pid_t Pid() const;
   // CPU seconds and memory of the postmaster and its living children, summed.
   Usage Use() const;
-  std::string Log() const;
+  std::string Log() const;  // all of it
 
  private:
   std::string DataDirectory() const { return directory_.Path() + "/data"; }
