@@ -1,46 +1,26 @@
 // rediss://, against a Redis with a throw-away authority.
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 #include "tests/integration/bus_redis_support.hpp"
-#include "tests/services/process.hpp"
+#include "tests/services/certificate.hpp"
 #include "tests/services/server_directory.hpp"
 
 namespace summa::bus_redis {
 namespace {
 
+using test::MakeCertificate;
 using ::testing::HasSubstr;
 
 class BusRedisTls : public BusRedis {
  protected:
-  static void SetUpTestSuite() {
-    directory_ = new test::ServerDirectory();
-    const std::string& path = directory_->Path();
-    MakeCertificate(path + "/ca", "/CN=throw-away authority", "");
-    MakeCertificate(path + "/server", "/CN=redis", path + "/ca");
-  }
-  static void TearDownTestSuite() {
-    delete directory_;
-    directory_ = nullptr;
-  }
-  // NAME.crt and NAME.key; signed by `authority`, or by itself when that is empty.
-  static void MakeCertificate(const std::string& name, const std::string& subject,
-                              const std::string& authority) {
-    std::vector<std::string> words = {
-        "openssl", "req",        "-x509", "-newkey", "ec",    "-pkeyopt", "ec_paramgen_curve:P-256",
-        "-nodes",  "-days",      "2",     "-subj",   subject, "-keyout",  name + ".key",
-        "-out",    name + ".crt"};
-    if (!authority.empty()) {
-      words.insert(words.end(), {"-CA", authority + ".crt", "-CAkey", authority + ".key", "-addext",
-                                 "subjectAltName=IP:127.0.0.1", "-addext",
-                                 "basicConstraints=critical,CA:FALSE"});
-    }
-    test::RunOrThrow(words);
-  }
-  static std::string File(const std::string& name) { return directory_->Path() + "/" + name; }
+  std::string File(const std::string& name) const { return directory_.Path() + "/" + name; }
 
   void SetUp() override {
     BusRedis::SetUp();
+    MakeCertificate(File("ca"), "/CN=throw-away authority");
+    MakeCertificate(File("server"), "/CN=redis", File("ca"));
     Serve("no");
   }
   void Serve(const std::string& ask_for_certificate) {
@@ -68,7 +48,7 @@ class BusRedisTls : public BusRedis {
     return options;
   }
 
-  static inline test::ServerDirectory* directory_ = nullptr;
+  const test::ServerDirectory directory_;
   std::unique_ptr<test::RedisServer> tls_server_;
   int port_ = 0;
 };
@@ -109,6 +89,49 @@ TEST_F(BusRedisTls, ARestartedServerIsFoundAgain) {
     } catch (const Error&) {
       return false;
     }
+  }));
+}
+
+// The files are read with every connection: neither a signal nor a restart is needed.
+TEST_F(BusRedisTls, NewCertificatesAndAuthoritiesAreTakenByTheNextConnection) {
+  MakeCertificate(File("ours"), "/CN=host", File("ca"));
+  Serve("yes");
+  RedisBusOptions options = TlsOptionsFor("127.0.0.1");
+  options.tls = {File("trusted.crt"), File("ours.crt"), File("ours.key")};
+  std::filesystem::copy_file(File("ca.crt"), options.tls.ca_file);
+  const auto bus = MakeBus(options);
+  const auto reader = bus->Subscribe("a", "g", "c", 0);
+  Batch batch;
+  batch.Add("a", "before");
+  ASSERT_FALSE(batch.Publish(*bus));
+  // Another authority signs the server anew, and trusts nothing that the old one signed.
+  for (const char* name : {"ca", "server", "ours"}) {
+    for (const char* part : {".crt", ".key"}) {
+      std::filesystem::rename(File(name + std::string(part)),
+                              File("old-" + std::string(name) + part));
+    }
+  }
+  MakeCertificate(File("ca"), "/CN=another authority");
+  MakeCertificate(File("server"), "/CN=redis", File("ca"));
+  tls_server_->Restart();
+  EXPECT_EQ(ErrorOf([&] { bus->MakeAdmin().Length("a"); }).code(), "SH-0614");
+  std::filesystem::copy_file(File("ca.crt"), options.tls.ca_file,
+                             std::filesystem::copy_options::overwrite_existing);
+  EXPECT_EQ(ErrorOf([&] { bus->MakeAdmin().Length("a"); }).status(), SUMMA_E_UNAVAILABLE)
+      << "ours is signed by the old one";
+  MakeCertificate(File("ours"), "/CN=host", File("ca"));
+  Batch after;
+  after.Add("a", "after");
+  EXPECT_TRUE(test::BecomesTrue([&] { return !after.Publish(*bus); }));
+  std::vector<std::string> ids;
+  EXPECT_TRUE(test::BecomesTrue([&] {
+    try {
+      for (const auto& delivery : reader->Poll(10, std::chrono::seconds(1))) {
+        ids.emplace_back(FromAbi(delivery.message.id));
+      }
+    } catch (const Error&) {
+    }
+    return !ids.empty() && ids.back() == "after";
   }));
 }
 
