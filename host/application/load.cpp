@@ -130,6 +130,17 @@ bool PluginSet::Activate() {
   return all;
 }
 
+PluginSet::Reloaded PluginSet::Reload(const PluginSettings& now) {
+  const Member* member = FindMember(now.id);
+  if (member == nullptr || !now.enabled || member->instance->lost()) return {};
+  try {
+    return {member->instance->Reload(now.config), false};
+  } catch (const Failure& failure) {
+    LogUnlessLost(*member, LogLevel::kError, failure.error());
+    return {{}, true};
+  }
+}
+
 void PluginSet::Deactivate() noexcept {
   for (auto member = members_.rbegin(); member != members_.rend(); ++member) {
     try {

@@ -43,6 +43,12 @@ class PluginSet {
   // yet; to be called again.
   bool Activate();
   void Deactivate() noexcept;
+  // Gives a plugin that is configured its part of a configuration that was read again.
+  struct Reloaded {
+    std::vector<std::string> taken;  // keys below the plugin's, in force from now on
+    bool refused = false;            // it took nothing; said in the log why
+  };
+  Reloaded Reload(const PluginSettings& now);
   // Deactivates, stops and destroys in reverse order, but for plugins that one uses which does not
   // return. Why plugins were lost, also earlier: the process must then end without destructors.
   std::vector<Error> End() noexcept;

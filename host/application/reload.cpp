@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
+#include <string_view>
 
 #include "host/config/text.hpp"
 #include "host/database/renewed_url.hpp"
 #include "host/observe/log.hpp"
+#include "host/observe/log_answer.hpp"
 #include "host/observe/log_settings.hpp"
 
 namespace summa::host {
@@ -23,6 +26,12 @@ void Flatten(const Value& value, const std::string& path,
   if (value.members.empty() && value.items.empty() && !value.null) values[path] = value.text;
 }
 
+// The value at `path`, or a part of it.
+bool IsBelow(std::string_view value, std::string_view path) {
+  if (!value.starts_with(path)) return false;
+  return value.size() == path.size() || value[path.size()] == '.' || value[path.size()] == '[';
+}
+
 std::map<std::string, std::string> Flat(const Configuration& configuration) {
   std::map<std::string, std::string> values;
   Flatten(configuration.value, "", values);
@@ -34,9 +43,10 @@ std::map<std::string, std::string> Flat(const Configuration& configuration) {
 Reload::Reload(const LoadedConfiguration& loaded, const Discovery& plugins)
     : loaded_(loaded), plugins_(plugins), values_(Flat(loaded.configuration)) {}
 
-void Reload::Run() noexcept try {
+void Reload::Run(PluginSet& plugins) noexcept try {
+  BeginAnswer();
   try {
-    Take(ReadConfiguration(loaded_.settings.file, plugins_));
+    Take(ReadConfiguration(loaded_.settings.file, plugins_), plugins);
     return;
   } catch (const Failures& failures) {
     for (const Error& error : failures.all()) LogError(LogLevel::kError, error);
@@ -58,37 +68,63 @@ bool Reload::Takes(const std::string& path, const LoadedConfiguration& now) cons
          SameButForSecrets(loaded_.settings.read->url, now.settings.read->url);
 }
 
-void Reload::Take(const LoadedConfiguration& now) {
-  Values values = Flat(now.configuration), all = values_;
+Reload::Changes Reload::Compare(const Values& values, const LoadedConfiguration& now) const {
+  Values all = values_;
   all.insert(values.begin(), values.end());
-  std::vector<std::string> taken, restart;
+  Changes changes;
   for (const auto& [path, value] : all) {
     const auto before = values_.find(path), after = values.find(path);
     const bool same =
         before != values_.end() && after != values.end() && before->second == after->second;
-    if (same) continue;
-    if (!Takes(path, now)) {
-      restart.push_back(path);
-      continue;
+    if (!same) (Takes(path, now) ? changes.taken : changes.restart).push_back(path);
+  }
+  return changes;
+}
+
+// What a plugin takes moves from the one list to the other.
+void Reload::OfferToPlugins(const LoadedConfiguration& now, PluginSet& plugins, Changes& changes) {
+  for (const PluginSettings& plugin : now.configuration.plugins) {
+    const std::string section = MemberPath("plugins", plugin.id);
+    std::vector<std::string> theirs;
+    for (const std::string& path : changes.restart) {
+      if (IsBelow(path, section)) theirs.push_back(path);
     }
-    taken.push_back(path);
-    if (after == values.end()) {
-      values_.erase(path);
-    } else {
-      values_[path] = after->second;
+    if (theirs.empty()) continue;
+    const PluginSet::Reloaded reloaded = plugins.Reload(plugin);
+    if (reloaded.refused) {
+      std::erase_if(changes.restart,
+                    [&](const std::string& path) { return IsBelow(path, section); });
+      Log(LogLevel::kError, "SH-0911", "a plugin goes on with its old configuration",
+          {{"plugin", plugin.id}, {"keys", Join(theirs)}});
+    }
+    for (const std::string& key : reloaded.taken) {
+      const auto is_taken = [&](const std::string& path) {
+        return IsBelow(path, MemberPath(section, key));
+      };
+      std::copy_if(theirs.begin(), theirs.end(), std::back_inserter(changes.taken), is_taken);
+      std::erase_if(changes.restart, is_taken);
+      std::erase_if(theirs, is_taken);
     }
   }
-  for (const std::string& path : taken) {
+}
+
+void Reload::Take(const LoadedConfiguration& now, PluginSet& plugins) {
+  const Values values = Flat(now.configuration);
+  Changes changes = Compare(values, now);
+  OfferToPlugins(now, plugins, changes);
+  for (const std::string& path : changes.taken) {
     if (path == kLedgerUrl) RenewUrl(loaded_.settings.ledger.url, now.settings.ledger.url);
     if (path == kReadUrl) RenewUrl(loaded_.settings.read->url, now.settings.read->url);
+    values_.erase(path);
+    if (const auto after = values.find(path); after != values.end()) values_.insert(*after);
   }
   // Said by whichever of the two levels lets it through.
   ConfigureLog(std::min(CurrentLogLevel(), now.settings.log_level), now.settings.log_format);
   Log(LogLevel::kInfo, "", "the configuration was reloaded",
-      {{"in_effect", taken.empty() ? "nothing new" : Join(taken)}});
-  if (!restart.empty()) {
+      {{"in_effect", changes.taken.empty() ? "nothing new" : Join(changes.taken)}});
+  if (!changes.restart.empty()) {
     Log(LogLevel::kWarn, "SH-0910", "what changed in the configuration needs a restart",
-        {{"keys", Join(restart)}});
+        {{"keys", Join(changes.restart)}});
   }
   ConfigureLog(now.settings.log_level, now.settings.log_format);
 }

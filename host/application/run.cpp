@@ -98,7 +98,7 @@ class RunningHost {
   TerminationSignal::Event WaitForEvent(Microseconds time) {
     const TerminationSignal::Event event = signal_.WaitForEvent(time);
     if (event == TerminationSignal::Event::kReload) {
-      reload_.Run();
+      reload_.Run(*plugins_);
       PrepareCrashReport(settings_.ledger, settings_.name, instance_);
     }
     return event;

@@ -52,6 +52,8 @@ std::string ReadSecretFile(const std::string& path) {
   text.resize(static_cast<std::size_t>(file.gcount()));
   if (text.ends_with('\n')) text.pop_back();
   if (text.ends_with('\r')) text.pop_back();
+  // Half written, most often: an empty password would mean a login without one.
+  if (text.empty()) throw FileProblem(path, "is empty");
   if (text.size() > kMaxFileBytes) throw FileProblem(path, "is larger than 64 KiB");
   if (text.find('\0') != std::string::npos || FindInvalidUtf8(text)) {
     throw FileProblem(path, "does not hold UTF-8 text");

@@ -33,6 +33,11 @@ std::vector<LineFold::Ended> LineFold::TakeEnded(Microseconds now, bool all) {
   return ended;
 }
 
+void LineFold::Clear() {
+  seen_.clear();
+  folded_ = 0;
+}
+
 void LineFold::Forget(Microseconds now) {
   const auto old = [&](const auto& entry) { return now - entry.second.written >= kWindow; };
   std::erase_if(seen_, old);

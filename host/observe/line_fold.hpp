@@ -24,6 +24,8 @@ class LineFold {
   std::optional<std::int64_t> Admit(const std::string& key, Microseconds now);
   // Lines held back whose window has passed, each told once. `all`: also those within it.
   std::vector<Ended> TakeEnded(Microseconds now, bool all = false);
+  // Forgets every line, also what was held back: after TakeEnded(now, true) nothing is.
+  void Clear();
 
  private:
   struct Seen {

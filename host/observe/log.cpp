@@ -15,6 +15,7 @@
 
 #include "host/clock.hpp"
 #include "host/observe/line_fold.hpp"
+#include "host/observe/log_answer.hpp"
 #include "host/observe/log_end.hpp"
 #include "host/observe/log_line.hpp"
 #include "host/observe/log_settings.hpp"
@@ -49,6 +50,11 @@ class Logger {
   void Flush() {
     WriteHeldBack(true);
     writer_.Flush([] { return !WaitsForReaders(); }, kReaderPatience);
+  }
+  void ForgetRepeats() {
+    WriteHeldBack(true);
+    const std::lock_guard lock(mutex_);
+    fold_.Clear();
   }
   LogWriter& writer() { return writer_; }
   LogLevel level() const { return level_; }
@@ -196,6 +202,7 @@ void ConfigureLog(LogLevel level, LogFormat format) { TheLogger().Configure(leve
 LogLevel CurrentLogLevel() { return TheLogger().level(); }
 LogFormat CurrentLogFormat() { return TheLogger().format(); }
 void FlushLog() { TheLogger().Flush(); }
+void BeginAnswer() { TheLogger().ForgetRepeats(); }
 bool LogEnabled(LogLevel level) { return TheLogger().Enabled(level); }
 
 void Log(LogLevel level, std::string_view code, std::string_view message,

@@ -3,6 +3,7 @@
 #include <summa/abi/activity.h>
 #include <summa/abi/bus.h>
 #include <summa/abi/command.h>
+#include <summa/abi/reload.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -21,6 +22,7 @@ struct Function {
 constexpr Function kFunctions[] = {
     {SUMMA_ACTIVITY_V1, "activate", offsetof(summa_activity_v1, activate)},
     {SUMMA_ACTIVITY_V1, "deactivate", offsetof(summa_activity_v1, deactivate)},
+    {SUMMA_RELOAD_V1, "reload", offsetof(summa_reload_v1, reload)},
     {SUMMA_COMMAND_V1, "run", offsetof(summa_command_v1, run)},
     {SUMMA_STATUS_V1, "status", offsetof(summa_status_v1, status)},
     {SUMMA_BUS_V1, "publish", offsetof(summa_bus_v1, publish)},

@@ -7,6 +7,7 @@
 #include "host/abi/foreign_text.hpp"
 #include "host/config/schema.hpp"
 #include "host/observe/log.hpp"
+#include "host/plugin/config_view.hpp"
 #include "host/plugin/extension_table.hpp"
 #include "host/plugin/loader.hpp"
 #include "host/plugin/plugin_call.hpp"
@@ -19,6 +20,7 @@ constexpr Microseconds kNamedAfter = std::chrono::seconds(5);
 // How often a wait looks at its limits.
 constexpr Microseconds kLookEvery = std::chrono::milliseconds(20);
 
+constexpr std::size_t kMostKeyText = 512;     // of the configuration
 constexpr std::size_t kMostThrownText = 512;  // as much as summa_error holds
 
 std::string Named(const Manifest& manifest) { return "plugin \"" + manifest.id + "\""; }
@@ -288,8 +290,8 @@ void PluginInstance::Configure(const summa_config* config) {
 void PluginInstance::AskForExtensions() {
   std::vector<std::string> ids = manifest().extensions;
   ids.insert(ids.end(), manifest().provides.begin(), manifest().provides.end());
-  for (const char* known :
-       {SUMMA_WORKER_V1, SUMMA_ACTIVITY_V1, SUMMA_COMMAND_V1, SUMMA_STATUS_V1, SUMMA_HEALTH_V1}) {
+  for (const char* known : {SUMMA_WORKER_V1, SUMMA_ACTIVITY_V1, SUMMA_RELOAD_V1, SUMMA_COMMAND_V1,
+                            SUMMA_STATUS_V1, SUMMA_HEALTH_V1}) {
     ids.emplace_back(known);
   }
   for (const std::string& id : ids) {
@@ -383,6 +385,31 @@ void PluginInstance::Deactivate() {
   const auto* activity = static_cast<const summa_activity_v1*>(Extension(SUMMA_ACTIVITY_V1));
   Call("deactivate()", limits_.end(),
        [activity](summa_error* error) { return activity->deactivate(activity->self, error); });
+}
+
+std::vector<std::string> PluginInstance::Reload(const Value& config) {
+  const auto* table = static_cast<const summa_reload_v1*>(Extension(SUMMA_RELOAD_V1));
+  if (table == nullptr || table->struct_size < sizeof *table) return {};
+  struct Call {
+    explicit Call(Value given) : config(std::move(given)), view(config) {}
+    const Value config;
+    ConfigView view;
+    std::vector<std::string> taken;
+  };
+  const auto call = std::make_shared<Call>(config);
+  const std::string name = "reload()";
+  const CallAnswer answer = Ask(name, limits_.start, [table, call](summa_error* error) {
+    return table->reload(
+        table->self, call->view.abi(),
+        [](void* result, summa_str key) {
+          static_cast<Call*>(result)->taken.push_back(
+              CleanLine({key.data, key.size}, kMostKeyText));
+        },
+        call.get(), error);
+  });
+  if (!answer.returned) throw Failure(*error());
+  if (std::optional<Error> error = ErrorOf(name, answer)) throw Failure(*std::move(error));
+  return call->taken;
 }
 
 void PluginInstance::Stop() {

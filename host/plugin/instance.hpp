@@ -6,6 +6,7 @@
 #include <summa/abi/command.h>
 #include <summa/abi/health.h>
 #include <summa/abi/plugin.h>
+#include <summa/abi/reload.h>
 #include <summa/abi/worker.h>
 
 #include <atomic>
@@ -86,6 +87,10 @@ class PluginInstance {
   // what it needs is away; to be called again. error() says why meanwhile.
   bool Activate();
   void Deactivate();  // [main] the counterpart; nothing to do without, or lost
+  // [main] Of a configured plugin: its part of the configuration, read again (summa.reload/1). The
+  // keys that are in force from now on; none when it has no such extension. Throws Failure when it
+  // took nothing; it goes on as before, unless it is lost.
+  std::vector<std::string> Reload(const Value& config);
   // [main] Also after a failed Start(). Nothing to do when Start() was not called, it is stopped,
   // or lost.
   void Stop();

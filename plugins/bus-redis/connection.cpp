@@ -144,18 +144,20 @@ bool Connection::MovedMeanwhile() {
 }
 
 void Connection::LogIn(Deadline deadline) {
-  const RedisUrl& url = options_.url;
-  if (!url.password.empty()) {
-    const Reply reply = url.user.empty() ? Ask({"AUTH", url.password}, deadline)
-                                         : Ask({"AUTH", url.user, url.password}, deadline);
+  const Login login = LoginNow();
+  if (!login.password.empty()) {
+    const Reply reply = login.user.empty() ? Ask({"AUTH", login.password}, deadline)
+                                           : Ask({"AUTH", login.user, login.password}, deadline);
     if (IsError(*reply)) {
       FailToConnect("SH-0602", "the login was refused: " + std::string(Text(*reply)),
-                    "correct user and password in plugins.bus-redis.url");
+                    "correct user and password in plugins.bus-redis.url; when a file has new ones, "
+                    "send the host SIGHUP");
     }
   }
   CheckServer(deadline);
-  if (url.database != 0) {
-    const Reply reply = Ask({"SELECT", std::to_string(url.database)}, deadline);
+  const int database = options_.url.database;
+  if (database != 0) {
+    const Reply reply = Ask({"SELECT", std::to_string(database)}, deadline);
     if (IsError(*reply)) {
       FailToConnect("SH-0603", "SELECT was refused: " + std::string(Text(*reply)),
                     "correct the database number in plugins.bus-redis.url");
@@ -165,11 +167,11 @@ void Connection::LogIn(Deadline deadline) {
   if (!options_.client_name.empty()) Ask({"CLIENT", "SETNAME", options_.client_name}, deadline);
   const Reply pong = Ask({"PING"}, deadline);
   if (IsError(*pong)) {
-    const bool login = ServerErrorWord(Text(*pong)) == "NOAUTH";
-    FailToConnect(login ? "SH-0602" : "SH-0603",
+    const bool lacks_login = ServerErrorWord(Text(*pong)) == "NOAUTH";
+    FailToConnect(lacks_login ? "SH-0602" : "SH-0603",
                   "the server cannot serve: " + std::string(Text(*pong)),
-                  login ? "give user and password in plugins.bus-redis.url"
-                        : "see the server's log; the host tries again by itself");
+                  lacks_login ? "give user and password in plugins.bus-redis.url"
+                              : "see the server's log; the host tries again by itself");
   }
 }
 

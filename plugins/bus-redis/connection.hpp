@@ -39,6 +39,8 @@ enum class ConnectionEvent { kConnected, kLost, kConnectFailed, kRetired };
 
 struct ConnectionOptions {
   RedisUrl url;
+  // Of the servers of the url, asked before each connection; null: that of the url.
+  std::shared_ptr<const RenewableLogin> login;
   TlsOptions tls;           // for rediss://
   std::string client_name;  // for CLIENT LIST; empty: none
   std::chrono::microseconds connect_timeout{2'000'000};
@@ -68,6 +70,7 @@ class Connection {
 
   // Connected and logged in afterwards. A connection that the server closed meanwhile is replaced.
   void Ensure();
+  Login LoginNow() const { return options_.login ? options_.login->Now() : options_.url.login(); }
   bool connected() const { return context_ != nullptr; }
   // Different for every new connection of the process: what an earlier one knew is forgotten.
   std::uint64_t generation() const { return generation_; }

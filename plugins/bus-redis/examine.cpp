@@ -228,8 +228,8 @@ void ExamineRights(Connection& connection, const KeyNaming& names, const Report&
     if (answers[i] != Allowed::kNotTheCommand) continue;
     (right.needed ? needed : wished).Add(right.rule, right.used_for);
   }
-  const std::string user =
-      connection.options().url.user.empty() ? "default" : connection.options().url.user;
+  const std::string named = connection.LoginNow().user;
+  const std::string user = named.empty() ? "default" : named;
   const std::string command = "ACL SETUSER " + user + " ";
   if (needed.rules.empty()) {
     report({Severity::kOk, "rights", "user " + user + " may send all that is needed", "", ""});

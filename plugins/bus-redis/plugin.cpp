@@ -154,7 +154,7 @@ class BusRedisPlugin final : public Plugin {
     const std::string names = config.String("key_names");
     const bool cluster = options.url.kind == ServerKind::kCluster;
     options.writer.tagged_keys = names == "tagged" || (names == "auto" && cluster);
-    options.sentinel_login = {config.String("sentinel_user"), config.String("sentinel_password")};
+    options.sentinel_login = SentinelLoginOf(config);
     options.claim_after = config.Duration("claim_after");
     RequireClaimAfter(options);
     options.writer.max_message_bytes = config.Size("max_message_bytes");
@@ -163,12 +163,24 @@ class BusRedisPlugin final : public Plugin {
     options.writer.wait_replicas = wait_replicas_;
     options.writer.wait_timeout =
         std::chrono::ceil<std::chrono::milliseconds>(config.Duration("wait_timeout"));
-    address_ = options.url.ForPeople();
+    url_ = options.url;
+    address_ = url_.ForPeople();
     if (options.url.tls) tls_ = options.tls;
     bus_ = std::make_unique<RedisBus>(std::move(options), &reporter_);
     stream_retention_ = config.Duration("stream_retention");
     trimmer_.Configure(bus_.get(), stream_retention_);
     inbox_cleaner_.Configure(config.Duration("inbox_retention"));
+  }
+  // A new login is for connections to come. Another server is a restart: messages that were given
+  // out would be acknowledged elsewhere.
+  std::vector<std::string> Reload(const Config& config) override {
+    const RedisUrl url = ParseRedisUrl(config.String("url"));
+    const bool same = url_.SamePlace(url);
+    if (same) url_ = url;
+    bus_->RenewLogin(url_.login(), SentinelLoginOf(config));
+    std::vector<std::string> taken = {"sentinel_user", "sentinel_password"};
+    if (same) taken.emplace_back("url");
+    return taken;
   }
   // Does not connect: a host whose Redis is down starts, and says so in /readyz.
   void Start() override {
@@ -218,8 +230,13 @@ class BusRedisPlugin final : public Plugin {
   }
 
  private:
+  static Login SentinelLoginOf(const Config& config) {
+    return {config.String("sentinel_user"), config.String("sentinel_password")};
+  }
+
   Reporter reporter_;
-  std::string address_;
+  RedisUrl url_;         // [main]
+  std::string address_;  // for people
   int wait_replicas_ = 0;
   std::optional<TlsOptions> tls_;
   std::unique_ptr<RedisBus> bus_;

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <type_traits>
+#include <utility>
 
 namespace summa::bus_redis {
 namespace {
@@ -102,21 +103,28 @@ void RequireGroupName(std::string_view what, std::string_view name) {
 
 RedisBus::RedisBus(RedisBusOptions options, BusEvents* events)
     : options_(std::move(options)),
+      login_(std::make_shared<RenewableLogin>(options_.url.login())),
+      sentinel_login_(std::make_shared<RenewableLogin>(options_.sentinel_login)),
       events_(events),
       names_(NamesOf(options_)),
       cluster_(options_.url.kind == ServerKind::kCluster
                    ? std::make_shared<ClusterMap>(LoginOptions("cluster"))
                    : nullptr),
-      sentinels_(
-          options_.url.kind == ServerKind::kSentinel
-              ? std::make_shared<Sentinels>(LoginOptions("sentinel"), options_.sentinel_login)
-              : nullptr),
+      sentinels_(options_.url.kind == ServerKind::kSentinel
+                     ? std::make_shared<Sentinels>(LoginOptions("sentinel"), sentinel_login_)
+                     : nullptr),
       writer_(MakeConnectionOptions("publish"), options_.writer),
       ping_servers_(MakeConnectionOptions("ping")) {}
+
+void RedisBus::RenewLogin(Login redis, Login sentinels) {
+  login_->Renew(std::move(redis));
+  sentinel_login_->Renew(std::move(sentinels));
+}
 
 ConnectionOptions RedisBus::LoginOptions(const std::string& purpose) const {
   ConnectionOptions connection;
   connection.url = options_.url;
+  connection.login = login_;
   connection.tls = options_.tls;
   if (!options_.client_name.empty()) connection.client_name = options_.client_name + ":" + purpose;
   connection.connect_timeout = options_.connect_timeout;

@@ -46,8 +46,8 @@ class BusEvents {
 
 struct RedisBusOptions {
   RedisUrl url;
-  TlsOptions tls;  // for rediss://
-  SentinelLogin sentinel_login;
+  TlsOptions tls;        // for rediss://
+  Login sentinel_login;  // of the Sentinels themselves, where they have one
   std::string client_name;
   std::chrono::microseconds connect_timeout{2'000'000};
   std::chrono::microseconds command_timeout{5'000'000};
@@ -86,6 +86,8 @@ class RedisBus final : public Bus {
   StreamAdmin MakeAdmin();  // likewise
   // The same without any use of streams.
   Servers MakeServers(const std::string& purpose);
+  // For every connection that is made from now on; those that are there stay.
+  void RenewLogin(Login redis, Login sentinels);
   const KeyNaming& names() const { return names_; }
   // Ends every wait for Redis, now and later, with SUMMA_E_CANCELLED.
   void Stop() { stop_.Raise(); }
@@ -96,6 +98,7 @@ class RedisBus final : public Bus {
   ConnectionOptions MakeConnectionOptions(const std::string& purpose) const;
 
   const RedisBusOptions options_;
+  const std::shared_ptr<RenewableLogin> login_, sentinel_login_;
   BusEvents* const events_;
   StopSignal stop_;
 

@@ -192,6 +192,8 @@ RedisUrl RedisUrl::At(const Endpoint& endpoint) const {
   return url;
 }
 
+bool RedisUrl::SamePlace(const RedisUrl& other) const { return ForPeople() == other.ForPeople(); }
+
 std::string RedisUrl::ForPeople() const {
   const std::string number = std::to_string(database);
   if (!socket_path.empty()) return "unix://" + socket_path + "?db=" + number;

@@ -17,6 +17,8 @@
 #include <string_view>
 #include <vector>
 
+#include "plugins/bus-redis/login.hpp"
+
 namespace summa::bus_redis {
 
 inline constexpr int kDefaultRedisPort = 6379;
@@ -47,6 +49,9 @@ struct RedisUrl {
 
   // The same login at one server: a node of the cluster, a Sentinel, a master.
   RedisUrl At(const Endpoint& endpoint) const;
+  Login login() const { return {user, password}; }
+  // Whether both lead to the same servers: they differ in user and password at most.
+  bool SamePlace(const RedisUrl& other) const;
   // "redis://127.0.0.1:6379/0": for messages, without user and password.
   std::string ForPeople() const;
 };

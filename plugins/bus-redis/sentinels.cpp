@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <summa/error.hpp>
+#include <utility>
 
 namespace summa::bus_redis {
 namespace {
@@ -10,10 +11,10 @@ namespace {
 // A master that was cut off from the Sentinels would take messages that are lost when it returns.
 constexpr std::chrono::seconds kLatest{2};
 
-ConnectionOptions OptionsOf(ConnectionOptions options, const SentinelLogin& login) {
+ConnectionOptions OptionsOf(ConnectionOptions options,
+                            std::shared_ptr<const RenewableLogin> login) {
   options.url.kind = ServerKind::kSentinel;
-  options.url.user = login.user;
-  options.url.password = login.password;
+  options.login = std::move(login);
   options.url.database = 0;
   options.to_sentinel = true;
   options.on_event = nullptr;  // that none answers is said by the connection that asked
@@ -22,8 +23,9 @@ ConnectionOptions OptionsOf(ConnectionOptions options, const SentinelLogin& logi
 
 }  // namespace
 
-Sentinels::Sentinels(ConnectionOptions connection, SentinelLogin login)
-    : connection_(OptionsOf(std::move(connection), login)), sentinels_(connection_.url.hosts) {}
+Sentinels::Sentinels(ConnectionOptions connection, std::shared_ptr<const RenewableLogin> login)
+    : connection_(OptionsOf(std::move(connection), std::move(login))),
+      sentinels_(connection_.url.hosts) {}
 
 Endpoint Sentinels::Master(bool doubted) {
   const std::lock_guard lock(mutex_);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -15,15 +16,11 @@
 
 namespace summa::bus_redis {
 
-// Of the Sentinels themselves; the login in the url is that of Redis.
-struct SentinelLogin {
-  std::string user, password;  // empty: none
-};
-
 class Sentinels {
  public:
-  // Of a url whose kind is kSentinel.
-  Sentinels(ConnectionOptions connection, SentinelLogin login);
+  // Of a url whose kind is kSentinel. `login`: of the Sentinels themselves; the one in the url is
+  // that of Redis.
+  Sentinels(ConnectionOptions connection, std::shared_ptr<const RenewableLogin> login);
 
   // doubted: the last answer was not of use, so another Sentinel is asked first.
   Endpoint Master(bool doubted);

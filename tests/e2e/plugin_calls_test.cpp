@@ -176,6 +176,73 @@ TEST_F(PluginCalls, AnActivateThatThrowsStopsThatPluginOnly) {
   EXPECT_EQ(host.process().WaitOrKill(kPatience), 0) << host.process().Stderr();
 }
 
+class Reloads : public PluginCalls {
+ protected:
+  // The plugin gets another `secret`.
+  void Begin(const std::string& host_settings = "") {
+    host_settings_ = host_settings;
+    file_ = std::make_unique<TemporaryFile>("summa.yaml", Text("well", "well"));
+    host_ = std::make_unique<RunningHost>(Arguments(*file_));
+    host_->StatusWhen("running");
+    WaitForGoodWorker(*host_);
+  }
+  std::string Text(const std::string& how, const std::string& secret) const {
+    return "database: { ledger: { url: \"" + url_ + "\" }, migrate: auto }\n" +
+           "host: { name: tested, listen: \"127.0.0.1:0\"" + host_settings_ + " }\n" +
+           "plugins: { good: {}, fickle: { how: " + how + ", secret: " + secret + " } }\n";
+  }
+  void HangUp(const std::string& how, const std::string& secret, const std::string& words) {
+    std::ofstream(file_->Path()) << Text(how, secret);
+    host_->process().Signal(SIGHUP);
+    WaitForLog(*host_, words);
+  }
+  std::string Said() { return host_->process().Stderr(); }
+  void End() {
+    host_->process().Signal(SIGTERM);
+    EXPECT_EQ(host_->process().WaitOrKill(kPatience), 0) << Said();
+  }
+
+  std::string host_settings_;
+  std::unique_ptr<TemporaryFile> file_;
+  std::unique_ptr<RunningHost> host_;
+};
+
+TEST_F(Reloads, NameWhatThePluginTookAndWhatNeedsARestart) {
+  Begin();
+  HangUp("verb-nothing", "other-word", "keys=plugins.fickle.how");
+  EXPECT_TRUE(Contains(Said(), "in_effect=plugins.fickle.secret")) << Said();
+  EXPECT_FALSE(Contains(Said(), "other-word")) << Said();
+  // What is in force already is not said again.
+  HangUp("well", "other-word", "in_effect=\"nothing new\"");
+  End();
+}
+
+TEST_F(Reloads, ThatThePluginCannotUseKeepWhatItHas) {
+  Begin();
+  HangUp("well", "throws", "SH-0911");
+  EXPECT_TRUE(Contains(Said(), "keys=plugins.fickle.secret")) << Said();
+  EXPECT_TRUE(Contains(Said(), "reload() failed: cannot use it")) << Said();
+  EXPECT_FALSE(Contains(Said(), "SH-0910")) << "a restart would not help: " << Said();
+  EXPECT_TRUE(Contains(HttpGet(host_->Port(), "/status").body, "\"mood\":\"fine\""));
+  HangUp("well", "again", "in_effect=plugins.fickle.secret");
+  End();
+}
+
+TEST_F(Reloads, TakeKeysOnlyThatDiffer) {
+  Begin();
+  HangUp("well", "forges", "in_effect=plugins.fickle.secret");
+  EXPECT_FALSE(Contains(Said(), "plugins.fickle.how")) << Said();
+  End();
+}
+
+TEST_F(Reloads, ThatHangAreGivenUpAndTheOthersRun) {
+  Begin(", start_timeout: 300ms");
+  HangUp("well", "hangs", "SH-0128");
+  WaitForLog(*host_, "SH-0911");
+  EXPECT_TRUE(Contains(HttpGet(host_->Port(), "/readyz").body, "reload() has not returned"));
+  EndsNamed(*host_, "reload() has not returned");
+}
+
 TEST_F(PluginCalls, ADeactivateThatHangsEndsTheHostAfterDrainTimeout) {
   const TemporaryFile file = Configuration("deactivate-hangs", ", drain_timeout: 500ms");
   RunningHost host(Arguments(file));

@@ -118,6 +118,10 @@ TEST(Interpolation, RefusesFilesThatAreNotUsable) {
   EXPECT_EQ(Code("${file:relative}"), "SH-0224");
   EXPECT_EQ(Code("${file:/tmp}"), "SH-0224");
   EXPECT_EQ(Code("${file:/dev/null}"), "SH-0224");
+  for (const char* nothing : {"", "\n", "\r\n"}) {
+    const TemporaryFile empty(nothing);
+    EXPECT_EQ(Code("${file:" + empty.path() + "}"), "SH-0224");
+  }
   const TemporaryFile binary(std::string("a\0b", 3));
   EXPECT_EQ(Code("${file:" + binary.path() + "}"), "SH-0224");
 }

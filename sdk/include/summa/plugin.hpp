@@ -15,6 +15,7 @@
 
 #include <summa/abi/activity.h>
 #include <summa/abi/plugin.h>
+#include <summa/abi/reload.h>
 #include <summa/bus.hpp>
 #include <summa/command.hpp>
 #include <summa/config.hpp>
@@ -59,6 +60,10 @@ class Plugin {
   // have started. After SUMMA_E_UNAVAILABLE it is called again. Workers need neither.
   virtual void Activate() {}
   virtual void Deactivate() {}  // the first thing at the end; also when Activate() failed
+  // The configuration was read again (SIGHUP), and this part of it differs. The keys that are in
+  // force from now on, such as that of a password; what is not named needs a restart. Workers run
+  // meanwhile. Throws when nothing of it is taken.
+  virtual std::vector<std::string> Reload(const Config&) { return {}; }
   virtual std::vector<WorkerBinding> Workers() { return {}; }
   virtual std::vector<CommandBinding> Commands() { return {}; }
   virtual Bus* ProvidedBus() { return nullptr; }  // summa.bus/1
@@ -116,6 +121,7 @@ class PluginHolder {
     if (Bus* bus = plugin_->ProvidedBus()) bus_table_.emplace(bus);
     activity_table_ = {sizeof(summa_activity_v1), 0, this, &PluginHolder::CallActivate,
                        &PluginHolder::CallDeactivate};
+    reload_table_ = {sizeof(summa_reload_v1), 0, this, &PluginHolder::CallReload};
     command_table_ = {sizeof(summa_command_v1), 0, this, &PluginHolder::RunCommand};
     status_table_ = {sizeof(summa_status_v1), 0, this, &PluginHolder::WriteStatus};
     health_table_ = {sizeof(summa_health_v1), 0, this, &PluginHolder::ReportFailing,
@@ -156,6 +162,7 @@ class PluginHolder {
   const void* Extension(std::string_view id) {
     if (id == SUMMA_WORKER_V1) return worker_pointers_.empty() ? nullptr : &worker_table_;
     if (id == SUMMA_ACTIVITY_V1) return &activity_table_;
+    if (id == SUMMA_RELOAD_V1) return &reload_table_;
     if (id == SUMMA_COMMAND_V1) return commands_.empty() ? nullptr : &command_table_;
     if (id == SUMMA_STATUS_V1) return &status_table_;
     if (id == SUMMA_HEALTH_V1) return &health_table_;
@@ -172,6 +179,17 @@ class PluginHolder {
   static std::int32_t CallDeactivate(void* self, summa_error* error) {
     return Guard(error, [&] {
       static_cast<PluginHolder*>(self)->plugin_->Deactivate();
+      return SUMMA_OK;
+    });
+  }
+
+  static std::int32_t CallReload(void* self, const summa_config* config,
+                                 void (*took)(void*, summa_str), void* result, summa_error* error) {
+    return Guard(error, [&] {
+      for (const std::string& key :
+           static_cast<PluginHolder*>(self)->plugin_->Reload(Config(config))) {
+        took(result, ToAbi(key));
+      }
       return SUMMA_OK;
     });
   }
@@ -254,6 +272,7 @@ class PluginHolder {
   summa_worker_v1 worker_table_{};
   std::vector<CommandBinding> commands_;
   summa_activity_v1 activity_table_{};
+  summa_reload_v1 reload_table_{};
   summa_command_v1 command_table_{};
   summa_status_v1 status_table_{};
   summa_health_v1 health_table_{};

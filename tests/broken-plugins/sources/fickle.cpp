@@ -62,6 +62,13 @@ class Fickle final : public summa::Plugin {
   void Deactivate() override {
     if (how_ == "deactivate-hangs") Hang();
   }
+  std::vector<std::string> Reload(const summa::Config& config) override {
+    const std::string secret = config.String("secret");
+    if (secret == "hangs") Hang();
+    if (secret == "throws") throw std::runtime_error("cannot use it");
+    if (secret == "forges") return {"secret", "how", "sec", "", "\xE9\n"};
+    return {"secret"};
+  }
   void Stop() override {
     if (how_ == "stop-hangs") Hang();
   }

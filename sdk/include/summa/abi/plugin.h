@@ -69,7 +69,7 @@ typedef struct summa_error {
 /* The plugin's own part of the configuration, checked against its manifest and with defaults filled
  * in. Paths are dotted ("retry.max"). Values arrive normalised: durations as integer microseconds,
  * sizes as integer bytes, booleans as true/false, numbers in decimal. Valid during configure()
- * only. */
+ * and reload() only. */
 typedef struct summa_config {
   uint32_t struct_size;
   uint32_t reserved;
@@ -102,8 +102,9 @@ typedef struct summa_plugin {
   int32_t (*configure)(void* self, const summa_config* config,
                        summa_error* error);         /* [main] no input/output here */
   int32_t (*start)(void* self, summa_error* error); /* [main] plugins it requires have started */
-  /* [any] An extension (summa.worker/1, summa.command/1, summa.status/1, summa.health/1) or a
-   * provided service (summa.bus/1), or NULL. Called after configure(); valid until destroy(). */
+  /* [any] An extension (summa.worker/1, summa.activity/1, summa.reload/1, summa.command/1,
+   * summa.status/1, summa.health/1) or a provided service (summa.bus/1), or NULL. Called after
+   * configure(); valid until destroy(). */
   const void* (*get_extension)(void* self, const char* extension_id);
   int32_t (*stop)(
       void* self,
