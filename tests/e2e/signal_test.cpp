@@ -12,6 +12,7 @@
 
 #include "tests/e2e/summa_host.hpp"
 #include "tests/fixture/ledger.hpp"
+#include "tests/services/certificate.hpp"
 #include "tests/services/db.hpp"
 #include "tests/services/postgres_server.hpp"
 #include "tests/services/wait_until.hpp"
@@ -180,6 +181,52 @@ TEST_F(Signals, AHangUpReadsTheSecretOfTheDatabaseAgain) {
   host->process().Signal(SIGTERM);
   EXPECT_EQ(host->process().WaitOrKill(kPatience), 0) << host->process().Stderr();
   EXPECT_FALSE(Held());
+}
+
+// libpq reads its files with every connection: neither a signal nor a restart is needed.
+TEST_F(Signals, AreNotNeededForNewCertificatesOfTheDatabase) {
+  PostgresOptions options;
+  options.tcp = true;
+  PostgresServer server(options);
+  const std::string name = "ledger", data = server.SocketDirectory() + "/data";
+  url_ = InstallLedger(server, name);
+  Db admin(url_);
+  const ServerDirectory files;
+  const auto serve = [&](const std::string& authority) {
+    MakeCertificate(files.Path() + "/" + authority, "/CN=" + authority);
+    MakeCertificate(files.Path() + "/server", "/CN=server", files.Path() + "/" + authority);
+    for (const char* part : {".crt", ".key"}) {
+      std::filesystem::copy_file(files.Path() + "/server" + part, data + "/server" + part,
+                                 std::filesystem::copy_options::overwrite_existing);
+      RunOrThrow({"chown", "--reference", data, data + "/server" + part});
+    }
+    admin.Execute("ALTER SYSTEM SET ssl = on");
+    admin.Execute("SELECT pg_reload_conf()");
+  };
+  const std::string trusted = files.Path() + "/trusted.crt";
+  const auto trust = [&](const std::string& authority) {
+    std::filesystem::copy_file(files.Path() + "/" + authority + ".crt", trusted,
+                               std::filesystem::copy_options::overwrite_existing);
+  };
+  serve("one");
+  trust("one");
+  Rewrite(Text("info", server.TcpUrl(name) + "?sslmode=verify-ca&sslrootcert=" + trusted));
+  const auto host = Start();
+  const std::string sessions =
+      "FROM pg_stat_activity JOIN pg_stat_ssl USING (pid) WHERE ssl AND application_name LIKE "
+      "'summa-host/%'";
+  WaitUntil([&] { return admin.Count("SELECT count(*) " + sessions) >= 3; }, kPatience, "TLS");
+  serve("another");
+  admin.Execute("SELECT pg_terminate_backend(pid) " + sessions);
+  WaitUntil([&] { return HttpGet(host->Port(), "/readyz").status == 503; }, kPatience,
+            "the authority of before to be refused");
+  trust("another");
+  WaitUntil([&] { return admin.Count("SELECT count(*) " + sessions) >= 3; }, kPatience,
+            "connections that trust the new authority");
+  WaitUntil([&] { return HttpGet(host->Port(), "/readyz").status == 200; }, kPatience, "ready");
+  WaitUntil([&] { return Held(); }, kPatience, "the lease");
+  host->process().Signal(SIGTERM);
+  EXPECT_EQ(host->process().WaitOrKill(kPatience), 0) << host->process().Stderr();
 }
 
 TEST_F(Signals, ATerminalThatGoesStopsTheHostAndGivesTheLeaseBack) {
