@@ -9,9 +9,6 @@ namespace {
 
 using TimePoint = PqConnection::TimePoint;
 
-// The server ends a statement by itself after statement_timeout. What has not come this long after
-// that never will.
-constexpr std::chrono::seconds kAnswerMargin{5};
 // Every statement of a script has a timeout of its own, and a migration waits for locks.
 constexpr std::chrono::minutes kLongestScript{10};
 constexpr std::chrono::seconds kRollbackPatience{5};
@@ -86,6 +83,7 @@ ControlConnection::ControlConnection(const DatabaseSettings& settings)
 ControlConnection::~ControlConnection() = default;
 
 bool ControlConnection::broken() const { return state_->connection.broken(); }
+bool ControlConnection::usable() { return state_->connection.Alive(); }
 
 std::string ControlConnection::server() const {
   const BackendIdentity& identity = state_->opened.identity;

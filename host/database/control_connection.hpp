@@ -33,6 +33,7 @@ class ControlConnection {
   // server that answers neither the statement nor its timeout counts as lost.
   void Run(const std::function<void(ControlTransaction&)>& body);
   bool broken() const;
+  bool usable();  // not broken; its server has not closed it and still is the right one
   std::string server() const;  // "primary db1 (10.0.0.1):5432"
 
  private:

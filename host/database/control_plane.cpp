@@ -175,6 +175,7 @@ struct ControlPlane::State {
 
  private:
   void RunOnce(const std::function<void(ControlTransaction&)>& body) {
+    if (connection && !connection->usable()) connection.reset();
     if (!connection) {
       connection = gate.Open([this] { return std::make_unique<ControlConnection>(settings); });
     }

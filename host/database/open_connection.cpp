@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <map>
-#include <mutex>
 #include <random>
-#include <set>
 
 #include "host/database/connection_settings.hpp"
+#include "host/database/known_servers.hpp"
 #include "host/database/renewed_url.hpp"
 #include "host/database/resolve.hpp"
+#include "host/database/server_watch.hpp"
 
 namespace summa::host {
 namespace {
@@ -21,41 +21,6 @@ constexpr std::chrono::seconds kLongestConnecting{60};
 struct Address {
   DatabaseUrl::Host host;  // with a numeric address, when its name was resolved
   std::string text;        // for people, and the key of what is remembered
-};
-
-// What was learned about the addresses of a URL, by every connection of this process.
-class Memory {
- public:
-  static Memory& Of() {
-    static auto* const memory = new Memory;  // threads may connect while the process ends
-    return *memory;
-  }
-  void Good(const std::string& url, const std::string& address) {
-    const std::lock_guard lock(mutex_);
-    Known& known = known_[url];
-    known.good = address;
-    known.failed.erase(address);
-  }
-  void Failed(const std::string& url, const std::string& address) {
-    const std::lock_guard lock(mutex_);
-    known_[url].failed.insert(address);
-  }
-  // 0: try it first; 3: last. With a shuffled URL none is the first.
-  int Rank(const std::string& url, const std::string& address, bool shuffled) {
-    const std::lock_guard lock(mutex_);
-    const Known& known = known_[url];
-    const bool good = known.good == address && !shuffled;
-    if (known.failed.contains(address)) return good ? 2 : 3;
-    return good ? 0 : 1;
-  }
-
- private:
-  struct Known {
-    std::string good;
-    std::set<std::string> failed;
-  };
-  std::mutex mutex_;
-  std::map<std::string, Known> known_;
 };
 
 std::mt19937& Random() {
@@ -142,7 +107,7 @@ class Opener {
     }
     std::map<std::string, int> rank;
     for (const Address& each : addresses) {
-      rank[each.text] = Memory::Of().Rank(settings_.url, each.text, url_.shuffle);
+      rank[each.text] = KnownServers::Of().Rank(settings_.url, each.text, url_.shuffle);
     }
     std::stable_sort(addresses.begin(), addresses.end(), [&](const Address& a, const Address& b) {
       return rank[a.text] < rank[b.text];
@@ -194,10 +159,15 @@ class Opener {
       opened.identity = Identify(*opened.connection, {settings_, parameters, read_only_, until});
       opened.identity.server_name = address.text;
       RequireTarget(opened.identity, target);
-      Memory::Of().Good(settings_.url, address.text);
+      KnownServers::Of().Good(
+          settings_.url, address.text,
+          settings_.must_write ? std::optional(opened.identity.server) : std::nullopt);
+      opened.connection->Watch(std::make_unique<ServerWatch>(settings_, address.text, parameters,
+                                                             opened.identity.server));
       return opened;
     } catch (const SqlFailure& failure) {
-      Memory::Of().Failed(settings_.url, address.text);
+      KnownServers::Of().Failed(settings_.url, address.text,
+                                std::chrono::steady_clock::now() >= until);
       // No other address helps against these.
       if (failure.error().code == "SH-0420" || failure.error().code == "SH-0406") throw;
       attempts_.Add(address.text, failure);

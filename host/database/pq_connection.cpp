@@ -9,6 +9,7 @@
 
 #include "host/database/cancel_request.hpp"
 #include "host/database/resolve.hpp"
+#include "host/database/server_watch.hpp"
 #include "host/observe/log.hpp"
 
 namespace summa::host {
@@ -33,9 +34,11 @@ bool IsError(const PGresult* result) {
   return status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE;
 }
 
-// -1: for ever.
-int PollTime(const std::optional<PqConnection::TimePoint>& deadline) {
-  return deadline ? PollMilliseconds(*deadline) : -1;
+// Until the first of them; -1: for ever.
+int PollTime(const std::optional<PqConnection::TimePoint>& deadline,
+             const std::optional<PqConnection::TimePoint>& look_at) {
+  if (!deadline) return look_at ? PollMilliseconds(*look_at) : -1;
+  return PollMilliseconds(look_at ? std::min(*deadline, *look_at) : *deadline);
 }
 
 }  // namespace
@@ -87,6 +90,10 @@ PqConnection::PqConnection(const ConnectionParameters& parameters, WakeUp& wake,
   PQsetnonblocking(raw(), 1);
 }
 
+PqConnection::~PqConnection() = default;
+
+void PqConnection::Watch(std::unique_ptr<ServerWatch> watch) { watch_ = std::move(watch); }
+
 void PqConnection::Establish(TimePoint deadline) {
   deadline_ = deadline;
   for (PostgresPollingStatusType next = PGRES_POLLING_WRITING; PQstatus(raw()) != CONNECTION_BAD;
@@ -116,6 +123,7 @@ void PqConnection::OnNotice(void* self, const PGresult* notice) noexcept {
 bool PqConnection::broken() const { return broken_ || PQstatus(raw()) == CONNECTION_BAD; }
 
 bool PqConnection::Alive() {
+  if (watch_ && !broken() && last_words_.empty()) last_words_ = watch_->Outdated();
   if (!last_words_.empty()) broken_ = true;
   // Twice: first the server's last words, then the end of the stream.
   for (int i = 0; i < 2 && !broken(); ++i) {
@@ -156,12 +164,13 @@ void PqConnection::CancelStatement() noexcept {
 }
 
 void PqConnection::Wait(short events, std::string_view sql) {
+  Silence silence(watch_.get());
   for (;;) {
     if (PQsocket(raw()) < 0) return;  // closed: the next read says why
     pollfd sockets[2] = {{PQsocket(raw()), events, 0}, {wake_->descriptor(), POLLIN, 0}};
     // Once the cancel is on its way there is nothing more to be woken for.
     const nfds_t count = cancel_sent_ ? 1 : 2;
-    const int ready = poll(sockets, count, PollTime(deadline_));
+    const int ready = poll(sockets, count, PollTime(deadline_, silence.look_at()));
     if (ready < 0 && errno != EINTR) Break(std::strerror(errno), sql);
     if (ready > 0 && sockets[0].revents != 0) return;
     if (ready > 0 && count == 2 && sockets[1].revents != 0) {
@@ -172,6 +181,9 @@ void PqConnection::Wait(short events, std::string_view sql) {
     }
     if (deadline_ && std::chrono::steady_clock::now() >= *deadline_) {
       Break("the server did not answer in time", sql);
+    }
+    if (!cancel_sent_ && !silence.Bearable(*wake_)) {
+      Break("the server is silent: it answers neither this connection nor a new one", sql);
     }
   }
 }

@@ -20,6 +20,12 @@
 
 namespace summa::host {
 
+class ServerWatch;
+
+// The server ends a statement by itself after statement_timeout. What has not come this long after
+// that never will.
+inline constexpr std::chrono::seconds kAnswerMargin{5};
+
 struct FreePgResult {
   void operator()(PGresult* result) const { PQclear(result); }
 };
@@ -43,16 +49,22 @@ class PqConnection {
   PqConnection(const ConnectionParameters& parameters, WakeUp& wake, OnWake on_wake,
                TimePoint deadline);
 
+  ~PqConnection();
   PqConnection(const PqConnection&) = delete;  // libpq keeps a pointer to it
   PqConnection& operator=(const PqConnection&) = delete;
 
+  // From now on it is broken when its server falls silent or another one is the primary.
+  void Watch(std::unique_ptr<ServerWatch> watch);
+
   PGconn* raw() const { return connection_.get(); }
   bool broken() const;
-  // Looks, without waiting, whether the server has closed the connection meanwhile.
+  // Looks, without waiting, whether the server has closed the connection meanwhile, or is the wrong
+  // one by now.
   bool Alive();
   void RequireUsable(std::string_view sql);
 
-  // Call before a statement is sent: until when to wait for its answer (nullopt: for ever).
+  // Call before a statement is sent: until when to wait for its answer (nullopt: as long as the
+  // server answers others).
   void Start(std::optional<TimePoint> deadline);
   // `sent` is what a PQsend* function returned. Reads all answers; the last one, or throws the
   // first error.
@@ -88,6 +100,7 @@ class PqConnection {
     void operator()(PGconn* connection) const { PQfinish(connection); }
   };
   std::unique_ptr<PGconn, Finisher> connection_;
+  std::unique_ptr<ServerWatch> watch_;
   WakeUp* wake_;
   OnWake on_wake_;
   std::optional<TimePoint> deadline_;

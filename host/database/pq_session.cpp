@@ -98,16 +98,24 @@ bool PqSession::in_transaction() const {
   return status == PQTRANS_INTRANS || status == PQTRANS_INERROR || status == PQTRANS_ACTIVE;
 }
 
+// A COMMIT and a COPY have none: they may wait for a standby, or for the reader, as long as the
+// server answers others.
+std::optional<PqConnection::TimePoint> PqSession::AnswerDeadline() const {
+  if (timeout_changed_ || settings_.statement_timeout <= Microseconds(0)) return std::nullopt;
+  return std::chrono::steady_clock::now() + settings_.statement_timeout + kAnswerMargin;
+}
+
 void PqSession::Begin(TransactionMode mode, const LeaseGuard* guard) {
   connection_.RequireUsable("BEGIN");
   if (in_transaction()) Misused("a transaction is open already", "BEGIN", "Commit or roll back");
   mode_ = mode;
+  timeout_changed_ = traces_left_;  // SET LOCAL ended with its transaction
   transaction_id_.clear();
   if (mode != TransactionMode::kReadWrite) {
     const bool repeatable = mode == TransactionMode::kRepeatableReadOnly;
     connection_.Query(repeatable ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
                                  : "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
-                      std::nullopt);
+                      AnswerDeadline());
     return;
   }
   const Microseconds session_limit = settings_.idle_in_transaction_timeout;
@@ -115,7 +123,7 @@ void PqSession::Begin(TransactionMode mode, const LeaseGuard* guard) {
   const Microseconds idle_limit =
       leased ? guard->time_to_live - TrustMargin(guard->time_to_live) : session_limit;
   try {
-    const PgResult row = connection_.Query(BeginText(idle_limit, session_limit), std::nullopt);
+    const PgResult row = connection_.Query(BeginText(idle_limit, session_limit), AnswerDeadline());
     transaction_id_ = PQgetvalue(row.get(), 0, 0);
   } catch (...) {
     if (!connection_.broken() && in_transaction()) Rollback();
@@ -167,7 +175,7 @@ void PqSession::FillArguments(std::string_view sql, std::span<const SqlParameter
 }
 
 PgResult PqSession::RunOnce(const std::string& sql, int result_format) {
-  connection_.Start(std::nullopt);
+  connection_.Start(AnswerDeadline());
   PgResult result = connection_.Finish(
       PQsendQueryParams(connection_.raw(), sql.c_str(), static_cast<int>(values_.size()),
                         types_.data(), values_.data(), lengths_.data(), formats_.data(),
@@ -179,7 +187,7 @@ PgResult PqSession::RunOnce(const std::string& sql, int result_format) {
 
 void PqSession::DeallocateStale() {
   while (!stale_.empty()) {
-    connection_.Query("DEALLOCATE " + stale_.back(), std::nullopt);
+    connection_.Query("DEALLOCATE " + stale_.back(), AnswerDeadline());
     stale_.pop_back();
   }
 }
@@ -188,7 +196,7 @@ const PreparedStatement& PqSession::Prepare(const std::string& sql, bool leaves_
   if (auto name = cache_.MakeRoom()) stale_.push_back(std::move(*name));
   DeallocateStale();
   PreparedStatement statement{sql, cache_.NewName(), {types_.begin(), types_.end()}, leaves_traces};
-  connection_.Start(std::nullopt);
+  connection_.Start(AnswerDeadline());
   connection_.Finish(PQsendPrepare(connection_.raw(), statement.name.c_str(), sql.c_str(),
                                    static_cast<int>(types_.size()), types_.data()),
                      sql);
@@ -196,8 +204,8 @@ const PreparedStatement& PqSession::Prepare(const std::string& sql, bool leaves_
 }
 
 PgResult PqSession::RunPrepared(const PreparedStatement& statement, int result_format) {
-  if (statement.leaves_traces) traces_left_ = true;
-  connection_.Start(std::nullopt);
+  if (statement.leaves_traces) traces_left_ = timeout_changed_ = true;
+  connection_.Start(AnswerDeadline());
   try {
     PgResult result =
         connection_.Finish(PQsendQueryPrepared(connection_.raw(), statement.name.c_str(),
@@ -232,6 +240,7 @@ std::unique_ptr<SqlResult> PqSession::Exec(std::string_view sql,
   if (kind == StatementKind::kCursor) cursor_declared_ = true;
   const bool leaves_traces = LeavesTraces(sql);
   if (leaves_traces) traces_left_ = true;
+  if (MayChangeTimeout(sql)) timeout_changed_ = true;
   const bool prepare =
       kind == StatementKind::kPreparable && cache_.Find(sql) == nullptr && cache_.SeenBefore(sql);
   PgResult result = prepare ? RunPrepared(Prepare(text, leaves_traces), result_format)
@@ -355,7 +364,7 @@ void PqSession::Rollback() {
 
 bool PqSession::Reset() noexcept {
   try {
-    if (connection_.broken() || traces_left_) return false;
+    if (!connection_.Alive() || traces_left_) return false;
     Rollback();
     if (cursor_declared_) {
       connection_.Query("CLOSE ALL", std::chrono::steady_clock::now() + kResetPatience);

@@ -44,6 +44,7 @@ class PqSession final : public Session {
   PgResult RunOnce(const std::string& sql, int result_format);
   PgResult RunPrepared(const PreparedStatement& statement, int result_format);
   const PreparedStatement& Prepare(const std::string& sql, bool leaves_traces);
+  std::optional<PqConnection::TimePoint> AnswerDeadline() const;
   void RequireFence(std::string_view sql);
   void FillArguments(std::string_view sql, std::span<const SqlParameter> parameters);
   void DeallocateStale();
@@ -66,6 +67,7 @@ class PqSession final : public Session {
   std::string transaction_id_;  // of a read-write transaction
   bool cursor_declared_ = false;
   bool traces_left_ = false;
+  bool timeout_changed_ = false;  // statement_timeout, perhaps, by the user
   bool resetting_ = false;
   const std::string settings_text_;
   std::vector<const char*> values_;

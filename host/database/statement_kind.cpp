@@ -113,4 +113,8 @@ bool LeavesTraces(std::string_view sql) {
   return Contains(sql, "set_config") || Contains(sql, "advisory_lock");
 }
 
+bool MayChangeTimeout(std::string_view sql) {
+  return Contains(sql, "set_config") || Contains(sql, "statement_timeout");
+}
+
 }  // namespace summa::host

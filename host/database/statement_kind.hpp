@@ -22,4 +22,7 @@ StatementKind KindOf(std::string_view sql);
 // so that the connection must not be used again by somebody else.
 bool LeavesTraces(std::string_view sql);
 
+// May change statement_timeout for what comes after it.
+bool MayChangeTimeout(std::string_view sql);
+
 }  // namespace summa::host

@@ -6,7 +6,7 @@ ReadOnlyDatabase::ReadOnlyDatabase(DatabaseSettings settings)
     : settings_(std::move(settings)), connection_(std::make_unique<ControlConnection>(settings_)) {}
 
 void ReadOnlyDatabase::Run(const std::function<void(ControlTransaction&)>& body) {
-  if (connection_->broken()) connection_ = std::make_unique<ControlConnection>(settings_);
+  if (!connection_->usable()) connection_ = std::make_unique<ControlConnection>(settings_);
   connection_->Run([&](ControlTransaction& transaction) {
     transaction.ExecScript("SET TRANSACTION READ ONLY");
     body(transaction);

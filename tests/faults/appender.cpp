@@ -1,5 +1,8 @@
 #include "tests/faults/appender.hpp"
 
+#include <libpq-fe.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -19,6 +22,27 @@ std::string OwnRows(const char* table) {
   return std::string("SELECT id FROM ") + table +
          " WHERE created_at = now() AND xmin = pg_current_xact_id()::xid";
 }
+
+// Notes the socket of a connection while it is open.
+class NotedSocket {
+ public:
+  NotedSocket(std::mutex& mutex, std::set<int>& sockets, const Db& db)
+      : mutex_(mutex), sockets_(sockets), socket_(PQsocket(db.Handle())) {
+    const std::lock_guard lock(mutex_);
+    sockets_.insert(socket_);
+  }
+  ~NotedSocket() {
+    const std::lock_guard lock(mutex_);
+    sockets_.erase(socket_);
+  }
+  NotedSocket(const NotedSocket&) = delete;
+  NotedSocket& operator=(const NotedSocket&) = delete;
+
+ private:
+  std::mutex& mutex_;
+  std::set<int>& sockets_;
+  const int socket_;
+};
 
 // A lost connection, or a server that says good-bye: 57P01 to 57P03.
 bool IsLost(const DbError& error) {
@@ -48,6 +72,11 @@ void Appender::Stop() {
   stopping_ = true;
   for (auto& thread : threads_) thread.join();
   threads_.clear();
+}
+
+void Appender::GiveUpConnections() {
+  const std::lock_guard lock(mutex_);
+  for (const int socket : sockets_) shutdown(socket, SHUT_RDWR);
 }
 
 std::string Appender::LastError() const {
@@ -98,6 +127,7 @@ void Appender::Work() {
   while (!stopping_) {
     try {
       Db db(url_);
+      const NotedSocket noted(mutex_, sockets_, db);
       db.Execute("SET application_name = 'appender'");
       for (auto due = steady_clock::now(); !stopping_;) {
         AppendOne(db);

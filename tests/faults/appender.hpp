@@ -40,6 +40,9 @@ class Appender {
   void Start();
   // Returns when every operation under way has ended, well or not. May be started again.
   void Stop();
+  // What clients with a time limit do when their server does not answer: every connection that is
+  // open now ends, and is made anew.
+  void GiveUpConnections();
 
   long long Acknowledged() const { return acknowledged_; }  // transactions
   long long Maybe() const { return maybe_; }
@@ -58,6 +61,7 @@ class Appender {
   std::atomic<bool> stopping_{false};
   std::atomic<long long> acknowledged_{0}, maybe_{0}, failed_{0};
   mutable std::mutex mutex_;  // for all below
+  std::set<int> sockets_;     // of open connections
   AppendedIds ids_;
   std::string last_error_;
 };

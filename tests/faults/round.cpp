@@ -74,12 +74,14 @@ const std::string& FaultServers::Template(const Scenario& scenario) {
 }
 
 FaultHost::FaultHost(const std::string& configuration, const std::string& name,
-                     std::map<std::string, std::string> environment)
+                     std::map<std::string, std::string> environment,
+                     const std::vector<std::string>& options)
     : name_(name) {
   const std::string path = directory_.Path() + "/summa.yaml";
   WriteFile(path, configuration);
-  process_ = std::make_unique<Process>(std::vector<std::string>{SummaHostPath(), "run", "-c", path},
-                                       CleanEnvironment(std::move(environment)));
+  std::vector<std::string> command{SummaHostPath(), "run", "-c", path};
+  command.insert(command.end(), options.begin(), options.end());
+  process_ = std::make_unique<Process>(command, CleanEnvironment(std::move(environment)));
 }
 
 FaultHost::~FaultHost() = default;
@@ -126,10 +128,11 @@ std::string Round::Configuration(const std::string& host_name) const {
   return HostConfiguration(scenario_, world_, route_, host_name);
 }
 
-FaultHost& Round::StartHost(std::map<std::string, std::string> environment) {
+FaultHost& Round::StartHost(std::map<std::string, std::string> environment,
+                            const std::vector<std::string>& options) {
   const std::string name = "h" + std::to_string(++hosts_);
   environment.merge(PluginEnvironment(scenario_));
-  host_ = std::make_unique<FaultHost>(Configuration(name), name, std::move(environment));
+  host_ = std::make_unique<FaultHost>(Configuration(name), name, std::move(environment), options);
   return *host_;
 }
 

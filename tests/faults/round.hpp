@@ -43,7 +43,8 @@ struct Route {
 class FaultHost {
  public:
   FaultHost(const std::string& configuration, const std::string& name,
-            std::map<std::string, std::string> environment);
+            std::map<std::string, std::string> environment,
+            const std::vector<std::string>& options = {});
   ~FaultHost();
   Process& process() { return *process_; }
   const std::string& name() const { return name_; }
@@ -72,7 +73,9 @@ class Round {
   void LedgerIsAt(const std::string& url);
 
   // Each host of a round has a name of its own. Traffic goes on meanwhile.
-  FaultHost& StartHost(std::map<std::string, std::string> environment = {});
+  // Options of the verb `run`.
+  FaultHost& StartHost(std::map<std::string, std::string> environment = {},
+                       const std::vector<std::string>& options = {});
   void StartTraffic();
   // Waits until the host under test has moved the scenario's progress. Throws when it does not, or
   // has ended.

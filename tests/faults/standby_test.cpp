@@ -3,6 +3,10 @@
 // that was acknowledged was delivered, in order, by the host that was there all the time.
 #include <gtest/gtest.h>
 
+#include <csignal>
+#include <iostream>
+#include <optional>
+
 #include "tests/faults/checker.hpp"
 #include "tests/faults/round.hpp"
 #include "tests/services/db.hpp"
@@ -12,6 +16,12 @@ namespace summa::test {
 namespace {
 
 constexpr long long kUnits = 10;  // rows that prove that a host works again
+constexpr int kOutage = 69;
+constexpr int kTryLater = 75;
+
+double SecondsSince(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
 
 PostgresOptions Durable(const PostgresServer* standby_of = nullptr) {
   PostgresOptions options;
@@ -22,14 +32,13 @@ PostgresOptions Durable(const PostgresServer* standby_of = nullptr) {
 
 class StandbyFaults : public testing::Test {
  protected:
-  StandbyFaults()
+  explicit StandbyFaults(bool host_knows_primary_first = false)
       : servers_(Durable(), Redis()),
         standby_(Durable(&servers_.postgres)),
         round_(servers_, scenario_) {
     WaitForStandby();
-    round_.LedgerIsAt(
-        "postgresql://postgres@/" + round_.database() + "?host=" + standby_.SocketDirectory() +
-        "," + servers_.postgres.SocketDirectory() + "&port=5432&target_session_attrs=read-write");
+    round_.LedgerIsAt(UrlOf(standby_, servers_.postgres));
+    if (host_knows_primary_first) round_.RouteHostsBy({UrlOf(servers_.postgres, standby_), ""});
     round_.StartTraffic();
     round_.StartHost();
     round_.WaitForProgress(kUnits);
@@ -37,6 +46,10 @@ class StandbyFaults : public testing::Test {
   // A frozen server would hold up those that end the traffic.
   void TearDown() override {
     if (servers_.postgres.Running()) servers_.postgres.Thaw();
+  }
+  std::string UrlOf(const PostgresServer& first, const PostgresServer& second) const {
+    return "postgresql://postgres@/" + round_.database() + "?host=" + first.SocketDirectory() +
+           "," + second.SocketDirectory() + "&port=5432&target_session_attrs=read-write";
   }
   static RedisOptions Redis() {
     RedisOptions redis;
@@ -109,6 +122,77 @@ TEST_F(StandbyFaults, ThePrimaryFreezesUnderLoadAndIsFencedAfterThePromotion) {
   standby_.Promote();
   servers_.postgres.KillNine();
   round_.WaitForProgress(kUnits);
+  ExpectNothingLost();
+}
+
+// Nobody ends the old primary: it takes connections and statements, and answers none. It is the
+// first of the host's URL.
+class FrozenPrimary : public StandbyFaults {
+ protected:
+  FrozenPrimary() : StandbyFaults(true) {}
+  // What a round does on it at its end would wait for the standby that is none any more.
+  void TearDown() override { servers_.postgres.KillNine(); }
+  void FreezeAndPromote() {
+    servers_.postgres.Freeze();
+    standby_.Promote();
+    round_.appender().GiveUpConnections();
+  }
+  // It works again, alone: commits that waited for the standby are done, of nobody's ledger.
+  void WakeTheOldOneUp() {
+    servers_.postgres.Thaw();
+    Db admin(servers_.postgres.Url("postgres"));
+    admin.Execute("ALTER SYSTEM SET synchronous_standby_names = ''");
+    admin.Execute("SELECT pg_reload_conf()");
+  }
+  long long SessionsOnTheOldOne() {
+    return Db(servers_.postgres.Url("postgres"))
+        .Count("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'summa-host/%'");
+  }
+};
+
+TEST_F(FrozenPrimary, DeliveryGoesOnAndTheHostStaysWhenTheOldOneWakesUp) {
+  FreezeAndPromote();
+  const auto begin = std::chrono::steady_clock::now();
+  round_.WaitForProgress(kUnits);
+  std::cout << "delivery goes on " << SecondsSince(begin) << " s after the promotion\n";
+  // Whatever the frozen server kept has been given up, by every thread of the host.
+  round_.WaitUntilSettled();
+  WakeTheOldOneUp();
+  WaitUntil([&] { return SessionsOnTheOldOne() == 0; }, kPatience,
+            "the end of the sessions on the old primary");
+  for (int i = 0; i < 3; ++i) round_.WaitUntilSettled();
+  EXPECT_EQ(SessionsOnTheOldOne(), 0) << round_.host().Log();
+  servers_.postgres.KillNine();  // the proof needs one ledger
+  ExpectNothingLost();
+}
+
+// One that is under way says what has happened; the next one does the work.
+TEST_F(FrozenPrimary, RunOnceEndsAndTheNextOneGoesToThePromotedOne) {
+  round_.host().process().Signal(SIGTERM);
+  ASSERT_EQ(round_.host().process().Wait(kPatience), 0) << round_.host().Log();
+  Db blocker(servers_.postgres.Url(round_.database()));
+  blocker.Execute("BEGIN; LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE");
+  const std::vector<std::string> options{"--once", "--only", "outbox-processor"};
+  FaultHost* once = &round_.StartHost({}, options);
+  WaitUntil(
+      [&] {
+        // The lock, or a busy machine, may have cost it its lease.
+        if (!once->process().Running()) once = &round_.StartHost({}, options);
+        return Db(servers_.postgres.Url("postgres"))
+                   .Count(
+                       "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE "
+                       "'summa-host/%' AND wait_event_type = 'Lock'") > 0;
+      },
+      kPatience, "a statement under way");
+  FreezeAndPromote();
+  const auto begin = std::chrono::steady_clock::now();
+  const std::optional<int> code = once->process().Wait(kPatience);
+  EXPECT_TRUE(code == 0 || code == kOutage || code == kTryLater) << once->Log();
+  std::cout << "run --once ended " << SecondsSince(begin) << " s after the promotion\n";
+  EXPECT_TRUE(BecomesTrue([&] {
+    return round_.StartHost({}, options).process().Wait(kPatience) == 0;
+  })) << round_.host().Log();
+  round_.StartHost();
   ExpectNothingLost();
 }
 

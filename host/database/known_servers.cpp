@@ -1,0 +1,57 @@
+#include "host/database/known_servers.hpp"
+
+namespace summa::host {
+
+KnownServers& KnownServers::Of() {
+  static auto* const known = new KnownServers;  // threads may connect while the process ends
+  return *known;
+}
+
+void KnownServers::Good(const std::string& url, const std::string& address,
+                        const std::optional<ServerLife>& primary) {
+  const std::lock_guard lock(mutex_);
+  Known& known = known_[url];
+  known.good = address;
+  known.failed.erase(address);
+  if (primary) known.primary = primary;
+}
+
+void KnownServers::Failed(const std::string& url, const std::string& address, bool hung) {
+  const std::lock_guard lock(mutex_);
+  known_[url].failed[address] = hung;
+}
+
+void KnownServers::FellSilent(const std::string& url, const std::string& address) {
+  const std::lock_guard lock(mutex_);
+  Known& known = known_[url];
+  known.failed[address] = true;
+  ++known.silences[address];
+}
+
+int KnownServers::Rank(const std::string& url, const std::string& address, bool shuffled) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = known_.find(url);
+  if (found == known_.end()) return 1;
+  const Known& known = found->second;
+  const bool good = known.good == address && !shuffled;
+  const auto failure = known.failed.find(address);
+  if (failure == known.failed.end()) return good ? 0 : 1;
+  if (failure->second) return 4;  // it costs the time of the others
+  return good ? 2 : 3;
+}
+
+std::uint64_t KnownServers::Silences(const std::string& url, const std::string& address) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = known_.find(url);
+  if (found == known_.end()) return 0;
+  const auto silences = found->second.silences.find(address);
+  return silences == found->second.silences.end() ? 0 : silences->second;
+}
+
+std::optional<ServerLife> KnownServers::Primary(const std::string& url) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = known_.find(url);
+  return found == known_.end() ? std::nullopt : found->second.primary;
+}
+
+}  // namespace summa::host

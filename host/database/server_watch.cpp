@@ -1,0 +1,74 @@
+#include "host/database/server_watch.hpp"
+
+#include <algorithm>
+
+#include "host/database/known_servers.hpp"
+#include "host/database/pq_connection.hpp"
+
+namespace summa::host {
+namespace {
+
+// A machine that swaps or starts may miss one.
+constexpr int kUnansweredLooks = 2;
+// What runs for an hour is not looked at every five seconds.
+constexpr int kLongestPause = 4;  // times the first
+
+}  // namespace
+
+ServerWatch::ServerWatch(const DatabaseSettings& settings, std::string address,
+                         ConnectionParameters parameters, ServerLife server)
+    : url_(settings.url),
+      address_(std::move(address)),
+      must_write_(settings.must_write),
+      patience_(settings.silence),
+      parameters_(std::move(parameters)),
+      server_(std::move(server)),
+      silences_(KnownServers::Of().Silences(url_, address_)) {}
+
+std::string ServerWatch::Outdated() const {
+  const KnownServers& known = KnownServers::Of();
+  if (known.Silences(url_, address_) != silences_) return address_ + " has fallen silent";
+  const auto primary = known.Primary(url_);
+  if (must_write_ && primary && *primary != server_) {
+    return "another server than " + address_ + " is the primary now";
+  }
+  return {};
+}
+
+bool ServerWatch::Answers(WakeUp& wake) const {
+  try {
+    const PqConnection another(parameters_, wake, PqConnection::OnWake::kGiveUp,
+                               std::chrono::steady_clock::now() + patience_);
+    return true;
+  } catch (const SqlFailure& failure) {
+    return !failure.sqlstate().empty() || wake.signalled();
+  }
+}
+
+void ServerWatch::FoundSilent() const { KnownServers::Of().FellSilent(url_, address_); }
+
+Silence::Silence(const ServerWatch* watch) : watch_(watch) {
+  if (watch_ == nullptr) return;
+  pause_ = watch_->patience();
+  look_at_ = std::chrono::steady_clock::now() + pause_;
+}
+
+bool Silence::Bearable(WakeUp& wake) {
+  if (!look_at_ || std::chrono::steady_clock::now() < *look_at_) return true;
+  if (unanswered_ == kUnansweredLooks) {
+    watch_->FoundSilent();
+    return false;
+  }
+  if (!watch_->Outdated().empty()) return false;
+  if (watch_->Answers(wake)) {
+    unanswered_ = 0;
+    look_at_ = std::chrono::steady_clock::now() + pause_;
+    pause_ = std::min<Microseconds>(2 * pause_, kLongestPause * watch_->patience());
+  } else {
+    ++unanswered_;
+    look_at_ = std::chrono::steady_clock::now();  // the answer itself may have come meanwhile
+  }
+  return true;
+}
+
+}  // namespace summa::host
