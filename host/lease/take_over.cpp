@@ -44,6 +44,7 @@ DatabaseSettings WatcherSettings(DatabaseSettings settings) {
 struct TakeOver::Blocker {
   std::string pid, started_at, application, user, state, waits_for;
   bool ours() const { return application.starts_with(kOurSessions); }
+  std::string Name() const { return pid + " " + started_at; }
 };
 
 TakeOver::TakeOver(DatabaseSettings settings, WakeUp& stop)
@@ -60,6 +61,7 @@ std::optional<TextRows> TakeOver::Acquire(DeadlineConnection& waiter, const std:
       auto rows = waiter.Receive(look ? std::min(next_look, deadline) : deadline);
       if (rows) {
         named_.erase(worker_id);
+        ended_.erase(worker_id);
         return rows;
       }
       if (look) look = Look(watcher, waiter.backend_pid(), worker_id, deadline);
@@ -108,6 +110,8 @@ void TakeOver::Deal(DeadlineConnection& watcher, const Blocker& blocker,
     NameOnce(worker_id, blocker, kNotPermitted, failure.error().message);
     return;
   }
+  // One that stands still is told again and again until it goes.
+  if (!ended_[worker_id].insert(blocker.Name()).second) return;
   Log(LogLevel::kWarn, "SH-0306", "a session that blocked the take-over of a lease was ended",
       {{"worker", worker_id},
        {"backend", blocker.pid},
@@ -122,9 +126,8 @@ void TakeOver::Deal(DeadlineConnection& watcher, const Blocker& blocker,
 void TakeOver::NameOnce(const std::string& worker_id, const Blocker& blocker,
                         std::string_view message, const std::string& why) {
   std::string& named = named_[worker_id];
-  const std::string name = blocker.pid + " " + blocker.started_at;
-  if (named == name) return;
-  named = name;
+  if (named == blocker.Name()) return;
+  named = blocker.Name();
   Log(LogLevel::kWarn, "SH-0307", message,
       {{"worker", worker_id},
        {"backend", blocker.pid},

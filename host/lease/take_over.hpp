@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,8 @@ class TakeOver {
 
   const DatabaseSettings settings_;
   WakeUp& stop_;
-  std::map<std::string, std::string> named_;  // worker -> the blocker that was named last
+  std::map<std::string, std::string> named_;            // worker -> the blocker that was named last
+  std::map<std::string, std::set<std::string>> ended_;  // worker -> those that were told to end
 };
 
 }  // namespace summa::host

@@ -1,5 +1,6 @@
 // Taking a lease whose former holder has gone and left its row locked.
 #include <libpq-fe.h>
+#include <signal.h>
 
 #include <optional>
 #include <thread>
@@ -90,6 +91,30 @@ TEST_F(TakeOverTest, EndsEveryOneOfSeveralSessions) {
   auto keeper = Keeper("new");
   ASSERT_TRUE(Takes(*keeper));
   EXPECT_TRUE(test::BecomesTrue([&] { return !Lives(*first) && !Lives(*second); }));
+}
+
+// It does not go before it runs again, and every look tells it again.
+TEST_F(TakeOverTest, CountsASessionThatStandsStillOnce) {
+  const double before = Ended();
+  auto former = Guarded("summa-host/old");
+  const pid_t pid = former->BackendPid();
+  kill(pid, SIGSTOP);
+  auto keeper = Keeper("new");
+  ::testing::internal::CaptureStderr();
+  test::BecomesTrue([&] {
+    EXPECT_FALSE(keeper->TryAcquire("w", seconds(15)));
+    return Ended() > before;
+  });
+  EXPECT_FALSE(keeper->TryAcquire("w", seconds(15)));
+  EXPECT_FALSE(keeper->TryAcquire("w", seconds(15)));
+  kill(pid, SIGCONT);
+  FlushLog();
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(Ended(), before + 1);
+  EXPECT_NE(log.find("SH-0306"), std::string::npos) << log;
+  EXPECT_EQ(log.find("SH-0306"), log.rfind("SH-0306")) << log;
+  EXPECT_TRUE(Takes(*keeper));
+  EXPECT_EQ(Ended(), before + 1);
 }
 
 TEST_F(TakeOverTest, LeavesForeignSessionsAloneAndNamesThemOnce) {
