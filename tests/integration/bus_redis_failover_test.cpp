@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "plugins/bus-redis/examine.hpp"
+#include "tests/integration/bus_redis_certificates.hpp"
 #include "tests/integration/bus_redis_load.hpp"
 #include "tests/services/redis_cluster.hpp"
 
@@ -28,6 +29,14 @@ RedisBusOptions Options(const std::string& url) {
   options.writer.wait_replicas = 1;
   options.connect_timeout = milliseconds(500);
   options.command_timeout = milliseconds(1000);
+  return options;
+}
+
+// Whichever of the two replicas takes over has everything that was confirmed.
+RedisBusOptions ForTwoReplicas(const std::string& url, const Certificates& certificates) {
+  RedisBusOptions options = Options(url);
+  options.writer.wait_replicas = 2;
+  options.tls.ca_file = certificates.File("ca.crt");
   return options;
 }
 
@@ -81,6 +90,69 @@ class RedisBusFailover : public ::testing::Test {
     ASSERT_TRUE(test::BecomesTrue([&] { return load.confirmed() > before + kUnderWay; }, kFailover))
         << load.last_failure();
   }
+  void ExpectNothingLostWhenMastersDie(test::RedisCluster& cluster, RedisBus& bus) {
+    const std::string key = "summa:stream:{a}";
+    Load load(bus, {"a"});
+    // There and back: the second time the first master is the replica that takes over.
+    for (int round = 0; round < 2; ++round) {
+      WaitForMore(load);
+      const std::size_t master = cluster.MasterOf(key);
+      cluster.Node(master).KillNine();
+      ASSERT_TRUE(test::BecomesTrue(
+          [&] {
+            try {
+              return cluster.MasterOf(key) != master;
+            } catch (const test::RedisError&) {
+              return false;
+            }
+          },
+          kFailover));
+      cluster.Node(master).Start();
+      WaitForMore(load);
+      cluster.WaitUntilWhole();
+    }
+    ExpectWhole(bus, load.Stop());
+  }
+  void ExpectNothingLostWhenTheMasterDiesAndFreezes(test::RedisSentinels& redis, RedisBus& bus) {
+    const auto reader = bus.Subscribe("a", "g", "c", SUMMA_BUS_EXCLUSIVE);
+    Load load(bus, {"a"});
+    for (const bool freeze : {false, true}) {
+      WaitForMore(load);
+      const std::size_t master = redis.Master();
+      if (freeze) {
+        ASSERT_EQ(kill(redis.Server(master).Pid(), SIGSTOP), 0);
+      } else {
+        redis.Server(master).KillNine();
+      }
+      ASSERT_TRUE(test::BecomesTrue([&] { return redis.Master() != master; }, kFailover));
+      if (freeze) {
+        ASSERT_EQ(kill(redis.Server(master).Pid(), SIGCONT), 0);
+      } else {
+        redis.Server(master).Start();
+      }
+      WaitForMore(load);
+    }
+    const std::size_t end = load.Stop();
+    ExpectWhole(bus, end);
+    // A reader that was there all the time goes on at the new master.
+    std::set<std::size_t> read;
+    EXPECT_TRUE(test::BecomesTrue(
+        [&] {
+          try {
+            std::vector<summa_str> ids;
+            for (const auto& delivery : reader->Poll(1000, milliseconds(50))) {
+              read.insert(NumberOf(delivery));
+              ids.push_back(delivery.delivery_id);
+            }
+            reader->Ack(ids);
+          } catch (const Error& error) {
+            EXPECT_EQ(error.status(), SUMMA_E_UNAVAILABLE) << error.what();
+          }
+          return read.size() == end;
+        },
+        kFailover))
+        << read.size() << " of " << end;
+  }
   BusEvents events_;
 };
 
@@ -88,71 +160,34 @@ TEST_F(RedisBusFailover, OfAMasterOfAClusterLosesNothingUnderLoad) {
   test::RedisClusterOptions options;
   options.replicas = 1;
   test::RedisCluster cluster(options);
-  const std::string key = "summa:stream:{a}";
   RedisBus bus(Options(cluster.Url()), &events_);
-  Load load(bus, {"a"});
-  // There and back: the second time the first master is the replica that takes over.
-  for (int round = 0; round < 2; ++round) {
-    WaitForMore(load);
-    const std::size_t master = cluster.MasterOf(key);
-    cluster.Node(master).KillNine();
-    ASSERT_TRUE(test::BecomesTrue(
-        [&] {
-          try {
-            return cluster.MasterOf(key) != master;
-          } catch (const test::RedisError&) {
-            return false;
-          }
-        },
-        kFailover));
-    cluster.Node(master).Start();
-    WaitForMore(load);
-    cluster.WaitUntilWhole();
-  }
-  ExpectWhole(bus, load.Stop());
+  ExpectNothingLostWhenMastersDie(cluster, bus);
+}
+
+TEST_F(RedisBusFailover, OfAMasterOfAClusterWithTlsAndTwoReplicasEachLosesNothing) {
+  const Certificates certificates;
+  test::RedisClusterOptions options;
+  options.replicas = 2;
+  options.tls_arguments = certificates.Arguments();
+  test::RedisCluster cluster(options);
+  RedisBus bus(ForTwoReplicas(cluster.Url(), certificates), &events_);
+  ExpectNothingLostWhenMastersDie(cluster, bus);
 }
 
 TEST_F(RedisBusFailover, BehindSentinelsLosesNothingUnderLoadWhenTheMasterDiesAndWhenItFreezes) {
   test::RedisSentinels redis;
   RedisBus bus(Options(redis.Url()), &events_);
-  const auto reader = bus.Subscribe("a", "g", "c", SUMMA_BUS_EXCLUSIVE);
-  Load load(bus, {"a"});
-  for (const bool freeze : {false, true}) {
-    WaitForMore(load);
-    const std::size_t master = redis.Master();
-    if (freeze) {
-      ASSERT_EQ(kill(redis.Server(master).Pid(), SIGSTOP), 0);
-    } else {
-      redis.Server(master).KillNine();
-    }
-    ASSERT_TRUE(test::BecomesTrue([&] { return redis.Master() != master; }, kFailover));
-    if (freeze) {
-      ASSERT_EQ(kill(redis.Server(master).Pid(), SIGCONT), 0);
-    } else {
-      redis.Server(master).Start();
-    }
-    WaitForMore(load);
-  }
-  const std::size_t end = load.Stop();
-  ExpectWhole(bus, end);
-  // A reader that was there all the time goes on at the new master.
-  std::set<std::size_t> read;
-  EXPECT_TRUE(test::BecomesTrue(
-      [&] {
-        try {
-          std::vector<summa_str> ids;
-          for (const auto& delivery : reader->Poll(1000, milliseconds(50))) {
-            read.insert(NumberOf(delivery));
-            ids.push_back(delivery.delivery_id);
-          }
-          reader->Ack(ids);
-        } catch (const Error& error) {
-          EXPECT_EQ(error.status(), SUMMA_E_UNAVAILABLE) << error.what();
-        }
-        return read.size() == end;
-      },
-      kFailover))
-      << read.size() << " of " << end;
+  ExpectNothingLostWhenTheMasterDiesAndFreezes(redis, bus);
+}
+
+TEST_F(RedisBusFailover, BehindSentinelsWithTlsAndTwoReplicasLosesNothing) {
+  const Certificates certificates;
+  test::RedisSentinels::Options options;
+  options.replicas = 2;
+  options.tls_arguments = certificates.Arguments();
+  test::RedisSentinels redis(options);
+  RedisBus bus(ForTwoReplicas(redis.Url(), certificates), &events_);
+  ExpectNothingLostWhenTheMasterDiesAndFreezes(redis, bus);
 }
 
 // What Redis may lose without wait_replicas, and nothing but that.

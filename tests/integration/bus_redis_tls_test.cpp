@@ -3,9 +3,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/integration/bus_redis_certificates.hpp"
 #include "tests/integration/bus_redis_support.hpp"
 #include "tests/services/certificate.hpp"
-#include "tests/services/server_directory.hpp"
 
 namespace summa::bus_redis {
 namespace {
@@ -15,30 +15,19 @@ using ::testing::HasSubstr;
 
 class BusRedisTls : public BusRedis {
  protected:
-  std::string File(const std::string& name) const { return directory_.Path() + "/" + name; }
+  std::string File(const std::string& name) const { return certificates_.File(name); }
 
   void SetUp() override {
     BusRedis::SetUp();
-    MakeCertificate(File("ca"), "/CN=throw-away authority");
-    MakeCertificate(File("server"), "/CN=redis", File("ca"));
     Serve("no");
   }
   void Serve(const std::string& ask_for_certificate) {
     tls_server_.reset();
     test::RedisOptions options;
     port_ = test::FreePort();
-    options.extra_arguments = {"--tls-port",
-                               std::to_string(port_),
-                               "--tls-cert-file",
-                               File("server.crt"),
-                               "--tls-key-file",
-                               File("server.key"),
-                               "--tls-ca-cert-file",
-                               File("ca.crt"),
-                               "--tls-auth-clients",
-                               ask_for_certificate,
-                               "--bind",
-                               "127.0.0.1"};
+    options.extra_arguments = {"--tls-port", std::to_string(port_)};
+    const auto tls = certificates_.Arguments(ask_for_certificate);
+    options.extra_arguments.insert(options.extra_arguments.end(), tls.begin(), tls.end());
     tls_server_ = std::make_unique<test::RedisServer>(options);
   }
   RedisBusOptions TlsOptionsFor(const std::string& host) const {
@@ -48,7 +37,7 @@ class BusRedisTls : public BusRedis {
     return options;
   }
 
-  const test::ServerDirectory directory_;
+  const Certificates certificates_;
   std::unique_ptr<test::RedisServer> tls_server_;
   int port_ = 0;
 };

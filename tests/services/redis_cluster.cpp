@@ -27,6 +27,16 @@ std::vector<std::string> NodeArguments(const RedisClusterOptions& options) {
   return arguments;
 }
 
+// A port of its own for TLS beside the plain one, for these arguments.
+void AddTls(std::vector<std::string>& arguments, const std::vector<std::string>& tls,
+            std::vector<int>& ports) {
+  if (tls.empty()) return;
+  ports.push_back(FreePort());
+  arguments.insert(arguments.end(),
+                   {"--tls-port", std::to_string(ports.back()), "--tls-replication", "yes"});
+  arguments.insert(arguments.end(), tls.begin(), tls.end());
+}
+
 // Of INFO: the value behind "name:".
 std::string InfoValue(RedisClient& client, const std::string& section, const std::string& name) {
   const std::string text = client.Command({"INFO", section}).text;
@@ -44,6 +54,10 @@ RedisCluster::RedisCluster(RedisClusterOptions options) : options_(std::move(opt
     node.append_only = true;
     node.tcp = true;
     node.extra_arguments = NodeArguments(options_);
+    if (!options_.tls_arguments.empty()) {
+      node.extra_arguments.insert(node.extra_arguments.end(), {"--tls-cluster", "yes"});
+    }
+    AddTls(node.extra_arguments, options_.tls_arguments, tls_ports_);
     nodes_.push_back(std::make_unique<RedisServer>(node));
   }
   const int each = kSlots / options_.masters;
@@ -58,7 +72,7 @@ RedisCluster::RedisCluster(RedisClusterOptions options) : options_(std::move(opt
   for (std::size_t i = 1; i < nodes_.size(); ++i) {
     RedisClient client(nodes_[i]->Url());
     const std::string bus_port = client.Command({"CONFIG", "GET", "cluster-port"}).items.at(1).text;
-    first.Command({"CLUSTER", "MEET", "127.0.0.1", std::to_string(nodes_[i]->Port()), bus_port});
+    first.Command({"CLUSTER", "MEET", "127.0.0.1", PortOf(i), bus_port});
   }
   const auto known = [&](RedisServer& node) {
     const std::string text = RedisClient(node.Url()).Command({"CLUSTER", "INFO"}).text;
@@ -91,11 +105,14 @@ void RedisCluster::WaitUntilWhole() const {
       kClusterPatience, "the cluster to be whole");
 }
 
+std::string RedisCluster::PortOf(std::size_t index) const {
+  return std::to_string(tls_ports_.empty() ? nodes_.at(index)->Port() : tls_ports_.at(index));
+}
+
 std::string RedisCluster::Url() const {
-  std::string url = "redis://";
+  std::string url = tls_ports_.empty() ? "redis://" : "rediss://";
   for (int i = 0; i < options_.masters; ++i) {
-    url += (i == 0 ? "" : ",") + std::string("127.0.0.1:") +
-           std::to_string(nodes_[static_cast<std::size_t>(i)]->Port());
+    url += (i == 0 ? "" : ",") + std::string("127.0.0.1:") + PortOf(static_cast<std::size_t>(i));
   }
   return url;
 }
@@ -158,7 +175,7 @@ void RedisCluster::BeginMove(const std::string& key, std::size_t to) const {
 
 void RedisCluster::MoveKeys(const std::string& key, std::size_t to) const {
   const std::string slot = std::to_string(SlotOf(key));
-  const std::string port = std::to_string(nodes_.at(to)->Port());
+  const std::string port = PortOf(to);
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     if (i == to) continue;
     RedisClient client(nodes_[i]->Url());
@@ -195,10 +212,10 @@ RedisSentinels::RedisSentinels(Options options) : options_(std::move(options)) {
     server.extra_arguments = options_.server_arguments;
     server.extra_arguments.insert(server.extra_arguments.end(),
                                   {"--repl-diskless-sync-delay", "0"});
+    AddTls(server.extra_arguments, options_.tls_arguments, tls_ports_);
     if (i > 0) {
-      server.extra_arguments.insert(
-          server.extra_arguments.end(),
-          {"--replicaof", "127.0.0.1 " + std::to_string(servers_.front()->Port())});
+      server.extra_arguments.insert(server.extra_arguments.end(),
+                                    {"--replicaof", "127.0.0.1 " + PortOf(0)});
     }
     servers_.push_back(std::make_unique<RedisServer>(server));
   }
@@ -206,28 +223,7 @@ RedisSentinels::RedisSentinels(Options options) : options_(std::move(options)) {
     WaitUntil([&] { return Follows(static_cast<std::size_t>(i)); }, kClusterPatience,
               "the replica to have what the master has");
   }
-  for (int i = 0; i < options_.sentinels; ++i) {
-    ports_.push_back(FreePort());
-    directories_.push_back(std::make_unique<ServerDirectory>());
-    const std::string path = directories_.back()->Path();
-    std::ofstream file(path + "/sentinel.conf");
-    file << "port " << ports_.back() << "\nbind 127.0.0.1\ndir " << path
-         << "\nsentinel monitor mymaster 127.0.0.1 " << servers_.front()->Port() << " "
-         << options_.sentinels / 2 + 1
-         << "\nsentinel down-after-milliseconds mymaster 700\nsentinel failover-timeout mymaster "
-            "3000\n";
-    if (!options_.sentinel_password.empty()) {
-      file << "requirepass " << options_.sentinel_password << "\nsentinel sentinel-pass "
-           << options_.sentinel_password << "\n";
-    }
-    file.close();
-    ProcessOptions process;
-    process.working_directory = path;
-    process.stdout_path = process.stderr_path = path + "/log";
-    process.own_process_group = true;
-    sentinels_.push_back(std::make_unique<Process>(
-        std::vector<std::string>{"redis-server", path + "/sentinel.conf", "--sentinel"}, process));
-  }
+  for (int i = 0; i < options_.sentinels; ++i) StartSentinel();
   // Only Sentinels that know the replicas and each other can replace the master.
   const auto ready = [&](std::size_t index) {
     try {
@@ -249,6 +245,33 @@ RedisSentinels::RedisSentinels(Options options) : options_(std::move(options)) {
   }
 }
 
+void RedisSentinels::StartSentinel() {
+  ports_.push_back(FreePort());
+  directories_.push_back(std::make_unique<ServerDirectory>());
+  const std::string path = directories_.back()->Path();
+  std::ofstream file(path + "/sentinel.conf");
+  file << "port " << ports_.back() << "\nbind 127.0.0.1\ndir " << path
+       << "\nsentinel monitor mymaster 127.0.0.1 " << PortOf(0) << " " << options_.sentinels / 2 + 1
+       << "\nsentinel down-after-milliseconds mymaster 700\nsentinel failover-timeout mymaster "
+          "3000\n";
+  if (!options_.sentinel_password.empty()) {
+    file << "requirepass " << options_.sentinel_password << "\nsentinel sentinel-pass "
+         << options_.sentinel_password << "\n";
+  }
+  file.close();
+  std::vector<std::string> command = {"redis-server", path + "/sentinel.conf", "--sentinel"};
+  AddTls(command, options_.tls_arguments, sentinel_tls_ports_);
+  ProcessOptions process;
+  process.working_directory = path;
+  process.stdout_path = process.stderr_path = path + "/log";
+  process.own_process_group = true;
+  sentinels_.push_back(std::make_unique<Process>(command, process));
+}
+
+std::string RedisSentinels::PortOf(std::size_t index) const {
+  return std::to_string(tls_ports_.empty() ? servers_.at(index)->Port() : tls_ports_.at(index));
+}
+
 bool RedisSentinels::Follows(std::size_t index) const {
   RedisClient client(servers_.at(index)->Url());
   return InfoValue(client, "replication", "role") == "slave" &&
@@ -256,9 +279,10 @@ bool RedisSentinels::Follows(std::size_t index) const {
 }
 
 std::string RedisSentinels::Url() const {
-  std::string url = "redis+sentinel://";
-  for (std::size_t i = 0; i < ports_.size(); ++i) {
-    url += (i == 0 ? "" : ",") + std::string("127.0.0.1:") + std::to_string(ports_[i]);
+  const std::vector<int>& ports = tls_ports_.empty() ? ports_ : sentinel_tls_ports_;
+  std::string url = tls_ports_.empty() ? "redis+sentinel://" : "rediss+sentinel://";
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    url += (i == 0 ? "" : ",") + std::string("127.0.0.1:") + std::to_string(ports[i]);
   }
   return url + "/mymaster";
 }
@@ -275,7 +299,7 @@ std::size_t RedisSentinels::Master() const {
       const RedisReply address =
           client.Command({"SENTINEL", "get-master-addr-by-name", "mymaster"});
       for (std::size_t j = 0; j < servers_.size(); ++j) {
-        if (std::to_string(servers_[j]->Port()) == address.items.at(1).text) return j;
+        if (PortOf(j) == address.items.at(1).text) return j;
       }
     } catch (const RedisError&) {
       // the next one knows

@@ -15,6 +15,9 @@ struct RedisClusterOptions {
   // How long a node must be silent until the others replace it.
   int node_timeout_milliseconds = 1000;
   std::vector<std::string> extra_arguments;
+  // With the files of --tls-*: clients, replicas and nodes speak TLS to each other. This class
+  // itself does not.
+  std::vector<std::string> tls_arguments;
 };
 
 // A private Redis Cluster of real servers on 127.0.0.1 that append every write to a file. The
@@ -24,7 +27,7 @@ class RedisCluster {
  public:
   explicit RedisCluster(RedisClusterOptions options = {});
 
-  // `redis://127.0.0.1:PORT,127.0.0.1:PORT,...`, of the masters at the beginning.
+  // `redis://127.0.0.1:PORT,127.0.0.1:PORT,...`, of the masters at the beginning; rediss with TLS.
   std::string Url() const;
   // Masters first, as they were at the beginning; then the replicas.
   RedisServer& Node(std::size_t index) { return *nodes_.at(index); }
@@ -52,8 +55,10 @@ class RedisCluster {
  private:
   std::string IdOf(std::size_t index) const;
   long long SlotOf(const std::string& key) const;
+  std::string PortOf(std::size_t index) const;  // for clients
 
   RedisClusterOptions options_;
+  std::vector<int> tls_ports_;  // empty: no TLS
   std::vector<std::unique_ptr<RedisServer>> nodes_;
 };
 
@@ -65,11 +70,12 @@ class RedisSentinels {
     int sentinels = 3;
     std::string sentinel_password;  // empty: none
     std::vector<std::string> server_arguments;
+    std::vector<std::string> tls_arguments;  // as of a cluster; also of the Sentinels
   };
   RedisSentinels() : RedisSentinels(Options{}) {}
   explicit RedisSentinels(Options options);
 
-  // `redis+sentinel://127.0.0.1:PORT,.../mymaster`
+  // `redis+sentinel://127.0.0.1:PORT,.../mymaster`; rediss with TLS.
   std::string Url() const;
   RedisServer& Server(std::size_t index) { return *servers_.at(index); }
   Process& Sentinel(std::size_t index) { return *sentinels_.at(index); }
@@ -80,8 +86,11 @@ class RedisSentinels {
 
  private:
   RedisClient SentinelClient(std::size_t index) const;
+  void StartSentinel();
+  std::string PortOf(std::size_t index) const;  // of a server, for clients
 
   Options options_;
+  std::vector<int> tls_ports_, sentinel_tls_ports_;  // empty: no TLS
   std::vector<std::unique_ptr<RedisServer>> servers_;
   std::vector<int> ports_;
   std::vector<std::unique_ptr<ServerDirectory>> directories_;
