@@ -1,5 +1,5 @@
 // Whether a connection still leads to the right server, and whether that server still answers
-// anybody (decision 0039). Only for host/database.
+// anybody (decision 0041). Only for host/database.
 //
 // A frozen server keeps its connections: the kernel of its machine answers for it, so that no
 // timeout of TCP ends them. What is asked there waits for ever. A slow statement looks the same

@@ -103,7 +103,7 @@ struct DatabaseSettings {
   Microseconds statement_timeout = std::chrono::seconds(60);
   Microseconds lock_timeout = std::chrono::seconds(2);  // well under Summa's own 3 s
   Microseconds idle_in_transaction_timeout = std::chrono::seconds(10);
-  // A server that has not answered for so long is asked for another connection (decision 0039).
+  // A server that has not answered for so long is asked for another connection (decision 0041).
   Microseconds silence = std::chrono::seconds(5);
 };
 
