@@ -319,7 +319,9 @@ CommandOutcome RunPluginCommand(const LoadedConfiguration& loaded, const Discove
   const bool leased = !request.declaration.worker.empty();
   AwaitDatabase(control, loaded.settings, leased ? request.wait : kLockWait, world->signal);
   for (const PlannedPlugin& planned : plan.order) {
-    control.RequireWholeTables(TablesOf(*planned.file->manifest, loaded.settings.ledger.schema));
+    const std::vector<Error> beside = control.RequireWholeTables(
+        TablesOf(*planned.file->manifest, loaded.settings.ledger.schema));
+    for (const Error& error : beside) LogError(LogLevel::kWarn, error);
   }
   SqlService& sql = world->sql.emplace(MakePools(loaded.settings));
   HostTableSettings table;

@@ -239,12 +239,14 @@ std::string ControlPlane::LockHolders() {
   return holders;
 }
 
-void ControlPlane::RequireWholeTables(const std::vector<std::string>& tables) {
-  std::vector<Error> found;
+std::vector<Error> ControlPlane::RequireWholeTables(const std::vector<std::string>& tables) {
+  std::vector<Error> found, beside;
   state_->Run([&](ControlTransaction& transaction) {
     found = FindPartialTables(transaction, tables, false);
+    beside = FindDetachedParts(transaction, tables);
   });
   if (!found.empty()) throw Failure(std::move(found.front()));
+  return beside;
 }
 
 std::optional<Microseconds> ControlPlane::RecordRun(const RunRecord& record) {

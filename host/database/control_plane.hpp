@@ -76,8 +76,9 @@ class ControlPlane {
   // migrates: "pid 71 (psql, idle in transaction) holds AccessExclusiveLock on summa_host.x".
   // Empty: nobody, or it cannot be seen.
   std::string LockHolders();
-  // SH-0430, SH-0431: not all rows of these tables ("schema.table") are to be seen.
-  void RequireWholeTables(const std::vector<std::string>& tables);
+  // Throws SH-0430, SH-0431: not all rows of these tables ("schema.table") are to be seen. Returns
+  // what is to be said and is no reason to stand still (SH-0432).
+  std::vector<Error> RequireWholeTables(const std::vector<std::string>& tables);
 
   // Records a run; one upsert into summa_host.worker_state. The time until the worker is due again,
   // when it has a due time.

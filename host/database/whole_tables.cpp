@@ -40,6 +40,45 @@ WHERE filtered AND (is_root OR $3::boolean) OR relkind IN ('v', 'm', 'f') OR det
       OR (NOT is_root AND root_kind = 'r')
 ORDER BY place, NOT is_root, name)sql";
 
+// Tables with rows that have the columns of a partitioned table of $1 (schemas) and $2 (names),
+// stand in its schema and are neither a part of it nor one of them. By size: rows need a right.
+constexpr const char* kDetached = R"sql(
+WITH wanted AS (
+  SELECT c.oid, c.relnamespace, c.relkind, w.place, n.nspname, c.relname
+  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (schema, name, place)
+  JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
+  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
+), candidate AS (
+  SELECT w.place, w.oid AS root, w.nspname, w.relname AS of, c.oid, c.relname
+  FROM wanted w JOIN pg_catalog.pg_class c ON c.relnamespace = w.relnamespace
+  WHERE w.relkind = 'p' AND c.relkind IN ('r', 'p') AND c.oid NOT IN (SELECT oid FROM wanted)
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid)
+)
+SELECT pg_catalog.format('%I.%I', nspname, of), pg_catalog.format('%I.%I', nspname, relname)
+FROM candidate k
+WHERE (SELECT pg_catalog.array_agg(pg_catalog.format('%s %s', attname, atttypid) ORDER BY attname)
+       FROM pg_catalog.pg_attribute WHERE attrelid = k.oid AND attnum > 0 AND NOT attisdropped)
+    = (SELECT pg_catalog.array_agg(pg_catalog.format('%s %s', attname, atttypid) ORDER BY attname)
+       FROM pg_catalog.pg_attribute WHERE attrelid = k.root AND attnum > 0 AND NOT attisdropped)
+  AND pg_catalog.pg_relation_size(k.oid) + coalesce((
+        SELECT sum(pg_catalog.pg_relation_size(p.relid))
+        FROM pg_catalog.pg_partition_tree(k.oid) p WHERE p.isleaf AND p.relid <> k.oid), 0) > 0
+ORDER BY place, relname)sql";
+
+struct Names {
+  std::vector<std::string> schemas, tables;
+};
+
+Names Split(const std::vector<std::string>& tables) {
+  Names names;
+  for (const std::string& table : tables) {
+    const std::size_t dot = table.find('.');
+    names.schemas.push_back(table.substr(0, dot));
+    names.tables.push_back(table.substr(dot + 1));
+  }
+  return names;
+}
+
 Error Filtered(const std::string& name, const std::string& policies, const std::string& role,
                bool forced) {
   std::string fix = "ALTER ROLE " + role +
@@ -89,16 +128,30 @@ Error ReadRow(const std::vector<std::optional<std::string>>& row) {
 
 std::vector<Error> FindPartialTables(ControlTransaction& transaction,
                                      const std::vector<std::string>& tables, bool parts) {
-  std::vector<std::string> schemas, names;
-  for (const std::string& table : tables) {
-    const std::size_t dot = table.find('.');
-    schemas.push_back(table.substr(0, dot));
-    names.push_back(table.substr(dot + 1));
+  const Names names = Split(tables);
+  std::vector<Error> found;
+  for (const auto& row :
+       transaction.Exec(kLook, {TextArrayLiteral(names.schemas), TextArrayLiteral(names.tables),
+                                parts ? "true" : "false"})) {
+    found.push_back(ReadRow(row));
   }
+  return found;
+}
+
+std::vector<Error> FindDetachedParts(ControlTransaction& transaction,
+                                     const std::vector<std::string>& tables) {
+  const Names names = Split(tables);
   std::vector<Error> found;
   for (const auto& row : transaction.Exec(
-           kLook, {TextArrayLiteral(schemas), TextArrayLiteral(names), parts ? "true" : "false"})) {
-    found.push_back(ReadRow(row));
+           kDetached, {TextArrayLiteral(names.schemas), TextArrayLiteral(names.tables)})) {
+    const std::string table = row.at(0).value_or(""), part = row.at(1).value_or("");
+    found.push_back({std::string(kDetachedPart),
+                     part + " has rows and the columns of " + table +
+                         ", and is no partition of it: a part that was detached?",
+                     "ALTER TABLE " + table + " ATTACH PARTITION " + part +
+                         " ...; or, when its rows are not the ledger's, ALTER TABLE " + part +
+                         " SET SCHEMA ...;",
+                     ""});
   }
   return found;
 }

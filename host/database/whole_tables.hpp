@@ -14,14 +14,22 @@ namespace summa::host {
 inline constexpr std::string_view kFilteredTable = "SH-0430";
 inline constexpr std::string_view kPartialTable = "SH-0431";
 
+// SH-0432: a table beside it may hold rows of it. Work goes on.
+inline constexpr std::string_view kDetachedPart = "SH-0432";
+
 // What keeps this role from reading all rows of the tables ("schema.table", not quoted), in their
 // order; empty: nothing. A table that does not exist is passed over. `parts`: also policies of
 // single partitions, which count only for whoever reads the partition itself.
 std::vector<Error> FindPartialTables(ControlTransaction& transaction,
                                      const std::vector<std::string>& tables, bool parts);
 
-// Neither is a failure of the work itself: it goes on by itself as soon as somebody has changed the
-// table or the role.
+// SH-0432: tables beside the partitioned ones of these that look like partitions of them and are
+// none. Their rows are in no answer, and nobody can tell whether they should be.
+std::vector<Error> FindDetachedParts(ControlTransaction& transaction,
+                                     const std::vector<std::string>& tables);
+
+// Neither of the first two is a failure of the work itself: it goes on by itself as soon as
+// somebody has changed the table or the role.
 inline bool HealsInTheDatabase(std::string_view code) {
   return code == kFilteredTable || code == kPartialTable;
 }

@@ -34,9 +34,10 @@ void CheckOthers(const CheckContext& context) {
 
 void CheckWholeTables(const CheckContext& context) {
   const std::vector<std::string> tables = TablesInUse(context);
-  std::vector<summa::host::Error> found;
+  std::vector<summa::host::Error> found, beside;
   context.database.Run([&](ControlTransaction& transaction) {
     found = FindPartialTables(transaction, tables, true);
+    beside = FindDetachedParts(transaction, tables);
   });
   bool filtered = false, partial = false;
   for (const summa::host::Error& error : found) {
@@ -45,6 +46,11 @@ void CheckWholeTables(const CheckContext& context) {
     context.Error(policy ? "row-security" : "whole-tables", error.code + " " + error.message,
                   policy ? "a role that sees every row" : "the table that Summa writes to",
                   error.hint);
+  }
+  for (const summa::host::Error& error : beside) {
+    partial = true;
+    context.Warn("whole-tables", error.code + " " + error.message, "every part of the ledger in it",
+                 error.hint);
   }
   const std::string count = std::to_string(tables.size()) + " tables";
   if (!filtered) context.Ok("row-security", "hides no row of " + count);

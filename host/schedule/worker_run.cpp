@@ -95,7 +95,10 @@ std::optional<WorkerRun::Done> WorkerRun::RequireWholeTables(const Grant& grant)
   if (known || plan_.tables.empty()) return std::nullopt;
   whole_at_.reset();
   try {
-    services_.control->RequireWholeTables(plan_.tables);
+    for (const Error& error : services_.control->RequireWholeTables(plan_.tables)) {
+      if (!beside_.insert(error.message).second) continue;  // said before
+      LogError(LogLevel::kWarn, error, {{"worker", plan_.id}, {"plugin", plan_.plugin}});
+    }
   } catch (const Failure& failure) {
     // As if the worker had said so, which it would a moment later; whoever asked for the run hears
     // it.

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 
 #include "host/schedule/run_recorder.hpp"
 #include "host/schedule/runner.hpp"
@@ -160,6 +161,7 @@ class WorkerRun {
   // When the tables were last seen to be whole, and under which fence.
   std::optional<Microseconds> whole_at_;
   std::int64_t whole_fence_ = 0;
+  std::set<std::string> beside_;  // what was said of tables beside the ledger's
 
   mutable std::mutex orders_mutex_;
   WorkerOrders orders_;
