@@ -21,6 +21,7 @@
 #include "host/observe/log.hpp"
 #include "host/observe/log_end.hpp"
 #include "host/observe/log_settings.hpp"
+#include "host/plugin/code_map.hpp"
 #include "host/plugin/plugin_call.hpp"
 
 namespace summa::host {
@@ -59,10 +60,46 @@ void AddPlace(LastWords& words, const CallPlace& place) {
   words.Field("in", place.function);
 }
 
+// Where the calling thread is in the code of a plugin: in a call of the host, or on a thread that
+// the plugin has made itself. nullptr: in none. Async-signal-safe.
+const CallPlace* PlaceOf(std::uintptr_t program_counter, std::uintptr_t stack_pointer) {
+  if (const CallPlace* place = PluginCall::OfThisThread()) return place;
+  const char* plugin = PluginOfCode(program_counter);
+  if (plugin == nullptr && !PluginCall::EverOnThisThread()) plugin = PluginOnStack(stack_pointer);
+  if (plugin == nullptr) return nullptr;
+  static CallPlace own;  // one process crashes once
+  std::strncpy(own.plugin, plugin, sizeof own.plugin - 1);
+  std::strcpy(own.function, "a thread of its own");
+  return &own;
+}
+
+const CallPlace* PlaceAtSignal(const void* context) {
+  const mcontext_t& at = static_cast<const ucontext_t*>(context)->uc_mcontext;
+#if defined(__x86_64__)
+  return PlaceOf(static_cast<std::uintptr_t>(at.gregs[REG_RIP]),
+                 static_cast<std::uintptr_t>(at.gregs[REG_RSP]));
+#elif defined(__aarch64__)
+  return PlaceOf(at.pc, at.sp);
+#else
+  return PluginCall::OfThisThread();
+#endif
+}
+
+// The worker, or "plugin:ID" when it happened in none, as FleetOrders::Crashed() takes it.
+struct Blamed {
+  explicit Blamed(const CallPlace& place) {
+    if (place.worker[0] == '\0') std::strcpy(text, kPluginPrefix);
+    std::strncat(text, place.worker[0] == '\0' ? place.plugin : place.worker,
+                 sizeof text - std::strlen(text) - 1);
+  }
+  char text[sizeof(CallPlace::worker) + 16] = {};
+};
+
 // Async-signal-safe: fork without handlers, execve, pipe.
-void ReportToDatabase(const char* worker, const char* text) {
+void ReportToDatabase(const CallPlace& place, const char* text) {
   const std::string* head = report_head.load();
-  if (head == nullptr || worker[0] == '\0') return;
+  if (head == nullptr) return;
+  const Blamed blamed(place);
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return;
   const pid_t child = _Fork();
@@ -76,7 +113,7 @@ void ReportToDatabase(const char* worker, const char* text) {
   close(ends[0]);
   // Both fit into a pipe that is empty.
   [[maybe_unused]] ssize_t written = write(ends[1], head->data(), head->size());
-  written = write(ends[1], worker, std::strlen(worker) + 1);
+  written = write(ends[1], blamed.text, std::strlen(blamed.text) + 1);
   written = write(ends[1], text, std::strlen(text) + 1);
   close(ends[1]);
   for (int i = 0; child > 0 && i < kReportLooks && waitpid(child, nullptr, WNOHANG) == 0; ++i) {
@@ -95,10 +132,10 @@ void WriteAsLastLine(LastWords& words) {
   words.Write();
 }
 
-void SayLastWords(int signal, const siginfo_t* info) {
+void SayLastWords(int signal, const siginfo_t* info, const void* context) {
   WaitForLog();
   const bool from_outside = info->si_code == SI_USER && info->si_pid != getpid();
-  const CallPlace* place = from_outside ? nullptr : PluginCall::OfThisThread();
+  const CallPlace* place = from_outside ? nullptr : PlaceAtSignal(context);
   LastWords words(
       CurrentLogFormat(), place == nullptr ? "SH-0901" : "SH-0345",
       place == nullptr ? "the process crashed" : "the process crashed in the code of a plugin");
@@ -114,15 +151,15 @@ void SayLastWords(int signal, const siginfo_t* info) {
   std::memcpy(text, words.text(), std::min(size + 1, sizeof text));
   text[sizeof text - 1] = '\0';
   WriteAsLastLine(words);
-  if (place != nullptr) ReportToDatabase(place->worker, text);
+  if (place != nullptr) ReportToDatabase(*place, text);
 }
 
-extern "C" void OnFatalSignal(int signal, siginfo_t* info, void*) {
+extern "C" void OnFatalSignal(int signal, siginfo_t* info, void* context) {
   static std::atomic<long> first{0};
   const long self = syscall(SYS_gettid);
   long nobody = 0;
   if (first.compare_exchange_strong(nobody, self)) {
-    SayLastWords(signal, info);
+    SayLastWords(signal, info, context);
   } else if (nobody != self) {
     for (;;) pause();  // another thread is already saying the last words
   }
@@ -145,13 +182,13 @@ void OnUncaught() {
 extern "C" void OnExit() {
   if (exit_expected.exchange(true)) return;
   StopWaitingForReaders();
-  const CallPlace* place = PluginCall::OfThisThread();
+  const CallPlace* place = PlaceOf(0, reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)));
   LastWords words(CurrentLogFormat(), "SH-0346", "a plugin ended the process with exit()");
   if (place != nullptr) AddPlace(words, *place);
   const std::string text = words.text();
   FlushLog();
   WriteAsLastLine(words);
-  if (place != nullptr) ReportToDatabase(place->worker, text.c_str());
+  if (place != nullptr) ReportToDatabase(*place, text.c_str());
   _exit(kDefectExit);
 }
 

@@ -88,6 +88,11 @@ void PluginSet::Bring(Member& member, const HostTableSettings& table) {
   }
 }
 
+void PluginSet::Refuse(const std::string& id, Error error) {
+  LogError(LogLevel::kError, error, {{"plugin", id}});
+  Find(id)->Refuse(std::move(error));
+}
+
 void PluginSet::Start(const Again& again) {
   for (Member& member : members_) {
     if (stopping_ && stopping_()) return;

@@ -35,6 +35,8 @@ class PluginSet {
   PluginSet(const PluginSet&) = delete;
   PluginSet& operator=(const PluginSet&) = delete;
 
+  // Before Start(): it stays as it is, and so do those that need it. Said in the log.
+  void Refuse(const std::string& id, Error error);
   // As far as the host is not told to stop. again(id, error): whether a start() that failed is to
   // be tried again now; empty: it never is.
   using Again = std::function<bool(const std::string& id, const Error& error)>;

@@ -15,6 +15,7 @@
 #include "host/application/readiness.hpp"
 #include "host/application/reload.hpp"
 #include "host/application/scrape.hpp"
+#include "host/database/fleet_orders.hpp"
 #include "host/observe/host_metrics.hpp"
 #include "host/observe/http_server.hpp"
 #include "host/observe/status.hpp"
@@ -167,6 +168,7 @@ class RunningHost {
     for (;;) {
       try {
         layout_ = PrepareDatabase(control_, settings_);
+        RefuseCrashing();
         Log(LogLevel::kInfo, "", "database is ready",
             {{"layout", layout_ == Layout::kPlan ? "plan" : "deployed"}});
         return true;
@@ -178,6 +180,23 @@ class RunningHost {
       const auto event = WaitForEvent(limit ? std::min(pause, Remaining(*limit)) : pause);
       if (event == TerminationSignal::Event::kStop) return false;
       pause = std::min(pause * 2, kLongestDatabasePause);
+    }
+  }
+
+  // What crashed host after host would take this one, too.
+  void RefuseCrashing() {
+    std::vector<std::string> ids;
+    for (const PluginReport& plugin : plugins_->Report()) {
+      if (plugin.state == Word(PluginState::kConfigured)) ids.push_back(plugin.id);
+    }
+    for (const CrashingPlugin& each : FleetOrders(settings_.ledger).CrashingPlugins(ids)) {
+      plugins_->Refuse(each.id,
+                       {"SH-0349",
+                        "plugin \"" + each.id + "\" is parked: " + std::to_string(each.crashes) +
+                            " hosts crashed in it; the last one: " + each.crash,
+                        "Replace the plugin, then run `summa-host plugins resume " + each.id +
+                            "` and start the hosts again.",
+                        "", 75});
     }
   }
 

@@ -1,6 +1,8 @@
 #include <summa/json.hpp>
 
+#include "host/application/settings.hpp"
 #include "host/cli/verbs.hpp"
+#include "host/database/fleet_orders.hpp"
 #include "host/plugin/instance.hpp"
 
 namespace summa::host {
@@ -125,6 +127,38 @@ VerbResult Inspect(const Invocation& call) {
   return {.json = json.Take(), .errors = file.refusals};
 }
 
+VerbResult Resume(const Invocation& call) {
+  const LoadedConfiguration loaded =
+      ReadConfiguration(call.global.config, call.installed.plugins());
+  const std::string id = call.options.String("plugin");
+  if (loaded.configuration.FindPlugin(id) == nullptr) {
+    throw Failure(Error{"SH-0903", "the configuration has no plugin \"" + id + "\"",
+                        "`summa-host plugins list` names those that are installed.",
+                        loaded.settings.file, 66});
+  }
+  const bool changed = FleetOrders(loaded.settings.ledger).ResumePlugin(id);
+  JsonWriter json;
+  json.BeginObject().Member("id", id).Member("changed", changed).EndObject();
+  return {.json = json.Take()};
+}
+
+Verb ResumeVerb() {
+  Verb verb;
+  verb.words = "plugins resume";
+  verb.summary = "let hosts start a plugin again that crashed them";
+  verb.description =
+      "A plugin that crashed two hosts outside its workers is started by no host (SH-0349). This "
+      "forgets the crashes; hosts that run start it when they are started again.";
+  verb.options = {MakeArgument("plugin", "the id of the plugin", "PLUGIN")};
+  verb.exit_codes = {{0, "resumed, or there was nothing to do"},
+                     {66, "the configuration has no such plugin"},
+                     {69, "the database is down"},
+                     {78, "configuration, or the database is not migrated"}};
+  verb.example = "summa-host plugins resume outbox";
+  verb.run = Resume;
+  return verb;
+}
+
 }  // namespace
 
 void AddPluginsVerbs(std::vector<Verb>& verbs) {
@@ -153,6 +187,7 @@ void AddPluginsVerbs(std::vector<Verb>& verbs) {
   inspect.example = "summa-host plugins inspect /usr/lib/summa/plugins/outbox.so";
   inspect.run = Inspect;
   verbs.push_back(std::move(inspect));
+  verbs.push_back(ResumeVerb());
 }
 
 }  // namespace summa::host

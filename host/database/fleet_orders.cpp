@@ -87,6 +87,15 @@ ON CONFLICT (worker_id) DO UPDATE SET
     SELECT FROM )sql" +
          quoted_schema + R"sql(.worker_lease WHERE worker_id = $1 AND lease_holder <> $3))sql";
 }
+// As often as a worker by default: one host may break by chance.
+constexpr const char* kCrashingPlugins = R"sql(
+SELECT p.id, s.crashes, s.crash FROM unnest($1::text[]) AS p(id)
+JOIN summa_host.worker_start s ON s.worker_id = $2 || p.id WHERE s.crashes >= 2 ORDER BY 1)sql";
+
+constexpr const char* kResumePlugin =
+    "UPDATE summa_host.worker_start SET crashes = 0 WHERE worker_id = $1 AND crashes > 0 RETURNING "
+    "1";
+
 constexpr const char* kUnpark =
     "DELETE FROM summa_host.worker_parked WHERE worker_id = $1 AND host = $2";
 
@@ -225,6 +234,19 @@ void FleetOrders::Crashed(const std::string& worker_id, const std::string& host,
   const std::string schema = QuoteIdentifier(state_->settings.schema);
   state_->Ask(CrashedStatement(schema), {worker_id, host, holder, crash});
   state_->Ask(kCrashedState, {worker_id, host, crash});
+}
+
+std::vector<CrashingPlugin> FleetOrders::CrashingPlugins(const std::vector<std::string>& plugins) {
+  std::vector<CrashingPlugin> crashing;
+  for (const auto& row :
+       state_->Ask(kCrashingPlugins, {TextArrayLiteral(plugins), std::string(kPluginPrefix)})) {
+    crashing.push_back({row.at(0).value(), std::stoi(row.at(1).value()), row.at(2).value_or("")});
+  }
+  return crashing;
+}
+
+bool FleetOrders::ResumePlugin(const std::string& plugin) {
+  return !state_->Ask(kResumePlugin, {kPluginPrefix + plugin}).empty();
 }
 
 void FleetOrders::Unpark(const std::string& worker_id, const std::string& host) {

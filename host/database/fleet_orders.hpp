@@ -49,6 +49,16 @@ struct EarlierStarts {
   std::string crash;  // what the last one said
 };
 
+// No id of a worker has a colon.
+inline constexpr const char* kPluginPrefix = "plugin:";
+
+// A plugin that crashed its hosts outside its workers.
+struct CrashingPlugin {
+  std::string id;
+  int crashes = 0;    // each soon after the one before
+  std::string crash;  // what the last one said
+};
+
 class FleetOrders {
  public:
   explicit FleetOrders(const DatabaseSettings& ledger);
@@ -74,9 +84,14 @@ class FleetOrders {
   EarlierStarts Begin(const std::string& worker_id, const std::string& host, std::int64_t fence);
   // A call has returned; or none was made, and none will be under this fence.
   void Returned(const std::string& worker_id, std::int64_t fence, bool called);
-  // This process crashed in the worker, and is about to end. holder: of its leases.
+  // This process crashed in the worker, and is about to end. holder: of its leases. What happened
+  // in a plugin and in none of its workers is kPluginPrefix and the id of the plugin.
   void Crashed(const std::string& worker_id, const std::string& host, const std::string& holder,
                const std::string& crash);
+  // Those of the plugins that no host starts before they are resumed.
+  std::vector<CrashingPlugin> CrashingPlugins(const std::vector<std::string>& plugins);
+  // False: it was none of them.
+  bool ResumePlugin(const std::string& plugin);
   // This host runs it again. Others that parked it are not told.
   void Unpark(const std::string& worker_id, const std::string& host);
 

@@ -12,6 +12,8 @@
 #include <system_error>
 #include <vector>
 
+#include "host/plugin/code_map.hpp"
+
 namespace summa::host {
 namespace {
 
@@ -139,6 +141,7 @@ const summa_entry& LoadPlugin(const PluginFile& file) {
     Mismatch(file, "the dynamic loader does not know where it was loaded");
   }
   CheckEntry(file, entry, map->l_addr);
+  RememberCode(file.Id(), map->l_addr);
   return entry;
 }
 

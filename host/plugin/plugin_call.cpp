@@ -12,6 +12,7 @@ namespace {
 
 // In the executable itself, so that a signal handler reads it without an allocation.
 thread_local const CallPlace* current_place = nullptr;
+thread_local bool ever_called = false;
 
 // Held for a few instructions, never in foreign code.
 struct Registry {
@@ -51,6 +52,7 @@ PluginCall::PluginCall(std::string_view plugin, std::string_view function,
   }
   std::atomic_signal_fence(std::memory_order_release);
   current_place = &place_;
+  ever_called = true;
 }
 
 PluginCall::~PluginCall() {
@@ -67,6 +69,7 @@ PluginCall::~PluginCall() {
 }
 
 const CallPlace* PluginCall::OfThisThread() noexcept { return current_place; }
+bool PluginCall::EverOnThisThread() noexcept { return ever_called; }
 
 std::vector<CallPlace> RunningCalls() {
   std::vector<CallPlace> places;

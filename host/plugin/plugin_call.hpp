@@ -31,6 +31,8 @@ class PluginCall {
 
   // The innermost call of the calling thread; nullptr: it is in no plugin. Async-signal-safe.
   static const CallPlace* OfThisThread() noexcept;
+  // The host calls plugins on the calling thread, now or earlier. Async-signal-safe.
+  static bool EverOnThisThread() noexcept;
 
  private:
   friend std::vector<CallPlace> RunningCalls();

@@ -14,13 +14,24 @@ namespace {
 
 // Verbs of the host itself; those of plugins are tested with their plugins.
 const std::vector<std::string>& Verbs() {
-  static const std::vector<std::string> verbs = {
-      "run",           "config check",  "config print",
-      "config schema", "plugins list",  "plugins inspect",
-      "workers list",  "workers pause", "workers resume",
-      "workers run",   "metrics list",  "status",
-      "doctor",        "migrate",       "explain",
-      "version",       "help"};
+  static const std::vector<std::string> verbs = {"run",
+                                                 "config check",
+                                                 "config print",
+                                                 "config schema",
+                                                 "plugins list",
+                                                 "plugins inspect",
+                                                 "plugins resume",
+                                                 "workers list",
+                                                 "workers pause",
+                                                 "workers resume",
+                                                 "workers run",
+                                                 "metrics list",
+                                                 "status",
+                                                 "doctor",
+                                                 "migrate",
+                                                 "explain",
+                                                 "version",
+                                                 "help"};
   return verbs;
 }
 

@@ -119,6 +119,66 @@ TEST_F(Crash, InStartNamesThePluginAndTheFunction) {
   }
 }
 
+// A thread that the plugin has made itself is in no call of the host.
+TEST_F(Crash, OnAThreadOfThePluginNamesThePlugin) {
+  const End ends[] = {
+      {"null", 128 + SIGSEGV, "SH-0345 the process crashed in the code of a plugin"},
+      {"jump", 128 + SIGSEGV, "SH-0345 the process crashed in the code of a plugin"},
+      {"divide", 128 + SIGFPE, "signal=\"SIGFPE\""},
+      {"abort", 128 + SIGABRT, "signal=\"SIGABRT\""},
+      {"terminate", 128 + SIGABRT, "exception=\"nobody catches this\""},
+      {"throw", 128 + SIGABRT, "exception=\"nobody catches this\""},
+      {"exit", 70, "SH-0346 a plugin ended the process with exit()"},
+      {"quick_exit", 70, "SH-0346 a plugin ended the process with exit()"},
+  };
+  for (const End& end : ends) {
+    if (end.how != ends[0].how) Db(url_).Execute("DELETE FROM summa_host.worker_start");
+    const auto host = Start("tested", end.how, "thread");
+    EXPECT_EQ(host->process().WaitOrKill(kPatience), end.exit_code) << end.how;
+    const std::string log = host->process().Stderr();
+    const std::string last = log.substr(log.rfind('\n', log.size() - 2) + 1);
+    EXPECT_NE(last.find(end.words), std::string::npos) << end.how << log;
+    EXPECT_NE(last.find("plugin=\"crashes\" in=\"a thread of its own\""), std::string::npos)
+        << end.how << log;
+    EXPECT_EQ(Db(url_).Count("SELECT crashes FROM summa_host.worker_start WHERE worker_id = "
+                             "'plugin:crashes'"),
+              1)
+        << end.how;
+  }
+}
+
+TEST_F(Crash, OutsideOfWorkersParksThePluginAfterTwoHosts) {
+  for (const char* where : {"thread", "start"}) {
+    for (int i = 0; i < 2; ++i) {
+      const auto host = Start("tested", "null", where);
+      EXPECT_EQ(host->process().WaitOrKill(kPatience), 128 + SIGSEGV) << host->process().Stderr();
+    }
+    const auto host = Start("tested", "null", where);
+    host->StatusWhen("running");
+    const std::string ready = HttpGet(host->Port(), "/readyz").body;
+    EXPECT_NE(ready.find("SH-0349"), std::string::npos) << ready;
+    WaitUntil(
+        [&] {
+          return Db(url_).Count(
+                     "SELECT count(*) FROM worker_lease WHERE worker_id = 'good-worker' "
+                     "AND lease_until > clock_timestamp()") == 1;
+        },
+        kPatience, "the other plugin to work");
+    EXPECT_TRUE(host->process().Running());
+    host->process().Signal(SIGTERM);
+    host->process().WaitOrKill(kPatience);
+    // Until somebody says that it is repaired.
+    std::vector<std::string> words = {"plugins", "resume", "crashes", "-c", files_.back()->Path()};
+    for (const char* plugin : {"good", "crashes"}) {
+      words.insert(words.end(), {"--plugin-dir", PluginDirectory(plugin)});
+    }
+    EXPECT_EQ(SummaHost(words).exit_code, 0);
+    const auto again = Start("tested", "", where);
+    again->StatusWhen("running");
+    EXPECT_NE(HttpGet(again->Port(), "/status").body.find("crasher"), std::string::npos);
+  }
+}
+
 TEST_F(Crash, LeavesTheThirdHostOfAFleetAtWork) {
   std::vector<std::unique_ptr<RunningHost>> hosts;
   for (const char* name : {"host-a", "host-b", "host-c"}) hosts.push_back(Start(name, "null"));

@@ -7,10 +7,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
+#include <thread>
 
 namespace {
 
 volatile int sink = 0;
+void (*volatile nowhere)() = nullptr;
 
 // Not a tail call, and the compiler does not know where it ends.
 int Overflow(int depth) {  // NOLINT(misc-no-recursion)
@@ -25,6 +27,7 @@ void Uncaught() noexcept { Fail(); }
 
 void Break(const std::string& how) {
   if (how == "null") *static_cast<volatile int*>(nullptr) = 1;
+  if (how == "jump") nowhere();
   if (how == "abort") std::abort();
   if (how == "exit") std::exit(0);
   if (how == "quick_exit") std::quick_exit(0);
@@ -51,13 +54,22 @@ class Crashes final : public summa::Plugin {
   void Configure(const summa::Config& config) override {
     worker_.how = config.String("worker");
     start_ = config.String("start");
+    thread_ = config.String("thread");
   }
   void Start() override { Break(start_); }
+  // On a thread that the host knows nothing of.
+  void Activate() override {
+    if (thread_.empty()) return;
+    std::thread([how = thread_] {
+      if (how == "throw") Fail();
+      Break(how);
+    }).detach();
+  }
   std::vector<summa::WorkerBinding> Workers() override { return {{"crasher", &worker_}}; }
 
  private:
   Worker worker_;
-  std::string start_;
+  std::string start_, thread_;
 };
 
 }  // namespace
