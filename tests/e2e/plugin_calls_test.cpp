@@ -1,8 +1,10 @@
 // A plugin that hangs, throws or says rubbish costs itself, and is named.
+#include <elf.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -526,6 +528,43 @@ TEST_F(RefusedFiles, AFileThatOthersMayWriteIsNotMissing) {
       << text;
   EXPECT_TRUE(Contains(text, "fix: chmod")) << text;
   EXPECT_TRUE(Contains(List(), "SH-0102"));
+}
+
+// Each says what was found and why it is refused, in `config check` and in `run`.
+TEST_F(RefusedFiles, OfAnotherVersionOrProcessorOrCutOffAreNamedWithTheReason) {
+  struct Wrong {
+    std::string plugin, code, words;
+  };
+  const Wrong wrongs[] = {
+      {"newer-abi", "SH-0105", "needs host ABI 1.9; this host"},
+      {"other-major", "SH-0106", "exports summa_plugin_v2; this host speaks v1"},
+      {"no-manifest", "SH-0104", "has no .summa.manifest section"},
+  };
+  for (const Wrong& wrong : wrongs) {
+    const std::string name = wrong.plugin + ".so";
+    const std::string path = Put(name, PluginDirectory(wrong.plugin) + "/" + name);
+    const std::string text = Check("{ " + wrong.plugin + ": {} }");
+    EXPECT_TRUE(Contains(text, path)) << text;
+    EXPECT_TRUE(Contains(text, wrong.code)) << text;
+    EXPECT_TRUE(Contains(text, wrong.words)) << text;
+    std::filesystem::remove(path);
+  }
+  const std::string path = Put("good.so", good_);
+  {
+    std::fstream bytes(path, std::ios::binary | std::ios::in | std::ios::out);
+    bytes.seekp(offsetof(Elf64_Ehdr, e_machine));
+    bytes.put(static_cast<char>(EM_S390)).put(0);
+  }
+  std::string text = Check("{ good: {} }");
+  EXPECT_TRUE(Contains(text, "SH-0103 ")) << text;
+  EXPECT_TRUE(Contains(text, "is built for s390x; this host is")) << text;
+  std::filesystem::remove(path);
+  Put("good.so", good_);
+  std::filesystem::resize_file(path, std::filesystem::file_size(path) - 1);
+  text = Check("{ good: {} }");
+  EXPECT_TRUE(Contains(text, path)) << text;
+  EXPECT_TRUE(Contains(text, "SH-0113 ")) << text;
+  EXPECT_TRUE(Contains(text, "is damaged or cut off")) << text;
 }
 
 TEST_F(RefusedFiles, AManifestThatCannotBeReadIsNotAMissingPlugin) {
