@@ -69,12 +69,16 @@ Recorder::Written Recorder::Write(Session& session, const Outcome& outcome,
   try {
     return {WriteTogether(session, outcome, record_delivery), false};
   } catch (const Error& error) {
-    if (!RefusesRows(error)) throw;
+    if (!RefusesRows(session, error)) throw;
   }
-  session.Rollback();
   Remember(session, outcome, record_delivery);
   for (const Outcome::Fault& fault : outcome.faults) WriteFaultAlone(session, fault);
   return {0, true};
+}
+
+bool Recorder::RefusesRows(Session& session, const Error& error) const {
+  return outbox::RefusesRows(
+      session, error, [&](std::span<const Uuid> ids) { table_.Settle(session, keeping_, ids); });
 }
 
 // What every host must know of before anything else is tried: nothing in here is Summa's table.
@@ -98,14 +102,13 @@ void Recorder::WriteFaultAlone(Session& session, const Outcome::Fault& fault) co
     session.Commit();
     return;
   } catch (const Error& error) {
-    if (!RefusesRows(error)) throw;
+    if (!RefusesRows(session, error)) throw;
     host_.Log(SUMMA_LOG_ERROR, "SH-0511", "the ledger refuses to count the attempt of a row",
               {{"id", ToText(fault.row.id)},
                {"topic", fault.row.topic},
                {"attempt_error", fault.error},
                {"error", error.what()}});
   }
-  session.Rollback();
   const ParkedRow parked = ToParked(fault.row, settings_);
   session.Begin();
   table_.Park(session, {&parked, 1});

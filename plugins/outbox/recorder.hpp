@@ -83,6 +83,7 @@ class Recorder {
   Written Write(Session& session, const Outcome& outcome, bool record_delivery) const;
   std::int64_t WriteTogether(Session& session, const Outcome& outcome, bool record_delivery) const;
   void Remember(Session& session, const Outcome& outcome, bool record_delivery) const;
+  bool RefusesRows(Session& session, const Error& error) const;
   void WriteFaultAlone(Session& session, const Outcome::Fault& fault) const;
   void WriteFaults(Session& session, std::span<const Outcome::Fault> faults,
                    std::vector<ParkedRow> parked) const;

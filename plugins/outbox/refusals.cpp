@@ -8,41 +8,58 @@
 namespace summa::outbox {
 namespace {
 
-// Of the SQLSTATEs: transaction states, cursors and roles, connections, serialization, rights and
-// names, resources, locks, stops, the system and defects. The whole statement fails with these,
-// whatever its rows are.
-constexpr std::string_view kNotOfRows[] = {"08", "0A", "25", "26", "28", "34", "3D", "3F", "40",
-                                           "42", "53", "55", "57", "58", "F0", "HV", "XX"};
+// Of the SQLSTATEs: transaction states, cursors and roles, connections, serialization, resources,
+// locks, stops, the system and defects. The whole statement fails with these, whatever its rows
+// are.
+constexpr std::string_view kNotOfRows[] = {"08", "0A", "25", "26", "28", "34", "3D", "3F",
+                                           "40", "53", "55", "57", "58", "F0", "HV", "XX"};
+// Rights and names: of the statement, or of a trigger or policy that only some rows come to.
+constexpr std::string_view kOfStatementOrTrigger = "42";
 
 constexpr std::size_t kListed = 3;
 
 // False: refused because of the rows.
-bool WriteTogether(Session& session, std::span<const Uuid> ids,
-                   const std::function<void(std::span<const Uuid>)>& write, std::string& error) {
+bool WriteTogether(Session& session, std::span<const Uuid> ids, const WriteRows& write,
+                   std::string& error) {
   try {
     session.Begin();
     write(ids);
     session.Commit();
     return true;
   } catch (const Error& refused) {
-    if (!RefusesRows(refused)) throw;
+    if (!RefusesRows(session, refused, write)) throw;
     error = refused.what();
+    return false;
+  }
+}
+
+bool WorksWithoutRows(Session& session, const WriteRows& write) {
+  bool works = false;
+  try {
+    session.Begin();
+    write({});
+    works = true;
+  } catch (const Error&) {
+    // What it says is what was said before.
   }
   session.Rollback();
-  return false;
+  return works;
 }
 
 }  // namespace
 
-bool RefusesRows(const Error& error) {
+bool RefusesRows(Session& session, const Error& error, const WriteRows& write) {
   const std::string_view state = error.sqlstate();
-  return state.size() == 5 &&
-         std::none_of(std::begin(kNotOfRows), std::end(kNotOfRows),
-                      [&](std::string_view group) { return state.starts_with(group); });
+  if (state.size() != 5) return false;
+  for (const std::string_view group : kNotOfRows) {
+    if (state.starts_with(group)) return false;
+  }
+  session.Rollback();
+  return !state.starts_with(kOfStatementOrTrigger) || WorksWithoutRows(session, write);
 }
 
 std::vector<Refusal> WriteApart(Session& session, std::span<const Uuid> ids,
-                                const std::function<void(std::span<const Uuid>)>& write) {
+                                const WriteRows& write) {
   std::vector<Refusal> refused;
   std::vector<std::span<const Uuid>> parts;
   if (!ids.empty()) parts.push_back(ids);

@@ -20,9 +20,12 @@ struct Refusal {
   std::string error;  // what the server said
 };
 
+using WriteRows = std::function<void(std::span<const Uuid>)>;
+
 // What the server refused because of the rows: not because it was away, full, locked or too slow,
-// and not because the role or the lease does not allow it.
-bool RefusesRows(const Error& error);
+// and not because the role or the lease does not allow it: `write` then works without any row.
+// Ends the transaction that failed.
+bool RefusesRows(Session& session, const Error& error, const WriteRows& write);
 
 // More than this many refused rows are no exception any more: the work stops until a person has
 // looked (SH-0511).
@@ -31,7 +34,7 @@ inline constexpr std::size_t kMostRefusals = 500;
 // Writes `ids` in a transaction; when that is refused, in halves, until only rows are left that are
 // refused alone. Throws what RefusesRows() does not explain, and SH-0511.
 std::vector<Refusal> WriteApart(Session& session, std::span<const Uuid> ids,
-                                const std::function<void(std::span<const Uuid>)>& write);
+                                const WriteRows& write);
 
 // Throws SH-0511 when there are more than kMostRefusals.
 void CheckNumber(std::span<const Refusal> refused);

@@ -32,6 +32,12 @@ constexpr Way kWays[] = {
     {"check",
      "ALTER TABLE outbox ADD CONSTRAINT refuse CHECK (topic <> 'ledger-bad' OR status = 'pending')",
      "ALTER TABLE outbox DROP CONSTRAINT refuse", "23514"},
+    {"right",
+     "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not "
+     "you' USING ERRCODE = 'insufficient_privilege'; END $$; CREATE TRIGGER refuse BEFORE UPDATE "
+     "ON "
+     "outbox FOR EACH ROW WHEN (OLD.topic = 'ledger-bad') EXECUTE FUNCTION refuse()",
+     "DROP TRIGGER refuse ON outbox", "42501"},
     // Refused by COMMIT, not by the statement.
     {"deferred",
      "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not "
