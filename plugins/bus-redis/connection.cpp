@@ -25,6 +25,10 @@ constexpr microseconds kBackoffCap{2'000'000};
 constexpr const char* kUnreachableHint =
     "start Redis or correct plugins.bus-redis.url; the host connects again by itself";
 
+std::string NotServing(std::string_view server_text) {
+  return "the server cannot serve: " + std::string(server_text);
+}
+
 timeval ToTimeval(microseconds time) {
   timeval value{};
   value.tv_sec = static_cast<time_t>(time.count() / 1'000'000);
@@ -149,6 +153,7 @@ void Connection::LogIn(Deadline deadline) {
     const Reply reply = login.user.empty() ? Ask({"AUTH", login.password}, deadline)
                                            : Ask({"AUTH", login.user, login.password}, deadline);
     if (IsError(*reply)) {
+      RequireServing(*reply);
       FailToConnect("SH-0602", "the login was refused: " + std::string(Text(*reply)),
                     "correct user and password in plugins.bus-redis.url; when a file has new ones, "
                     "send the host SIGHUP");
@@ -159,6 +164,7 @@ void Connection::LogIn(Deadline deadline) {
   if (database != 0) {
     const Reply reply = Ask({"SELECT", std::to_string(database)}, deadline);
     if (IsError(*reply)) {
+      RequireServing(*reply);
       FailToConnect("SH-0603", "SELECT was refused: " + std::string(Text(*reply)),
                     "correct the database number in plugins.bus-redis.url");
     }
@@ -168,16 +174,21 @@ void Connection::LogIn(Deadline deadline) {
   const Reply pong = Ask({"PING"}, deadline);
   if (IsError(*pong)) {
     const bool lacks_login = ServerErrorWord(Text(*pong)) == "NOAUTH";
-    FailToConnect(lacks_login ? "SH-0602" : "SH-0603",
-                  "the server cannot serve: " + std::string(Text(*pong)),
-                  lacks_login ? "give user and password in plugins.bus-redis.url"
-                              : "see the server's log; the host tries again by itself");
+    FailToConnect(lacks_login ? "SH-0602" : "SH-0603", NotServing(Text(*pong)),
+                  ServerErrorHint(Text(*pong)));
   }
+}
+
+// What the server answers to everybody now is no fault of what it answers.
+void Connection::RequireServing(const redisReply& reply) {
+  if (!IsError(reply) || !IsOutage(Text(reply))) return;
+  FailToConnect("SH-0603", NotServing(Text(reply)), ServerErrorHint(Text(reply)));
 }
 
 // Redis before 6 and some proxies do not know HELLO: then only the answers to commands show it.
 void Connection::CheckServer(Deadline deadline) {
   const Reply hello = Ask({"HELLO"}, deadline);
+  RequireServing(*hello);
   if (!IsArray(*hello)) return;
   std::string_view mode, role;
   for (std::size_t i = 0; i + 1 < hello->elements; i += 2) {
@@ -250,7 +261,12 @@ void Connection::Push() {
     return;
   }
   int done = 0;
-  if (redisBufferWrite(context_.get(), &done) != REDIS_OK) Lose(context_->errstr);
+  if (redisBufferWrite(context_.get(), &done) != REDIS_OK) {
+    // A server that has too many clients says so and ends the connection: what it said before is
+    // read, and then the end.
+    context_->err = 0;
+    done = 1;
+  }
   unsent_ = done == 0;
 }
 
@@ -332,18 +348,20 @@ void Connection::Pause(std::chrono::milliseconds time) {
 }
 
 void Connection::ThrowServerError(std::string_view server_text) {
-  const std::string reason = "the server cannot serve: " + std::string(server_text);
-  Drop(reason);
-  throw Error(SUMMA_E_UNAVAILABLE, "SH-0603", "Redis at " + address_ + ": " + reason,
-              "see the server's log; the host tries again by itself");
+  const std::string reason = NotServing(server_text);
+  const std::string hint = ServerErrorHint(server_text);
+  Drop(reason, "SH-0603", hint);
+  throw Error(SUMMA_E_UNAVAILABLE, "SH-0603", "Redis at " + address_ + ": " + reason, hint);
 }
 
-void Connection::Drop(const std::string& reason) {
+void Connection::Drop(const std::string& reason) { Drop(reason, "SH-0601", kUnreachableHint); }
+
+void Connection::Drop(const std::string& reason, const std::string& code, const std::string& hint) {
   if (!context_) return;
   context_.reset();
-  last_code_ = "SH-0601";
+  last_code_ = code;
   last_failure_ = "Redis at " + address_ + ": " + reason;
-  last_hint_ = kUnreachableHint;
+  last_hint_ = hint;
   Schedule();
   if (options_.on_event) options_.on_event(ConnectionEvent::kLost, name_, reason);
 }

@@ -109,6 +109,8 @@ class Connection {
   void Locate();
   void LogIn(Deadline deadline);
   void CheckServer(Deadline deadline);
+  void RequireServing(const redisReply& reply);
+  void Drop(const std::string& reason, const std::string& code, const std::string& hint);
   Reply Ask(std::initializer_list<std::string_view> arguments, Deadline deadline);
   bool ClosedMeanwhile();
   bool MovedMeanwhile();

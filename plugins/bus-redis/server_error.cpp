@@ -7,6 +7,58 @@
 #include "plugins/bus-redis/rights.hpp"
 
 namespace summa::bus_redis {
+namespace {
+
+struct Answer {
+  std::string_view word;
+  const char* hint;
+  bool of_login = false;
+};
+
+// Words that speak of the server or of our login. Every other word (WRONGTYPE, OOM, MOVED, NOPERM,
+// ERR ...) was caused by the key, and the server goes on taking messages for other keys.
+constexpr std::array<Answer, 12> kServerAnswers = {{
+    {"LOADING", "nothing: Redis reads its file; it is tried again by itself"},
+    {"READONLY",
+     "this server is a replica: name the master in plugins.bus-redis.url; after a failover it is "
+     "tried again by itself"},
+    {"MASTERDOWN",
+     "start the master that this replica follows, or name it in "
+     "plugins.bus-redis.url; it is tried again by itself"},
+    {"NOMASTERLINK", "start the master that this replica follows; it is tried again by itself"},
+    {"NOGOODSLAVE", "let the failover end; it is tried again by itself"},
+    {"NOAUTH", "give user and password in plugins.bus-redis.url", true},
+    {"WRONGPASS", "correct user and password in plugins.bus-redis.url", true},
+    {"MISCONF",
+     "Redis cannot write its file: give it room and the right to its directory (INFO persistence, "
+     "its log); it is tried again by itself"},
+    {"NOREPLICAS",
+     "start the replicas that min-replicas-to-write asks for; it is tried again by itself"},
+    {"BUSY", "end the script that runs (SCRIPT KILL, FUNCTION KILL); it is tried again by itself"},
+    {"CLUSTERDOWN",
+     "redis-cli --cluster check HOST:PORT names what is missing; it is tried again "
+     "by itself"},
+    // The keys of a transaction are being moved to another node of a cluster.
+    {"TRYAGAIN", "let the resharding end; it is tried again by itself"},
+}};
+
+// Of a cluster: "ERR max number of clients + cluster connections reached".
+constexpr std::string_view kTooManyClients = "ERR max number of clients";
+constexpr Answer kTooMany = {
+    "ERR",
+    "raise maxclients of Redis, or end connections that nobody needs (CLIENT LIST); it is "
+    "tried again by itself"};
+
+// Nothing: the error is one of the key.
+const Answer* FindAnswer(std::string_view text) {
+  if (text.starts_with(kTooManyClients)) return &kTooMany;
+  const std::string_view word = ServerErrorWord(text);
+  const auto* const found = std::find_if(kServerAnswers.begin(), kServerAnswers.end(),
+                                         [&](const Answer& answer) { return answer.word == word; });
+  return found == kServerAnswers.end() ? nullptr : found;
+}
+
+}  // namespace
 
 std::string_view ServerErrorWord(std::string_view text) {
   // EXEC itself was refused, for the reason that follows.
@@ -16,18 +68,17 @@ std::string_view ServerErrorWord(std::string_view text) {
 }
 
 ServerErrorKind ClassifyServerError(std::string_view text) {
-  // Words that speak of the server or of our login. Every other word (WRONGTYPE, OOM, MOVED,
-  // NOPERM, ERR ...) was caused by the key, and the server goes on taking messages for other keys.
-  // TRYAGAIN: the keys of a transaction are being moved to another node of a cluster.
-  static constexpr std::array<std::string_view, 12> kServerWords = {
-      "LOADING",    "READONLY",     "MASTERDOWN", "NOAUTH",      "WRONGPASS",   "MISCONF",
-      "NOREPLICAS", "NOMASTERLINK", "BUSY",       "CLUSTERDOWN", "NOGOODSLAVE", "TRYAGAIN"};
-  const std::string_view word = ServerErrorWord(text);
-  if (std::find(kServerWords.begin(), kServerWords.end(), word) != kServerWords.end()) {
-    return ServerErrorKind::kServer;
-  }
-  if (text.starts_with("ERR max number of clients reached")) return ServerErrorKind::kServer;
-  return ServerErrorKind::kStream;
+  return FindAnswer(text) == nullptr ? ServerErrorKind::kStream : ServerErrorKind::kServer;
+}
+
+bool IsOutage(std::string_view text) {
+  const Answer* answer = FindAnswer(text);
+  return answer != nullptr && !answer->of_login;
+}
+
+std::string ServerErrorHint(std::string_view text) {
+  const Answer* answer = FindAnswer(text);
+  return answer == nullptr ? "see the server's log" : answer->hint;
 }
 
 void ThrowRefused(std::span<const std::string_view> command, std::string_view what,

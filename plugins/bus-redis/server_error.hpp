@@ -16,6 +16,12 @@ enum class ServerErrorKind {
 // `text` as Redis sends it, the word first: "WRONGTYPE Operation against a key ...".
 ServerErrorKind ClassifyServerError(std::string_view text);
 
+// The same for everybody who asks: not the fault of a login that was refused with it.
+bool IsOutage(std::string_view text);
+
+// What to do about an error of kind kServer.
+std::string ServerErrorHint(std::string_view text);
+
 // The first word: "WRONGTYPE"; of an EXEC that was refused, that of its reason.
 std::string_view ServerErrorWord(std::string_view text);
 

@@ -3,6 +3,7 @@ summa_test(bus_redis_test
           ${CMAKE_CURRENT_LIST_DIR}/bus_redis_faults_test.cpp
           ${CMAKE_CURRENT_LIST_DIR}/bus_redis_group_test.cpp
           ${CMAKE_CURRENT_LIST_DIR}/bus_redis_listing_test.cpp
+          ${CMAKE_CURRENT_LIST_DIR}/bus_redis_outage_test.cpp
           ${CMAKE_CURRENT_LIST_DIR}/bus_redis_refusal_test.cpp
           ${CMAKE_CURRENT_LIST_DIR}/bus_redis_tail_test.cpp
           ${CMAKE_CURRENT_LIST_DIR}/bus_redis_tls_test.cpp

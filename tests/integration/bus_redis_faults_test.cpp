@@ -19,16 +19,6 @@ using BusRedisFaults = BusRedis;
 constexpr int kConfirmed = SUMMA_BUS_CONFIRMED;
 constexpr int kUnsent = SUMMA_BUS_UNSENT;
 
-// Publishes what is left again and again, as an outbox does.
-void PublishUntilConfirmed(Batch& batch, Bus& bus, std::size_t* failures = nullptr) {
-  const bool done = test::BecomesTrue([&] {
-    if (batch.Publish(bus) && failures != nullptr) ++*failures;
-    batch.KeepUnconfirmed();
-    return batch.messages.empty();
-  });
-  EXPECT_TRUE(done) << batch.messages.size() << " messages were not confirmed";
-}
-
 TEST_F(BusRedisFaults, ABusMadeWhileRedisIsDownSaysSoAndWorksWhenItIsUp) {
   server_->Stop();
   const auto bus = MakeBus();

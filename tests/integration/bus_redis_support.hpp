@@ -131,6 +131,16 @@ inline std::vector<std::string> Numbers(std::size_t count) {
   return numbers;
 }
 
+// Publishes what is left again and again, as an outbox does.
+inline void PublishUntilConfirmed(Batch& batch, Bus& bus, std::size_t* failures = nullptr) {
+  const bool done = test::BecomesTrue([&] {
+    if (batch.Publish(bus) && failures != nullptr) ++*failures;
+    batch.KeepUnconfirmed();
+    return batch.messages.empty();
+  });
+  EXPECT_TRUE(done) << batch.messages.size() << " messages were not confirmed";
+}
+
 // The error that `action` ends with; a test failure when it ends without.
 template <typename Action>
 Error ErrorOf(Action&& action) {

@@ -177,13 +177,28 @@ TEST(ServerError, ErrorsOfTheServerAreToldFromErrorsOfOneKey) {
         "MISCONF Redis is configured to save", "NOREPLICAS Not enough good replicas to write.",
         "BUSY Redis is busy running a script", "CLUSTERDOWN The cluster is down",
         "TRYAGAIN Multiple keys request during rehashing of slot",
-        "ERR max number of clients reached"}) {
+        "NOMASTERLINK Can't SYNC while not connected", "NOGOODSLAVE No suitable replica",
+        "ERR max number of clients reached",
+        "ERR max number of clients + cluster connections reached",
+        "EXECABORT Transaction discarded because of: MISCONF Redis is configured to save"}) {
     EXPECT_EQ(ClassifyServerError(text), ServerErrorKind::kServer) << text;
+    EXPECT_NE(ServerErrorHint(text), "see the server's log") << text;
   }
   for (const char* text : {"WRONGTYPE Operation against a key", "OOM command not allowed",
                            "MOVED 3999 127.0.0.1:6381", "NOPERM no permissions", "ERR anything"}) {
     EXPECT_EQ(ClassifyServerError(text), ServerErrorKind::kStream) << text;
   }
+}
+
+TEST(ServerError, OnlyALoginThatIsWrongIsTheLoginsFault) {
+  for (const char* text :
+       {"NOAUTH Authentication required.", "WRONGPASS invalid username", "ERR invalid password",
+        "ERR Client sent AUTH, but no password is set"}) {
+    EXPECT_FALSE(IsOutage(text)) << text;
+  }
+  EXPECT_TRUE(IsOutage("ERR max number of clients reached"));
+  EXPECT_TRUE(IsOutage("ERR max number of clients + cluster connections reached"));
+  EXPECT_TRUE(IsOutage("LOADING Redis is loading the dataset in memory"));
 }
 
 TEST(ServerError, AnExecThatIsRefusedHasTheWordOfItsReason) {
