@@ -154,6 +154,29 @@ TEST_P(Consume, TheMessagesOfAFrozenReaderGoToAnotherAndItsLateAcksDoNoHarm) {
   EXPECT_EQ(record_.ids(), Numbers(0, 20));
 }
 
+TEST_P(Consume, WhatAReaderNoLongerHasIsNotBuried) {
+  PublishNumbers("a", 0, 2);
+  const auto late = client().Subscribe("a", "g", "late");
+  std::vector<std::string> ids;
+  for (const auto& delivery : late->Poll(2, kNoWait))
+    ids.emplace_back(FromAbi(delivery.delivery_id));
+  ASSERT_EQ(ids.size(), 2U);
+  const summa_str settled = ToAbi(ids[0]), other = ToAbi(ids[1]);
+  late->Ack({&settled, 1});
+  const auto next = client().Subscribe("a", "g", "next", SUMMA_BUS_EXCLUSIVE);
+  ASSERT_EQ(next->Poll(2, kNoWait).size(), 1U);
+  late->DeadLetter(ids[0], "it was acknowledged");
+  late->DeadLetter(ids[1], "another reader has it");
+  EXPECT_THAT(Letters(), IsEmpty());
+  std::uint8_t held = 0;
+  next->Renew({&other, 1}, SUMMA_BUS_START_NONE, {&held, 1});
+  EXPECT_EQ(held, 1) << "it was taken from the reader that has it";
+  next->DeadLetter(ids[1], "bad");
+  ASSERT_EQ(Letters().size(), 1U);
+  EXPECT_EQ(Letters()[0].id, "1");
+  EXPECT_EQ(Letters()[0].error, "bad");
+}
+
 TEST_P(Consume, AMessageThatIsHandledLongerThanClaimAfterStaysOursWhileItsReaderLives) {
   Restart(milliseconds(2400));  // long enough for a busy machine to renew within it
   PublishNumbers("a", 0, 1);

@@ -79,6 +79,33 @@ TEST_F(BusRedisRefusal, WithoutMultiAMessageIsNeitherBuriedNorAcknowledged) {
   EXPECT_EQ(bus_->MakeAdmin().Groups("a")[0].pending, 1);
 }
 
+TEST_F(BusRedisRefusal, AMessageThatIsNoLongerHeldIsNotBuriedAndNotCounted) {
+  struct Counted final : BusEvents {
+    void DeadLettered(const GroupReaderOptions&) override { ++count; }
+    int count = 0;
+  } counted;
+  RedisBus bus(Options(), &counted);
+  Batch batch;
+  batch.Add("a", "settled");
+  batch.Add("a", "taken over");
+  batch.Add("a", "deleted");
+  EXPECT_FALSE(batch.Publish(bus));
+  const auto late = bus.Subscribe("a", "g", "late");
+  std::vector<std::string> ids;
+  for (const auto& delivery : late->Poll(3, kNoWait))
+    ids.emplace_back(FromAbi(delivery.delivery_id));
+  ASSERT_EQ(ids.size(), 3U);
+  const summa_str settled = ToAbi(ids[0]);
+  late->Ack(std::span(&settled, 1));
+  redis_->Command({"XCLAIM", "summa:stream:a", "g", "other", "0", ids[1]});
+  redis_->Command({"XDEL", "summa:stream:a", ids[2]});
+  for (const std::string& id : ids) late->DeadLetter(ToAbi(id), "bad");
+  EXPECT_EQ(Letters(), 0);
+  EXPECT_EQ(counted.count, 0);
+  const auto others = redis_->Command({"XPENDING", "summa:stream:a", "g", "-", "+", "9", "other"});
+  EXPECT_EQ(others.items.size(), 1U) << "it was settled under the reader that has it";
+}
+
 TEST_F(BusRedisRefusal, AMissingRightIsNotTakenForAMissingStream) {
   redis_->Command({"XADD", "summa:stream:a", "*", "id", "1"});
   const auto look = [&](const char* right, auto&& action) {
