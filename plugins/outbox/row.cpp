@@ -1,11 +1,24 @@
 #include "row.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <limits>
 #include <tuple>
 
 namespace summa::outbox {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::sys_days;
+using std::chrono::year;
+
+// ISO-8601 has four digits for the year. PostgreSQL knows others, and infinity.
+constexpr microseconds kFirstTimestamp = sys_days(year(1) / 1 / 1) - sys_days(year(2000) / 1 / 1);
+constexpr microseconds kLastTimestamp =
+    sys_days(year(10000) / 1 / 1) - sys_days(year(2000) / 1 / 1) - microseconds(1);
+
+}  // namespace
 
 bool ComesBefore(const Row& left, const Row& right) {
   const auto order = [](const Row& row) {
@@ -13,6 +26,10 @@ bool ComesBefore(const Row& left, const Row& right) {
                            row.created_at_microseconds, row.id);
   };
   return order(left) < order(right);
+}
+
+std::int64_t InCalendar(std::int64_t microseconds_since_2000) {
+  return std::clamp(microseconds_since_2000, kFirstTimestamp.count(), kLastTimestamp.count());
 }
 
 std::string IsoTimestamp(std::int64_t microseconds_since_2000) {

@@ -26,7 +26,10 @@ struct Row {
 // of age.
 bool ComesBefore(const Row& left, const Row& right);
 
-// "2026-11-22T15:00:00.123456Z"
+// Of a time outside the years 1 to 9999, such as PostgreSQL's infinity, the nearest one in them.
+std::int64_t InCalendar(std::int64_t microseconds_since_2000);
+
+// "2026-11-22T15:00:00.123456Z", of a time in the calendar.
 std::string IsoTimestamp(std::int64_t microseconds_since_2000);
 
 }  // namespace summa::outbox

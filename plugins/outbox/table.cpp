@@ -11,6 +11,11 @@ namespace {
 constexpr std::string_view kInvalidText = "22P02";  // SQLSTATE of a cast that failed
 constexpr std::int64_t kMinusInfinity = INT64_MIN;  // PostgreSQL's -infinity in binary
 
+// Of rows that have an age: a time may be infinite.
+constexpr std::string_view kOldestAge =
+    "COALESCE(extract(epoch FROM clock_timestamp() - "
+    "min(created_at) FILTER (WHERE isfinite(created_at)))::float8, 0)";
+
 constexpr std::int64_t kUnknownPosition = INT64_MAX;  // in park.sql
 
 // Runs it without and, when a payload held an id that is none, with the full check of every id.
@@ -29,8 +34,8 @@ Row ReadRow(const Result& result, std::size_t row) {
   out.id = result.At(row, 0).AsUuid();
   out.topic = result.At(row, 1).Text();
   out.payload = result.At(row, 2).Text();
-  out.created_at_microseconds = result.At(row, 3).Integer();
-  out.retry_count = result.At(row, 4).Integer();
+  out.created_at_microseconds = InCalendar(result.At(row, 3).Integer());
+  out.retry_count = std::max<std::int64_t>(0, result.At(row, 4).Integer());
   out.key = result.At(row, 5).Text();
   return out;
 }
@@ -386,7 +391,8 @@ Counts OutboxTable::Count(Session& session) const {
 
 std::vector<TopicCount> OutboxTable::CountPending(Session& session) const {
   return ReadTopicCounts(session.Exec(
-      "SELECT topic, count(*), extract(epoch FROM clock_timestamp() - min(created_at))::float8 "
+      "SELECT topic, count(*), " + std::string(kOldestAge) +
+      " "
       "FROM (SELECT topic, created_at FROM outbox WHERE status = 'pending' AND (processed_at IS "
       "NULL) IS TRUE ORDER BY created_at LIMIT " +
       std::to_string(kCountLimit) + ") waiting GROUP BY topic"));
@@ -394,7 +400,8 @@ std::vector<TopicCount> OutboxTable::CountPending(Session& session) const {
 
 std::vector<TopicCount> OutboxTable::CountDeadLetters(Session& session) const {
   return ReadTopicCounts(session.Exec(
-      "SELECT topic, count(*), extract(epoch FROM clock_timestamp() - min(created_at))::float8 "
+      "SELECT topic, count(*), " + std::string(kOldestAge) +
+      " "
       "FROM (SELECT topic, created_at FROM dead_letter_queue WHERE resolved_at IS NULL LIMIT " +
       std::to_string(kCountLimit) + ") letters GROUP BY topic"));
 }

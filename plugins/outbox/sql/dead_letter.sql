@@ -1,7 +1,7 @@
 -- Attempts are used up: the row leaves the queue, its copy waits in Summa's dead letter table.
 WITH failed AS (
   UPDATE outbox
-  SET retry_count = retry_count + 1, status = 'failed', last_error = $2
+  SET retry_count = least(greatest(retry_count, 0), 2147483646) + 1, status = 'failed', last_error = $2
   WHERE id = $1 AND (status = 'pending' AND processed_at IS NULL) IS TRUE
   RETURNING id, topic, payload, retry_count
 )

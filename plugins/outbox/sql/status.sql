@@ -1,6 +1,6 @@
 SELECT
   (SELECT count(*) FROM outbox WHERE status = 'pending' AND (processed_at IS NULL) IS TRUE),
-  (SELECT extract(epoch FROM clock_timestamp() - min(created_at))::float8
+  (SELECT extract(epoch FROM clock_timestamp() - min(created_at) FILTER (WHERE isfinite(created_at)))::float8
      FROM outbox WHERE status = 'pending' AND (processed_at IS NULL) IS TRUE),
   (SELECT count(*) FROM outbox WHERE status = 'processed'),
   (SELECT count(*) FROM outbox WHERE status = 'failed'),
