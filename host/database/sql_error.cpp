@@ -39,6 +39,12 @@ Class Classify(const ServerReport& report, bool cancelled) {
     return {"SH-0410",
             "Look in pg_stat_activity for what holds the lock or makes the statement slow"};
   }
+  if (state == "25P03" || state == "25P04") {  // it idled, or lasted, too long
+    return {
+        "SH-0410",
+        "Look at the load of the host's machine, and at idle_in_transaction_session_timeout and "
+        "transaction_timeout of the server; it is tried again"};
+  }
   if (StartsWith(state, "40")) return {"SH-0411", "It is tried again; nothing was changed"};
   if (state == "42501" && report.function == "check_enable_rls") {
     return {kFilteredTable,

@@ -166,6 +166,10 @@ TEST_F(ControlPlaneTest, ARefusedStatementIsWhatItsStateSays) {
   struct Case {
     const char *sql, *state, *code;
   };
+  constexpr const char* kDiskFull = "DO $$ BEGIN RAISE 'full' USING ERRCODE = '53100'; END $$";
+  constexpr const char* kDiskFails = "DO $$ BEGIN RAISE 'I/O' USING ERRCODE = '58030'; END $$";
+  constexpr const char* kIdleTooLong = "DO $$ BEGIN RAISE 'idle' USING ERRCODE = '25P03'; END $$";
+  constexpr const char* kTooLong = "DO $$ BEGIN RAISE 'long' USING ERRCODE = '25P04'; END $$";
   for (const auto& [sql, state, code] : {
            Case{"SELECT 1 FROM summa_host.worker_state", "42501", "SH-0406"},
            Case{"CREATE TABLE summa_host.t ()", "42501", "SH-0406"},
@@ -175,6 +179,10 @@ TEST_F(ControlPlaneTest, ARefusedStatementIsWhatItsStateSays) {
            Case{"SELECT 1 FROM no_such_table_of_the_ledger", "42P01", "SH-0414"},
            Case{"SELECT 1 FROM no_such_schema.t", "42P01", "SH-0414"},
            Case{"SELECT g FROM generate_series(1, 3000000) g ORDER BY -g", "53400", "SH-0416"},
+           Case{kDiskFull, "53100", "SH-0416"},
+           Case{kDiskFails, "58030", "SH-0416"},
+           Case{kIdleTooLong, "25P03", "SH-0410"},
+           Case{kTooLong, "25P04", "SH-0410"},
            Case{"SELECT 1 / 0", "22012", "SH-0405"},
        }) {
     const SqlFailure found = failure(sql);

@@ -108,6 +108,32 @@ TEST_F(RunnerParkedTest, ATableOrAGrantThatComesLaterIsFound) {
   db_->Execute("DROP ROLE poor");
 }
 
+// A full disk, one that fails, a transaction that idled or lasted too long.
+TEST_F(RunnerParkedTest, WhatTheServerLacksOrEndsEarlyParksNothing) {
+  db_->Execute("CREATE TABLE trouble AS SELECT 1");
+  db_->Execute(
+      "CREATE FUNCTION work(state text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN IF EXISTS "
+      "(SELECT "
+      "FROM trouble) THEN RAISE 'trouble' USING ERRCODE = state; END IF; END $$");
+  for (const std::string state : {"53100", "58030", "25P03", "25P04"}) {
+    std::atomic<int> calls{0};
+    LambdaWorker worker("w" + state,
+                        [&, run = Running("SELECT work('" + state + "')")](const Tick& tick) {
+                          ++calls;
+                          return run(tick);
+                        });
+    RunningHost host(settings_, "host-a", {Retried(worker.Continuous())});
+    host.runner().Start();
+    Until([&] { return calls > 4; }, state + " to be met more often than park_after");
+    EXPECT_EQ(ParkedRows(), 0) << state;
+    EXPECT_NE(host.Report("w" + state).last_error.find(state), std::string::npos);
+    db_->Execute("DELETE FROM trouble");
+    Until([&] { return host.Report("w" + state).last_error.empty(); }, state + " to be over");
+    EXPECT_TRUE(host.runner().Stop(kDrain).empty());
+    db_->Execute("INSERT INTO trouble VALUES (1)");
+  }
+}
+
 TEST_F(RunnerParkedTest, ARestartedHostTriesWhatItHadParked) {
   Cause cause(SUMMA_E_CONFIG);
   LambdaWorker worker("parks", cause.Function());
