@@ -203,8 +203,16 @@ class Pass {
   }
 
   void CountSystem(const Entry& entry) {
-    const auto place = system_places_.find(*entry.system_account_id);
-    if (place == system_places_.end()) return;
+    auto place = system_places_.find(*entry.system_account_id);
+    if (place == system_places_.end()) {
+      if (system_strangers_ == kMostStrangers) return;  // the others are reported
+      ++system_strangers_;
+      SystemAccount stranger;
+      stranger.id = *entry.system_account_id;
+      stranger.missing = true;
+      place = system_places_.emplace(stranger.id, system_accounts_.size()).first;
+      system_accounts_.push_back(std::move(stranger));
+    }
     SystemAccount& account = system_accounts_[place->second];
     account.overflow |= __builtin_add_overflow(account.net, entry.Signed(), &account.net);
   }
@@ -233,6 +241,7 @@ class Pass {
   EntrySet entries_;
   std::vector<SystemAccount> system_accounts_;
   std::unordered_map<Uuid, std::size_t, UuidHash> system_places_;
+  std::size_t system_strangers_ = 0;  // have entries and no row
   BooksPass pass_;
 };
 

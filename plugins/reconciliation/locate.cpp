@@ -228,7 +228,7 @@ void Locator::Stranger(const Account& account, Findings& findings) {
 void Locator::SystemAccounts(const std::vector<SystemAccount>& accounts, Findings& findings) {
   for (const SystemAccount& account : accounts) {
     const std::int64_t expected = account.balance + account.pending;
-    if (account.net == expected && !account.overflow) continue;
+    if (account.net == expected && !account.overflow && !account.missing) continue;
     const std::string id = ToText(account.id);
     const Result processed = session_.Exec(sql::processed_hot_sum, {UuidValue(account.id)});
     const std::int64_t processed_sum = processed.At(0, 0).Integer();
@@ -245,8 +245,9 @@ void Locator::SystemAccounts(const std::vector<SystemAccount>& accounts, Finding
         .Member("totalHotNet", account.pending + processed_sum)
         .Member("pendingHotSum", account.pending)
         .Member("processedHotSum", processed_sum)
-        .Member("balance", account.balance)
-        .EndObject();
+        .Member("balance", account.balance);
+    if (account.missing) json.Member("rowMissing", true);
+    json.EndObject();
     found.detail = json.Take();
     findings.Add(std::move(found));
   }

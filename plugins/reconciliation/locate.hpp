@@ -19,6 +19,7 @@ struct SystemAccount {
   std::int64_t balance = 0, pending = 0;  // its row, and what is still to be added to it
   std::int64_t net = 0;                   // its entries: credits less debits
   bool overflow = false;
+  bool missing = false;  // it has entries and no row
 };
 
 class Locator {

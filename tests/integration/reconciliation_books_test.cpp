@@ -208,6 +208,12 @@ TEST_F(BooksTest, NameAnAccountThatHasEntriesAndNoRow) {
   EXPECT_EQ(Found(Check(7)), (Set{"step1_user_account_missing " + account}));
 }
 
+TEST_F(BooksTest, NameASystemAccountThatHasEntriesAndNoRow) {
+  const std::string world = db_->Value("SELECT id FROM system_account WHERE identifier = '@World'");
+  Tamper("DELETE FROM system_account WHERE identifier = '@World'");
+  EXPECT_EQ(Found(Check()), (Set{"step2_system_account_balance " + world}));
+}
+
 TEST_F(BooksTest, CountMoreFindingsThanTheyKeep) {
   Tamper(
       "INSERT INTO account_balance (holder_id, holder_type, balance) SELECT 'x' || n, "
