@@ -52,6 +52,8 @@ std::string Json(const KnownCode& known) {
   return json.Take();
 }
 
+constexpr std::string_view kAll = "all";
+
 VerbResult ListCodes(const std::vector<KnownCode>& codes) {
   JsonWriter json;
   json.BeginObject().Key("codes").BeginArray();
@@ -64,10 +66,24 @@ VerbResult ListCodes(const std::vector<KnownCode>& codes) {
   return {.json = json.Take()};
 }
 
+VerbResult ExplainAll(const std::vector<KnownCode>& codes) {
+  VerbResult result;
+  JsonWriter json;
+  json.BeginObject().Key("codes").BeginArray();
+  for (const KnownCode& each : codes) {
+    json.Raw(Json(each));
+    result.text += (result.text.empty() ? "" : "\n") + Text(each);
+  }
+  json.EndArray().EndObject();
+  result.json = json.Take();
+  return result;
+}
+
 VerbResult Explain(const Invocation& call) {
   const std::vector<KnownCode> codes = KnownCodes(call.installed.plugins());
   const Value* given = call.options.Find("code");
   if (given == nullptr || given->null) return ListCodes(codes);
+  if (given->text == kAll) return ExplainAll(codes);
   const std::string code = Normalised(given->text);
   for (const KnownCode& each : codes) {
     if (each.description.code == code) return {.json = Json(each), .text = Text(each)};
@@ -84,7 +100,7 @@ void AddExplainVerbs(std::vector<Verb>& verbs) {
   verb.summary = "say what an error code means and what to do";
   verb.description =
       "Knows the codes of the host and of every installed plugin. Without a code it lists them.";
-  VerbOption code = MakeArgument("code", "the code, for example SH-0201", "CODE");
+  VerbOption code = MakeArgument("code", "the code, for example SH-0201; all: every one", "CODE");
   code.declaration.schema.required = false;
   verb.options = {code};
   verb.exit_codes = {{0, "explained"}, {66, "nothing is known of the code"}};

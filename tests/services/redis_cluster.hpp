@@ -14,10 +14,10 @@ struct RedisClusterOptions {
   int replicas = 0;  // of each master
   // How long a node must be silent until the others replace it.
   int node_timeout_milliseconds = 1000;
-  std::vector<std::string> extra_arguments;
+  std::vector<std::string> extra_arguments = {};
   // With the files of --tls-*: clients, replicas and nodes speak TLS to each other. This class
   // itself does not.
-  std::vector<std::string> tls_arguments;
+  std::vector<std::string> tls_arguments = {};
 };
 
 // A private Redis Cluster of real servers on 127.0.0.1 that append every write to a file. The
@@ -69,8 +69,8 @@ class RedisSentinels {
     int replicas = 1;
     int sentinels = 3;
     std::string sentinel_password;  // empty: none
-    std::vector<std::string> server_arguments;
-    std::vector<std::string> tls_arguments;  // as of a cluster; also of the Sentinels
+    std::vector<std::string> server_arguments = {};
+    std::vector<std::string> tls_arguments = {};  // as of a cluster; also of the Sentinels
   };
   RedisSentinels() : RedisSentinels(Options{}) {}
   explicit RedisSentinels(Options options);
