@@ -531,12 +531,11 @@ TEST_F(RefusedFiles, AFileThatOthersMayWriteIsNotMissing) {
 }
 
 // Each says what was found and why it is refused, in `config check` and in `run`.
-TEST_F(RefusedFiles, OfAnotherVersionOrProcessorOrCutOffAreNamedWithTheReason) {
+TEST_F(RefusedFiles, OfAnotherMajorOrProcessorOrCutOffAreNamedWithTheReason) {
   struct Wrong {
     std::string plugin, code, words;
   };
   const Wrong wrongs[] = {
-      {"newer-abi", "SH-0105", "needs host ABI 1.9; this host"},
       {"other-major", "SH-0106", "exports summa_plugin_v2; this host speaks v1"},
       {"no-manifest", "SH-0104", "has no .summa.manifest section"},
   };
