@@ -50,9 +50,9 @@ std::int64_t Cleanup::DeleteRows(Session& session, std::vector<Refusal>& refused
   std::vector<Uuid> ids;
   ids.reserve(due.rows());
   for (std::size_t i = 0; i < due.rows(); ++i) ids.push_back(due.At(i, 0).AsUuid());
+  CrashPoint("outbox.cleanup");
   const std::vector<Refusal> more = WriteApart(session, ids, [&](std::span<const Uuid> part) {
     session.Exec(Statement(sql::cleanup), {retention_.count(), UuidArray(part)});
-    CrashPoint("outbox.cleanup");
   });
   refused.insert(refused.end(), more.begin(), more.end());
   CheckNumber(refused);
