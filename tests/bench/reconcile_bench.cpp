@@ -167,9 +167,13 @@ class Bench {
     const long long due = writers.Due() - due_by_then;
     const long long committed = writers.Committed() - committed_by_then;
     writers.Stop();
-    if (!kept_up) Say("this machine does not make so many commits now, also without verification");
-    const bool slowed = kept_up && !Enough(committed, due);
-    return ReportLoad(before, during, {runs, wrong, due, committed, writers.Failed(), slowed});
+    // A figure of this machine now, no verdict: others may use its cores in the one half only.
+    if (!kept_up) {
+      Say("this machine does not make that many commits now, also without verification");
+    } else if (!Enough(committed, due)) {
+      Say("fewer commits than were due during verification");
+    }
+    return ReportLoad(before, during, {runs, wrong, due, committed, writers.Failed()});
   }
 
   // All but what is on its way, and a moment's arrears.
@@ -181,7 +185,6 @@ class Bench {
 
   struct Load {
     long long runs, wrong, due, committed, failed;
-    bool slowed;
   };
   int ReportLoad(const Series& before, const Series& during, const Load& load) const {
     const auto row = [](const char* name, const Series& series) {
@@ -211,7 +214,7 @@ class Bench {
                 << load.failed << " failed; p99 "
                 << Fixed(during.Quantile(0.99) - before.Quantile(0.99), 1) << " ms above\n";
     }
-    return load.wrong == 0 && load.failed == 0 && !load.slowed ? 0 : 1;
+    return load.wrong == 0 && load.failed == 0 ? 0 : 1;
   }
 
   const Options& options_;
