@@ -20,7 +20,7 @@ set_target_properties(bus-redis-two PROPERTIES
 
 foreach(part outbox outbox_canary outbox_failover outbox_repair reload)
   summa_test(e2e_${part}_test SOURCES ${part}_test.cpp LIBRARIES summa_e2e summa_test_fixture
-    summa_test_services LABELS e2e TIMEOUT 300)
+    summa_test_services LABELS e2e)
   add_dependencies(e2e_${part}_test summa-host outbox bus-redis)
 endforeach()
 add_dependencies(e2e_outbox_repair_test bus-redis-two)

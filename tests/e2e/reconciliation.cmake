@@ -1,3 +1,3 @@
 summa_test(e2e_reconciliation_test SOURCES reconciliation_test.cpp LIBRARIES summa_e2e summa_test_fixture
-  summa_test_services LABELS e2e TIMEOUT 300)
+  summa_test_services LABELS e2e)
 add_dependencies(e2e_reconciliation_test summa-host reconciliation)

@@ -17,4 +17,4 @@ summa_test(bus_redis_cluster_test
   LIBRARIES summa_bus_redis summa_test_services LABELS integration)
 summa_test(bus_redis_failover_test
   SOURCES ${CMAKE_CURRENT_LIST_DIR}/bus_redis_failover_test.cpp
-  LIBRARIES summa_bus_redis summa_test_services LABELS integration TIMEOUT 600)
+  LIBRARIES summa_bus_redis summa_test_services LABELS integration)
