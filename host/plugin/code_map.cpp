@@ -76,6 +76,7 @@ const char* PluginOnStack(std::uintptr_t stack_pointer) noexcept {
   for (std::uintptr_t at = begin; at < top; at += sizeof words) {
     // The kernel reads it: a stack that is broken must not crash whoever looks at it.
     iovec to{words, std::min<std::size_t>(sizeof words, top - at)};
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): it comes from a register.
     const iovec from{reinterpret_cast<void*>(at), to.iov_len};
     const ssize_t size = process_vm_readv(getpid(), &to, 1, &from, 1, 0);
     for (ssize_t i = 0; i < size / static_cast<ssize_t>(sizeof words[0]); ++i) {
