@@ -241,16 +241,17 @@ class EachTableRight : public EachRight {
     for (const auto& [sql, users] : statements) {
       const std::string name = "s" + std::to_string(plans.size());
       try {
-        role.Query("PREPARE " + name + " AS " + sql);
+        role.Query(std::string("PREPARE ").append(name).append(" AS ").append(sql));
       } catch (const DbError&) {
         continue;  // BEGIN, SET and the like
       }
       const auto count = std::stoi(role.Value(
           "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = $1",
           {name}));
-      std::string arguments;
-      for (int i = 0; i < count; ++i) arguments += i == 0 ? "(NULL" : ", NULL";
-      plans.push_back({sql, "EXPLAIN EXECUTE " + name + arguments + (count > 0 ? ")" : ""), users});
+      std::string explain = "EXPLAIN EXECUTE " + name;
+      for (int i = 0; i < count; ++i) explain += i == 0 ? "(NULL" : ", NULL";
+      if (count > 0) explain += ")";
+      plans.push_back({sql, std::move(explain), users});
     }
     return plans;
   }
