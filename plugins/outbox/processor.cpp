@@ -51,7 +51,7 @@ TickResult Processor::Look(const Tick& tick) {
 
   Session session(tick.sql());
   if (tick.new_lease()) table_.CheckPrivileges(session);
-  if (!prepared_) Prepare(session, tick);
+  if (!prepared_) Prepare(session);
   recorder_.MarkConfirmed(session);
   if (recorder_.remembered() || (!troubles_.refused().empty() && now >= next_marks_)) {
     MarkRemembered(session, tick);
@@ -91,7 +91,7 @@ void Processor::Forget() {
   recorder_.Forget();
 }
 
-void Processor::Prepare(Session& session, const Tick& tick) {
+void Processor::Prepare(Session& session) {
   SinkState state = table_.ReadSink(session);
   session.Begin();
   table_.Reroute(session);
@@ -108,13 +108,13 @@ void Processor::Prepare(Session& session, const Tick& tick) {
   observed_until_ = state.observed_until.value_or(0);
   foreign_marks_ = recorder_.foreign_marks();
   foreign_seen_ = host_.BootTime();
-  if (keeping_ != Keeping::kObserve) MarkRemembered(session, tick);
   prepared_ = true;
 }
 
 void Processor::MarkRemembered(Session& session, const Tick& tick) {
   std::vector<Refusal> refused;
-  while (!tick.ShouldStop()) {
+  // Summa's processor marks what is only observed.
+  while (keeping_ != Keeping::kObserve && !tick.ShouldStop()) {
     // More than can be refused, so that the others have their turn.
     const std::vector<Uuid> ids =
         table_.ReadComplete(session, static_cast<std::int64_t>(2 * kMostRefusals));

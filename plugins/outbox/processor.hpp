@@ -69,8 +69,8 @@ class Processor final : public Worker {
   static constexpr std::size_t kLanesTogether = 100;
 
   TickResult Look(const Tick& tick);
-  void Forget();                                     // what was learned under an earlier lease
-  void Prepare(Session& session, const Tick& tick);  // under a new lease, before anything is sent
+  void Forget();                   // what was learned under an earlier lease
+  void Prepare(Session& session);  // under a new lease, before anything is sent
   bool NothingNew(Session& session);
   // Marks what every sink has and is not marked yet; what the ledger refuses is named and left.
   void MarkRemembered(Session& session, const Tick& tick);

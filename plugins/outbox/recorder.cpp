@@ -22,7 +22,7 @@ void Outcome::Append(const Outcome& later) {
 void Recorder::Forget() {
   Abandon();
   unmarked_.clear();
-  remembered_ = false;
+  remembered_ = true;  // an earlier host may have died before it marked them
   last_delivery_.reset();
 }
 

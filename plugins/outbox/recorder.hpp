@@ -56,7 +56,7 @@ class Recorder {
   std::int64_t foreign_marks() const { return foreign_marks_; }
   // Marks what is still unmarked from a transaction that failed. Before anything is sent.
   void MarkConfirmed(Session& session);
-  // Rows were remembered and wait for their marks.
+  // Rows were remembered and wait for their marks, as far as is known.
   bool remembered() const { return remembered_; }
   void RememberedAreMarked() { remembered_ = false; }
 
@@ -96,7 +96,7 @@ class Recorder {
   const OutboxTable& table_;
   const Settings& settings_;
   Keeping keeping_ = Keeping::kOwn;
-  bool remembered_ = false;
+  bool remembered_ = true;
   std::int64_t foreign_marks_ = 0;
   std::vector<Uuid> unmarked_;  // confirmed by the bus, no commit yet
   std::optional<std::chrono::microseconds> last_delivery_;

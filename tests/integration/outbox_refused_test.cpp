@@ -221,6 +221,21 @@ INSTANTIATE_TEST_SUITE_P(Ways, OutboxRefusedByATriggerTest, testing::Values(kWay
 
 class OutboxRefusedElsewhereTest : public OutboxTest {};
 
+// A host died after it had remembered what the bus confirmed and before it marked it; the next one
+// is told to stop before it comes to the marks.
+TEST_F(OutboxRefusedElsewhereTest, WhatWasRememberedIsMarkedAndNotSentAfterAStopInBetween) {
+  for (int i = 0; i < 3; ++i) Insert("a");
+  db_->Execute("INSERT INTO summa_host.outbox_sent (sink, outbox_id) SELECT 'bus', id FROM outbox");
+  MakeProcessor();
+  tick_->Stop();
+  RunOnce();
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM outbox WHERE status = 'pending'"), 3);
+  tick_ = std::make_unique<testkit::FakeTick>(sql_->unleased());
+  Drain();
+  EXPECT_TRUE(SentIds().empty());
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM outbox WHERE status = 'pending'"), 0);
+}
+
 TEST_F(OutboxRefusedElsewhereTest, AnAttemptThatCannotBeCountedHoldsItsKeyAlone) {
   db_->Execute(kWays[0].forbid);
   const std::string bad = Insert("a", "0", kBad);
