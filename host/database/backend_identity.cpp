@@ -29,6 +29,25 @@ PgResult QueryUnhurried(PqConnection& connection, const std::string& sql, int an
   }
 }
 
+// Not everything that speaks this protocol has a write-ahead log to tell of (Aurora).
+std::optional<ServerHistory> AskForHistory(PqConnection& connection,
+                                           PqConnection::TimePoint deadline) {
+  try {
+    const PgResult row = connection.Query(
+        "SELECT s.system_identifier, "
+        "pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()) "
+        "FROM pg_catalog.pg_control_system() s",
+        deadline);
+    const std::string file =
+        CellText(row, 1);  // begins with the timeline, eight hexadecimal digits
+    return ServerHistory{CellText(row, 0),
+                         static_cast<std::uint32_t>(std::stoul(file.substr(0, 8), nullptr, 16))};
+  } catch (const SqlFailure&) {
+    if (connection.broken()) throw;
+    return std::nullopt;
+  }
+}
+
 }  // namespace
 
 const char* const kServerLifeColumns =
@@ -62,6 +81,9 @@ BackendIdentity Identify(PqConnection& connection, const NewConnection& opened) 
   if (BehindPooler(announced_pid, identity.pid)) {
     RequireSessionPooling(opened.parameters, opened.deadline);
     connection.Query("SELECT " + settings(0), opened.deadline);
+  }
+  if (opened.settings.must_write && !identity.in_recovery) {
+    identity.history = AskForHistory(connection, opened.deadline);
   }
   return identity;
 }

@@ -21,10 +21,18 @@ struct ServerLife {
   bool operator==(const ServerLife&) const = default;
 };
 
+// A promotion begins the next timeline of the same system: of two servers that take writes, the one
+// on the lower timeline was left behind.
+struct ServerHistory {
+  std::string system;
+  std::uint32_t timeline = 0;
+};
+
 struct BackendIdentity {
   int pid = 0;
   std::string started_at;  // microseconds since 1970
   ServerLife server;
+  std::optional<ServerHistory> history = {};  // when it must take writes and tells it
   std::string server_name = {};  // "host (address):port", as the URL and the resolver name it
   bool in_recovery = false;
   bool read_only_by_default = false;  // before our settings
@@ -42,7 +50,7 @@ struct NewConnection {
 
 // Asks the backend of a connection that was just opened who it is, and makes the settings of the
 // session, in one round trip. Behind a connection pooler: SH-0420, and nothing was set; or, when it
-// keeps one backend per client, two round trips more.
+// keeps one backend per client, two round trips more. One more for the history.
 BackendIdentity Identify(PqConnection& connection, const NewConnection& opened);
 
 }  // namespace summa::host

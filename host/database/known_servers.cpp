@@ -7,13 +7,25 @@ KnownServers& KnownServers::Of() {
   return *known;
 }
 
-void KnownServers::Good(const std::string& url, const std::string& address,
-                        const std::optional<ServerLife>& primary) {
+void KnownServers::Good(const std::string& url, const std::string& address) {
+  const std::lock_guard lock(mutex_);
+  known_[url].good = address;
+  known_[url].failed.erase(address);
+}
+
+bool KnownServers::GoodPrimary(const std::string& url, const std::string& address,
+                               const BackendIdentity& primary) {
   const std::lock_guard lock(mutex_);
   Known& known = known_[url];
+  if (primary.history) {
+    const bool same_system = known.history && known.history->system == primary.history->system;
+    if (same_system && primary.history->timeline < known.history->timeline) return false;
+    known.history = primary.history;
+  }
+  known.primary = primary.server;
   known.good = address;
   known.failed.erase(address);
-  if (primary) known.primary = primary;
+  return true;
 }
 
 void KnownServers::Failed(const std::string& url, const std::string& address, bool hung) {

@@ -16,10 +16,12 @@ class KnownServers {
  public:
   static KnownServers& Of();
 
-  // A connection to it is open and will do. `primary`: the life of its server, when it takes
-  // writes.
-  void Good(const std::string& url, const std::string& address,
-            const std::optional<ServerLife>& primary);
+  // A connection to it is open and will do.
+  void Good(const std::string& url, const std::string& address);
+  // The same, to a server that must take writes. False: it will not do. A server of a later
+  // timeline is known, so that this one was left behind by a promotion.
+  bool GoodPrimary(const std::string& url, const std::string& address,
+                   const BackendIdentity& primary);
   // No connection; `hung`: it let the time pass without an answer.
   void Failed(const std::string& url, const std::string& address, bool hung);
   // It answers neither its connections nor new ones: all that it has are worth nothing.
@@ -38,6 +40,7 @@ class KnownServers {
     std::map<std::string, bool> failed;  // hung
     std::map<std::string, std::uint64_t> silences;
     std::optional<ServerLife> primary;
+    std::optional<ServerHistory> history;  // of the primary that told one last
   };
   mutable std::mutex mutex_;
   std::map<std::string, Known> known_;

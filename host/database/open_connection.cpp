@@ -46,8 +46,12 @@ class Attempts {
   void Add(const std::string& address, const SqlFailure& failure) {
     Say(address, failure.error().message);
     last_ = failure;
-    standby_ |= failure.error().code == "SH-0423";
-    if (failure.error().code != "SH-0423") away_ = failure;
+    const std::string& code = failure.error().code;
+    if (code == "SH-0424" || (code == "SH-0423" && !no_primary_)) {
+      no_primary_ = failure;
+    } else if (code != "SH-0423") {
+      away_ = failure;
+    }
   }
   void Say(const std::string& address, const std::string& why) {
     ++count_;
@@ -56,24 +60,22 @@ class Attempts {
   // One failure of one address stands for itself.
   [[noreturn]] void Throw() const {
     if (count_ == 1 && last_) throw SqlFailure(*last_);
-    const bool none_writes = standby_;
-    const std::string code = none_writes ? "SH-0423" : "SH-0401";
-    const std::string hint = none_writes
-                                 ? "Wait until one of them is promoted, or start the primary"
-                                 : (away_ ? away_->error().hint : std::string(kReachableHint));
-    throw SqlFailure(Error{code,
-                           (none_writes ? "no server of the database URL takes writes: "
-                                        : "no connection to PostgreSQL: ") +
-                               text_,
-                           hint, ""},
-                     away_ && !none_writes ? away_->sqlstate() : "");
+    if (no_primary_) {
+      const Error& error = no_primary_->error();
+      throw SqlFailure(Error{error.code, "no server of the database URL is the primary: " + text_,
+                             error.hint, ""},
+                       "");
+    }
+    throw SqlFailure(Error{"SH-0401", "no connection to PostgreSQL: " + text_,
+                           away_ ? away_->error().hint : kReachableHint, ""},
+                     away_ ? away_->sqlstate() : "");
   }
 
  private:
   std::string text_;
   int count_ = 0;
-  bool standby_ = false;
   std::optional<SqlFailure> last_, away_;
+  std::optional<SqlFailure> no_primary_;  // of a standby or, rather, of an old primary
 };
 
 class Opener {
@@ -159,9 +161,7 @@ class Opener {
       opened.identity = Identify(*opened.connection, {settings_, parameters, read_only_, until});
       opened.identity.server_name = address.text;
       RequireTarget(opened.identity, target);
-      KnownServers::Of().Good(
-          settings_.url, address.text,
-          settings_.must_write ? std::optional(opened.identity.server) : std::nullopt);
+      Remember(address, opened.identity);
       opened.connection->Watch(std::make_unique<ServerWatch>(settings_, address.text, parameters,
                                                              opened.identity.server));
       return opened;
@@ -172,6 +172,15 @@ class Opener {
       if (failure.error().code == "SH-0420" || failure.error().code == "SH-0406") throw;
       attempts_.Add(address.text, failure);
       return std::nullopt;
+    }
+  }
+
+  void Remember(const Address& address, const BackendIdentity& identity) const {
+    KnownServers& known = KnownServers::Of();
+    if (!settings_.must_write) {
+      known.Good(settings_.url, address.text);
+    } else if (!known.GoodPrimary(settings_.url, address.text, identity)) {
+      throw ServerIsOldPrimary();
     }
   }
 

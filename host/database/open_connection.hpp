@@ -19,9 +19,9 @@ struct OpenedConnection {
 
 // The address that was good last is tried first, those that failed last at the end. SH-0401 when
 // none answers until the deadline; SH-0423 when servers answer and none takes writes though
-// settings.must_write; SH-0420 behind a pooler that cannot be used; SH-0418, SH-0226 to SH-0229
-// when the URL is wrong. A signal of `wake` ends it. read_only: writes fail with 25006 outside a
-// transaction that was begun read-write.
+// settings.must_write; SH-0424 when one of them was left behind by a promotion; SH-0420 behind a
+// pooler that cannot be used; SH-0418, SH-0226 to SH-0229 when the URL is wrong. A signal of `wake`
+// ends it. read_only: writes fail with 25006 outside a transaction that was begun read-write.
 OpenedConnection OpenConnection(const DatabaseSettings& settings, bool read_only, WakeUp& wake,
                                 PqConnection::OnWake on_wake, PqConnection::TimePoint deadline);
 

@@ -151,10 +151,20 @@ SqlFailure ServerIsStandby(std::string_view sql) {
   std::string message = "this server is a standby and takes no writes";
   if (!sql.empty()) message += "; refused: " + StatementStart(sql);
   return SqlFailure(Error{"SH-0423", message,
-                          "Wait until it is promoted, or name the primary in the database URL "
-                          "(several hosts may stand there)",
+                          "Wait until a standby is promoted, start the primary, or name it in the "
+                          "database URL (several hosts may stand there)",
                           ""},
                     "");
+}
+
+SqlFailure ServerIsOldPrimary() {
+  CountDatabaseError("");
+  return SqlFailure(
+      Error{"SH-0424", "this server is an old primary: a standby was promoted in its place",
+            "Start the server that was promoted last, or name it in the database "
+            "URL; end the old primary, or make it a standby of the new one",
+            ""},
+      "");
 }
 
 SqlFailure PoolerRefused(const std::string& found) {

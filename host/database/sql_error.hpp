@@ -33,6 +33,9 @@ SqlFailure ConnectionLost(const std::string& reason, std::string_view sql);
 // SH-0423: the server that was reached, or that a session had, is a standby.
 SqlFailure ServerIsStandby(std::string_view sql);
 
+// SH-0424: it was reached though a server of a later timeline is known.
+SqlFailure ServerIsOldPrimary();
+
 // What to do when nobody answers.
 inline constexpr const char* kReachableHint =
     "Check that the server runs and that host and port of the URL are right";

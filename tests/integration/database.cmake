@@ -9,6 +9,6 @@ summa_test(connect_test SOURCES database_addresses_test.cpp database_fence_test.
   LIBRARIES summa_host_core summa_test_services LABELS integration)
 summa_test(session_budget_test SOURCES session_budget_test.cpp
   LIBRARIES summa_host_core summa_test_services LABELS integration)
-# Freezes its server.
-summa_test(silence_test SOURCES database_silence_test.cpp
+# Freeze their servers.
+summa_test(silence_test SOURCES database_old_primary_test.cpp database_silence_test.cpp
   LIBRARIES summa_host_core summa_test_services LABELS integration)
