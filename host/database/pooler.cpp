@@ -8,9 +8,10 @@
 namespace summa::host {
 namespace {
 
-// How often each of the two connections is asked, in turn. A pooler by transaction gives both the
-// backend that was used last, or goes round; only with other clients in between can it happen to
-// give each its own, and that this often in a row it does not.
+// How often each of the two connections is asked. A pooler by transaction gives both the backend
+// that was used last, or goes round; only with other clients in between can it happen to give each
+// its own, and that this often in a row it does not. The first is asked twice in a row: in turn
+// with the second, each would find its own of two backends.
 constexpr int kLooks = 8;
 
 int BackendPid(PqConnection& connection, PqConnection::TimePoint deadline) {
@@ -24,8 +25,10 @@ void LookSideBySide(const ConnectionParameters& parameters, PqConnection::TimePo
   PqConnection second(parameters, never, PqConnection::OnWake::kGiveUp, deadline);
   const int first_pid = BackendPid(first, deadline), second_pid = BackendPid(second, deadline);
   for (int look = 0; look < kLooks; ++look) {
-    const int a = BackendPid(first, deadline), b = BackendPid(second, deadline);
-    if (a == first_pid && b == second_pid && a != b) continue;
+    const bool first_keeps =
+        BackendPid(first, deadline) == first_pid && BackendPid(first, deadline) == first_pid;
+    const bool second_keeps = BackendPid(second, deadline) == second_pid;
+    if (first_keeps && second_keeps && first_pid != second_pid) continue;
     throw PoolerRefused("it gives the backend of one client to another between transactions");
   }
 }

@@ -62,10 +62,7 @@ class Pgbouncer {
 
 class PoolerTest : public DatabaseTest {
  protected:
-  void Through(const Pgbouncer& pooler) {
-    direct_ = settings_;
-    settings_.url = pooler.Url(name_);
-  }
+  void Through(const Pgbouncer& pooler) { settings_.url = pooler.Url(name_); }
   // Every way to connect: plugins' sessions, the host's own state, leases.
   void ExpectRefused(const std::string& found) {
     const Clock& clock = SystemClock();
@@ -81,7 +78,7 @@ class PoolerTest : public DatabaseTest {
     }
   }
 
-  DatabaseSettings direct_;
+  const DatabaseSettings direct_ = settings_;
 };
 
 TEST_F(PoolerTest, PoolingByTransactionIsRefused) {
@@ -91,12 +88,22 @@ TEST_F(PoolerTest, PoolingByTransactionIsRefused) {
 }
 
 TEST_F(PoolerTest, PoolingByTransactionInTurnIsRefused) {
-  const Pgbouncer pooler("transaction",
-                         "ignore_startup_parameters = options\nserver_round_robin = 1\n"
-                         "min_pool_size = 3");
-  Through(pooler);
-  test::Db warm(settings_.url);
-  ExpectRefused("gives the backend of one client to another");
+  for (const int backends : {2, 3}) {
+    const Pgbouncer pooler("transaction",
+                           "ignore_startup_parameters = options\nserver_round_robin = 1\n"
+                           "default_pool_size = " +
+                               std::to_string(backends));
+    Through(pooler);
+    {
+      std::vector<std::unique_ptr<test::Db>> at_once;
+      for (int i = 0; i < backends; ++i) {
+        at_once.push_back(std::make_unique<test::Db>(settings_.url));
+        at_once.back()->Execute("BEGIN");
+      }
+      for (const auto& client : at_once) client->Execute("COMMIT");
+    }
+    ExpectRefused("gives the backend of one client to another");
+  }
 }
 
 // Its other clients would find their transactions read only.
