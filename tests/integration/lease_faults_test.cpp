@@ -8,14 +8,14 @@ namespace {
 
 TEST_F(LeaseTest, SurvivesTheLossOfItsConnections) {
   auto keeper = Keeper("a");
-  ASSERT_TRUE(keeper->TryAcquire("w", seconds(3)));
+  ASSERT_TRUE(keeper->TryAcquire("w", seconds(9)));
   for (int i = 0; i < 3; ++i) {
     const std::string before = Until();
     db_->Execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name "
         "LIKE 'summa-host/test %' AND datname = current_database()");
     EXPECT_TRUE(test::BecomesTrue([&] { return Until() != before; }));
-    EXPECT_EQ(keeper->TryAcquire("w", seconds(3))->fence, 1);
+    EXPECT_EQ(keeper->TryAcquire("w", seconds(9))->fence, 1);
   }
   EXPECT_TRUE(keeper->Trusted("w"));
   EXPECT_EQ(Lost(), 0);
@@ -28,7 +28,7 @@ TEST_F(LeaseTest, FrozenServerEndsTrustBeforeTheLeaseAndIsReportedOnce) {
       std::make_unique<LeaseKeeper>(settings_, "a", SystemClock(), [&](const std::string&) {
         if (++lost == 1) lost_at = SystemClock().UnixTime().count();
       });
-  ASSERT_TRUE(keeper->TryAcquire("w", seconds(2)));
+  ASSERT_TRUE(keeper->TryAcquire("w", seconds(6)));
   ASSERT_TRUE(test::BecomesTrue([&] { return RenewalBackend() != "0"; }));
   const pid_t postmaster = Server().Pid();
   const int backend = std::stoi(RenewalBackend());
@@ -54,7 +54,7 @@ TEST_F(LeaseTest, StopsAtOnceWhileTheServerIsFrozen) {
   for (int round = 0; round < 5 && took >= seconds(1); ++round) {
     auto keeper = Keeper("a");
     ASSERT_TRUE(keeper->TryAcquire("w", seconds(30)));
-    ASSERT_TRUE(keeper->TryAcquire("v", milliseconds(600)));
+    TakeShort(*keeper, "v", milliseconds(600));
     ASSERT_TRUE(test::BecomesTrue([&] { return RenewalBackend() != "0"; }));
     const int backend = std::stoi(RenewalBackend());
     kill(backend, SIGSTOP);
@@ -74,7 +74,7 @@ TEST_F(LeaseTest, EndsAlsoWhileItTellsOfALostLease) {
         telling = true;
         std::this_thread::sleep_for(milliseconds(200));  // the keeper is told to end meanwhile
       });
-  ASSERT_TRUE(keeper->TryAcquire("w", milliseconds(600)));
+  TakeShort(*keeper, "w", milliseconds(600));
   db_->Execute("UPDATE worker_lease SET lease_holder = 'other'");
   ASSERT_TRUE(test::BecomesTrue([&] { return telling.load(); }));
   keeper.reset();  // would wait for ever
@@ -82,18 +82,18 @@ TEST_F(LeaseTest, EndsAlsoWhileItTellsOfALostLease) {
 
 TEST_F(LeaseTest, LockedRowIsRenewedLaterAndCannotBeTaken) {
   auto keeper = Keeper("a"), other = Keeper("b");
-  ASSERT_TRUE(keeper->TryAcquire("w", seconds(3)));
+  ASSERT_TRUE(keeper->TryAcquire("w", seconds(9)));
   test::Db committer(settings_.url);
   committer.Execute("BEGIN; SELECT FROM worker_lease WHERE worker_id = 'w' FOR SHARE");
   const std::string before = Until();
-  // The first renewal comes after a second and gives way to the lock.
+  // The first renewal comes after a third of it and gives way to the lock.
   EXPECT_TRUE(test::BecomesTrue([&] {
     return db_->Count(
                "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '% "
                "renewals' AND wait_event_type = 'Lock' AND datname = current_database()") > 0;
   }));
   EXPECT_EQ(Until(), before);
-  EXPECT_FALSE(other->TryAcquire("w", seconds(3)));
+  EXPECT_FALSE(other->TryAcquire("w", seconds(9)));
   committer.Execute("COMMIT");
   EXPECT_TRUE(test::BecomesTrue([&] { return Until() != before; }));
   EXPECT_TRUE(keeper->Trusted("w"));
