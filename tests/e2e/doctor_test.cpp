@@ -12,6 +12,7 @@
 #include "tests/services/postgres_server.hpp"
 #include "tests/services/redis_client.hpp"
 #include "tests/services/redis_server.hpp"
+#include "tests/services/wait_until.hpp"
 
 namespace summa::test {
 namespace {
@@ -132,8 +133,9 @@ TEST_F(Doctor, AnOlderSchemaIsNotMigratedEither) {
   EXPECT_EQ(Of("lease").found.rfind("SH-0412 the database is not migrated", 0), 0u);
 }
 
+// A server that is slow to answer is a finding, and is one for moments on a busy machine.
 TEST_F(Doctor, WhereNothingIsWrongItSaysSoAndExitsWithZero) {
-  EXPECT_EQ(Examine(), 0);
+  EXPECT_TRUE(BecomesTrue([&] { return Examine() == 0; }));
   for (const Found& each : Wrong()) ADD_FAILURE() << each.check << ": " << each.found;
   EXPECT_EQ(JsonMember(output_, "ok"), "true");
   for (const char* check : {"database",
@@ -175,8 +177,11 @@ TEST_F(Doctor, WhereNothingIsWrongItSaysSoAndExitsWithZero) {
                             "bus-redis appendfsync"}) {
     EXPECT_EQ(Of(check).severity, "ok") << check;
   }
-  const RunResult text = SummaHost({"doctor", "-c", file_->Path()});
-  EXPECT_EQ(text.exit_code, 0);
+  RunResult text;
+  EXPECT_TRUE(BecomesTrue([&] {
+    text = SummaHost({"doctor", "-c", file_->Path()});
+    return text.exit_code == 0;
+  })) << text.out;
   EXPECT_EQ(text.out.find('\x1b'), std::string::npos) << "colours are for terminals";
   EXPECT_NE(text.out.find("ok     layout "), std::string::npos) << text.out;
 }
