@@ -153,7 +153,9 @@ void Round::WaitForProgress(long long units) {
 
 void Round::WaitUntilSettled() {
   WaitForProgress();
+  appender_->Stop();  // a busy machine may write faster than it delivers
   WaitUntil([&] { return scenario_.drained(world_); }, kPatience, "a moment without backlog");
+  appender_->Start();
   WaitForProgress();
 }
 
