@@ -1,5 +1,8 @@
 #include "host/database/backend_identity.hpp"
 
+#include <charconv>
+#include <system_error>
+
 #include "host/database/pooler.hpp"
 #include "host/database/session_settings.hpp"
 
@@ -29,6 +32,12 @@ PgResult QueryUnhurried(PqConnection& connection, const std::string& sql, int an
   }
 }
 
+// What a server that has no such log, or lets nobody ask for it, says to the question. Anything
+// else is trouble that passes: an old primary must not slip through because it was short of memory.
+bool TellsNone(const std::string& code) {
+  return code == "SH-0405" || code == "SH-0406" || code == "SH-0412" || code == "SH-0414";
+}
+
 // Not everything that speaks this protocol has a write-ahead log to tell of (Aurora).
 std::optional<ServerHistory> AskForHistory(PqConnection& connection,
                                            PqConnection::TimePoint deadline) {
@@ -38,17 +47,25 @@ std::optional<ServerHistory> AskForHistory(PqConnection& connection,
         "pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()) "
         "FROM pg_catalog.pg_control_system() s",
         deadline);
-    const std::string file =
-        CellText(row, 1);  // begins with the timeline, eight hexadecimal digits
-    return ServerHistory{CellText(row, 0),
-                         static_cast<std::uint32_t>(std::stoul(file.substr(0, 8), nullptr, 16))};
-  } catch (const SqlFailure&) {
-    if (connection.broken()) throw;
+    if (PQntuples(row.get()) != 1) return std::nullopt;
+    return ReadHistory(CellText(row, 0), CellText(row, 1));
+  } catch (const SqlFailure& failure) {
+    if (connection.broken() || !TellsNone(failure.error().code)) throw;
     return std::nullopt;
   }
 }
 
 }  // namespace
+
+std::optional<ServerHistory> ReadHistory(const std::string& system, const std::string& log_file) {
+  constexpr std::size_t kTimelineDigits = 8;  // hexadecimal; the name begins with them
+  if (system.empty() || log_file.size() < kTimelineDigits) return std::nullopt;
+  ServerHistory history{system, 0};
+  const char* end = log_file.data() + kTimelineDigits;
+  const auto [stop, error] = std::from_chars(log_file.data(), end, history.timeline, 16);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return history;
+}
 
 const char* const kServerLifeColumns =
     "(extract(epoch FROM pg_catalog.pg_postmaster_start_time()) * 1000000)::bigint, "

@@ -28,6 +28,9 @@ struct ServerHistory {
   std::uint32_t timeline = 0;
 };
 
+// log_file: the name of a file of the write-ahead log; nullopt: it is none.
+std::optional<ServerHistory> ReadHistory(const std::string& system, const std::string& log_file);
+
 struct BackendIdentity {
   int pid = 0;
   std::string started_at;  // microseconds since 1970

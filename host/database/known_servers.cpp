@@ -13,19 +13,22 @@ void KnownServers::Good(const std::string& url, const std::string& address) {
   known_[url].failed.erase(address);
 }
 
-bool KnownServers::GoodPrimary(const std::string& url, const std::string& address,
-                               const BackendIdentity& primary) {
+std::optional<std::uint32_t> KnownServers::GoodPrimary(const std::string& url,
+                                                       const std::string& address,
+                                                       const BackendIdentity& primary) {
   const std::lock_guard lock(mutex_);
   Known& known = known_[url];
   if (primary.history) {
     const bool same_system = known.history && known.history->system == primary.history->system;
-    if (same_system && primary.history->timeline < known.history->timeline) return false;
+    if (same_system && primary.history->timeline < known.history->timeline) {
+      return known.history->timeline;
+    }
     known.history = primary.history;
   }
   known.primary = primary.server;
   known.good = address;
   known.failed.erase(address);
-  return true;
+  return std::nullopt;
 }
 
 void KnownServers::Failed(const std::string& url, const std::string& address, bool hung) {

@@ -18,10 +18,10 @@ class KnownServers {
 
   // A connection to it is open and will do.
   void Good(const std::string& url, const std::string& address);
-  // The same, to a server that must take writes. False: it will not do. A server of a later
-  // timeline is known, so that this one was left behind by a promotion.
-  bool GoodPrimary(const std::string& url, const std::string& address,
-                   const BackendIdentity& primary);
+  // The same, to a server that must take writes. Not nullopt: it will not do, a promotion left it
+  // behind; the later timeline that is known.
+  std::optional<std::uint32_t> GoodPrimary(const std::string& url, const std::string& address,
+                                           const BackendIdentity& primary);
   // No connection; `hung`: it let the time pass without an answer.
   void Failed(const std::string& url, const std::string& address, bool hung);
   // It answers neither its connections nor new ones: all that it has are worth nothing.

@@ -179,8 +179,8 @@ class Opener {
     KnownServers& known = KnownServers::Of();
     if (!settings_.must_write) {
       known.Good(settings_.url, address.text);
-    } else if (!known.GoodPrimary(settings_.url, address.text, identity)) {
-      throw ServerIsOldPrimary();
+    } else if (const auto later = known.GoodPrimary(settings_.url, address.text, identity)) {
+      throw ServerIsOldPrimary(identity.history->timeline, *later);
     }
   }
 

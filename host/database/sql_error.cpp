@@ -157,10 +157,12 @@ SqlFailure ServerIsStandby(std::string_view sql) {
                     "");
 }
 
-SqlFailure ServerIsOldPrimary() {
+SqlFailure ServerIsOldPrimary(std::uint32_t timeline, std::uint32_t later) {
   CountDatabaseError("");
   return SqlFailure(
-      Error{"SH-0424", "this server is an old primary: a standby was promoted in its place",
+      Error{"SH-0424",
+            "this server is an old primary, on timeline " + std::to_string(timeline) +
+                ": a standby was promoted in its place, to timeline " + std::to_string(later),
             "Start the server that was promoted last, or name it in the database "
             "URL; end the old primary, or make it a standby of the new one",
             ""},

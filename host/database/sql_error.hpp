@@ -2,6 +2,7 @@
 // the beginning of the statement. Never parameters, never a connection string. Thread-safe.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -34,7 +35,7 @@ SqlFailure ConnectionLost(const std::string& reason, std::string_view sql);
 SqlFailure ServerIsStandby(std::string_view sql);
 
 // SH-0424: it was reached though a server of a later timeline is known.
-SqlFailure ServerIsOldPrimary();
+SqlFailure ServerIsOldPrimary(std::uint32_t timeline, std::uint32_t later);
 
 // What to do when nobody answers.
 inline constexpr const char* kReachableHint =

@@ -4,7 +4,7 @@ summa_test(database_test
   LIBRARIES summa_host_core summa_test_services LABELS integration)
 summa_test(lease_test SOURCES lease_faults_test.cpp lease_take_over_test.cpp lease_test.cpp
   LIBRARIES summa_host_core summa_test_services LABELS integration)
-summa_test(connect_test SOURCES database_addresses_test.cpp database_fence_test.cpp database_settings_test.cpp
+summa_test(connect_test SOURCES database_addresses_test.cpp database_fence_test.cpp database_known_servers_test.cpp database_settings_test.cpp
           database_standby_test.cpp database_url_test.cpp
   LIBRARIES summa_host_core summa_test_services LABELS integration)
 summa_test(session_budget_test SOURCES session_budget_test.cpp
