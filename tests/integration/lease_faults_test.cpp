@@ -68,15 +68,18 @@ TEST_F(LeaseTest, StopsAtOnceWhileTheServerIsFrozen) {
 }
 
 TEST_F(LeaseTest, EndsAlsoWhileItTellsOfALostLease) {
-  std::atomic<bool> telling{false};
+  std::atomic<bool> telling{false}, ending{false};
   auto keeper =
       std::make_unique<LeaseKeeper>(settings_, "a", SystemClock(), [&](const std::string&) {
         telling = true;
-        std::this_thread::sleep_for(milliseconds(200));  // the keeper is told to end meanwhile
+        // Nobody can see that the keeper waits for this call: it has been told to end, or soon is.
+        test::BecomesTrue([&] { return ending.load(); });
+        std::this_thread::sleep_for(milliseconds(200));
       });
   TakeShort(*keeper, "w", milliseconds(600));
   db_->Execute("UPDATE worker_lease SET lease_holder = 'other'");
   ASSERT_TRUE(test::BecomesTrue([&] { return telling.load(); }));
+  ending = true;
   keeper.reset();  // would wait for ever
 }
 
