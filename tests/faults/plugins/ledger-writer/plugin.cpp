@@ -10,8 +10,11 @@ namespace {
 // Between two rows of the writers: often enough that a place is reached at once, seldom enough that
 // twenty hosts leave the machine to others.
 constexpr std::chrono::milliseconds kPause{20};
-// More than the buffers of a socket hold: a reader that stands still keeps the server waiting.
-constexpr std::string_view kLongCopy = "COPY (SELECT generate_series(1, 300000)) TO STDOUT";
+// Work for a while.
+constexpr std::string_view kCopy = "COPY (SELECT generate_series(1, 300000)) TO STDOUT";
+// More than the buffers of a socket hold, so a reader that stands still keeps the server waiting;
+// and more than it reads before its lease is found to be over.
+constexpr std::string_view kEndlessCopy = "COPY (SELECT generate_series(1, 1000000000)) TO STDOUT";
 constexpr std::int64_t kRowsBeforePlace = 1000;
 
 constexpr std::string_view kArmed =
@@ -73,7 +76,7 @@ class Streamer final : public Writer {
  private:
   void Before(summa::Session& session, bool armed) override {
     std::int64_t rows = 0;
-    session.CopyOut(kLongCopy, [&](std::string_view) {
+    session.CopyOut(armed ? kEndlessCopy : kCopy, [&](std::string_view) {
       if (++rows == kRowsBeforePlace && armed) summa::CrashPoint("ledger-writer.streaming");
       return true;
     });
