@@ -62,11 +62,14 @@ FleetHost::FleetHost(const std::string& url, const std::string& name, const Host
       file_("summa.yaml", Configuration(url, name, options)),
       host_(Arguments(file_.Path(), options), options.environment) {}
 
-bool FleetHost::StandsBy(const std::string& worker) {
+std::string FleetHost::StatusOf(const std::string& worker) {
   const std::string status = Status();
   const std::size_t at = status.find("\"id\":\"" + worker + "\"");
-  if (at == std::string::npos) return false;
-  const std::string entry = status.substr(at, status.find('}', at) - at);
+  return at == std::string::npos ? "" : status.substr(at, status.find('}', at) - at);
+}
+
+bool FleetHost::StandsBy(const std::string& worker) {
+  const std::string entry = StatusOf(worker);
   return entry.find("\"state\":\"standby\"") != std::string::npos &&
          entry.find("\"holder\":\"") != std::string::npos;
 }
@@ -149,6 +152,19 @@ void FleetTest::StartPair(const std::string& worker) {
   WaitUntil([&] { return heir_->StandsBy(worker); }, kPatience, "a standby");
 }
 
+void FleetTest::AddStandby(const std::string& name, const HostOptions& options) {
+  const std::string& worker = options.workers.at(0);
+  heir_ = Start(name, options);
+  WaitUntil(
+      [&] {
+        if (heir_->StandsBy(worker)) return true;
+        if (!holder_->StandsBy(worker)) return false;
+        std::swap(holder_, heir_);
+        return true;
+      },
+      kPatience, "a standby");
+}
+
 long long FleetTest::Fence(const std::string& worker) {
   return db_->Count("SELECT coalesce(max(fence), 0) FROM fleet.fence_log WHERE worker = $1",
                     {worker});
@@ -169,6 +185,22 @@ double FleetTest::Gap(const std::string& worker, long long fence) {
       db_->Value("SELECT extract(epoch FROM gap) FROM fleet.handover WHERE worker = $1 AND "
                  "fence = $2",
                  {worker, std::to_string(fence)}));
+}
+
+std::optional<double> FleetTest::GapSince(const std::string& worker, const std::string& since) {
+  WaitUntil(
+      [&] {
+        return db_->Count(
+                   "SELECT count(*) FROM fleet.written WHERE worker = $1 AND host = $2 AND at > $3",
+                   {worker, heir_->application(), since}) > 0;
+      },
+      kPatience, "work of " + heir_->application());
+  const auto gaps = db_->Column(
+      "SELECT extract(epoch FROM gap) FROM fleet.handover WHERE worker = $1 AND at > $2 "
+      "ORDER BY fence LIMIT 1",
+      {worker, since});
+  if (gaps.empty()) return std::nullopt;
+  return std::stod(gaps[0]);
 }
 
 bool Soaking() { return std::getenv("SUMMA_SOAK") != nullptr; }
