@@ -100,7 +100,7 @@ struct TcpProxy::Connection {
     MessageScan scan;
     std::deque<Chunk> queue;
     std::size_t queued_bytes = 0;
-    std::uint64_t* counter = nullptr;
+    std::uint64_t *counter = nullptr, *swallowed_counter = nullptr;
     bool swallowed = false;  // bytes are missing
     bool ended = false;      // the sender said that no more comes
     bool end_told = false;
@@ -131,6 +131,7 @@ struct TcpProxy::Connection {
     }
     if (pipe.fault.flow == ProxyFault::Flow::kSwallow) {
       pipe.swallowed = true;
+      *pipe.swallowed_counter += static_cast<std::uint64_t>(size);
       return;
     }
     bytes.resize(static_cast<std::size_t>(size));
@@ -320,6 +321,7 @@ ProxyCounts TcpProxy::Counts() const {
   for (const auto& counts : counts_) {
     sum.to_server_bytes += counts->to_server_bytes;
     sum.to_client_bytes += counts->to_client_bytes;
+    sum.swallowed_bytes += counts->swallowed_bytes;
   }
   return sum;
 }
@@ -358,6 +360,7 @@ void TcpProxy::Accept() {
     if (connect(server, address.get(), address.size) != 0 && errno != EINPROGRESS) continue;
     connection->pipes[0].counter = &counts_.back()->to_server_bytes;
     connection->pipes[1].counter = &counts_.back()->to_client_bytes;
+    for (auto& pipe : connection->pipes) pipe.swallowed_counter = &counts_.back()->swallowed_bytes;
     Apply(*connection, Direction::kToServer, faults_[0]);
     Apply(*connection, Direction::kToClient, faults_[1]);
     connections_[counts_.size() - 1] = std::move(connection);

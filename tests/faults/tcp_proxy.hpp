@@ -55,6 +55,7 @@ struct ProxyFault {
 
 struct ProxyCounts {
   std::uint64_t to_server_bytes = 0, to_client_bytes = 0;  // passed on
+  std::uint64_t swallowed_bytes = 0;                       // of both directions
 };
 
 // Listens, connects each client to the target and copies in one thread of its own. Every setting

@@ -175,6 +175,7 @@ TEST_F(ProxyTest, WhatIsHeldArrivesWhenTheFaultEndsAndNobodyHearsOfAClose) {
   {
     RawClient client(proxy_.Port());
     client.Send("INCR held\r\n");
+    WaitUntil([&] { return proxy_.Accepted() == 1; }, kPatience, "the connection");
     EXPECT_FALSE(client.Readable(kQuiet));
   }
   EXPECT_EQ(Value("held"), 0);
@@ -187,7 +188,10 @@ TEST_F(ProxyTest, WhatIsHeldArrivesWhenTheFaultEndsAndNobodyHearsOfAClose) {
 TEST_F(ProxyTest, WhatIsSwallowedNeverArrivesAndTheConnectionEndsWithTheFault) {
   proxy_.Set(Direction::kToServer, {.flow = ProxyFault::Flow::kSwallow});
   RawClient client(proxy_.Port());
-  client.Send("INCR swallowed\r\n");
+  const std::string command = "INCR swallowed\r\n";
+  client.Send(command);
+  WaitUntil([&] { return proxy_.Counts().swallowed_bytes == command.size(); }, kPatience,
+            "the end of the command");
   EXPECT_FALSE(client.Readable(kQuiet));
   proxy_.Clear();
   EXPECT_EQ(client.Read(kMuch), "");
