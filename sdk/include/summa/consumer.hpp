@@ -455,17 +455,16 @@ class Consumer {
   // Its reading counted as its first start, which never came. At the end, when no thread is left;
   // for a limited time, and not at all without the bus: it counts then, which is allowed.
   void ReturnUnbegun(Reader& reader) noexcept {
-    constexpr Microseconds kLongest = std::chrono::milliseconds(500);
-    const Microseconds until = Now() + kLongest;
     try {
+      std::vector<summa_str> ids;
       for (Held& held : held_) {
         if (!held.live || held.reader != &reader || !held.counted || held.began != 0) continue;
-        if (Now() >= until) return;
-        const summa_str id = ToAbi(held.delivery_id());
-        std::uint8_t still = 0;
-        reader.subscription->Renew({&id, 1}, SUMMA_BUS_START_ENDED, {&still, 1});
+        ids.push_back(ToAbi(held.delivery_id()));
         held.counted = false;
       }
+      if (ids.empty()) return;
+      std::vector<std::uint8_t> still(ids.size());
+      reader.subscription->Renew(ids, SUMMA_BUS_START_ENDED, still);
     } catch (const std::exception&) {
       return;
     }
