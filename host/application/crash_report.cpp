@@ -30,7 +30,7 @@ namespace {
 constexpr int kFatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 constexpr int kDefectExit = 70;
 constexpr timespec kLook{0, 5'000'000};
-constexpr int kLogLooks = 40;      // 200 ms: the lines before the last one
+constexpr int kLogLooks = 400;     // 2 s: the lines before the last one
 constexpr int kReportLooks = 400;  // 2 s: what the child has for the database
 constexpr std::size_t kMostReport = 16 << 10;
 

@@ -40,7 +40,7 @@ class Crash : public testing::Test {
         "summa.yaml", "database: { ledger: { url: \"" + url_ + "\" }, migrate: auto }\n" +
                           "host: { name: " + name + ", listen: \"127.0.0.1:0\" }\n" +
                           "plugins: { good: {}, crashes: { " + where + ": \"" + how + "\" } }\n" +
-                          "schedules: { crasher: { lease_ttl: 1s } }\n"));
+                          "schedules: { crasher: { lease_ttl: " + lease_ttl_ + " } }\n"));
     std::vector<std::string> arguments = {"-c", files_.back()->Path()};
     for (const char* plugin : {"good", "crashes"}) {
       arguments.insert(arguments.end(), {"--plugin-dir", PluginDirectory(plugin)});
@@ -64,9 +64,21 @@ class Crash : public testing::Test {
     return text.substr(begin, text.find("\"id\":\"good-worker\"") - begin);
   }
 
+  // The process that writes a crash down is another than the one that has crashed, and may end
+  // later.
+  void WaitForCrashes(const std::string& id, int count) {
+    WaitUntil(
+        [&] {
+          return Db(url_).Count("SELECT count(*) FROM summa_host.worker_start WHERE worker_id = '" +
+                                id + "' AND crashes = " + std::to_string(count)) == 1;
+        },
+        kPatience, "the report of the crash");
+  }
+
   static PostgresServer* server_;
   static int databases_;
   std::string url_;
+  std::string lease_ttl_ = "1s";
   std::vector<std::unique_ptr<TemporaryFile>> files_;
 };
 
@@ -102,6 +114,7 @@ TEST_F(Crash, IsNamedInTheLastLineAndEndsAsItWouldHave) {
         << end.how << log;
     EXPECT_NE(log.find("lease taken worker=crasher"), std::string::npos)
         << "lines before the last one are lost: " << log;
+    WaitForCrashes("crasher", 1);
     const std::string listed = Listed();
     EXPECT_EQ(listed.find("running"), std::string::npos) << end.how << listed;
     EXPECT_NE(listed.find("\"state\":\"error\""), std::string::npos) << end.how << listed;
@@ -140,10 +153,7 @@ TEST_F(Crash, OnAThreadOfThePluginNamesThePlugin) {
     EXPECT_NE(last.find(end.words), std::string::npos) << end.how << log;
     EXPECT_NE(last.find("plugin=\"crashes\" in=\"a thread of its own\""), std::string::npos)
         << end.how << log;
-    EXPECT_EQ(Db(url_).Count("SELECT crashes FROM summa_host.worker_start WHERE worker_id = "
-                             "'plugin:crashes'"),
-              1)
-        << end.how;
+    WaitForCrashes("plugin:crashes", 1);
   }
 }
 
@@ -152,6 +162,7 @@ TEST_F(Crash, OutsideOfWorkersParksThePluginAfterTwoHosts) {
     for (int i = 0; i < 2; ++i) {
       const auto host = Start("tested", "null", where);
       EXPECT_EQ(host->process().WaitOrKill(kPatience), 128 + SIGSEGV) << host->process().Stderr();
+      WaitForCrashes("plugin:crashes", i + 1);
     }
     const auto host = Start("tested", "null", where);
     host->StatusWhen("running");
@@ -180,6 +191,7 @@ TEST_F(Crash, OutsideOfWorkersParksThePluginAfterTwoHosts) {
 }
 
 TEST_F(Crash, LeavesTheThirdHostOfAFleetAtWork) {
+  lease_ttl_ = "10s";  // the next holder begins when the crash of the one before is written down
   std::vector<std::unique_ptr<RunningHost>> hosts;
   for (const char* name : {"host-a", "host-b", "host-c"}) hosts.push_back(Start(name, "null"));
   const auto running = [&] {
@@ -189,7 +201,7 @@ TEST_F(Crash, LeavesTheThirdHostOfAFleetAtWork) {
   };
   WaitUntil([&] { return Listed().find("\"state\":\"parked\"") != std::string::npos; }, kPatience,
             "the worker to be parked");
-  EXPECT_EQ(running(), 1);
+  WaitUntil([&] { return running() == 1; }, kPatience, "the crashed hosts to end");
   for (const auto& host : hosts) {
     if (!host->process().Running()) continue;
     WaitUntil(
@@ -251,6 +263,8 @@ TEST_F(Crash, OfOneHostIsForgottenWhenTheNextCallReturns) {
                    "'crasher' AND NOT unfinished AND deaths = 0") == 1;
       },
       kPatience, "a call that returned");
+  WaitUntil([&] { return Count(host->process().Stderr(), "SH-0348") != "0"; }, kPatience,
+            "a line of it");
   EXPECT_EQ(Count(host->process().Stderr(), "SH-0348"), "1") << host->process().Stderr();
 }
 
