@@ -65,7 +65,14 @@ TEST(HostileDefaults, EveryVerbFindsWhatItFindsUnderOrdinaryOnes) {
                                              {"outbox", "verify", "--output", "json"},
                                              {"workers", "list", "--output", "json"},
                                              {"doctor", "--output", "json"}}) {
-    const RunResult plain = run("plain", words), hostile = run("hostile", words);
+    RunResult plain, hostile;
+    const auto same = [&] {
+      plain = run("plain", words), hostile = run("hostile", words);
+      return plain.exit_code == hostile.exit_code &&
+             Comparable(plain.out) == Comparable(hostile.out);
+    };
+    // doctor changes nothing, and an answer of Redis that is slow once is a finding of one run.
+    if (!same() && words[0] == "doctor") BecomesTrue(same);
     EXPECT_EQ(plain.exit_code, hostile.exit_code) << words[0] << ": " << plain.err << "\n"
                                                   << hostile.out << hostile.err;
     EXPECT_EQ(Comparable(plain.out), Comparable(hostile.out)) << words[0] << hostile.err;

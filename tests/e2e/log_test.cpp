@@ -1,10 +1,7 @@
 // Nobody who works, renews a lease, answers or ends waits for whoever reads what the host says.
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,23 +12,11 @@
 #include "tests/fixture/ledger.hpp"
 #include "tests/services/db.hpp"
 #include "tests/services/postgres_server.hpp"
+#include "tests/services/server_directory.hpp"
 #include "tests/services/wait_until.hpp"
 
 namespace summa::test {
 namespace {
-
-// The port cannot be read from a log that nobody can read.
-int FreePort() {
-  const int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  bind(probe, reinterpret_cast<sockaddr*>(&address), size);
-  getsockname(probe, reinterpret_cast<sockaddr*>(&address), &size);
-  close(probe);
-  return ntohs(address.sin_port);
-}
 
 // A pipe with a name, full from the beginning, that nobody reads until ReadUntil().
 class FullFifo {
@@ -175,7 +160,8 @@ TEST_F(UnreadLog, OnAFullDiskIsCountedAndWorkGoesOn) {
   const int port = FreePort();
   const auto host = Start("good", port, "/dev/full");
   WaitForRuns(*host, port, "good-worker");
-  EXPECT_GT(Metric(port, "summa_log_lines_dropped_total"), 0);
+  WaitUntil([&] { return Metric(port, "summa_log_lines_dropped_total") > 0; }, kPatience,
+            "a line that was lost");
   host->Signal(SIGTERM);
   EXPECT_EQ(host->WaitOrKill(kPatience), 0);
 }
@@ -189,7 +175,7 @@ TEST_F(UnreadLog, WhoseReaderRestartsIsCountedAndGoesOn) {
   const double before = Metric(port, "summa_log_lines_dropped_total");
   WaitUntil([&] { return Metric(port, "summa_log_lines_dropped_total") > before + 100; }, kPatience,
             "lines without a reader");
-  EXPECT_EQ(HttpGet(port, "/readyz").status, 200);
+  WaitUntil([&] { return HttpGet(port, "/readyz").status == 200; }, kPatience, "ready");
   log.Reopen();
   log.ReadUntil("SH-0907 lines of the log were lost");
   host->Signal(SIGTERM);

@@ -118,8 +118,8 @@ TEST_F(PartialTables, APolicyUnderLoadStopsTheHostsWorkAndItGoesOnAfterwards) {
       kPatience, "the host that says that rows are hidden");
   const long long delivered =
       db_->Count("SELECT count(*) FROM outbox WHERE processed_at IS NOT NULL");
+  WaitUntil([&] { return Pending() > 0; }, kPatience, "rows that wait");
   traffic.Stop();
-  EXPECT_GT(Pending(), 0);
   EXPECT_EQ(db_->Count("SELECT count(*) FROM outbox WHERE processed_at IS NOT NULL"), delivered);
   EXPECT_EQ(db_->Count("SELECT count(*) FROM summa_host.worker_parked"), 0);
   db_->Execute("ALTER TABLE outbox DISABLE ROW LEVEL SECURITY");

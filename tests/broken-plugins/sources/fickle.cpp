@@ -47,7 +47,8 @@ class Fickle final : public summa::Plugin {
       host().Warn("bad\ncode", "caf\xE9\nis closed", {{"ts", "\xFF"}, {"a b\n", "x\ny\x1b"}});
     }
     if (how_ == "metrics") UseMetrics();
-    if (how_ == "start-finds-no-database" && ++starts_ < 3) {
+    // The pauses between six attempts are longer than the start_timeout of the test, 5 s.
+    if (how_ == "start-finds-no-database" && ++starts_ < 6) {
       throw summa::Error(SUMMA_E_UNAVAILABLE, "SH-0402", "the connection was lost");
     }
     if (how_ == "start-finds-no-service") {
