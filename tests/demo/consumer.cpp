@@ -16,7 +16,7 @@ constexpr char kConsumer[] = "reader-1";
 constexpr char kReadCount[] = "500";
 // How long Redis waits for news before it answers with none: how soon the end is noticed.
 constexpr char kBlockMilliseconds[] = "200";
-constexpr timeval kAnswerTimeout{5, 0};  // far above the block time
+constexpr timeval kAnswerTimeout{60, 0};  // far above the block time
 
 struct FreeReply {
   void operator()(redisReply* reply) const { freeReplyObject(reply); }

@@ -22,9 +22,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::seconds kReadyPatience{30};
+constexpr std::chrono::seconds kReadyPatience{120};
 // The host's drain_timeout of 10 s and something to end in.
-constexpr std::chrono::seconds kEndPatience{20};
+constexpr std::chrono::seconds kEndPatience{60};
 constexpr int kKilled = 137;
 
 test::PostgresOptions WithCommitTimes() {

@@ -28,7 +28,7 @@ constexpr int kUsage = 64;
 constexpr milliseconds kLookEvery{1000};
 // While only the rest is awaited there is no reason to look that rarely.
 constexpr milliseconds kRestLookEvery{50};
-constexpr milliseconds kRestPatience{20'000};
+constexpr milliseconds kRestPatience{120'000};
 
 test::TrafficOptions Traffic(const Options& options) {
   test::TrafficOptions traffic;

@@ -21,7 +21,7 @@ namespace summa::test {
 inline constexpr std::chrono::milliseconds kFaultLeaseTtl{500};
 // From the start of an undisturbed host, or the end of a fault, to nothing waiting: the dead host's
 // lease, the host's own start, the work; and a machine that runs many other tests meanwhile.
-inline constexpr std::chrono::milliseconds kRecoveryLimit{60'000};
+inline constexpr std::chrono::milliseconds kRecoveryLimit{180'000};
 
 // Shared by the rounds of a program. Main thread only.
 struct FaultServers {

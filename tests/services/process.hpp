@@ -75,11 +75,11 @@ struct RunResult {
 
 // Starts a program, waits for its end (kills it and throws after `patience`).
 RunResult RunProgram(std::vector<std::string> arguments, ProcessOptions options = {},
-                     std::chrono::milliseconds patience = std::chrono::seconds(60));
+                     std::chrono::milliseconds patience = std::chrono::minutes(3));
 
 // As RunProgram, and throws std::runtime_error with the output when the exit code is not 0.
 RunResult RunOrThrow(std::vector<std::string> arguments, ProcessOptions options = {},
-                     std::chrono::milliseconds patience = std::chrono::seconds(60));
+                     std::chrono::milliseconds patience = std::chrono::minutes(3));
 
 // CPU and memory of any process from /proc; zeros when it is gone.
 Usage UsageOf(pid_t pid);

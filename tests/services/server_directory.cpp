@@ -14,6 +14,7 @@
 #include <fstream>
 #include <iterator>
 #include <mutex>
+#include <random>
 #include <stdexcept>
 #include <system_error>
 #include <vector>
@@ -106,17 +107,23 @@ void SweepServerDirectories() {
 }
 
 int FreePort() {
-  const int socket_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (socket_fd < 0) throw std::runtime_error(std::string("socket: ") + std::strerror(errno));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  const bool ok = bind(socket_fd, reinterpret_cast<sockaddr*>(&address), length) == 0 &&
-                  getsockname(socket_fd, reinterpret_cast<sockaddr*>(&address), &length) == 0;
-  close(socket_fd);
-  if (!ok) throw std::runtime_error("no free TCP port on 127.0.0.1");
-  return ntohs(address.sin_port);
+  // Below the ports that the kernel gives to outgoing connections: none of those takes it before
+  // its server does, nor the port 10,000 above, where a node of a Redis Cluster listens as well.
+  constexpr int kFirst = 10'000, kLast = 22'000, kAttempts = 1'000;
+  thread_local std::mt19937 random{std::random_device{}()};
+  for (int i = 0; i < kAttempts; ++i) {
+    const int socket_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (socket_fd < 0) throw std::runtime_error(std::string("socket: ") + std::strerror(errno));
+    const int port = std::uniform_int_distribution(kFirst, kLast)(random);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    const bool free = bind(socket_fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    close(socket_fd);
+    if (free) return port;
+  }
+  throw std::runtime_error("no free TCP port on 127.0.0.1");
 }
 
 void RequireMainThread(const std::string& what) {

@@ -9,7 +9,7 @@ namespace summa::test {
 
 // How long tests wait for something that normally takes milliseconds: generous, because the
 // machines that run tests are slow and shared, and because waiting ends at once on success.
-inline constexpr std::chrono::milliseconds kPatience{60'000};
+inline constexpr std::chrono::milliseconds kPatience{180'000};
 // Pause between two looks; short enough to be unnoticed, long enough to leave the CPU alone.
 inline constexpr std::chrono::milliseconds kLookInterval{5};
 
