@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "host/observe/log.hpp"
+#include "host/observe/log_answer.hpp"
 #include "host/observe/metrics.hpp"
 #include "tests/integration/lease_support.hpp"
 
@@ -30,17 +31,21 @@ class TakeOverTest : public LeaseTest {
   }
   // R1: no timeout of the server ends a COPY that nobody feeds.
   void StallInCopy(test::Db& session, const char* copy, const char* wait) {
-    // Long enough for the stall to be reached, shorter than the take-over.
-    session.Execute(
-        "SET LOCAL statement_timeout = '900ms'; SET LOCAL "
-        "idle_in_transaction_session_timeout = '900ms'");
-    ASSERT_EQ(PQsendQuery(session.Handle(), copy), 1);
-    ASSERT_TRUE(test::BecomesTrue([&] {
-      return db_->Count(
-                 "SELECT count(*) FROM pg_stat_activity WHERE pid = $1::int AND state = "
-                 "'active' AND wait_event = $2",
-                 {std::to_string(session.BackendPid()), wait}) == 1;
-    })) << wait;
+    // In one message: the session never idles under the limit.
+    const std::string statements =
+        "SET LOCAL statement_timeout = '3s'; SET LOCAL idle_in_transaction_session_timeout = "
+        "'3s'; ";
+    ASSERT_EQ(PQsendQuery(session.Handle(), (statements + copy).c_str()), 1);
+    ASSERT_TRUE(test::BecomesTrue([&] { return Stalls(session, wait, "0 s"); })) << wait;
+    ASSERT_TRUE(test::BecomesTrue([&] { return Stalls(session, wait, "4 s"); })) << wait;
+    EXPECT_TRUE(Lives(session)) << "a timeout ended it";
+  }
+  // In a statement that began so long ago.
+  bool Stalls(const test::Db& session, const char* wait, const char* for_so_long) {
+    return db_->Count(
+               "SELECT count(*) FROM pg_stat_activity WHERE pid = $1::int AND state = 'active' "
+               "AND wait_event = $2 AND query_start <= clock_timestamp() - $3::interval",
+               {std::to_string(session.BackendPid()), wait, for_so_long}) == 1;
   }
   // One attempt ends with lock_timeout, and what is in the way may not have been found by then.
   // Every worker asks again.
@@ -48,6 +53,28 @@ class TakeOverTest : public LeaseTest {
     std::optional<LeaseGuard> guard;
     test::BecomesTrue([&] { return (guard = keeper.TryAcquire("w", seconds(15))).has_value(); });
     return guard;
+  }
+  // The log of attempts until `code` was logged: each ends with lock_timeout, which may be before
+  // it is known who blocks it.
+  static std::string LogUntil(LeaseKeeper& keeper, const std::string& code) {
+    ForgetRepeats();
+    std::string log;
+    test::BecomesTrue([&] {
+      log += LogOfAnAttempt(keeper);
+      return log.find(code) != std::string::npos;
+    });
+    return log;
+  }
+  static std::string LogOfAnAttempt(LeaseKeeper& keeper) {
+    ::testing::internal::CaptureStderr();
+    EXPECT_FALSE(keeper.TryAcquire("w", seconds(15)));
+    FlushLog();
+    return ::testing::internal::GetCapturedStderr();
+  }
+  // Else lines of the tests before hold back those of this one, and are written in between.
+  static void ForgetRepeats() {
+    BeginAnswer();
+    FlushLog();
   }
   bool Lives(const test::Db& session) {
     return db_->Count("SELECT count(*) FROM pg_stat_activity WHERE pid = $1::int",
@@ -100,6 +127,7 @@ TEST_F(TakeOverTest, CountsASessionThatStandsStillOnce) {
   const pid_t pid = former->BackendPid();
   kill(pid, SIGSTOP);
   auto keeper = Keeper("new");
+  ForgetRepeats();
   ::testing::internal::CaptureStderr();
   test::BecomesTrue([&] {
     EXPECT_FALSE(keeper->TryAcquire("w", seconds(15)));
@@ -120,11 +148,8 @@ TEST_F(TakeOverTest, CountsASessionThatStandsStillOnce) {
 TEST_F(TakeOverTest, LeavesForeignSessionsAloneAndNamesThemOnce) {
   auto node = Guarded("ledger-service");
   auto keeper = Keeper("new");
-  ::testing::internal::CaptureStderr();
-  EXPECT_FALSE(keeper->TryAcquire("w", seconds(15)));
-  EXPECT_FALSE(keeper->TryAcquire("w", seconds(15)));
-  FlushLog();
-  const std::string log = ::testing::internal::GetCapturedStderr();
+  std::string log = LogUntil(*keeper, "SH-0307");
+  log += LogOfAnAttempt(*keeper);
   EXPECT_NE(log.find("SH-0307"), std::string::npos) << log;
   EXPECT_NE(log.find("backend=" + std::to_string(node->BackendPid())), std::string::npos) << log;
   EXPECT_NE(log.find("application=ledger-service"), std::string::npos) << log;
@@ -153,10 +178,7 @@ TEST_F(TakeOverTest, NamesASessionThatTheRoleMayNotEnd) {
   auto former = Guarded("summa-host/old");
   settings_.url.replace(settings_.url.find("postgres@"), 8, "weak_host");
   auto keeper = Keeper("new");
-  ::testing::internal::CaptureStderr();
-  EXPECT_FALSE(keeper->TryAcquire("w", seconds(15)));
-  FlushLog();
-  const std::string log = ::testing::internal::GetCapturedStderr();
+  const std::string log = LogUntil(*keeper, "SH-0307");
   EXPECT_NE(log.find("SH-0307"), std::string::npos) << log;
   EXPECT_NE(log.find("this role may not end"), std::string::npos) << log;
   EXPECT_TRUE(Lives(*former));
