@@ -207,20 +207,21 @@ TEST_F(ControlPlaneTest, AnOlderSchemaIsCalledNotMigrated) {
 TEST_F(ControlPlaneTest, AFrozenServerEndsACallInTime) {
   test::PostgresServer server;
   DatabaseSettings settings = At(server.CreateDatabase("frozen"));
-  settings.statement_timeout = std::chrono::milliseconds(100);
-  settings.connect_timeout = std::chrono::milliseconds(500);
-  ControlConnection connection(settings);
+  settings.statement_timeout = seconds(1);
+  settings.connect_timeout = seconds(2);
+  const auto connection = AtLast([&] { return std::make_unique<ControlConnection>(settings); });
   server.Freeze();
   const auto begin = std::chrono::steady_clock::now();
   const auto look = [](ControlTransaction& transaction) { transaction.Exec("SELECT 1", {}); };
-  EXPECT_EQ(CatchSql([&] { connection.Run(look); }).error().code, "SH-0402");
-  EXPECT_TRUE(connection.broken());
+  EXPECT_EQ(CatchSql([&] { connection->Run(look); }).error().code, "SH-0402");
+  EXPECT_TRUE(connection->broken());
   EXPECT_EQ(CatchSql([&] { ControlConnection another(settings); }).error().code, "SH-0401");
   EXPECT_LT(std::chrono::steady_clock::now() - begin, test::kPatience);
   server.Thaw();
 }
 
 TEST_F(ControlPlaneTest, ACommitWithoutAnAnswerIsCalledUnknown) {
+  settings_.lock_timeout = test::kPatience;  // its COMMIT waits until it is killed
   ControlConnection connection(settings_);
   // The constraint is checked by COMMIT, which waits for the row that another session has locked.
   db_->Execute(
@@ -235,7 +236,7 @@ TEST_F(ControlPlaneTest, ACommitWithoutAnAnswerIsCalledUnknown) {
           std::stoi(transaction.Exec("SELECT pg_backend_pid()", {}).at(0).at(0).value());
       transaction.Exec("INSERT INTO c VALUES (1)", {});
       killer = std::thread([this, pid] {
-        test::WaitUntil([&] { return Waiting(pid, "Lock"); }, test::kPatience, "a COMMIT");
+        EXPECT_TRUE(test::BecomesTrue([&] { return Waiting(pid, "Lock"); }));
         Kill(pid);
       });
     });

@@ -90,11 +90,10 @@ TEST_F(FaultTest, DeferredConstraintThatFailsAtCommitIsADefiniteFailure) {
 }
 
 TEST_F(FaultTest, IdleLimitOfTheServerEndsTheTransactionWithoutDoubt) {
-  settings_.idle_in_transaction_timeout = std::chrono::milliseconds(50);
-  session_ = ConnectSession(settings_);
   const int pid = session_->backend_pid();
   session_->Begin(TransactionMode::kReadWrite);
   Run("INSERT INTO item VALUES (1)");
+  Run("SET LOCAL idle_in_transaction_session_timeout = '50ms'");  // from here on
   test::WaitUntil(
       [&] {
         return db_->Count("SELECT count(*) FROM pg_stat_activity WHERE pid = $1::int",
@@ -116,7 +115,7 @@ TEST_F(FaultTest, CancelEndsTheStatementAndTheSessionGoesOn) {
 
 TEST_F(FaultTest, StatementTimeoutIsNotTakenForACancel) {
   settings_.statement_timeout = std::chrono::milliseconds(30);
-  session_ = ConnectSession(settings_);
+  session_ = AtLast([&] { return ConnectSession(settings_); });
   const auto failure = CatchSql([&] { Run("SELECT pg_sleep(60)"); });
   EXPECT_EQ(failure.sqlstate(), "57014");
   EXPECT_EQ(failure.error().code, "SH-0410");

@@ -56,14 +56,14 @@ TEST_F(ServiceTest, ReadsAndCommitsUnderALease) {
 TEST_F(ServiceTest, TransactionUnderALeaseIdlesForLessThanTheLease) {
   HoldLease();
   LeaseGuard guard = guard_;
-  guard.time_to_live = std::chrono::milliseconds(500);
+  guard.time_to_live = std::chrono::seconds(8);
   auto scope = service_->ForLease(guard);
   summa::Session session(scope->table());
   const auto show = [&](const std::string& name) {
     return std::string(session.Exec("SELECT current_setting($1)", {name}).At(0, 0).Text());
   };
   session.Begin();
-  EXPECT_EQ(show("idle_in_transaction_session_timeout"), "375ms");
+  EXPECT_EQ(show("idle_in_transaction_session_timeout"), "7s");
   EXPECT_EQ(show("statement_timeout"), "1min");
   EXPECT_EQ(show("lock_timeout"), "2s");
   EXPECT_EQ(show("default_transaction_read_only"), "on");
@@ -75,6 +75,16 @@ TEST_F(ServiceTest, TransactionUnderALeaseIdlesForLessThanTheLease) {
   EXPECT_TRUE(test::BecomesTrue([&] { return Sessions() == 0; }));
   EXPECT_EQ(StatusOf([&] { session.Commit(); }), SUMMA_E_UNAVAILABLE);
   EXPECT_EQ(db_->Count("SELECT count(*) FROM item"), 0);
+  // A short lease has a smaller margin. Its transactions may end before they are asked.
+  guard.time_to_live = std::chrono::milliseconds(500);
+  auto shorter = service_->ForLease(guard);
+  const auto brief_limit = [&] {
+    summa::Session brief(shorter->table());
+    brief.Begin();
+    const auto shown = brief.Exec("SELECT current_setting('idle_in_transaction_session_timeout')");
+    EXPECT_EQ(shown.At(0, 0).Text(), "375ms");
+  };
+  EXPECT_TRUE(test::BecomesTrue([&] { return StatusOf(brief_limit) == SUMMA_OK; }));
   // A long lease leaves the limit of the session.
   guard.time_to_live = std::chrono::hours(1);
   auto longer = service_->ForLease(guard);

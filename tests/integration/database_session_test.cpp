@@ -133,6 +133,8 @@ TEST_F(SessionTest, CommitsNothingWhenTheLeaseWasTakenExpiredOrFencedAnew) {
 }
 
 TEST_F(SessionTest, GuardHoldsAgainstATakeOverThatIsUnderWay) {
+  settings_.lock_timeout = test::kPatience;  // the guard waits as long as the take-over lasts
+  session_ = ConnectSession(settings_);
   HoldLease("me", 7);
   session_->Begin(TransactionMode::kReadWrite);
   Run("INSERT INTO item VALUES (1)");
@@ -145,10 +147,12 @@ TEST_F(SessionTest, GuardHoldsAgainstATakeOverThatIsUnderWay) {
       outcome = "committed";
     } catch (const FencedFailure&) {
       outcome = "fenced";
+    } catch (const SqlFailure& failure) {
+      outcome = failure.error().code;
     }
   });
-  test::WaitUntil([&] { return Waiting(session_->backend_pid(), "Lock"); }, test::kPatience,
-                  "the guard to wait for the take-over");
+  EXPECT_TRUE(test::BecomesTrue([&] { return Waiting(session_->backend_pid(), "Lock"); }))
+      << "the guard does not wait for the take-over";
   thief.Execute("COMMIT");
   committer.join();
   EXPECT_EQ(outcome, "fenced");

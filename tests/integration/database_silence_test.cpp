@@ -16,7 +16,7 @@ class SilenceTest : public DatabaseTest {
  protected:
   SilenceTest() {
     settings_.silence = milliseconds(300);
-    settings_.connect_timeout = seconds(1);
+    settings_.connect_timeout = test::kPatience;
     session_ = ConnectSession(settings_);
   }
   void TearDown() override { Server().Thaw(); }
@@ -85,8 +85,9 @@ TEST_F(SilenceTest, AServerWithoutFreeConnectionsIsNotSilent) {
 }
 
 TEST_F(SilenceTest, ABackendThatIsFrozenAloneEndsAfterTheTimeoutOfItsStatements) {
+  settings_.silence = DatabaseSettings().silence;  // a look must come through
   settings_.statement_timeout = milliseconds(100);
-  session_ = ConnectSession(settings_);
+  session_ = AtLast([&] { return ConnectSession(settings_); });
   const int pid = session_->backend_pid();
   kill(pid, SIGSTOP);
   const SqlFailure failure = CatchSql([&] { session_->Exec("SELECT 1", {}, 0); });

@@ -76,6 +76,23 @@ class DatabaseTest : public ::testing::Test {
   std::unique_ptr<test::Db> db_;  // for assertions, past the code under test
 };
 
+// What `make` opens, with limits that a busy machine may exceed a few times.
+template <typename Make>
+auto AtLast(Make&& make) {
+  decltype(make()) made;
+  test::WaitUntil(
+      [&] {
+        try {
+          made = make();
+          return true;
+        } catch (const SqlFailure&) {
+          return false;
+        }
+      },
+      test::kPatience, "a connection");
+  return made;
+}
+
 // The SqlFailure that `action` throws; the test fails when it throws none.
 inline SqlFailure CatchSql(const std::function<void()>& action) {
   try {
