@@ -312,6 +312,13 @@ TEST_F(RunnerOrdersTest, ACommandIsGivenTheLeaseAndTheWorkerGoesOnAfterIt) {
   RunningHost second(settings_, "host-b", {worker.Continuous()});
   first.runner().Start();
   second.runner().Start();
+  // A standby looks at the requests before it takes a lease; one that starts may have looked.
+  Until(
+      [&] {
+        const std::string a = first.Report("busy").state, b = second.Report("busy").state;
+        return (a == "running" && b == "standby") || (a == "standby" && b == "running");
+      },
+      "one host to work and the other to stand by");
   MoreCalls(calls, "the worker to run");
   LeaseKeeper command(settings_, "command", SystemClock(), [](const std::string&) {});
   EXPECT_FALSE(command.TryAcquire("busy", seconds(15)));
@@ -347,7 +354,7 @@ TEST_F(RunnerOrdersTest, ACommandThatDiedHoldsTheWorkerUpOnlyUntilItsRequestExpi
   RunningHost host(settings_, "host-a", {worker.Continuous()});
   host.runner().Start();
   MoreCalls(calls, "the worker to run");
-  orders_.RequestLease("held-up", "dead", seconds(3));
+  orders_.RequestLease("held-up", "dead", seconds(20));
   Until([&] { return LeaseIsFree("held-up"); }, "the lease to be let go");
   Until([&] { return host.Report("held-up").state == "standby"; }, "the worker to stand back");
   MoreCalls(calls, "the request to expire");

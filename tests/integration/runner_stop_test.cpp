@@ -7,7 +7,6 @@
 namespace summa::host {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 TEST_F(RunnerTest, AWaitingWorkerIsWokenByTheStop) {
@@ -62,7 +61,7 @@ TEST_F(RunnerTest, AWorkerThatNeverEndsIsNamedItsLeaseExpiresAndAnotherHostTakes
     return TickResult{};
   });
   WorkerPlan short_lease = hanging.Continuous();
-  short_lease.lease_ttl = milliseconds(1500);
+  short_lease.lease_ttl = seconds(15);
   auto first = std::make_unique<RunningHost>(
       settings_, "host-a", std::vector<WorkerPlan>{short_lease, other.Continuous()});
   RunningHost second(settings_, "host-b", {heir.Continuous()});
@@ -72,7 +71,7 @@ TEST_F(RunnerTest, AWorkerThatNeverEndsIsNamedItsLeaseExpiresAndAnotherHostTakes
   second.runner().Start();
 
   const auto begin = std::chrono::steady_clock::now();
-  const std::vector<std::string> left = first->runner().Stop(milliseconds(400));
+  const std::vector<std::string> left = first->runner().Stop(seconds(5));
   EXPECT_LT(std::chrono::steady_clock::now() - begin, test::kPatience);
   EXPECT_EQ(left, std::vector<std::string>{"hangs"});
   EXPECT_EQ(db_->Value("SELECT lease_until > clock_timestamp() FROM worker_lease "
@@ -120,7 +119,7 @@ TEST_F(RunnerTest, AWorkerIsToldToStopWhenItsLeaseIsLost) {
     return TickResult{};
   });
   WorkerPlan plan = worker.Continuous();
-  plan.lease_ttl = milliseconds(900);
+  plan.lease_ttl = seconds(15);
   RunningHost host(settings_, "host-a", {plan});
   host.runner().Start();
   Until([&] { return ticks == 1; }, "the worker to wait");

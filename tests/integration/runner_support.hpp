@@ -32,7 +32,7 @@ class LambdaWorker {
     plan.plugin = "test";
     plan.continuous = true;
     plan.idle_poll = std::chrono::milliseconds(5);
-    plan.lease_ttl = std::chrono::seconds(5);
+    plan.lease_ttl = std::chrono::seconds(30);
     plan.worker = &table_;
     return plan;
   }
