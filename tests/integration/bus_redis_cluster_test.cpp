@@ -58,7 +58,7 @@ class RedisBusCluster : public ::testing::Test {
     options.client_name = "test";
     options.writer.key_prefix = "summa";
     options.writer.tagged_keys = true;
-    options.connect_timeout = milliseconds(1000);
+    options.connect_timeout = std::chrono::seconds(10);
     return options;
   }
   std::unique_ptr<RedisBus> MakeBus(const RedisBusOptions& options = Options()) {
@@ -203,7 +203,7 @@ TEST_F(RedisBusCluster, ANewStreamInASlotThatIsMovedIsMadeWhereItBelongs) {
 
 TEST_F(RedisBusCluster, AMessageIsGivenUpInOneStepAlsoWhileItsSlotIsMoved) {
   RedisBusOptions options = Options();
-  options.command_timeout = milliseconds(300);
+  options.command_timeout = std::chrono::seconds(3);
   const auto bus = MakeBus(options);
   const std::string topic = TopicAt(0);
   const std::string letters = "summa:dlq:{" + topic + "}";

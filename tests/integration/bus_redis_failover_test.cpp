@@ -32,6 +32,13 @@ RedisBusOptions Options(const std::string& url) {
   return options;
 }
 
+// Where every answer counts and no server is to be given up.
+RedisBusOptions Patient(const std::string& url) {
+  RedisBusOptions options = Options(url);
+  options.connect_timeout = options.command_timeout = std::chrono::seconds(10);
+  return options;
+}
+
 // Whichever of the two replicas takes over has everything that was confirmed.
 RedisBusOptions ForTwoReplicas(const std::string& url, const Certificates& certificates) {
   RedisBusOptions options = Options(url);
@@ -44,15 +51,34 @@ std::size_t NumberOf(const summa_bus_delivery& delivery) {
   return std::stoul(std::string(FromAbi(delivery.message.id)));
 }
 
+// Until the bus is not away: the limits of Options are short for a busy machine.
+template <typename Action>
+void UntilItAnswers(Action&& action) {
+  EXPECT_TRUE(test::BecomesTrue(
+      [&] {
+        try {
+          action();
+          return true;
+        } catch (const Error& error) {
+          EXPECT_EQ(error.status(), SUMMA_E_UNAVAILABLE) << error.what();
+          return false;
+        }
+      },
+      kFailover));
+}
+
 // What the stream holds, each id at its first occurrence.
 std::vector<std::size_t> ReadAll(Bus& bus) {
   std::vector<std::size_t> numbers;
-  std::set<std::size_t> seen;
   ScanOptions scan;
   scan.stream = "a";
-  bus.Scan(scan, [&](const summa_bus_delivery& delivery) {
-    if (seen.insert(NumberOf(delivery)).second) numbers.push_back(NumberOf(delivery));
-    return true;
+  UntilItAnswers([&] {
+    numbers.clear();
+    std::set<std::size_t> seen;
+    bus.Scan(scan, [&](const summa_bus_delivery& delivery) {
+      if (seen.insert(NumberOf(delivery)).second) numbers.push_back(NumberOf(delivery));
+      return true;
+    });
   });
   return numbers;
 }
@@ -114,7 +140,9 @@ class RedisBusFailover : public ::testing::Test {
     ExpectWhole(bus, load.Stop());
   }
   void ExpectNothingLostWhenTheMasterDiesAndFreezes(test::RedisSentinels& redis, RedisBus& bus) {
-    const auto reader = bus.Subscribe("a", "g", "c", SUMMA_BUS_EXCLUSIVE);
+    std::unique_ptr<Subscription> reader;
+    UntilItAnswers([&] { reader = bus.Subscribe("a", "g", "c", SUMMA_BUS_EXCLUSIVE); });
+    ASSERT_TRUE(reader);
     Load load(bus, {"a"});
     for (const bool freeze : {false, true}) {
       WaitForMore(load);
@@ -192,7 +220,9 @@ TEST_F(RedisBusFailover, BehindSentinelsWithTlsAndTwoReplicasLosesNothing) {
 
 // What Redis may lose without wait_replicas, and nothing but that.
 TEST_F(RedisBusFailover, WithoutWaitingOnlyWhatNoReplicaHadIsLost) {
-  test::RedisSentinels redis;
+  test::RedisSentinels::Options slow;
+  slow.down_after_milliseconds = 15'000;  // only a master that was killed is replaced
+  test::RedisSentinels redis(slow);
   RedisBusOptions options = Options(redis.Url());
   RedisBus waiting(options, &events_);
   options.writer.wait_replicas = 0;
@@ -200,6 +230,7 @@ TEST_F(RedisBusFailover, WithoutWaitingOnlyWhatNoReplicaHadIsLost) {
   Confirmed(waiting, 0, 10);
   Confirmed(bus, 10, 10);
   Confirmed(waiting, 20, 10);  // and so everything before it
+  ASSERT_EQ(redis.Master(), 0U);
   ASSERT_EQ(kill(redis.Server(1).Pid(), SIGSTOP), 0);
   // Else the kernel keeps for the replica what was sent to it.
   test::RedisClient(redis.Server(0).Url()).Command({"CLIENT", "KILL", "TYPE", "replica"});
@@ -225,7 +256,7 @@ class RedisBusReplica : public RedisBusFailover {
       : master_(Server("--appendonly", "no")),
         replica_(Server("--replicaof", "127.0.0.1 " + std::to_string(master_.Port()))),
         client_(master_.Url()) {
-    options_ = Options(master_.Url());
+    options_ = Patient(master_.Url());
     options_.writer.wait_timeout = milliseconds(100);
   }
   ~RedisBusReplica() override { kill(replica_.Pid(), SIGCONT); }
@@ -305,9 +336,10 @@ TEST_F(RedisBusReplica, ALoginThatMayNotWaitIsNamedBeforeAnythingIsSent) {
 TEST_F(RedisBusFailover, SentinelsWithAPasswordAndWrongNamesAreSaidAsTheyAre) {
   test::RedisSentinels::Options options;
   options.sentinel_password = "secret-of-sentinels";
+  options.down_after_milliseconds = 15'000;  // nobody is replaced here
   test::RedisSentinels redis(options);
   const auto bus = [&](const std::string& url, const std::string& password) {
-    RedisBusOptions bus_options = Options(url);
+    RedisBusOptions bus_options = Patient(url);
     bus_options.sentinel_login.password = password;
     return std::make_unique<RedisBus>(bus_options, &events_);
   };
@@ -330,7 +362,7 @@ TEST_F(RedisBusFailover, SentinelsWithAPasswordAndWrongNamesAreSaidAsTheyAre) {
   std::string sentinel = redis.Url();
   const std::size_t comma = sentinel.find(',');
   sentinel = "redis://" + sentinel.substr(comma + 1, sentinel.find(',', comma + 1) - comma - 1);
-  RedisBusOptions direct = Options(sentinel);
+  RedisBusOptions direct = Patient(sentinel);
   direct.url.password = options.sentinel_password;
   const Error not_redis = ErrorOf([&] { RedisBus(direct, &events_).Ping(); });
   EXPECT_EQ(not_redis.code(), "SH-0621");

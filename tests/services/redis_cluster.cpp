@@ -252,8 +252,8 @@ void RedisSentinels::StartSentinel() {
   std::ofstream file(path + "/sentinel.conf");
   file << "port " << ports_.back() << "\nbind 127.0.0.1\ndir " << path
        << "\nsentinel monitor mymaster 127.0.0.1 " << PortOf(0) << " " << options_.sentinels / 2 + 1
-       << "\nsentinel down-after-milliseconds mymaster 700\nsentinel failover-timeout mymaster "
-          "3000\n";
+       << "\nsentinel down-after-milliseconds mymaster " << options_.down_after_milliseconds
+       << "\nsentinel failover-timeout mymaster 3000\n";
   if (!options_.sentinel_password.empty()) {
     file << "requirepass " << options_.sentinel_password << "\nsentinel sentinel-pass "
          << options_.sentinel_password << "\n";

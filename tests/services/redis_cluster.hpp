@@ -68,6 +68,8 @@ class RedisSentinels {
   struct Options {
     int replicas = 1;
     int sentinels = 3;
+    // How long the master must be silent until it is replaced.
+    int down_after_milliseconds = 700;
     std::string sentinel_password;  // empty: none
     std::vector<std::string> server_arguments = {};
     std::vector<std::string> tls_arguments = {};  // as of a cluster; also of the Sentinels
