@@ -81,7 +81,7 @@ TEST_F(OutboxRedriveTest, LettersDealtWithBesideARunningProcessorLoseNothingAndK
         return DealWithLetters(session) == 0 &&
                db_->Count("SELECT count(*) FROM outbox WHERE status = 'pending'") <= 1;
       },
-      seconds(60), "all letters dealt with");
+      test::kPatience, "all letters dealt with");
   for (int i = 0; i < 40; ++i) RunAndLetTimePass();
   ExpectLedgerOrder();
   const auto sent = SentIds();

@@ -7,7 +7,8 @@ namespace {
 TEST_F(OutboxTest, DeliversEveryWaitingRowOnceInLedgerOrderAndMarksIt) {
   test::TrafficGenerator traffic(url_, {.connections = 4, .accounts = 20, .rate = 0});
   traffic.Start();
-  test::WaitUntil([&] { return traffic.Committed() >= 1500; }, seconds(60), "1,500 operations");
+  test::WaitUntil([&] { return traffic.Committed() >= 1500; }, 3 * test::kPatience,
+                  "1,500 operations");
   traffic.Stop();
   const auto pending =
       db_->Column("SELECT id FROM outbox WHERE status = 'pending' AND processed_at IS NULL");
@@ -31,7 +32,7 @@ TEST_F(OutboxTest, SendsThePositionAndCorrelationOfTheRowsEvent) {
   test::EnsureAccounts(url_, 2);
   test::TrafficGenerator traffic(url_, {.connections = 2, .accounts = 2, .rate = 0});
   traffic.Start();
-  test::WaitUntil([&] { return traffic.Committed() >= 200; }, seconds(60), "200 operations");
+  test::WaitUntil([&] { return traffic.Committed() >= 200; }, test::kPatience, "200 operations");
   traffic.Stop();
   MakeProcessor();
   Drain();
@@ -69,7 +70,7 @@ TEST_F(OutboxTest, OrderHoldsWhileWritersCommit) {
         RunOnce();
         return traffic.Committed() >= 1500;
       },
-      seconds(60), "1,500 operations");
+      3 * test::kPatience, "1,500 operations");
   traffic.Stop();
   fake_->Advance(seconds(6));
   Drain();
