@@ -69,9 +69,10 @@ class BusContract : public ::testing::TestWithParam<BackendKind> {
   }
   Bus& bus() { return backend_->bus(); }
   // The same bus as another plugin sees it, through the C interface.
-  BusClient client() {
+  BusClient client() { return BusClient(table()); }
+  const summa_bus_v1* table() {
     if (!table_) table_ = std::make_unique<detail::BusTable>(&bus());
-    return BusClient(table_->table());
+    return table_->table();
   }
   void PublishNumbers(const std::string& stream, std::size_t from, std::size_t to);
 

@@ -82,7 +82,7 @@ class Consumer {
     std::unique_lock lock(mutex_);
     FlushAll(lock);
     lock.unlock();
-    for (const auto& reader : readers_) ReturnUnbegun(*reader);
+    for (const auto& reader : readers_) ReturnStarts(*reader);
     readers_.clear();
   }
 
@@ -156,6 +156,8 @@ class Consumer {
     Microseconds claimed_at{}, started_at{};
     detail::Complaints::Moment began = 0;
     bool counted = false;  // the bus knows of the start that runs, or comes next
+    bool ended = false;    // the last start ended in good order, and the bus could not be told
+    bool suspect = false;  // handled alone: its start was counted more than once
     bool again = false, running = false, overdue = false, live = false;
     std::string verdict;  // not empty: it goes to the dead letters for this reason
   };
@@ -272,9 +274,9 @@ class Consumer {
           return;
       }
     }
-    const bool alone = held.recovered && held.deliveries >= kSuspectDeliveries;
+    held.suspect = held.recovered && held.deliveries >= kSuspectDeliveries;
     const std::string lane = LaneName(reader.topic, KeyOf(held));
-    const LaneSet::Ticket ticket = lanes_.Add(lane, reader.index, held.size(), alone);
+    const LaneSet::Ticket ticket = lanes_.Add(lane, reader.index, held.size(), held.suspect);
     if (ticket >= held_.size()) held_.resize(ticket + 1);
     held_[ticket] = std::move(held);
   }
@@ -340,7 +342,7 @@ class Consumer {
   void Handle(std::unique_lock<std::mutex>& lock, LaneSet::Ticket ticket) {
     Held& held = held_[ticket];  // a deque: stays where it is
     held.running = true;
-    held.overdue = false;
+    held.overdue = held.ended = false;
     held.started_at = Now();
     held.began = ++begun_;
     const bool stale = held.started_at - held.claimed_at > claim_after_ - options_.handler_deadline;
@@ -419,8 +421,17 @@ class Consumer {
     std::uint8_t still = 0;
     const bool counts = !held.counted;
     const Microseconds now = Now();
-    held.reader->subscription->Renew(
-        {&id, 1}, counts ? SUMMA_BUS_START_BEGINS : SUMMA_BUS_START_NONE, {&still, 1});
+    try {
+      held.reader->subscription->Renew(
+          {&id, 1}, counts ? SUMMA_BUS_START_BEGINS : SUMMA_BUS_START_NONE, {&still, 1});
+    } catch (...) {
+      // Without an answer it may be counted. Counted twice it would look like a crash; not at all,
+      // a handler that ends the process has one attempt more.
+      const std::lock_guard lock(mutex_);
+      if (counts) ++held.deliveries;
+      held.counted = held.ended = true;
+      throw;
+    }
     if (still == 0) return false;
     const std::lock_guard lock(mutex_);  // against RenewHeld()
     held.claimed_at = held.started_at = now;
@@ -442,6 +453,8 @@ class Consumer {
     try {
       held.reader->subscription->Renew({&id, 1}, SUMMA_BUS_START_ENDED, {&still, 1});
     } catch (const std::exception&) {
+      const std::lock_guard lock(mutex_);
+      held.ended = true;
       return true;
     }
     if (still == 0) return false;
@@ -452,19 +465,22 @@ class Consumer {
     return true;
   }
 
-  // Its reading counted as its first start, which never came. At the end, when no thread is left;
-  // for a limited time, and not at all without the bus: it counts then, which is allowed.
-  void ReturnUnbegun(Reader& reader) noexcept {
+  // Starts that the bus counted and that were no crash: its reading counted as the first one, which
+  // never came, or the handler ended and the bus could not be told. At the end, when no thread is
+  // left; for a limited time, and not at all without the bus: they stay counted, which is allowed.
+  void ReturnStarts(Reader& reader) noexcept {
+    constexpr Microseconds kLongest = std::chrono::seconds(2);
+    const Microseconds until = Now() + kLongest;
     try {
-      std::vector<summa_str> ids;
       for (Held& held : held_) {
-        if (!held.live || held.reader != &reader || !held.counted || held.began != 0) continue;
-        ids.push_back(ToAbi(held.delivery_id()));
+        if (!held.live || held.reader != &reader || !held.counted) continue;
+        if (held.began != 0 && !held.ended) continue;
+        if (Now() >= until) return;
+        const summa_str id = ToAbi(held.delivery_id());
+        std::uint8_t still = 0;
+        reader.subscription->Renew({&id, 1}, SUMMA_BUS_START_ENDED, {&still, 1});
         held.counted = false;
       }
-      if (ids.empty()) return;
-      std::vector<std::uint8_t> still(ids.size());
-      reader.subscription->Renew(ids, SUMMA_BUS_START_ENDED, still);
     } catch (const std::exception&) {
       return;
     }
@@ -545,9 +561,11 @@ class Consumer {
     held.live = false;
     held.verdict.clear();
     const bool was_full = !lanes_.HasRoom();
+    const bool suspect = held.suspect;
     lanes_.Done(ticket);
     if (was_full || lanes_.items() * 2 == options_.max_messages) room_.notify_all();
-    if (reader.acks.size() >= kAckBatch) Flush(lock, reader);
+    // At once after a suspect: were the next one to end the process, it would look guilty again.
+    if (reader.acks.size() >= kAckBatch || suspect) Flush(lock, reader);
     if (Idle()) idle_.notify_all();
   }
 
