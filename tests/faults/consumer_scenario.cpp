@@ -103,7 +103,8 @@ Scenario OutboxToConsumer() {
       "500ms, interval: 1s }, ledger-follower: { lease_ttl: 500ms, idle_poll: 20ms } }";
   scenario.more_traffic = MakeTable;
   scenario.progress = [](const World& world) {
-    return Db(world.ledger_url).Count("SELECT count(*) FROM follower.effect");
+    return Db(world.ledger_url).Count("SELECT count(*) FROM follower.effect") +
+           static_cast<long long>(DeadLetters(world).size());
   };
   scenario.drained = Drained;
   scenario.check = Check;

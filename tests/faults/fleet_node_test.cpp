@@ -178,7 +178,7 @@ TEST_F(Node, NeverBothHaveTheLeaseAndBothGetItSometimes) {
     threads.emplace_back([&, i] { RunOurs("ours-" + std::to_string(i) + "-", seed + 10 + i); });
   }
   const int rounds = Soaking() ? kSoakRounds : kRounds;
-  while (rounds_ < rounds) std::this_thread::sleep_for(kLookInterval);
+  while (rounds_ < rounds) std::this_thread::sleep_for(kShortestLookInterval);
   BecomesTrue([&] { return EachHadItsShare(); }, 3 * kPatience);
   done_ = true;
   for (std::thread& thread : threads) thread.join();

@@ -49,8 +49,6 @@ struct Observation {
   std::vector<std::string> open_transactions;  // of hosts that are gone, or idle for long
   std::vector<std::string> held_leases;        // of hosts that are gone, past their time
   std::vector<std::string> ledger_violations;  // see LedgerViolations
-  // From the end of the fault to the empty outbox.
-  std::optional<std::chrono::milliseconds> recovery, recovery_limit;
 };
 
 struct ObserveOptions {

@@ -5,6 +5,7 @@
 #include <exception>
 #include <fstream>
 #include <stdexcept>
+#include <thread>
 
 #include "tests/e2e/summa_host.hpp"
 #include "tests/faults/checker.hpp"
@@ -152,7 +153,7 @@ void Round::WaitForProgress(long long units) {
 void Round::WaitUntilSettled() {
   WaitForProgress();
   appender_->Stop();  // a busy machine may write faster than it delivers
-  WaitUntil([&] { return scenario_.drained(world_); }, kPatience, "a moment without backlog");
+  if (!Drains()) throw std::runtime_error("something waits and nothing moves; " + host_->Log());
   appender_->Start();
   WaitForProgress();
 }
@@ -177,16 +178,28 @@ std::vector<std::string> Round::KillAt(const CrashAt& at) {
           host.Log()};
 }
 
-std::vector<std::string> Round::Finish(milliseconds recovery_limit) {
+bool Round::Drains() const {
+  constexpr milliseconds kPause{100};
+  long long moved = -1;
+  auto since = std::chrono::steady_clock::now();
+  while (!scenario_.drained(world_)) {
+    const auto now = std::chrono::steady_clock::now();
+    const long long progress = scenario_.progress(world_);
+    if (progress != moved) since = now;
+    if (now - since > kStandstillLimit) return false;
+    moved = progress;
+    std::this_thread::sleep_for(kPause);
+  }
+  return true;
+}
+
+std::vector<std::string> Round::Finish() {
   const long long acknowledged = appender_->Acknowledged();
   if (!host_ || !host_->process().Running()) StartHost();
-  const auto begin = std::chrono::steady_clock::now();
   WaitUntil([&] { return appender_->Acknowledged() >= acknowledged + kLaterTransactions; },
             kPatience, "traffic after the fault: " + appender_->LastError());
   appender_->Stop();
-  const bool drained = BecomesTrue([&] { return scenario_.drained(world_); }, recovery_limit);
-  const auto recovery =
-      std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin);
+  const bool drained = Drains();
   std::vector<std::string> lines;
   if (!drained) lines.push_back("I12: something still waits; " + host_->Log());
   host_->process().Signal(SIGTERM);
@@ -202,10 +215,6 @@ std::vector<std::string> Round::Finish(milliseconds recovery_limit) {
   options.key_prefix = world_.key_prefix;
   options.lease_ttl = kFaultLeaseTtl;
   Observation seen = Observe(options, appender_->Ids());
-  // The wait for the end of the work was the judge: the traffic before it, and a last look after
-  // the limit, are no part of it.
-  seen.recovery = drained ? std::min(recovery, recovery_limit) : recovery;
-  seen.recovery_limit = recovery_limit;
   if (seen.writes.empty()) lines.emplace_back("no write of a host was seen by the fence watch");
   Append(lines, Violations(seen));
   if (scenario_.check) Append(lines, scenario_.check(world_));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <stdexcept>
 #include <string>
@@ -10,17 +11,19 @@ namespace summa::test {
 // How long tests wait for something that normally takes milliseconds: generous, because the
 // machines that run tests are slow and shared, and because waiting ends at once on success.
 inline constexpr std::chrono::milliseconds kPatience{180'000};
-// Pause between two looks; short enough to be unnoticed, long enough to leave the CPU alone.
-inline constexpr std::chrono::milliseconds kLookInterval{5};
+// Pause between two looks: a twentieth of the time that was waited, so that it goes unnoticed and
+// long waits leave the CPU to what they wait for.
+inline constexpr std::chrono::milliseconds kShortestLookInterval{5}, kLongestLookInterval{100};
 
 // Looks at `predicate` until it is true or `patience` is over. Returns whether it became true.
 // The predicate is looked at once more after the deadline, so a slow machine is not punished.
 template <typename Predicate>
 bool BecomesTrue(Predicate&& predicate, std::chrono::milliseconds patience = kPatience) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  while (std::chrono::steady_clock::now() < deadline) {
+  const auto begin = std::chrono::steady_clock::now(), deadline = begin + patience;
+  for (auto now = begin; now < deadline; now = std::chrono::steady_clock::now()) {
     if (predicate()) return true;
-    std::this_thread::sleep_for(kLookInterval);
+    const auto pause = std::chrono::duration_cast<std::chrono::milliseconds>((now - begin) / 20);
+    std::this_thread::sleep_for(std::clamp(pause, kShortestLookInterval, kLongestLookInterval));
   }
   return static_cast<bool>(predicate());
 }
