@@ -8,7 +8,7 @@
 namespace summa::host {
 namespace {
 
-bool Blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f'; }
+bool Blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }  // \v from PostgreSQL 16 on
 char Upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 bool Letter(char c) { return (Upper(c) >= 'A' && Upper(c) <= 'Z') || c == '_'; }
 
@@ -19,7 +19,7 @@ void SkipFiller(std::string_view& sql) {
     if (Blank(sql[0]) || sql[0] == '(' || sql[0] == ';') {
       sql.remove_prefix(1);
     } else if (sql.substr(0, 2) == "--") {
-      sql.remove_prefix(std::min(sql.find('\n'), sql.size()));
+      sql.remove_prefix(std::min(sql.find_first_of("\r\n"), sql.size()));
     } else if (sql.substr(0, 2) == "/*") {
       int depth = 0;  // comments nest
       do {

@@ -54,15 +54,24 @@ TEST_F(StatementTest, SameTextWithOtherTypesStillRuns) {
 }
 
 TEST_F(StatementTest, TransactionsAndSettingsCannotBeChangedByAStatement) {
-  for (const char* sql : {"COMMIT", " -- c\n commit", "/* a /* b */ */ END", "BEGIN", "ROLLBACK",
-                          "ABORT", "SET default_transaction_read_only = off",
-                          "SET TRANSACTION READ WRITE", "SET LOCAL transaction_read_only = off",
-                          "RESET ALL", "DISCARD ALL", "PREPARE TRANSACTION 'x'", "LISTEN x",
-                          "COPY (SELECT 1) TO STDOUT", "DO $$ BEGIN COMMIT; END $$"}) {
+  for (const char* sql :
+       {"COMMIT", " -- c\n commit", "-- c\rcommit", "\vcommit", "/* a /* b */ */ END", "BEGIN",
+        "ROLLBACK", "ABORT", "SET default_transaction_read_only = off",
+        "SET TRANSACTION READ WRITE", "SET LOCAL transaction_read_only = off", "RESET ALL",
+        "DISCARD ALL", "PREPARE TRANSACTION 'x'", "LISTEN x", "COPY (SELECT 1) TO STDOUT",
+        "DO $$ BEGIN COMMIT; END $$"}) {
     EXPECT_EQ(CatchSql([&] { session_->Exec(sql, {}, 0); }).error().code, "SH-0408") << sql;
   }
   // Two statements in one text: the protocol takes one.
   EXPECT_EQ(CatchSql([&] { session_->Exec("SELECT 1; COMMIT", {}, 0); }).sqlstate(), "42601");
+}
+
+// For the server the comment ends at the carriage return, and SELECT stands in the next one.
+TEST_F(StatementTest, NoCommitHidesBehindACarriageReturn) {
+  session_->Begin(TransactionMode::kReadWrite);
+  EXPECT_EQ(CatchSql([&] { session_->Exec("--\rCOMMIT /*\nSELECT */", {}, 0); }).error().code,
+            "SH-0408");
+  EXPECT_TRUE(session_->in_transaction());
 }
 
 TEST_F(StatementTest, SavepointsAndLocalSettingsAreAllowed) {
