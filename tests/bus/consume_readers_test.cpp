@@ -70,6 +70,7 @@ TEST_P(Consume, AStartThatEndsLateIsTakenBackFromWhoeverHasTheMessage) {
 struct Losses {
   decltype(summa_bus_v1::renew) renew = nullptr;
   std::atomic<int> answers_to_begins{0}, ends{0};
+  std::function<void()> meanwhile;  // happens when an answer is lost
 };
 Losses losses;
 
@@ -80,9 +81,9 @@ summa_bus_v1 Losing(const summa_bus_v1& table) {
                     std::int32_t start, std::uint8_t* held, summa_error* error) -> std::int32_t {
     if (start == SUMMA_BUS_START_ENDED && losses.ends-- > 0) return SUMMA_E_UNAVAILABLE;
     const std::int32_t status = losses.renew(subscription, ids, count, start, held, error);
-    if (start == SUMMA_BUS_START_BEGINS && losses.answers_to_begins-- > 0)
-      return SUMMA_E_UNAVAILABLE;
-    return status;
+    if (start != SUMMA_BUS_START_BEGINS || losses.answers_to_begins-- <= 0) return status;
+    if (losses.meanwhile) losses.meanwhile();
+    return SUMMA_E_UNAVAILABLE;
   };
   return losing;
 }
@@ -104,6 +105,26 @@ TEST_P(Consume, AStartWhoseAnswerIsLostCountsOnce) {
                     }));
   EXPECT_TRUE(BecomesTrue([&] { return record_.count() == 1; }));
   EXPECT_EQ(counted, 2) << "and not once more for each answer that was lost";
+}
+
+TEST_P(Consume, AStartWhoseAnswerIsLostIsNotMadeWhenAnotherReaderHasTheMessage) {
+  PublishNumbers("a", 0, 1);
+  TakeAndVanish("c1", SUMMA_BUS_COUNT_STARTS);
+  losses.answers_to_begins = 1;
+  losses.ends = 0;
+  std::unique_ptr<SubscriptionClient> other;
+  std::atomic<bool> taken{false};
+  losses.meanwhile = [&] {
+    other = client().Subscribe("a", "g", "other", SUMMA_BUS_EXCLUSIVE);
+    taken = other->Poll(1, kNoWait).size() == 1;
+  };
+  const summa_bus_v1 losing = Losing(*table());
+  {
+    Consumer consumer(BusClient(&losing), Options(Recording()));
+    EXPECT_TRUE(BecomesTrue([&] { return taken && consumer.held_messages() == 0; }));
+  }
+  losses.meanwhile = nullptr;
+  EXPECT_EQ(record_.count(), 0U);
 }
 
 TEST_P(Consume, AnEndThatTheBusDidNotHearIsToldWhenTheReaderEnds) {

@@ -4,7 +4,7 @@
 //   I5     every committed outbox row was delivered, at least once, with its own content under its
 //          own id, in the order of its key, and is marked as the contract says
 //   I7     nothing was committed under a fence that had passed on; fences only rise
-//   I12    nothing is left behind, and it all came back by itself in time
+//   I12    nothing is left behind, and work goes on by itself until nothing waits
 #pragma once
 
 #include <string>

@@ -82,7 +82,8 @@ class Consumer {
     std::unique_lock lock(mutex_);
     FlushAll(lock);
     lock.unlock();
-    for (const auto& reader : readers_) ReturnStarts(*reader);
+    const Microseconds until = Now() + kLongestReturn;
+    for (const auto& reader : readers_) ReturnStarts(*reader, until);
     readers_.clear();
   }
 
@@ -132,6 +133,8 @@ class Consumer {
   static constexpr std::int64_t kSuspectDeliveries = 2;
   // Deliveries that ended without an answer until a message is given up for that reason.
   static constexpr std::int64_t kMinimumCrashes = 3;
+  // For the starts that are taken back when it ends.
+  static constexpr Microseconds kLongestReturn = std::chrono::seconds(2);
 
   struct Reader {
     std::string topic;
@@ -156,7 +159,7 @@ class Consumer {
     Microseconds claimed_at{}, started_at{};
     detail::Complaints::Moment began = 0;
     bool counted = false;  // the bus knows of the start that runs, or comes next
-    bool ended = false;    // the last start ended in good order, and the bus could not be told
+    bool ended = false;    // no start runs, and the bus did not answer to what was said of the last
     bool suspect = false;  // handled alone: its start was counted more than once
     bool again = false, running = false, overdue = false, live = false;
     std::string verdict;  // not empty: it goes to the dead letters for this reason
@@ -342,11 +345,13 @@ class Consumer {
   void Handle(std::unique_lock<std::mutex>& lock, LaneSet::Ticket ticket) {
     Held& held = held_[ticket];  // a deque: stays where it is
     held.running = true;
-    held.overdue = held.ended = false;
+    held.overdue = false;
     held.started_at = Now();
     held.began = ++begun_;
     const bool stale = held.started_at - held.claimed_at > claim_after_ - options_.handler_deadline;
-    const bool begin = !held.counted || stale;
+    // Without an answer nobody knows who has it by now.
+    const bool unsure = std::exchange(held.ended, false);
+    const bool begin = !held.counted || stale || unsure;
     lock.unlock();
     std::string error;
     Outcome outcome = Call(held, begin, error);
@@ -468,9 +473,7 @@ class Consumer {
   // Starts that the bus counted and that were no crash: its reading counted as the first one, which
   // never came, or the handler ended and the bus could not be told. At the end, when no thread is
   // left; for a limited time, and not at all without the bus: they stay counted, which is allowed.
-  void ReturnStarts(Reader& reader) noexcept {
-    constexpr Microseconds kLongest = std::chrono::seconds(2);
-    const Microseconds until = Now() + kLongest;
+  void ReturnStarts(Reader& reader, Microseconds until) noexcept {
     try {
       for (Held& held : held_) {
         if (!held.live || held.reader != &reader || !held.counted) continue;
@@ -565,7 +568,8 @@ class Consumer {
     lanes_.Done(ticket);
     if (was_full || lanes_.items() * 2 == options_.max_messages) room_.notify_all();
     // At once after a suspect: were the next one to end the process, it would look guilty again.
-    if (reader.acks.size() >= kAckBatch || suspect) Flush(lock, reader);
+    const std::size_t enough = suspect ? 1 : kAckBatch;
+    if (reader.acks.size() >= enough) Flush(lock, reader);
     if (Idle()) idle_.notify_all();
   }
 
