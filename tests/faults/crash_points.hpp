@@ -12,7 +12,7 @@ namespace summa::test {
 struct CrashAt {
   std::string name;
   int hit = 1;
-  bool at_shutdown = false;  // comes only once the host was told to stop
+  bool at_shutdown = false;  // in the recording it came only once the host was told to stop
 };
 
 // "name:hit", the value of SUMMA_CRASH_AT.

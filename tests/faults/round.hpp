@@ -90,6 +90,8 @@ class Round {
 
  private:
   std::string Configuration(const std::string& host_name) const;
+  // False: the host under test has ended, or moves nothing.
+  bool Progresses(long long units = 1);
   // Waits until nothing waits any more. False: something does, and nothing moves.
   bool Drains() const;
 
