@@ -131,7 +131,9 @@ void Appender::Work() {
       db.Execute("SET application_name = 'appender'");
       for (auto due = steady_clock::now(); !stopping_;) {
         AppendOne(db);
-        due += std::chrono::duration_cast<steady_clock::duration>(interval);
+        // What a busy machine could not do in time is left out, not made up for.
+        due = std::max(due + std::chrono::duration_cast<steady_clock::duration>(interval),
+                       steady_clock::now());
         for (auto now = steady_clock::now(); now < due && !stopping_; now = steady_clock::now()) {
           std::this_thread::sleep_for(std::min<steady_clock::duration>(due - now, kLongestNap));
         }

@@ -21,7 +21,7 @@ using std::chrono::milliseconds;
 constexpr int kAccounts = 6;
 // Rows that wait when a round begins: several batches of a scenario.
 constexpr long long kWaitingTransactions = 50;
-constexpr AppenderOptions kTraffic{2, kAccounts, 80};
+constexpr AppenderOptions kTraffic{2, kAccounts, 40};
 // Traffic after the last fault, so that the last host has both old rows and new ones.
 constexpr long long kLaterTransactions = 10;
 constexpr long long kRecordedTransactions = 60;
@@ -92,17 +92,7 @@ Round::Round(FaultServers& servers, const Scenario& scenario)
   static int number = 0;
   database_ = "round_" + std::to_string(++number);
   const std::string& copied = servers.Template(scenario);
-  // A session of the template may still be on its way out.
-  WaitUntil(
-      [&] {
-        try {
-          world_.ledger_url = servers.postgres.CreateDatabase(database_, copied);
-          return true;
-        } catch (const DbError&) {
-          return false;
-        }
-      },
-      kPatience, "a copy of the template database");
+  world_.ledger_url = servers.postgres.CreateDatabase(database_, copied);
   world_.redis_url = servers.redis.Url();
   world_.key_prefix = database_;
   appender_ = std::make_unique<Appender>(world_.ledger_url, kTraffic);

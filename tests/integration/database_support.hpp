@@ -40,17 +40,7 @@ class DatabaseTest : public ::testing::Test {
     static std::atomic<int> number{0};
     name_ = "t" + std::to_string(++number);
     Server();
-    // A session of the template may still be on its way out.
-    test::WaitUntil(
-        [&] {
-          try {
-            settings_.url = Server().CreateDatabase(name_, "ledger_template");
-            return true;
-          } catch (const std::exception&) {
-            return false;
-          }
-        },
-        test::kPatience, "a copy of the template database");
+    settings_.url = Server().CreateDatabase(name_, "ledger_template");
     settings_.application_name = "summa-host/test";
     db_ = std::make_unique<test::Db>(settings_.url);
   }

@@ -24,6 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kDefaultPort = 5432;
+constexpr char kObjectInUse[] = "55006";
 // Restoring or making a large database takes minutes on a slow machine.
 constexpr std::chrono::minutes kPsqlPatience{30};
 
@@ -219,12 +220,22 @@ std::string PostgresServer::TcpUrl(const std::string& database) const {
 std::string PostgresServer::CreateDatabase(const std::string& name,
                                            const std::string& from_template) {
   RequireSimpleName(name);
-  std::string sql = "CREATE DATABASE " + name;
-  if (!from_template.empty()) {
-    RequireSimpleName(from_template);
-    sql += " TEMPLATE " + from_template;
+  Db admin(Url("postgres"));
+  if (from_template.empty()) {
+    admin.Execute("CREATE DATABASE " + name);
+    return Url(name);
   }
-  Db(Url("postgres")).Execute(sql);
+  RequireSimpleName(from_template);
+  const auto copied = [&] {
+    try {
+      admin.Execute("CREATE DATABASE " + name + " TEMPLATE " + from_template);
+      return true;
+    } catch (const DbError& error) {
+      if (error.sqlstate != kObjectInUse) throw;
+      return false;
+    }
+  };
+  WaitUntil(copied, kPatience, "the end of the sessions of " + from_template);
   return Url(name);
 }
 

@@ -53,7 +53,7 @@ class PostgresServer {
   int Port() const { return port_; }
   const std::string& SocketDirectory() const { return directory_.Path(); }
 
-  // Returns the Url. The template must have no connections.
+  // Returns the Url. Waits until nobody is connected to the template.
   std::string CreateDatabase(const std::string& name, const std::string& from_template = "");
   void DropDatabase(const std::string& name);
 
