@@ -10,7 +10,6 @@
 #include "tests/e2e/summa_host.hpp"
 #include "tests/faults/checker.hpp"
 #include "tests/fixture/ledger.hpp"
-#include "tests/services/db.hpp"
 #include "tests/services/wait_until.hpp"
 
 namespace summa::test {
