@@ -37,7 +37,8 @@ constexpr std::size_t kMostReport = 16 << 10;
 std::atomic<bool> exit_expected{true};  // until WatchForCrashes()
 // What the child reads: texts that end with NUL. Replaced as a whole, never freed.
 std::atomic<const std::string*> report_head{nullptr};
-char uncaught[256] = {};  // what(), of the exception that nobody catches
+char uncaught[256] = {};       // what(), of the exception that nobody catches
+std::atomic<long> speaker{0};  // the thread that says the last words of this process
 
 const char* NameOf(int signal) {
   switch (signal) {
@@ -154,15 +155,18 @@ void SayLastWords(int signal, const siginfo_t* info, const void* context) {
   if (place != nullptr) ReportToDatabase(*place, text);
 }
 
-extern "C" void OnFatalSignal(int signal, siginfo_t* info, void* context) {
-  static std::atomic<long> first{0};
+// Whether the calling thread is the first one to say the last words. Does not return while another
+// thread says them: the process ends as that one says. False: this thread was saying them already.
+bool BeginLastWords() {
   const long self = syscall(SYS_gettid);
   long nobody = 0;
-  if (first.compare_exchange_strong(nobody, self)) {
-    SayLastWords(signal, info, context);
-  } else if (nobody != self) {
-    for (;;) pause();  // another thread is already saying the last words
-  }
+  if (speaker.compare_exchange_strong(nobody, self)) return true;
+  while (nobody != self) pause();
+  return false;
+}
+
+extern "C" void OnFatalSignal(int signal, siginfo_t* info, void* context) {
+  if (BeginLastWords()) SayLastWords(signal, info, context);
   // The same end as without us. What was raised here is delivered on return.
   std::signal(signal, SIG_DFL);
   raise(signal);
@@ -181,6 +185,8 @@ void OnUncaught() {
 
 extern "C" void OnExit() {
   if (exit_expected.exchange(true)) return;
+  // Other threads run on while exit() takes away what they use, and may crash of that.
+  BeginLastWords();
   StopWaitingForReaders();
   const CallPlace* place = PlaceOf(0, reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)));
   LastWords words(CurrentLogFormat(), "SH-0346", "a plugin ended the process with exit()");

@@ -1,6 +1,7 @@
 // Breaks the process in the way that its configuration says.
 #include <summa/plugin.hpp>
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -25,11 +26,19 @@ int Overflow(int depth) {  // NOLINT(misc-no-recursion)
 
 void Uncaught() noexcept { Fail(); }
 
+// While the host waits for the process that tells the database of an end.
+void CrashDuringReport() {
+  siginfo_t child;
+  while (waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) != 0) usleep(100);
+  *static_cast<volatile int*>(nullptr) = 1;
+}
+
 void Break(const std::string& how) {
   if (how == "null") *static_cast<volatile int*>(nullptr) = 1;
   if (how == "jump") nowhere();
   if (how == "abort") std::abort();
-  if (how == "exit") std::exit(0);
+  if (how == "exit_beside_crash") std::thread(CrashDuringReport).detach();
+  if (how == "exit" || how == "exit_beside_crash") std::exit(0);
   if (how == "quick_exit") std::quick_exit(0);
   if (how == "_exit") _exit(0);
   if (how == "hang") std::fputs("hangs from now on\n", stderr);
