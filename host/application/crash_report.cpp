@@ -32,13 +32,16 @@ constexpr int kDefectExit = 70;
 constexpr timespec kLook{0, 5'000'000};
 constexpr int kLogLooks = 400;     // 2 s: the lines before the last one
 constexpr int kReportLooks = 400;  // 2 s: what the child has for the database
+// 10 s: more than the last words of another thread take, unless that one is stuck.
+constexpr int kOtherLooks = 2000;
 constexpr std::size_t kMostReport = 16 << 10;
 
 std::atomic<bool> exit_expected{true};  // until WatchForCrashes()
 // What the child reads: texts that end with NUL. Replaced as a whole, never freed.
 std::atomic<const std::string*> report_head{nullptr};
-char uncaught[256] = {};       // what(), of the exception that nobody catches
-std::atomic<long> speaker{0};  // the thread that says the last words of this process
+char uncaught[256] = {};          // what(), of the exception that nobody catches
+std::atomic<long> speaker{0};     // the thread that says the last words of this process
+std::atomic<bool> unsaid{false};  // it calls exit(), and its last line is not written yet
 
 const char* NameOf(int signal) {
   switch (signal) {
@@ -155,18 +158,19 @@ void SayLastWords(int signal, const siginfo_t* info, const void* context) {
   if (place != nullptr) ReportToDatabase(*place, text);
 }
 
-// Whether the calling thread is the first one to say the last words. Does not return while another
-// thread says them: the process ends as that one says. False: this thread was saying them already.
+// Whether the calling thread is the first one to say the last words. While another thread says
+// them it waits: the process ends as that one says, unless it is stuck, for example at a lock that
+// the calling thread holds. False: others are stuck, or this thread was saying them already.
 bool BeginLastWords() {
   const long self = syscall(SYS_gettid);
-  long nobody = 0;
-  if (speaker.compare_exchange_strong(nobody, self)) return true;
-  while (nobody != self) pause();
+  long first = 0;
+  if (speaker.compare_exchange_strong(first, self)) return true;
+  for (int i = 0; first != self && i < kOtherLooks; ++i) nanosleep(&kLook, nullptr);
   return false;
 }
 
 extern "C" void OnFatalSignal(int signal, siginfo_t* info, void* context) {
-  if (BeginLastWords()) SayLastWords(signal, info, context);
+  if (BeginLastWords() || unsaid.exchange(false)) SayLastWords(signal, info, context);
   // The same end as without us. What was raised here is delivered on return.
   std::signal(signal, SIG_DFL);
   raise(signal);
@@ -185,8 +189,8 @@ void OnUncaught() {
 
 extern "C" void OnExit() {
   if (exit_expected.exchange(true)) return;
-  // Other threads run on while exit() takes away what they use, and may crash of that.
-  BeginLastWords();
+  // Other threads run on while exit() destroys what they use, and may crash because of that.
+  unsaid = BeginLastWords();
   StopWaitingForReaders();
   const CallPlace* place = PlaceOf(0, reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)));
   LastWords words(CurrentLogFormat(), "SH-0346", "a plugin ended the process with exit()");
@@ -194,6 +198,7 @@ extern "C" void OnExit() {
   const std::string text = words.text();
   FlushLog();
   WriteAsLastLine(words);
+  unsaid = false;
   if (place != nullptr) ReportToDatabase(*place, text.c_str());
   _exit(kDefectExit);
 }

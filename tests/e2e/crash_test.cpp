@@ -142,8 +142,10 @@ TEST_F(Crash, OnAThreadOfThePluginNamesThePlugin) {
       {"terminate", 128 + SIGABRT, "exception=\"nobody catches this\""},
       {"throw", 128 + SIGABRT, "exception=\"nobody catches this\""},
       {"exit", 70, "SH-0346 a plugin ended the process with exit()"},
-      // exit() takes away what other threads use.
+      // exit() destroys what other threads use.
       {"exit_beside_crash", 70, "SH-0346 a plugin ended the process with exit()"},
+      // The thread in exit() never goes on.
+      {"exit_stuck_beside_crash", 128 + SIGSEGV, "SH-0346 a plugin ended the process with exit()"},
       {"quick_exit", 70, "SH-0346 a plugin ended the process with exit()"},
   };
   for (const End& end : ends) {

@@ -26,19 +26,34 @@ int Overflow(int depth) {  // NOLINT(misc-no-recursion)
 
 void Uncaught() noexcept { Fail(); }
 
-// While the host waits for the process that tells the database of an end.
-void CrashDuringReport() {
-  siginfo_t child;
-  while (waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) != 0) usleep(100);
-  *static_cast<volatile int*>(nullptr) = 1;
+void Freeze(int) {
+  for (;;) pause();
+}
+
+// Ends the process; another thread crashes while the host waits for the process that tells the
+// database of the end. No event says that a child is there, so it is looked for.
+void ExitBesideCrash(bool freeze) {
+  std::signal(SIGUSR2, Freeze);
+  sigset_t freezing;
+  sigemptyset(&freezing);
+  sigaddset(&freezing, SIGUSR2);
+  pthread_sigmask(SIG_UNBLOCK, &freezing, nullptr);
+  std::thread([freeze, exiting = pthread_self()] {
+    siginfo_t child;
+    while (waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) != 0) usleep(100);
+    if (freeze) pthread_kill(exiting, SIGUSR2);
+    *static_cast<volatile int*>(nullptr) = 1;
+  }).detach();
+  std::exit(0);
 }
 
 void Break(const std::string& how) {
   if (how == "null") *static_cast<volatile int*>(nullptr) = 1;
   if (how == "jump") nowhere();
   if (how == "abort") std::abort();
-  if (how == "exit_beside_crash") std::thread(CrashDuringReport).detach();
-  if (how == "exit" || how == "exit_beside_crash") std::exit(0);
+  if (how == "exit") std::exit(0);
+  if (how == "exit_beside_crash") ExitBesideCrash(false);
+  if (how == "exit_stuck_beside_crash") ExitBesideCrash(true);
   if (how == "quick_exit") std::quick_exit(0);
   if (how == "_exit") _exit(0);
   if (how == "hang") std::fputs("hangs from now on\n", stderr);
