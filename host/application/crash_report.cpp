@@ -1,6 +1,6 @@
 #include "host/application/crash_report.hpp"
 
-#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +13,7 @@
 #include <ctime>
 #include <exception>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "host/application/last_words.hpp"
@@ -99,27 +100,35 @@ struct Blamed {
   char text[sizeof(CallPlace::worker) + 16] = {};
 };
 
-// Async-signal-safe: fork without handlers, execve, pipe.
+// The whole report, as the child reads it; -1 when there is none. Async-signal-safe.
+int FileOfReport(const std::string& head, const CallPlace& place, const char* text) {
+  const Blamed blamed(place);
+  const int file = memfd_create("crash report", 0);
+  if (file == -1) return -1;
+  // Each text with the NUL that ends it; the head has its own.
+  for (const std::string_view part :
+       {std::string_view(head), std::string_view(blamed.text, std::strlen(blamed.text) + 1),
+        std::string_view(text, std::strlen(text) + 1)}) {
+    if (write(file, part.data(), part.size()) != static_cast<ssize_t>(part.size())) return -1;
+  }
+  return lseek(file, 0, SEEK_SET) == 0 ? file : -1;
+}
+
+// The report is whole before the child begins: once there is a child, nothing that happens to this
+// process takes it away. Async-signal-safe: fork without handlers, execve.
 void ReportToDatabase(const CallPlace& place, const char* text) {
   const std::string* head = report_head.load();
   if (head == nullptr) return;
-  const Blamed blamed(place);
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return;
+  const int report = FileOfReport(*head, place, text);
+  if (report == -1) return;
   const pid_t child = _Fork();
   if (child == 0) {
-    dup2(ends[0], STDIN_FILENO);
+    dup2(report, STDIN_FILENO);
     char name[] = "summa-host", verb[] = "--report-crash";
     char* arguments[] = {name, verb, nullptr};
     execve("/proc/self/exe", arguments, environ);
     _exit(kDefectExit);
   }
-  close(ends[0]);
-  // Both fit into a pipe that is empty.
-  [[maybe_unused]] ssize_t written = write(ends[1], head->data(), head->size());
-  written = write(ends[1], blamed.text, std::strlen(blamed.text) + 1);
-  written = write(ends[1], text, std::strlen(text) + 1);
-  close(ends[1]);
   for (int i = 0; child > 0 && i < kReportLooks && waitpid(child, nullptr, WNOHANG) == 0; ++i) {
     nanosleep(&kLook, nullptr);
   }
