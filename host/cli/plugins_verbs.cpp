@@ -99,6 +99,9 @@ void WriteManifest(JsonWriter& json, const Manifest& manifest) {
   WriteTexts(json, "reads", manifest.reads);
   WriteTexts(json, "writes", manifest.writes);
   WriteTexts(json, "creates", manifest.creates);
+  std::vector<std::string> steps;
+  for (const SchemaFile& each : manifest.schema) steps.push_back(each.path);
+  WriteTexts(json, "schema", steps);
   json.Key("config").BeginArray();
   for (const auto& [key, schema] : manifest.config.keys) {
     json.BeginObject().Member("key", key).TextOrNull("default", schema.default_text.value_or(""));

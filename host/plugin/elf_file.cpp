@@ -2,6 +2,7 @@
 
 #include <elf.h>
 #include <link.h>
+#include <summa/abi/schema.h>
 
 #include <algorithm>
 #include <bit>
@@ -19,6 +20,7 @@ using DynamicEntry = ElfW(Dyn);
 using Symbol = ElfW(Sym);
 
 constexpr std::string_view kManifestSection = ".summa.manifest";
+constexpr std::string_view kSchemaSection = SUMMA_SCHEMA_SECTION;
 constexpr std::string_view kEntryPrefix = "summa_plugin_v";
 // Longer than any path; bounds the work on a string table without ends.
 constexpr std::size_t kMaxNameBytes = 4096;
@@ -174,33 +176,48 @@ Sections ReadSections(std::span<const char> bytes, const FileHeader& header) {
   return sections;
 }
 
-void ReadManifestSection(std::span<const char> bytes, const Sections& sections, ElfFile& file) {
+// The one section of this name; nullptr: there is none.
+const SectionHeader* FindSection(const Sections& sections, std::string_view name) {
   const SectionHeader* found = nullptr;
   for (const SectionHeader& section : sections.headers) {
     if (section.sh_type == SHT_NULL) continue;
-    if (Text(sections.names, section.sh_name, "a section") != kManifestSection) continue;
+    if (Text(sections.names, section.sh_name, "a section") != name) continue;
     if (found != nullptr) {
-      throw ElfProblem(Kind::kBadManifest, "has two sections named .summa.manifest");
+      throw ElfProblem(Kind::kBadManifest, "has two sections named " + std::string(name));
     }
     found = &section;
   }
-  if (found == nullptr) {
+  return found;
+}
+
+std::string ReadSection(std::span<const char> bytes, const SectionHeader& section,
+                        const std::string& name, std::size_t most_bytes) {
+  std::string problem;
+  if ((section.sh_flags & SHF_COMPRESSED) != 0) problem = "is compressed";
+  if ((section.sh_flags & SHF_ALLOC) == 0) problem = "is not a part of the loaded program";
+  if (section.sh_type == SHT_NOBITS || section.sh_size == 0) problem = "is empty";
+  if (section.sh_size > most_bytes) {
+    problem = "is larger than " + std::to_string(most_bytes / 1024) + " KiB";
+  }
+  if (!problem.empty()) {
+    throw ElfProblem(Kind::kBadManifest, "has a " + name + " section that " + problem);
+  }
+  const auto content = Content(bytes, section, ("the section " + name).c_str());
+  return {content.data(), content.size()};
+}
+
+void ReadOwnSections(std::span<const char> bytes, const Sections& sections, ElfFile& file) {
+  const SectionHeader* manifest = FindSection(sections, kManifestSection);
+  if (manifest == nullptr) {
     throw ElfProblem(Kind::kNoManifest,
                      "has no .summa.manifest section: it is a shared library, but not a summa "
                      "plugin (or its manifest was removed with objcopy)");
   }
-  const char* problem = nullptr;
-  if ((found->sh_flags & SHF_COMPRESSED) != 0) problem = "is compressed";
-  if ((found->sh_flags & SHF_ALLOC) == 0) problem = "is not a part of the loaded program";
-  if (found->sh_type == SHT_NOBITS || found->sh_size == 0) problem = "is empty";
-  if (found->sh_size > kMaxManifestBytes) problem = "is larger than 64 KiB";
-  if (problem != nullptr) {
-    throw ElfProblem(Kind::kBadManifest,
-                     std::string("has a .summa.manifest section that ") + problem);
-  }
-  const auto content = Content(bytes, *found, "the section .summa.manifest");
-  file.manifest.assign(content.data(), content.size());
-  file.manifest_address = found->sh_addr;
+  file.manifest = ReadSection(bytes, *manifest, std::string(kManifestSection), kMaxManifestBytes);
+  file.manifest_address = manifest->sh_addr;
+  const SectionHeader* schema = FindSection(sections, kSchemaSection);
+  if (schema == nullptr) return;
+  file.schema = ReadSection(bytes, *schema, std::string(kSchemaSection), kMaxSchemaBytes);
 }
 
 // The content of the string table that a section of names or symbols is linked to.
@@ -286,7 +303,7 @@ ElfFile ReadElfFile(std::span<const char> bytes) {
   const Sections sections = ReadSections(bytes, header);
   CheckSegments(bytes, header);
   ElfFile file;
-  ReadManifestSection(bytes, sections, file);
+  ReadOwnSections(bytes, sections, file);
   ReadDynamic(bytes, sections, file);
   ReadEntrySymbols(bytes, sections, file);
   return file;

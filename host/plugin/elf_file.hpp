@@ -15,11 +15,14 @@ namespace summa::host {
 
 // A manifest is a page of text; more is a mistake or an attack on the parser.
 inline constexpr std::size_t kMaxManifestBytes = 64 * 1024;
+// All steps of a plugin's tables.
+inline constexpr std::size_t kMaxSchemaBytes = 1024 * 1024;
 // Real plugins have about 40 sections, debug builds with one section per function a few hundred.
 inline constexpr std::size_t kMaxSections = 4096;
 
 struct ElfFile {
   std::string manifest;                    // the bytes of .summa.manifest
+  std::string schema;                      // those of .summa.schema; empty: there is none
   std::uintptr_t manifest_address = 0;     // relative to where the file will be loaded
   std::vector<std::string> needed;         // DT_NEEDED, in order
   std::vector<std::string> library_paths;  // DT_RPATH and DT_RUNPATH, split at ':'

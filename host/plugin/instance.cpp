@@ -1,5 +1,7 @@
 #include "host/plugin/instance.hpp"
 
+#include <summa/abi/schema.h>
+
 #include <algorithm>
 #include <exception>
 #include <utility>
@@ -290,6 +292,7 @@ void PluginInstance::Configure(const summa_config* config) {
 void PluginInstance::AskForExtensions() {
   std::vector<std::string> ids = manifest().extensions;
   ids.insert(ids.end(), manifest().provides.begin(), manifest().provides.end());
+  std::erase(ids, SUMMA_SCHEMA_V1);  // has no functions
   for (const char* known : {SUMMA_WORKER_V1, SUMMA_ACTIVITY_V1, SUMMA_RELOAD_V1, SUMMA_COMMAND_V1,
                             SUMMA_STATUS_V1, SUMMA_HEALTH_V1}) {
     ids.emplace_back(known);

@@ -1,7 +1,10 @@
 #include "host/plugin/manifest.hpp"
 
+#include <summa/abi/schema.h>
+
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 
 #include "host/plugin/manifest_fields.hpp"
@@ -16,6 +19,7 @@ constexpr std::size_t kMaxCommands = 64;
 constexpr std::size_t kMaxOptions = 64;     // per command
 constexpr std::size_t kMaxInterfaces = 32;  // requires, provides, extensions: each
 constexpr std::size_t kMaxTables = 256;     // reads, writes, creates: each
+constexpr std::size_t kMaxSteps = 999;      // of three digits
 constexpr std::size_t kMaxMetrics = 256;
 constexpr std::size_t kMaxPrivileges = 4;  // there are no more
 constexpr std::size_t kMaxLabels = 16;     // of one metric, as summa.metrics/1 takes them
@@ -46,6 +50,8 @@ constexpr TextForm kVerb{"[a-z][a-z0-9-]*( [a-z][a-z0-9-]*){0,3}",
 constexpr TextForm kOption{"[a-z][a-z0-9-]*", "a name of lower-case letters, digits and '-'", 63};
 constexpr TextForm kTable{"[a-z_][a-z0-9_]*(\\.[a-z_][a-z0-9_]*)?",
                           "the name of a table, with or without its schema", 127};
+constexpr TextForm kStep{"schema/(ledger|read)/[0-9]{3}_[a-z0-9_]+\\.sql",
+                         "a file such as schema/ledger/001_tables.sql (or schema/read/...)", 127};
 constexpr TextForm kMetric{"summa_[a-z0-9_]+", "a metric name that begins with summa_", 100};
 constexpr TextForm kPrivilege{"select|insert|update|delete",
                               "one of select, insert, update, delete", 6};
@@ -86,6 +92,7 @@ class ManifestReader {
     for (const Node* item : fields.Items("workers", kMaxWorkers)) ReadWorker(*item, manifest);
     for (const Node* item : fields.Items("commands", kMaxCommands)) ReadCommand(*item, manifest);
     ReadDatabase(fields, manifest);
+    ReadSteps(fields, manifest);
     for (const Node* item : fields.Items("metrics", kMaxMetrics)) ReadMetric(*item, manifest);
     for (const Node* item : fields.Items("errors", kMaxErrors)) ReadError(*item, manifest);
     manifest.config.type = Schema::Type::kMap;
@@ -113,6 +120,10 @@ class ManifestReader {
 
   void ReadIdentity(ManifestFields& fields, Manifest& manifest) {
     manifest.id = fields.Text("id", true, kId);
+    if (manifest.id == "host") {  // what the host itself is called in the records of its steps
+      fields.Report(fields.Find("id"), "id", "\"host\" belongs to summa-host itself",
+                    "Choose another id");
+    }
     manifest.version = fields.Text("version", true, kVersion);
     manifest.summary = fields.Text("summary", true, kLine);
     manifest.vendor = fields.Text("vendor", false, kLine);
@@ -264,6 +275,28 @@ class ManifestReader {
     tables.Finish();
   }
 
+  void ReadSteps(ManifestFields& fields, Manifest& manifest) {
+    std::map<std::string, int> last;  // by database
+    for (const std::string& path : fields.Texts("schema", kMaxSteps, kStep)) {
+      const std::size_t slash = path.find('/');
+      const std::size_t number = path.rfind('/') + 1;
+      SchemaFile file;
+      file.path = path;
+      file.database = path.substr(slash + 1, number - slash - 2);
+      file.number = std::stoi(path.substr(number, 3));
+      file.name = path.substr(number + 4, path.rfind('.') - number - 4);
+      int& known = last[file.database];
+      if (file.number != known + 1) {
+        fields.Report(fields.Find("schema"), "schema",
+                      path + " has the number " + std::to_string(file.number) + ", expected " +
+                          std::to_string(known + 1),
+                      "Number the steps of each database 001, 002, ... and list them so");
+      }
+      known = file.number;
+      manifest.schema.push_back(std::move(file));
+    }
+  }
+
   void ReadMetric(const Node& node, Manifest& manifest) {
     ManifestFields fields(node, "metrics", diagnostics_);
     MetricDeclaration metric;
@@ -317,6 +350,7 @@ class ManifestReader {
     CheckExtension(fields, root, manifest, "workers", !manifest.workers.empty(), "summa.worker/1");
     CheckExtension(fields, root, manifest, "commands", !manifest.commands.empty(),
                    "summa.command/1");
+    CheckExtension(fields, root, manifest, "schema", !manifest.schema.empty(), SUMMA_SCHEMA_V1);
     for (const CommandDeclaration& command : manifest.commands) {
       const bool known =
           command.worker.empty() ||

@@ -50,6 +50,15 @@ struct TablePrivileges {
   std::vector<std::string> needs;
 };
 
+// A step of the plugin's tables: schema/<database>/NNN_<name>.sql.
+struct SchemaFile {
+  std::string path;
+  std::string database;  // "ledger" or "read"
+  int number = 0;        // from 1, without gaps
+  std::string name;
+  std::string sql;  // the text of the file, from its own section; not part of the manifest
+};
+
 struct Manifest {
   std::string id, version, summary, vendor, url, license, stability;
   int abi_major = 0, abi_minor = 0;  // lowest host ABI needed
@@ -58,6 +67,7 @@ struct Manifest {
   std::vector<std::string> extensions;  // summa.worker/1, ...
   std::vector<WorkerDeclaration> workers;
   std::vector<CommandDeclaration> commands;
+  std::vector<SchemaFile> schema;                   // by database in their order
   std::vector<CodeDescription> errors;              // the plugin's own codes
   std::vector<std::string> reads, writes, creates;  // tables
   // Exact rights for tables of `reads` and `writes`; others need select, or everything.

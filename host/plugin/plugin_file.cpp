@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <map>
 #include <system_error>
 
 #include "host/plugin/elf_file.hpp"
@@ -197,6 +198,33 @@ void CheckSanitizer(PluginFile& file) {
   }
 }
 
+// Gives each step of the manifest its text: path and text in turn, each ended by a zero byte.
+void ReadSteps(PluginFile& file, std::string_view section) {
+  std::map<std::string_view, std::string_view> texts;
+  const auto next = [&section] {
+    const std::size_t end = section.find('\0');
+    const std::string_view text = section.substr(0, end);
+    section = end == section.npos ? std::string_view{} : section.substr(end + 1);
+    return text;
+  };
+  while (!section.empty()) {
+    const std::string_view path = next();
+    texts[path] = next();
+  }
+  for (SchemaFile& step : file.manifest->schema) {
+    const auto found = texts.find(step.path);
+    if (found != texts.end() && !found->second.empty()) {
+      step.sql = found->second;
+      continue;
+    }
+    file.refusals.push_back({"SH-0114",
+                             FileName(file.path) + " has no text of the step " + step.path +
+                                 " in its section .summa.schema",
+                             "Build it with summa_add_plugin() and do not change it afterwards",
+                             file.path});
+  }
+}
+
 }  // namespace
 
 std::string PluginFile::Id() const {
@@ -236,6 +264,7 @@ PluginFile InspectPlugin(const std::string& path, const TrustPolicy& trust) {
                              (problem.path.empty() ? "" : problem.path + ": ") + problem.problem,
                              problem.fix, place});
   }
+  ReadSteps(file, elf.schema);
   CheckSanitizer(file);
   return file;
 }

@@ -1,8 +1,31 @@
 # summa_add_plugin(name MANIFEST plugin.yaml SOURCES a.cpp b.cpp ...)
 #
 # A plugin `name.so`: one exported symbol, never unloaded, its manifest in the ELF section .summa.manifest
-# (readable without running any of its code: `readelf -p .summa.manifest name.so`).
+# (readable without running any of its code: `readelf -p .summa.manifest name.so`), and in .summa.schema the steps
+# of its tables that the manifest names (`schema/<database>/NNN_<name>.sql`, beside the manifest).
 set(SUMMA_PLUGIN_MAP ${CMAKE_CURRENT_LIST_DIR}/plugin.map CACHE INTERNAL "version script of plugins")
+
+# The assembler text of the section, and the files in it; both empty when the manifest names none.
+function(summa_schema_section manifest out_text out_files)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${manifest})
+  cmake_path(GET manifest PARENT_PATH folder)
+  file(STRINGS ${manifest} lines REGEX "^[^#]*schema/(ledger|read)/")
+  string(REGEX MATCHALL "schema/(ledger|read)/[0-9][0-9][0-9]_[a-z0-9_]+\\.sql" named "${lines}")
+  set(text)
+  set(files)
+  foreach(path ${named})
+    if(NOT EXISTS ${folder}/${path})
+      message(FATAL_ERROR "${manifest} names ${path}, and there is no such file beside it")
+    endif()
+    list(APPEND files ${folder}/${path})
+    string(APPEND text "  .asciz \"${path}\"\n  .incbin \"${folder}/${path}\"\n  .byte 0\n")
+  endforeach()
+  if(files)
+    string(PREPEND text "  .section .summa.schema,\"aR\",%progbits\n")
+  endif()
+  set(${out_text} "${text}" PARENT_SCOPE)
+  set(${out_files} "${files}" PARENT_SCOPE)
+endfunction()
 
 function(summa_add_plugin name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "MANIFEST" "SOURCES")
@@ -10,6 +33,8 @@ function(summa_add_plugin name)
     message(FATAL_ERROR "summa_add_plugin(${name}): MANIFEST plugin.yaml is missing")
   endif()
   cmake_path(ABSOLUTE_PATH arg_MANIFEST NORMALIZE OUTPUT_VARIABLE manifest)
+  summa_schema_section(${manifest} schema steps)
+  list(PREPEND steps ${manifest})
   set(stub ${CMAKE_CURRENT_BINARY_DIR}/${name}.manifest.S)
   # "R" (retain) keeps the section through --gc-sections and strip, on every linker.
   file(CONFIGURE OUTPUT ${stub} CONTENT [[
@@ -18,9 +43,9 @@ function(summa_add_plugin name)
   .hidden summa_manifest_begin, summa_manifest_end
 summa_manifest_begin: .incbin "@manifest@"
 summa_manifest_end:
-  .section .note.GNU-stack,"",%progbits
+@schema@  .section .note.GNU-stack,"",%progbits
 ]] @ONLY)
-  set_source_files_properties(${stub} PROPERTIES OBJECT_DEPENDS ${manifest})
+  set_source_files_properties(${stub} PROPERTIES OBJECT_DEPENDS "${steps}")
   add_library(${name} MODULE ${arg_SOURCES} ${stub})
   set_target_properties(${name} PROPERTIES PREFIX "" CXX_VISIBILITY_PRESET hidden
     VISIBILITY_INLINES_HIDDEN ON LINK_DEPENDS ${SUMMA_PLUGIN_MAP})

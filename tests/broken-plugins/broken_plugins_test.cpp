@@ -5,6 +5,7 @@
 #include <link.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "host/plugin/config_view.hpp"
@@ -113,6 +114,30 @@ TEST(BrokenPlugins, AGoodPluginGoesThroughEveryStateAndItsWorkerRuns) {
   plugin.Stop();
   EXPECT_EQ(Word(plugin.state()), "stopped");
   EXPECT_FALSE(plugin.error().has_value());
+}
+
+TEST(BrokenPlugins, StepsComeWithTheirTextsAndAMissingOneRefusesTheFile) {
+  const std::string path = test::PluginPath("keeper", "keeper");
+  const PluginFile whole = InspectPlugin(path, CurrentTrust());
+  EXPECT_TRUE(whole.refusals.empty());
+  ASSERT_EQ(whole.manifest->schema.size(), 3U);
+  EXPECT_EQ(whole.manifest->schema[0].sql,
+            "CREATE SCHEMA keeper;\nCREATE TABLE keeper.page (number bigint PRIMARY KEY);\n");
+  EXPECT_NE(whole.manifest->schema[2].sql.find("keeper_index"), std::string::npos);
+
+  // The path of one step in the section, which stands in the manifest, too.
+  std::vector<char> bytes = test::ReadFile(path);
+  const std::string name("schema/ledger/002_line.sql\0", 27);
+  const auto found = std::search(bytes.begin(), bytes.end(), name.begin(), name.end());
+  ASSERT_NE(found, bytes.end());
+  *(found + 16) = '9';
+  const test::TemporaryDirectory directory;
+  const std::string changed = directory.path() + "/keeper.so";
+  test::WriteFile(changed, bytes);
+  const PluginFile part = InspectPlugin(changed, CurrentTrust());
+  ASSERT_EQ(part.refusals.size(), 1U);
+  EXPECT_EQ(part.refusals[0].code, "SH-0114");
+  EXPECT_NE(part.refusals[0].message.find("schema/ledger/002_line.sql"), std::string::npos);
 }
 
 TEST(BrokenPlugins, ALibraryWithoutManifestIsNoPlugin) {

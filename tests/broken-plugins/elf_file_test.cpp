@@ -106,6 +106,17 @@ TEST(ElfFile, ReadsTheManifestTheNeededLibrariesAndTheEntrySymbolOfAPlugin) {
   EXPECT_THAT(file.needed, ::testing::Contains(StartsWith("libc.so.")));
 }
 
+TEST(ElfFile, ReadsTheStepsOfAPluginsTables) {
+  EXPECT_EQ(ReadElfFile(GoodPlugin()).schema, "");
+  std::vector<char> bytes = test::ReadFile(test::PluginPath("keeper", "keeper"));
+  const std::string schema = ReadElfFile(bytes).schema;
+  EXPECT_THAT(schema, StartsWith(std::string("schema/ledger/001_page.sql\0CREATE SCHEMA", 40)));
+  EXPECT_EQ(schema.back(), '\0');
+  ChangeSection(bytes, SectionIndex(bytes, ".summa.schema"),
+                [](SectionHeader& section) { section.sh_size = 1024 * 1024 + 1; });
+  EXPECT_EQ(Problem(bytes), "has a .summa.schema section that is larger than 1024 KiB");
+}
+
 TEST(ElfFile, NamesTheSymbolOfAnotherMajorVersion) {
   const std::vector<char> bytes = test::ReadFile(test::PluginPath("other-major", "other-major"));
   EXPECT_THAT(ReadElfFile(bytes).entry_symbols, ElementsAre("summa_plugin_v2"));

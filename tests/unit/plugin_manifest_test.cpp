@@ -133,6 +133,35 @@ errors:
   EXPECT_EQ(manifest.errors[0].exit_code, 69);
 }
 
+TEST(PluginManifest, StepsOfAPluginsTablesAreFilesThatAreNumberedWithoutGaps) {
+  const auto read = [](const std::string& steps) {
+    return Read(std::string(kHead) + "extensions: [summa.schema/1]\nschema: [" + steps + "]\n");
+  };
+  const Reading good = read(
+      "schema/ledger/001_tables.sql, schema/read/001_views.sql, schema/ledger/002_more_of_it.sql");
+  ASSERT_THAT(good.problems, IsEmpty());
+  ASSERT_THAT(good.manifest.schema, SizeIs(3));
+  EXPECT_EQ(good.manifest.schema[1].database, "read");
+  EXPECT_EQ(good.manifest.schema[2].path, "schema/ledger/002_more_of_it.sql");
+  EXPECT_EQ(good.manifest.schema[2].database, "ledger");
+  EXPECT_EQ(good.manifest.schema[2].number, 2);
+  EXPECT_EQ(good.manifest.schema[2].name, "more_of_it");
+  EXPECT_THAT(read("schema/ledger/001_a.sql, schema/ledger/003_b.sql").problems,
+              ElementsAre("schema: schema/ledger/003_b.sql has the number 3, expected 2"));
+  EXPECT_THAT(read("schema/ledger/000_a.sql").problems, SizeIs(1));
+  EXPECT_THAT(read("schema/ledger/001_a.sql, schema/ledger/001_b.sql").problems, SizeIs(1));
+  for (const char* wrong : {"schema/other/001_a.sql", "ledger/001_a.sql", "schema/ledger/1_a.sql",
+                            "schema/ledger/001_A.sql", "schema/ledger/001_../x.sql"}) {
+    EXPECT_THAT(read(wrong).problems,
+                ::testing::Contains(HasSubstr("schema/ledger/001_tables.sql")))
+        << wrong;
+  }
+  EXPECT_THAT(Read(std::string(kHead) + "schema: [schema/ledger/001_a.sql]\n").problems,
+              ElementsAre("schema: needs the extension summa.schema/1"));
+  EXPECT_THAT(Read(std::string(kHead) + "extensions: [summa.schema/1]\n").problems,
+              ElementsAre("extensions: summa.schema/1 is listed, but there are no schema"));
+}
+
 TEST(PluginManifest, TheManifestsOfThePluginsInThisRepositoryAreValid) {
   int count = 0;
   for (const auto& entry : std::filesystem::directory_iterator(SUMMA_PLUGIN_SOURCES)) {
@@ -183,6 +212,7 @@ TEST(PluginManifest, IdsHaveAFormAndALength) {
   EXPECT_THAT(problems(std::string(63, 'a')), IsEmpty());
   EXPECT_THAT(problems(std::string(64, 'a')),
               ElementsAre("id: has 64 bytes; at most 63 are allowed"));
+  EXPECT_THAT(problems("host"), ElementsAre("id: \"host\" belongs to summa-host itself"));
   for (const char* id : {"Outbox", "-x", "a_b", "a/b", "\"a b\"", "\"a\\nb\""}) {
     EXPECT_THAT(problems(id), SizeIs(1)) << id;
   }

@@ -1,0 +1,2 @@
+CREATE SCHEMA keeper;
+CREATE TABLE keeper.page (number bigint PRIMARY KEY);

@@ -1,0 +1,1 @@
+CREATE TABLE keeper_index (word text PRIMARY KEY, made_in text DEFAULT current_schema());
