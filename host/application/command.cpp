@@ -267,14 +267,15 @@ class VerbLease {
 constexpr Microseconds kLockWait = std::chrono::seconds(20);
 
 // A database that is away is said at once; somebody's lock is waited for like a lease.
-void AwaitDatabase(ControlPlane& control, const Settings& settings, Microseconds wait,
-                   TerminationSignal& signal) {
+void AwaitDatabase(ControlPlane& control, const Settings& settings, const Plan& plan,
+                   Microseconds wait, TerminationSignal& signal) {
   constexpr int kTryLaterExit = 75;
   constexpr Microseconds kPause = std::chrono::milliseconds(250);
   const Microseconds end = SystemClock().BootTime() + wait;
+  const Schemas schemas = SchemasOf(settings, plan);
   for (;;) {
     try {
-      PrepareDatabase(control, settings);
+      PrepareDatabase(control, settings, schemas);
       return;
     } catch (const Failure& failure) {
       if (ExitCode(failure.error()) != kTryLaterExit) throw;
@@ -317,7 +318,7 @@ CommandOutcome RunPluginCommand(const LoadedConfiguration& loaded, const Discove
   const Plan plan = PlanFor(loaded, plugins, request.plugin);
   ControlPlane& control = world->control.emplace(loaded.settings.ledger);
   const bool leased = !request.declaration.worker.empty();
-  AwaitDatabase(control, loaded.settings, leased ? request.wait : kLockWait, world->signal);
+  AwaitDatabase(control, loaded.settings, plan, leased ? request.wait : kLockWait, world->signal);
   for (const PlannedPlugin& planned : plan.order) {
     const std::vector<Error> beside = control.RequireWholeTables(
         TablesOf(*planned.file->manifest, loaded.settings.ledger.schema));

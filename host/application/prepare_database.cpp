@@ -5,6 +5,7 @@
 #include <random>
 
 #include "host/config/schema.hpp"
+#include "host/database/migrations.hpp"
 #include "host/observe/log.hpp"
 
 namespace summa::host {
@@ -16,27 +17,18 @@ constexpr int kTryLaterExit = 75;
 // worker_lease.holder has 100 characters; the process id and the random part need less than 40.
 constexpr std::size_t kMaximumNameInInstance = 60;
 
-std::string Names(const std::vector<MigrationStep>& steps) {
-  std::string names;
-  for (const MigrationStep& step : steps) {
-    names += (names.empty() ? "" : ", ") + std::to_string(step.version) + " " + step.name;
-  }
-  return names;
-}
-
 Error NotMigrated(std::vector<MigrationStep> steps, const std::string& file) {
   std::erase_if(steps, [](const MigrationStep& step) { return step.applied; });
-  const std::string missing = Names(steps);
-  if (missing.empty()) return {};
+  if (steps.empty()) return {};
   return {"SH-0412",
-          "the database is not migrated and database.migrate is manual; missing: " + missing,
+          "the database is not migrated and database.migrate is manual; missing: " + NamesOf(steps),
           "Run `summa-host migrate -c " + file + "`, or set database.migrate to auto.", "",
           kConfigurationExit};
 }
 
 }  // namespace
 
-Layout PrepareDatabase(ControlPlane& control, const Settings& settings) {
+Layout PrepareDatabase(ControlPlane& control, const Settings& settings, const Schemas& schemas) {
   // The layout first: nothing is created in a database that is no ledger.
   const Layout layout = control.DetectLayout();
   const bool plan = layout == Layout::kPlan;
@@ -50,12 +42,14 @@ Layout PrepareDatabase(ControlPlane& control, const Settings& settings) {
                         settings.file, kConfigurationExit});
   }
   if (settings.migrate_automatically) {
-    const std::string applied = Names(control.Migrate());
+    const std::string applied = NamesOf(Migrate(control, settings, schemas));
     // One line: of many alike the log shows the first only.
     if (!applied.empty()) Log(LogLevel::kInfo, "", "database migrated", {{"steps", applied}});
     return layout;
   }
-  Error error = NotMigrated(control.Migrations(), settings.file);
+  const std::vector<MigrationStep> found = Migrations(control, settings, schemas);
+  RequireSound(found);
+  Error error = NotMigrated(found, settings.file);
   if (!error.code.empty()) throw Failure(std::move(error));
   return layout;
 }

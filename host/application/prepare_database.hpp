@@ -5,15 +5,16 @@
 #include <memory>
 #include <string>
 
+#include "host/application/schemas.hpp"
 #include "host/application/settings.hpp"
 #include "host/database/control_plane.hpp"
 
 namespace summa::host {
 
 // Migrates (`database.migrate: auto`) or checks that it is migrated, and finds the layout. Throws
-// Failure: exit code 69 when the database cannot be asked, 78 when it is not migrated or of another
-// layout than configured.
-Layout PrepareDatabase(ControlPlane& control, const Settings& settings);
+// Failure: exit code 69 when the database cannot be asked, 78 when it is not migrated, has a step
+// that does not fit (SH-0435, SH-0436), or is of another layout than configured.
+Layout PrepareDatabase(ControlPlane& control, const Settings& settings, const Schemas& schemas);
 
 // Whether PrepareDatabase may go well a moment later with nobody doing anything about it: the
 // database is away, starts or is short of something, or somebody holds a lock.

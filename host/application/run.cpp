@@ -70,7 +70,7 @@ class RunningHost {
     if (!options_.once) StartEndpoint();
     LoadPlugins(plan);
     CrashPoint("host.loaded");
-    if (!WaitForDatabase()) return End();
+    if (!WaitForDatabase(SchemasOf(settings_, plan))) return End();
     CrashPoint("host.database-ready");
     StartPlugins();
     CrashPoint("host.plugins-started");
@@ -161,13 +161,13 @@ class RunningHost {
   }
 
   // False: told to stop before there was one.
-  bool WaitForDatabase() {
+  bool WaitForDatabase(const Schemas& schemas) {
     SetState("waiting for database");
     Microseconds pause = kFirstDatabasePause;
     const std::optional<Microseconds> limit = options_.once ? options_.wait : options_.length;
     for (;;) {
       try {
-        layout_ = PrepareDatabase(control_, settings_);
+        layout_ = PrepareDatabase(control_, settings_, schemas);
         RefuseCrashing();
         Log(LogLevel::kInfo, "", "database is ready",
             {{"layout", layout_ == Layout::kPlan ? "plan" : "deployed"}});

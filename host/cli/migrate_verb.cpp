@@ -1,8 +1,8 @@
 #include <summa/json.hpp>
 
-#include "host/application/settings.hpp"
+#include "host/application/schemas.hpp"
 #include "host/cli/verbs.hpp"
-#include "host/database/control_plane.hpp"
+#include "host/database/migrations.hpp"
 
 namespace summa::host {
 namespace {
@@ -14,7 +14,8 @@ std::string Json(const std::vector<MigrationStep>& applied,
   const auto write = [](JsonWriter& json, const std::vector<MigrationStep>& steps) {
     json.BeginArray();
     for (const MigrationStep& step : steps) {
-      json.BeginObject().Member("version", step.version).Member("name", step.name).EndObject();
+      json.BeginObject().Member("plugin", step.plugin).Member("database", step.database);
+      json.Member("version", step.version).Member("name", step.name).EndObject();
     }
     json.EndArray();
   };
@@ -30,16 +31,22 @@ std::string Json(const std::vector<MigrationStep>& applied,
 std::string Text(const std::string& what, const std::vector<MigrationStep>& steps) {
   std::string text;
   for (const MigrationStep& step : steps) {
-    text += what + " " + std::to_string(step.version) + " " + step.name + "\n";
+    text += what + " " + NameOf(step) + "\n";
   }
   return text;
 }
 
-VerbResult Migrate(const Invocation& call) {
+VerbResult RunMigrate(const Invocation& call) {
   const LoadedConfiguration loaded =
       ReadConfiguration(call.global.config, call.installed.plugins());
+  const Plan plan = PlanPlugins(loaded.configuration, call.installed.plugins());
+  const Schemas schemas = SchemasOf(loaded.settings, plan);
   ControlPlane control(loaded.settings.ledger);
   VerbResult result;
+  // The others get their tables all the same.
+  for (const RefusedPlugin& refused : plan.refused) {
+    result.errors.insert(result.errors.end(), refused.errors.begin(), refused.errors.end());
+  }
   const std::string ledger = call.options.String("create-ledger");
   if (!ledger.empty() && ledger != "plan") {
     throw Failure(Error{"SH-0900", "--create-ledger " + ledger + ": there is no such layout",
@@ -48,7 +55,8 @@ VerbResult Migrate(const Invocation& call) {
                         "", kUsageExit});
   }
   if (call.options.Boolean("dry-run")) {
-    std::vector<MigrationStep> pending = control.Migrations();
+    std::vector<MigrationStep> pending = Migrations(control, loaded.settings, schemas);
+    RequireSound(pending);
     std::erase_if(pending, [](const MigrationStep& step) { return step.applied; });
     result.json = Json({}, pending);
     result.text = ledger.empty() ? "" : "would create a ledger of layout plan\n";
@@ -56,7 +64,7 @@ VerbResult Migrate(const Invocation& call) {
     return result;
   }
   if (!ledger.empty()) control.CreatePlanLedger();
-  const std::vector<MigrationStep> applied = control.Migrate();
+  const std::vector<MigrationStep> applied = Migrate(control, loaded.settings, schemas);
   result.json = Json(applied, {}, ledger);
   result.text = ledger.empty() ? "" : "created a ledger of layout plan\n";
   result.text += applied.empty() ? "already up to date" : Text("applied", applied);
@@ -68,12 +76,13 @@ VerbResult Migrate(const Invocation& call) {
 void AddMigrateVerbs(std::vector<Verb>& verbs) {
   Verb verb;
   verb.words = "migrate";
-  verb.summary = "create or update the host's own schemas in the database";
+  verb.summary = "create or update the tables of the host and its plugins";
   verb.description =
-      "Works on schema summa_host only and never on a table of Summa. It may be run again and by "
-      "several at once. With --create-ledger it first makes the tables of a new ledger, in an "
-      "empty "
-      "database only.";
+      "Applies the steps of the host, in schema summa_host, and those of the enabled plugins, each "
+      "after the plugins it requires, and never touches a table of Summa. It may be run again and "
+      "by several at once. A step that was changed after it was applied (SH-0435), or that this "
+      "release does not know (SH-0436), is refused before anything is applied. With "
+      "--create-ledger it first makes the tables of a new ledger, in an empty database only.";
   verb.options = {
       MakeFlag("dry-run", "list the steps that are missing, change nothing"),
       MakeOption("create-ledger", Schema::Type::kString,
@@ -81,10 +90,13 @@ void AddMigrateVerbs(std::vector<Verb>& verbs) {
   verb.exit_codes = {{0, "up to date"},
                      {64, "no such layout"},
                      {69, "the database is down"},
+                     {70, "a step failed"},
                      {77, "the database does not permit it"},
-                     {78, "configuration, or --create-ledger in a database that is not empty"}};
+                     {78,
+                      "configuration, a step that does not fit, a plugin that cannot run, or "
+                      "--create-ledger in a database that is not empty"}};
   verb.example = "summa-host migrate --dry-run";
-  verb.run = Migrate;
+  verb.run = RunMigrate;
   verbs.push_back(std::move(verb));
 }
 

@@ -1,5 +1,6 @@
 #include "host/database/control_plane.hpp"
 
+#include <algorithm>
 #include <mutex>
 #include <sstream>
 
@@ -14,9 +15,6 @@
 
 namespace summa::host {
 namespace {
-
-// Reached only by a program that went wrong: more steps than a release can have.
-constexpr int kMaxMigrationSteps = 1000;
 
 // From the parameters $7 (microseconds) and $8 (times of the day); null without $7.
 constexpr const char* kNextDue = R"sql(
@@ -173,6 +171,21 @@ struct ControlPlane::State {
     }
   }
 
+  // For a body that may leave settings in the session: nobody uses it afterwards.
+  void RunLast(const std::function<void(ControlTransaction&)>& body) {
+    const auto close = [this] {
+      const std::lock_guard lock(mutex);
+      connection.reset();
+    };
+    try {
+      Run(body);
+    } catch (...) {
+      close();
+      throw;
+    }
+    close();
+  }
+
  private:
   void RunOnce(const std::function<void(ControlTransaction&)>& body) {
     if (connection && !connection->usable()) connection.reset();
@@ -192,21 +205,27 @@ ControlPlane::ControlPlane(DatabaseSettings ledger)
     : state_(std::make_unique<State>(std::move(ledger))) {}
 ControlPlane::~ControlPlane() = default;
 
-std::vector<MigrationStep> ControlPlane::Migrations() {
-  std::vector<MigrationStep> steps;
-  state_->Run([&](ControlTransaction& transaction) { steps = ReadMigrations(transaction); });
-  return steps;
+std::vector<MigrationStep> ControlPlane::Migrations(const std::vector<SchemaStep>& steps) {
+  std::vector<MigrationStep> found;
+  state_->Run([&](ControlTransaction& transaction) { found = ReadMigrations(transaction, steps); });
+  return found;
 }
 
-std::vector<MigrationStep> ControlPlane::Migrate() {
+std::vector<MigrationStep> ControlPlane::Migrate(const std::vector<SchemaStep>& steps) {
   std::vector<MigrationStep> applied;
-  for (int i = 0; i < kMaxMigrationSteps; ++i) {
+  for (;;) {
+    // A look first: a role that may only read is told so only when something is missing.
+    const std::vector<MigrationStep> found = Migrations(steps);
+    RequireSound(found);
+    if (std::all_of(found.begin(), found.end(),
+                    [](const MigrationStep& step) { return step.applied; })) {
+      return applied;
+    }
     std::optional<MigrationStep> step;
-    state_->Run([&](ControlTransaction& transaction) { step = ApplyNextMigration(transaction); });
-    if (!step) break;
-    applied.push_back(std::move(*step));
+    state_->RunLast(
+        [&](ControlTransaction& transaction) { step = ApplyNextMigration(transaction, steps); });
+    if (step) applied.push_back(std::move(*step));  // else another program was quicker
   }
-  return applied;
 }
 
 void ControlPlane::CreatePlanLedger() {

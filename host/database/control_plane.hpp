@@ -1,8 +1,8 @@
-// What the host keeps about itself in schema summa_host: migrations and worker state.
-// Not for hot paths. Thread-safe: calls are serialised on one connection, which is opened on demand
-// and opened anew after it broke (never silently in the middle of a transaction). Every call is one
-// transaction that may be repeated, and is repeated once when the answer to its COMMIT was lost:
-// whatever is added here must be so, too.
+// What the host keeps about itself in schema summa_host: worker state, and which steps of the
+// host's and its plugins' schemas were applied. Not for hot paths. Thread-safe: calls are
+// serialised on one connection, which is opened on demand and opened anew after it broke (never
+// silently in the middle of a transaction). Every call is one transaction that may be repeated, and
+// is repeated once when the answer to its COMMIT was lost: whatever is added here must be so, too.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "host/database/schema_step.hpp"
 #include "host/database/session.hpp"
 
 namespace summa::host {
@@ -32,12 +33,6 @@ struct WorkerState {
   std::string holder;                  // from worker_lease, when it has not expired
   std::string lease_until;
   std::int64_t fence = 0;
-};
-
-struct MigrationStep {
-  int version = 0;
-  std::string name;
-  bool applied = false;
 };
 
 struct RunRecord {
@@ -66,9 +61,12 @@ class ControlPlane {
   explicit ControlPlane(DatabaseSettings ledger);
   ~ControlPlane();
 
-  std::vector<MigrationStep> Migrations();  // all known ones, in order
-  std::vector<MigrationStep>
-  Migrate();  // applies what is missing; returns what it applied; idempotent, safe with two at once
+  // ReadMigrations().
+  std::vector<MigrationStep> Migrations(const std::vector<SchemaStep>& steps = HostSteps());
+  // Applies what is missing, in order, each in a transaction of its own, and returns it;
+  // idempotent, safe with several at once. What ApplyNextMigration throws; steps before stay
+  // applied.
+  std::vector<MigrationStep> Migrate(const std::vector<SchemaStep>& steps = HostSteps());
   void CreatePlanLedger();  // in an empty database only: SH-0422
   Layout DetectLayout();    // from the catalog; SH-04xx when it is neither (says what is missing)
   std::string ServerVersion();

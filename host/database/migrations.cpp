@@ -1,7 +1,10 @@
 #include "host/database/migrations.hpp"
 
 #include <array>
-#include <set>
+#include <map>
+#include <summa/ledger/hash.hpp>
+#include <tuple>
+#include <utility>
 
 #include "host/database/connection_settings.hpp"
 #include "host_migrations.hpp"
@@ -9,13 +12,13 @@
 namespace summa::host {
 namespace {
 
-struct Step {
+struct HostStep {
   int version;
   const char* name;
   std::string_view sql;
 };
 
-constexpr std::array<Step, 7> kSteps = {{
+constexpr std::array<HostStep, 7> kHostSteps = {{
     {1, "host", embedded::migration_001_host},
     {2, "outbox", embedded::migration_002_outbox},
     {3, "schedule", embedded::migration_003_schedule},
@@ -30,18 +33,114 @@ constexpr const char* kLockKey = "7308332246085722";  // "summa" and a bit
 // Another program's step may take this long; the session's own limit is meant for rows.
 constexpr const char* kLockPatience = "SET LOCAL lock_timeout = '30s'";
 
-std::set<int> AppliedVersions(ControlTransaction& transaction) {
-  const ControlRows table = transaction.Exec(
-      "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+// The table of records as the first releases made it, and what it has since plugins have steps.
+// Programs of those releases read and write it still: the defaults are for them.
+constexpr const char* kFirstRecords =
+    "CREATE TABLE IF NOT EXISTS summa_host.schema_migration (version integer PRIMARY KEY, name "
+    "text NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp())";
+constexpr const char* kRecordsOfPlugins =
+    "ALTER TABLE summa_host.schema_migration DROP CONSTRAINT schema_migration_pkey, ADD COLUMN "
+    "plugin text NOT NULL DEFAULT 'host', ADD COLUMN database text NOT NULL DEFAULT 'ledger', ADD "
+    "COLUMN release text, ADD COLUMN checksum text, ADD PRIMARY KEY (plugin, database, version)";
+
+enum class RecordTable { kNone, kFirst, kOfPlugins };
+
+RecordTable FindRecords(ControlTransaction& transaction) {
+  const ControlRows rows = transaction.Exec(
+      "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attname "
+      "= 'checksum') FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
       "c.relnamespace WHERE n.nspname = 'summa_host' AND c.relname = 'schema_migration'",
       {});
-  std::set<int> versions;
-  if (table.empty()) return versions;
-  for (const auto& row :
-       transaction.Exec("SELECT version FROM summa_host.schema_migration ORDER BY version", {})) {
-    versions.insert(std::stoi(row.at(0).value()));
+  if (rows.empty()) return RecordTable::kNone;
+  return rows[0].at(0) == "t" ? RecordTable::kOfPlugins : RecordTable::kFirst;
+}
+
+using StepKey = std::tuple<std::string, std::string, int>;  // plugin, database, version
+
+struct Record {
+  std::string name;
+  std::string release;
+  std::string checksum;  // empty: applied by a release that kept none
+};
+
+std::map<StepKey, Record> ReadRecords(ControlTransaction& transaction) {
+  std::map<StepKey, Record> records;
+  const RecordTable table = FindRecords(transaction);
+  if (table == RecordTable::kNone) return records;
+  const ControlRows rows = transaction.Exec(
+      table == RecordTable::kFirst
+          ? "SELECT 'host', 'ledger', version, name, NULL, NULL FROM summa_host.schema_migration"
+          : "SELECT plugin, database, version, name, release, checksum FROM "
+            "summa_host.schema_migration",
+      {});
+  for (const auto& row : rows) {
+    records[{row.at(0).value(), row.at(1).value(), std::stoi(row.at(2).value())}] = {
+        row.at(3).value(), row.at(4).value_or(""), row.at(5).value_or("")};
   }
-  return versions;
+  return records;
+}
+
+std::string Checksum(const std::string& sql) {
+  ledger::Hasher hasher;
+  hasher.Add(sql);
+  return hasher.Finish().string();
+}
+
+Error Changed(const MigrationStep& step, const std::string& applied, const std::string& now) {
+  constexpr std::size_t kShown = 12;
+  return {
+      "SH-0435",
+      "step " + NameOf(step) + " was another one when it was applied: its checksum is " +
+          now.substr(0, kShown) + "..., the database has " + applied.substr(0, kShown) + "...",
+      "Install the release of " + step.plugin +
+          " that the database was migrated with, or a later one. A plugin's author puts what is "
+          "to change into a new step",
+      ""};
+}
+
+Error Newer(const MigrationStep& step, const std::string& release, int last) {
+  return {"SH-0436",
+          "the database has step " + NameOf(step) +
+              (release.empty() ? "" : " of release " + release) + ", the last one known here is " +
+              std::to_string(last),
+          "Install the release of " + step.plugin + " that applied it, or a later one", ""};
+}
+
+std::vector<MigrationStep> Compare(const std::vector<SchemaStep>& steps,
+                                   const std::map<StepKey, Record>& records) {
+  std::vector<MigrationStep> compared;
+  std::map<std::pair<std::string, std::string>, int> last;  // by plugin and database
+  for (const SchemaStep& step : steps) {
+    MigrationStep& each =
+        compared.emplace_back(MigrationStep{step.plugin, step.database, step.version, step.name});
+    last[{step.plugin, step.database}] = step.version;
+    const auto record = records.find({step.plugin, step.database, step.version});
+    if (record == records.end()) continue;
+    each.applied = true;
+    const std::string& applied = record->second.checksum;
+    const std::string now = Checksum(step.sql);
+    if (!applied.empty() && applied != now) each.problem = Changed(each, applied, now);
+  }
+  for (const auto& [key, record] : records) {
+    const auto& [plugin, database, version] = key;
+    const auto known = last.find({plugin, database});
+    if (known == last.end() || version <= known->second) continue;
+    MigrationStep& each =
+        compared.emplace_back(MigrationStep{plugin, database, version, record.name, true});
+    each.problem = Newer(each, record.release, known->second);
+  }
+  return compared;
+}
+
+// The first of the steps that is missing; nullptr: none is. Throws what RequireSound throws.
+const SchemaStep* FirstMissing(ControlTransaction& transaction,
+                               const std::vector<SchemaStep>& steps) {
+  const std::vector<MigrationStep> compared = ReadMigrations(transaction, steps);
+  RequireSound(compared);
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (!compared[i].applied) return &steps[i];
+  }
+  return nullptr;
 }
 
 [[noreturn]] void MayNotCreate(const std::string& what, const std::string& grants) {
@@ -49,6 +148,22 @@ std::set<int> AppliedVersions(ControlTransaction& transaction) {
       Error{"SH-0413", what,
             "Let the owner of the database run: " + grants + " Then run: summa-host migrate", ""},
       "42501");
+}
+
+// The form of the table of records is changed by its owner only.
+void RequireOwner(ControlTransaction& transaction) {
+  const auto row = transaction
+                       .Exec(
+                           "SELECT current_user, pg_has_role(relowner, 'USAGE'), "
+                           "pg_get_userbyid(relowner) FROM pg_catalog.pg_class WHERE oid = "
+                           "'summa_host.schema_migration'::regclass",
+                           {})
+                       .at(0);
+  if (row.at(1) == "t") return;
+  throw Failure(
+      "SH-0413",
+      "role \"" + row.at(0).value() + "\" does not own the table summa_host.schema_migration",
+      "Run summa-host migrate as role \"" + row.at(2).value() + "\", which has migrated before");
 }
 
 // Asked before trying: the message can then name what to grant to whom.
@@ -77,40 +192,106 @@ void EnsureSchema(ControlTransaction& transaction) {
         "GRANT CREATE ON DATABASE " + QuoteIdentifier(database) + " TO " + quoted_role + ";");
   }
   if (!exists) transaction.ExecScript("CREATE SCHEMA summa_host");
-  transaction.ExecScript(
-      "CREATE TABLE IF NOT EXISTS summa_host.schema_migration (version integer PRIMARY KEY, name "
-      "text NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp())");
+}
+
+// The table of records in its present form. What was applied before checksums were kept gets those
+// of the steps that are known: released steps do not change.
+void EnsureRecords(ControlTransaction& transaction, const std::vector<SchemaStep>& steps) {
+  transaction.ExecScript(kFirstRecords);
+  if (FindRecords(transaction) == RecordTable::kFirst) {
+    RequireOwner(transaction);
+    transaction.ExecScript(kRecordsOfPlugins);
+  }
+  for (const SchemaStep& step : steps) {
+    transaction.Exec(
+        "UPDATE summa_host.schema_migration SET checksum = $4 WHERE plugin = $1 AND database = $2 "
+        "AND version = $3::integer AND checksum IS NULL",
+        {step.plugin, step.database, std::to_string(step.version), Checksum(step.sql)});
+  }
+}
+
+// What keeps a step from working now is told as it is; everything else is a fault of the step.
+SqlFailure StepFailed(const MigrationStep& step, const SqlFailure& failure) {
+  constexpr int kDefectExit = 70, kConfigurationExit = 78;
+  Error error = failure.error();
+  const int exit_code = ExitCode(error);
+  error.message = "step " + NameOf(step) + ": " + error.message;
+  if (exit_code == kDefectExit || exit_code == kConfigurationExit) {
+    error.code = "SH-0417";
+    error.hint =
+        "Nothing of the step was applied. Mend what the server names, and run: summa-host "
+        "migrate";
+  }
+  return SqlFailure(std::move(error), failure.sqlstate());
+}
+
+std::string RunningTransaction(ControlTransaction& transaction) {
+  return transaction.Exec("SELECT txid_current()", {}).at(0).at(0).value();
+}
+
+MigrationStep Apply(ControlTransaction& transaction, const SchemaStep& step) {
+  const MigrationStep applied{step.plugin, step.database, step.version, step.name, true};
+  const std::string begun = RunningTransaction(transaction);
+  try {
+    transaction.ExecScript(step.sql);
+  } catch (const SqlFailure& failure) {
+    throw StepFailed(applied, failure);
+  }
+  if (RunningTransaction(transaction) != begun) {
+    throw Failure("SH-0417",
+                  "step " + NameOf(applied) + " ended the transaction that it is applied in",
+                  "Take COMMIT, ROLLBACK and BEGIN out of the step. What it did before them may "
+                  "stand in the database, without a record");
+  }
+  transaction.Exec(
+      "INSERT INTO summa_host.schema_migration (plugin, database, version, name, release, "
+      "checksum) VALUES ($1, $2, $3::integer, $4, nullif($5, ''), $6)",
+      {step.plugin, step.database, std::to_string(step.version), step.name, step.release,
+       Checksum(step.sql)});
+  return applied;
 }
 
 }  // namespace
 
-std::vector<MigrationStep> ReadMigrations(ControlTransaction& transaction) {
-  const std::set<int> applied = AppliedVersions(transaction);
-  std::vector<MigrationStep> steps;
-  steps.reserve(std::size(kSteps));
-  for (const Step& step : kSteps) {
-    steps.push_back({step.version, step.name, applied.count(step.version) > 0});
+std::string NameOf(const MigrationStep& step) {
+  return (step.plugin == kHostSchema ? "" : step.plugin + " ") +
+         (step.database == "ledger" ? "" : step.database + " ") + std::to_string(step.version) +
+         " " + step.name;
+}
+
+std::vector<SchemaStep> HostSteps() {
+  std::vector<SchemaStep> steps;
+  for (const HostStep& step : kHostSteps) {
+    SchemaStep& each = steps.emplace_back();
+    each.version = step.version;
+    each.name = step.name;
+    each.sql = step.sql;
+    each.release = SUMMA_VERSION;
   }
   return steps;
 }
 
-std::optional<MigrationStep> ApplyNextMigration(ControlTransaction& transaction) {
-  // Without the lock first: a role that may only read is told so only when something is missing.
-  bool missing = false;
-  for (const MigrationStep& step : ReadMigrations(transaction)) missing |= !step.applied;
-  if (!missing) return std::nullopt;
+std::vector<MigrationStep> ReadMigrations(ControlTransaction& transaction,
+                                          const std::vector<SchemaStep>& steps) {
+  return Compare(steps, ReadRecords(transaction));
+}
+
+void RequireSound(const std::vector<MigrationStep>& steps) {
+  for (const MigrationStep& step : steps) {
+    if (step.problem) throw Failure(*step.problem);
+  }
+}
+
+std::optional<MigrationStep> ApplyNextMigration(ControlTransaction& transaction,
+                                                const std::vector<SchemaStep>& steps) {
+  // The lock first of all: who waits for it must hold no lock on the table of records.
   transaction.ExecScript(kLockPatience);
   transaction.ExecScript("SELECT pg_advisory_xact_lock(" + std::string(kLockKey) + ")");
   EnsureSchema(transaction);
-  const std::set<int> applied = AppliedVersions(transaction);
-  for (const Step& step : kSteps) {
-    if (applied.count(step.version) > 0) continue;
-    transaction.ExecScript(std::string(step.sql));
-    transaction.Exec("INSERT INTO summa_host.schema_migration (version, name) VALUES ($1, $2)",
-                     {std::to_string(step.version), step.name});
-    return MigrationStep{step.version, step.name, true};
-  }
-  return std::nullopt;
+  EnsureRecords(transaction, steps);
+  const SchemaStep* step = FirstMissing(transaction, steps);
+  if (step == nullptr) return std::nullopt;
+  return Apply(transaction, *step);
 }
 
 }  // namespace summa::host

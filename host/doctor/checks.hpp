@@ -47,6 +47,7 @@ void CheckClock(const CheckContext& context);
 void CheckPooler(const CheckContext& context);
 // ledger_checks.cpp
 void CheckMigrations(const CheckContext& context);
+void CheckReadMigrations(const CheckContext& context);  // context.database: that of read models
 void CheckLayout(const CheckContext& context);
 void CheckSequences(const CheckContext& context);
 void CheckVacuum(const CheckContext& context);

@@ -99,6 +99,7 @@ class Doctor {
           {"read-database", Severity::kOk,
            "answers: " + database.server() + ", version " + database.Value("SHOW server_version"),
            "", ""});
+      CheckReadMigrations({database, loaded_, plan_, options_, diagnosis_.findings});
     } catch (const Failure& failure) {
       Down("read-database", failure.error());
     }

@@ -1,3 +1,4 @@
+#include "host/application/schemas.hpp"
 #include "host/database/connection_settings.hpp"
 #include "host/database/layout.hpp"
 #include "host/database/migrations.hpp"
@@ -102,30 +103,44 @@ void CheckTable(const CheckContext& context, const std::string& table) {
   }
 }
 
+// The missing ones in one finding, each that does not fit in one of its own.
+void CheckSteps(const CheckContext& context, const std::string& check,
+                const std::vector<SchemaStep>& steps) {
+  std::vector<MigrationStep> found;
+  context.database.Run(
+      [&](ControlTransaction& transaction) { found = ReadMigrations(transaction, steps); });
+  bool sound = true;
+  for (const MigrationStep& step : found) {
+    if (!step.problem) continue;
+    sound = false;
+    context.Error(check, step.problem->code + " " + step.problem->message,
+                  "the steps of this release", step.problem->hint + ".");
+  }
+  std::erase_if(found, [](const MigrationStep& step) { return step.applied; });
+  if (found.empty()) {
+    const std::string count = std::to_string(steps.size());
+    if (sound) context.Ok(check, count + " of " + count);
+    return;
+  }
+  const std::string missing = "missing: " + NamesOf(found);
+  const std::string fix = "Run `summa-host migrate -c " + context.loaded.settings.file + "`.";
+  if (context.loaded.settings.migrate_automatically) {
+    context.Warn(check, missing, "all applied",
+                 "The next start applies them (database.migrate: auto); or: " + fix);
+  } else {
+    context.Error(check, missing, "all applied", fix);
+  }
+}
+
 }  // namespace
 
 void CheckMigrations(const CheckContext& context) {
-  std::vector<MigrationStep> steps;
-  context.database.Run(
-      [&](ControlTransaction& transaction) { steps = ReadMigrations(transaction); });
-  std::string missing;
-  for (const MigrationStep& step : steps) {
-    if (step.applied) continue;
-    missing.append(missing.empty() ? "" : ", ").append(std::to_string(step.version));
-    missing.append(" ").append(step.name);
-  }
-  if (missing.empty()) {
-    context.Ok("migrations", std::to_string(steps.size()) + " of " + std::to_string(steps.size()));
-    return;
-  }
-  const bool automatic = context.loaded.settings.migrate_automatically;
-  const std::string fix = "Run `summa-host migrate -c " + context.loaded.settings.file + "`.";
-  if (automatic) {
-    context.Warn("migrations", "missing: " + missing, "all applied",
-                 "The next start applies them (database.migrate: auto); or: " + fix);
-  } else {
-    context.Error("migrations", "missing: " + missing, "all applied", fix);
-  }
+  CheckSteps(context, "migrations", SchemasOf(context.loaded.settings, context.plan).ledger);
+}
+
+void CheckReadMigrations(const CheckContext& context) {
+  const std::vector<SchemaStep> steps = SchemasOf(context.loaded.settings, context.plan).read;
+  if (!steps.empty()) CheckSteps(context, "read-migrations", steps);
 }
 
 void CheckLayout(const CheckContext& context) {

@@ -52,6 +52,19 @@ Needs AllNeeds(const CheckContext& context) {
   return needs;
 }
 
+// Whether `migrate` makes it: a table of the host or of a plugin, or the schema of one.
+bool IsOurs(const CheckContext& context, const std::string& name) {
+  if (name == "summa_host" || name.starts_with("summa_host.")) return true;
+  for (const PlannedPlugin& plugin : context.plan.order) {
+    const Manifest& manifest = *plugin.file->manifest;
+    if (manifest.schema.empty()) continue;
+    for (const std::string& table : manifest.creates) {
+      if (name == table || name == table.substr(0, table.find('.'))) return true;
+    }
+  }
+  return false;
+}
+
 std::string Quoted(const std::string& qualified) {
   const std::size_t dot = qualified.find('.');
   return QuoteIdentifier(qualified.substr(0, dot)) + "." +
@@ -75,7 +88,7 @@ bool SchemaUsable(const CheckContext& context, const std::string& schema, const 
   const std::string usable = context.database.Value(
       "SELECT has_schema_privilege(oid, 'usage') FROM pg_namespace WHERE nspname = $1", {schema});
   if (usable == "t") return true;
-  const bool ours = schema == "summa_host";
+  const bool ours = IsOurs(context, schema);
   if (usable.empty()) {
     context.Error("privileges", "there is no schema " + schema, "the schema of the tables",
                   ours ? "Run `summa-host migrate`." : "Correct database.ledger.schema.");
@@ -146,7 +159,7 @@ void CheckTable(const CheckContext& context, const std::string& table,
                 const std::set<std::string>& needs, const std::string& role) {
   const std::string check = "privileges";
   if (context.database.Value("SELECT to_regclass($1)::text", {Quoted(table)}).empty()) {
-    const bool ours = table.starts_with("summa_host.");
+    const bool ours = IsOurs(context, table);
     context.Error(check, table + " does not exist", "the table",
                   ours ? "Run `summa-host migrate`." : "Correct database.ledger.schema.");
     return;

@@ -1,0 +1,55 @@
+#include "host/application/schemas.hpp"
+
+namespace summa::host {
+namespace {
+
+void AddSteps(const Manifest& manifest, const std::string& database,
+              std::vector<SchemaStep>& steps) {
+  for (const SchemaFile& file : manifest.schema) {
+    if (file.database != database) continue;
+    steps.push_back(
+        {manifest.id, file.database, file.number, file.name, file.sql, manifest.version});
+  }
+}
+
+}  // namespace
+
+Schemas SchemasOf(const Settings& settings, const Plan& plan) {
+  Schemas schemas{HostSteps(), {}};
+  for (const PlannedPlugin& plugin : plan.order) {
+    AddSteps(*plugin.file->manifest, "ledger", schemas.ledger);
+  }
+  std::vector<SchemaStep>& read = settings.read ? schemas.read : schemas.ledger;
+  for (const PlannedPlugin& plugin : plan.order) AddSteps(*plugin.file->manifest, "read", read);
+  return schemas;
+}
+
+std::vector<MigrationStep> Migrations(ControlPlane& control, const Settings& settings,
+                                      const Schemas& schemas) {
+  std::vector<MigrationStep> found = control.Migrations(schemas.ledger);
+  if (!schemas.read.empty()) {
+    for (MigrationStep& step : ControlPlane(*settings.read).Migrations(schemas.read)) {
+      found.push_back(std::move(step));
+    }
+  }
+  return found;
+}
+
+std::vector<MigrationStep> Migrate(ControlPlane& control, const Settings& settings,
+                                   const Schemas& schemas) {
+  std::vector<MigrationStep> applied = control.Migrate(schemas.ledger);
+  if (!schemas.read.empty()) {
+    for (MigrationStep& step : ControlPlane(*settings.read).Migrate(schemas.read)) {
+      applied.push_back(std::move(step));
+    }
+  }
+  return applied;
+}
+
+std::string NamesOf(const std::vector<MigrationStep>& steps) {
+  std::string names;
+  for (const MigrationStep& step : steps) names += (names.empty() ? "" : ", ") + NameOf(step);
+  return names;
+}
+
+}  // namespace summa::host
