@@ -18,14 +18,25 @@ struct HostStep {
   std::string_view sql;
 };
 
-constexpr std::array<HostStep, 7> kHostSteps = {{
+constexpr std::array<HostStep, 4> kHostSteps = {{
     {1, "host", embedded::migration_001_host},
-    {2, "outbox", embedded::migration_002_outbox},
     {3, "schedule", embedded::migration_003_schedule},
-    {4, "outbox_delivery", embedded::migration_004_outbox_delivery},
     {5, "inbox", embedded::migration_005_inbox},
-    {6, "reconciliation", embedded::migration_006_reconciliation},
     {7, "worker_start", embedded::migration_007_worker_start},
+}};
+
+// Steps that were the host's own before plugins had some: their number then, and what they are now.
+// Their old records stay, for programs that know them under no other number.
+struct MovedStep {
+  int number;
+  const char* plugin;
+  int version;
+  const char* name;
+};
+constexpr std::array<MovedStep, 3> kMovedSteps = {{
+    {2, "outbox", 1, "outbox"},
+    {4, "outbox", 2, "delivery"},
+    {6, "reconciliation", 1, "reconciliation"},
 }};
 
 // Any number does; it must only be the same in every version of this program.
@@ -76,6 +87,10 @@ std::map<StepKey, Record> ReadRecords(ControlTransaction& transaction) {
   for (const auto& row : rows) {
     records[{row.at(0).value(), row.at(1).value(), std::stoi(row.at(2).value())}] = {
         row.at(3).value(), row.at(4).value_or(""), row.at(5).value_or("")};
+  }
+  for (const MovedStep& step : kMovedSteps) {
+    if (!records.contains({kHostSchema, "ledger", step.number})) continue;
+    records.try_emplace({step.plugin, "ledger", step.version}, Record{step.name, "", ""});
   }
   return records;
 }
@@ -194,13 +209,21 @@ void EnsureSchema(ControlTransaction& transaction) {
   if (!exists) transaction.ExecScript("CREATE SCHEMA summa_host");
 }
 
-// The table of records in its present form. What was applied before checksums were kept gets those
-// of the steps that are known: released steps do not change.
+// The table of records in its present form. What was applied under an old number is recorded under
+// its new one; what was applied before checksums were kept gets those of the steps that are known:
+// released steps do not change.
 void EnsureRecords(ControlTransaction& transaction, const std::vector<SchemaStep>& steps) {
   transaction.ExecScript(kFirstRecords);
   if (FindRecords(transaction) == RecordTable::kFirst) {
     RequireOwner(transaction);
     transaction.ExecScript(kRecordsOfPlugins);
+  }
+  for (const MovedStep& step : kMovedSteps) {
+    transaction.Exec(
+        "INSERT INTO summa_host.schema_migration (plugin, version, name, applied_at) SELECT "
+        "$1::text, $2::integer, $3::text, applied_at FROM summa_host.schema_migration WHERE plugin "
+        "= 'host' AND database = 'ledger' AND version = $4::integer ON CONFLICT DO NOTHING",
+        {step.plugin, std::to_string(step.version), step.name, std::to_string(step.number)});
   }
   for (const SchemaStep& step : steps) {
     transaction.Exec(

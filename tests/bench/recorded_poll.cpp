@@ -10,6 +10,7 @@
 #include "host/database/control_plane.hpp"
 #include "processor.hpp"
 #include "tests/bench/report.hpp"
+#include "tests/integration/plugin_steps.hpp"
 #include "tests/services/db.hpp"
 
 namespace summa::bench {
@@ -64,7 +65,7 @@ RecordedPolls RecordPolls(const std::string& url, const std::function<void()>& w
   host::DatabaseSettings settings;
   settings.url = url;
   settings.application_name = "bench";
-  host::ControlPlane(settings).Migrate();
+  host::ControlPlane(settings).Migrate(test::StepsWith({"outbox"}));
   host::SqlService sql({{"ledger", std::make_shared<host::SessionPool>(settings)}});
   forward = sql.unleased();
   recorded.clear();

@@ -238,7 +238,7 @@ TEST(HostWithoutDatabase, LivesAndSaysSoUntilTheDatabaseComes) {
   WaitUntil([&] { return HttpGet(host.Port(), "/readyz").status == 200; }, kPatience, "ready");
   WaitUntil(
       [&] {
-        return host.process().Stderr().find("database migrated steps=\"1 host, 2 outbox, ") !=
+        return host.process().Stderr().find("database migrated steps=\"1 host, 3 schedule, ") !=
                std::string::npos;
       },
       kPatience, "a line that names every step");

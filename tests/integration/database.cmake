@@ -13,3 +13,6 @@ summa_test(session_budget_test SOURCES session_budget_test.cpp
 summa_test(silence_test SOURCES database_old_primary_test.cpp database_silence_test.cpp
   LIBRARIES summa_host_core summa_test_services LABELS integration)
 summa_test(schema_test SOURCES schema_test.cpp LIBRARIES summa_host_core summa_test_services LABELS integration)
+summa_test(upgrade_test SOURCES upgrade_test.cpp LIBRARIES summa_host_core summa_test_fixture summa_test_services
+  LABELS integration)
+add_dependencies(upgrade_test outbox reconciliation)

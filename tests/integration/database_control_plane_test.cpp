@@ -73,17 +73,6 @@ TEST_F(ControlPlaneTest, RoleThatMayNotCreateSchemasIsToldWhatToGrant) {
   EXPECT_EQ(ControlPlane(clerk).Migrate().size(), 0u);
 }
 
-TEST_F(ControlPlaneTest, TryJsonbGivesNullForTextsThatAreNoJsonb) {
-  const auto value = [&](const std::string& text) {
-    return db_->Value("SELECT coalesce(summa_host.try_jsonb($1)::text, 'none')", {text});
-  };
-  EXPECT_EQ(value("{\"a\": 1}"), "{\"a\": 1}");
-  EXPECT_EQ(value("{"), "none");
-  EXPECT_EQ(value("\"\\u0000\""), "none");
-  EXPECT_EQ(value(std::string(100000, '[')), "none");
-  EXPECT_EQ(value("1e999999"), "none");
-}
-
 TEST_F(ControlPlaneTest, TellsTheLayoutsApart) {
   EXPECT_EQ(ControlPlane(settings_).DetectLayout(), Layout::kDeployed);
   const std::string url = Empty();

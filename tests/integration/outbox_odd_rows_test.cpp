@@ -68,5 +68,16 @@ TEST_F(OutboxOddRows, ARefusedRowIsGivenUpWhateverItsCountOfAttempts) {
   }
 }
 
+TEST_F(OutboxOddRows, TryJsonbGivesNullForTextsThatAreNoJsonb) {
+  const auto value = [&](const std::string& text) {
+    return db_->Value("SELECT coalesce(summa_host.try_jsonb($1)::text, 'none')", {text});
+  };
+  EXPECT_EQ(value("{\"a\": 1}"), "{\"a\": 1}");
+  EXPECT_EQ(value("{"), "none");
+  EXPECT_EQ(value("\"\\u0000\""), "none");
+  EXPECT_EQ(value(std::string(100000, '[')), "none");
+  EXPECT_EQ(value("1e999999"), "none");
+}
+
 }  // namespace
 }  // namespace summa::outbox

@@ -17,6 +17,7 @@
 #include "lanes.hpp"
 #include "processor.hpp"
 #include "tests/fixture/ledger.hpp"
+#include "tests/integration/plugin_steps.hpp"
 #include "tests/services/db.hpp"
 #include "tests/services/postgres_server.hpp"
 #include "tests/services/wait_until.hpp"
@@ -41,7 +42,7 @@ class OutboxTest : public testing::Test {
     host::DatabaseSettings settings;
     settings.url = url_;
     settings.application_name = "outbox-test";
-    host::ControlPlane(settings).Migrate();
+    host::ControlPlane(settings).Migrate(test::StepsWith({"outbox"}));
     sql_ = std::make_unique<host::SqlService>(
         std::map<std::string, std::shared_ptr<host::SessionPool>>{
             {"ledger", std::make_shared<host::SessionPool>(settings)}});

@@ -15,6 +15,7 @@
 #include "host/database/control_plane.hpp"
 #include "reconciliation.hpp"
 #include "tests/fixture/ledger.hpp"
+#include "tests/integration/plugin_steps.hpp"
 #include "tests/services/db.hpp"
 #include "tests/services/postgres_server.hpp"
 #include "tests/services/shared_data.hpp"
@@ -45,7 +46,7 @@ class ReconciliationTest : public testing::Test {
     host::DatabaseSettings settings;
     settings.url = url_;
     settings.application_name = "reconciliation-test";
-    host::ControlPlane(settings).Migrate();
+    host::ControlPlane(settings).Migrate(test::StepsWith({"reconciliation"}));
     sql_ = std::make_unique<host::SqlService>(
         std::map<std::string, std::shared_ptr<host::SessionPool>>{
             {"ledger", std::make_shared<host::SessionPool>(settings)}});

@@ -1,0 +1,29 @@
+// The steps of plugins of this project, as they stand in their files.
+#pragma once
+
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "host/application/schemas.hpp"
+#include "host/plugin/file_trust.hpp"
+
+namespace summa::test {
+
+// Those of the host, and of these plugins behind them.
+inline std::vector<host::SchemaStep> StepsWith(const std::vector<std::string>& plugins) {
+  const char* directory = std::getenv("SUMMA_BINARY_DIR");
+  if (directory == nullptr) throw std::runtime_error("SUMMA_BINARY_DIR is not set: run by ctest");
+  const host::Discovery found = host::DiscoverPlugins(
+      {{std::string(directory) + "/lib/summa/plugins", true}}, host::CurrentTrust());
+  host::Plan plan;
+  for (const std::string& id : plugins) {
+    const host::PluginFile* file = found.Find(id);
+    if (file == nullptr || !file->refusals.empty()) throw std::runtime_error("no plugin " + id);
+    plan.order.push_back({id, file, {}});
+  }
+  return host::SchemasOf({}, plan).ledger;
+}
+
+}  // namespace summa::test
