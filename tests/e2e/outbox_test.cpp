@@ -31,6 +31,31 @@ TEST_F(Outbox, ADatabaseMadeBySummaItselfIsDeliveredCompleteAndInOrder) {
   EXPECT_EQ(ReadStreams().size(), 1882u);
 }
 
+// Two hosts of this release start at once beside a ledger that is written to, and both may migrate.
+TEST_F(Outbox, ADatabaseOfTheReleaseBeforeIsUpgradedUnderLoadAndLosesNothing) {
+  url_ = InstallLedger(*server_, name_);
+  server_->RunSqlFile(name_, SourceDir() + "/tests/fixture/migrated_before_plugins.sql");
+  TrafficGenerator traffic(url_, {.connections = 4, .accounts = 25, .rate = 0});
+  traffic.Start();
+  WaitUntil([&] { return traffic.Committed() >= 200; }, kPatience, "operations before the upgrade");
+  const TemporaryFile file("summa.yaml", Configuration());
+  RunningHost first({"-c", file.Path()}), second({"-c", file.Path()});
+  first.StatusWhen("running");
+  second.StatusWhen("running");
+  const auto now = traffic.Committed();
+  WaitUntil([&] { return traffic.Committed() >= now + 300; }, kPatience, "operations after it");
+  traffic.Stop();
+  WaitUntil([&] { return Pending().empty(); }, kPatience, "the delivery of every row");
+  const auto received = ReadStreams();
+  const auto rows = Db(url_).Column("SELECT id FROM outbox");
+  EXPECT_EQ(Ids(received), std::set<std::string>(rows.begin(), rows.end()));
+  EXPECT_EQ(received.size(), rows.size()) << "something was sent twice";
+  ExpectOrder(received);
+  EXPECT_EQ(Db(url_).Count("SELECT count(*) FROM summa_host.schema_migration WHERE plugin = "
+                           "'outbox'"),
+            3);
+}
+
 TEST_F(Outbox, WithOneRouteAnAccountsWholeHistoryIsInOrderInOneStream) {
   if (!UseSummasOwn())
     GTEST_SKIP() << "skipped: ../shared is absent, so there is no database made by Summa";

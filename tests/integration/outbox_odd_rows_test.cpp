@@ -68,6 +68,30 @@ TEST_F(OutboxOddRows, ARefusedRowIsGivenUpWhateverItsCountOfAttempts) {
   }
 }
 
+TEST_F(OutboxOddRows, ACountOfAttemptsThatTheLedgerHasWidenedKeepsNothingWaiting) {
+  settings_.outbox.max_retries = 2;
+  settings_.retry_base = settings_.retry_cap = milliseconds(1);
+  db_->Execute("ALTER TABLE outbox ALTER retry_count TYPE bigint");
+  for (const std::string retry_count : {"0", "9000000000", "-9000000000", "NULL"}) {
+    bus_.decide = {};
+    InsertBetween("now()", retry_count);
+    MakeProcessor();
+    EXPECT_EQ(Drain(), 3) << retry_count;
+    bus_.decide = [](const summa_bus_message& message) {
+      return FromAbi(message.stream) == "odd" ? SUMMA_BUS_REFUSED : SUMMA_BUS_CONFIRMED;
+    };
+    InsertBetween("now()", retry_count);
+    EXPECT_TRUE(test::BecomesTrue([&] {
+      fake_->Advance(seconds(1));
+      RunOnce();
+      return Field(odd_, "status") == "failed";
+    })) << retry_count;
+    EXPECT_EQ(db_->Count("SELECT count(*) FROM outbox WHERE status = 'pending'"), 0);
+    db_->Execute("DELETE FROM dead_letter_queue");
+    db_->Execute("DELETE FROM summa_host.outbox_blocked_key");
+  }
+}
+
 TEST_F(OutboxOddRows, TryJsonbGivesNullForTextsThatAreNoJsonb) {
   const auto value = [&](const std::string& text) {
     return db_->Value("SELECT coalesce(summa_host.try_jsonb($1)::text, 'none')", {text});
