@@ -1,5 +1,4 @@
-// Writes a greeting for each account that is created. The table greeter.greeting (message_id text,
-// account text) is made by whoever installs it.
+// Writes a greeting for each account that is created.
 #include <summa/leased_consumer.hpp>
 #include <summa/plugin.hpp>
 

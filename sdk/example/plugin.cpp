@@ -8,12 +8,6 @@
 namespace turnover {
 namespace {
 
-constexpr std::string_view kExists = "SELECT to_regclass('turnover.daily') IS NOT NULL";
-constexpr std::string_view kCreateSchema = "CREATE SCHEMA turnover";
-constexpr std::string_view kCreateTable =
-    "CREATE TABLE turnover.daily (day date, currency text, amount bigint NOT NULL, "
-    "entries bigint NOT NULL, PRIMARY KEY (day, currency))";
-
 // Whole days are summed again and overwritten: repeating it, in any state, changes nothing.
 constexpr std::string_view kSum = R"sql(
 INSERT INTO turnover.daily AS d (day, currency, amount, entries)
@@ -60,12 +54,7 @@ class Daily final : public summa::Worker {
 
   summa::TickResult Run(const summa::Tick& tick) override {
     summa::Session session(tick.sql());  // fenced by the lease of this worker
-    const bool exists = session.Exec(kExists).At(0, 0).Boolean();  // reading needs no transaction
     session.Begin();
-    if (!exists) {
-      session.Exec(kCreateSchema);
-      session.Exec(kCreateTable);
-    }
     const summa::Result days = session.Exec(kSum, {look_back_.count()});
     session.Commit();  // refused by the host when the lease is gone; nothing is written then
 
@@ -92,22 +81,18 @@ class Daily final : public summa::Worker {
 summa::CommandResult Show(const summa::CommandCall& call) {
   const std::string currency = *call.Option("currency");  // required in the manifest
   summa::Session session(call.sql());
-  const bool exists = session.Exec(kExists).At(0, 0).Boolean();
+  // Reading needs no transaction.
+  const summa::Result days = session.Exec(kShow, {currency, *call.IntegerOption("days")});
   summa::JsonWriter json;
   json.BeginObject().Member("currency", currency).Key("days").BeginArray();
-  std::size_t rows = 0;
-  if (exists) {
-    const summa::Result days = session.Exec(kShow, {currency, *call.IntegerOption("days")});
-    rows = days.rows();
-    for (std::size_t row = 0; row < rows; ++row) {
-      json.BeginObject()
-          .Member("day", days.At(row, 0).Text())
-          .Member("amount", days.At(row, 1).Integer())
-          .Member("entries", days.At(row, 2).Integer())
-          .EndObject();
-    }
+  for (std::size_t row = 0; row < days.rows(); ++row) {
+    json.BeginObject()
+        .Member("day", days.At(row, 0).Text())
+        .Member("amount", days.At(row, 1).Integer())
+        .Member("entries", days.At(row, 2).Integer())
+        .EndObject();
   }
-  if (rows == 0) {
+  if (days.rows() == 0) {
     throw summa::Error(SUMMA_E_NOT_FOUND, "TO-0001", "no turnover is known of " + currency,
                        "run `summa-host run --once --only turnover-daily` first");
   }

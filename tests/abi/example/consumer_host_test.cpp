@@ -26,9 +26,6 @@ class ConsumerHost : public testing::Test {
   static void TearDownTestSuite() { delete server_; }
   void SetUp() override {
     url_ = InstallLedger(*server_, "consumer_" + std::to_string(++databases_));
-    Db(url_).Execute(
-        "CREATE SCHEMA greeter; CREATE TABLE greeter.greeting (number bigserial, message_id text "
-        "NOT NULL, account text NOT NULL)");
     Configure("nowhere");
     ASSERT_EQ(Host({"migrate"}).exit_code, 0);
   }

@@ -62,6 +62,23 @@ TEST_F(Example, RunAgainChangesNothingAndSeesWhatCameLate) {
             db.Value("SELECT sum(amount) FROM entry_record WHERE entry_type = 'CREDIT'"));
 }
 
+TEST_F(Example, TheTableIsThereBeforeTheWorkerRunsAndDoctorKnowsIt) {
+  EXPECT_NE(Host({"doctor"}).out.find("7 worker_start, turnover 1 daily"), std::string::npos);
+  ASSERT_EQ(Host({"migrate"}).exit_code, 0);
+  EXPECT_EQ(Db(url_).Count("SELECT count(*) FROM turnover.daily"), 0);
+  EXPECT_EQ(Host({"doctor"}).out.find("missing: "), std::string::npos);
+}
+
+TEST_F(Example, ATableThatTheFirstReleaseMadeStaysAsItIs) {
+  Db db(url_);
+  db.Execute(
+      "CREATE SCHEMA turnover; CREATE TABLE turnover.daily (day date, currency text, amount bigint "
+      "NOT NULL, entries bigint NOT NULL, PRIMARY KEY (day, currency)); INSERT INTO turnover.daily "
+      "VALUES ('2020-02-29', 'USD', 7, 1)");
+  ASSERT_EQ(Host({"run", "--once"}).exit_code, 0);
+  EXPECT_EQ(db.Value("SELECT amount FROM turnover.daily WHERE day = '2020-02-29'"), "7");
+}
+
 TEST_F(Example, AWrongValueIsNamedWithItsPlace) {
   const TemporaryFile wrong("summa.yaml", "database: { ledger: { url: \"" + url_ +
                                               "\" } }\nplugins: { turnover: { look_back: 2 } }\n");
