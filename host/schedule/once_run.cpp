@@ -155,7 +155,7 @@ bool OnceRun::Retry(Item& item, const Error& error) {
   item.report.error = ToText(error);
   item.report.exit_code = ExitCode(error);
   if (item.report.exit_code != SUMMA_E_UNAVAILABLE || Remaining() <= Microseconds(0)) return false;
-  return !item.run.Wait(std::min(item.backoff.Next(RandomFraction()), Remaining()));
+  return !item.run.Wait(std::min(item.backoff.Next(), Remaining()));
 }
 
 // max_run is for one call: how much backlog there is says nothing about a worker that hangs.

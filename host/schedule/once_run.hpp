@@ -5,9 +5,9 @@
 
 #include <functional>
 #include <memory>
+#include <summa/backoff.hpp>
 #include <vector>
 
-#include "host/schedule/backoff.hpp"
 #include "host/schedule/fleet_watch.hpp"
 #include "host/schedule/run_watch.hpp"
 #include "host/schedule/worker_run.hpp"

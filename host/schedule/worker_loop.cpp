@@ -46,7 +46,7 @@ WorkerLoop::WorkerLoop(WorkerRun& run)
       due_(plan_, run_.services(), run_.board()),
       worker_backoff_(kFirstRetry, kLongestRetry),
       database_backoff_(kFirstRetry, kLongestDatabaseRetry),
-      probe_backoff_(plan_.retry_parked / kFirstProbePart, plan_.retry_parked),
+      probe_backoff_(plan_.retry_parked / kFirstProbePart, plan_.retry_parked, Jitter::kHalf),
       idle_(plan_.idle_poll) {}
 
 void WorkerLoop::Run() noexcept {
@@ -82,7 +82,7 @@ Microseconds WorkerLoop::Round() {
     if (run_.abandoned()) return kNow;
     run_.board().Failed({"SH-0901", "an exception without a text", {}, "worker " + plan_.id});
   }
-  return database_backoff_.Next(RandomFraction());
+  return database_backoff_.Next();
 }
 
 Microseconds WorkerLoop::Hold(const WorkerOrders& orders) {
@@ -113,9 +113,7 @@ Microseconds WorkerLoop::HoldParked(const WorkerOrders& orders) {
 }
 
 void WorkerLoop::PlanProbe() {
-  // Never at once: it has just failed, and hosts that parked it together spread out all the same.
-  next_probe_ =
-      run_.services().clock->BootTime() + probe_backoff_.Next((1.0 + RandomFraction()) / 2.0);
+  next_probe_ = run_.services().clock->BootTime() + probe_backoff_.Next();
 }
 
 // Runs a parked worker once, to see whether what kept it from working is gone. Without the lease,
@@ -206,7 +204,7 @@ Microseconds WorkerLoop::Judge(const WorkerRun::Done& done, const WorkerRun::Gra
   if (done.failed()) {
     run_.board().Failed(done.outcome.error);
     if (grant.Good()) run_.recorder().Continuous(grant.fence(), &done.outcome.error, true);
-    const Microseconds pause = worker_backoff_.Next(RandomFraction());
+    const Microseconds pause = worker_backoff_.Next();
     return ComesBack(done) ? std::min(pause, kLongestDatabaseRetry) : pause;
   }
   Succeeded();
@@ -324,7 +322,7 @@ Microseconds WorkerLoop::Finish(WorkerRun::Grant& grant, const WorkerRun::Done& 
       // Without a new due time: it stays due, here and on every other host.
       if (grant.Good()) run_.recorder().Periodic(grant.fence(), &done.outcome.error, std::nullopt);
       if (CountFailure(done) && grant.Good()) Park(done);
-      const Microseconds pause = worker_backoff_.Next(RandomFraction());
+      const Microseconds pause = worker_backoff_.Next();
       const bool shown_again = HealsInTheDatabase(done.outcome.error.code);
       return shown_again ? std::min(pause, kLongestDatabaseRetry) : pause;
     }
@@ -348,7 +346,7 @@ void WorkerLoop::RecordDue(WorkerRun::Grant& grant, Microseconds delay) {
       grant.KeepUntilDue(*until_due);
       return;
     }
-    const bool give_up = run_.Wait(backoff.Next(RandomFraction()), grant);
+    const bool give_up = run_.Wait(backoff.Next(), grant);
     if (give_up) return;
     if (plan_.times.empty()) {
       rest = std::max(delay - (clock.BootTime() - begin), Microseconds(1));
@@ -416,7 +414,7 @@ void WorkerLoop::Park(const WorkerRun::Done& done) {
 
 Microseconds WorkerLoop::AfterFence() {
   run_.board().Standby();
-  return worker_backoff_.Next(RandomFraction());
+  return worker_backoff_.Next();
 }
 
 // Says that nobody runs it now, before the lease is free and somebody may say otherwise.
