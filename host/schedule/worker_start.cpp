@@ -1,6 +1,7 @@
 // What a host writes down before it calls a worker, and what it makes of those who did before it.
 #include <algorithm>
 #include <exception>
+#include <summa/backoff.hpp>
 #include <summa/crash_point.hpp>
 
 #include "host/observe/log.hpp"
@@ -48,9 +49,9 @@ void WorkerRun::Start::Write(bool called) noexcept {
 }
 
 Microseconds WorkerRun::Start::pause() const {
-  const int steps = std::min(earlier_.crashes + std::max(earlier_.deaths - 1, 0), 16);
+  const int steps = earlier_.crashes + std::max(earlier_.deaths - 1, 0);
   if (steps == 0) return Microseconds(0);
-  return std::min(kFirstPause * (1 << (steps - 1)), kLongestPause);
+  return Backoff(kFirstPause, kLongestPause, Jitter::kNone).Pause(steps);
 }
 
 std::string WorkerRun::Start::WhyToPark() const {
