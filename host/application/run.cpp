@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <summa/backoff.hpp>
 #include <summa/crash_point.hpp>
 #include <summa/json.hpp>
 #include <utility>
@@ -163,9 +164,10 @@ class RunningHost {
   // False: told to stop before there was one.
   bool WaitForDatabase() {
     SetState("waiting for database");
-    Microseconds pause = kFirstDatabasePause;
+    Backoff backoff(kFirstDatabasePause, kLongestDatabasePause, Jitter::kNone);
     const std::optional<Microseconds> limit = options_.once ? options_.wait : options_.length;
     for (;;) {
+      Microseconds pause{0};
       try {
         layout_ = PrepareDatabase(control_, settings_);
         RefuseCrashing();
@@ -175,11 +177,11 @@ class RunningHost {
       } catch (const Failure& failure) {
         if (!PassesByItself(failure.error())) throw;
         if (limit && Remaining(*limit) <= Microseconds(0)) throw;
+        pause = backoff.Next();
         LogWaiting(control_, failure.error(), pause);
       }
       const auto event = WaitForEvent(limit ? std::min(pause, Remaining(*limit)) : pause);
       if (event == TerminationSignal::Event::kStop) return false;
-      pause = std::min(pause * 2, kLongestDatabasePause);
     }
   }
 
@@ -204,12 +206,13 @@ class RunningHost {
   // whatever else a plugin needs keeps the others waiting for start_timeout only.
   void StartPlugins() {
     std::string waits;
-    Microseconds pause = kFirstDatabasePause, begin{0};
+    Backoff backoff(kFirstDatabasePause, kLongestDatabasePause, Jitter::kNone);
+    Microseconds begin{0};
     plugins_->Start([&](const std::string& id, const Error& error) {
       if (!PassesByItself(error)) return false;
       const Microseconds now = SystemClock().BootTime();
       if (std::exchange(waits, id) != id) {
-        pause = kFirstDatabasePause;
+        backoff.Reset();
         begin = now;
       }
       std::optional<Microseconds> left = options_.once ? options_.wait : options_.length;
@@ -219,11 +222,11 @@ class RunningHost {
         left = std::min(left.value_or(rest), rest);
       }
       if (left && *left <= Microseconds(0)) return false;
+      const Microseconds pause = backoff.Next();
       LogWaiting(control_, error, pause);
       if (WaitForEvent(left ? std::min(pause, *left) : pause) == TerminationSignal::Event::kStop) {
         return false;
       }
-      pause = std::min(pause * 2, kLongestDatabasePause);
       return true;
     });
   }
@@ -282,15 +285,14 @@ class RunningHost {
   // What plugins do by themselves begins, also when what it needs comes late. Until told to stop.
   void ActivateAndWait() {
     const Microseconds length = options_.length.value_or(kForever);
-    Microseconds pause = kFirstActivityPause;
+    Backoff backoff(kFirstActivityPause, kLongestActivityPause, Jitter::kNone);
     bool active = plugins_->Activate();
     for (;;) {
       const Microseconds left = Remaining(length);
-      const auto event = WaitForEvent(active ? left : std::min(pause, left));
+      const auto event = WaitForEvent(active ? left : std::min(backoff.Next(), left));
       if (event == TerminationSignal::Event::kStop || Remaining(length).count() == 0) return;
       if (active) continue;
       active = plugins_->Activate();
-      pause = std::min(pause * 2, kLongestActivityPause);
     }
   }
 
