@@ -19,8 +19,7 @@ Processor::Processor(Host host, ProcessorSettings settings, BusClient bus)
       table_(settings_.outbox),
       publisher_(bus, settings_.outbox),
       recorder_(host, table_, settings_.outbox),
-      backoff_(settings_.retry_base, settings_.retry_cap,
-               [this] { return std::uniform_real_distribution<double>(0, 1)(random_); }),
+      backoff_(settings_.retry_base, settings_.retry_cap),
       metrics_(host, settings_.outbox.sink),
       troubles_(settings_.outbox.sink) {}
 

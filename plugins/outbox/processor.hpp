@@ -8,8 +8,8 @@
 
 #include <atomic>
 #include <optional>
-#include <random>
 #include <string>
+#include <summa/backoff.hpp>
 #include <summa/host.hpp>
 #include <summa/worker.hpp>
 #include <vector>
@@ -104,8 +104,7 @@ class Processor final : public Worker {
   Recorder recorder_;
   Lanes lanes_;
   Horizon horizon_;
-  std::mt19937_64 random_{std::random_device{}()};
-  FullJitter backoff_;
+  Backoff backoff_;
   ProcessorCounters counters_;
   OutboxMetrics metrics_;
   Troubles troubles_;
