@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <summa/time.hpp>
 
 namespace summa::host {
 
@@ -11,8 +12,12 @@ using Microseconds = std::chrono::microseconds;
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual Microseconds BootTime() const = 0;  // CLOCK_BOOTTIME: monotonic, counts suspend
-  virtual Microseconds UnixTime() const = 0;  // wall clock, for display only
+  summa::BootTime BootNow() const { return summa::BootTime(BootTime()); }  // for spans
+  summa::UnixTime UnixNow() const { return summa::UnixTime(UnixTime()); }  // for display only
+
+  // The same without a type, until nobody uses it any more.
+  virtual Microseconds BootTime() const = 0;
+  virtual Microseconds UnixTime() const = 0;
 };
 
 // The real clock; lives for ever.

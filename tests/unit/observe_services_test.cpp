@@ -112,9 +112,15 @@ TEST(HostTable, LogLinesCarryThePlugin) {
 TEST(HostTable, TheClockCountsOn) {
   const HostTable table("plugin-a", Settings());
   const summa::Host host(table.table());
-  const auto before = host.BootTime();
-  EXPECT_GT(before.count(), 0);
-  EXPECT_LE(before, host.BootTime());
+  const BootTime before = host.BootNow();
+  EXPECT_GT(before, BootTime());
+  EXPECT_LE(before, host.BootNow());
+}
+
+TEST(HostTable, TheWallClockCountsSince1970) {
+  const HostTable table("plugin-a", Settings());
+  const auto off = std::chrono::system_clock::now() - summa::Host(table.table()).UnixNow();
+  EXPECT_LT(std::chrono::abs(off), std::chrono::hours(1));
 }
 
 TEST(HostTable, MetricsOfAPluginAreExported) {
