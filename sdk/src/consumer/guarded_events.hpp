@@ -9,17 +9,19 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <summa/clock.hpp>
 #include <summa/health.hpp>
 #include <summa/subscribe_options.hpp>
+#include <utility>
 #include <vector>
 
 namespace summa::detail {
 
 class GuardedEvents {
  public:
-  // events: nullptr: nobody is told. Borrowed.
-  GuardedEvents(ConsumerEvents* events, std::string group)
-      : events_(events), group_(std::move(group)) {}
+  // Borrows both; events: nullptr: nobody is told.
+  GuardedEvents(ConsumerEvents* events, std::string group, const Clock& clock)
+      : events_(events), group_(std::move(group)), clock_(clock) {}
 
   void Failed(const ConsumedMessage& message, const std::string& error) noexcept {
     Call("Failed", [&](ConsumerEvents& events) { events.Failed(message, error); });
@@ -41,7 +43,7 @@ class GuardedEvents {
     for (const auto& [name, what] : thrown_) {
       failing.push_back(Describe(name, Severity::kWarning, "it threw " + what));
     }
-    const auto now = Clock::now();
+    const std::chrono::microseconds now = clock_.Now();
     for (const Running& call : running_) {
       const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now - call.since);
       if (seconds < kLong) continue;
@@ -53,12 +55,11 @@ class GuardedEvents {
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
   // A callback writes a line and counts: far below this.
   static constexpr std::chrono::seconds kLong{5};
   struct Running {
     const char* name;
-    Clock::time_point since;
+    std::chrono::microseconds since;
   };
 
   template <typename Function>
@@ -68,7 +69,7 @@ class GuardedEvents {
       std::list<Running>::iterator running;
       {
         const std::lock_guard lock(mutex_);
-        running = running_.insert(running_.end(), {name, Clock::now()});
+        running = running_.insert(running_.end(), {name, clock_.Now()});
       }
       std::string thrown;
       try {
@@ -97,6 +98,7 @@ class GuardedEvents {
 
   ConsumerEvents* const events_;
   const std::string group_;
+  const Clock& clock_;
   mutable std::mutex mutex_;
   std::list<Running> running_;
   std::map<std::string, std::string> thrown_;  // by callback

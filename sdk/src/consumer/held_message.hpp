@@ -1,4 +1,4 @@
-// A copy of a delivery, kept while it waits or is handled; used by <summa/consumer.hpp>.
+// A copy of a delivery, kept while it waits or is handled.
 #pragma once
 
 #include <array>

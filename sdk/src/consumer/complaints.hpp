@@ -1,5 +1,5 @@
 // Whose fault it is when a handler says that something it needs is away, that it had to stop, or
-// that it met a timeout: used by <summa/consumer.hpp>.
+// that it met a timeout.
 //
 // One message that says so may be the cause itself (a row that is locked for ever, a statement that
 // never ends); then it must end among the dead letters like any other that fails, and no other key
