@@ -1,4 +1,5 @@
-// Time, as far as a part of the SDK measures it and waits for it. Given from outside.
+// Time, as far as a part of the SDK measures it and waits for it. Given from outside, so that a
+// test can move it: <summa/testkit/manual_clock.hpp>.
 #pragma once
 
 #include <chrono>
