@@ -1,9 +1,9 @@
 // The rows of block_checkpoint, and what can be told from them alone.
 #pragma once
 
-#include <summa/ledger/verify.hpp>
+#include "verify.hpp"
 
-namespace summa::ledger {
+namespace summa::verify {
 
 struct Block {
   std::string id;
@@ -23,4 +23,4 @@ Finding BlockFinding(std::string_view kind, const Block& block, std::string expe
 // Why the block does not follow the one before (nullptr: it is the first); empty when it does.
 std::string BrokenLink(const Block& block, const Block* before);
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

@@ -1,6 +1,6 @@
 #include "block_list.hpp"
 
-namespace summa::ledger {
+namespace summa::verify {
 
 std::vector<Block> ReadBlocks(Session& session) {
   std::vector<Block> blocks;
@@ -53,4 +53,4 @@ std::string BrokenLink(const Block& block, const Block* before) {
   return "";
 }
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

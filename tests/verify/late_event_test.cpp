@@ -1,11 +1,12 @@
 // An honest transaction that commits late under a lower position does not make an honest block look
 // tampered with; anything else does.
-#include "late_event.hpp"
+#include "verify/late_event.hpp"
 
-#include "summa/ledger/hash.hpp"
-#include "tests/ledger/tamper_support.hpp"
+#include <summa/ledger/hash.hpp>
 
-namespace summa::ledger {
+#include "tests/verify/verify_support.hpp"
+
+namespace summa::verify {
 namespace {
 
 class LateEvents : public testing::TestWithParam<Layout> {
@@ -125,4 +126,4 @@ TEST(FindLate, FindsNothingWhereSomethingElseChanged) {
 }
 
 }  // namespace
-}  // namespace summa::ledger
+}  // namespace summa::verify

@@ -1,4 +1,4 @@
-#include <summa/ledger/verify.hpp>
+#include "verify.hpp"
 
 #include <algorithm>
 #include <map>
@@ -11,14 +11,14 @@
 #include "ranges.hpp"
 #include "snapshot_table.hpp"
 
-namespace summa::ledger {
+namespace summa::verify {
 namespace {
 
 // The walk counts, and looks whether to stop, after this many rows.
 constexpr std::int64_t kRowsPerCount = 512;
 
 struct Plan {
-  EventTable table;
+  ledger::EventTable table;
   std::vector<Range> ranges;
   bool snapshots = false;  // start from them
   bool looks_back = false;
@@ -31,7 +31,7 @@ struct Plan {
 // hash, hash, data, then what the mode adds.
 std::string Statement(const Plan& plan, const VerifyOptions& options, const Range& range,
                       std::optional<std::int64_t> version_from) {
-  const EventTable& t = plan.table;
+  const ledger::EventTable& t = plan.table;
   std::string columns = range.only ? "" : "e.aggregate_id, ";
   columns +=
       "e." + t.version + "::bigint, e." + t.previous_hash + ", e." + t.hash + ", e.event_data";
@@ -230,7 +230,7 @@ struct Extent {
   std::int64_t first = 0, last = 0;  // versions; 0: there is no event
 };
 
-Extent ExtentOf(Session& session, const EventTable& table, const std::string& type,
+Extent ExtentOf(Session& session, const ledger::EventTable& table, const std::string& type,
                 const Uuid& id) {
   const Result found = session.Exec("SELECT min(" + table.version + ")::bigint, max(" +
                                         table.version + ")::bigint FROM " + table.name +
@@ -260,7 +260,7 @@ std::vector<Range> PiecesOf(const std::string& type, const Uuid& id, std::int64_
 // may have written a later version. Should the margin not do, the aggregate is verified without it.
 constexpr const char* kTimeMargin = "1 hour";
 
-std::string CreatedFrom(Session& session, const EventTable& table, const std::string& type,
+std::string CreatedFrom(Session& session, const ledger::EventTable& table, const std::string& type,
                         const Uuid& id, std::int64_t version) {
   const Result found =
       session.Exec("SELECT quote_literal(created_at - interval '" + std::string(kTimeMargin) +
@@ -290,7 +290,7 @@ AggregateReport Summarise(ChainReport&& chains, const std::optional<SnapshotStar
 ChainReport VerifyChains(const summa_sql_v1* sql, const VerifyOptions& options) {
   Session session(sql, options.database);
   Plan plan;
-  plan.table = FindEvents(session);
+  plan.table = ledger::FindEvents(session);
   plan.looks_back = options.created_since.has_value();
   plan.snapshots =
       options.from_snapshots && !plan.looks_back && HasSnapshots(session, options.snapshot_table);
@@ -307,7 +307,7 @@ AggregateReport VerifyAggregate(const summa_sql_v1* sql, const VerifyOptions& op
                                 const std::optional<SnapshotStart>& start) {
   Session session(sql, options.database);
   Plan plan;
-  plan.table = FindEvents(session);
+  plan.table = ledger::FindEvents(session);
   const Extent extent = ExtentOf(session, plan.table, aggregate_type, aggregate_id);
   const std::int64_t from = start ? start->version : 1;
   // Events that a snapshot names and that are gone are for it to report.
@@ -353,4 +353,4 @@ AggregateReport VerifyAggregate(const summa_sql_v1* sql, const VerifyOptions& op
   return full;
 }
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

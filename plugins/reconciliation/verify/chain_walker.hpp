@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace summa::ledger {
+namespace summa::verify {
 
 // One event, borrowed.
 struct EventRow {
@@ -93,11 +93,11 @@ class ChainWalker {
             std::string_view found);
 
   const Settings& settings_;
-  Canonicalizer canonicalizer_;
-  Hasher hasher_;
+  ledger::Canonicalizer canonicalizer_;
+  ledger::Hasher hasher_;
   WalkResult result_;
   std::optional<Segment> open_;
   std::string last_hash_;
 };
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

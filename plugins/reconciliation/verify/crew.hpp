@@ -3,8 +3,6 @@
 // nothing of what is read.
 #pragma once
 
-#include <summa/ledger/verify.hpp>
-
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -13,7 +11,9 @@
 #include <optional>
 #include <utility>
 
-namespace summa::ledger {
+#include "verify.hpp"
+
+namespace summa::verify {
 
 // [any thread] Says how many rows a job has seen.
 class RowMeter {
@@ -107,4 +107,4 @@ void RequireGoingOn(const VerifyOptions& options);
 // Rows per range that keep a range short under a rate limit.
 std::int64_t RowsPerRange(const VerifyOptions& options);
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <span>
 
-namespace summa::ledger {
+namespace summa::verify {
 namespace {
 
 // Rows of the sample per range: cuts are then about a seventh off their place.
@@ -22,7 +22,7 @@ struct Sampled {
 };
 
 // All types, by jumping from one to the next in the index: few, however many events there are.
-std::vector<std::string> AggregateTypes(Session& session, const EventTable& table) {
+std::vector<std::string> AggregateTypes(Session& session, const ledger::EventTable& table) {
   const Result found =
       session.Exec("WITH RECURSIVE jump AS (SELECT min(aggregate_type) AS type FROM " + table.name +
                    " UNION ALL SELECT (SELECT min(e.aggregate_type) FROM " + table.name +
@@ -36,8 +36,8 @@ std::vector<std::string> AggregateTypes(Session& session, const EventTable& tabl
   return types;
 }
 
-std::vector<Sampled> Sample(Session& session, const EventTable& table, const std::string& type,
-                            double percent) {
+std::vector<Sampled> Sample(Session& session, const ledger::EventTable& table,
+                            const std::string& type, double percent) {
   const Result found = session.Exec("SELECT aggregate_id, " + table.version + "::bigint FROM " +
                                         table.name + " TABLESAMPLE SYSTEM (" +
                                         std::to_string(percent) + ") WHERE aggregate_type = $1",
@@ -95,7 +95,7 @@ std::string Quoted(std::string_view text) {
   return out += '\'';
 }
 
-std::string Condition(const EventTable& table, const Range& range) {
+std::string Condition(const ledger::EventTable& table, const Range& range) {
   std::string sql = "e.aggregate_type = " + Quoted(range.aggregate_type);
   const auto add = [&sql](std::initializer_list<std::string_view> words) {
     for (const std::string_view word : words) sql.append(word);
@@ -116,7 +116,7 @@ std::string Condition(const EventTable& table, const Range& range) {
 
 // As the planner does: the density of the last ANALYZE times the pages of today. A table that was
 // never analysed is taken to have rows of 300 bytes, so that it is cut all the same.
-std::int64_t EstimatedRows(Session& session, const EventTable& table) {
+std::int64_t EstimatedRows(Session& session, const ledger::EventTable& table) {
   const Result found = session.Exec(
       "SELECT coalesce(sum(CASE WHEN c.relpages > 0 AND c.reltuples >= 0 THEN c.reltuples / "
       "c.relpages * (pg_relation_size(c.oid) / current_setting('block_size')::int) ELSE "
@@ -127,7 +127,7 @@ std::int64_t EstimatedRows(Session& session, const EventTable& table) {
   return found.At(0, 0).Integer();
 }
 
-std::vector<Range> PlanRanges(Session& session, const EventTable& table,
+std::vector<Range> PlanRanges(Session& session, const ledger::EventTable& table,
                               std::int64_t rows_per_range, std::int64_t estimated_rows) {
   const std::int64_t pieces = std::min(estimated_rows / rows_per_range + 1, kMostRanges);
   const std::int64_t wanted = std::min(pieces * kSampledRowsPerRange, kMostSampledRows);
@@ -163,4 +163,4 @@ void Clip(std::vector<Range>& ranges, const std::optional<Uuid>& from,
   });
 }
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

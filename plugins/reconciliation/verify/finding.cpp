@@ -1,6 +1,6 @@
-#include <summa/ledger/finding.hpp>
+#include "finding.hpp"
 
-namespace summa::ledger {
+namespace summa::verify {
 namespace {
 
 void WriteNumber(JsonWriter& json, std::string_view name,
@@ -34,4 +34,4 @@ void Write(JsonWriter& json, const Finding& finding) {
   json.EndArray().EndObject();
 }
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

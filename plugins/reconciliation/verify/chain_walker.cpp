@@ -1,9 +1,10 @@
 #include "chain_walker.hpp"
 
 #include <summa/error.hpp>
-#include <summa/ledger/finding.hpp>
 
-namespace summa::ledger {
+#include "finding.hpp"
+
+namespace summa::verify {
 namespace {
 
 constexpr std::string_view kNone = "none";  // a hash that is absent
@@ -87,7 +88,8 @@ void ChainWalker::CheckLookedBack(const EventRow& event) {
 
 void ChainWalker::CheckHash(const EventRow& event) {
   try {
-    const Hash computed = hasher_.Event(event.previous_hash, canonicalizer_.EventData(event.data));
+    const ledger::Hash computed =
+        hasher_.Event(event.previous_hash, canonicalizer_.EventData(event.data));
     if (computed == event.hash) return;
     Fail(kind::kEventHashMismatch, event, event.hash, computed.text());
   } catch (const Error& unreadable) {
@@ -126,4 +128,4 @@ WalkResult ChainWalker::Finish() {
   return std::move(result_);
 }
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

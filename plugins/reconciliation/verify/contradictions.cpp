@@ -1,14 +1,14 @@
-#include <summa/ledger/verify.hpp>
+#include "verify.hpp"
 
 #include <algorithm>
 #include <array>
 
 #include "crew.hpp"
-#include "ledger_sql.hpp"
 #include "ranges.hpp"
 #include "uuid_slices.hpp"
+#include "verify_sql.hpp"
 
-namespace summa::ledger {
+namespace summa::verify {
 namespace {
 
 // Events of one statement: it compares and aggregates in the server's memory, about a second's
@@ -21,15 +21,15 @@ constexpr std::array<std::string_view, 5> kDeployed = {
 constexpr std::array<std::string_view, 4> kPlan = {sql::plan_postings, sql::plan_holds,
                                                    sql::plan_accounts, sql::plan_orphans};
 
-std::span<const std::string_view> StatementsOf(Layout layout) {
-  if (layout == Layout::kPlan) return kPlan;
+std::span<const std::string_view> StatementsOf(ledger::Layout layout) {
+  if (layout == ledger::Layout::kPlan) return kPlan;
   return kDeployed;
 }
 
 // The plan's layout says nothing of types of events. Those of another vocabulary tell nothing that
 // could be compared, and must not be taken for contradictions.
-bool KnowsVocabulary(Session& session, Layout layout) {
-  return layout != Layout::kPlan || session.Exec(sql::plan_vocabulary).At(0, 0).Boolean();
+bool KnowsVocabulary(Session& session, ledger::Layout layout) {
+  return layout != ledger::Layout::kPlan || session.Exec(sql::plan_vocabulary).At(0, 0).Boolean();
 }
 
 // Replaces every :slice(column) by the condition of slice `number` on that column.
@@ -73,7 +73,7 @@ Finding ToFinding(const Result& found, std::size_t row) {
 
 LedgerReport CompareWithLedger(const summa_sql_v1* sql, const VerifyOptions& options) {
   Session session(sql, options.database);
-  const EventTable table = FindEvents(session);
+  const ledger::EventTable table = ledger::FindEvents(session);
   const std::span<const std::string_view> statements = StatementsOf(table.layout);
   LedgerReport report;
   if (!KnowsVocabulary(session, table.layout)) return report;
@@ -111,4 +111,4 @@ LedgerReport CompareWithLedger(const summa_sql_v1* sql, const VerifyOptions& opt
   return report;
 }
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

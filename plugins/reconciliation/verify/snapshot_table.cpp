@@ -1,6 +1,6 @@
 #include "snapshot_table.hpp"
 
-namespace summa::ledger {
+namespace summa::verify {
 
 bool HasSnapshots(Session& session, const std::string& snapshot_table) {
   if (snapshot_table.empty()) return false;
@@ -28,4 +28,4 @@ std::string LatestSnapshots(const std::string& snapshot_table, const Range& rang
          " ORDER BY e.aggregate_id, e.snapshot_version DESC)";
 }
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

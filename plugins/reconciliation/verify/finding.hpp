@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace summa::ledger {
+namespace summa::verify {
 
 // The closed list of kinds; a reconciliation adds those of its steps (step0_double_entry ...).
 namespace kind {
@@ -51,4 +51,4 @@ struct Finding {
 // One JSON object with every member of the contract; null for what is empty.
 void Write(JsonWriter& json, const Finding& finding);
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

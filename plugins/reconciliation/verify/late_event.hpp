@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace summa::ledger {
+namespace summa::verify {
 
 // More work than this is not done for one block: about three seconds. A block of 11,000 events is
 // searched whole, of a larger one the late events near its end are found.
@@ -28,4 +28,4 @@ struct SealedRow {
 std::optional<std::vector<std::size_t>> FindLate(const std::vector<SealedRow>& rows,
                                                  std::size_t count, std::string_view events_hash);
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

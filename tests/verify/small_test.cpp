@@ -2,9 +2,9 @@
 // Summa's own code says of each.
 #include <simdjson.h>
 
-#include "tests/ledger/ledger_support.hpp"
+#include "tests/verify/verify_support.hpp"
 
-namespace summa::ledger {
+namespace summa::verify {
 namespace {
 
 class SmallDatabase : public testing::TestWithParam<const char*> {
@@ -93,4 +93,4 @@ TEST_F(SmallDatabase, AChangedEventIsNamed) {
 }
 
 }  // namespace
-}  // namespace summa::ledger
+}  // namespace summa::verify

@@ -4,7 +4,7 @@
 #include <map>
 #include <summa/ledger/hash.hpp>
 
-namespace summa::ledger {
+namespace summa::verify {
 namespace {
 
 // Hash states are kept after every so many rows; a trial starts from the nearest one.
@@ -18,7 +18,7 @@ class Search {
  public:
   Search(const std::vector<SealedRow>& rows, std::string_view events_hash)
       : rows_(rows), events_hash_(events_hash) {
-    Hasher hasher;
+    ledger::Hasher hasher;
     states_.reserve(rows.size() / kRowsPerState + 1);
     for (std::size_t at = 0; at < rows.size(); ++at) {
       if (at % kRowsPerState == 0) states_.push_back(hasher.Fork());
@@ -29,7 +29,7 @@ class Search {
   // Whether the block is what remains without these rows.
   bool Fits(const Rows& without) {
     const std::size_t state = without[0] / kRowsPerState;
-    Hasher hasher = states_[state].Fork();
+    ledger::Hasher hasher = states_[state].Fork();
     auto skip = without.begin();
     for (std::size_t at = state * kRowsPerState; at < rows_.size(); ++at) {
       if (skip != without.end() && *skip == at) {
@@ -46,7 +46,7 @@ class Search {
  private:
   const std::vector<SealedRow>& rows_;
   const std::string_view events_hash_;
-  std::vector<Hasher> states_;
+  std::vector<ledger::Hasher> states_;
   std::int64_t hashed_bytes_ = 0;
 };
 
@@ -94,4 +94,4 @@ std::optional<Rows> FindLate(const std::vector<SealedRow>& rows, std::size_t cou
   return std::nullopt;
 }
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

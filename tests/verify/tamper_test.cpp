@@ -2,9 +2,9 @@
 // docs/integrity.md has the table.
 #include <tuple>
 
-#include "tests/ledger/tamper_support.hpp"
+#include "tests/verify/verify_support.hpp"
 
-namespace summa::ledger {
+namespace summa::verify {
 namespace {
 
 using Kinds = std::set<std::string>;
@@ -426,4 +426,4 @@ INSTANTIATE_TEST_SUITE_P(Of, CleanLedger, testing::Values(Layout::kDeployed, Lay
                          });
 
 }  // namespace
-}  // namespace summa::ledger
+}  // namespace summa::verify

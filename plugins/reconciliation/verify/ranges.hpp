@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace summa::ledger {
+namespace summa::verify {
 
 // Aggregates of one type whose ids are in an interval; or, when `only` is set, versions of a single
 // aggregate that is too large for one piece.
@@ -22,19 +22,19 @@ struct Range {
 };
 
 // The condition of a WHERE clause on alias e.
-std::string Condition(const EventTable& table, const Range& range);
+std::string Condition(const ledger::EventTable& table, const Range& range);
 // A literal of SQL, quoted; the text is ours or the catalog's.
 std::string Quoted(std::string_view text);
 
 // About how many rows there are, over all partitions.
-std::int64_t EstimatedRows(Session& session, const EventTable& table);
+std::int64_t EstimatedRows(Session& session, const ledger::EventTable& table);
 
 // Every event that is visible now lies in exactly one of the ranges, which are in order.
-std::vector<Range> PlanRanges(Session& session, const EventTable& table,
+std::vector<Range> PlanRanges(Session& session, const ledger::EventTable& table,
                               std::int64_t rows_per_range, std::int64_t estimated_rows);
 
 // Leaves of the ranges what lies in [from, to).
 void Clip(std::vector<Range>& ranges, const std::optional<Uuid>& from,
           const std::optional<Uuid>& to);
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

@@ -3,7 +3,7 @@
 
 #include <summa/sql.hpp>
 
-namespace summa::ledger {
+namespace summa::verify {
 
 class CopyRow {
  public:
@@ -37,4 +37,4 @@ class CopyRow {
   std::string_view rest_;
 };
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-namespace summa::ledger {
+namespace summa::verify {
 namespace {
 
 using std::chrono::milliseconds;
@@ -183,4 +183,4 @@ std::int64_t RowsPerRange(const VerifyOptions& options) {
   return std::max(rows, kLeastRowsPerRange);
 }
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

@@ -1,11 +1,10 @@
 // The table of hash snapshots: the columns of the plan's hash_snapshot, wherever it is kept.
 #pragma once
 
-#include <summa/ledger/verify.hpp>
-
 #include "ranges.hpp"
+#include "verify.hpp"
 
-namespace summa::ledger {
+namespace summa::verify {
 
 bool HasSnapshots(Session& session, const std::string& snapshot_table);
 std::optional<SnapshotStart> LatestSnapshot(Session& session, const std::string& snapshot_table,
@@ -14,4 +13,4 @@ std::optional<SnapshotStart> LatestSnapshot(Session& session, const std::string&
 // A subquery: the latest snapshot of each aggregate of the range.
 std::string LatestSnapshots(const std::string& snapshot_table, const Range& range);
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

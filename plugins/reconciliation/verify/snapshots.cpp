@@ -1,11 +1,11 @@
-#include <summa/ledger/verify.hpp>
+#include "verify.hpp"
 
 #include "crew.hpp"
 #include "event_lookup.hpp"
 #include "snapshot_table.hpp"
 #include "uuid_slices.hpp"
 
-namespace summa::ledger {
+namespace summa::verify {
 namespace {
 
 // Snapshots of one statement: an index probe each, far below any statement_timeout.
@@ -23,7 +23,7 @@ Finding ToFinding(std::string_view kind, const Result& found, std::size_t row) {
   return finding;
 }
 
-std::string MismatchStatement(const EventTable& t, const std::string& snapshots,
+std::string MismatchStatement(const ledger::EventTable& t, const std::string& snapshots,
                               const std::string& slice) {
   return "SELECT s.aggregate_type, s.aggregate_id, s.snapshot_version::bigint, s.snapshot_hash, "
          "e." +
@@ -35,7 +35,7 @@ std::string MismatchStatement(const EventTable& t, const std::string& snapshots,
 
 // Versions below a snapshot are 1, 2 .. without a gap: there must be as many events as its version
 // says.
-std::string CountStatement(const EventTable& t, const std::string& snapshots,
+std::string CountStatement(const ledger::EventTable& t, const std::string& snapshots,
                            const std::string& slice) {
   return "SELECT * FROM (SELECT s.aggregate_type, s.aggregate_id, s.version, "
          "s.version::text || ' events', (SELECT count(*) FROM " +
@@ -53,7 +53,7 @@ std::string CountStatement(const EventTable& t, const std::string& snapshots,
 SnapshotReport VerifySnapshots(const summa_sql_v1* sql, const VerifyOptions& options) {
   SnapshotReport report;
   Session session(sql, options.database);
-  const EventTable table = FindEvents(session);
+  const ledger::EventTable table = ledger::FindEvents(session);
   if (!HasSnapshots(session, options.snapshot_table)) return report;
   report.snapshots =
       session.Exec("SELECT count(*) FROM " + options.snapshot_table).At(0, 0).Integer();
@@ -82,4 +82,4 @@ SnapshotReport VerifySnapshots(const summa_sql_v1* sql, const VerifyOptions& opt
   return report;
 }
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace summa::ledger {
+namespace summa::verify {
 namespace {
 
 constexpr std::int64_t kMostSlices = 65'536;
@@ -32,4 +32,4 @@ std::vector<std::string> UuidSlices(const std::string& column, std::int64_t coun
   return slices;
 }
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

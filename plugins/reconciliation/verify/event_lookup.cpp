@@ -4,7 +4,7 @@
 #include <map>
 #include <tuple>
 
-namespace summa::ledger {
+namespace summa::verify {
 namespace {
 
 constexpr std::size_t kBatch = 500;
@@ -15,7 +15,7 @@ struct Place {
   std::int64_t position = 0;
 };
 
-std::map<Key, Place> LookUp(Session& session, const EventTable& table,
+std::map<Key, Place> LookUp(Session& session, const ledger::EventTable& table,
                             std::span<const Finding> findings) {
   std::vector<std::string> types, ids;
   std::vector<std::int64_t> versions;
@@ -47,7 +47,8 @@ std::map<Key, Place> LookUp(Session& session, const EventTable& table,
 
 }  // namespace
 
-void IdentifyEvents(Session& session, const EventTable& table, std::vector<Finding>& findings) {
+void IdentifyEvents(Session& session, const ledger::EventTable& table,
+                    std::vector<Finding>& findings) {
   for (std::size_t at = 0; at < findings.size(); at += kBatch) {
     const std::span<Finding> batch(findings.data() + at, std::min(kBatch, findings.size() - at));
     const auto places = LookUp(session, table, batch);
@@ -61,4 +62,4 @@ void IdentifyEvents(Session& session, const EventTable& table, std::vector<Findi
   }
 }
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

@@ -1,15 +1,15 @@
-#include <summa/ledger/verify.hpp>
+#include "verify.hpp"
 
 #include <algorithm>
-
 #include <summa/ledger/hash.hpp>
+
 #include "block_list.hpp"
 #include "copy_row.hpp"
 #include "crew.hpp"
 #include "late_event.hpp"
 #include "ranges.hpp"
 
-namespace summa::ledger {
+namespace summa::verify {
 namespace {
 
 constexpr std::int64_t kRowsPerCount = 1024;
@@ -20,7 +20,7 @@ constexpr std::size_t kMostNamed = 100;
 
 // What the events below a block say.
 struct Computed {
-  Hash events_hash;
+  ledger::Hash events_hash;
   std::int64_t events = 0;
   std::vector<std::int64_t> uncovered;  // positions between the block before and this one
   std::int64_t uncovered_count = 0;
@@ -85,7 +85,7 @@ class BlockReader {
   std::size_t at_;
   const Group group_;
   std::span<Computed> out_;
-  Hasher hasher_;
+  ledger::Hasher hasher_;
   std::string buffer_;
 };
 
@@ -96,7 +96,7 @@ class BlockCheck {
         options_(options),
         chosen_(chosen),
         session_(sql, options.database),
-        table_(FindEvents(session_)),
+        table_(ledger::FindEvents(session_)),
         blocks_(ReadBlocks(session_)),
         computed_(blocks_.size()) {}
 
@@ -190,7 +190,7 @@ class BlockCheck {
     const Block& block = blocks_[at];
     const Computed& computed = computed_[at];
     if (computed.events_hash == block.events_hash) {
-      const Hash hash = BlockHash(block.previous_hash, block.events_hash);
+      const ledger::Hash hash = ledger::BlockHash(block.previous_hash, block.events_hash);
       if (hash != block.block_hash) {
         Add(BlockFinding(kind::kBlockHashMismatch, block, block.block_hash, hash.string()));
         return "hash mismatch: the row of the block was changed";
@@ -319,7 +319,7 @@ class BlockCheck {
   const VerifyOptions& options_;
   const BlockOptions& chosen_;
   Session session_;
-  EventTable table_;
+  ledger::EventTable table_;
   const std::vector<Block> blocks_;
   std::vector<Computed> computed_;
   BlockReport report_;
@@ -332,4 +332,4 @@ BlockReport VerifyBlocks(const summa_sql_v1* sql, const VerifyOptions& options,
   return BlockCheck(sql, options, block_options).Run();
 }
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

@@ -2,9 +2,9 @@
 // several connections. Reads only; takes ACCESS SHARE on ledger_event for one range at a time, so
 // that no long snapshot holds back vacuum.
 //
-//   summa::ledger::VerifyOptions options;
+//   summa::verify::VerifyOptions options;
 //   options.should_stop = [&] { return tick.ShouldStop(); };
-//   const auto report = summa::ledger::VerifyChains(tick.sql(), options);
+//   const auto report = summa::verify::VerifyChains(tick.sql(), options);
 //
 // Errors are summa::Error: those of summa.sql/1, SH-0414 and SH-0415 (no event table), SH-0904
 // (stopped, status SUMMA_E_CANCELLED). What is wrong with the data is a finding, never an error.
@@ -13,11 +13,12 @@
 #pragma once
 
 #include <summa/ledger/event_table.hpp>
-#include <summa/ledger/finding.hpp>
 
 #include <functional>
 
-namespace summa::ledger {
+#include "finding.hpp"
+
+namespace summa::verify {
 
 struct Progress {
   std::string_view stage;  // "chains", "snapshots", "blocks", "ledger"
@@ -155,4 +156,4 @@ struct LedgerReport {
 // what a forger who also computed the hashes anew has not made consistent.
 LedgerReport CompareWithLedger(const summa_sql_v1* sql, const VerifyOptions& options);
 
-}  // namespace summa::ledger
+}  // namespace summa::verify

@@ -1,15 +1,15 @@
 // How the verification reads: ranges, large aggregates in pieces, partitions, snapshots, limits,
 // stopping.
 #include <atomic>
+#include <summa/ledger/append.hpp>
 #include <thread>
 
-#include "crew.hpp"
-#include "ranges.hpp"
-#include "summa/ledger/append.hpp"
-#include "tests/ledger/tamper_support.hpp"
 #include "tests/services/wait_until.hpp"
+#include "tests/verify/verify_support.hpp"
+#include "verify/crew.hpp"
+#include "verify/ranges.hpp"
 
-namespace summa::ledger {
+namespace summa::verify {
 namespace {
 
 constexpr int kLargeAggregate = 3000, kSmallAggregates = 700;
@@ -507,4 +507,4 @@ TEST(BrokenConnections, CostOneRangeAndNotTheResult) {
 }
 
 }  // namespace
-}  // namespace summa::ledger
+}  // namespace summa::verify

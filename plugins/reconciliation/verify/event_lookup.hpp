@@ -3,11 +3,13 @@
 #pragma once
 
 #include <summa/ledger/event_table.hpp>
-#include <summa/ledger/finding.hpp>
 
-namespace summa::ledger {
+#include "finding.hpp"
+
+namespace summa::verify {
 
 // Fills event_id and position of findings that have aggregate and version.
-void IdentifyEvents(Session& session, const EventTable& table, std::vector<Finding>& findings);
+void IdentifyEvents(Session& session, const ledger::EventTable& table,
+                    std::vector<Finding>& findings);
 
-}  // namespace summa::ledger
+}  // namespace summa::verify
