@@ -181,6 +181,14 @@ int32_t CellOf(const summa_sql_result* result, size_t row, size_t column,
   return 1;
 }
 
+summa_str ColumnName(const summa_sql_result* result, size_t column) noexcept {
+  return summa::ToAbi(result == nullptr ? std::string_view() : result->result->column_name(column));
+}
+
+uint32_t ColumnType(const summa_sql_result* result, size_t column) noexcept {
+  return result == nullptr ? 0 : result->result->column_type(column);
+}
+
 void FreeResult(summa_sql_result* result) noexcept { delete result; }
 
 }  // namespace
@@ -201,6 +209,8 @@ summa_sql_v1 MakeSqlTable(SqlScope* scope) {
   table.column_count = ColumnCount;
   table.affected_rows = AffectedRows;
   table.cell = CellOf;
+  table.column_name = ColumnName;
+  table.column_type = ColumnType;
   table.free_result = FreeResult;
   return table;
 }

@@ -33,6 +33,14 @@ class PqResult final : public SqlResult {
     return std::string_view(PQgetvalue(result_.get(), r, c),
                             static_cast<std::size_t>(PQgetlength(result_.get(), r, c)));
   }
+  std::string_view column_name(std::size_t column) const override {
+    if (column >= columns()) return {};
+    return PQfname(result_.get(), static_cast<int>(column));
+  }
+  std::uint32_t column_type(std::size_t column) const override {
+    if (column >= columns()) return 0;
+    return PQftype(result_.get(), static_cast<int>(column));
+  }
 
  private:
   PgResult result_;

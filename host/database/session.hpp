@@ -49,6 +49,9 @@ class SqlResult {
   virtual std::size_t columns() const = 0;
   virtual std::int64_t affected_rows() const = 0;
   virtual std::optional<std::string_view> Cell(std::size_t row, std::size_t column) const = 0;
+  // Of a column that there is not: empty and 0.
+  virtual std::string_view column_name(std::size_t column) const = 0;
+  virtual std::uint32_t column_type(std::size_t column) const = 0;  // OID
 };
 
 // The lease under which a transaction may commit.

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <summa/crash_point.hpp>
 
 #include "outbox_sql.hpp"
@@ -17,22 +16,10 @@ Parameter OrNull(const std::optional<std::string>& text) {
 }
 
 // Ids were checked or come from the database.
-Uuid ToUuid(std::string_view text) {
-  Uuid uuid{};
-  std::size_t at = 0;
-  for (const char c : text) {
-    if (c == '-' || at >= 2 * uuid.size()) continue;
-    const int digit = c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
-    uuid[at / 2] = static_cast<unsigned char>(uuid[at / 2] << 4 | digit);
-    ++at;
-  }
-  return uuid;
-}
-
 std::vector<Uuid> ToUuids(std::span<const std::string> ids) {
   std::vector<Uuid> uuids;
   uuids.reserve(ids.size());
-  for (const std::string& id : ids) uuids.push_back(ToUuid(id));
+  for (const std::string& id : ids) uuids.push_back(ParseUuid(id).value_or(Uuid{}));
   return uuids;
 }
 
@@ -49,16 +36,6 @@ std::string ResolvedBy(const AuditEntry& audit) {
 }
 
 }  // namespace
-
-bool IsUuid(std::string_view text) {
-  if (text.size() != 36) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    if (dash ? text[i] != '-' : std::isxdigit(static_cast<unsigned char>(text[i])) == 0)
-      return false;
-  }
-  return true;
-}
 
 std::string Actor(std::string_view instance) {
   const passwd* account = getpwuid(geteuid());

@@ -85,7 +85,7 @@ class EntrySet {
 struct UuidHash {
   std::size_t operator()(const Uuid& id) const {
     std::size_t value = 0;
-    std::memcpy(&value, id.data(), sizeof value);
+    std::memcpy(&value, id.bytes.data(), sizeof value);
     return value;
   }
 };

@@ -35,7 +35,7 @@ std::vector<std::string> AllParts() {
 // The lowest id of a slice.
 Uuid LowestOf(int slice) {
   Uuid id{};
-  id[0] = static_cast<unsigned char>(slice * (256 / Rolling::kSlices));
+  id.bytes[0] = static_cast<unsigned char>(slice * (256 / Rolling::kSlices));
   return id;
 }
 

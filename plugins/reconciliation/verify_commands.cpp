@@ -15,27 +15,11 @@
 namespace summa::reconciliation {
 namespace {
 
-bool IsHex(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 Uuid RequireUuid(const std::string& text) {
-  Uuid id{};
-  std::string digits;
-  bool form = text.size() == 36;
-  for (std::size_t i = 0; form && i < text.size(); ++i) {
-    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    form = dash ? text[i] == '-' : IsHex(text[i]);
-    if (!dash) digits += text[i];
-  }
-  if (!form) {
-    throw Error(SUMMA_E_USAGE, "SH-0707", "\"" + text + "\" is not the id of an aggregate",
-                "give a UUID: eight-four-four-four-twelve hexadecimal digits");
-  }
-  for (std::size_t i = 0; i < id.size(); ++i) {
-    id[i] = static_cast<unsigned char>(std::stoi(digits.substr(2 * i, 2), nullptr, 16));
-  }
-  return id;
+  const std::optional<Uuid> id = ParseUuid(text);
+  if (id) return *id;
+  throw Error(SUMMA_E_USAGE, "SH-0707", "\"" + text + "\" is not the id of an aggregate",
+              "give a UUID: eight-four-four-four-twelve hexadecimal digits");
 }
 
 void WriteFindings(JsonWriter& json, const std::vector<Discrepancy>& findings) {

@@ -201,7 +201,7 @@ TEST_F(SessionTest, ReadsTenThousandBinaryRowsThatOutliveTheSession) {
 
 TEST_F(SessionTest, SendsBinaryArraysAndNulls) {
   std::vector<summa::Uuid> ids(1000);
-  for (std::size_t i = 0; i < ids.size(); ++i) std::memcpy(ids[i].data(), &i, sizeof i);
+  for (std::size_t i = 0; i < ids.size(); ++i) std::memcpy(ids[i].bytes.data(), &i, sizeof i);
   const summa::Parameter array = summa::UuidArray(ids);
   const summa_sql_parameter abi = array.Abi();
   const SqlParameter parameters[] = {{abi.data, abi.size, abi.type, abi.format}, {}};

@@ -37,9 +37,9 @@ class Store {
   static Uuid Id(int number) {
     Uuid id{};
     for (int at = 0; at < 16; ++at)
-      id[static_cast<std::size_t>(at)] = static_cast<unsigned char>(number * (at + 7) * 37);
-    id[14] = static_cast<unsigned char>(number >> 8);
-    id[15] = static_cast<unsigned char>(number);
+      id.bytes[static_cast<std::size_t>(at)] = static_cast<unsigned char>(number * (at + 7) * 37);
+    id.bytes[14] = static_cast<unsigned char>(number >> 8);
+    id.bytes[15] = static_cast<unsigned char>(number);
     return id;
   }
   static NewEvent Event(const std::string& type, int number, int version) {

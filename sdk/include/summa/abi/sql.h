@@ -77,6 +77,9 @@ typedef struct summa_sql_v1 {
   size_t (*column_count)(const summa_sql_result* result);
   int64_t (*affected_rows)(const summa_sql_result* result);
   int32_t (*cell)(const summa_sql_result* result, size_t row, size_t column, summa_str* value);
+  /* Name (borrowed until free_result) and type OID of a column; empty and 0 when there is none. */
+  summa_str (*column_name)(const summa_sql_result* result, size_t column);
+  uint32_t (*column_type)(const summa_sql_result* result, size_t column);
   void (*free_result)(summa_sql_result* result); /* NULL is allowed */
 } summa_sql_v1;
 
