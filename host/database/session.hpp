@@ -79,6 +79,9 @@ class Session {
   virtual std::unique_ptr<SqlResult> Exec(std::string_view sql,
                                           std::span<const SqlParameter> parameters,
                                           int result_format) = 0;
+  // VACUUM and .. CONCURRENTLY, outside a transaction. Commits by itself: `guard` is looked at
+  // before and afterwards. FencedFailure: SH-0301, nothing was run; SH-0433, it has taken effect.
+  virtual void ExecAutocommit(std::string_view sql, const LeaseGuard* guard) = 0;
   virtual void CopyOut(std::string_view sql,
                        const std::function<bool(std::string_view)>& on_row) = 0;
   virtual void CopyIn(std::string_view sql,

@@ -394,6 +394,14 @@ class Session {
     if (context.thrown) std::rethrow_exception(context.thrown);
     detail::Check(status, error);
   }
+  // VACUUM, CREATE INDEX CONCURRENTLY, DETACH PARTITION CONCURRENTLY and their like, which run only
+  // outside a transaction. Such a statement cannot be taken back: exec_autocommit in
+  // summa/abi/sql.h says what a lost lease means.
+  void ExecAutocommit(std::string_view statement) {
+    Call([&](summa_error* error) {
+      return sql()->exec_autocommit(session_.get(), ToAbi(statement), error);
+    });
+  }
   void Commit() {
     Call([&](summa_error* error) { return sql()->commit(session_.get(), error); });
   }
