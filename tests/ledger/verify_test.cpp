@@ -69,10 +69,10 @@ VerifyOptions InRangesOf(std::int64_t rows) {
 TEST(Crew, ReadsWithoutWorkersOfTheServerAndGivesItsSessionsBackAsTheyWere) {
   const summa_sql_v1* sql = Shared().database->sql();
   const auto setting = [](Session& session) {
-    return std::string(session.Exec("SHOW max_parallel_workers_per_gather").At(0, 0).Text());
+    return session.Exec("SHOW max_parallel_workers_per_gather").Value<std::string>();
   };
   const auto pid = [](Session& session) {
-    return session.Exec("SELECT pg_backend_pid()").At(0, 0).Integer();
+    return session.Exec("SELECT pg_backend_pid()").Value<std::int32_t>();
   };
   VerifyOptions options;
   options.connections = 1;
