@@ -49,9 +49,9 @@ TEST_F(ServiceTest, ReadsAndCommitsUnderALease) {
   session.Begin();
   EXPECT_EQ(session.Exec("INSERT INTO item VALUES ($1), ($2)", {1, 2}).affected_rows(), 2);
   session.Commit();
-  EXPECT_EQ(session.Exec("SELECT count(*) FROM item").At(0, 0).Integer(), 2);
+  EXPECT_EQ(session.Exec("SELECT count(*) FROM item").Value<std::int64_t>(), 2);
   summa::Session read(scope->table(), "read");
-  EXPECT_EQ(read.Exec("SELECT 1::int8").At(0, 0).Integer(), 1);
+  EXPECT_EQ(read.Exec("SELECT 1::int8").Value<std::int64_t>(), 1);
 }
 
 TEST_F(ServiceTest, TransactionUnderALeaseIdlesForLessThanTheLease) {
@@ -61,7 +61,7 @@ TEST_F(ServiceTest, TransactionUnderALeaseIdlesForLessThanTheLease) {
   auto scope = service_->ForLease(guard);
   summa::Session session(scope->table());
   const auto show = [&](const std::string& name) {
-    return std::string(session.Exec("SELECT current_setting($1)", {name}).At(0, 0).Text());
+    return session.Exec("SELECT current_setting($1)", {name}).Value<std::string>();
   };
   session.Begin();
   EXPECT_EQ(show("idle_in_transaction_session_timeout"), "7s");
@@ -83,7 +83,7 @@ TEST_F(ServiceTest, TransactionUnderALeaseIdlesForLessThanTheLease) {
     summa::Session brief(shorter->table());
     brief.Begin();
     const auto shown = brief.Exec("SELECT current_setting('idle_in_transaction_session_timeout')");
-    EXPECT_EQ(shown.At(0, 0).Text(), "375ms");
+    EXPECT_EQ(shown.Value<std::string>(), "375ms");
   };
   EXPECT_TRUE(test::BecomesTrue([&] { return StatusOf(brief_limit) == SUMMA_OK; }));
   // A long lease leaves the limit of the session.
@@ -91,9 +91,9 @@ TEST_F(ServiceTest, TransactionUnderALeaseIdlesForLessThanTheLease) {
   auto longer = service_->ForLease(guard);
   summa::Session other(longer->table());
   other.Begin();
-  EXPECT_EQ(
-      other.Exec("SELECT current_setting('idle_in_transaction_session_timeout')").At(0, 0).Text(),
-      "10s");
+  EXPECT_EQ(other.Exec("SELECT current_setting('idle_in_transaction_session_timeout')")
+                .Value<std::string>(),
+            "10s");
 }
 
 TEST_F(ServiceTest, FencedCommitSaysSoAndCommitsNothing) {
@@ -123,7 +123,7 @@ TEST_F(ServiceTest, MapsWhatTheServerSaysToStatuses) {
   SqlService other({{"ledger", std::make_shared<SessionPool>(settings_)}});
   EXPECT_EQ(StatusOf([&] { summa::Session(other.unleased()).Exec("SELECT * FROM item"); }),
             SUMMA_E_DENIED);
-  Kill(static_cast<int>(session.Exec("SELECT pg_backend_pid()").At(0, 0).Integer()));
+  Kill(session.Exec("SELECT pg_backend_pid()").Value<std::int32_t>());
   EXPECT_EQ(StatusOf([&] { session.Exec("SELECT 1"); }), SUMMA_E_UNAVAILABLE);
 }
 
