@@ -17,7 +17,6 @@
 #include <summa/error.hpp>
 #include <summa/sql_value.hpp>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -118,38 +117,6 @@ inline Parameter IntegerArray(std::span<const std::int64_t> values) {
   return {kOidInt8Array, std::move(bytes)};
 }
 
-// One cell of a binary result; borrowed from the result.
-class Cell {
- public:
-  Cell(bool null, std::string_view bytes) : null_(null), bytes_(bytes) {}
-  bool null() const { return null_; }
-  std::string_view Text() const { return bytes_; }
-  // smallint, integer, bigint, timestamptz (microseconds since 2000-01-01); 0 when NULL.
-  std::int64_t Integer() const {
-    switch (bytes_.size()) {
-      case 2:
-        return detail::FromBigEndian<std::int16_t>(bytes_.data());
-      case 4:
-        return detail::FromBigEndian<std::int32_t>(bytes_.data());
-      case 8:
-        return detail::FromBigEndian<std::int64_t>(bytes_.data());
-      default:
-        return 0;
-    }
-  }
-  double Real() const { return bytes_.size() == 8 ? std::bit_cast<double>(Integer()) : 0; }
-  bool Boolean() const { return !bytes_.empty() && bytes_[0] != 0; }
-  Uuid AsUuid() const {
-    Uuid uuid{};
-    SqlType<Uuid>::Read(bytes_, uuid);
-    return uuid;
-  }
-
- private:
-  bool null_;
-  std::string_view bytes_;
-};
-
 // A column of one result, found and checked once: for loops over many rows.
 template <typename T>
 class Column {
@@ -171,11 +138,6 @@ class Result {
 
   std::size_t rows() const { return rows_; }
   std::int64_t affected_rows() const { return sql()->affected_rows(result_.get()); }
-  Cell At(std::size_t row, std::size_t column) const {
-    summa_str value{};
-    const bool present = sql()->cell(result_.get(), row, column, &value) == 1;
-    return {!present, FromAbi(value)};
-  }
   // Rows, and the texts read from them, are borrowed from the result.
   Row operator[](std::size_t row) const;
   class Iterator;
