@@ -31,26 +31,6 @@ std::string ReportTo(const Manifest& manifest) {
   return to + (manifest.vendor.empty() ? "its author" : manifest.vendor);
 }
 
-// The exit code of a command that ends with this status (see summa_status).
-int ExitCodeOf(std::int32_t status) {
-  switch (status) {
-    case SUMMA_E_FENCED:
-    case SUMMA_E_CANCELLED:
-      return SUMMA_E_TRY_LATER;
-    case SUMMA_E_FINDING:
-    case SUMMA_E_USAGE:
-    case SUMMA_E_DATA:
-    case SUMMA_E_NOT_FOUND:
-    case SUMMA_E_UNAVAILABLE:
-    case SUMMA_E_TRY_LATER:
-    case SUMMA_E_DENIED:
-    case SUMMA_E_CONFIG:
-      return status;
-    default:
-      return SUMMA_E_INTERNAL;
-  }
-}
-
 }  // namespace
 
 std::string_view Word(PluginState state) {
@@ -88,12 +68,12 @@ Error FromPlugin(const Manifest& manifest, std::string_view call, std::int32_t s
             named + " reported failure without a message (status " + std::to_string(status) + ")",
             ReportTo(manifest), "", SUMMA_E_INTERNAL};
   }
-  const std::string sqlstate = CleanField(error.sqlstate);
+  std::string sqlstate = CleanField(error.sqlstate);
   const std::string detail = sqlstate.empty() ? "" : " (SQLSTATE " + sqlstate + ")";
   if (code.empty()) code = "SH-0126";
   if (hint.empty() && status == SUMMA_E_INTERNAL) hint = ReportTo(manifest);
   return {std::move(code), named + " failed: " + message + detail, std::move(hint), "",
-          ExitCodeOf(status)};
+          CleanStatus(status), std::move(sqlstate)};
 }
 
 PluginInstance::PluginInstance(PluginFile file, CallLimits limits)

@@ -104,7 +104,7 @@ std::optional<WorkerRun::Done> WorkerRun::RequireWholeTables(const Grant& grant)
     // it.
     Done done;
     done.result = TickResult::kError;
-    done.outcome.status = ExitCode(failure.error());
+    done.outcome.status = KindOf(failure.error());
     done.outcome.error = failure.error();
     done.outcome.error.where = "worker " + plan_.id;
     return done;
@@ -153,7 +153,7 @@ namespace {
 // What a call says that could not commit because its lease was gone: its statement was cancelled
 // for that reason, or the server's idle limit, which is below the lease, had ended its transaction.
 bool EndedForTheLease(const Error& error) {
-  return error.code == "SH-0409" || error.message.find("[SQLSTATE 25P03]") != std::string::npos;
+  return error.code == "SH-0409" || error.sqlstate == kIdleTooLong;
 }
 
 }  // namespace
