@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <summa/crash_point.hpp>
 #include <summa/json.hpp>
 #include <utility>
@@ -15,7 +16,7 @@
 #include "host/application/readiness.hpp"
 #include "host/application/reload.hpp"
 #include "host/application/scrape.hpp"
-#include "host/database/fleet_orders.hpp"
+#include "host/database/worker_store.hpp"
 #include "host/observe/host_metrics.hpp"
 #include "host/observe/http_server.hpp"
 #include "host/observe/status.hpp"
@@ -50,7 +51,8 @@ class RunningHost {
         reload_(loaded, discovery),
         instance_(MakeInstance(settings_.name)),
         begin_(SystemClock().BootTime()),
-        control_(settings_.ledger),
+        control_(std::in_place, settings_.ledger),
+        store_(settings_.ledger),
         fleet_(settings_.ledger, SystemClock()),
         pools_(MakePools(WithShares(loaded, discovery))),
         sql_(pools_) {
@@ -167,7 +169,7 @@ class RunningHost {
     const std::optional<Microseconds> limit = options_.once ? options_.wait : options_.length;
     for (;;) {
       try {
-        layout_ = PrepareDatabase(control_, settings_);
+        layout_ = PrepareDatabase(*control_, settings_);
         RefuseCrashing();
         Log(LogLevel::kInfo, "", "database is ready",
             {{"layout", layout_ == Layout::kPlan ? "plan" : "deployed"}});
@@ -175,7 +177,7 @@ class RunningHost {
       } catch (const Failure& failure) {
         if (!PassesByItself(failure.error())) throw;
         if (limit && Remaining(*limit) <= Microseconds(0)) throw;
-        LogWaiting(control_, failure.error(), pause);
+        LogWaiting(*control_, failure.error(), pause);
       }
       const auto event = WaitForEvent(limit ? std::min(pause, Remaining(*limit)) : pause);
       if (event == TerminationSignal::Event::kStop) return false;
@@ -189,7 +191,7 @@ class RunningHost {
     for (const PluginReport& plugin : plugins_->Report()) {
       if (plugin.state == Word(PluginState::kConfigured)) ids.push_back(plugin.id);
     }
-    for (const CrashingPlugin& each : FleetOrders(settings_.ledger).CrashingPlugins(ids)) {
+    for (const CrashingPlugin& each : store_.orders().CrashingPlugins(ids)) {
       plugins_->Refuse(each.id,
                        {"SH-0349",
                         "plugin \"" + each.id + "\" is parked: " + std::to_string(each.crashes) +
@@ -219,7 +221,7 @@ class RunningHost {
         left = std::min(left.value_or(rest), rest);
       }
       if (left && *left <= Microseconds(0)) return false;
-      LogWaiting(control_, error, pause);
+      LogWaiting(*control_, error, pause);
       if (WaitForEvent(left ? std::min(pause, *left) : pause) == TerminationSignal::Event::kStop) {
         return false;
       }
@@ -251,11 +253,12 @@ class RunningHost {
   }
 
   void StartWorkers(const Plan& plan) {
+    control_.reset();
     leases_ =
         std::make_unique<LeaseKeeper>(settings_.ledger, instance_, SystemClock(),
                                       [this](const std::string& worker) { LeaseLost(worker); });
     lease_service_.Show(leases_.get());
-    const RunnerServices services{&sql_, leases_.get(), &control_, &SystemClock(), settings_.name};
+    const RunnerServices services{&sql_, leases_.get(), &store_, &SystemClock(), settings_.name};
     runner_ = std::make_unique<Runner>(WorkerPlans(plan), services);
     seen_runner_ = runner_.get();
     if (!options_.once) runner_->Start();
@@ -439,7 +442,8 @@ class RunningHost {
   std::atomic<Runner*> seen_runner_{nullptr};
 
   // In the order in which they are made; destroyed in reverse.
-  ControlPlane control_;
+  std::optional<ControlPlane> control_;  // until the workers run
+  WorkerStore store_;
   FleetView fleet_;
   Scrape scrape_;
   const std::map<std::string, std::shared_ptr<SessionPool>> pools_;

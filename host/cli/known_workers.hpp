@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "host/application/settings.hpp"
-#include "host/database/control_plane.hpp"
+#include "host/database/worker_store.hpp"
 
 namespace summa::host {
 

@@ -65,7 +65,7 @@ VerbResult List(const Invocation& call) {
 }  // namespace
 
 std::vector<WorkerState> KnownWorkers(const LoadedConfiguration& loaded, const Discovery& plugins) {
-  std::vector<WorkerState> workers = ControlPlane(loaded.settings.ledger).Workers();
+  std::vector<WorkerState> workers = WorkerStore(loaded.settings.ledger).Workers();
   AddConfigured(loaded, plugins, workers);
   std::sort(workers.begin(), workers.end(),
             [](const WorkerState& a, const WorkerState& b) { return a.worker_id < b.worker_id; });

@@ -1,6 +1,6 @@
 // What people and commands ask of the workers of a fleet, in schema summa_host: pauses, parked
-// workers, requests to run one or to let its lease go. One statement per call, on a connection of
-// its own whose every answer has a deadline. Thread-safe; throws SqlFailure.
+// workers, requests to run one or to let its lease go. One statement per call. Thread-safe; throws
+// SqlFailure.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "host/database/session.hpp"
+#include "host/database/fleet_connection.hpp"
 
 namespace summa::host {
 
@@ -61,10 +61,9 @@ struct CrashingPlugin {
 
 class FleetOrders {
  public:
+  explicit FleetOrders(std::shared_ptr<FleetConnection> connection);
+  // Over a connection of its own.
   explicit FleetOrders(const DatabaseSettings& ledger);
-  ~FleetOrders();
-  // Ends a call that is under way and every later one. Any thread.
-  void Interrupt();
 
   // One for each of the workers, in their order.
   std::vector<WorkerOrders> Look(const std::string& host, const std::vector<std::string>& workers);
@@ -110,8 +109,7 @@ class FleetOrders {
   std::optional<RequestedRun> ReadRun(std::int64_t request);
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  const std::shared_ptr<FleetConnection> connection_;
 };
 
 }  // namespace summa::host

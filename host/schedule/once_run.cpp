@@ -191,7 +191,7 @@ void OnceRun::TickUntilIdle(Item& item, WorkerRun::Grant& grant) {
       report.exit_code = 0;
       item.run.board().Recovered();
       if (std::exchange(item.parked, false))
-        services_.orders->Unpark(report.id, services_.host_name);
+        services_.orders().Unpark(report.id, services_.host_name);
       if (!done.outcome.backlog) return Record(item, grant, nullptr);
       const TickOutcome& outcome = done.outcome;
       const Microseconds pause = in_vain.After(true, outcome.items, outcome.wait_hint);

@@ -49,7 +49,7 @@ std::optional<Microseconds> RunRecorder::Write(std::int64_t fence, const Error* 
   if (delay) record.schedule = ScheduleText(plan_);
   state_.clear();  // recording a run also moves the state
   try {
-    const std::optional<Microseconds> until_due = services_.control->RecordRun(record);
+    const std::optional<Microseconds> until_due = services_.store->RecordRun(record);
     CrashPoint("schedule.recorded");
     Fine();
     return delay ? until_due.value_or(Microseconds(0)) : Microseconds(0);
@@ -65,7 +65,7 @@ std::optional<Microseconds> RunRecorder::Write(std::int64_t fence, const Error* 
 void RunRecorder::State(const std::string& state) {
   if (state_ == state || failing_) return;
   try {
-    services_.control->RecordState(plan_.id, plan_.plugin,
+    services_.store->RecordState(plan_.id, plan_.plugin,
                                    plan_.continuous ? "continuous" : "periodic", state,
                                    services_.host_name);
     state_ = state;

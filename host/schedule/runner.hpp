@@ -10,8 +10,7 @@
 
 #include "host/abi/sql_service.hpp"
 #include "host/clock.hpp"
-#include "host/database/control_plane.hpp"
-#include "host/database/fleet_orders.hpp"
+#include "host/database/worker_store.hpp"
 #include "host/lease/lease_keeper.hpp"
 #include "summa/abi/worker.h"
 
@@ -72,10 +71,11 @@ struct OnceReport {
 struct RunnerServices {
   SqlService* sql;
   LeaseKeeper* leases;
-  ControlPlane* control;
+  WorkerStore* store;  // the runner's alone: it is hurried when the runner stops
   const Clock* clock;
   std::string host_name;
-  FleetOrders* orders = nullptr;  // the runner's own
+
+  FleetOrders& orders() const { return store->orders(); }
 };
 
 class Runner {

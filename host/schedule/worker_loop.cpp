@@ -137,12 +137,12 @@ Microseconds WorkerLoop::Probe(const std::string& known_error) {
     const Error& error = ran.done.outcome.error;
     const std::string text = error.code + " " + error.message;
     if (grant->Good() && text != known_error) {
-      run_.services().orders->Park(NameOf(plan_), run_.services().host_name, text);
+      run_.services().orders().Park(NameOf(plan_), run_.services().host_name, text);
       LogError(LogLevel::kError, error, {{"worker", plan_.id}, {"plugin", plan_.plugin}});
     }
     return kNow;  // the next round waits for the next try
   }
-  run_.services().orders->Unpark(plan_.id, run_.services().host_name);
+  run_.services().orders().Unpark(plan_.id, run_.services().host_name);
   Log(LogLevel::kInfo, "SH-0350", "a parked worker was tried and is run again",
       {{"worker", plan_.id}, {"plugin", plan_.plugin}, {"was", known_error}});
   return plan_.continuous ? kNow : Finish(*grant, ran.done);
@@ -360,7 +360,7 @@ void WorkerLoop::RecordDue(WorkerRun::Grant& grant, Microseconds delay) {
 std::int64_t WorkerLoop::TakeRequest(const WorkerOrders& orders) {
   if (orders.run_request == 0) return 0;
   const RunnerServices& services = run_.services();
-  return services.orders->Take(orders.run_request, services.host_name) ? orders.run_request : 0;
+  return services.orders().Take(orders.run_request, services.host_name) ? orders.run_request : 0;
 }
 
 void WorkerLoop::Answer(std::int64_t request, Ran& ran) {
@@ -372,7 +372,7 @@ void WorkerLoop::Answer(std::int64_t request, Ran& ran) {
     ran.result.exit_code = ran.done.failed() ? ExitCode(ran.done.outcome.error) : SUMMA_E_TRY_LATER;
   }
   try {
-    run_.services().orders->Finish(request, ran.result);
+    run_.services().orders().Finish(request, ran.result);
   } catch (const Failure& failure) {
     // Whoever asked waits in vain and is told so; the run itself counts.
     LogError(LogLevel::kWarn, failure.error(), {{"worker", plan_.id}});
@@ -399,7 +399,7 @@ bool WorkerLoop::CountFailure(const WorkerRun::Done& done) {
 void WorkerLoop::Park(const WorkerRun::Done& done) {
   const Error& error = done.outcome.error;
   const std::string text = error.code + " " + error.message;
-  run_.services().orders->Park(NameOf(plan_), run_.services().host_name, text);
+  run_.services().orders().Park(NameOf(plan_), run_.services().host_name, text);
   PlanProbe();
   const bool retried = plan_.retry_parked > kNow;
   run_.board().Parked(text, retried

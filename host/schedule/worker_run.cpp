@@ -95,7 +95,7 @@ std::optional<WorkerRun::Done> WorkerRun::RequireWholeTables(const Grant& grant)
   if (known || plan_.tables.empty()) return std::nullopt;
   whole_at_.reset();
   try {
-    for (const Error& error : services_.control->RequireWholeTables(plan_.tables)) {
+    for (const Error& error : services_.store->RequireWholeTables(plan_.tables)) {
       if (!beside_.insert(error.message).second) continue;  // said before
       LogError(LogLevel::kWarn, error, {{"worker", plan_.id}, {"plugin", plan_.plugin}});
     }
@@ -179,7 +179,7 @@ TickResult WorkerRun::Judge(TickOutcome& outcome, const Grant& grant) const {
 }
 
 WorkerOrders WorkerRun::LookAtOrders() {
-  WorkerOrders orders = services_.orders->Look(services_.host_name, {plan_.id}).at(0);
+  WorkerOrders orders = services_.orders().Look(services_.host_name, {plan_.id}).at(0);
   const std::lock_guard lock(orders_mutex_);
   orders_ = orders;
   paused_ = orders.paused;
@@ -258,7 +258,7 @@ void WorkerRun::LetStuckGo() {
   const Error error = StuckError();
   if (leased) {
     try {
-      services_.orders->Report(NameOf(plan_), services_.host_name, "error",
+      services_.orders().Report(NameOf(plan_), services_.host_name, "error",
                                error.code + " " + error.message);
     } catch (const Failure& failure) {
       LogError(LogLevel::kWarn, failure.error(), {{"worker", plan_.id}});

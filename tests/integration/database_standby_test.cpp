@@ -1,6 +1,7 @@
 // A real hot standby beside its primary: no session of the ledger is ever on it.
 #include "host/database/control_connection.hpp"
 #include "host/database/deadline_connection.hpp"
+#include "host/database/worker_store.hpp"
 #include "tests/integration/database_support.hpp"
 
 namespace summa::host {
@@ -59,7 +60,7 @@ TEST_F(StandbyTest, EveryConnectionGoesOnToThePrimary) {
 
 TEST_F(StandbyTest, AStandbyAloneIsAnOutageThatSaysSo) {
   for (const auto& connect : std::vector<std::function<void()>>{
-           [&] { ConnectSession(alone_); }, [&] { ControlPlane(alone_).Workers(); },
+           [&] { ConnectSession(alone_); }, [&] { WorkerStore(alone_).Workers(); },
            [&] { SessionPool(alone_).Take(); }}) {
     const SqlFailure failure = CatchSql(connect);
     EXPECT_EQ(failure.error().code, "SH-0423") << failure.what();
