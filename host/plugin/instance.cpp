@@ -10,7 +10,6 @@
 #include "host/plugin/config_view.hpp"
 #include "host/plugin/extension_table.hpp"
 #include "host/plugin/loader.hpp"
-#include "host/plugin/plugin_call.hpp"
 
 namespace summa::host {
 namespace {
@@ -72,7 +71,8 @@ Error FromPlugin(const Manifest& manifest, std::string_view call, std::int32_t s
   const std::string detail = sqlstate.empty() ? "" : " (SQLSTATE " + sqlstate + ")";
   if (code.empty()) code = "SH-0126";
   if (hint.empty() && status == SUMMA_E_INTERNAL) hint = ReportTo(manifest);
-  return {std::move(code), named + " failed: " + message + detail, std::move(hint), "",
+  return {std::move(code),     named + " failed: " + message + detail,
+          std::move(hint),     "",
           CleanStatus(status), std::move(sqlstate)};
 }
 
@@ -151,11 +151,9 @@ bool PluginInstance::KeepWaiting(const std::string& name, Microseconds longest,
 CallAnswer PluginInstance::Ask(const std::string& name, Microseconds longest, Function function) {
   if (lost_) throw Failure(*error());
   const auto answer = std::make_shared<CallAnswer>();
-  answer->error.struct_size = sizeof(answer->error);
   const Microseconds begin = SystemClock().BootTime();
   thread_.Begin([answer, name, plugin = id(), function = std::move(function)] {
-    const PluginCall call(plugin, name);
-    answer->thrown = ThrownBy([&] { answer->status = function(&answer->error); });
+    *answer = CallPlugin(plugin, name, {}, function);
   });
   std::optional<Microseconds> told_to_stop;
   bool named = false;
@@ -181,7 +179,6 @@ CallAnswer PluginInstance::Ask(const std::string& name, Microseconds longest, Fu
          {"call", name},
          {"milliseconds", std::to_string(elapsed.count() / 1000)}});
   }
-  answer->returned = true;
   return *answer;
 }
 

@@ -103,16 +103,15 @@ TickOutcome CallTick(const TickRequest& request) {
   summa_tick_result result{};
   result.struct_size = sizeof result;
   result.wait_hint_microseconds = -1;
-  summa_error error{};
-  error.struct_size = sizeof error;
 
+  const CallAnswer answer = CallPlugin(
+      request.plugin, "the worker's function", id,
+      [&](summa_error* error) { return worker.tick(worker.self, &tick, &result, error); });
+  if (answer.thrown) return Crossed(*answer.thrown, id);
   TickOutcome outcome;
-  const PluginCall call(request.plugin, "the worker's function", id);
-  const auto thrown =
-      ThrownBy([&] { outcome.status = worker.tick(worker.self, &tick, &result, &error); });
-  if (thrown) return Crossed(*thrown, id);
+  outcome.status = answer.status;
   if (outcome.status != SUMMA_OK) {
-    outcome.error = ErrorOf(outcome.status, error, id);
+    outcome.error = ErrorOf(outcome.status, answer.error, id);
     return outcome;
   }
   outcome.backlog = result.backlog != 0;
