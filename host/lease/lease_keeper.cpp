@@ -15,6 +15,7 @@ using std::chrono::milliseconds;
 constexpr std::size_t kMaxNameCharacters = kHolderCharacters;  // of worker_id too
 constexpr Microseconds kAcquirePatience = std::chrono::seconds(5);
 constexpr Microseconds kReleasePatience = std::chrono::seconds(2);
+constexpr milliseconds kHolderLook{200};
 constexpr milliseconds kStopLook{50};  // how often a waiter asks whether it shall stop
 // Shorter than elsewhere: a lease hangs on it.
 constexpr ReconnectPauses kRenewalPauses{milliseconds(20), milliseconds(250)};
@@ -251,6 +252,15 @@ LeaseStatus LeaseKeeper::Status(const std::string& worker_id) const {
     status.remaining = lease->second.trusted_until + TrustMargin(lease->second.time_to_live) - now;
   }
   return status;
+}
+
+Error LeaseKeeper::HeldElsewhere(const std::string& worker_id) {
+  WaitUntilFree(worker_id, kHolderLook, {});
+  const std::string holder = Status(worker_id).holder;
+  return {"SH-0323",
+          "the lease of the worker is held by " + (holder.empty() ? "another process" : holder),
+          "wait until that host lets it go, give a longer --wait, or stop that host",
+          "worker " + worker_id, SUMMA_E_TRY_LATER};
 }
 
 void LeaseKeeper::Release(const std::string& worker_id,
