@@ -1,5 +1,4 @@
-// Runs the workers of all plugins: one thread per worker, each a loop of lease, tick, record, wait.
-// The only place that knows the order of one run.
+// Runs the workers of all plugins: one thread per worker, one run after the other (run_engine.hpp).
 #pragma once
 
 #include <functional>

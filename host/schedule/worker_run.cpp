@@ -88,7 +88,7 @@ std::optional<WorkerRun::Grant> WorkerRun::Take() {
 
 // The server refuses what row level security filters; nothing refuses a view in the place of a
 // table.
-std::optional<WorkerRun::Done> WorkerRun::RequireWholeTables(const Grant& grant) {
+std::optional<TickOutcome> WorkerRun::RequireWholeTables(const Grant& grant) {
   const Microseconds now = services_.clock->BootTime();
   const bool known =
       whole_at_ && whole_fence_ == grant.fence() && now - *whole_at_ < kWholeTablesLook;
@@ -102,12 +102,11 @@ std::optional<WorkerRun::Done> WorkerRun::RequireWholeTables(const Grant& grant)
   } catch (const Failure& failure) {
     // As if the worker had said so, which it would a moment later; whoever asked for the run hears
     // it.
-    Done done;
-    done.result = TickResult::kError;
-    done.outcome.status = KindOf(failure.error());
-    done.outcome.error = failure.error();
-    done.outcome.error.where = "worker " + plan_.id;
-    return done;
+    TickOutcome outcome;
+    outcome.status = KindOf(failure.error());
+    outcome.error = failure.error();
+    outcome.error.where = "worker " + plan_.id;
+    return outcome;
   }
   whole_at_ = now;
   whole_fence_ = grant.fence();
@@ -115,7 +114,13 @@ std::optional<WorkerRun::Done> WorkerRun::RequireWholeTables(const Grant& grant)
 }
 
 WorkerRun::Done WorkerRun::Tick(const Grant& grant, std::uint32_t flags) {
-  if (std::optional<Done> partial = RequireWholeTables(grant)) return std::move(*partial);
+  Done done;
+  if (std::optional<TickOutcome> partial = RequireWholeTables(grant)) {
+    done.outcome = std::move(*partial);
+    done.abandoned = abandoned();
+    if (!done.abandoned) done.result = Judge(done.outcome, grant);
+    return done;
+  }
   TickRequest request;
   request.worker = plan_.worker;
   request.plugin = plan_.plugin;
@@ -133,7 +138,6 @@ WorkerRun::Done WorkerRun::Tick(const Grant& grant, std::uint32_t flags) {
     return stop_.WaitFor(time, [&] { return stuck_ || paused_ || !grant.Good(); });
   };
 
-  Done done;
   const Microseconds begin = services_.clock->BootTime();
   gate_.Enter(grant.scope());
   done.outcome = CallTick(request);
