@@ -11,6 +11,6 @@
 namespace summa::host {
 
 // Sorted by id. Throws SqlFailure.
-std::vector<WorkerState> KnownWorkers(const LoadedConfiguration& loaded, const Discovery& plugins);
+std::vector<WorkerRow> KnownWorkers(const LoadedConfiguration& loaded, const Discovery& plugins);
 
 }  // namespace summa::host

@@ -140,8 +140,6 @@ SELECT seen_by IS NOT NULL OR taken_by IS NOT NULL, taken_by, finished_at IS NOT
        runs, items, duration_microseconds, error, exit_code
 FROM summa_host.worker_request WHERE id = $1)sql";
 
-std::string Kind(const WorkerName& worker) { return worker.continuous ? "continuous" : "periodic"; }
-
 }  // namespace
 
 FleetOrders::FleetOrders(std::shared_ptr<FleetConnection> connection)
@@ -167,7 +165,7 @@ std::vector<WorkerOrders> FleetOrders::Look(const std::string& host,
 
 void FleetOrders::Pause(const WorkerName& worker, const std::string& by,
                         const std::string& reason) {
-  connection_->Ask(kPause, {worker.id, worker.plugin, Kind(worker), by, reason});
+  connection_->Ask(kPause, {worker.id, worker.plugin, worker.kind(), by, reason});
 }
 
 bool FleetOrders::Resume(const std::string& worker_id) {
@@ -225,7 +223,7 @@ void FleetOrders::Unpark(const std::string& worker_id, const std::string& host) 
 
 void FleetOrders::Report(const WorkerName& worker, const std::string& host,
                          const std::string& state, const std::string& error) {
-  connection_->Ask(kReport, {worker.id, worker.plugin, Kind(worker), host, error, state});
+  connection_->Ask(kReport, {worker.id, worker.plugin, worker.kind(), host, error, state});
 }
 
 std::int64_t FleetOrders::RequestRun(const std::string& worker_id, const std::string& by,
@@ -258,10 +256,10 @@ bool FleetOrders::Take(std::int64_t request, const std::string& host) {
   return !connection_->Ask(kTake, {std::to_string(request), host}).empty();
 }
 
-void FleetOrders::Finish(std::int64_t request, const RequestedRun& result) {
+void FleetOrders::Finish(std::int64_t request, const RunSummary& result) {
   connection_->Ask(kFinish, {std::to_string(request), result.outcome, std::to_string(result.runs),
-                        std::to_string(result.items), std::to_string(result.duration.count()),
-                        result.error, std::to_string(result.exit_code)});
+                             std::to_string(result.items), std::to_string(result.duration.count()),
+                             result.error, std::to_string(result.exit_code)});
 }
 
 std::optional<RequestedRun> FleetOrders::ReadRun(std::int64_t request) {

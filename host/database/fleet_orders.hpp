@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "host/database/fleet_connection.hpp"
+#include "host/worker.hpp"
 
 namespace summa::host {
 
@@ -25,21 +26,10 @@ struct WorkerOrders {
   bool hold() const { return paused || !parked_error.empty() || lease_asked_for.count() > 0; }
 };
 
-// How a worker is named in worker_state.
-struct WorkerName {
-  std::string id, plugin;
-  bool continuous = false;
-};
-
 // What came of a request to run a worker.
-struct RequestedRun {
+struct RequestedRun : RunSummary {  // ok | error | skipped
   bool seen = false, finished = false;
-  std::string host;     // that took it; empty: nobody yet
-  std::string outcome;  // ok | error | skipped
-  std::int64_t runs = 0, items = 0;
-  Microseconds duration{0};
-  std::string error;
-  int exit_code = 0;
+  std::string host;  // that took it; empty: nobody yet
 };
 
 // What became of the last hosts that called a worker.
@@ -105,7 +95,7 @@ class FleetOrders {
   // The hosts' part of a request to run: it was noticed; is ours now (false: somebody was faster).
   void Seen(std::int64_t request, const std::string& host);
   bool Take(std::int64_t request, const std::string& host);
-  void Finish(std::int64_t request, const RequestedRun& result);
+  void Finish(std::int64_t request, const RunSummary& result);
   std::optional<RequestedRun> ReadRun(std::int64_t request);
 
  private:

@@ -144,26 +144,25 @@ std::optional<Microseconds> WorkerStore::RecordRun(const RunRecord& record) {
   if (!record.ok) error = record.error;
   if (record.next_due_in) next_due = std::to_string(record.next_due_in->count());
   const TextRows rows =
-      Ask(RecordRunStatement(), {record.worker_id, record.plugin, record.kind, record.host,
-                                 record.ok ? "true" : "false", error, next_due,
-                                 TimesLiteral(record.times), record.schedule,
-                                 std::to_string(record.fence)});
-  if (rows.empty()) throw Fenced(record.worker_id);
+      Ask(RecordRunStatement(),
+          {record.worker.id, record.worker.plugin, record.worker.kind(), record.host,
+           record.ok ? "true" : "false", error, next_due, TimesLiteral(record.times),
+           record.schedule, std::to_string(record.fence)});
+  if (rows.empty()) throw Fenced(record.worker.id);
   return ReadTime(rows);
 }
 
 std::optional<Microseconds> WorkerStore::MoveDue(const RunRecord& record, const DueTime& known) {
   const std::string delay = std::to_string(record.next_due_in.value_or(Microseconds(0)).count());
-  return ReadTime(Ask(MoveDueStatement(),
-                      {record.worker_id, record.plugin, record.kind, record.host,
-                       record.ok ? "true" : "false", known.moment, delay,
-                       TimesLiteral(record.times), record.schedule}));
+  return ReadTime(
+      Ask(MoveDueStatement(), {record.worker.id, record.worker.plugin, record.worker.kind(),
+                               record.host, record.ok ? "true" : "false", known.moment, delay,
+                               TimesLiteral(record.times), record.schedule}));
 }
 
-void WorkerStore::RecordState(const std::string& worker_id, const std::string& plugin,
-                              const std::string& kind, const std::string& state,
+void WorkerStore::RecordState(const WorkerName& worker, const std::string& state,
                               const std::string& host) {
-  Ask(kRecordState, {worker_id, plugin, kind, state, host});
+  Ask(kRecordState, {worker.id, worker.plugin, worker.kind(), state, host});
 }
 
 DueTime WorkerStore::Due(const std::string& worker_id) {
@@ -172,11 +171,11 @@ DueTime WorkerStore::Due(const std::string& worker_id) {
   return {ReadTime(rows), rows[0].at(1).value_or(""), rows[0].at(2).value_or("")};
 }
 
-std::vector<WorkerState> WorkerStore::Workers() {
-  std::vector<WorkerState> workers;
+std::vector<WorkerRow> WorkerStore::Workers() {
+  std::vector<WorkerRow> workers;
   for (const auto& row : Ask(WorkersQuery(connection_->schema()), {})) {
-    WorkerState worker;
-    worker.worker_id = row.at(0).value_or("");
+    WorkerRow worker;
+    worker.id = row.at(0).value_or("");
     worker.kind = row.at(1).value_or("");
     worker.state = row.at(2).value_or("");
     worker.host = row.at(3).value_or("");

@@ -15,26 +15,9 @@
 
 namespace summa::host {
 
-// Times are ISO-8601 with ms and Z, made by the server; empty: never.
-struct WorkerState {
-  std::string worker_id;
-  std::string plugin;
-  std::string kind;   // periodic | continuous
-  std::string state;  // running | waiting | standby | error | parked | stopped, as the host that
-                      // wrote it last saw it
-  std::string host;   // its name
-  std::string last_run_at, last_success_at, next_due_at;
-  bool paused = false;
-  std::string paused_by, paused_reason, paused_since;
-  std::vector<std::string> parked_on;  // names of hosts that gave it up
-  std::string last_error;              // "SH-0503 ..." or empty
-  std::string holder;                  // from worker_lease, when it has not expired
-  std::string lease_until;
-  std::int64_t fence = 0;
-};
-
 struct RunRecord {
-  std::string worker_id, plugin, kind, host;
+  WorkerName worker;
+  std::string host;
   bool ok = true;
   std::string error;  // when not ok
   // Periodic, persisted: from now on by the server's clock; with `times` after the next of them.
@@ -61,13 +44,12 @@ class WorkerStore {
   // FencedFailure, and nothing is written: somebody else got the lease meanwhile. The due time is
   // theirs, and a late record would move it.
   std::optional<Microseconds> RecordRun(const RunRecord& record);
-  void RecordState(const std::string& worker_id, const std::string& plugin, const std::string& kind,
-                   const std::string& state, const std::string& host);
+  void RecordState(const WorkerName& worker, const std::string& state, const std::string& host);
   DueTime Due(const std::string& worker_id);
   // Moves the due time without a run, when it still is `known`; the time until the new one, or
   // nullopt: somebody else has moved it.
   std::optional<Microseconds> MoveDue(const RunRecord& record, const DueTime& known);
-  std::vector<WorkerState> Workers();  // everything known in the database: state, lease, fence
+  std::vector<WorkerRow> Workers();  // everything known in the database: state, lease, fence
   // Throws SH-0430, SH-0431: not all rows of these tables ("schema.table") are to be seen. Returns
   // what is to be said and is no reason to stand still (SH-0432).
   std::vector<Error> RequireWholeTables(const std::vector<std::string>& tables);

@@ -27,7 +27,7 @@ struct OneRun {
   std::int64_t request = 0;  // of somebody who waits for an answer; 0: of nobody
   std::string why_parked;
   WorkerRun::Done done;  // the last call
-  RequestedRun result;   // of the calls since `began`
+  RunSummary result;     // of the calls since `began`
   Microseconds began{0};
 };
 

@@ -49,9 +49,7 @@ bool WorkerDue::Stale(const DueTime& due) const {
 
 std::optional<Microseconds> WorkerDue::Move(Microseconds delay, const DueTime& known) {
   RunRecord record;
-  record.worker_id = plan_.id;
-  record.plugin = plan_.plugin;
-  record.kind = "periodic";
+  record.worker = plan_;
   record.host = services_.host_name;
   record.next_due_in = delay;
   record.times = plan_.times;

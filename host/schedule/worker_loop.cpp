@@ -150,8 +150,7 @@ Microseconds WorkerLoop::HoldParked(const WorkerOrders& orders) {
 
 void WorkerLoop::PlanTry() {
   // Never at once: it has just failed, and hosts that parked it together spread out all the same.
-  next_try_ =
-      run_.services().clock->BootTime() + try_backoff_.Next((1.0 + RandomFraction()) / 2.0);
+  next_try_ = run_.services().clock->BootTime() + try_backoff_.Next((1.0 + RandomFraction()) / 2.0);
 }
 
 Microseconds WorkerLoop::UntilDue(bool asked_for) {
@@ -229,7 +228,7 @@ void WorkerLoop::FinishTry(OneRun& run, Grant& grant) {
     const Error& error = run.done.outcome.error;
     const std::string text = error.code + " " + error.message;
     if (!grant.Good() || text == run.orders.parked_error) return;
-    services.orders().Park(NameOf(plan_), services.host_name, text);
+    services.orders().Park(plan_, services.host_name, text);
     LogError(LogLevel::kError, error, {{"worker", plan_.id}, {"plugin", plan_.plugin}});
     return;
   }
@@ -341,7 +340,7 @@ std::int64_t WorkerLoop::Claim(std::int64_t request) {
 void WorkerLoop::Answer(OneRun& run) {
   const std::int64_t request = std::exchange(run.request, 0);
   if (request == 0) return;
-  RequestedRun result = run.result;
+  RunSummary result = run.result;
   result.outcome = "ok";
   if (run.done.result != TickResult::kOk) {
     const Error& error = run.done.outcome.error;
@@ -386,12 +385,11 @@ bool WorkerLoop::CountFailure(const WorkerRun::Done& done) {
 void WorkerLoop::Park(const WorkerRun::Done& done) {
   const Error& error = done.outcome.error;
   const std::string text = error.code + " " + error.message;
-  run_.services().orders().Park(NameOf(plan_), run_.services().host_name, text);
+  run_.services().orders().Park(plan_, run_.services().host_name, text);
   PlanTry();
   const bool retried = plan_.retry_parked > kNow;
-  run_.board().Parked(text, retried
-                                ? std::optional(*next_try_ - run_.services().clock->BootTime())
-                                : std::nullopt);
+  run_.board().Parked(
+      text, retried ? std::optional(*next_try_ - run_.services().clock->BootTime()) : std::nullopt);
   Log(LogLevel::kError, "SH-0340",
       retried ? "the worker is parked: this host only tries it from time to time"
               : "the worker is parked: this host runs it no more",

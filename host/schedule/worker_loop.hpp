@@ -67,10 +67,10 @@ class WorkerLoop : private RunPolicy {
   std::optional<Microseconds> next_try_;  // boot time; none: it is not parked, as far as we know
   IdlePause idle_;
   // Of the round that is under way.
-  bool tries_ = false;       // a parked worker
-  bool leaves_ = true;       // it is to be said at the end that nobody runs it now
-  Microseconds pause_{0};    // after it
-  IdlePause in_vain_;        // between the calls of a periodic run
+  bool tries_ = false;     // a parked worker
+  bool leaves_ = true;     // it is to be said at the end that nobody runs it now
+  Microseconds pause_{0};  // after it
+  IdlePause in_vain_;      // between the calls of a periodic run
 };
 
 }  // namespace summa::host

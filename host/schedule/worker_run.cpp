@@ -262,8 +262,8 @@ void WorkerRun::LetStuckGo() {
   const Error error = StuckError();
   if (leased) {
     try {
-      services_.orders().Report(NameOf(plan_), services_.host_name, "error",
-                               error.code + " " + error.message);
+      services_.orders().Report(plan_, services_.host_name, "error",
+                                error.code + " " + error.message);
     } catch (const Failure& failure) {
       LogError(LogLevel::kWarn, failure.error(), {{"worker", plan_.id}});
     }
@@ -280,8 +280,6 @@ void WorkerRun::LetStuckGo() {
                     : "a stuck worker does not return; its lease is left to expire",
       {{"worker", plan_.id}, {"plugin", plan_.plugin}});
 }
-
-WorkerName NameOf(const WorkerPlan& plan) { return {plan.id, plan.plugin, plan.continuous}; }
 
 WorkerReport WorkerRun::Report() const {
   WorkerReport report = board_.Report();

@@ -174,6 +174,4 @@ class WorkerRun {
   std::atomic<bool> stuck_{false};  // overrun_ is not kNone
 };
 
-WorkerName NameOf(const WorkerPlan& plan);
-
 }  // namespace summa::host

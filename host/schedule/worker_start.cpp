@@ -85,7 +85,7 @@ bool WorkerRun::WaitAfterDeaths(const Start& start, const Grant& grant) {
 }
 
 void WorkerRun::ParkEverywhere(const std::string& why) {
-  services_.orders().ParkEverywhere(NameOf(plan_), services_.host_name, why);
+  services_.orders().ParkEverywhere(plan_, services_.host_name, why);
   board_.Parked(why, std::nullopt);
   Log(LogLevel::kError, "SH-0347", "the worker is parked: no host runs it any more",
       {{"worker", plan_.id}, {"plugin", plan_.plugin}, {"error", why}});

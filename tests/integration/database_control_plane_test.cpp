@@ -31,9 +31,12 @@ TEST_F(ControlPlaneTest, KnowsItsMigrationsWithoutTheSchema) {
   EXPECT_EQ(steps[0].name, "host");
   EXPECT_FALSE(steps[0].applied || steps[1].applied);
   WorkerStore store(control.settings());
-  EXPECT_EQ(
-      CatchSql([&] { store.RecordState("w", "p", "periodic", "running", "h"); }).error().code,
-      "SH-0412");
+  EXPECT_EQ(CatchSql([&] {
+              store.RecordState({"w", "p", false}, "running", "h");
+            })
+                .error()
+                .code,
+            "SH-0412");
 }
 
 TEST_F(ControlPlaneTest, MigratesOnceHoweverOftenItIsAsked) {

@@ -21,8 +21,8 @@ class WorkerStoreTest : public DatabaseTest {
     return db_->Value("SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE " +
                       std::string(kOurs) + " AND datname = current_database() AND " + where);
   }
-  // How long four at once take who get no answer. The best of some rounds: a busy machine makes each
-  // of them slower, none quicker.
+  // How long four at once take who get no answer. The best of some rounds: a busy machine makes
+  // each of them slower, none quicker.
   static Clock::duration TimeOfFour(WorkerStore& store) {
     auto best = Clock::duration::max();
     for (int round = 0; round < 3 && best >= seconds(4); ++round) {
@@ -30,8 +30,9 @@ class WorkerStoreTest : public DatabaseTest {
       std::vector<std::future<void>> asked;
       for (int i = 0; i < 4; ++i) {
         asked.push_back(std::async(std::launch::async, [&] {
-          const SqlFailure failure =
-              CatchSql([&] { store.RecordState("w", "p", "periodic", "waiting", "h"); });
+          const SqlFailure failure = CatchSql([&] {
+            store.RecordState({"w", "p", false}, "waiting", "h");
+          });
           EXPECT_EQ(ExitCode(failure.error()), 69) << failure.what();
         }));
       }
@@ -49,21 +50,21 @@ class WorkerStoreTest : public DatabaseTest {
 TEST_F(WorkerStoreTest, RemembersRunsAndDueTimesByTheServersClock) {
   WorkerStore store(settings_);
   EXPECT_FALSE(store.Due("w").until);
-  store.RecordRun({"w", "p", "periodic", "h", true, "", seconds(100)});
+  store.RecordRun({{"w", "p", false}, "h", true, "", seconds(100)});
   const auto due = store.Due("w").until;
   ASSERT_TRUE(due);
   EXPECT_GT(*due, seconds(50));
   EXPECT_LE(*due, seconds(100));
-  store.RecordRun({"w", "p", "periodic", "h", false, "SH-0320 no", seconds(-5)});
+  store.RecordRun({{"w", "p", false}, "h", false, "SH-0320 no", seconds(-5)});
   EXPECT_LT(*store.Due("w").until, seconds(0));
-  store.RecordState("w2", "p", "continuous", "standby", "h");
+  store.RecordState({"w2", "p", true}, "standby", "h");
   db_->Execute(
       "INSERT INTO worker_lease VALUES ('w', 'me', now() + interval '1 min'), ('old', "
       "'you', now() - interval '1 min'); INSERT INTO summa_host.worker_fence VALUES "
       "('w', 5)");
   const auto workers = store.Workers();
   ASSERT_EQ(workers.size(), 2u);
-  EXPECT_EQ(workers[0].worker_id, "w");
+  EXPECT_EQ(workers[0].id, "w");
   EXPECT_EQ(workers[0].state, "error");
   EXPECT_EQ(workers[0].last_error, "SH-0320 no");
   EXPECT_EQ(workers[0].holder, "me");
@@ -76,17 +77,17 @@ TEST_F(WorkerStoreTest, RemembersRunsAndDueTimesByTheServersClock) {
 
 TEST_F(WorkerStoreTest, TellsWhatAGoodRunLeavesBehindByTheKindOfTheWorker) {
   WorkerStore store(settings_);
-  store.RecordRun({"c", "p", "continuous", "h", true, "", {}});
-  store.RecordRun({"p", "p", "periodic", "h", true, "", seconds(100)});
+  store.RecordRun({{"c", "p", true}, "h", true, "", {}});
+  store.RecordRun({{"p", "p", false}, "h", true, "", seconds(100)});
   EXPECT_EQ(store.Workers().at(0).state, "running");
   EXPECT_EQ(store.Workers().at(1).state, "waiting");
-  store.RecordRun({"c", "p", "continuous", "h", false, "SH-0320 no", {}});
+  store.RecordRun({{"c", "p", true}, "h", false, "SH-0320 no", {}});
   EXPECT_EQ(store.Workers().at(0).state, "error");
 }
 
 TEST_F(WorkerStoreTest, AnIdleLeaseHasNoHolder) {
   WorkerStore store(settings_);
-  store.RecordState("w", "p", "periodic", "waiting", "h");
+  store.RecordState({"w", "p", false}, "waiting", "h");
   db_->Execute("INSERT INTO worker_lease VALUES ('w', 'idle:me', now() + interval '1 hour')");
   const auto workers = store.Workers();
   ASSERT_EQ(workers.size(), 1u);
@@ -107,7 +108,7 @@ TEST_F(WorkerStoreTest, AnOlderSchemaIsCalledNotMigrated) {
 
 TEST_F(WorkerStoreTest, OpensANewConnectionAfterItsOwnWasKilled) {
   WorkerStore store(settings_);
-  store.RecordState("w", "p", "periodic", "running", "h");
+  store.RecordState({"w", "p", false}, "running", "h");
   for (int i = 0; i < 3; ++i) {
     const std::string killed = Backend();
     ASSERT_NE(killed, "0");
@@ -123,13 +124,13 @@ TEST_F(WorkerStoreTest, AStateWhoseAnswerIsLostIsRecordedOverANewConnection) {
   bool recorded = false;
   for (int round = 0; round < 5 && !recorded; ++round) {
     WorkerStore store(settings_);
-    store.RecordState("w", "p", "periodic", "running", "h");
+    store.RecordState({"w", "p", false}, "running", "h");
     const std::string first = Backend();
     test::Db blocker(settings_.url);
     blocker.Execute("BEGIN; LOCK TABLE summa_host.worker_state IN ACCESS EXCLUSIVE MODE");
     auto result = std::async(std::launch::async, [&] {
       try {
-        store.RecordState("w", "p", "periodic", "waiting", "h");
+        store.RecordState({"w", "p", false}, "waiting", "h");
         return true;
       } catch (const SqlFailure&) {
         return false;
@@ -164,13 +165,13 @@ TEST_F(WorkerStoreTest, AHurriedOneStillRecordsAndWaitsForNobodyLong) {
   settings_.lock_timeout = test::kPatience;
   WorkerStore store(settings_);
   store.Hurry();
-  store.RecordState("w", "p", "periodic", "running", "h");
+  store.RecordState({"w", "p", false}, "running", "h");
   EXPECT_EQ(store.Workers().at(0).state, "running");
   test::Db blocker(settings_.url);
   blocker.Execute("BEGIN; LOCK TABLE summa_host.worker_state IN ACCESS EXCLUSIVE MODE");
   EXPECT_LT(TimeOfFour(store), seconds(4)) << "not hurried it takes five";
   blocker.Execute("COMMIT");
-  store.RecordState("w", "p", "periodic", "stopped", "h");
+  store.RecordState({"w", "p", false}, "stopped", "h");
   EXPECT_EQ(store.Workers().at(0).state, "stopped");
 }
 
@@ -179,13 +180,13 @@ TEST_F(WorkerStoreTest, AFrozenServerHoldsAllWhoAskNoLongerThanOne) {
   settings_.url = server.CreateDatabase("frozen");
   ControlPlane(settings_).Migrate();
   WorkerStore store(settings_);
-  store.RecordState("w", "p", "periodic", "running", "h");
+  store.RecordState({"w", "p", false}, "running", "h");
   server.Freeze();
   EXPECT_LT(TimeOfFour(store), seconds(12)) << "one after the other they take twenty";
   server.Thaw();
   EXPECT_TRUE(test::BecomesTrue([&] {
     try {
-      store.RecordState("w", "p", "periodic", "stopped", "h");
+      store.RecordState({"w", "p", false}, "stopped", "h");
       return true;
     } catch (const SqlFailure&) {
       return false;

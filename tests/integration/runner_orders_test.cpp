@@ -65,7 +65,7 @@ TEST_F(RunnerOrdersTest, APauseHoldsOnEveryHostUntilTheWorkerIsResumed) {
   EXPECT_EQ(once.at(0).outcome, "skipped");
   EXPECT_EQ(once.at(0).exit_code, 0);
   EXPECT_EQ(calls, calls_at_pause);
-  const WorkerState state = first.store().Workers().at(1);
+  const WorkerRow state = first.store().Workers().at(1);
   EXPECT_TRUE(state.paused);
   EXPECT_EQ(state.paused_by, "me@here");
   EXPECT_EQ(state.paused_reason, "because");
@@ -181,7 +181,7 @@ TEST_F(RunnerOrdersTest, AWorkerThatKeepsFailingIsParkedHereAndRunsWhereItWorks)
     EXPECT_EQ(failures, 3);
     EXPECT_EQ(first.Report("parks").last_error, "T-0001 broken here");
     Until([&] { return LeaseIsFree("parks"); }, "the lease to be released");
-    const WorkerState state = first.store().Workers().at(0);
+    const WorkerRow state = first.store().Workers().at(0);
     EXPECT_EQ(state.state, "parked");
     EXPECT_EQ(state.parked_on, std::vector<std::string>{"host-a"});
     EXPECT_EQ(state.last_error, "T-0001 broken here");
