@@ -16,8 +16,8 @@
 #include "host/application/reload.hpp"
 #include "host/application/scrape.hpp"
 #include "host/database/fleet_orders.hpp"
+#include "host/http/http_server.hpp"
 #include "host/observe/host_metrics.hpp"
-#include "host/observe/http_server.hpp"
 #include "host/observe/status.hpp"
 #include "host/schedule/runner.hpp"
 

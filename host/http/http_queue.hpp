@@ -6,7 +6,7 @@
 #include <functional>
 #include <memory>
 
-#include "host/observe/http_server.hpp"
+#include "host/http/http_server.hpp"
 
 namespace summa::host {
 

@@ -1,4 +1,4 @@
-#include "host/observe/http_server.hpp"
+#include "host/http/http_server.hpp"
 
 #include <microhttpd.h>
 #include <sys/socket.h>
@@ -9,8 +9,8 @@
 #include <thread>
 
 #include "host/error.hpp"
-#include "host/observe/http_queue.hpp"
-#include "host/observe/listen_socket.hpp"
+#include "host/http/http_queue.hpp"
+#include "host/http/listen_socket.hpp"
 #include "host/observe/log.hpp"
 
 namespace summa::host {

@@ -13,7 +13,7 @@
 #include <future>
 
 #include "host/error.hpp"
-#include "host/observe/http_server.hpp"
+#include "host/http/http_server.hpp"
 #include "host/observe/log.hpp"
 #include "tests/services/wait_until.hpp"
 

@@ -1,4 +1,4 @@
-#include "host/observe/http_queue.hpp"
+#include "host/http/http_queue.hpp"
 
 #include <condition_variable>
 #include <deque>
