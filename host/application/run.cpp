@@ -124,26 +124,24 @@ class RunningHost {
   }
 
   void StartEndpoint() {
-    const auto live = [] { return HttpResponse{200, "{\"status\":\"ok\"}", "application/json"}; };
-    const auto ready = [this] {
+    const auto live = [](HttpCall&) { return HttpResponse{200, "{\"status\":\"ok\"}"}; };
+    const auto ready = [this](HttpCall&) {
       const Readiness now = Ready();
-      return HttpResponse{now.failing.empty() ? 200 : 503, ReadinessJson(now), "application/json"};
+      return HttpResponse{now.failing.empty() ? 200 : 503, ReadinessJson(now)};
     };
-    const auto status = [this] {
-      HostReport report = Report();
-      if (const PluginSet* plugins = seen_plugins_.load()) {
-        report.plugins = plugins->Ask(kProbePatience).reports;
-      }
-      return HttpResponse{200, StatusJson(report), "application/json"};
-    };
-    const auto metrics = [this] {
+    const auto status = [this](HttpCall&) { return HttpResponse{200, Status()}; };
+    const auto metrics = [this](HttpCall&) {
       return HttpResponse{200, scrape_.Text(Look()), "text/plain; version=0.0.4; charset=utf-8"};
     };
-    http_ = std::make_unique<HttpServer>(settings_.listen,
-                                         std::vector<HttpRoute>{{"/livez", live, true},
-                                                                {"/readyz", ready, false},
-                                                                {"/status", status, false},
-                                                                {"/metrics", metrics, false}});
+    http_ = std::make_unique<HttpServer>(
+        settings_.listen,
+        std::vector<HttpRoute>{
+            HostRoute("/livez", "Whether the process lives.", live, ""),
+            HostRoute("/readyz", "Whether the host does its work, and what fails.", ready,
+                      "readyz"),
+            HostRoute("/status", "Plugins and workers of this host.", status, "status"),
+            HostRoute("/metrics", "The metrics, for Prometheus.", metrics, "metrics")},
+        settings_.http);
     Log(LogLevel::kInfo, "", "listening", {{"address", http_->address()}});
   }
 
@@ -390,6 +388,14 @@ class RunningHost {
     if (const PluginSet* plugins = seen_plugins_.load()) report.plugins = plugins->Report();
     if (const Runner* runner = seen_runner_.load()) report.workers = runner->Report();
     return report;
+  }
+
+  std::string Status() {
+    HostReport report = Report();
+    if (const PluginSet* plugins = seen_plugins_.load()) {
+      report.plugins = plugins->Ask(kProbePatience).reports;
+    }
+    return StatusJson(report);
   }
 
   ScrapeView Look() {

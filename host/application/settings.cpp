@@ -36,6 +36,7 @@ Settings MakeSettings(const Configuration& configuration) {
   settings.file = configuration.file;
   settings.name = configuration.host.name;
   settings.listen = configuration.host.listen;
+  settings.http = configuration.host.http;
   settings.drain_timeout = Microseconds(configuration.host.drain_timeout_microseconds);
   settings.start_timeout = Microseconds(configuration.host.start_timeout_microseconds);
   settings.migrate_automatically = configuration.database.migrate_automatically;

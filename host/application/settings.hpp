@@ -30,6 +30,7 @@ struct Settings {
   std::string file;  // the configuration
   std::string name;  // of this host
   std::string listen;
+  HttpLimits http;
   Microseconds drain_timeout{0};
   Microseconds start_timeout{0};
   bool migrate_automatically = false;

@@ -68,6 +68,15 @@ std::string MachineName() {
   return gethostname(name, sizeof name - 1) == 0 && name[0] != '\0' ? name : "local";
 }
 
+HttpLimits ReadHttp(const Value& value) {
+  HttpLimits limits;
+  limits.head_bytes = static_cast<std::size_t>(value.Integer("host.http.max_head"));
+  limits.body_bytes = static_cast<std::size_t>(value.Integer("host.http.max_body"));
+  limits.time = Microseconds(value.Integer("host.http.timeout"));
+  limits.concurrency = static_cast<int>(value.Integer("host.http.concurrency"));
+  return limits;
+}
+
 HostSettings ReadHost(Value& value, const Environment& environment, Diagnostics& diagnostics) {
   HostSettings host;
   if (Value* name = FindMutable(value, "host", "name"); name != nullptr && name->null) {
@@ -80,6 +89,7 @@ HostSettings ReadHost(Value& value, const Environment& environment, Diagnostics&
   host.listen = value.String("host.listen");
   host.drain_timeout_microseconds = value.Integer("host.drain_timeout");
   host.start_timeout_microseconds = value.Integer("host.start_timeout");
+  host.http = ReadHttp(value);
   const std::size_t colon = host.listen.rfind(':');
   if (colon == std::string::npos) return host;  // reported
   host.listen_address = host.listen.substr(0, colon);

@@ -15,6 +15,7 @@
 #include "host/config/document.hpp"
 #include "host/config/interpolate.hpp"
 #include "host/config/schema.hpp"
+#include "host/http/http_limits.hpp"
 #include "host/plugin/manifest.hpp"
 
 namespace summa::host {
@@ -34,6 +35,7 @@ struct HostSettings {
   std::string listen;          // as written: "127.0.0.1:9464"
   std::string listen_address;  // "127.0.0.1", "::1"
   int listen_port = 0;         // 0: any free port
+  HttpLimits http;
   std::int64_t drain_timeout_microseconds = 0;
   std::int64_t start_timeout_microseconds = 0;
 };

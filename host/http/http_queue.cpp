@@ -3,106 +3,165 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <map>
 #include <mutex>
 #include <set>
+#include <system_error>
 #include <thread>
 
+#include "host/http/encoding.hpp"
 #include "host/observe/log.hpp"
-#include "summa/json.hpp"
 
 namespace summa::host {
 namespace {
-constexpr int kThreads = 2;
-constexpr std::size_t kLongestQueue = 32;  // more callers than this are told to come back
+
+// More callers than this, besides those that are handled, are told to come back.
+constexpr int kLongestQueue = 32;
+
+HttpResponse Stopping() { return HttpError(503, "SH-0374", "the host is stopping"); }
+
+HttpResponse Unexpected(const HttpRoute& route, const std::string& what) {
+  Log(LogLevel::kError, "SH-0332", "a request could not be answered",
+      {{"route", RouteName(route.declared)}, {"error", what}});
+  return HttpError(500, "SH-0332", "the request could not be answered; the log has the reason");
+}
+
 }  // namespace
 
-HttpResponse HttpError(int status, const char* message) {
-  JsonWriter json;
-  json.BeginObject().Member("error", message).EndObject();
-  return {status, json.Take() + "\n", "application/json"};
-}
-
-HttpResponse CallHandler(const HttpRoute& route) noexcept {
+HttpResponse CallHandler(const HttpRoute& route, HttpCall& call) noexcept {
   try {
-    return route.handler();
-  } catch (const std::exception& exception) {
-    Log(LogLevel::kError, "SH-0332", "a request could not be answered",
-        {{"path", route.path}, {"error", exception.what()}});
+    try {
+      return route.handler(call);
+    } catch (const HttpProblem& problem) {
+      return problem.response;
+    } catch (const std::exception& exception) {
+      return Unexpected(route, exception.what());
+    } catch (...) {
+      return Unexpected(route, "an exception of an unknown kind");
+    }
   } catch (...) {
-    Log(LogLevel::kError, "SH-0332", "a request could not be answered", {{"path", route.path}});
+    return {500};  // not even the text could be made
   }
-  return HttpError(500, "the request could not be answered; the log has the reason");
 }
 
-struct HttpQueue::State {
+struct HttpQueue::State : std::enable_shared_from_this<State> {
+  struct Job {
+    std::shared_ptr<const HttpRoute> route;
+    std::shared_ptr<HttpCall> call;
+  };
+  struct Pool {
+    std::condition_variable changed;
+    std::deque<Job> waiting;
+    int threads = 0, idle = 0, taken = 0;
+  };
+
+  explicit State(int threads_of_a_pool) : concurrency(threads_of_a_pool) {}
+
+  const int concurrency;
   std::mutex mutex;
-  std::condition_variable changed;
-  std::deque<std::shared_ptr<Job>> waiting;
-  std::set<std::shared_ptr<Job>> running;
+  std::condition_variable ended;  // a thread
+  std::map<std::string, Pool> pools;
+  std::set<std::shared_ptr<HttpCall>> running;
   int threads = 0;
   bool stopping = false;
 
-  // With the lock held. The first answer counts.
-  static void Finish(Job& job, HttpResponse response) {
-    if (job.done) return;
-    job.response = std::move(response);
-    job.done = true;
-    job.wake();
+  // With the lock held. False: the pool has no thread, and none can be made.
+  bool EnsureThread(Pool& pool) {
+    if (pool.idle >= static_cast<int>(pool.waiting.size()) || pool.threads >= concurrency) {
+      return true;
+    }
+    try {
+      // Detached, with a share of the state: a handler may hang for ever.
+      std::thread([state = shared_from_this(), &pool] { state->Serve(pool); }).detach();
+    } catch (const std::system_error&) {
+      return pool.threads > 0;
+    }
+    ++pool.threads;
+    ++threads;
+    return true;
   }
 
-  void Serve() {
+  void Serve(Pool& pool) {
     std::unique_lock lock(mutex);
     while (true) {
-      changed.wait(lock, [this] { return stopping || !waiting.empty(); });
-      if (waiting.empty()) break;
-      const std::shared_ptr<Job> job = waiting.front();
-      waiting.pop_front();
-      running.insert(job);
+      ++pool.idle;
+      pool.changed.wait(lock, [&] { return stopping || !pool.waiting.empty(); });
+      --pool.idle;
+      if (pool.waiting.empty()) break;
+      const Job job = pool.waiting.front();
+      pool.waiting.pop_front();
+      running.insert(job.call);
       lock.unlock();
-      HttpResponse response = CallHandler(job->route);
+      Handle(job);
       lock.lock();
-      running.erase(job);
-      Finish(*job, std::move(response));
+      running.erase(job.call);
     }
     --threads;
-    changed.notify_all();
+    ended.notify_all();
+  }
+
+  static void Handle(const Job& job) {
+    if (job.call->answered()) return;  // it waited too long
+    HttpResponse response = CallHandler(*job.route, *job.call);
+    try {
+      Shorten(job.call->request(), job.route->revalidates, response);
+    } catch (const std::bad_alloc&) {
+      response = {500};
+    }
+    job.call->Answer(std::move(response));
   }
 };
 
-HttpQueue::HttpQueue() : state_(std::make_shared<State>()) {
-  for (int i = 0; i < kThreads; ++i) {
-    ++state_->threads;
-    // Detached, with a share of the state: a handler may hang for ever.
-    std::thread([state = state_] { state->Serve(); }).detach();
-  }
+HttpQueue::Place::Place(std::shared_ptr<State> state, std::string pool)
+    : state_(std::move(state)), pool_(std::move(pool)) {}
+
+HttpQueue::Place::~Place() {
+  const std::lock_guard lock(state_->mutex);
+  --state_->pools[pool_].taken;
 }
+
+HttpQueue::HttpQueue(int concurrency) : state_(std::make_shared<State>(concurrency)) {}
 
 HttpQueue::~HttpQueue() { Stop(std::chrono::milliseconds(0)); }
 
-bool HttpQueue::Push(const std::shared_ptr<Job>& job) {
-  {
-    const std::lock_guard lock(state_->mutex);
-    if (state_->stopping || state_->waiting.size() >= kLongestQueue) return false;
-    state_->waiting.push_back(job);
-  }
-  state_->changed.notify_one();
-  return true;
+std::unique_ptr<HttpQueue::Place> HttpQueue::Enter(const std::string& pool) {
+  const std::lock_guard lock(state_->mutex);
+  int& taken = state_->pools[pool].taken;
+  if (taken >= state_->concurrency + kLongestQueue) return nullptr;
+  auto place = std::make_unique<Place>(state_, pool);
+  ++taken;
+  return place;
 }
 
-bool HttpQueue::Done(const Job& job) const {
-  const std::lock_guard lock(state_->mutex);
-  return job.done;
+void HttpQueue::Push(std::shared_ptr<const HttpRoute> route,
+                     const std::shared_ptr<HttpCall>& call) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    State::Pool& pool = state_->pools[route->pool];
+    pool.waiting.push_back({std::move(route), call});
+    if (!state_->stopping && state_->EnsureThread(pool)) {
+      pool.changed.notify_one();
+      return;
+    }
+    pool.waiting.pop_back();
+  }
+  call->Answer(Stopping());
 }
 
 void HttpQueue::Stop(std::chrono::milliseconds grace) {
-  std::unique_lock lock(state_->mutex);
-  state_->stopping = true;
-  state_->changed.notify_all();
-  state_->changed.wait_for(lock, grace, [this] { return state_->threads == 0; });
-  const HttpResponse late = HttpError(503, "the host is stopping");
-  for (const auto& job : state_->waiting) State::Finish(*job, late);
-  for (const auto& job : state_->running) State::Finish(*job, late);
-  state_->waiting.clear();
+  std::set<std::shared_ptr<HttpCall>> open;
+  {
+    std::unique_lock lock(state_->mutex);
+    state_->stopping = true;
+    for (auto& [name, pool] : state_->pools) pool.changed.notify_all();
+    state_->ended.wait_for(lock, grace, [this] { return state_->threads == 0; });
+    open = state_->running;
+    for (auto& [name, pool] : state_->pools) {
+      for (const State::Job& job : pool.waiting) open.insert(job.call);
+      pool.waiting.clear();
+    }
+  }
+  for (const auto& call : open) call->Answer(Stopping());
 }
 
 }  // namespace summa::host
