@@ -11,12 +11,14 @@
 #include "host/application/crash_report.hpp"
 #include "host/application/fleet_view.hpp"
 #include "host/application/load.hpp"
+#include "host/application/plugin_routes.hpp"
 #include "host/application/prepare_database.hpp"
 #include "host/application/readiness.hpp"
 #include "host/application/reload.hpp"
 #include "host/application/scrape.hpp"
 #include "host/database/fleet_orders.hpp"
 #include "host/http/http_server.hpp"
+#include "host/http/openapi.hpp"
 #include "host/observe/host_metrics.hpp"
 #include "host/observe/status.hpp"
 #include "host/schedule/runner.hpp"
@@ -67,7 +69,7 @@ class RunningHost {
 
   RunOutcome Run() {
     const Plan plan = PlanForWorkers();
-    if (!options_.once) StartEndpoint();
+    if (!options_.once) StartEndpoint(plan);
     LoadPlugins(plan);
     CrashPoint("host.loaded");
     if (!WaitForDatabase()) return End();
@@ -100,6 +102,7 @@ class RunningHost {
     const TerminationSignal::Event event = signal_.WaitForEvent(time);
     if (event == TerminationSignal::Event::kReload) {
       reload_.Run(*plugins_);
+      RenewToken();
       PrepareCrashReport(settings_.ledger, settings_.name, instance_);
     }
     return event;
@@ -123,7 +126,7 @@ class RunningHost {
     return Restrict(plan, owners);
   }
 
-  void StartEndpoint() {
+  std::vector<HttpRoute> HostRoutes() {
     const auto live = [](HttpCall&) { return HttpResponse{200, "{\"status\":\"ok\"}"}; };
     const auto ready = [this](HttpCall&) {
       const Readiness now = Ready();
@@ -133,16 +136,46 @@ class RunningHost {
     const auto metrics = [this](HttpCall&) {
       return HttpResponse{200, scrape_.Text(Look()), "text/plain; version=0.0.4; charset=utf-8"};
     };
-    http_ = std::make_unique<HttpServer>(
-        settings_.listen,
-        std::vector<HttpRoute>{
-            HostRoute("/livez", "Whether the process lives.", live, ""),
-            HostRoute("/readyz", "Whether the host does its work, and what fails.", ready,
-                      "readyz"),
-            HostRoute("/status", "Plugins and workers of this host.", status, "status"),
-            HostRoute("/metrics", "The metrics, for Prometheus.", metrics, "metrics")},
-        settings_.http);
+    HttpRoute api_status =
+        HostRoute("/api/v1/status", "Plugins and workers of this host.", status, "status");
+    api_status.declared.needs_token = true;
+    api_status.revalidates = true;
+    return {
+        HostRoute("/livez", "Whether the process lives.", live, ""),
+        HostRoute("/readyz", "Whether the host does its work, and what fails.", ready, "readyz"),
+        HostRoute("/metrics", "The metrics, for Prometheus.", metrics, "metrics"),
+        HostRoute("/status", "Plugins and workers of this host.", status, "status"),
+        std::move(api_status)};
+  }
+
+  void StartEndpoint(const Plan& plan) {
+    std::optional<std::string> token_file;
+    if (!settings_.token_file.empty()) token_file = settings_.token_file;
+    access_ = std::make_unique<HttpAccess>(std::move(token_file), settings_.loopback);
+    std::vector<HttpRoute> routes = HostRoutes();
+    for (HttpRoute& route : PluginRoutes(
+             plan, [this] { return seen_plugins_.load(); }, sql_, settings_.http.time)) {
+      routes.push_back(std::move(route));
+    }
+    HttpRoute description = HostRoute("/openapi.json", "All paths, for tools.", {}, "openapi");
+    description.revalidates = true;
+    routes.push_back(description);
+    routes.back().handler = [text = OpenApiJson(SUMMA_VERSION, routes)](HttpCall&) {
+      return HttpResponse{200, text};
+    };
+    http_ = std::make_unique<HttpServer>(settings_.listen, std::move(routes), settings_.http,
+                                         access_.get());
     Log(LogLevel::kInfo, "", "listening", {{"address", http_->address()}});
+  }
+
+  // After a SIGHUP. A file that cannot be used keeps the old token in force.
+  void RenewToken() {
+    if (access_ == nullptr) return;
+    try {
+      if (access_->Reload()) Log(LogLevel::kInfo, "", "the token of host.token_file was replaced");
+    } catch (const Failure& failure) {
+      LogError(LogLevel::kError, failure.error());
+    }
   }
 
   void LoadPlugins(const Plan& plan) {
@@ -454,6 +487,7 @@ class RunningHost {
   std::unique_ptr<PluginSet> plugins_;
   std::unique_ptr<LeaseKeeper> leases_;
   std::unique_ptr<Runner> runner_;
+  std::unique_ptr<HttpAccess> access_;
   std::unique_ptr<HttpServer> http_;
 };
 

@@ -35,6 +35,7 @@ struct HostSettings {
   std::string listen;          // as written: "127.0.0.1:9464"
   std::string listen_address;  // "127.0.0.1", "::1"
   int listen_port = 0;         // 0: any free port
+  std::string token_file;      // empty: none
   HttpLimits http;
   std::int64_t drain_timeout_microseconds = 0;
   std::int64_t start_timeout_microseconds = 0;

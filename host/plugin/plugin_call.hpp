@@ -18,13 +18,17 @@ struct CallPlace {
   char function[64] = {};  // "start()", "the worker's function"
   char worker[64] = {};    // whose function it is; empty: of no worker
   Microseconds since{0};   // CLOCK_BOOTTIME
+  Microseconds slow_after{0};
 };
+
+// Start() may wait for a server; whatever else a running host calls is answered from memory.
+inline constexpr Microseconds kSlowCall = std::chrono::seconds(2);
 
 // Announces a call of this thread for as long as it lives. Calls nest. Thread-safe.
 class PluginCall {
  public:
-  PluginCall(std::string_view plugin, std::string_view function,
-             std::string_view worker = {}) noexcept;
+  PluginCall(std::string_view plugin, std::string_view function, std::string_view worker = {},
+             Microseconds slow_after = kSlowCall) noexcept;
   ~PluginCall();
   PluginCall(const PluginCall&) = delete;
   PluginCall& operator=(const PluginCall&) = delete;

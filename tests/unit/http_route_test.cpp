@@ -9,6 +9,8 @@
 #include "host/error.hpp"
 #include "host/http/access.hpp"
 #include "host/http/encoding.hpp"
+#include "host/http/openapi.hpp"
+#include "host/http/parameters.hpp"
 #include "host/http/router.hpp"
 
 namespace summa::host {
@@ -74,6 +76,71 @@ TEST(Router, AsksAWordBeforeAParameterAndNamesTheMethods) {
     EXPECT_EQ(problem.response.status, 405);
     EXPECT_EQ(problem.response.headers.front().second, "GET, HEAD, POST");
   }
+}
+
+RouteDeclaration Greeting() {
+  RouteDeclaration route;
+  route.method = "GET";
+  route.path = "/v1/hello/{name}";
+  route.parsed = Path(route.path);
+  Schema name;
+  name.type = Schema::Type::kString;
+  name.pattern = "[a-z]+";
+  Schema times;
+  times.type = Schema::Type::kInteger;
+  times.default_text = "1";
+  times.max_text = "3";
+  Schema after;
+  after.type = Schema::Type::kDuration;
+  after.nullable = true;
+  route.parameters = {{"name", name, true}, {"times", times, false}, {"after", after, false}};
+  return route;
+}
+
+std::string Wrong(const std::string& name, const std::string& query) {
+  try {
+    ReadParameters(Greeting(), {name}, query);
+    return "nothing is wrong";
+  } catch (const HttpProblem& problem) {
+    EXPECT_EQ(problem.response.status, 400);
+    return problem.response.body;
+  }
+}
+
+TEST(Parameters, AreNormalisedAndHaveDefaults) {
+  EXPECT_EQ(ReadParameters(Greeting(), {"you"}, ""),
+            (RouteValues{{"name", "you"}, {"times", "1"}}));
+  EXPECT_EQ(ReadParameters(Greeting(), {"you"}, "&times=%33&after=2s&"),
+            (RouteValues{{"name", "you"}, {"times", "3"}, {"after", "2000000"}}));
+  EXPECT_EQ(ReadParameters(Greeting(), {"you"}, "after="),
+            (RouteValues{{"name", "you"}, {"times", "1"}}));
+}
+
+TEST(Parameters, ThatAreWrongAreNamed) {
+  EXPECT_THAT(Wrong("YOU", ""), HasSubstr("right form"));
+  EXPECT_THAT(Wrong("you", "times=4"), HasSubstr("above the maximum 3"));
+  EXPECT_THAT(Wrong("you", "after=2"), HasSubstr("has no unit"));
+  EXPECT_THAT(Wrong("you", "times=1&times=1"), HasSubstr("given twice"));
+  EXPECT_THAT(Wrong("you", "name=me"), HasSubstr("unknown parameter"));
+  EXPECT_THAT(Wrong("you", "tines=1"), HasSubstr("did you mean"));
+  EXPECT_THAT(Wrong("you", "times=%zz"), HasSubstr("not encoded"));
+  EXPECT_THAT(Wrong("you", "times=%00"), HasSubstr("not encoded"));
+  EXPECT_THAT(Wrong(std::string(100'000, 'a'), ""), HasSubstr("right form"));
+}
+
+TEST(OpenApi, DescribesARouteWithItsParameters) {
+  HttpRoute route;
+  route.declared = Greeting();
+  route.declared.summary = "Greets.";
+  route.plugin = "greeter";
+  const std::string json = OpenApiJson("1.2.3", {route, HostRoute("/livez", "Lives.", {}, "")});
+  EXPECT_THAT(json,
+              HasSubstr(R"("/v1/hello/{name}":{"get":{"summary":"Greets.","tags":["greeter"])"));
+  EXPECT_THAT(json, HasSubstr(R"({"name":"times","in":"query","required":false,)"
+                              R"("schema":{"type":"integer","maximum":3,"default":1}})"));
+  EXPECT_THAT(json, HasSubstr(R"("security":[{"token":[]}])"));
+  EXPECT_THAT(json, HasSubstr(R"("/livez":{"get":{"summary":"Lives.","tags":["summa-host"],)"
+                              R"("responses")"));
 }
 
 TEST(Encoding, KeepsTheText) {
