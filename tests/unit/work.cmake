@@ -1,0 +1,1 @@
+summa_test(work_test SOURCES work_test.cpp LIBRARIES Summa::sdk LABELS unit)
