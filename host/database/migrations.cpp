@@ -15,7 +15,7 @@ struct Step {
   std::string_view sql;
 };
 
-constexpr std::array<Step, 7> kSteps = {{
+constexpr std::array<Step, 8> kSteps = {{
     {1, "host", embedded::migration_001_host},
     {2, "outbox", embedded::migration_002_outbox},
     {3, "schedule", embedded::migration_003_schedule},
@@ -23,6 +23,7 @@ constexpr std::array<Step, 7> kSteps = {{
     {5, "inbox", embedded::migration_005_inbox},
     {6, "reconciliation", embedded::migration_006_reconciliation},
     {7, "worker_start", embedded::migration_007_worker_start},
+    {8, "operation", embedded::migration_008_operation},
 }};
 
 // Any number does; it must only be the same in every version of this program.

@@ -10,6 +10,7 @@
 #include "host/config/schema.hpp"
 #include "host/error.hpp"
 #include "host/observe/metric_declaration.hpp"
+#include "host/operation/operation_kind.hpp"
 
 namespace summa::host {
 
@@ -57,6 +58,7 @@ struct Manifest {
   std::vector<std::string> provides;    // services
   std::vector<std::string> extensions;  // summa.worker/1, ...
   std::vector<WorkerDeclaration> workers;
+  std::vector<OperationKind> operations;
   std::vector<CommandDeclaration> commands;
   std::vector<CodeDescription> errors;              // the plugin's own codes
   std::vector<std::string> reads, writes, creates;  // tables
