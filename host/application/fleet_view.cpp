@@ -84,7 +84,7 @@ void FleetView::Run() {
     lock.unlock();
     FleetSight sight;
     try {
-      sight.workers = Ask(connection);
+      sight = Ask(connection);
     } catch (const Failure& failure) {
       sight.error = failure.error();
     } catch (const std::exception& exception) {
@@ -92,7 +92,10 @@ void FleetView::Run() {
           "SH-0405", std::string("the workers could not be read: ") + exception.what(), "", ""};
     }
     lock.lock();
-    if (sight.error) sight.workers = std::move(sight_.workers);
+    if (sight.error) {
+      sight.workers = std::move(sight_.workers);
+      sight.operations = std::move(sight_.operations);
+    }
     sight_ = std::move(sight);
     answered_at_ = clock_.BootTime();
     ++answers_;
@@ -100,19 +103,21 @@ void FleetView::Run() {
   }
 }
 
-std::map<std::string, FleetWorker> FleetView::Ask(std::unique_ptr<DeadlineConnection>& connection) {
+FleetSight FleetView::Ask(std::unique_ptr<DeadlineConnection>& connection) {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   if (connection && !connection->usable()) connection.reset();
   if (!connection) {
     connection = std::make_unique<DeadlineConnection>(settings_, stop_signal_, deadline);
   }
-  std::map<std::string, FleetWorker> workers;
+  FleetSight sight;
   for (const auto& row : connection->Query(kWorkers, {}, deadline)) {
-    workers[row.at(0).value_or("")] = {Time(row.at(1)), Time(row.at(2))};
+    sight.workers[row.at(0).value_or("")] = {Time(row.at(1)), Time(row.at(2))};
   }
+  sight.operations = ReadOperations(
+      connection->Query(OperationsQuery(settings_.schema), {std::string("false")}, deadline));
   const TextRows waiting = connection->Query(kWaitingForStandby, {}, deadline);
   if (!waiting.empty()) throw StandbyIsGone(waiting.at(0));
-  return workers;
+  return sight;
 }
 
 }  // namespace summa::host

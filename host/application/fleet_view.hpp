@@ -9,9 +9,11 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "host/clock.hpp"
 #include "host/database/deadline_connection.hpp"
+#include "host/database/operations.hpp"
 #include "host/database/session.hpp"
 #include "host/database/wake_up.hpp"
 
@@ -23,6 +25,7 @@ struct FleetWorker {
 
 struct FleetSight {
   std::map<std::string, FleetWorker> workers;  // as last read
+  std::vector<OperationReport> operations;     // open and failed ones, too
   std::optional<Error> error;                  // why the database could not be asked, if so
 };
 
@@ -39,7 +42,7 @@ class FleetView {
 
  private:
   void Run();
-  std::map<std::string, FleetWorker> Ask(std::unique_ptr<DeadlineConnection>& connection);
+  FleetSight Ask(std::unique_ptr<DeadlineConnection>& connection);
 
   const DatabaseSettings settings_;
   const Clock& clock_;
