@@ -14,6 +14,7 @@
 #include <fstream>
 #include <future>
 #include <thread>
+#include <tuple>
 #include <utility>
 
 #include "tests/e2e/summa_host.hpp"
