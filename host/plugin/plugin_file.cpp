@@ -41,7 +41,7 @@ std::string FileName(const std::string& path) {
 FileIdentity ToIdentity(const struct stat& status) {
   constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
   return {status.st_dev, status.st_ino, static_cast<std::int64_t>(status.st_size),
-          status.st_ctim.tv_sec * kNanosecondsPerSecond + status.st_ctim.tv_nsec};
+          status.st_mtim.tv_sec * kNanosecondsPerSecond + status.st_mtim.tv_nsec};
 }
 
 class Descriptor {

@@ -19,7 +19,9 @@ struct FileIdentity {
   dev_t device = 0;
   ino_t inode = 0;
   std::int64_t size = 0;
-  std::int64_t changed_nanoseconds = 0;  // st_ctim: no program can set it back
+  // Of the last write. Not st_ctim, which changes with every hard link that a backup or a profiler
+  // makes; who may write the file could deceive the host anyhow.
+  std::int64_t written_nanoseconds = 0;
   bool operator==(const FileIdentity&) const = default;
 };
 

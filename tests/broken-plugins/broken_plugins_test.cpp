@@ -332,6 +332,15 @@ TEST(BrokenPlugins, AFileThatWasReplacedAfterTheLookIsNotLoaded) {
                 "host again.");
 }
 
+TEST(BrokenPlugins, AFileThatIsLinkedElsewhereAfterTheLookIsLoaded) {
+  const test::TemporaryDirectory directory;
+  const std::string path = directory.path() + "/good.so";
+  fs::copy_file(test::PluginPath("good", "good"), path);
+  PluginInstance plugin(InspectPlugin(path, CurrentTrust()));
+  fs::create_hard_link(path, directory.path() + "/backup");
+  EXPECT_NO_THROW(plugin.Load());
+}
+
 TEST(BrokenPlugins, AFailureWithoutAMessageIsNamedAsTheDefectOfThePlugin) {
   PluginInstance plugin(Inspect("silent-create", "silent-create"));
   EXPECT_EQ(FailureOf([&] { StartUp(plugin); }),
