@@ -1,6 +1,7 @@
 #include "verify.hpp"
 
 #include <algorithm>
+#include <summa/copy_row.hpp>
 #include <summa/ledger/hash.hpp>
 
 #include "block_list.hpp"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <summa/copy_row.hpp>
 #include <tuple>
 
 #include "chain_walker.hpp"
