@@ -405,7 +405,7 @@ TEST(BrokenPlugins, ATextThatDoesNotEndOrIsNoUtf8IsMadeSafe) {
   const Error made = FromPlugin(manifest, "stop()", SUMMA_E_FENCED, error);
   EXPECT_EQ(made.code, "XY-0001");
   EXPECT_EQ(made.message, "plugin \"x\": stop() failed: m?" + std::string(510, 'm'));
-  EXPECT_EQ(made.exit_code, 75);
+  EXPECT_EQ(ExitCode(made), 75);
 }
 
 TEST(BrokenPlugins, APluginThatIsNotConfiguredIsNotAskedForExtensions) {

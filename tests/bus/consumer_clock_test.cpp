@@ -106,7 +106,7 @@ summa_bus_v1 Watched(const summa_bus_v1& table) {
 class ConsumerClock : public testing::Test {
  protected:
   ConsumerClock() : watched_(Watched(*table_.table())) {
-    bus_.now = [this] { return clock_.Now().count(); };
+    bus_.now = [this] { return BusTime(clock_.Now()); };
   }
   BusClient client() { return BusClient(&watched_); }
 

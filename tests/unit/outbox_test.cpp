@@ -21,7 +21,7 @@ BootTime At(int second) { return BootTime(seconds(second)); }
 Row MakeRow(unsigned char number, const std::string& topic, const std::string& key,
             std::int64_t position) {
   Row row;
-  row.id[15] = number;
+  row.id.bytes[15] = number;
   row.topic = topic;
   row.key = key;
   row.payload = R"({"n":)" + std::to_string(number) + "}";
