@@ -90,7 +90,7 @@ class Comparer {
       if (stream.horizon.exists == 0) continue;
       ScanOptions options;
       options.stream = name;
-      options.since_microseconds = stream.BusTime(range.first) - kMarkLagMicroseconds;
+      options.since = FromMicroseconds<BusTime>(stream.BusTime(range.first) - kMarkLagMicroseconds);
       const std::int64_t end = stream.BusTime(range.second) + kMarkLagMicroseconds;
       sink_.bus.Scan(options, [&](const summa_bus_delivery& delivery) {
         Found(page, delivery);
