@@ -30,7 +30,7 @@ Canary::Canary(Host host, BusClient bus, std::string sink, std::chrono::microsec
 }
 
 std::chrono::microseconds Canary::Look() {
-  const std::chrono::microseconds now = host_.BootTime();
+  const BootTime now = host_.BootNow();
   if (now >= next_) {
     next_ = now + interval_;
     Send();
@@ -39,7 +39,7 @@ std::chrono::microseconds Canary::Look() {
 }
 
 void Canary::Send() {
-  const std::chrono::microseconds started = host_.BootTime();
+  const BootTime started = host_.BootNow();
   const std::string id = std::string(host_.instance()) + "/" + std::to_string(++number_);
   const std::string timestamp = IsoTimestamp(WallClock());
   summa_bus_message message{};
@@ -55,7 +55,7 @@ void Canary::Send() {
   if (receipt.outcome != SUMMA_BUS_CONFIRMED) return;
   try {
     if (ReadBack(id)) {
-      seconds_.Observe(static_cast<double>((host_.BootTime() - started).count()) / 1e6);
+      seconds_.Observe(static_cast<double>((host_.BootNow() - started).count()) / 1e6);
       return;
     }
   } catch (const Error& failure) {

@@ -40,13 +40,13 @@ TickResult Processor::Look(const Tick& tick) {
     Forget();
     fence_ = tick.fence();
   }
-  const Microseconds now = host_.BootTime();
+  const BootTime now = host_.BootNow();
   troubles_.Seen(now);
   if (lanes_.Expire(now)) full_poll_wanted_ = true;
   const bool one_stream_paused =
       settings_.outbox.route != "topic" && lanes_.Paused(settings_.outbox.route);
   if (sink_paused_until_ > now || one_stream_paused) return Result(0, false, tick.once());
-  sink_paused_until_ = Microseconds(0);
+  sink_paused_until_ = BootTime();
 
   Session session(tick.sql());
   if (tick.new_lease()) table_.CheckPrivileges(session);
@@ -64,7 +64,7 @@ TickResult Processor::Look(const Tick& tick) {
   const bool backlog = static_cast<std::int64_t>(rows.size()) > settings_.outbox.batch_size;
   std::int64_t delivered =
       backlog ? DrainBacklog(session, tick) : Deliver(session, rows, tick, false);
-  if (!backlog && !tick.ShouldStop() && sink_paused_until_ == Microseconds(0)) {
+  if (!backlog && !tick.ShouldStop() && sink_paused_until_ == BootTime()) {
     Passed(session, everything);
   }
   delivered += SendWaiting(session, tick);
@@ -84,8 +84,8 @@ void Processor::Forget() {
   idle_ = false;
   full_poll_wanted_ = true;
   low_.reset();
-  next_horizon_ = Microseconds(0);
-  sink_paused_until_ = Microseconds(0);
+  next_horizon_ = BootTime();
+  sink_paused_until_ = BootTime();
   sink_faults_ = 0;
   recorder_.Forget();
 }
@@ -106,7 +106,7 @@ void Processor::Prepare(Session& session) {
   recorder_.SetKeeping(keeping_);
   observed_until_ = state.observed_until.value_or(0);
   foreign_marks_ = recorder_.foreign_marks();
-  foreign_seen_ = host_.BootTime();
+  foreign_seen_ = host_.BootNow();
   prepared_ = true;
 }
 
@@ -123,7 +123,7 @@ void Processor::MarkRemembered(Session& session, const Tick& tick) {
   }
   if (tick.ShouldStop()) return;
   recorder_.RememberedAreMarked();
-  const Microseconds now = host_.BootTime();
+  const BootTime now = host_.BootNow();
   next_marks_ = now + kRefusedInterval;
   metrics_.refused_rows.Set(static_cast<double>(refused.size()));
   const std::string listed = Listed(refused);
@@ -146,7 +146,7 @@ bool Processor::NothingNew(Session& session) {
   return unchanged;
 }
 
-void Processor::FullPollDue(Session& session, Microseconds now) {
+void Processor::FullPollDue(Session& session, BootTime now) {
   if (!full_poll_wanted_) {
     if (now < next_full_poll_) return;
     // Nothing was committed since the last one: no late row can be there to be found.
@@ -171,10 +171,10 @@ std::vector<Row> Processor::Poll(Session& session) {
 }
 
 std::vector<Row> Processor::PollEverything(Session& session) {
-  const Microseconds started = host_.BootTime();
+  const BootTime started = host_.BootNow();
   full_poll_snapshot_ = table_.Snapshot(session);
   const std::int64_t server_now = table_.Now(session);
-  server_clock_offset_ = server_now - started.count();
+  server_clock_offset_ = server_now - ToMicroseconds(started);
   poll_time_ = server_now;
   std::vector<Row> rows = table_.Poll(session, keeping_, Bounds(true));
   std::int64_t oldest = server_now;
@@ -182,7 +182,7 @@ std::vector<Row> Processor::PollEverything(Session& session) {
   low_ = oldest - kLateCommitMargin.count();
   full_poll_wanted_ = false;
   ObservePending(session);
-  const Microseconds finished = host_.BootTime();
+  const BootTime finished = host_.BootNow();
   next_full_poll_ =
       finished + std::max(kFullPollInterval, kFullPollCostFactor * (finished - started));
   return rows;
@@ -198,7 +198,7 @@ Range Processor::Bounds(bool everything) const {
 }
 
 void Processor::AskHorizon(Session& session) {
-  const Microseconds now = host_.BootTime();
+  const BootTime now = host_.BootNow();
   if (now < next_horizon_) return;
   next_horizon_ = now + kHorizonInterval;
   horizon_.See(table_.ReadOpenTransactions(session));
@@ -216,7 +216,7 @@ void Processor::Passed(Session& session, bool everything) {
 }
 
 void Processor::HandOver(Session& session) {
-  const Microseconds now = host_.BootTime();
+  const BootTime now = host_.BootNow();
   if (std::exchange(foreign_marks_, recorder_.foreign_marks()) != recorder_.foreign_marks()) {
     foreign_seen_ = now;
   }
@@ -237,7 +237,7 @@ std::int64_t Processor::DrainBacklog(Session& session, const Tick& tick) {
   std::int64_t delivered = 0;
   try {
     // Lanes are not let go while the list is read: their earlier rows stand in front of it.
-    while (!tick.ShouldStop() && sink_paused_until_ == Microseconds(0)) {
+    while (!tick.ShouldStop() && sink_paused_until_ == BootTime()) {
       std::size_t fetched = 0;
       const std::vector<Row> page = table_.NextPage(session, keeping_, &fetched);
       if (fetched == 0) break;
@@ -254,7 +254,7 @@ std::int64_t Processor::DrainBacklog(Session& session, const Tick& tick) {
 }
 
 std::int64_t Processor::SendWaiting(Session& session, const Tick& tick) {
-  if (tick.ShouldStop() || sink_paused_until_ > Microseconds(0)) return 0;
+  if (tick.ShouldStop() || sink_paused_until_ > BootTime()) return 0;
   const std::vector<Lane> lanes = lanes_.Released(kLanesTogether);
   if (lanes.empty()) return 0;
   WaitingRows waiting = table_.ReadWaiting(session, keeping_, lanes, AskSent());
@@ -275,11 +275,11 @@ std::int64_t Processor::Deliver(Session& session, const std::vector<Row>& rows, 
   for (const Row& row : rows) open.push_back(&row);
   std::int64_t delivered = 0;
   while (!open.empty() && !tick.ShouldStop()) {
-    const Microseconds started = host_.BootTime();
+    const BootTime started = host_.BootNow();
     CrashPoint("outbox.publish");
     const Delivery delivery = publisher_.Publish(open, lanes_, waiting);
     CrashPoint("outbox.confirmed");
-    metrics_.publish_seconds.Observe(static_cast<double>((host_.BootTime() - started).count()) /
+    metrics_.publish_seconds.Observe(static_cast<double>((host_.BootNow() - started).count()) /
                                      1e6);
     // The lanes first: what comes next must not overtake a row that failed, written or not.
     for (const RowFault& fault : delivery.faults) HoldFault(fault);
@@ -343,8 +343,8 @@ void Processor::Count(const Delivery& delivery) {
 void Processor::PauseStreams(const Delivery& delivery) {
   for (const auto& [stream, error] : delivery.stream_faults) {
     const std::int64_t attempt = lanes_.StreamFaults(stream);
-    const Microseconds now = host_.BootTime();
-    const Microseconds until = now + backoff_.Pause(attempt);
+    const BootTime now = host_.BootNow();
+    const BootTime until = now + backoff_.Pause(attempt);
     lanes_.PauseStream(stream, until);
     troubles_.StreamFailed(stream, error, now, until);
     host_.Warn("SH-0502", "a stream takes no messages; it is tried again",
@@ -357,7 +357,7 @@ void Processor::HoldFault(const RowFault& fault) {
   const Lane lane{settings_.outbox.StreamOf(row.topic), row.key};
   const std::int64_t attempt = row.retry_count + 1;
   if (attempt < settings_.outbox.max_retries) {
-    lanes_.HoldUntil(lane, host_.BootTime() + backoff_.Pause(attempt));
+    lanes_.HoldUntil(lane, host_.BootNow() + backoff_.Pause(attempt));
     lanes_.BackUp(lane);
     ++counters_.retried;
     metrics_.Retried(row.topic);
@@ -375,7 +375,7 @@ void Processor::HoldFault(const RowFault& fault) {
     lanes_.BackUp(lane);
     counters_.blocked_keys = static_cast<std::int64_t>(lanes_.blocked_count());
     metrics_.blocked_keys.Set(static_cast<double>(lanes_.blocked_count()));
-    troubles_.Blocked(counters_.blocked_keys, host_.BootTime());
+    troubles_.Blocked(counters_.blocked_keys, host_.BootNow());
   }
   host_.Log(SUMMA_LOG_ERROR, "SH-0504", "a row went to the dead letter queue",
             {{"id", ToText(row.id)},
@@ -388,7 +388,7 @@ void Processor::HoldFault(const RowFault& fault) {
 void Processor::PauseSink(const std::string& error, const std::string& hint) {
   ++sink_faults_;
   sink_error_ = error;
-  const Microseconds now = host_.BootTime();
+  const BootTime now = host_.BootNow();
   sink_paused_until_ = now + backoff_.Pause(sink_faults_);
   troubles_.SinkFailed(error, hint, now, sink_paused_until_);
   full_poll_wanted_ = true;
@@ -410,8 +410,8 @@ void Processor::ObservePending(Session& session) {
 TickResult Processor::Result(std::int64_t items, bool backlog, bool once) const {
   TickResult result;
   result.items = items;
-  const Microseconds now = host_.BootTime();
-  std::optional<Microseconds> due = lanes_.NextDue();
+  const BootTime now = host_.BootNow();
+  std::optional<BootTime> due = lanes_.NextDue();
   if (sink_paused_until_ > now) due = sink_paused_until_;
   if (due) result.wait_hint = std::max(Microseconds(0), *due - now);
   // Where there was something, there is more in a moment.

@@ -193,7 +193,7 @@ void Recorder::Settle() {
 }
 
 bool Recorder::DeliveryDue() {
-  const std::chrono::microseconds now = host_.BootTime();
+  const BootTime now = host_.BootNow();
   if (last_delivery_ && now - *last_delivery_ < kDeliveryInterval) return false;
   last_delivery_ = now;
   return true;

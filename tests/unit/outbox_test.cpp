@@ -16,6 +16,8 @@ namespace {
 
 using std::chrono::seconds;
 
+BootTime At(int second) { return BootTime(seconds(second)); }
+
 Row MakeRow(unsigned char number, const std::string& topic, const std::string& key,
             std::int64_t position) {
   Row row;
@@ -71,16 +73,16 @@ TEST(ComesBefore, GoesByPositionThenAgeAndPutsUnknownPositionsLast) {
 TEST(Lanes, LetGoWhatIsDueAndKeepWhatIsBlocked) {
   Lanes lanes;
   const Lane a{"s", "a"}, b{"s", "b"};
-  lanes.HoldUntil(a, seconds(10));
+  lanes.HoldUntil(a, At(10));
   lanes.Block(b);
-  lanes.PauseStream("t", seconds(20));
-  EXPECT_FALSE(lanes.Expire(seconds(9)));
-  EXPECT_EQ(lanes.NextDue(), seconds(10));
-  EXPECT_FALSE(lanes.Expire(seconds(10))) << "a lane's rows stand in the table, no poll is needed";
+  lanes.PauseStream("t", At(20));
+  EXPECT_FALSE(lanes.Expire(At(9)));
+  EXPECT_EQ(lanes.NextDue(), At(10));
+  EXPECT_FALSE(lanes.Expire(At(10))) << "a lane's rows stand in the table, no poll is needed";
   EXPECT_FALSE(lanes.Held(LaneName(a)));
   EXPECT_TRUE(lanes.Held(LaneName(b)));
   EXPECT_TRUE(lanes.Paused("t"));
-  EXPECT_TRUE(lanes.Expire(seconds(20))) << "a stream's rows wait where only a full poll looks";
+  EXPECT_TRUE(lanes.Expire(At(20))) << "a stream's rows wait where only a full poll looks";
   EXPECT_FALSE(lanes.Paused("t"));
   EXPECT_EQ(lanes.NextDue(), std::nullopt);
 }
@@ -88,12 +90,12 @@ TEST(Lanes, LetGoWhatIsDueAndKeepWhatIsBlocked) {
 TEST(Lanes, ReleaseBackedUpLanesThatAreNeitherHeldNorPaused) {
   Lanes lanes;
   lanes.SetBackedUp({{"s", "free"}, {"s", "held"}, {"s", "blocked"}, {"t", "paused"}});
-  lanes.HoldUntil({"s", "held"}, seconds(10));
+  lanes.HoldUntil({"s", "held"}, At(10));
   lanes.Block({"s", "blocked"});
-  lanes.PauseStream("t", seconds(20));
+  lanes.PauseStream("t", At(20));
   ASSERT_EQ(lanes.Released(10).size(), 1u);
   EXPECT_EQ(lanes.Released(10)[0].key, "free");
-  lanes.Expire(seconds(20));
+  lanes.Expire(At(20));
   EXPECT_EQ(lanes.Released(10).size(), 3u);
   EXPECT_EQ(lanes.Released(2).size(), 2u);
   lanes.SetBlocked({});
@@ -174,7 +176,7 @@ TEST_F(PublisherTest, AfterAFailureTheRestOfTheStreamIsUnsentAndOtherStreamsGoOn
 TEST_F(PublisherTest, ParksRowsOfLanesThatWaitAndLeavesPausedStreamsAlone) {
   lanes_.Block({"s", "a"});
   lanes_.BackUp({"s", "c"});
-  lanes_.PauseStream("t", seconds(1));
+  lanes_.PauseStream("t", At(1));
   const std::vector<Row> rows = {MakeRow(1, "s", "a", 1), MakeRow(2, "t", "b", 2),
                                  MakeRow(3, "s", "b", 3), MakeRow(4, "s", "c", 4)};
   const Delivery delivery = Publish(rows);
