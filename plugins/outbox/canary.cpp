@@ -1,21 +1,10 @@
 #include "canary.hpp"
 
-#include <ctime>
-
-#include "row.hpp"
-
 namespace summa::outbox {
 namespace {
 
 // Other hosts may have sent theirs in between; more than so many do not take turns.
 constexpr std::size_t kReadBack = 10;
-constexpr std::int64_t kMicrosecondsFrom1970To2000 = 946'684'800'000'000;
-
-std::int64_t WallClock() {
-  using namespace std::chrono;
-  return duration_cast<microseconds>(system_clock::now().time_since_epoch()).count() -
-         kMicrosecondsFrom1970To2000;
-}
 
 }  // namespace
 
@@ -41,7 +30,7 @@ std::chrono::microseconds Canary::Look() {
 void Canary::Send() {
   const BootTime started = host_.BootNow();
   const std::string id = std::string(host_.instance()) + "/" + std::to_string(++number_);
-  const std::string timestamp = IsoTimestamp(WallClock());
+  const std::string timestamp = IsoText(host_.UnixNow());
   summa_bus_message message{};
   message.stream = message.type = ToAbi(kStream);
   message.id = ToAbi(id);
