@@ -33,7 +33,7 @@ WorkerRun::Start::~Start() {
 }
 
 void WorkerRun::Start::Returned() {
-  if (!open_ || run_.services_.clock->BootTime() < try_again_at_) return;
+  if (!open_ || run_.services_.clock->BootNow() < try_again_at_) return;
   Write(true);
 }
 
@@ -42,7 +42,7 @@ void WorkerRun::Start::Write(bool called) noexcept {
     run_.services_.orders->Returned(run_.plan_.id, fence_, called);
     open_ = false;
   } catch (const std::exception& failure) {
-    try_again_at_ = run_.services_.clock->BootTime() + kTryAgain;
+    try_again_at_ = run_.services_.clock->BootNow() + kTryAgain;
     Log(LogLevel::kDebug, "SH-0325", "that a call has returned could not be written",
         {{"worker", run_.plan_.id}, {"error", failure.what()}});
   }
