@@ -50,7 +50,7 @@ class RunningHost {
         signal_(signal),
         reload_(loaded, discovery),
         instance_(MakeInstance(settings_.name)),
-        begin_(SystemClock().BootTime()),
+        begin_(SystemClock().BootNow()),
         control_(settings_.ledger),
         fleet_(settings_.ledger, SystemClock()),
         pools_(MakePools(WithShares(loaded, discovery))),
@@ -94,7 +94,7 @@ class RunningHost {
   }
 
   Microseconds Remaining(Microseconds length) const {
-    return std::max(Microseconds(0), length - (SystemClock().BootTime() - begin_));
+    return std::max(Microseconds(0), length - (SystemClock().BootNow() - begin_));
   }
 
   TerminationSignal::Event WaitForEvent(Microseconds time) {
@@ -207,10 +207,10 @@ class RunningHost {
   void StartPlugins() {
     std::string waits;
     Backoff backoff(kFirstDatabasePause, kLongestDatabasePause, Jitter::kNone);
-    Microseconds begin{0};
+    BootTime begin;
     plugins_->Start([&](const std::string& id, const Error& error) {
       if (!PassesByItself(error)) return false;
-      const Microseconds now = SystemClock().BootTime();
+      const BootTime now = SystemClock().BootNow();
       if (std::exchange(waits, id) != id) {
         backoff.Reset();
         begin = now;
@@ -270,16 +270,16 @@ class RunningHost {
 
   // What is left of drain_timeout; a little in any case, so that a late plugin may still end well.
   Microseconds EndLeft() {
-    const Microseconds begin = BeginEnd();
+    const BootTime begin = BeginEnd();
     constexpr Microseconds kLeast = std::chrono::milliseconds(500);
-    return std::max(kLeast, settings_.drain_timeout - (SystemClock().BootTime() - begin));
+    return std::max(kLeast, settings_.drain_timeout - (SystemClock().BootNow() - begin));
   }
 
   // When the end began: asked once, or again.
-  Microseconds BeginEnd() {
-    std::int64_t none = 0;
-    end_begin_.compare_exchange_strong(none, SystemClock().BootTime().count());
-    return Microseconds(end_begin_.load());
+  BootTime BeginEnd() {
+    BootTime none;
+    end_begin_.compare_exchange_strong(none, SystemClock().BootNow());
+    return end_begin_.load();
   }
 
   // What plugins do by themselves begins, also when what it needs comes late. Until told to stop.
@@ -431,8 +431,8 @@ class RunningHost {
   TerminationSignal& signal_;
   Reload reload_;  // [main]
   const std::string instance_;
-  const Microseconds begin_;
-  std::atomic<std::int64_t> end_begin_{0};  // CLOCK_BOOTTIME, microseconds; 0: not yet
+  const BootTime begin_;
+  std::atomic<BootTime> end_begin_{BootTime()};  // BootTime(): not yet
   std::atomic<const char*> state_{"starting"};
   Layout layout_ = Layout::kDeployed;  // [main]; known once the database is ready
   // What the endpoint and the keeper of leases may look at: set once, when it is whole. No lock, so
