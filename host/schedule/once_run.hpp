@@ -41,7 +41,7 @@ class OnceRun {
   const RunnerServices services_;
   const Microseconds wait_;
   const std::function<bool()> stop_;
-  Microseconds begin_{0};
+  BootTime begin_;
   std::vector<std::unique_ptr<Item>> items_;
   std::unique_ptr<RunWatch> watch_;  // last: they look at the runs of the items
   std::unique_ptr<FleetWatch> fleet_watch_;
