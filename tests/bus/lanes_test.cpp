@@ -111,6 +111,26 @@ TEST_F(Lanes, RoomIsBoundedByItemsAndBytes) {
   EXPECT_FALSE(lanes_.HasRoom());
 }
 
+#ifdef SUMMA_ASSERTS
+using LanesDeathTest = Lanes;
+
+TEST_F(LanesDeathTest, AnItemIsSettledOnce) {
+  Add("a", 1);
+  Add("a", 2);
+  Take();
+  Done(1);
+  EXPECT_DEATH(Done(1), "assertion failed");
+}
+
+TEST_F(LanesDeathTest, OnlyWhatWasTakenIsSettled) {
+  Add("a", 1);
+  const LaneSet::Ticket waiting = lanes_.Add("a", 0, 10, false);
+  Take();
+  EXPECT_DEATH(lanes_.Done(waiting), "assertion failed");
+  EXPECT_DEATH(lanes_.Retry(waiting, now_), "assertion failed");
+}
+#endif
+
 TEST(FullJitterTest, ThePauseDoublesUpToItsCap) {
   const FullJitter longest(microseconds(100), microseconds(1000), [] { return 1.0; });
   EXPECT_EQ(longest.Pause(1), microseconds(100));

@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <summa/assert.hpp>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -80,7 +81,7 @@ class LaneSet {
     if (fresh) found = lanes_.emplace(std::string(lane_name), Lane{}).first;
     Lane& lane = found->second;
     if (fresh) lane.group = group;
-    items_of_[ticket] = {&*found, bytes, kNone, alone};
+    items_of_[ticket] = {&*found, bytes, kNone, alone, false};
     if (fresh) {
       lane.first = ticket;
     } else {
@@ -104,6 +105,8 @@ class LaneSet {
     ready_.pop_front();
     alone_running_ = alone;
     ++running_;
+    SUMMA_ASSERT(running_ <= items_ && (!alone || running_ == 1));
+    items_of_[ticket].running = true;
     return ticket;
   }
 
@@ -114,14 +117,17 @@ class LaneSet {
     Lane& lane = entry->second;
     lane.first = items_of_[ticket].next;
     lane.attempts = 0;
+    SUMMA_ASSERT(items_ > 0 && bytes_ >= items_of_[ticket].bytes);
     --items_;
     bytes_ -= items_of_[ticket].bytes;
+    items_of_[ticket] = {};
     free_.push_back(ticket);
     if (lane.first == kNone) {
       lanes_.erase(lanes_.find(entry->first));
     } else {
       MakeReady(entry);
     }
+    SUMMA_ASSERT(items_ > 0 || (bytes_ == 0 && running_ == 0 && lanes_.empty()));
   }
 
   // It failed: its lane waits until `due`, and begins with it again.
@@ -165,6 +171,7 @@ class LaneSet {
     std::size_t bytes = 0;
     Ticket next = kNone;  // of its lane
     bool alone = false;
+    bool running = false;
   };
 
   Ticket NewTicket() {
@@ -177,8 +184,11 @@ class LaneSet {
     return ticket;
   }
   void Stopped(Ticket ticket) {
+    Item& item = items_of_[ticket];
+    SUMMA_ASSERT(item.running && item.lane->second.first == ticket);
+    item.running = false;
     --running_;
-    if (items_of_[ticket].alone) alone_running_ = false;
+    if (item.alone) alone_running_ = false;
   }
   void MakeReady(Entry* entry) {
     const auto paused = paused_.find(entry->second.group);
