@@ -5,6 +5,7 @@
 #include "host/database/connection_settings.hpp"
 #include "host/lease/lease_state.hpp"
 #include "host/observe/log.hpp"
+#include "summa/assert.hpp"
 #include "summa/crash_point.hpp"
 
 namespace summa::host {
@@ -157,6 +158,8 @@ void LeaseKeeper::State::Remember(const LeaseGuard& guard, Microseconds time_to_
   lease.trusted_until = asked_at + time_to_live - TrustMargin(time_to_live);
   lease.renew_at = asked_at + time_to_live / 3;
   lease.serial = ++serials_;
+  SUMMA_ASSERT(lease.trusted_until < asked_at + time_to_live);
+  SUMMA_ASSERT(lease.renew_at < lease.trusted_until);
   others.erase(guard.worker_id);
   work_.notify_all();
 }

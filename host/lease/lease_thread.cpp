@@ -5,6 +5,7 @@
 #include "host/lease/lease_state.hpp"
 #include "host/observe/host_metrics.hpp"
 #include "host/observe/log.hpp"
+#include "summa/assert.hpp"
 #include "summa/crash_point.hpp"
 
 namespace summa::host {
@@ -107,6 +108,7 @@ TextRows LeaseKeeper::State::AskForThread(const std::string& sql,
 
 void LeaseKeeper::State::Renew(Lock& lock, const std::string& worker_id) {
   Lease& due = leases.at(worker_id);
+  SUMMA_ASSERT(!due.renewing);  // one thread renews, one lease after the other
   due.renewing = true;
   const std::uint64_t serial = due.serial;
   const Microseconds time_to_live = due.time_to_live;
@@ -141,6 +143,8 @@ void LeaseKeeper::State::Renew(Lock& lock, const std::string& worker_id) {
   } else {
     lease.trusted_until = asked_at + time_to_live - TrustMargin(time_to_live);
     lease.renew_at = asked_at + time_to_live / 3;
+    SUMMA_ASSERT(lease.trusted_until < asked_at + time_to_live);
+    SUMMA_ASSERT(lease.renew_at < lease.trusted_until);
     CrashPoint("lease.renewed");
   }
 }
