@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <summa/assert.hpp>
 #include <summa/crash_point.hpp>
 #include <utility>
 
@@ -270,6 +271,7 @@ std::int64_t Processor::SendWaiting(Session& session, const Tick& tick) {
 
 std::int64_t Processor::Deliver(Session& session, const std::vector<Row>& rows, const Tick& tick,
                                 bool waiting) {
+  SUMMA_ASSERT(fence_ == tick.fence());  // the lease that all we know was learned under
   std::vector<const Row*> open;
   open.reserve(rows.size());
   for (const Row& row : rows) open.push_back(&row);
@@ -279,6 +281,10 @@ std::int64_t Processor::Deliver(Session& session, const std::vector<Row>& rows, 
     CrashPoint("outbox.publish");
     const Delivery delivery = publisher_.Publish(open, lanes_, waiting);
     CrashPoint("outbox.confirmed");
+    SUMMA_ASSERT(delivery.delivered.size() + delivery.faults.size() + delivery.unsent.size() +
+                     delivery.parked.size() <=
+                 open.size());
+    SUMMA_ASSERT(!waiting || delivery.parked.empty());
     metrics_.publish_seconds.Observe(static_cast<double>((host_.BootNow() - started).count()) /
                                      1e6);
     // The lanes first: what comes next must not overtake a row that failed, written or not.

@@ -1,6 +1,7 @@
 #include "recorder.hpp"
 
 #include <algorithm>
+#include <summa/assert.hpp>
 #include <summa/crash_point.hpp>
 
 #include "refusals.hpp"
@@ -188,6 +189,7 @@ void Recorder::Settle() {
   if (!writing_.valid()) return;
   const std::size_t count = std::exchange(writing_count_, 0);
   const Written written = writing_.get();
+  SUMMA_ASSERT(count <= unmarked_.size());
   unmarked_.erase(unmarked_.begin(), unmarked_.begin() + static_cast<std::ptrdiff_t>(count));
   Compare(static_cast<std::int64_t>(count), written);
 }
