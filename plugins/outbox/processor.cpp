@@ -96,7 +96,7 @@ void Processor::Prepare(Session& session) {
   session.Begin();
   table_.Reroute(session);
   if (settings_.outbox.observe && !state.observed_until) {
-    table_.BeginObserving(session, kSettledMargin.count());
+    table_.BeginObserving(session, kSettledMargin);
   }
   session.Commit();
   CrashPoint("outbox.prepared");
@@ -105,7 +105,7 @@ void Processor::Prepare(Session& session) {
              : state.observed_until   ? Keeping::kHandOver
                                       : Keeping::kOwn;
   recorder_.SetKeeping(keeping_);
-  observed_until_ = state.observed_until.value_or(0);
+  observed_until_ = state.observed_until.value_or(DatabaseTime());
   foreign_marks_ = recorder_.foreign_marks();
   foreign_seen_ = host_.BootNow();
   prepared_ = true;
@@ -174,13 +174,13 @@ std::vector<Row> Processor::Poll(Session& session) {
 std::vector<Row> Processor::PollEverything(Session& session) {
   const BootTime started = host_.BootNow();
   full_poll_snapshot_ = table_.Snapshot(session);
-  const std::int64_t server_now = table_.Now(session);
-  server_clock_offset_ = server_now - ToMicroseconds(started);
+  const DatabaseTime server_now = table_.Now(session);
+  server_at_boot_ = server_now - started.time_since_epoch();
   poll_time_ = server_now;
   std::vector<Row> rows = table_.Poll(session, keeping_, Bounds(true));
-  std::int64_t oldest = server_now;
-  for (const Row& row : rows) oldest = std::min(oldest, row.created_at_microseconds);
-  low_ = oldest - kLateCommitMargin.count();
+  DatabaseTime oldest = server_now;
+  for (const Row& row : rows) oldest = std::min(oldest, row.created_at);
+  low_ = oldest - kLateCommitMargin;
   full_poll_wanted_ = false;
   ObservePending(session);
   const BootTime finished = host_.BootNow();
@@ -192,7 +192,7 @@ std::vector<Row> Processor::PollEverything(Session& session) {
 Range Processor::Bounds(bool everything) const {
   Range range;
   if (!everything) range.created_from = low_;
-  range.settled_from = everything || !low_ ? observed_until_ - kSettledMargin.count() : *low_;
+  range.settled_from = everything || !low_ ? observed_until_ - kSettledMargin : *low_;
   range.paused_streams = lanes_.PausedStreams();
   range.ask_sent = AskSent();
   return range;
@@ -206,7 +206,7 @@ void Processor::AskHorizon(Session& session) {
 }
 
 void Processor::Passed(Session& session, bool everything) {
-  const std::int64_t late = poll_time_ - kLateCommitMargin.count();
+  const DatabaseTime late = poll_time_ - kLateCommitMargin;
   low_ = std::max({low_.value_or(late), late, horizon_.time().value_or(late)});
   if (!everything || keeping_ == Keeping::kOwn || !lanes_.PausedStreams().empty()) return;
   session.Begin();
@@ -327,12 +327,12 @@ Outcome Processor::OutcomeOf(const Delivery& delivery, bool waiting) const {
 }
 
 void Processor::Count(const Delivery& delivery) {
-  const std::int64_t server_now = ServerNow();
+  const DatabaseTime server_now = ServerNow();
   std::map<std::string_view, double> topics;
   for (const Row* row : delivery.delivered) {
-    metrics_.end_to_end_seconds.Observe(
-        static_cast<double>(std::max<std::int64_t>(0, server_now - row->created_at_microseconds)) /
-        1e6);
+    const std::chrono::duration<double> age =
+        std::max(Microseconds(0), server_now - row->created_at);
+    metrics_.end_to_end_seconds.Observe(age.count());
     lanes_.Succeeded(settings_.outbox.StreamOf(row->topic));
     troubles_.StreamWorks(settings_.outbox.StreamOf(row->topic));
     ++topics[row->topic];

@@ -95,7 +95,7 @@ class Processor final : public Worker {
   TickResult Result(std::int64_t items, bool backlog, bool once) const;
   // Some of the waiting rows were delivered and are not marked: outbox_sent names them.
   bool AskSent() const { return recorder_.remembered() || !troubles_.refused().empty(); }
-  std::int64_t ServerNow() const { return ToMicroseconds(host_.BootNow()) + server_clock_offset_; }
+  DatabaseTime ServerNow() const { return server_at_boot_ + host_.BootNow().time_since_epoch(); }
 
   Host host_;
   ProcessorSettings settings_;
@@ -112,7 +112,7 @@ class Processor final : public Worker {
   std::optional<std::int64_t> fence_;  // under which all below was learned
   bool prepared_ = false;
   Keeping keeping_ = Keeping::kOwn;
-  std::int64_t observed_until_ = 0;  // everything visible then was sent, since 2000
+  DatabaseTime observed_until_;      // everything visible then was sent
   std::int64_t foreign_marks_ = 0;   // of the recorder, as last seen
   BootTime foreign_seen_;            // when it last grew
   std::string snapshot_;             // when it is unchanged, nothing was committed
@@ -120,11 +120,11 @@ class Processor final : public Worker {
   bool idle_ = false;                // the last poll found nothing
   bool full_poll_wanted_ = true;     // a stream was let go: its rows may be below the bound
   BootTime next_marks_;              // of rows that the ledger refused
-  std::optional<std::int64_t> low_;  // lower bound of created_at, microseconds since 2000
-  std::int64_t poll_time_ = 0;       // server's clock before the last poll
+  std::optional<DatabaseTime> low_;  // lower bound of created_at
+  DatabaseTime poll_time_;           // server's clock before the last poll
   BootTime next_full_poll_;
   BootTime next_horizon_;
-  std::int64_t server_clock_offset_ = 0;  // server's clock minus boot time
+  DatabaseTime server_at_boot_;  // server's clock when this machine started, as it looks now
   BootTime sink_paused_until_;
   std::string sink_error_;        // why it is paused
   std::int64_t sink_faults_ = 0;  // in a row
