@@ -131,15 +131,5 @@ TEST_F(LanesDeathTest, OnlyWhatWasTakenIsSettled) {
 }
 #endif
 
-TEST(FullJitterTest, ThePauseDoublesUpToItsCap) {
-  const FullJitter longest(microseconds(100), microseconds(1000), [] { return 1.0; });
-  EXPECT_EQ(longest.Pause(1), microseconds(100));
-  EXPECT_EQ(longest.Pause(3), microseconds(400));
-  EXPECT_EQ(longest.Pause(60), microseconds(1000));
-  EXPECT_EQ(longest.Pause(1'000'000), microseconds(1000));
-  const FullJitter none(microseconds(100), microseconds(1000), [] { return 0.0; });
-  EXPECT_EQ(none.Pause(5), microseconds(0));
-}
-
 }  // namespace
 }  // namespace summa

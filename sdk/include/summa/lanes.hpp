@@ -2,9 +2,9 @@
 // and a key): its items are taken one at a time, in the order they were added, and an item that
 // failed holds its own lane until it is due again, and no other.
 //
-// Plain state for one thread (or under the caller's lock); times are given by the caller, random
-// numbers by a function. A consumer keeps its messages in a LaneSet; the outbox, whose rows wait in
-// a table and not in memory, shares the names of lanes and the pauses.
+// Plain state for one thread (or under the caller's lock); times are given by the caller. A
+// consumer keeps its messages in a LaneSet; the outbox, whose rows wait in a table and not in
+// memory, shares the names of lanes.
 #pragma once
 
 #include <algorithm>
@@ -23,28 +23,6 @@
 #include <vector>
 
 namespace summa {
-
-// Full-jitter exponential backoff: a random pause between 0 and base * 2^(attempt-1), at most cap.
-class FullJitter {
- public:
-  // random: uniform in [0, 1).
-  FullJitter(std::chrono::microseconds base, std::chrono::microseconds cap,
-             std::function<double()> random)
-      : base_(base), cap_(cap), random_(std::move(random)) {}
-
-  std::chrono::microseconds Pause(std::int64_t attempt) const {  // counts from 1
-    // 2^32 times any base is above every cap; the limit keeps the shift defined.
-    const auto doublings = std::clamp<std::int64_t>(attempt - 1, 0, 32);
-    const double longest = std::min(
-        static_cast<double>(base_.count()) * static_cast<double>(std::int64_t{1} << doublings),
-        static_cast<double>(cap_.count()));
-    return std::chrono::microseconds(static_cast<std::int64_t>(longest * random_()));
-  }
-
- private:
-  std::chrono::microseconds base_, cap_;
-  std::function<double()> random_;
-};
 
 // The name of the lane of a stream and a key.
 inline std::string LaneName(std::string_view stream, std::string_view key) {
