@@ -12,12 +12,8 @@ using Microseconds = std::chrono::microseconds;
 class Clock {
  public:
   virtual ~Clock() = default;
-  summa::BootTime BootNow() const { return summa::BootTime(BootTime()); }  // for spans
-  summa::UnixTime UnixNow() const { return summa::UnixTime(UnixTime()); }  // for display only
-
-  // The same without a type, until nobody uses it any more.
-  virtual Microseconds BootTime() const = 0;
-  virtual Microseconds UnixTime() const = 0;
+  virtual BootTime BootNow() const = 0;  // for spans
+  virtual UnixTime UnixNow() const = 0;  // for display only
 };
 
 // The real clock; lives for ever.

@@ -167,8 +167,8 @@ TEST_F(LeaseTest, TrustEndsByTheLocalSpanWhateverTheClocksSay) {
 // Each look finds it 20 s later, as when the answers of a server come late.
 class LeapingClock final : public Clock {
  public:
-  Microseconds BootTime() const override { return Microseconds(now_ += 20'000'000); }
-  Microseconds UnixTime() const override { return Microseconds(0); }
+  BootTime BootNow() const override { return FromMicroseconds<BootTime>(now_ += 20'000'000); }
+  UnixTime UnixNow() const override { return UnixTime(); }
 
  private:
   mutable std::atomic<std::int64_t> now_{0};

@@ -74,17 +74,15 @@ class Host {
   }
 
   // Counts suspend, never steps. For deadlines and pauses.
-  summa::BootTime BootNow() const {
+  BootTime BootNow() const {
     const auto* clock = Service<summa_clock_v1>(SUMMA_CLOCK_V1);
-    return FromMicroseconds<summa::BootTime>(clock->boot_microseconds(clock->self));
+    return FromMicroseconds<BootTime>(clock->boot_microseconds(clock->self));
   }
   // The wall clock of this machine: for people only.
   UnixTime UnixNow() const {
     const auto* clock = Service<summa_clock_v1>(SUMMA_CLOCK_V1);
     return FromMicroseconds<UnixTime>(clock->unix_microseconds(clock->self));
   }
-  // BootNow() without a type, until nobody uses it any more.
-  std::chrono::microseconds BootTime() const { return BootNow().time_since_epoch(); }
 
   using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
   Metric Counter(std::string_view name, std::string_view help, Labels labels = {}) const {
