@@ -1,9 +1,14 @@
-# What every target of ours is compiled with: one INTERFACE target, no global flags but the sanitizers
-# (which must be the same everywhere).
+# What every target of ours is compiled with: one INTERFACE target, no global flags but asserts and
+# the sanitizers (which must be the same everywhere).
 add_library(summa_warnings INTERFACE)
 target_compile_options(summa_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wcast-align -Wunused -Woverloaded-virtual
   -Wformat=2 -Wimplicit-fallthrough $<$<BOOL:${SUMMA_WARNINGS_AS_ERRORS}>:-Werror>)
+
+# Where tests run, not in what ships and is measured: summa/assert.hpp. The same everywhere, as headers use it.
+if(CMAKE_BUILD_TYPE STREQUAL "Dev" OR SUMMA_SANITIZE)
+  add_compile_definitions(SUMMA_ASSERTS)
+endif()
 
 if(SUMMA_SANITIZE)
   add_compile_options(-fsanitize=${SUMMA_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

@@ -14,8 +14,8 @@ Microseconds Read(clockid_t id) {
 
 class RealClock final : public Clock {
  public:
-  Microseconds BootTime() const override { return Read(CLOCK_BOOTTIME); }
-  Microseconds UnixTime() const override { return Read(CLOCK_REALTIME); }
+  BootTime BootNow() const override { return BootTime(Read(CLOCK_BOOTTIME)); }
+  UnixTime UnixNow() const override { return UnixTime(Read(CLOCK_REALTIME)); }
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <summa/time.hpp>
 
 namespace summa::host {
 
@@ -11,8 +12,8 @@ using Microseconds = std::chrono::microseconds;
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual Microseconds BootTime() const = 0;  // CLOCK_BOOTTIME: monotonic, counts suspend
-  virtual Microseconds UnixTime() const = 0;  // wall clock, for display only
+  virtual BootTime BootNow() const = 0;  // for spans
+  virtual UnixTime UnixNow() const = 0;  // for display only
 };
 
 // The real clock; lives for ever.

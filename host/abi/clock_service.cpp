@@ -8,10 +8,10 @@ ClockService::ClockService(const Clock& clock) : clock_(clock) {
   table_.struct_size = sizeof table_;
   table_.self = this;
   table_.boot_microseconds = [](void* self) noexcept -> std::int64_t {
-    return static_cast<const ClockService*>(self)->clock_.BootTime().count();
+    return ToMicroseconds(static_cast<const ClockService*>(self)->clock_.BootNow());
   };
   table_.unix_microseconds = [](void* self) noexcept -> std::int64_t {
-    return static_cast<const ClockService*>(self)->clock_.UnixTime().count();
+    return ToMicroseconds(static_cast<const ClockService*>(self)->clock_.UnixNow());
   };
 }
 

@@ -42,7 +42,8 @@ int32_t LeaseService::Look(void* self, summa_str worker_id, summa_lease_view* vi
     full.fence = lease.fence;
     full.trust_microseconds = lease.trust_remaining.count();
     if (lease.remaining > Microseconds(0)) {
-      full.lease_until_unix_microseconds = (service.clock_.UnixTime() + lease.remaining).count();
+      full.lease_until_unix_microseconds =
+          ToMicroseconds(service.clock_.UnixNow() + lease.remaining);
     }
     const std::size_t size = std::min(lease.holder.size(), sizeof full.holder - 1);
     std::memcpy(full.holder, lease.holder.data(), size);

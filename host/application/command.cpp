@@ -86,10 +86,10 @@ class Call {
     Call* self = Self(call);
     constexpr Microseconds kLongest = std::chrono::hours(24);
     const Microseconds time = std::min(Microseconds(microseconds), kLongest);
-    const Microseconds end = SystemClock().BootTime() + time;
+    const BootTime end = SystemClock().BootNow() + time;
     for (;;) {
       if (self->Stopped()) return 1;
-      const Microseconds left = end - SystemClock().BootTime();
+      const Microseconds left = end - SystemClock().BootNow();
       if (left <= Microseconds(0)) return 0;
       self->signal_.Wait(std::min(left, kPiece));
     }
@@ -216,7 +216,7 @@ class VerbLease {
     FleetOrders orders(loaded.settings.ledger);
     LeaseRequest request(orders, worker, instance);
     scope_ = sql.ForLease(Acquire(plan ? plan->lease_ttl : WorkerPlan{}.lease_ttl, request,
-                                  SystemClock().BootTime() + wait, signal));
+                                  SystemClock().BootNow() + wait, signal));
     shown_.Show(&keeper_);
   }
   ~VerbLease() {
@@ -230,7 +230,7 @@ class VerbLease {
   const std::atomic<bool>& lost() const { return lost_; }
 
  private:
-  LeaseGuard Acquire(Microseconds time_to_live, LeaseRequest& request, Microseconds end,
+  LeaseGuard Acquire(Microseconds time_to_live, LeaseRequest& request, BootTime end,
                      TerminationSignal& signal) {
     constexpr Microseconds kPiece = std::chrono::seconds(2);
     const auto stop = [&signal] { return signal.requested(); };
@@ -238,7 +238,7 @@ class VerbLease {
       if (std::optional<LeaseGuard> guard = keeper_.TryAcquire(worker_, time_to_live)) {
         return *guard;
       }
-      const Microseconds left = end - SystemClock().BootTime();
+      const Microseconds left = end - SystemClock().BootNow();
       if (left <= Microseconds(0) || stop()) throw Held();
       request.Uphold();
       keeper_.WaitUntilFree(worker_, std::min(left, kPiece), stop);
@@ -271,7 +271,7 @@ void AwaitDatabase(ControlPlane& control, const Settings& settings, const Plan& 
                    Microseconds wait, TerminationSignal& signal) {
   constexpr int kTryLaterExit = 75;
   constexpr Microseconds kPause = std::chrono::milliseconds(250);
-  const Microseconds end = SystemClock().BootTime() + wait;
+  const BootTime end = SystemClock().BootNow() + wait;
   const Schemas schemas = SchemasOf(settings, plan);
   for (;;) {
     try {
@@ -279,7 +279,7 @@ void AwaitDatabase(ControlPlane& control, const Settings& settings, const Plan& 
       return;
     } catch (const Failure& failure) {
       if (ExitCode(failure.error()) != kTryLaterExit) throw;
-      const Microseconds left = end - SystemClock().BootTime();
+      const Microseconds left = end - SystemClock().BootNow();
       if (left <= Microseconds(0)) throw;
       LogWaiting(control, failure.error(), kPause);
       if (signal.Wait(std::min(left, kPause))) throw;

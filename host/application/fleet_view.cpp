@@ -35,9 +35,9 @@ Failure StandbyIsGone(const std::vector<std::optional<std::string>>& row) {
       "pg_reload_conf()): commits go on at once"};
 }
 
-std::optional<Microseconds> Time(const std::optional<std::string>& text) {
-  if (!text) return std::nullopt;
-  return Microseconds(std::stoll(*text));
+std::optional<DatabaseTime> Time(const std::optional<std::string>& microseconds_since_1970) {
+  if (!microseconds_since_1970) return std::nullopt;
+  return ToDatabase(FromMicroseconds<UnixTime>(std::stoll(*microseconds_since_1970)));
 }
 
 }  // namespace
@@ -57,7 +57,7 @@ FleetView::~FleetView() {
 
 FleetSight FleetView::Look() {
   std::unique_lock lock(mutex_);
-  const bool fresh = answers_ > 0 && clock_.BootTime() - answered_at_ < kAtMostEvery;
+  const bool fresh = answers_ > 0 && clock_.BootNow() - answered_at_ < kAtMostEvery;
   if (fresh) return sight_;
   wanted_ = true;
   wanted_changed_.notify_all();
@@ -74,13 +74,13 @@ void FleetView::Run() {
   while (!stopping_) {
     wanted_changed_.wait(lock, [this] { return wanted_ || stopping_; });
     if (stopping_) return;
-    const Microseconds pause = asked_at_ + kAtMostEvery - clock_.BootTime();
-    if (asked_at_ > Microseconds(0) && pause > Microseconds(0)) {
+    const Microseconds pause = asked_at_ + kAtMostEvery - clock_.BootNow();
+    if (asked_at_ > BootTime() && pause > Microseconds(0)) {
       wanted_changed_.wait_for(lock, pause, [this] { return stopping_; });
       continue;
     }
     wanted_ = false;
-    asked_at_ = clock_.BootTime();
+    asked_at_ = clock_.BootNow();
     lock.unlock();
     FleetSight sight;
     try {
@@ -94,7 +94,7 @@ void FleetView::Run() {
     lock.lock();
     if (sight.error) sight.workers = std::move(sight_.workers);
     sight_ = std::move(sight);
-    answered_at_ = clock_.BootTime();
+    answered_at_ = clock_.BootNow();
     ++answers_;
     news_.notify_all();
   }

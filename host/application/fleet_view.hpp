@@ -18,7 +18,7 @@
 namespace summa::host {
 
 struct FleetWorker {
-  std::optional<Microseconds> last_success, next_due;  // Unix time, by the server's clock
+  std::optional<DatabaseTime> last_success, next_due;
 };
 
 struct FleetSight {
@@ -48,7 +48,7 @@ class FleetView {
   std::condition_variable wanted_changed_, news_;
   bool wanted_ = false, stopping_ = false;
   std::uint64_t answers_ = 0;
-  Microseconds asked_at_{0}, answered_at_{0};  // boot time
+  BootTime asked_at_, answered_at_;
   FleetSight sight_;
   std::thread thread_;  // last: it uses all of the above
 };

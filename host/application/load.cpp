@@ -241,10 +241,10 @@ std::vector<PluginReport> PluginSet::Report() const {
 
 PluginSet::Asked PluginSet::Ask(Microseconds patience) const {
   for (const Member& member : members_) member.probe->Ask();
-  const Microseconds begin = SystemClock().BootTime();
+  const BootTime begin = SystemClock().BootNow();
   Asked asked{Report(), {}};
   for (std::size_t i = 0; i < members_.size(); ++i) {
-    const Microseconds left = patience - (SystemClock().BootTime() - begin);
+    const Microseconds left = patience - (SystemClock().BootNow() - begin);
     ProbeView view = members_[i].probe->Look(std::max(left, Microseconds(0)));
     asked.reports[i].details_json = std::move(view.status_json);
     asked.reports[i].details_age = view.age;

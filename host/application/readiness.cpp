@@ -20,7 +20,7 @@ std::string CodeOf(const std::string& last_error) {
 
 std::vector<SlowCall> SlowCalls() {
   std::vector<SlowCall> slow;
-  const Microseconds now = SystemClock().BootTime();
+  const BootTime now = SystemClock().BootNow();
   for (const CallPlace& place : RunningCalls()) {
     if (place.worker[0] != '\0' || now - place.since < kSlow) continue;
     slow.push_back({place.plugin, place.function, now - place.since});

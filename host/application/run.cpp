@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <summa/backoff.hpp>
 #include <summa/crash_point.hpp>
 #include <summa/json.hpp>
 #include <utility>
@@ -49,7 +50,7 @@ class RunningHost {
         signal_(signal),
         reload_(loaded, discovery),
         instance_(MakeInstance(settings_.name)),
-        begin_(SystemClock().BootTime()),
+        begin_(SystemClock().BootNow()),
         control_(settings_.ledger),
         fleet_(settings_.ledger, SystemClock()),
         pools_(MakePools(WithShares(loaded, discovery))),
@@ -93,7 +94,7 @@ class RunningHost {
   }
 
   Microseconds Remaining(Microseconds length) const {
-    return std::max(Microseconds(0), length - (SystemClock().BootTime() - begin_));
+    return std::max(Microseconds(0), length - (SystemClock().BootNow() - begin_));
   }
 
   TerminationSignal::Event WaitForEvent(Microseconds time) {
@@ -163,9 +164,10 @@ class RunningHost {
   // False: told to stop before there was one.
   bool WaitForDatabase(const Schemas& schemas) {
     SetState("waiting for database");
-    Microseconds pause = kFirstDatabasePause;
+    Backoff backoff(kFirstDatabasePause, kLongestDatabasePause, Jitter::kNone);
     const std::optional<Microseconds> limit = options_.once ? options_.wait : options_.length;
     for (;;) {
+      Microseconds pause{0};
       try {
         layout_ = PrepareDatabase(control_, settings_, schemas);
         RefuseCrashing();
@@ -175,11 +177,11 @@ class RunningHost {
       } catch (const Failure& failure) {
         if (!PassesByItself(failure.error())) throw;
         if (limit && Remaining(*limit) <= Microseconds(0)) throw;
+        pause = backoff.Next();
         LogWaiting(control_, failure.error(), pause);
       }
       const auto event = WaitForEvent(limit ? std::min(pause, Remaining(*limit)) : pause);
       if (event == TerminationSignal::Event::kStop) return false;
-      pause = std::min(pause * 2, kLongestDatabasePause);
     }
   }
 
@@ -204,12 +206,13 @@ class RunningHost {
   // whatever else a plugin needs keeps the others waiting for start_timeout only.
   void StartPlugins() {
     std::string waits;
-    Microseconds pause = kFirstDatabasePause, begin{0};
+    Backoff backoff(kFirstDatabasePause, kLongestDatabasePause, Jitter::kNone);
+    BootTime begin;
     plugins_->Start([&](const std::string& id, const Error& error) {
       if (!PassesByItself(error)) return false;
-      const Microseconds now = SystemClock().BootTime();
+      const BootTime now = SystemClock().BootNow();
       if (std::exchange(waits, id) != id) {
-        pause = kFirstDatabasePause;
+        backoff.Reset();
         begin = now;
       }
       std::optional<Microseconds> left = options_.once ? options_.wait : options_.length;
@@ -219,11 +222,11 @@ class RunningHost {
         left = std::min(left.value_or(rest), rest);
       }
       if (left && *left <= Microseconds(0)) return false;
+      const Microseconds pause = backoff.Next();
       LogWaiting(control_, error, pause);
       if (WaitForEvent(left ? std::min(pause, *left) : pause) == TerminationSignal::Event::kStop) {
         return false;
       }
-      pause = std::min(pause * 2, kLongestDatabasePause);
       return true;
     });
   }
@@ -267,30 +270,29 @@ class RunningHost {
 
   // What is left of drain_timeout; a little in any case, so that a late plugin may still end well.
   Microseconds EndLeft() {
-    const Microseconds begin = BeginEnd();
+    const BootTime begin = BeginEnd();
     constexpr Microseconds kLeast = std::chrono::milliseconds(500);
-    return std::max(kLeast, settings_.drain_timeout - (SystemClock().BootTime() - begin));
+    return std::max(kLeast, settings_.drain_timeout - (SystemClock().BootNow() - begin));
   }
 
   // When the end began: asked once, or again.
-  Microseconds BeginEnd() {
-    std::int64_t none = 0;
-    end_begin_.compare_exchange_strong(none, SystemClock().BootTime().count());
-    return Microseconds(end_begin_.load());
+  BootTime BeginEnd() {
+    BootTime none;
+    end_begin_.compare_exchange_strong(none, SystemClock().BootNow());
+    return end_begin_.load();
   }
 
   // What plugins do by themselves begins, also when what it needs comes late. Until told to stop.
   void ActivateAndWait() {
     const Microseconds length = options_.length.value_or(kForever);
-    Microseconds pause = kFirstActivityPause;
+    Backoff backoff(kFirstActivityPause, kLongestActivityPause, Jitter::kNone);
     bool active = plugins_->Activate();
     for (;;) {
       const Microseconds left = Remaining(length);
-      const auto event = WaitForEvent(active ? left : std::min(pause, left));
+      const auto event = WaitForEvent(active ? left : std::min(backoff.Next(), left));
       if (event == TerminationSignal::Event::kStop || Remaining(length).count() == 0) return;
       if (active) continue;
       active = plugins_->Activate();
-      pause = std::min(pause * 2, kLongestActivityPause);
     }
   }
 
@@ -429,8 +431,8 @@ class RunningHost {
   TerminationSignal& signal_;
   Reload reload_;  // [main]
   const std::string instance_;
-  const Microseconds begin_;
-  std::atomic<std::int64_t> end_begin_{0};  // CLOCK_BOOTTIME, microseconds; 0: not yet
+  const BootTime begin_;
+  std::atomic<BootTime> end_begin_{BootTime()};  // BootTime(): not yet
   std::atomic<const char*> state_{"starting"};
   Layout layout_ = Layout::kDeployed;  // [main]; known once the database is ready
   // What the endpoint and the keeper of leases may look at: set once, when it is whole. No lock, so

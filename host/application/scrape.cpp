@@ -6,16 +6,17 @@ namespace summa::host {
 namespace {
 
 double Seconds(Microseconds time) { return std::chrono::duration<double>(time).count(); }
+double Timestamp(DatabaseTime time) { return Seconds(ToUnix(time).time_since_epoch()); }
 
 void SetWorker(const WorkerReport& worker, const ScrapeView& view) {
   if (const auto found = view.fleet.workers.find(worker.id); found != view.fleet.workers.end()) {
     const FleetWorker& known = found->second;
     if (known.last_success) {
-      SetHostMetric("summa_worker_last_success_timestamp_seconds", Seconds(*known.last_success),
+      SetHostMetric("summa_worker_last_success_timestamp_seconds", Timestamp(*known.last_success),
                     {worker.id});
     }
     if (known.next_due) {
-      SetHostMetric("summa_worker_next_run_timestamp_seconds", Seconds(*known.next_due),
+      SetHostMetric("summa_worker_next_run_timestamp_seconds", Timestamp(*known.next_due),
                     {worker.id});
     }
   }

@@ -126,8 +126,7 @@ int Output::Finish(const VerbResult& result) {
       std::chrono::steady_clock::now() - started_);
   if (options_.json) {
     out_ << Envelope(command_, result, exit_code,
-                     TimeText(std::chrono::floor<Microseconds>(started_at_.time_since_epoch())),
-                     duration.count())
+                     TimeText(std::chrono::floor<Microseconds>(started_at_)), duration.count())
          << '\n';
   } else {
     if (!result.text.empty()) {

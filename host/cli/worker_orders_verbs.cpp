@@ -91,12 +91,12 @@ class RunRequest {
   }
 
   RequestedRun Wait() {
-    const Microseconds begin = SystemClock().BootTime();
+    const BootTime begin = SystemClock().BootNow();
     while (true) {
       const std::optional<RequestedRun> run = orders_.ReadRun(id_);
       if (!run) throw TookTooLong({});  // expired long ago: this process slept
       if (run->finished) return *run;
-      const Microseconds waited = SystemClock().BootTime() - begin;
+      const Microseconds waited = SystemClock().BootNow() - begin;
       const bool unseen = !run->seen && waited >= std::min(kNoticePatience, wait_);
       const bool late = waited >= wait_ || signal_.requested();
       // When it cannot be taken back a host has just begun.

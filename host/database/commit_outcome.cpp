@@ -1,12 +1,12 @@
 #include "host/database/commit_outcome.hpp"
 
 #include <algorithm>
+#include <summa/backoff.hpp>
 #include <thread>
 
 #include "host/database/deadline_connection.hpp"
 #include "host/observe/host_metrics.hpp"
 #include "host/observe/log.hpp"
-#include "host/schedule/backoff.hpp"
 
 namespace summa::host {
 namespace {
@@ -141,7 +141,7 @@ CommitVerdict AskInTime(const DatabaseSettings& settings, const DoubtfulCommit& 
       deadline = std::min(deadline, std::chrono::steady_clock::now() + kLongestDoubtAtStop);
     }
     if (auto verdict = asker.Ask(deadline)) return *verdict;
-    const auto pause = backoff.Next(RandomFraction());
+    const auto pause = backoff.Next();
     if (std::chrono::steady_clock::now() + pause >= deadline) {
       return {CommitOutcome::kUnknown, asker.why()};
     }

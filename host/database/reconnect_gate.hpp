@@ -4,9 +4,9 @@
 
 #include <chrono>
 #include <optional>
+#include <summa/backoff.hpp>
 
 #include "host/database/session.hpp"
-#include "host/schedule/backoff.hpp"
 
 namespace summa::host {
 
@@ -29,7 +29,7 @@ class ReconnectGate {
   // Attempts that were under way side by side count once.
   void Failed(const SqlFailure& failure) {
     const auto now = std::chrono::steady_clock::now();
-    if (!failure_ || not_before_ <= now) not_before_ = now + backoff_.Next(RandomFraction());
+    if (!failure_ || not_before_ <= now) not_before_ = now + backoff_.Next();
     failure_.emplace(failure);
   }
 

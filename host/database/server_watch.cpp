@@ -1,7 +1,5 @@
 #include "host/database/server_watch.hpp"
 
-#include <algorithm>
-
 #include "host/database/known_servers.hpp"
 #include "host/database/pq_connection.hpp"
 
@@ -49,8 +47,9 @@ void ServerWatch::FoundSilent() const { KnownServers::Of().FellSilent(url_, addr
 
 Silence::Silence(const ServerWatch* watch) : watch_(watch) {
   if (watch_ == nullptr) return;
-  pause_ = watch_->patience();
-  look_at_ = std::chrono::steady_clock::now() + pause_;
+  const Microseconds patience = watch_->patience();
+  pauses_.emplace(patience, kLongestPause * patience, Jitter::kNone);
+  look_at_ = std::chrono::steady_clock::now() + patience;
 }
 
 bool Silence::Bearable(WakeUp& wake) {
@@ -62,8 +61,7 @@ bool Silence::Bearable(WakeUp& wake) {
   if (!watch_->Outdated().empty()) return false;
   if (watch_->Answers(wake)) {
     unanswered_ = 0;
-    look_at_ = std::chrono::steady_clock::now() + pause_;
-    pause_ = std::min<Microseconds>(2 * pause_, kLongestPause * watch_->patience());
+    look_at_ = std::chrono::steady_clock::now() + pauses_->Next();
   } else {
     ++unanswered_;
     look_at_ = std::chrono::steady_clock::now();  // the answer itself may have come meanwhile

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <summa/backoff.hpp>
 
 #include "host/database/backend_identity.hpp"
 #include "host/database/connection_settings.hpp"
@@ -58,7 +59,7 @@ class Silence {
 
  private:
   const ServerWatch* watch_;
-  Microseconds pause_{0};
+  std::optional<Backoff> pauses_;  // between answers, after the first look
   std::optional<TimePoint> look_at_;
   int unanswered_ = 0;
 };

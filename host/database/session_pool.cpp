@@ -1,5 +1,6 @@
 #include <condition_variable>
 #include <mutex>
+#include <summa/assert.hpp>
 
 #include "host/database/pq_session.hpp"
 #include "host/database/reconnect_gate.hpp"
@@ -52,6 +53,12 @@ struct SessionPool::State {
       --open;
     }
     return nullptr;
+  }
+
+  // Under the lock: every connection is idle or counted for whoever has it.
+  void Check() const {
+    SUMMA_ASSERT(open == static_cast<int>(idle.size()) + budget.used());
+    SUMMA_ASSERT(open <= settings.pool);
   }
 
   bool HasRoom() const { return open < settings.pool; }
@@ -125,6 +132,7 @@ struct SessionPool::State {
         budget.Give(ticket);
         --open;
       }
+      Check();
       if (failure != nullptr) {
         gate.Failed(*failure);
         ++failures;
@@ -140,6 +148,7 @@ struct SessionPool::State {
       const std::lock_guard lock(mutex);
       budget.Give(ticket);
       --open;
+      Check();
     }
     freed.notify_all();  // who may have it depends on the plugin
   }
@@ -176,6 +185,7 @@ std::unique_ptr<Session> SessionPool::Take(const SessionUser& user, Microseconds
     }
     ticket = state_->budget.Take(user, std::chrono::steady_clock::now());
     if (session != nullptr) {
+      state_->Check();
       lock.unlock();
       session->ticket = ticket;
       if (session->FinishReset()) return session;
@@ -184,6 +194,7 @@ std::unique_ptr<Session> SessionPool::Take(const SessionUser& user, Microseconds
       continue;
     }
     ++state_->open;
+    state_->Check();
     state_->trying = true;
     break;
   }
@@ -201,6 +212,7 @@ void SessionPool::Give(std::unique_ptr<Session> session) noexcept {
       state_->idle.emplace_back(own);
       static_cast<void>(session.release());
       state_->budget.Give(ticket);
+      state_->Check();
       state_->freed.notify_all();
       return;
     } catch (...) {

@@ -5,6 +5,7 @@
 #include "host/database/connection_settings.hpp"
 #include "host/lease/lease_state.hpp"
 #include "host/observe/log.hpp"
+#include "summa/assert.hpp"
 #include "summa/crash_point.hpp"
 
 namespace summa::host {
@@ -103,9 +104,9 @@ TextRows LeaseKeeper::State::AskForCaller(const std::string& sql,
 // request that was answered.
 std::optional<TextRows> LeaseKeeper::State::AskForLease(const std::string& worker_id,
                                                         Microseconds time_to_live,
-                                                        Microseconds& asked_at) {
+                                                        BootTime& asked_at) {
   const TakeOver::Parameters parameters{worker_id, holder, std::to_string(time_to_live.count())};
-  asked_at = clock.BootTime();
+  asked_at = clock.BootNow();
   try {
     return AskForCaller(statements_.acquire, parameters, kAcquirePatience);
   } catch (const SqlFailure& failure) {
@@ -115,7 +116,7 @@ std::optional<TextRows> LeaseKeeper::State::AskForLease(const std::string& worke
   // A commit under the lease, or another take-over, is under way. It has had lock_timeout to end;
   // when the time of the lease is over as well, somebody may keep the row locked for ever.
   if (AskForCaller(statements_.over, {worker_id}, kAcquirePatience).empty()) return std::nullopt;
-  asked_at = clock.BootTime();
+  asked_at = clock.BootNow();
   return take_over_.Acquire(*caller_connection_, worker_id, statements_.acquire, parameters,
                             std::chrono::steady_clock::now() + kAcquirePatience);
 }
@@ -125,18 +126,18 @@ std::optional<LeaseGuard> LeaseKeeper::State::Acquire(const std::string& worker_
   CheckName("worker", worker_id);
   const std::lock_guard one_at_a_time(acquire_mutex_);
   CrashPoint("lease.acquire");
-  Microseconds asked_at{0};
+  BootTime asked_at;
   const std::optional<TextRows> rows = AskForLease(worker_id, time_to_live, asked_at);
   if (!rows) return std::nullopt;
   if (rows->empty()) {
     const std::lock_guard lock(mutex);
     const auto lease = leases.find(worker_id);
-    if (lease != leases.end()) lease->second.trusted_until = Microseconds{0};
+    if (lease != leases.end()) lease->second.trusted_until = BootTime();
     work_.notify_all();
     return std::nullopt;
   }
   LeaseGuard guard{worker_id, holder, std::stoll(rows->at(0).at(0).value()), time_to_live};
-  if (clock.BootTime() >= asked_at + time_to_live - TrustMargin(time_to_live)) {
+  if (clock.BootNow() >= asked_at + time_to_live - TrustMargin(time_to_live)) {
     throw SqlFailure(
         Error{"SH-0303",
               "the lease of " + worker_id + " came so late that it cannot be trusted any more",
@@ -149,7 +150,7 @@ std::optional<LeaseGuard> LeaseKeeper::State::Acquire(const std::string& worker_
 }
 
 void LeaseKeeper::State::Remember(const LeaseGuard& guard, Microseconds time_to_live,
-                                  Microseconds asked_at) {
+                                  BootTime asked_at) {
   const std::lock_guard lock(mutex);
   Lease& lease = leases[guard.worker_id];
   lease.guard = guard;
@@ -157,6 +158,8 @@ void LeaseKeeper::State::Remember(const LeaseGuard& guard, Microseconds time_to_
   lease.trusted_until = asked_at + time_to_live - TrustMargin(time_to_live);
   lease.renew_at = asked_at + time_to_live / 3;
   lease.serial = ++serials_;
+  SUMMA_ASSERT(lease.trusted_until < asked_at + time_to_live);
+  SUMMA_ASSERT(lease.renew_at < lease.trusted_until);
   others.erase(guard.worker_id);
   work_.notify_all();
 }
@@ -198,7 +201,7 @@ bool LeaseKeeper::State::WaitUntilFree(const std::string& worker_id, Microsecond
   const std::uint64_t wanted = looks_ + 1;  // older looks say nothing about now
   Watch& watch = watches[worker_id];        // stays where it is while somebody waits
   ++watch.waiters;
-  watch.look_at = clock.BootTime();
+  watch.look_at = clock.BootNow();
   work_.notify_all();
   bool is_free = false;
   for (;;) {
@@ -235,12 +238,12 @@ bool LeaseKeeper::WaitUntilFree(const std::string& worker_id, Microseconds wait,
 bool LeaseKeeper::Trusted(const std::string& worker_id) const {
   const std::lock_guard lock(state_->mutex);
   const auto lease = state_->leases.find(worker_id);
-  return lease != state_->leases.end() && state_->clock.BootTime() < lease->second.trusted_until;
+  return lease != state_->leases.end() && state_->clock.BootNow() < lease->second.trusted_until;
 }
 
 LeaseStatus LeaseKeeper::Status(const std::string& worker_id) const {
   const std::lock_guard lock(state_->mutex);
-  const Microseconds now = state_->clock.BootTime();
+  const BootTime now = state_->clock.BootNow();
   LeaseStatus status;
   const auto lease = state_->leases.find(worker_id);
   if (lease == state_->leases.end()) {

@@ -24,8 +24,8 @@ struct LeaseKeeper::State {
   struct Lease {
     LeaseGuard guard;
     Microseconds time_to_live{0};
-    Microseconds trusted_until{0};  // boot time, like all of these
-    Microseconds renew_at{0};
+    BootTime trusted_until;
+    BootTime renew_at;
     bool renewing = false;
     std::uint64_t serial = 0;  // of the acquisition; an answer to an older one is ignored
   };
@@ -34,13 +34,13 @@ struct LeaseKeeper::State {
     int waiters = 0;
     std::uint64_t looked = 0;  // number of the look that `is_free` comes from
     bool is_free = false;
-    Microseconds look_at{0};
+    BootTime look_at;
   };
 
   // A holder that is not us.
   struct Other {
     std::string holder;
-    std::optional<Microseconds> until;  // nullopt: without end
+    std::optional<BootTime> until;  // nullopt: without end
   };
 
   std::optional<LeaseGuard> Acquire(const std::string& worker_id, Microseconds time_to_live);
@@ -64,8 +64,7 @@ struct LeaseKeeper::State {
   void Renew(Lock& lock, const std::string& worker_id);
   bool LookDue() const;
   void Look(Lock& lock);
-  void NoteLook(const TextRows& rows, const std::vector<std::string>& workers,
-                Microseconds asked_at);
+  void NoteLook(const TextRows& rows, const std::vector<std::string>& workers, BootTime asked_at);
   void Pause(Lock& lock);
   TextRows AskForCaller(const std::string& sql,
                         const std::vector<std::optional<std::string>>& parameters,
@@ -74,8 +73,8 @@ struct LeaseKeeper::State {
                         const std::vector<std::optional<std::string>>& parameters,
                         Microseconds patience);
   std::optional<TextRows> AskForLease(const std::string& worker_id, Microseconds time_to_live,
-                                      Microseconds& asked_at);
-  void Remember(const LeaseGuard& guard, Microseconds time_to_live, Microseconds asked_at);
+                                      BootTime& asked_at);
+  void Remember(const LeaseGuard& guard, Microseconds time_to_live, BootTime asked_at);
 
   const DatabaseSettings caller_settings_, thread_settings_;
   const LeaseStatements statements_;

@@ -5,6 +5,7 @@
 #include "host/lease/lease_state.hpp"
 #include "host/observe/host_metrics.hpp"
 #include "host/observe/log.hpp"
+#include "summa/assert.hpp"
 #include "summa/crash_point.hpp"
 
 namespace summa::host {
@@ -57,7 +58,7 @@ void LeaseKeeper::State::Run() {
 
 void LeaseKeeper::State::ReportLost(Lock& lock) {
   std::vector<std::string> lost;
-  const Microseconds now = clock.BootTime();
+  const BootTime now = clock.BootNow();
   for (auto lease = leases.begin(); lease != leases.end();) {
     if (lease->second.trusted_until > now) {
       ++lease;
@@ -78,7 +79,7 @@ void LeaseKeeper::State::ReportLost(Lock& lock) {
 
 // The one that ends first among those that are due.
 std::string LeaseKeeper::State::NextRenewal() const {
-  const Microseconds now = clock.BootTime();
+  const BootTime now = clock.BootNow();
   const Lease* next = nullptr;
   for (const auto& [worker, lease] : leases) {
     if (lease.renew_at > now) continue;
@@ -107,10 +108,11 @@ TextRows LeaseKeeper::State::AskForThread(const std::string& sql,
 
 void LeaseKeeper::State::Renew(Lock& lock, const std::string& worker_id) {
   Lease& due = leases.at(worker_id);
+  SUMMA_ASSERT(!due.renewing);  // one thread renews, one lease after the other
   due.renewing = true;
   const std::uint64_t serial = due.serial;
   const Microseconds time_to_live = due.time_to_live;
-  const Microseconds asked_at = clock.BootTime();
+  const BootTime asked_at = clock.BootNow();
   // Half of what is left: a server that does not answer leaves time for a second try elsewhere.
   const Microseconds patience =
       std::clamp((due.trusted_until - asked_at) / 2, kShortestPatience, kLongestPatience);
@@ -135,25 +137,27 @@ void LeaseKeeper::State::Renew(Lock& lock, const std::string& worker_id) {
   CountRenewal(rows);
   if (lease.serial != serial) return;  // acquired anew meanwhile: this answer is older
   if (!rows) {
-    lease.renew_at = clock.BootTime() + RetryPause(time_to_live);
+    lease.renew_at = clock.BootNow() + RetryPause(time_to_live);
   } else if (rows->empty()) {
-    lease.trusted_until = Microseconds{0};  // reported by the next round
+    lease.trusted_until = BootTime();  // reported by the next round
   } else {
     lease.trusted_until = asked_at + time_to_live - TrustMargin(time_to_live);
     lease.renew_at = asked_at + time_to_live / 3;
+    SUMMA_ASSERT(lease.trusted_until < asked_at + time_to_live);
+    SUMMA_ASSERT(lease.renew_at < lease.trusted_until);
     CrashPoint("lease.renewed");
   }
 }
 
 bool LeaseKeeper::State::LookDue() const {
-  const Microseconds now = clock.BootTime();
+  const BootTime now = clock.BootNow();
   return std::any_of(watches.begin(), watches.end(),
                      [now](const auto& entry) { return entry.second.look_at <= now; });
 }
 
 // One plain SELECT for everybody: it locks nothing and writes nothing.
 void LeaseKeeper::State::Look(Lock& lock) {
-  const Microseconds asked_at = clock.BootTime();
+  const BootTime asked_at = clock.BootNow();
   std::vector<std::string> workers;
   for (auto& [worker, watch] : watches) {
     workers.push_back(worker);
@@ -163,7 +167,7 @@ void LeaseKeeper::State::Look(Lock& lock) {
   // Renewals of ours come first: never wait here longer than until the next one.
   Microseconds patience = kLongestPatience;
   for (const auto& [worker, lease] : leases) {
-    patience = std::min(patience, (lease.trusted_until - clock.BootTime()) / 4);
+    patience = std::min(patience, (lease.trusted_until - clock.BootNow()) / 4);
   }
   patience = std::max(patience, kShortestPatience);
   lock.unlock();
@@ -181,8 +185,8 @@ void LeaseKeeper::State::Look(Lock& lock) {
 }
 
 void LeaseKeeper::State::NoteLook(const TextRows& rows, const std::vector<std::string>& workers,
-                                  Microseconds asked_at) {
-  const Microseconds now = clock.BootTime();
+                                  BootTime asked_at) {
+  const BootTime now = clock.BootNow();
   for (const std::string& worker : workers) {
     const auto found = watches.find(worker);
     others.erase(worker);
@@ -195,7 +199,7 @@ void LeaseKeeper::State::NoteLook(const TextRows& rows, const std::vector<std::s
   for (const auto& row : rows) {
     if (row.at(2) == "t") continue;
     const std::string worker = row.at(0).value();
-    std::optional<Microseconds> until;
+    std::optional<BootTime> until;
     if (row.at(3)) until = asked_at + Microseconds(std::stoll(*row.at(3)));
     if (!leases.contains(worker)) others[worker] = {row.at(1).value(), until};
     const auto found = watches.find(worker);
@@ -214,7 +218,7 @@ void LeaseKeeper::State::Pause(Lock& lock) {
     work_.wait(lock, [this] { return stopping_ || !leases.empty() || !watches.empty(); });
     return;
   }
-  const Microseconds now = clock.BootTime();
+  const BootTime now = clock.BootNow();
   Microseconds pause = kLongestPause;
   for (const auto& [worker, lease] : leases) {
     pause = std::min({pause, lease.renew_at - now, lease.trusted_until - now});

@@ -7,7 +7,7 @@ constexpr Microseconds kWindow = std::chrono::seconds(10);
 constexpr std::size_t kLimit = 1024;
 }  // namespace
 
-std::optional<std::int64_t> LineFold::Admit(const std::string& key, Microseconds now) {
+std::optional<std::int64_t> LineFold::Admit(const std::string& key, BootTime now) {
   if (seen_.size() >= kLimit) Forget(now);
   const auto [position, added] = seen_.try_emplace(key);
   Seen& seen = position->second;
@@ -21,7 +21,7 @@ std::optional<std::int64_t> LineFold::Admit(const std::string& key, Microseconds
   return held_back;
 }
 
-std::vector<LineFold::Ended> LineFold::TakeEnded(Microseconds now, bool all) {
+std::vector<LineFold::Ended> LineFold::TakeEnded(BootTime now, bool all) {
   std::vector<Ended> ended;
   if (folded_ == 0) return ended;
   for (auto& [key, seen] : seen_) {
@@ -38,7 +38,7 @@ void LineFold::Clear() {
   folded_ = 0;
 }
 
-void LineFold::Forget(Microseconds now) {
+void LineFold::Forget(BootTime now) {
   const auto old = [&](const auto& entry) { return now - entry.second.written >= kWindow; };
   std::erase_if(seen_, old);
   if (seen_.size() >= kLimit) seen_.clear();

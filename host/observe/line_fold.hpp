@@ -21,18 +21,18 @@ class LineFold {
   };
 
   // nullopt: do not write. Else the number of equal lines that were held back before this one.
-  std::optional<std::int64_t> Admit(const std::string& key, Microseconds now);
+  std::optional<std::int64_t> Admit(const std::string& key, BootTime now);
   // Lines held back whose window has passed, each told once. `all`: also those within it.
-  std::vector<Ended> TakeEnded(Microseconds now, bool all = false);
+  std::vector<Ended> TakeEnded(BootTime now, bool all = false);
   // Forgets every line, also what was held back: after TakeEnded(now, true) nothing is.
   void Clear();
 
  private:
   struct Seen {
-    Microseconds written{0};
+    BootTime written;
     std::int64_t held_back = 0;
   };
-  void Forget(Microseconds now);
+  void Forget(BootTime now);
   std::unordered_map<std::string, Seen> seen_;
   std::size_t folded_ = 0;  // entries with lines held back: mostly none, so looking costs nothing
 };

@@ -38,7 +38,7 @@ class Logger {
       : colours_(isatty(STDERR_FILENO) == 1),
         writer_(STDERR_FILENO, kCapacityBytes, [this](std::uint64_t lines) {
           const LogField count[] = {{"lines", std::to_string(lines)}};
-          return Text({SystemClock().UnixTime(), LogLevel::kWarn, "SH-0907",
+          return Text({SystemClock().UnixNow(), LogLevel::kWarn, "SH-0907",
                        "lines of the log were lost: nobody took them in time", count, 0});
         }) {}
 
@@ -62,11 +62,11 @@ class Logger {
 
   void Write(LogLevel level, std::string_view code, std::string_view message,
              std::span<const LogField> fields) {
-    LogLine line{SystemClock().UnixTime(), level, code, message, fields, 0};
+    LogLine line{SystemClock().UnixNow(), level, code, message, fields, 0};
     WriteHeldBack(false);
     {
       const std::lock_guard lock(mutex_);
-      const auto repeated = fold_.Admit(Key(line), SystemClock().BootTime());
+      const auto repeated = fold_.Admit(Key(line), SystemClock().BootNow());
       if (!repeated) return;
       line.repeated = *repeated;
     }
@@ -77,7 +77,7 @@ class Logger {
     std::vector<LineFold::Ended> ended;
     {
       const std::lock_guard lock(mutex_);
-      ended = fold_.TakeEnded(SystemClock().BootTime(), all);
+      ended = fold_.TakeEnded(SystemClock().BootNow(), all);
     }
     for (const LineFold::Ended& each : ended) {
       std::vector<std::string> parts;  // as Key() put them together
@@ -86,7 +86,7 @@ class Logger {
       parts.resize(std::max<std::size_t>(parts.size(), kKeyParts));
       const LogField more[] = {{parts[3].empty() ? "" : "of", parts[3]}};
       const auto level = static_cast<LogLevel>(std::stoi(parts[0]));
-      Put({SystemClock().UnixTime(), level, parts[1], parts[2],
+      Put({SystemClock().UnixNow(), level, parts[1], parts[2],
            std::span<const LogField>(more, parts[3].empty() ? 0 : 1), each.held_back});
     }
   }

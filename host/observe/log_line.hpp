@@ -12,7 +12,7 @@
 namespace summa::host {
 
 struct LogLine {
-  Microseconds unix_time{0};
+  UnixTime unix_time;
   LogLevel level = LogLevel::kInfo;
   std::string_view code;
   std::string_view message;

@@ -7,7 +7,7 @@
 
 namespace summa::host {
 
-// unix_time: since 1970-01-01 UTC. Zero or less gives an empty text ("never").
-std::string TimeText(Microseconds unix_time);
+// 1970 and earlier give an empty text ("never").
+std::string TimeText(UnixTime time);
 
 }  // namespace summa::host

@@ -174,7 +174,7 @@ CallAnswer PluginInstance::Ask(const std::string& name, Microseconds longest, Fu
   if (lost_) throw Failure(*error());
   const auto answer = std::make_shared<CallAnswer>();
   answer->error.struct_size = sizeof(answer->error);
-  const Microseconds begin = SystemClock().BootTime();
+  const BootTime begin = SystemClock().BootNow();
   thread_.Begin([answer, name, plugin = id(), function = std::move(function)] {
     const PluginCall call(plugin, name);
     answer->thrown = ThrownBy([&] { answer->status = function(&answer->error); });
@@ -182,7 +182,7 @@ CallAnswer PluginInstance::Ask(const std::string& name, Microseconds longest, Fu
   std::optional<Microseconds> told_to_stop;
   bool named = false;
   while (!thread_.WaitUntilIdle(kLookEvery)) {
-    const Microseconds elapsed = SystemClock().BootTime() - begin;
+    const Microseconds elapsed = SystemClock().BootNow() - begin;
     if (KeepWaiting(name, longest, elapsed, told_to_stop, named)) continue;
     lost_ = true;
     thread_.GiveUp();
@@ -197,7 +197,7 @@ CallAnswer PluginInstance::Ask(const std::string& name, Microseconds longest, Fu
     return {};
   }
   if (named) {
-    const Microseconds elapsed = SystemClock().BootTime() - begin;
+    const Microseconds elapsed = SystemClock().BootNow() - begin;
     Log(LogLevel::kInfo, "", "a call of a plugin that took long has returned",
         {{"plugin", id()},
          {"call", name},

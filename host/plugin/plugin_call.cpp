@@ -42,7 +42,7 @@ PluginCall::PluginCall(std::string_view plugin, std::string_view function,
   Put(place_.plugin, plugin);
   Put(place_.function, function);
   Put(place_.worker, worker);
-  place_.since = SystemClock().BootTime();
+  place_.since = SystemClock().BootNow();
   {
     Registry& registry = TheRegistry();
     const std::lock_guard lock(registry.mutex);

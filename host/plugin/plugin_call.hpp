@@ -17,7 +17,7 @@ struct CallPlace {
   char plugin[64] = {};
   char function[64] = {};  // "start()", "the worker's function"
   char worker[64] = {};    // whose function it is; empty: of no worker
-  Microseconds since{0};   // CLOCK_BOOTTIME
+  BootTime since;
 };
 
 // Announces a call of this thread for as long as it lives. Calls nest. Thread-safe.

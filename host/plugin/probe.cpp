@@ -67,7 +67,7 @@ struct PluginProbe::Answers {
   bool any = false;
   std::string status_json;
   std::vector<Finding> failing;
-  Microseconds at{0};
+  BootTime at;
 };
 
 PluginProbe::PluginProbe(const PluginInstance& plugin)
@@ -84,7 +84,7 @@ void PluginProbe::Ask() {
     answers->any = true;
     answers->status_json = std::move(status);
     answers->failing = std::move(failing);
-    answers->at = SystemClock().BootTime();
+    answers->at = SystemClock().BootNow();
   });
 }
 
@@ -95,7 +95,7 @@ ProbeView PluginProbe::Look(Microseconds patience) const {
   ProbeView view{answers_->status_json, answers_->failing, std::nullopt};
   if (answered) return view;
   if (answers_->any) {
-    view.age = SystemClock().BootTime() - answers_->at;
+    view.age = SystemClock().BootNow() - answers_->at;
   } else {
     view.failing.push_back(Defect(plugin_, "SH-0127 it has not answered status() and failing()"));
   }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <summa/backoff.hpp>
 
 #include "host/clock.hpp"
 
@@ -13,21 +14,21 @@ namespace summa::host {
 
 class IdlePause {
  public:
-  explicit IdlePause(Microseconds idle_poll) : idle_poll_(idle_poll) {}
+  explicit IdlePause(Microseconds idle_poll)
+      : idle_poll_(idle_poll), idle_(kFirst, idle_poll, Jitter::kNone) {}
 
   // wait_hint: the worker wants to be called after this long at the latest; caps the pause.
   Microseconds After(bool backlog, std::int64_t items, std::optional<Microseconds> wait_hint);
-  void Reset() { next_ = kFirst; }
+  void Reset() { idle_.Reset(); }
   // Calls in a row that asked to be called at once and did nothing.
-  std::int64_t in_vain() const { return in_vain_; }
+  std::int64_t in_vain() const { return in_vain_.failures(); }
 
  private:
   static constexpr Microseconds kFirst = std::chrono::milliseconds(1);
   static constexpr Microseconds kLongestInVain = std::chrono::seconds(1);
   Microseconds idle_poll_;
-  Microseconds next_ = kFirst;
-  Microseconds next_in_vain_ = kFirst;
-  std::int64_t in_vain_ = 0;
+  Backoff idle_;
+  Backoff in_vain_{kFirst, kLongestInVain, Jitter::kNone};
 };
 
 }  // namespace summa::host

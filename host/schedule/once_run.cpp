@@ -36,7 +36,7 @@ struct OnceRun::Item {
 
 OnceRun::OnceRun(const std::vector<WorkerPlan>& plans, const RunnerServices& services,
                  Microseconds wait, const std::function<bool()>& stop)
-    : services_(services), wait_(wait), stop_(stop), begin_(services.clock->BootTime()) {
+    : services_(services), wait_(wait), stop_(stop), begin_(services.clock->BootNow()) {
   for (const WorkerPlan& plan : plans) {
     items_.push_back(std::make_unique<Item>(plan, services_, stop_));
   }
@@ -51,7 +51,7 @@ OnceRun::OnceRun(const std::vector<WorkerPlan>& plans, const RunnerServices& ser
 
 OnceRun::~OnceRun() = default;
 
-Microseconds OnceRun::Remaining() const { return wait_ - (services_.clock->BootTime() - begin_); }
+Microseconds OnceRun::Remaining() const { return wait_ - (services_.clock->BootNow() - begin_); }
 
 std::vector<OnceReport> OnceRun::Run() {
   std::deque<Item*> open;
@@ -60,9 +60,9 @@ std::vector<OnceReport> OnceRun::Run() {
   while (!open.empty()) {
     Item* item = open.front();
     open.pop_front();
-    const Microseconds attempt_begin = services_.clock->BootTime();
+    const BootTime attempt_begin = services_.clock->BootNow();
     const bool finished = Attempt(*item);
-    item->report.duration += services_.clock->BootTime() - attempt_begin;
+    item->report.duration += services_.clock->BootNow() - attempt_begin;
     if (finished) {
       in_vain = 0;
       continue;
@@ -155,7 +155,7 @@ bool OnceRun::Retry(Item& item, const Error& error) {
   item.report.error = ToText(error);
   item.report.exit_code = ExitCode(error);
   if (item.report.exit_code != SUMMA_E_UNAVAILABLE || Remaining() <= Microseconds(0)) return false;
-  return !item.run.Wait(std::min(item.backoff.Next(RandomFraction()), Remaining()));
+  return !item.run.Wait(std::min(item.backoff.Next(), Remaining()));
 }
 
 // max_run is for one call: how much backlog there is says nothing about a worker that hangs.

@@ -5,9 +5,9 @@
 
 #include <functional>
 #include <memory>
+#include <summa/backoff.hpp>
 #include <vector>
 
-#include "host/schedule/backoff.hpp"
 #include "host/schedule/fleet_watch.hpp"
 #include "host/schedule/run_watch.hpp"
 #include "host/schedule/worker_run.hpp"
@@ -41,7 +41,7 @@ class OnceRun {
   const RunnerServices services_;
   const Microseconds wait_;
   const std::function<bool()> stop_;
-  Microseconds begin_{0};
+  BootTime begin_;
   std::vector<std::unique_ptr<Item>> items_;
   std::unique_ptr<RunWatch> watch_;  // last: they look at the runs of the items
   std::unique_ptr<FleetWatch> fleet_watch_;

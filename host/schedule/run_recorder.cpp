@@ -17,7 +17,7 @@ constexpr Microseconds kIdleEvery = std::chrono::seconds(5);
 
 void RunRecorder::Continuous(std::int64_t fence, const Error* error, bool worked) {
   const bool ok = error == nullptr;
-  const Microseconds now = services_.clock->BootTime();
+  const BootTime now = services_.clock->BootNow();
   const Microseconds pause = worked && !failing_ ? kBusyEvery : kIdleEvery;
   const bool changed = !recorded_any_ || ok != recorded_ok_;
   // While the database refuses, a change waits like the rest: it is written with the next attempt.

@@ -36,7 +36,7 @@ class RunRecorder {
 
   const WorkerPlan& plan_;
   const RunnerServices& services_;
-  Microseconds recorded_at_{0};
+  BootTime recorded_at_;
   bool recorded_any_ = false, recorded_ok_ = true;
   bool failing_ = false;
   std::string state_;

@@ -27,12 +27,12 @@ void StopSignal::Notify() {
 }
 
 bool StopSignal::WaitFor(Microseconds time, const std::function<bool()>& interrupted) {
-  const Microseconds begin = clock_->BootTime();
+  const BootTime begin = clock_->BootNow();
   const Microseconds slice = poll_ ? kPollEvery : kLongestSleep;
   std::unique_lock lock(mutex_);
   while (true) {
     if (requested() || (interrupted && interrupted())) return true;
-    const Microseconds remaining = time - (clock_->BootTime() - begin);
+    const Microseconds remaining = time - (clock_->BootNow() - begin);
     if (remaining <= Microseconds(0)) return false;
     changed_.wait_for(lock, std::min(remaining, slice));
   }

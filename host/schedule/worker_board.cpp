@@ -45,7 +45,7 @@ void WorkerBoard::SetState(std::string_view state) {
 void WorkerBoard::Waiting(Microseconds until_due) {
   {
     const std::lock_guard lock(mutex_);
-    report_.next_due_at = TimeText(clock_.UnixTime() + until_due);
+    report_.next_due_at = TimeText(clock_.UnixNow() + until_due);
   }
   SetState("waiting");
 }
@@ -53,7 +53,7 @@ void WorkerBoard::Waiting(Microseconds until_due) {
 void WorkerBoard::Parked(const std::string& error, std::optional<Microseconds> until_retry) {
   {
     const std::lock_guard lock(mutex_);
-    report_.next_due_at = until_retry ? TimeText(clock_.UnixTime() + *until_retry) : "";
+    report_.next_due_at = until_retry ? TimeText(clock_.UnixNow() + *until_retry) : "";
     failing_code_ = error.substr(0, error.find(' '));
     report_.last_error = error;
   }
@@ -73,7 +73,7 @@ void WorkerBoard::LeaseTaken(std::int64_t fence) {
 void WorkerBoard::LeaseGone() { metrics_.Lease(false, 0); }
 
 void WorkerBoard::Ticked(TickResult result, std::int64_t items, Microseconds duration) {
-  const Microseconds now = clock_.UnixTime();
+  const UnixTime now = clock_.UnixNow();
   {
     const std::lock_guard lock(mutex_);
     ++report_.runs;

@@ -47,8 +47,8 @@ class WorkerBoard {
   WorkerMetrics metrics_;
   mutable std::mutex mutex_;
   WorkerReport report_;
-  Microseconds last_run_{0}, last_success_{0};  // Unix time; 0: never
-  std::string failing_code_;                    // empty: not failing
+  UnixTime last_run_, last_success_;  // UnixTime(): never
+  std::string failing_code_;          // empty: not failing
 };
 
 }  // namespace summa::host

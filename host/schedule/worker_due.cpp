@@ -1,9 +1,9 @@
 #include "host/schedule/worker_due.hpp"
 
 #include <algorithm>
+#include <summa/backoff.hpp>
 
 #include "host/observe/log.hpp"
-#include "host/schedule/backoff.hpp"
 #include "host/schedule/due_time.hpp"
 
 namespace summa::host {

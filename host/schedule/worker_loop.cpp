@@ -46,7 +46,7 @@ WorkerLoop::WorkerLoop(WorkerRun& run)
       due_(plan_, run_.services(), run_.board()),
       worker_backoff_(kFirstRetry, kLongestRetry),
       database_backoff_(kFirstRetry, kLongestDatabaseRetry),
-      probe_backoff_(plan_.retry_parked / kFirstProbePart, plan_.retry_parked),
+      probe_backoff_(plan_.retry_parked / kFirstProbePart, plan_.retry_parked, Jitter::kHalf),
       idle_(plan_.idle_poll) {}
 
 void WorkerLoop::Run() noexcept {
@@ -82,7 +82,7 @@ Microseconds WorkerLoop::Round() {
     if (run_.abandoned()) return kNow;
     run_.board().Failed({"SH-0901", "an exception without a text", {}, "worker " + plan_.id});
   }
-  return database_backoff_.Next(RandomFraction());
+  return database_backoff_.Next();
 }
 
 Microseconds WorkerLoop::Hold(const WorkerOrders& orders) {
@@ -105,17 +105,15 @@ Microseconds WorkerLoop::HoldParked(const WorkerOrders& orders) {
     return kLookAgain;
   }
   const Clock& clock = *run_.services().clock;
-  if (next_probe_ && *next_probe_ <= clock.BootTime()) return Probe(orders.parked_error);
+  if (next_probe_ && *next_probe_ <= clock.BootNow()) return Probe(orders.parked_error);
   if (!next_probe_) PlanProbe();
-  const Microseconds wait = std::max(*next_probe_ - clock.BootTime(), Microseconds(1));
+  const Microseconds wait = std::max(*next_probe_ - clock.BootNow(), Microseconds(1));
   run_.board().Parked(orders.parked_error, wait);
   return std::min(wait, kLookAgain);
 }
 
 void WorkerLoop::PlanProbe() {
-  // Never at once: it has just failed, and hosts that parked it together spread out all the same.
-  next_probe_ =
-      run_.services().clock->BootTime() + probe_backoff_.Next((1.0 + RandomFraction()) / 2.0);
+  next_probe_ = run_.services().clock->BootNow() + probe_backoff_.Next();
 }
 
 // Runs a parked worker once, to see whether what kept it from working is gone. Without the lease,
@@ -206,7 +204,7 @@ Microseconds WorkerLoop::Judge(const WorkerRun::Done& done, const WorkerRun::Gra
   if (done.failed()) {
     run_.board().Failed(done.outcome.error);
     if (grant.Good()) run_.recorder().Continuous(grant.fence(), &done.outcome.error, true);
-    const Microseconds pause = worker_backoff_.Next(RandomFraction());
+    const Microseconds pause = worker_backoff_.Next();
     return ComesBack(done) ? std::min(pause, kLongestDatabaseRetry) : pause;
   }
   Succeeded();
@@ -273,21 +271,21 @@ Microseconds WorkerLoop::NotDue(Microseconds until_run) {
 
 WorkerLoop::Ran WorkerLoop::TickOnce(const WorkerRun::Grant& grant) {
   const Clock& clock = *run_.services().clock;
-  const Microseconds begin = clock.BootTime();
+  const BootTime begin = clock.BootNow();
   const WorkerRun::Span span(run_);
   Ran ran;
   ran.done = run_.Tick(grant, 0);
   if (ran.done.abandoned) return ran;
   ran.result.runs = 1;
   ran.result.items = ran.done.outcome.items;
-  ran.result.duration = clock.BootTime() - begin;
+  ran.result.duration = clock.BootNow() - begin;
   return ran;
 }
 
 WorkerLoop::Ran WorkerLoop::TickWhileBacklog(const WorkerRun::Grant& grant,
                                              WorkerRun::Start& start) {
   const Clock& clock = *run_.services().clock;
-  const Microseconds begin = clock.BootTime();
+  const BootTime begin = clock.BootNow();
   const WorkerRun::Span span(run_);
   IdlePause in_vain(kNow);
   Ran ran;
@@ -297,7 +295,7 @@ WorkerLoop::Ran WorkerLoop::TickWhileBacklog(const WorkerRun::Grant& grant,
     start.Returned();
     ++ran.result.runs;
     ran.result.items += ran.done.outcome.items;
-    ran.result.duration = clock.BootTime() - begin;
+    ran.result.duration = clock.BootNow() - begin;
     if (ran.done.result != TickResult::kOk) return ran;
     const Microseconds pause = PauseAfter(ran.done.outcome, in_vain);
     if (!ran.done.outcome.backlog) return ran;
@@ -324,7 +322,7 @@ Microseconds WorkerLoop::Finish(WorkerRun::Grant& grant, const WorkerRun::Done& 
       // Without a new due time: it stays due, here and on every other host.
       if (grant.Good()) run_.recorder().Periodic(grant.fence(), &done.outcome.error, std::nullopt);
       if (CountFailure(done) && grant.Good()) Park(done);
-      const Microseconds pause = worker_backoff_.Next(RandomFraction());
+      const Microseconds pause = worker_backoff_.Next();
       const bool shown_again = HealsInTheDatabase(done.outcome.error.code);
       return shown_again ? std::min(pause, kLongestDatabaseRetry) : pause;
     }
@@ -337,7 +335,7 @@ Microseconds WorkerLoop::Finish(WorkerRun::Grant& grant, const WorkerRun::Done& 
 // The lease is held until the due time is written: without it the run would be repeated at once.
 void WorkerLoop::RecordDue(WorkerRun::Grant& grant, Microseconds delay) {
   const Clock& clock = *run_.services().clock;
-  const Microseconds begin = clock.BootTime();
+  const BootTime begin = clock.BootNow();
   Microseconds rest = delay;
   Backoff backoff(kFirstRetry, kLongestDatabaseRetry);
   for (;;) {
@@ -348,10 +346,10 @@ void WorkerLoop::RecordDue(WorkerRun::Grant& grant, Microseconds delay) {
       grant.KeepUntilDue(*until_due);
       return;
     }
-    const bool give_up = run_.Wait(backoff.Next(RandomFraction()), grant);
+    const bool give_up = run_.Wait(backoff.Next(), grant);
     if (give_up) return;
     if (plan_.times.empty()) {
-      rest = std::max(delay - (clock.BootTime() - begin), Microseconds(1));
+      rest = std::max(delay - (clock.BootNow() - begin), Microseconds(1));
     }
   }
 }
@@ -402,9 +400,8 @@ void WorkerLoop::Park(const WorkerRun::Done& done) {
   run_.services().orders->Park(NameOf(plan_), run_.services().host_name, text);
   PlanProbe();
   const bool retried = plan_.retry_parked > kNow;
-  run_.board().Parked(text, retried
-                                ? std::optional(*next_probe_ - run_.services().clock->BootTime())
-                                : std::nullopt);
+  run_.board().Parked(text, retried ? std::optional(*next_probe_ - run_.services().clock->BootNow())
+                                    : std::nullopt);
   Log(LogLevel::kError, "SH-0340",
       retried ? "the worker is parked: this host only tries it from time to time"
               : "the worker is parked: this host runs it no more",
@@ -416,7 +413,7 @@ void WorkerLoop::Park(const WorkerRun::Done& done) {
 
 Microseconds WorkerLoop::AfterFence() {
   run_.board().Standby();
-  return worker_backoff_.Next(RandomFraction());
+  return worker_backoff_.Next();
 }
 
 // Says that nobody runs it now, before the lease is free and somebody may say otherwise.

@@ -4,8 +4,8 @@
 
 #include <optional>
 #include <string>
+#include <summa/backoff.hpp>
 
-#include "host/schedule/backoff.hpp"
 #include "host/schedule/idle_pause.hpp"
 #include "host/schedule/worker_due.hpp"
 #include "host/schedule/worker_run.hpp"
@@ -56,11 +56,11 @@ class WorkerLoop {
   WorkerRun& run_;
   const WorkerPlan& plan_;
   WorkerDue due_;
-  int failures_ = 0;                        // consecutive, that count towards parking
-  Backoff worker_backoff_;                  // the worker fails
-  Backoff database_backoff_;                // leases or due times cannot be asked
-  Backoff probe_backoff_;                   // it is parked
-  std::optional<Microseconds> next_probe_;  // boot time; none: it is not parked, as far as we know
+  int failures_ = 0;                    // consecutive, that count towards parking
+  Backoff worker_backoff_;              // the worker fails
+  Backoff database_backoff_;            // leases or due times cannot be asked
+  Backoff probe_backoff_;               // it is parked: never at once, for it has just failed
+  std::optional<BootTime> next_probe_;  // none: it is not parked, as far as we know
   IdlePause idle_;
 };
 

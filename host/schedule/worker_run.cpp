@@ -89,7 +89,7 @@ std::optional<WorkerRun::Grant> WorkerRun::Take() {
 // The server refuses what row level security filters; nothing refuses a view in the place of a
 // table.
 std::optional<WorkerRun::Done> WorkerRun::RequireWholeTables(const Grant& grant) {
-  const Microseconds now = services_.clock->BootTime();
+  const BootTime now = services_.clock->BootNow();
   const bool known =
       whole_at_ && whole_fence_ == grant.fence() && now - *whole_at_ < kWholeTablesLook;
   if (known || plan_.tables.empty()) return std::nullopt;
@@ -134,7 +134,7 @@ WorkerRun::Done WorkerRun::Tick(const Grant& grant, std::uint32_t flags) {
   };
 
   Done done;
-  const Microseconds begin = services_.clock->BootTime();
+  const BootTime begin = services_.clock->BootNow();
   gate_.Enter(grant.scope());
   done.outcome = CallTick(request);
   done.abandoned = !gate_.Leave();
@@ -144,7 +144,7 @@ WorkerRun::Done WorkerRun::Tick(const Grant& grant, std::uint32_t flags) {
   done.result = Judge(done.outcome, grant);
   if (done.result == TickResult::kOk) known_fence_ = grant.fence();
   if (done.result == TickResult::kFenced) known_fence_.reset();
-  board_.Ticked(done.result, done.outcome.items, services_.clock->BootTime() - begin);
+  board_.Ticked(done.result, done.outcome.items, services_.clock->BootNow() - begin);
   return done;
 }
 
@@ -216,7 +216,7 @@ void WorkerRun::LeaseLost() {
 
 void WorkerRun::BeginSpan() {
   const std::lock_guard lock(span_mutex_);
-  span_begin_ = services_.clock->BootTime();
+  span_begin_ = services_.clock->BootNow();
   overrun_ = Overrun::kNone;
   stuck_ = false;
 }
@@ -237,7 +237,7 @@ Error WorkerRun::StuckError() const {
 void WorkerRun::CheckRunTime() {
   const std::lock_guard lock(span_mutex_);
   if (!span_begin_ || plan_.max_run.count() == 0 || overrun_ == Overrun::kLetGo) return;
-  const Microseconds over = services_.clock->BootTime() - *span_begin_ - plan_.max_run;
+  const Microseconds over = services_.clock->BootNow() - *span_begin_ - plan_.max_run;
   if (over < Microseconds(0)) return;
   if (overrun_ == Overrun::kNone) {
     overrun_ = Overrun::kTold;
@@ -290,7 +290,7 @@ WorkerReport WorkerRun::Report() const {
   report.holder = lease.holder;
   if (lease.ours) report.fence = lease.fence;
   if (lease.remaining > Microseconds(0)) {
-    report.lease_until = TimeText(services_.clock->UnixTime() + lease.remaining);
+    report.lease_until = TimeText(services_.clock->UnixNow() + lease.remaining);
   }
   return report;
 }

@@ -91,7 +91,7 @@ class WorkerRun {
     const std::int64_t fence_;
     const EarlierStarts earlier_;
     bool open_ = true;
-    Microseconds try_again_at_{0};
+    BootTime try_again_at_;
   };
   // Says that the worker has died in hosts before, and waits; true: call it now.
   bool WaitAfterDeaths(const Start& start, const Grant& grant);
@@ -159,7 +159,7 @@ class WorkerRun {
   // The fence of the last good call; the flag NEW_LEASE is given until a call under it was good.
   std::optional<std::int64_t> known_fence_;
   // When the tables were last seen to be whole, and under which fence.
-  std::optional<Microseconds> whole_at_;
+  std::optional<BootTime> whole_at_;
   std::int64_t whole_fence_ = 0;
   std::set<std::string> beside_;  // what was said of tables beside the ledger's
 
@@ -169,7 +169,7 @@ class WorkerRun {
   std::atomic<bool> paused_{false};  // as orders_ says
 
   std::mutex span_mutex_;  // held while the watch acts on the span, so that it meets no later one
-  std::optional<Microseconds> span_begin_;
+  std::optional<BootTime> span_begin_;
   Overrun overrun_ = Overrun::kNone;
   std::atomic<bool> stuck_{false};  // overrun_ is not kNone
 };

@@ -1,6 +1,7 @@
 // What a host writes down before it calls a worker, and what it makes of those who did before it.
 #include <algorithm>
 #include <exception>
+#include <summa/backoff.hpp>
 #include <summa/crash_point.hpp>
 
 #include "host/observe/log.hpp"
@@ -32,7 +33,7 @@ WorkerRun::Start::~Start() {
 }
 
 void WorkerRun::Start::Returned() {
-  if (!open_ || run_.services_.clock->BootTime() < try_again_at_) return;
+  if (!open_ || run_.services_.clock->BootNow() < try_again_at_) return;
   Write(true);
 }
 
@@ -41,16 +42,16 @@ void WorkerRun::Start::Write(bool called) noexcept {
     run_.services_.orders->Returned(run_.plan_.id, fence_, called);
     open_ = false;
   } catch (const std::exception& failure) {
-    try_again_at_ = run_.services_.clock->BootTime() + kTryAgain;
+    try_again_at_ = run_.services_.clock->BootNow() + kTryAgain;
     Log(LogLevel::kDebug, "SH-0325", "that a call has returned could not be written",
         {{"worker", run_.plan_.id}, {"error", failure.what()}});
   }
 }
 
 Microseconds WorkerRun::Start::pause() const {
-  const int steps = std::min(earlier_.crashes + std::max(earlier_.deaths - 1, 0), 16);
+  const int steps = earlier_.crashes + std::max(earlier_.deaths - 1, 0);
   if (steps == 0) return Microseconds(0);
-  return std::min(kFirstPause * (1 << (steps - 1)), kLongestPause);
+  return Backoff(kFirstPause, kLongestPause, Jitter::kNone).Pause(steps);
 }
 
 std::string WorkerRun::Start::WhyToPark() const {

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <summa/error.hpp>
+#include <utility>
 
 #include "plugins/bus-redis/server_error.hpp"
 
@@ -50,7 +51,7 @@ Connection::Connection(ConnectionOptions options)
     : options_(std::move(options)),
       name_(options_.url.ForPeople()),
       address_(name_),
-      random_(std::random_device{}()) {}
+      backoff_(kBackoffBase, kBackoffCap) {}
 
 void Connection::Ensure() {
   if (context_ && ClosedMeanwhile()) Drop("closed by the server while idle");
@@ -78,7 +79,7 @@ bool Connection::ClosedMeanwhile() {
 void Connection::Locate() {
   if (!options_.locate) return;
   try {
-    options_.url = options_.url.At(options_.locate(failures_ > 0));
+    options_.url = options_.url.At(options_.locate(failed_));
   } catch (const Error& error) {
     if (error.status() == SUMMA_E_CANCELLED) throw;
     FailToConnect(error.code(), error.what(), error.hint());
@@ -387,13 +388,8 @@ void Connection::FailToConnect(const std::string& code, const std::string& reaso
 }
 
 void Connection::Schedule() {
-  constexpr int kDoublings = 10;  // past the cap long before
-  microseconds longest{0};
-  if (failures_ > 0)
-    longest = std::min(kBackoffCap, kBackoffBase * (1 << std::min(failures_ - 1, kDoublings)));
-  if (failures_ <= kDoublings) ++failures_;
-  std::uniform_int_distribution<std::int64_t> jitter(0, longest.count());
-  next_attempt_ = Clock::now() + microseconds(jitter(random_));
+  const bool first = !std::exchange(failed_, true);
+  next_attempt_ = Clock::now() + (first ? microseconds(0) : backoff_.Next());
 }
 
 }  // namespace summa::bus_redis

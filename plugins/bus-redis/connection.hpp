@@ -20,10 +20,10 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
-#include <random>
 #include <span>
 #include <string>
 #include <string_view>
+#include <summa/backoff.hpp>
 #include <vector>
 
 #include "plugins/bus-redis/redis_url.hpp"
@@ -92,7 +92,10 @@ class Connection {
   // Waits, and ends at once with SUMMA_E_CANCELLED when told to stop.
   void Pause(std::chrono::milliseconds time);
   // The server did what it was asked: the backoff begins anew with the next failure.
-  void Succeeded() { failures_ = 0; }
+  void Succeeded() {
+    failed_ = false;
+    backoff_.Reset();
+  }
   void Drop(const std::string& reason);
 
   Deadline CommandDeadline() const { return Clock::now() + options_.command_timeout; }
@@ -135,10 +138,10 @@ class Connection {
   bool unsent_ = false;  // the output buffer of the context is not empty
   bool ready_ = false;   // the login is done
   std::size_t unanswered_ = 0;
-  int failures_ = 0;
+  bool failed_ = false;  // since it succeeded
+  Backoff backoff_;
   Deadline next_attempt_{};
   std::string last_code_, last_failure_, last_hint_;
-  std::minstd_rand random_;
   std::vector<const char*> argument_data_;
   std::vector<std::size_t> argument_sizes_;
 };

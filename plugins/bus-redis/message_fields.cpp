@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdint>
 #include <limits>
+#include <summa/bus.hpp>
 #include <summa/error.hpp>
 #include <system_error>
 
@@ -127,7 +128,7 @@ bool ReadEntry(const redisReply& entry, std::string_view stream, summa_bus_deliv
         ReadField(name, value, delivery.message);
       });
   delivery.delivery_id = ToAbi(id);
-  delivery.entered_at_microseconds = EntryMicroseconds(id);
+  delivery.entered_at_microseconds = FromBusTime(EntryTime(id));
   return whole;
 }
 
@@ -140,7 +141,7 @@ bool ReadDeadLetter(const redisReply& entry, summa_bus_dead_letter& letter) {
         ReadDeadLetterField(name, value, letter);
       });
   letter.dead_letter_id = ToAbi(id);
-  letter.died_at_microseconds = EntryMicroseconds(id);
+  letter.died_at_microseconds = FromBusTime(EntryTime(id));
   return whole;
 }
 
@@ -150,11 +151,17 @@ bool IsDeadLetterField(std::string_view name) {
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
-std::int64_t EntryMicroseconds(std::string_view id) {
+std::optional<BusTime> EntryTime(std::string_view id) {
   constexpr std::uint64_t kLast = std::numeric_limits<std::int64_t>::max() / 1000;
   std::uint64_t milliseconds = 0;
-  if (!ParseUnsigned(id.substr(0, id.find('-')), milliseconds)) return SUMMA_BUS_NO_TIME;
-  return static_cast<std::int64_t>(std::min(milliseconds, kLast)) * 1000;
+  if (!ParseUnsigned(id.substr(0, id.find('-')), milliseconds)) return std::nullopt;
+  return FromMicroseconds<BusTime>(static_cast<std::int64_t>(std::min(milliseconds, kLast)) * 1000);
+}
+
+std::string FirstEntryId(BusTime time) {
+  using std::chrono::milliseconds;
+  const BusTime known = std::max(time, BusTime());
+  return std::to_string(std::chrono::floor<milliseconds>(known).time_since_epoch().count()) + "-0";
 }
 
 std::string NextEntryId(std::string_view id) {

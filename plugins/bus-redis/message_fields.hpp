@@ -8,9 +8,11 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <summa/time.hpp>
 
 #include "plugins/bus-redis/reply.hpp"
 
@@ -47,8 +49,10 @@ bool ReadDeadLetter(const redisReply& entry, summa_bus_dead_letter& letter);
 // sent again.
 bool IsDeadLetterField(std::string_view name);
 
-// Microseconds since 1970 of an entry id; SUMMA_BUS_NO_TIME when it is none.
-std::int64_t EntryMicroseconds(std::string_view id);
+// When the entry with this id entered; nullopt when it is no entry id.
+std::optional<BusTime> EntryTime(std::string_view id);
+// The smallest id of what entered then or later; before 1970 nothing did.
+std::string FirstEntryId(BusTime time);
 
 // "1700000000000-5" -> "1700000000000-6": the smallest id after `id`. Empty when `id` is no entry
 // id.

@@ -70,7 +70,7 @@ class Reporter final : public BusEvents {
     }
     // One line when it goes down and one when it is up again, not one per attempt.
     const bool changed = up ? reachability_.Up(purpose, address)
-                            : reachability_.Down(purpose, address, reason, host_.BootTime());
+                            : reachability_.Down(purpose, address, reason, host_.BootNow());
     if (purpose == "publish") connected_.Set(up && reachability_.AllUp(purpose) ? 1 : 0);
     if (!changed) return;
     if (event == ConnectionEvent::kRetired) {
@@ -88,7 +88,7 @@ class Reporter final : public BusEvents {
                      const std::string& error) override {
     reachability_.Reader(
         "group " + reader.group + " of stream " + reader.stream + " (" + std::string(what) + ")",
-        error, host_.BootTime());
+        error, host_.BootNow());
   }
 
   void Published(const PublishSummary& summary, std::chrono::duration<double> took) override {
@@ -128,7 +128,7 @@ class Reporter final : public BusEvents {
   }
 
   // Any thread.
-  std::vector<Finding> Failing() const { return reachability_.Failing(host_.BootTime()); }
+  std::vector<Finding> Failing() const { return reachability_.Failing(host_.BootNow()); }
 
  private:
   Host host_;

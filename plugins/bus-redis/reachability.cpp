@@ -6,7 +6,7 @@ namespace summa::bus_redis {
 namespace {
 
 // Users of the bus come back after pauses of at most a minute (retry_cap of the outbox).
-constexpr Reachability::Microseconds kForgotten = std::chrono::minutes(2);
+constexpr std::chrono::minutes kForgotten{2};
 
 }  // namespace
 
@@ -16,7 +16,7 @@ bool Reachability::Clear(Faults& faults, const std::string& first, const std::st
 }
 
 bool Reachability::Set(Faults& faults, const std::string& first, const std::string& second,
-                       const std::string& reason, Microseconds now) {
+                       const std::string& reason, BootTime now) {
   const std::lock_guard lock(mutex_);
   const auto [fault, added] = faults.try_emplace({first, second});
   if (added) fault->second.since = now;
@@ -30,11 +30,11 @@ bool Reachability::Up(std::string_view purpose, const std::string& address) {
 }
 
 bool Reachability::Down(std::string_view purpose, const std::string& address,
-                        const std::string& reason, Microseconds now) {
+                        const std::string& reason, BootTime now) {
   return Set(down_, std::string(purpose), address, reason, now);
 }
 
-void Reachability::Reader(const std::string& what, const std::string& error, Microseconds now) {
+void Reachability::Reader(const std::string& what, const std::string& error, BootTime now) {
   if (error.empty()) {
     Clear(readers_, what, "");
   } else {
@@ -48,7 +48,7 @@ bool Reachability::AllUp(std::string_view purpose) const {
                       [&](const auto& fault) { return fault.first.first == purpose; });
 }
 
-std::vector<Finding> Reachability::Failing(Microseconds now) const {
+std::vector<Finding> Reachability::Failing(BootTime now) const {
   const std::lock_guard lock(mutex_);
   std::vector<Finding> failing;
   const auto seconds = [&](const Fault& fault) {

@@ -1,5 +1,5 @@
 // Which connections of the bus are down and which readers do not get on, since when and why: one
-// log line per change, and what /readyz shows. Thread-safe; times are boot time.
+// log line per change, and what /readyz shows. Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <summa/health.hpp>
+#include <summa/time.hpp>
 #include <utility>
 #include <vector>
 
@@ -15,31 +16,29 @@ namespace summa::bus_redis {
 
 class Reachability {
  public:
-  using Microseconds = std::chrono::microseconds;
-
   // One attempt to use the connection of this purpose ("publish") to this server. True when that is
   // news. `address`: as people may see it.
   bool Up(std::string_view purpose, const std::string& address);
   bool Down(std::string_view purpose, const std::string& address, const std::string& reason,
-            Microseconds now);
+            BootTime now);
   // One attempt to read a stream, or to settle what was read; an empty error: it works.
-  void Reader(const std::string& what, const std::string& error, Microseconds now);
+  void Reader(const std::string& what, const std::string& error, BootTime now);
   // No server fails at this purpose.
   bool AllUp(std::string_view purpose) const;
 
   // What nobody has tried for a while (this host stands by, a reader is gone) is not known to be
   // down.
-  std::vector<Finding> Failing(Microseconds now) const;
+  std::vector<Finding> Failing(BootTime now) const;
 
  private:
   struct Fault {
     std::string reason;
-    Microseconds since{0}, tried{0};
+    BootTime since, tried;
   };
   using Faults = std::map<std::pair<std::string, std::string>, Fault>;
   bool Clear(Faults& faults, const std::string& first, const std::string& second);
   bool Set(Faults& faults, const std::string& first, const std::string& second,
-           const std::string& reason, Microseconds now);
+           const std::string& reason, BootTime now);
 
   mutable std::mutex mutex_;
   Faults down_;     // by purpose and address

@@ -135,10 +135,10 @@ TrimReport StreamAdmin::Trim(std::string_view stream, std::chrono::microseconds 
                              bool dry_run) {
   const std::string key = names_.Stream(stream);
   const Reply time = Ask(key, {"TIME"});
-  const std::int64_t now = std::stoll(std::string(Text(*time->element[0]))) * 1000;
-  const std::int64_t oldest = std::max<std::int64_t>(now - retention.count() / 1000, 0);
+  const BusTime now(std::chrono::seconds(std::stoll(std::string(Text(*time->element[0])))));
+  const BusTime oldest = std::max(now - retention, BusTime());
   TrimReport report;
-  report.below_id = std::to_string(oldest) + "-0";
+  report.below_id = FirstEntryId(oldest);
   for (const GroupState& group : Groups(stream)) {
     const std::string needed = group.NeededFrom();
     if (!Below(needed, report.below_id)) continue;
@@ -161,14 +161,13 @@ TrimReport StreamAdmin::Trim(std::string_view stream, std::chrono::microseconds 
 }
 
 // A group that needs only entries younger than the retention holds nothing.
-void StreamAdmin::NameWhatIsHeld(const std::string& key, std::int64_t oldest_milliseconds,
-                                 TrimReport& report) {
+void StreamAdmin::NameWhatIsHeld(const std::string& key, BusTime oldest, TrimReport& report) {
   const Reply first = Ask(key, {"XRANGE", key, report.below_id, "+", "COUNT", "1"});
-  const std::int64_t needed = first->elements == 0
-                                  ? oldest_milliseconds
-                                  : EntryMicroseconds(Text(*first->element[0]->element[0])) / 1000;
-  if (needed < oldest_milliseconds) {
-    report.held_seconds = (oldest_milliseconds - needed) / 1000;
+  const BusTime needed = first->elements == 0
+                             ? oldest
+                             : EntryTime(Text(*first->element[0]->element[0])).value_or(BusTime());
+  if (needed < oldest) {
+    report.held_seconds = std::chrono::floor<std::chrono::seconds>(oldest - needed).count();
   } else {
     report.held_by.clear();
   }

@@ -72,7 +72,7 @@ class StreamAdmin {
   void RequireGroup(std::string_view stream, std::string_view group);
   Reply Ask(const std::string& key, std::initializer_list<std::string_view> arguments);
   std::int64_t CountBelow(const std::string& key, const std::string& id);
-  void NameWhatIsHeld(const std::string& key, std::int64_t oldest_milliseconds, TrimReport& report);
+  void NameWhatIsHeld(const std::string& key, BusTime oldest, TrimReport& report);
 
   Servers servers_;
   const KeyNaming names_;

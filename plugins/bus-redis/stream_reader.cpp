@@ -37,17 +37,16 @@ std::string ScanStart(const ScanOptions& options) {
                   "ids look like 1700000000000-0");
     }
   }
-  const std::int64_t since = std::max<std::int64_t>(options.since_microseconds, 0);
-  if (since > EntryMicroseconds(start)) start = std::to_string(since / 1000) + "-0";
+  if (options.since > EntryTime(start)) start = FirstEntryId(*options.since);
   return start;
 }
 
 // The answer of TIME: seconds and microseconds.
-std::int64_t ServerMicroseconds(const redisReply& reply) {
+std::optional<BusTime> ServerTime(const redisReply& reply) {
   if (IsError(reply)) ThrowRefused({"TIME"}, "Redis", Text(reply));
-  if (!IsArray(reply) || reply.elements != 2) return SUMMA_BUS_NO_TIME;
-  return std::stoll(std::string(Text(*reply.element[0]))) * 1'000'000 +
-         std::stoll(std::string(Text(*reply.element[1])));
+  if (!IsArray(reply) || reply.elements != 2) return std::nullopt;
+  return BusTime(std::chrono::seconds(std::stoll(std::string(Text(*reply.element[0])))) +
+                 std::chrono::microseconds(std::stoll(std::string(Text(*reply.element[1])))));
 }
 
 }  // namespace
@@ -147,7 +146,7 @@ void StreamReader::Scan(const ScanOptions& options, const OnMessage& on_message)
 summa_bus_horizon StreamReader::Horizon(std::string_view stream) {
   summa_bus_horizon horizon = EmptyHorizon();
   const std::string key = names_.Stream(stream);
-  horizon.now_microseconds = ServerMicroseconds(*servers_.Command(key, {"TIME"}));
+  horizon.now_microseconds = FromBusTime(ServerTime(*servers_.Command(key, {"TIME"})));
   const Reply info = servers_.Command(key, {"XINFO", "STREAM", key});
   if (IsError(*info)) {
     if (Text(*info).starts_with("ERR no such key")) return horizon;
@@ -163,10 +162,10 @@ summa_bus_horizon StreamReader::Horizon(std::string_view stream) {
     if (name == "entries-added") horizon.removed = static_cast<std::uint64_t>(value.integer);
     const bool edge = IsArray(value) && value.elements == 2;
     if (edge && name == "first-entry") {
-      horizon.oldest_microseconds = EntryMicroseconds(Text(*value.element[0]));
+      horizon.oldest_microseconds = FromBusTime(EntryTime(Text(*value.element[0])));
     }
     if (edge && name == "last-entry") {
-      horizon.newest_microseconds = EntryMicroseconds(Text(*value.element[0]));
+      horizon.newest_microseconds = FromBusTime(EntryTime(Text(*value.element[0])));
     }
   }
   const bool counted = horizon.removed != std::numeric_limits<std::uint64_t>::max();

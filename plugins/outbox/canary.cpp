@@ -1,21 +1,10 @@
 #include "canary.hpp"
 
-#include <ctime>
-
-#include "row.hpp"
-
 namespace summa::outbox {
 namespace {
 
 // Other hosts may have sent theirs in between; more than so many do not take turns.
 constexpr std::size_t kReadBack = 10;
-constexpr std::int64_t kMicrosecondsFrom1970To2000 = 946'684'800'000'000;
-
-std::int64_t WallClock() {
-  using namespace std::chrono;
-  return duration_cast<microseconds>(system_clock::now().time_since_epoch()).count() -
-         kMicrosecondsFrom1970To2000;
-}
 
 }  // namespace
 
@@ -30,7 +19,7 @@ Canary::Canary(Host host, BusClient bus, std::string sink, std::chrono::microsec
 }
 
 std::chrono::microseconds Canary::Look() {
-  const std::chrono::microseconds now = host_.BootTime();
+  const BootTime now = host_.BootNow();
   if (now >= next_) {
     next_ = now + interval_;
     Send();
@@ -39,9 +28,9 @@ std::chrono::microseconds Canary::Look() {
 }
 
 void Canary::Send() {
-  const std::chrono::microseconds started = host_.BootTime();
+  const BootTime started = host_.BootNow();
   const std::string id = std::string(host_.instance()) + "/" + std::to_string(++number_);
-  const std::string timestamp = IsoTimestamp(WallClock());
+  const std::string timestamp = IsoText(host_.UnixNow());
   summa_bus_message message{};
   message.stream = message.type = ToAbi(kStream);
   message.id = ToAbi(id);
@@ -55,7 +44,7 @@ void Canary::Send() {
   if (receipt.outcome != SUMMA_BUS_CONFIRMED) return;
   try {
     if (ReadBack(id)) {
-      seconds_.Observe(static_cast<double>((host_.BootTime() - started).count()) / 1e6);
+      seconds_.Observe(static_cast<double>((host_.BootNow() - started).count()) / 1e6);
       return;
     }
   } catch (const Error& failure) {

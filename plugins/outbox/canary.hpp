@@ -27,7 +27,8 @@ class Canary {
   Host host_;
   BusClient bus_;
   std::string sink_;
-  std::chrono::microseconds interval_, next_{0};
+  std::chrono::microseconds interval_;
+  BootTime next_;
   std::int64_t number_ = 0;
   Metric seconds_, lost_;
 };

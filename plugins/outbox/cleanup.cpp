@@ -61,21 +61,21 @@ std::int64_t Cleanup::DeleteRows(Session& session, std::vector<Refusal>& refused
 
 void Cleanup::Report(std::vector<Refusal> refused) {
   const std::string listed = Listed(refused);
-  if (!refused_.Set(std::move(refused), host_.BootTime())) return;
+  if (!refused_.Set(std::move(refused), host_.BootNow())) return;
   host_.Log(SUMMA_LOG_ERROR, "SH-0511", "the ledger refuses to delete rows that were delivered",
             {{"rows", listed}});
 }
 
 std::vector<Finding> Cleanup::Failing() const {
-  return refused_.Failing(host_.BootTime(), kKnownFor, "outbox: old rows",
+  return refused_.Failing(host_.BootNow(), kKnownFor, "outbox: old rows",
                           "the ledger refuses to delete them");
 }
 
 void Cleanup::InBatches(const Tick& tick, const std::function<std::int64_t()>& batch) const {
   for (;;) {
-    const std::chrono::microseconds started = host_.BootTime();
+    const BootTime started = host_.BootNow();
     if (batch() < kBatch || tick.ShouldStop()) return;
-    if (tick.Wait(std::min(host_.BootTime() - started, kLongestRest))) return;
+    if (tick.Wait(std::min(host_.BootNow() - started, kLongestRest))) return;
   }
 }
 

@@ -8,7 +8,6 @@ namespace summa::outbox {
 namespace {
 
 constexpr std::string_view kBusSource = "bus";
-constexpr std::int64_t kMicrosecondsFrom1970To2000 = 946'684'800'000'000;
 
 bool FromBus(const CommandCall& call) { return call.Option("source").value_or("") == kBusSource; }
 
@@ -22,11 +21,8 @@ DeadLetterFilter FilterOf(const CommandCall& call) {
   return filter;
 }
 
-std::string IsoMilliseconds(std::int64_t microseconds_since_1970) {
-  if (microseconds_since_1970 == SUMMA_BUS_NO_TIME) return {};
-  std::string text = IsoTimestamp(microseconds_since_1970 - kMicrosecondsFrom1970To2000);
-  text.replace(text.size() - 4, 4, "Z");  // three of the six digits
-  return text;
+std::string TextOf(std::optional<BusTime> time) {
+  return time ? IsoText(*time, IsoDigits::kMilliseconds) : std::string();
 }
 
 // For the audit: what the person asked for.
@@ -70,7 +66,7 @@ DeadLetterItem ToItem(const summa_bus_dead_letter& letter) {
           text(letter.message.key),
           text(letter.error),
           letter.deliveries,
-          IsoMilliseconds(letter.died_at_microseconds),
+          TextOf(ToBusTime(letter.died_at_microseconds)),
           "pending",
           text(letter.message.payload)};
 }

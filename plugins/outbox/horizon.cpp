@@ -11,7 +11,7 @@ void Horizon::See(OpenTransactions open) {
       return !std::binary_search(open.names.begin(), open.names.end(), name);
     });
     if (!earlier_->names.empty()) return;
-    time_ = earlier_->server_time - kStartMarginMicroseconds;
+    time_ = earlier_->server_time - kStartMargin;
   }
   earlier_ = std::move(open);
 }

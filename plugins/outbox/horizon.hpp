@@ -3,16 +3,17 @@
 // wait are passed over. Pure state; one thread.
 #pragma once
 
-#include <cstdint>
+#include <chrono>
 #include <optional>
 #include <string>
+#include <summa/time.hpp>
 #include <vector>
 
 namespace summa::outbox {
 
 // The transactions that are open at a time, by their names; see open_transactions.sql.
 struct OpenTransactions {
-  std::int64_t server_time = 0;  // microseconds since 2000
+  DatabaseTime server_time;
   std::vector<std::string> names;
 };
 
@@ -20,14 +21,14 @@ class Horizon {
  public:
   void See(OpenTransactions open);
   // Nothing when a transaction has been open since the first look.
-  std::optional<std::int64_t> time() const { return time_; }
+  std::optional<DatabaseTime> time() const { return time_; }
 
  private:
   // A transaction has its time a moment before others can see that it is open.
-  static constexpr std::int64_t kStartMarginMicroseconds = 1'000'000;
+  static constexpr std::chrono::seconds kStartMargin{1};
 
   std::optional<OpenTransactions> earlier_;  // those still open of a look that is not over yet
-  std::optional<std::int64_t> time_;
+  std::optional<DatabaseTime> time_;
 };
 
 }  // namespace summa::outbox

@@ -4,7 +4,7 @@
 
 namespace summa::outbox {
 
-void Lanes::HoldUntil(const Lane& lane, Microseconds until) { held_[LaneName(lane)] = until; }
+void Lanes::HoldUntil(const Lane& lane, BootTime until) { held_[LaneName(lane)] = until; }
 void Lanes::Block(const Lane& lane) { blocked_.insert(LaneName(lane)); }
 void Lanes::SetBlocked(const std::vector<Lane>& lanes) {
   blocked_.clear();
@@ -16,11 +16,11 @@ void Lanes::SetBackedUp(const std::vector<Lane>& lanes) {
   for (const Lane& lane : lanes) BackUp(lane);
 }
 void Lanes::Emptied(const Lane& lane) { backed_up_.erase(LaneName(lane)); }
-void Lanes::PauseStream(const std::string& stream, Microseconds until) { paused_[stream] = until; }
+void Lanes::PauseStream(const std::string& stream, BootTime until) { paused_[stream] = until; }
 void Lanes::Succeeded(const std::string& stream) { faults_.erase(stream); }
 std::int64_t Lanes::StreamFaults(const std::string& stream) { return ++faults_[stream]; }
 
-bool Lanes::Expire(Microseconds now) {
+bool Lanes::Expire(BootTime now) {
   const auto due = [now](const auto& entry) { return entry.second <= now; };
   std::erase_if(held_, due);
   return std::erase_if(paused_, due) > 0;
@@ -48,8 +48,8 @@ std::vector<Lane> Lanes::Released(std::size_t limit) const {
   return lanes;
 }
 
-std::optional<Microseconds> Lanes::NextDue() const {
-  std::optional<Microseconds> next;
+std::optional<BootTime> Lanes::NextDue() const {
+  std::optional<BootTime> next;
   for (const auto* entries : {&held_, &paused_}) {
     for (const auto& [name, until] : *entries) next = next ? std::min(*next, until) : until;
   }

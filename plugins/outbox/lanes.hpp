@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <summa/lanes.hpp>
+#include <summa/time.hpp>
 #include <vector>
 
 namespace summa::outbox {
@@ -30,34 +31,34 @@ inline std::string LaneName(const Lane& lane) { return LaneName(lane.stream, lan
 class Lanes {
  public:
   // Held until the time: a row of the lane failed and is tried again then.
-  void HoldUntil(const Lane& lane, Microseconds until);
+  void HoldUntil(const Lane& lane, BootTime until);
   // Held until a person acts: its dead letter waits.
   void Block(const Lane& lane);
   void SetBlocked(const std::vector<Lane>& lanes);   // replaces all blocked ones
   void BackUp(const Lane& lane);                     // rows of it stand in the table
   void SetBackedUp(const std::vector<Lane>& lanes);  // replaces all
   void Emptied(const Lane& lane);                    // none of its rows stands there any more
-  void PauseStream(const std::string& stream, Microseconds until);
+  void PauseStream(const std::string& stream, BootTime until);
   void Succeeded(const std::string& stream);  // its faults are forgotten
 
   // Lets go what is due. True when a stream was: its rows wait where only a full poll looks.
-  bool Expire(Microseconds now);
+  bool Expire(BootTime now);
   bool Held(const std::string& lane) const;      // by LaneName: nothing of it may be sent
   bool BackedUp(const std::string& lane) const;  // what is newly found of it may not be sent
   bool Paused(std::string_view stream) const;
   std::vector<std::string> PausedStreams() const;
   // Lanes whose waiting rows may be sent now, at most `limit`.
   std::vector<Lane> Released(std::size_t limit) const;
-  std::optional<Microseconds> NextDue() const;  // of what is held or paused for a time
+  std::optional<BootTime> NextDue() const;  // of what is held or paused for a time
   std::size_t blocked_count() const { return blocked_.size(); }
   bool any_backed_up() const { return !backed_up_.empty(); }
   std::int64_t StreamFaults(const std::string& stream);  // counts one more in a row
 
  private:
-  std::map<std::string, Microseconds, std::less<>> held_;
+  std::map<std::string, BootTime, std::less<>> held_;
   std::set<std::string, std::less<>> blocked_;
   std::map<std::string, Lane, std::less<>> backed_up_;
-  std::map<std::string, Microseconds, std::less<>> paused_;
+  std::map<std::string, BootTime, std::less<>> paused_;
   std::map<std::string, std::int64_t, std::less<>> faults_;
 };
 

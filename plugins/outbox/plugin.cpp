@@ -61,7 +61,7 @@ class OutboxPlugin final : public Plugin {
   }
 
   std::vector<Finding> Failing() override {
-    std::vector<Finding> failing = worker_.Failing(host().BootTime());
+    std::vector<Finding> failing = worker_.Failing(host().BootNow());
     for (Finding& finding : cleanup_->Failing()) failing.push_back(std::move(finding));
     return failing;
   }

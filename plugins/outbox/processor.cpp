@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <summa/assert.hpp>
 #include <summa/crash_point.hpp>
 #include <utility>
 
@@ -19,8 +20,7 @@ Processor::Processor(Host host, ProcessorSettings settings, BusClient bus)
       table_(settings_.outbox),
       publisher_(bus, settings_.outbox),
       recorder_(host, table_, settings_.outbox),
-      backoff_(settings_.retry_base, settings_.retry_cap,
-               [this] { return std::uniform_real_distribution<double>(0, 1)(random_); }),
+      backoff_(settings_.retry_base, settings_.retry_cap),
       metrics_(host, settings_.outbox.sink),
       troubles_(settings_.outbox.sink) {}
 
@@ -41,13 +41,13 @@ TickResult Processor::Look(const Tick& tick) {
     Forget();
     fence_ = tick.fence();
   }
-  const Microseconds now = host_.BootTime();
+  const BootTime now = host_.BootNow();
   troubles_.Seen(now);
   if (lanes_.Expire(now)) full_poll_wanted_ = true;
   const bool one_stream_paused =
       settings_.outbox.route != "topic" && lanes_.Paused(settings_.outbox.route);
   if (sink_paused_until_ > now || one_stream_paused) return Result(0, false, tick.once());
-  sink_paused_until_ = Microseconds(0);
+  sink_paused_until_ = BootTime();
 
   Session session(tick.sql());
   if (tick.new_lease()) table_.CheckPrivileges(session);
@@ -65,7 +65,7 @@ TickResult Processor::Look(const Tick& tick) {
   const bool backlog = static_cast<std::int64_t>(rows.size()) > settings_.outbox.batch_size;
   std::int64_t delivered =
       backlog ? DrainBacklog(session, tick) : Deliver(session, rows, tick, false);
-  if (!backlog && !tick.ShouldStop() && sink_paused_until_ == Microseconds(0)) {
+  if (!backlog && !tick.ShouldStop() && sink_paused_until_ == BootTime()) {
     Passed(session, everything);
   }
   delivered += SendWaiting(session, tick);
@@ -85,8 +85,8 @@ void Processor::Forget() {
   idle_ = false;
   full_poll_wanted_ = true;
   low_.reset();
-  next_horizon_ = Microseconds(0);
-  sink_paused_until_ = Microseconds(0);
+  next_horizon_ = BootTime();
+  sink_paused_until_ = BootTime();
   sink_faults_ = 0;
   recorder_.Forget();
 }
@@ -96,7 +96,7 @@ void Processor::Prepare(Session& session) {
   session.Begin();
   table_.Reroute(session);
   if (settings_.outbox.observe && !state.observed_until) {
-    table_.BeginObserving(session, kSettledMargin.count());
+    table_.BeginObserving(session, kSettledMargin);
   }
   session.Commit();
   CrashPoint("outbox.prepared");
@@ -105,9 +105,9 @@ void Processor::Prepare(Session& session) {
              : state.observed_until   ? Keeping::kHandOver
                                       : Keeping::kOwn;
   recorder_.SetKeeping(keeping_);
-  observed_until_ = state.observed_until.value_or(0);
+  observed_until_ = state.observed_until.value_or(DatabaseTime());
   foreign_marks_ = recorder_.foreign_marks();
-  foreign_seen_ = host_.BootTime();
+  foreign_seen_ = host_.BootNow();
   prepared_ = true;
 }
 
@@ -124,7 +124,7 @@ void Processor::MarkRemembered(Session& session, const Tick& tick) {
   }
   if (tick.ShouldStop()) return;
   recorder_.RememberedAreMarked();
-  const Microseconds now = host_.BootTime();
+  const BootTime now = host_.BootNow();
   next_marks_ = now + kRefusedInterval;
   metrics_.refused_rows.Set(static_cast<double>(refused.size()));
   const std::string listed = Listed(refused);
@@ -147,7 +147,7 @@ bool Processor::NothingNew(Session& session) {
   return unchanged;
 }
 
-void Processor::FullPollDue(Session& session, Microseconds now) {
+void Processor::FullPollDue(Session& session, BootTime now) {
   if (!full_poll_wanted_) {
     if (now < next_full_poll_) return;
     // Nothing was committed since the last one: no late row can be there to be found.
@@ -172,18 +172,18 @@ std::vector<Row> Processor::Poll(Session& session) {
 }
 
 std::vector<Row> Processor::PollEverything(Session& session) {
-  const Microseconds started = host_.BootTime();
+  const BootTime started = host_.BootNow();
   full_poll_snapshot_ = table_.Snapshot(session);
-  const std::int64_t server_now = table_.Now(session);
-  server_clock_offset_ = server_now - started.count();
+  const DatabaseTime server_now = table_.Now(session);
+  server_at_boot_ = server_now - started.time_since_epoch();
   poll_time_ = server_now;
   std::vector<Row> rows = table_.Poll(session, keeping_, Bounds(true));
-  std::int64_t oldest = server_now;
-  for (const Row& row : rows) oldest = std::min(oldest, row.created_at_microseconds);
-  low_ = oldest - kLateCommitMargin.count();
+  DatabaseTime oldest = server_now;
+  for (const Row& row : rows) oldest = std::min(oldest, row.created_at);
+  low_ = oldest - kLateCommitMargin;
   full_poll_wanted_ = false;
   ObservePending(session);
-  const Microseconds finished = host_.BootTime();
+  const BootTime finished = host_.BootNow();
   next_full_poll_ =
       finished + std::max(kFullPollInterval, kFullPollCostFactor * (finished - started));
   return rows;
@@ -192,21 +192,21 @@ std::vector<Row> Processor::PollEverything(Session& session) {
 Range Processor::Bounds(bool everything) const {
   Range range;
   if (!everything) range.created_from = low_;
-  range.settled_from = everything || !low_ ? observed_until_ - kSettledMargin.count() : *low_;
+  range.settled_from = everything || !low_ ? observed_until_ - kSettledMargin : *low_;
   range.paused_streams = lanes_.PausedStreams();
   range.ask_sent = AskSent();
   return range;
 }
 
 void Processor::AskHorizon(Session& session) {
-  const Microseconds now = host_.BootTime();
+  const BootTime now = host_.BootNow();
   if (now < next_horizon_) return;
   next_horizon_ = now + kHorizonInterval;
   horizon_.See(table_.ReadOpenTransactions(session));
 }
 
 void Processor::Passed(Session& session, bool everything) {
-  const std::int64_t late = poll_time_ - kLateCommitMargin.count();
+  const DatabaseTime late = poll_time_ - kLateCommitMargin;
   low_ = std::max({low_.value_or(late), late, horizon_.time().value_or(late)});
   if (!everything || keeping_ == Keeping::kOwn || !lanes_.PausedStreams().empty()) return;
   session.Begin();
@@ -217,7 +217,7 @@ void Processor::Passed(Session& session, bool everything) {
 }
 
 void Processor::HandOver(Session& session) {
-  const Microseconds now = host_.BootTime();
+  const BootTime now = host_.BootNow();
   if (std::exchange(foreign_marks_, recorder_.foreign_marks()) != recorder_.foreign_marks()) {
     foreign_seen_ = now;
   }
@@ -238,7 +238,7 @@ std::int64_t Processor::DrainBacklog(Session& session, const Tick& tick) {
   std::int64_t delivered = 0;
   try {
     // Lanes are not let go while the list is read: their earlier rows stand in front of it.
-    while (!tick.ShouldStop() && sink_paused_until_ == Microseconds(0)) {
+    while (!tick.ShouldStop() && sink_paused_until_ == BootTime()) {
       std::size_t fetched = 0;
       const std::vector<Row> page = table_.NextPage(session, keeping_, &fetched);
       if (fetched == 0) break;
@@ -255,7 +255,7 @@ std::int64_t Processor::DrainBacklog(Session& session, const Tick& tick) {
 }
 
 std::int64_t Processor::SendWaiting(Session& session, const Tick& tick) {
-  if (tick.ShouldStop() || sink_paused_until_ > Microseconds(0)) return 0;
+  if (tick.ShouldStop() || sink_paused_until_ > BootTime()) return 0;
   const std::vector<Lane> lanes = lanes_.Released(kLanesTogether);
   if (lanes.empty()) return 0;
   WaitingRows waiting = table_.ReadWaiting(session, keeping_, lanes, AskSent());
@@ -271,16 +271,21 @@ std::int64_t Processor::SendWaiting(Session& session, const Tick& tick) {
 
 std::int64_t Processor::Deliver(Session& session, const std::vector<Row>& rows, const Tick& tick,
                                 bool waiting) {
+  SUMMA_ASSERT(fence_ == tick.fence());  // the lease that all we know was learned under
   std::vector<const Row*> open;
   open.reserve(rows.size());
   for (const Row& row : rows) open.push_back(&row);
   std::int64_t delivered = 0;
   while (!open.empty() && !tick.ShouldStop()) {
-    const Microseconds started = host_.BootTime();
+    const BootTime started = host_.BootNow();
     CrashPoint("outbox.publish");
     const Delivery delivery = publisher_.Publish(open, lanes_, waiting);
     CrashPoint("outbox.confirmed");
-    metrics_.publish_seconds.Observe(static_cast<double>((host_.BootTime() - started).count()) /
+    SUMMA_ASSERT(delivery.delivered.size() + delivery.faults.size() + delivery.unsent.size() +
+                     delivery.parked.size() <=
+                 open.size());
+    SUMMA_ASSERT(!waiting || delivery.parked.empty());
+    metrics_.publish_seconds.Observe(static_cast<double>((host_.BootNow() - started).count()) /
                                      1e6);
     // The lanes first: what comes next must not overtake a row that failed, written or not.
     for (const RowFault& fault : delivery.faults) HoldFault(fault);
@@ -322,12 +327,12 @@ Outcome Processor::OutcomeOf(const Delivery& delivery, bool waiting) const {
 }
 
 void Processor::Count(const Delivery& delivery) {
-  const std::int64_t server_now = ServerNow();
+  const DatabaseTime server_now = ServerNow();
   std::map<std::string_view, double> topics;
   for (const Row* row : delivery.delivered) {
-    metrics_.end_to_end_seconds.Observe(
-        static_cast<double>(std::max<std::int64_t>(0, server_now - row->created_at_microseconds)) /
-        1e6);
+    const std::chrono::duration<double> age =
+        std::max(Microseconds(0), server_now - row->created_at);
+    metrics_.end_to_end_seconds.Observe(age.count());
     lanes_.Succeeded(settings_.outbox.StreamOf(row->topic));
     troubles_.StreamWorks(settings_.outbox.StreamOf(row->topic));
     ++topics[row->topic];
@@ -344,8 +349,8 @@ void Processor::Count(const Delivery& delivery) {
 void Processor::PauseStreams(const Delivery& delivery) {
   for (const auto& [stream, error] : delivery.stream_faults) {
     const std::int64_t attempt = lanes_.StreamFaults(stream);
-    const Microseconds now = host_.BootTime();
-    const Microseconds until = now + backoff_.Pause(attempt);
+    const BootTime now = host_.BootNow();
+    const BootTime until = now + backoff_.Pause(attempt);
     lanes_.PauseStream(stream, until);
     troubles_.StreamFailed(stream, error, now, until);
     host_.Warn("SH-0502", "a stream takes no messages; it is tried again",
@@ -358,7 +363,7 @@ void Processor::HoldFault(const RowFault& fault) {
   const Lane lane{settings_.outbox.StreamOf(row.topic), row.key};
   const std::int64_t attempt = row.retry_count + 1;
   if (attempt < settings_.outbox.max_retries) {
-    lanes_.HoldUntil(lane, host_.BootTime() + backoff_.Pause(attempt));
+    lanes_.HoldUntil(lane, host_.BootNow() + backoff_.Pause(attempt));
     lanes_.BackUp(lane);
     ++counters_.retried;
     metrics_.Retried(row.topic);
@@ -376,7 +381,7 @@ void Processor::HoldFault(const RowFault& fault) {
     lanes_.BackUp(lane);
     counters_.blocked_keys = static_cast<std::int64_t>(lanes_.blocked_count());
     metrics_.blocked_keys.Set(static_cast<double>(lanes_.blocked_count()));
-    troubles_.Blocked(counters_.blocked_keys, host_.BootTime());
+    troubles_.Blocked(counters_.blocked_keys, host_.BootNow());
   }
   host_.Log(SUMMA_LOG_ERROR, "SH-0504", "a row went to the dead letter queue",
             {{"id", ToText(row.id)},
@@ -389,7 +394,7 @@ void Processor::HoldFault(const RowFault& fault) {
 void Processor::PauseSink(const std::string& error, const std::string& hint) {
   ++sink_faults_;
   sink_error_ = error;
-  const Microseconds now = host_.BootTime();
+  const BootTime now = host_.BootNow();
   sink_paused_until_ = now + backoff_.Pause(sink_faults_);
   troubles_.SinkFailed(error, hint, now, sink_paused_until_);
   full_poll_wanted_ = true;
@@ -411,8 +416,8 @@ void Processor::ObservePending(Session& session) {
 TickResult Processor::Result(std::int64_t items, bool backlog, bool once) const {
   TickResult result;
   result.items = items;
-  const Microseconds now = host_.BootTime();
-  std::optional<Microseconds> due = lanes_.NextDue();
+  const BootTime now = host_.BootNow();
+  std::optional<BootTime> due = lanes_.NextDue();
   if (sink_paused_until_ > now) due = sink_paused_until_;
   if (due) result.wait_hint = std::max(Microseconds(0), *due - now);
   // Where there was something, there is more in a moment.

@@ -8,8 +8,8 @@
 
 #include <atomic>
 #include <optional>
-#include <random>
 #include <string>
+#include <summa/backoff.hpp>
 #include <summa/host.hpp>
 #include <summa/worker.hpp>
 #include <vector>
@@ -74,7 +74,7 @@ class Processor final : public Worker {
   bool NothingNew(Session& session);
   // Marks what every sink has and is not marked yet; what the ledger refuses is named and left.
   void MarkRemembered(Session& session, const Tick& tick);
-  void FullPollDue(Session& session, Microseconds now);
+  void FullPollDue(Session& session, BootTime now);
   std::vector<Row> Poll(Session& session);
   std::vector<Row> PollEverything(Session& session);
   Range Bounds(bool everything) const;
@@ -95,7 +95,7 @@ class Processor final : public Worker {
   TickResult Result(std::int64_t items, bool backlog, bool once) const;
   // Some of the waiting rows were delivered and are not marked: outbox_sent names them.
   bool AskSent() const { return recorder_.remembered() || !troubles_.refused().empty(); }
-  std::int64_t ServerNow() const { return host_.BootTime().count() + server_clock_offset_; }
+  DatabaseTime ServerNow() const { return server_at_boot_ + host_.BootNow().time_since_epoch(); }
 
   Host host_;
   ProcessorSettings settings_;
@@ -104,8 +104,7 @@ class Processor final : public Worker {
   Recorder recorder_;
   Lanes lanes_;
   Horizon horizon_;
-  std::mt19937_64 random_{std::random_device{}()};
-  FullJitter backoff_;
+  Backoff backoff_;
   ProcessorCounters counters_;
   OutboxMetrics metrics_;
   Troubles troubles_;
@@ -113,20 +112,20 @@ class Processor final : public Worker {
   std::optional<std::int64_t> fence_;  // under which all below was learned
   bool prepared_ = false;
   Keeping keeping_ = Keeping::kOwn;
-  std::int64_t observed_until_ = 0;  // everything visible then was sent, since 2000
+  DatabaseTime observed_until_;      // everything visible then was sent
   std::int64_t foreign_marks_ = 0;   // of the recorder, as last seen
-  Microseconds foreign_seen_{0};     // when it last grew
+  BootTime foreign_seen_;            // when it last grew
   std::string snapshot_;             // when it is unchanged, nothing was committed
   std::string full_poll_snapshot_;   // the same, at the last poll without a bound
   bool idle_ = false;                // the last poll found nothing
   bool full_poll_wanted_ = true;     // a stream was let go: its rows may be below the bound
-  Microseconds next_marks_{0};       // of rows that the ledger refused
-  std::optional<std::int64_t> low_;  // lower bound of created_at, microseconds since 2000
-  std::int64_t poll_time_ = 0;       // server's clock before the last poll
-  Microseconds next_full_poll_{0};
-  Microseconds next_horizon_{0};
-  std::int64_t server_clock_offset_ = 0;  // server's clock minus boot time
-  Microseconds sink_paused_until_{0};
+  BootTime next_marks_;              // of rows that the ledger refused
+  std::optional<DatabaseTime> low_;  // lower bound of created_at
+  DatabaseTime poll_time_;           // server's clock before the last poll
+  BootTime next_full_poll_;
+  BootTime next_horizon_;
+  DatabaseTime server_at_boot_;  // server's clock when this machine started, as it looks now
+  BootTime sink_paused_until_;
   std::string sink_error_;        // why it is paused
   std::int64_t sink_faults_ = 0;  // in a row
 };

@@ -41,7 +41,7 @@ Delivery Publisher::Publish(std::span<const Row* const> rows, const Lanes& lanes
   std::vector<summa_bus_message> messages(sent.size());
   for (std::size_t i = 0; i < sent.size(); ++i) {
     const Row& row = *sent[i];
-    texts[i] = {ToText(row.id), IsoTimestamp(row.created_at_microseconds)};
+    texts[i] = {ToText(row.id), IsoText(row.created_at)};
     messages[i] = {ToAbi(settings_.StreamOf(row.topic)),
                    ToAbi(texts[i].id),
                    ToAbi(row.topic),

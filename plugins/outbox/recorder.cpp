@@ -1,6 +1,7 @@
 #include "recorder.hpp"
 
 #include <algorithm>
+#include <summa/assert.hpp>
 #include <summa/crash_point.hpp>
 
 #include "refusals.hpp"
@@ -188,12 +189,13 @@ void Recorder::Settle() {
   if (!writing_.valid()) return;
   const std::size_t count = std::exchange(writing_count_, 0);
   const Written written = writing_.get();
+  SUMMA_ASSERT(count <= unmarked_.size());
   unmarked_.erase(unmarked_.begin(), unmarked_.begin() + static_cast<std::ptrdiff_t>(count));
   Compare(static_cast<std::int64_t>(count), written);
 }
 
 bool Recorder::DeliveryDue() {
-  const std::chrono::microseconds now = host_.BootTime();
+  const BootTime now = host_.BootNow();
   if (last_delivery_ && now - *last_delivery_ < kDeliveryInterval) return false;
   last_delivery_ = now;
   return true;

@@ -99,7 +99,7 @@ class Recorder {
   bool remembered_ = true;
   std::int64_t foreign_marks_ = 0;
   std::vector<Uuid> unmarked_;  // confirmed by the bus, no commit yet
-  std::optional<std::chrono::microseconds> last_delivery_;
+  std::optional<BootTime> last_delivery_;
 
   std::optional<Session> behind_;
   Outcome queued_;  // not given to a transaction yet

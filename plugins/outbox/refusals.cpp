@@ -99,7 +99,7 @@ std::string Listed(std::span<const Refusal> refusals) {
   return text;
 }
 
-bool RefusedRows::Set(std::vector<Refusal> refusals, Microseconds now) {
+bool RefusedRows::Set(std::vector<Refusal> refusals, BootTime now) {
   const auto by_id = [](const Refusal& a, const Refusal& b) { return a.id < b.id; };
   std::sort(refusals.begin(), refusals.end(), by_id);
   const std::lock_guard lock(mutex_);
@@ -110,7 +110,7 @@ bool RefusedRows::Set(std::vector<Refusal> refusals, Microseconds now) {
   return grown;
 }
 
-void RefusedRows::Seen(Microseconds now) {
+void RefusedRows::Seen(BootTime now) {
   const std::lock_guard lock(mutex_);
   seen_ = now;
 }
@@ -125,7 +125,7 @@ bool RefusedRows::empty() const {
   return refusals_.empty();
 }
 
-std::vector<Finding> RefusedRows::Failing(Microseconds now, Microseconds known_for,
+std::vector<Finding> RefusedRows::Failing(BootTime now, Microseconds known_for,
                                           const std::string& what, const std::string& why) const {
   const std::lock_guard lock(mutex_);
   if (refusals_.empty() || now > seen_ + known_for) return {};

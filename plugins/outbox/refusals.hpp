@@ -11,6 +11,7 @@
 #include <summa/error.hpp>
 #include <summa/health.hpp>
 #include <summa/sql.hpp>
+#include <summa/time.hpp>
 #include <vector>
 
 namespace summa::outbox {
@@ -47,20 +48,20 @@ class RefusedRows {
  public:
   using Microseconds = std::chrono::microseconds;
 
-  // True when a row is among them that was not before. `now`: boot time.
-  bool Set(std::vector<Refusal> refusals, Microseconds now);
+  // True when a row is among them that was not before.
+  bool Set(std::vector<Refusal> refusals, BootTime now);
   // They are still refused as far as is known.
-  void Seen(Microseconds now);
+  void Seen(BootTime now);
   std::vector<Refusal> Get() const;
   bool empty() const;
   // One finding, or none. `what` names the rows, `why` says what is refused.
-  std::vector<Finding> Failing(Microseconds now, Microseconds known_for, const std::string& what,
+  std::vector<Finding> Failing(BootTime now, Microseconds known_for, const std::string& what,
                                const std::string& why) const;
 
  private:
   mutable std::mutex mutex_;
   std::vector<Refusal> refusals_;
-  Microseconds seen_{0};
+  BootTime seen_;
 };
 
 }  // namespace summa::outbox

@@ -9,7 +9,6 @@ namespace summa::outbox {
 namespace {
 
 constexpr std::string_view kInvalidText = "22P02";  // SQLSTATE of a cast that failed
-constexpr std::int64_t kMinusInfinity = INT64_MIN;  // PostgreSQL's -infinity in binary
 
 // Of rows that have an age: a time may be infinite.
 constexpr std::string_view kOldestAge =
@@ -34,7 +33,7 @@ Row ReadRow(const Result& result, std::size_t row) {
   out.id = result.At(row, 0).AsUuid();
   out.topic = result.At(row, 1).Text();
   out.payload = result.At(row, 2).Text();
-  out.created_at_microseconds = InCalendar(result.At(row, 3).Integer());
+  out.created_at = InCalendar(result.At(row, 3).Time());
   out.retry_count = std::max<std::int64_t>(0, result.At(row, 4).Integer());
   out.key = result.At(row, 5).Text();
   return out;
@@ -102,14 +101,14 @@ std::string OutboxTable::Snapshot(Session& session) const {
   return std::string(session.Exec("SELECT pg_current_snapshot()::text").At(0, 0).Text());
 }
 
-std::int64_t OutboxTable::Now(Session& session) const {
-  return session.Exec("SELECT clock_timestamp()").At(0, 0).Integer();
+DatabaseTime OutboxTable::Now(Session& session) const {
+  return session.Exec("SELECT clock_timestamp()").At(0, 0).Time();
 }
 
 OpenTransactions OutboxTable::ReadOpenTransactions(Session& session) const {
   const Result result = session.Exec(Statement(sql::open_transactions));
   OpenTransactions open;
-  open.server_time = result.At(0, 0).Integer();
+  open.server_time = result.At(0, 0).Time();
   std::string_view names = result.At(0, 1).Text();
   while (!names.empty()) {
     const std::size_t end = std::min(names.find(' '), names.size());
@@ -120,7 +119,7 @@ OpenTransactions OutboxTable::ReadOpenTransactions(Session& session) const {
 }
 
 std::vector<Row> OutboxTable::Poll(Session& session, Keeping keeping, const Range& range) const {
-  const Parameter from = Timestamp(range.created_from.value_or(kMinusInfinity));
+  const Parameter from = Timestamp(range.created_from.value_or(DatabaseTime::min()));
   const Result result = CheapOrCareful([&](bool careful) {
     if (keeping == Keeping::kOwn) {
       return session.Exec(
@@ -346,7 +345,7 @@ SinkState OutboxTable::ReadSink(Session& session) const {
   if (result.rows() == 0) return state;
   const auto time = [&](std::size_t column) {
     const Cell cell = result.At(0, column);
-    return cell.null() ? std::optional<std::int64_t>() : cell.Integer();
+    return cell.null() ? std::optional<DatabaseTime>() : cell.Time();
   };
   state.observe_since = time(0);
   state.observed_until = time(1);
@@ -360,11 +359,11 @@ void OutboxTable::Reroute(Session& session) const {
   session.Exec(Statement(sql::reroute_blocked), {route});
 }
 
-void OutboxTable::BeginObserving(Session& session, std::int64_t history_microseconds) const {
-  session.Exec(Statement(sql::begin_observing), {settings_.sink, history_microseconds});
+void OutboxTable::BeginObserving(Session& session, std::chrono::microseconds history) const {
+  session.Exec(Statement(sql::begin_observing), {settings_.sink, history.count()});
 }
 
-void OutboxTable::RecordObserved(Session& session, std::int64_t until) const {
+void OutboxTable::RecordObserved(Session& session, DatabaseTime until) const {
   session.Exec("UPDATE summa_host.outbox_sink SET observed_until = $2 WHERE sink = $1",
                {settings_.sink, Timestamp(until)});
 }

@@ -2,6 +2,7 @@
 // Works on a session of the caller; holds no state of its own. One thread at a time.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -43,9 +44,9 @@ struct Range {
   // Leave out what outbox_sent says that the sink has, also with one sink.
   bool ask_sent = false;
   // Lower bounds of created_at; none: every waiting row.
-  std::optional<std::int64_t> created_from;
+  std::optional<DatabaseTime> created_from;
   // Of rows that somebody else has marked; only while they are looked at.
-  std::int64_t settled_from = 0;
+  DatabaseTime settled_from;
   std::vector<std::string> paused_streams;
 };
 
@@ -64,7 +65,7 @@ struct WaitingRows {
 };
 
 struct SinkState {
-  std::optional<std::int64_t> observe_since, observed_until, own_since;  // since 2000
+  std::optional<DatabaseTime> observe_since, observed_until, own_since;
 };
 
 struct TopicCount {
@@ -86,8 +87,7 @@ class OutboxTable {
 
   // A text that stays equal as long as nothing in the whole cluster commits.
   std::string Snapshot(Session& session) const;
-  // Server's clock, microseconds since 2000-01-01.
-  std::int64_t Now(Session& session) const;
+  DatabaseTime Now(Session& session) const;
   OpenTransactions ReadOpenTransactions(Session& session) const;
 
   // At most batch_size + 1 rows to be sent, in ledger order. More than batch_size: there is a
@@ -129,8 +129,8 @@ class OutboxTable {
   // What waits under the streams of an earlier `route` moves to those of today's.
   void Reroute(Session& session) const;
   // From now on rows are observed: what is marked already counts as history and is not sent.
-  void BeginObserving(Session& session, std::int64_t history_microseconds) const;
-  void RecordObserved(Session& session, std::int64_t until) const;
+  void BeginObserving(Session& session, std::chrono::microseconds history) const;
+  void RecordObserved(Session& session, DatabaseTime until) const;
   void EndHandOver(Session& session) const;
 
   Counts Count(Session& session) const;

@@ -4,24 +4,24 @@ namespace summa::outbox {
 namespace {
 
 // Something that was to be tried again this long ago, and was not, is somebody else's by now.
-constexpr Troubles::Microseconds kForgotten = std::chrono::minutes(1);
+constexpr std::chrono::minutes kForgotten{1};
 
-std::string For(Troubles::Microseconds time) {
+std::string For(std::chrono::microseconds time) {
   return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count()) + " s";
 }
 
 }  // namespace
 
 void Troubles::Note(Trouble& trouble, const std::string& error, const std::string& hint,
-                    Microseconds now, Microseconds until) {
-  if (trouble.until == Microseconds(0)) trouble.since = now;
+                    BootTime now, BootTime until) {
+  if (trouble.until == BootTime()) trouble.since = now;
   trouble.error = error;
   trouble.hint = hint;
   trouble.until = until;
 }
 
-void Troubles::SinkFailed(const std::string& error, const std::string& hint, Microseconds now,
-                          Microseconds until) {
+void Troubles::SinkFailed(const std::string& error, const std::string& hint, BootTime now,
+                          BootTime until) {
   const std::lock_guard lock(mutex_);
   sink_failed_ = true;
   Note(sink_, error, hint, now, until);
@@ -33,8 +33,8 @@ void Troubles::SinkWorks() {
   sink_ = {};
 }
 
-void Troubles::StreamFailed(const std::string& stream, const std::string& error, Microseconds now,
-                            Microseconds until) {
+void Troubles::StreamFailed(const std::string& stream, const std::string& error, BootTime now,
+                            BootTime until) {
   const std::lock_guard lock(mutex_);
   Note(streams_[stream], error, "repair the stream; delivery goes on by itself", now, until);
 }
@@ -44,20 +44,20 @@ void Troubles::StreamWorks(std::string_view stream) {
   if (const auto found = streams_.find(stream); found != streams_.end()) streams_.erase(found);
 }
 
-void Troubles::Blocked(std::int64_t keys, Microseconds now) {
+void Troubles::Blocked(std::int64_t keys, BootTime now) {
   const std::lock_guard lock(mutex_);
   blocked_keys_ = keys;
   seen_ = now;
 }
 
-void Troubles::Seen(Microseconds now) {
+void Troubles::Seen(BootTime now) {
   refused_.Seen(now);
   const std::lock_guard lock(mutex_);
   seen_ = now;
 }
 
 void Troubles::Forget() {
-  refused_.Set({}, Microseconds(0));
+  refused_.Set({}, BootTime());
   const std::lock_guard lock(mutex_);
   sink_failed_ = false;
   sink_ = {};
@@ -65,7 +65,7 @@ void Troubles::Forget() {
   blocked_keys_ = 0;
 }
 
-std::vector<Finding> Troubles::Failing(Microseconds now) const {
+std::vector<Finding> Troubles::Failing(BootTime now) const {
   const std::lock_guard lock(mutex_);
   std::vector<Finding> failing;
   if (sink_failed_ && now <= sink_.until + kForgotten) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <summa/health.hpp>
+#include <summa/time.hpp>
 #include <utility>
 #include <vector>
 
@@ -21,35 +22,32 @@ namespace summa::outbox {
 
 class Troubles {
  public:
-  using Microseconds = std::chrono::microseconds;
-
   explicit Troubles(std::string sink) : name_(std::move(sink)) {}
 
-  // Times are boot time; `until`: when it is tried again.
-  void SinkFailed(const std::string& error, const std::string& hint, Microseconds now,
-                  Microseconds until);
+  // `until`: when it is tried again.
+  void SinkFailed(const std::string& error, const std::string& hint, BootTime now, BootTime until);
   void SinkWorks();
-  void StreamFailed(const std::string& stream, const std::string& error, Microseconds now,
-                    Microseconds until);
+  void StreamFailed(const std::string& stream, const std::string& error, BootTime now,
+                    BootTime until);
   void StreamWorks(std::string_view stream);
-  void Blocked(std::int64_t keys, Microseconds now);
+  void Blocked(std::int64_t keys, BootTime now);
   // Delivered rows that the ledger refuses to mark; true: a new one is among them.
-  bool Refused(std::vector<Refusal> rows, Microseconds now) {
+  bool Refused(std::vector<Refusal> rows, BootTime now) {
     return refused_.Set(std::move(rows), now);
   }
   const RefusedRows& refused() const { return refused_; }
-  void Seen(Microseconds now);  // the processor runs: what it knew of blocked keys is still true
-  void Forget();                // another lease: nothing is known
+  void Seen(BootTime now);  // the processor runs: what it knew of blocked keys is still true
+  void Forget();            // another lease: nothing is known
 
-  std::vector<Finding> Failing(Microseconds now) const;
+  std::vector<Finding> Failing(BootTime now) const;
 
  private:
   struct Trouble {
     std::string error, hint;
-    Microseconds since{0}, until{0};
+    BootTime since, until;
   };
   static void Note(Trouble& trouble, const std::string& error, const std::string& hint,
-                   Microseconds now, Microseconds until);
+                   BootTime now, BootTime until);
 
   const std::string name_;  // of the sink
   mutable std::mutex mutex_;
@@ -58,7 +56,7 @@ class Troubles {
   std::map<std::string, Trouble, std::less<>> streams_;
   std::int64_t blocked_keys_ = 0;
   RefusedRows refused_;
-  Microseconds seen_{0};
+  BootTime seen_;
 };
 
 }  // namespace summa::outbox

@@ -11,24 +11,23 @@
 namespace summa::outbox {
 namespace {
 
-constexpr std::int64_t kMicrosecondsFrom1970To2000 = 946'684'800'000'000;
 // Rows looked at together, and so the memory of it.
 constexpr std::int64_t kPage = 50'000;
 // A message enters the bus so long before its row is marked at most, nearly always; the others are
 // looked for once more in the whole stream.
-constexpr std::int64_t kMarkLagMicroseconds = 60'000'000;
+constexpr std::chrono::minutes kMarkLag{1};
 
 struct Marked {
   std::string topic, key;
-  std::int64_t at;  // microseconds since 2000, the database's clock
+  DatabaseTime at;
 };
 using Page = std::unordered_map<std::string, Marked>;  // by id
 
 struct Stream {
   summa_bus_horizon horizon;
-  std::int64_t clock_offset;  // of the bus: microseconds since 1970 there minus since 2000 here
+  std::chrono::microseconds ahead{0};  // the clock of the bus, of that of the database
 
-  std::int64_t BusTime(std::int64_t database_time) const { return database_time + clock_offset; }
+  BusTime OnBus(DatabaseTime time) const { return ToBus(ToUnix(time)) + ahead; }
 };
 
 class Comparer {
@@ -38,10 +37,12 @@ class Comparer {
 
   Comparison Run() {
     const SinkState state = ReadState();
-    const std::int64_t now = context_.table.Now(session_);
-    std::optional<std::int64_t> from = Observing() ? state.observe_since : state.own_since;
+    const DatabaseTime now = context_.table.Now(session_);
+    std::optional<DatabaseTime> from = Observing() ? state.observe_since : state.own_since;
     if (!from) return result_;  // nothing was delivered yet
-    if (const auto since = call_.IntegerOption("since")) from = std::max(*from, now - *since);
+    if (const auto since = call_.IntegerOption("since")) {
+      from = std::max(*from, now - std::chrono::microseconds(*since));
+    }
     at_ = *from;
     for (Page page = NextPage(now); !page.empty(); page = NextPage(now)) {
       Compare(std::move(page));
@@ -61,7 +62,7 @@ class Comparer {
     return OutboxTable(std::move(settings)).ReadSink(session_);
   }
 
-  Page NextPage(std::int64_t until) {
+  Page NextPage(DatabaseTime until) {
     std::vector<Parameter> parameters = {Timestamp(at_), UuidValue(id_), Timestamp(until), kPage};
     if (Observing()) parameters.emplace_back(sink_.id);
     const Result rows = session_.Exec(
@@ -70,7 +71,7 @@ class Comparer {
     page.reserve(rows.rows());
     for (std::size_t i = 0; i < rows.rows(); ++i) {
       id_ = rows.At(i, 0).AsUuid();
-      at_ = rows.At(i, 3).Integer();
+      at_ = rows.At(i, 3).Time();
       page.emplace(ToText(id_), Marked{std::string(rows.At(i, 1).Text()),
                                        std::string(rows.At(i, 2).Text()), at_});
     }
@@ -78,7 +79,7 @@ class Comparer {
   }
 
   void Compare(Page page) {
-    std::map<std::string, std::pair<std::int64_t, std::int64_t>> times;  // by stream
+    std::map<std::string, std::pair<DatabaseTime, DatabaseTime>> times;  // by stream
     for (const auto& [id, row] : page) {
       auto& [first, last] =
           times.try_emplace(context_.settings.StreamOf(row.topic), row.at, row.at).first->second;
@@ -90,11 +91,11 @@ class Comparer {
       if (stream.horizon.exists == 0) continue;
       ScanOptions options;
       options.stream = name;
-      options.since_microseconds = stream.BusTime(range.first) - kMarkLagMicroseconds;
-      const std::int64_t end = stream.BusTime(range.second) + kMarkLagMicroseconds;
+      options.since = stream.OnBus(range.first) - kMarkLag;
+      const BusTime end = stream.OnBus(range.second) + kMarkLag;
       sink_.bus.Scan(options, [&](const summa_bus_delivery& delivery) {
         Found(page, delivery);
-        return delivery.entered_at_microseconds <= end && !page.empty();
+        return ToBusTime(delivery.entered_at_microseconds) <= end && !page.empty();
       });
     }
     for (auto& [id, row] : page) {
@@ -127,7 +128,7 @@ class Comparer {
         return !unseen_.empty();
       });
     }
-    std::vector<std::pair<std::int64_t, UndeliveredItem>> missing;
+    std::vector<std::pair<DatabaseTime, UndeliveredItem>> missing;
     missing.reserve(unseen_.size());
     for (auto& [id, row] : unseen_) missing.push_back({row.at, {id, row.topic, row.key, ""}});
     std::sort(missing.begin(), missing.end(), [](const auto& left, const auto& right) {
@@ -142,17 +143,17 @@ class Comparer {
     const summa_bus_horizon& horizon = stream.horizon;
     // A bus that does not count what it removed may have lost it: said aloud, not passed over.
     if (horizon.exists == 0 || horizon.removed == 0 || horizon.removed == UINT64_MAX) return false;
-    if (horizon.oldest_microseconds == SUMMA_BUS_NO_TIME) return true;
-    return stream.BusTime(row.at) < horizon.oldest_microseconds + kMarkLagMicroseconds;
+    const std::optional<BusTime> oldest = ToBusTime(horizon.oldest_microseconds);
+    return !oldest || stream.OnBus(row.at) < *oldest + kMarkLag;
   }
 
   const Stream& StreamNamed(const std::string& name) {
     const auto known = streams_.find(name);
     if (known != streams_.end()) return known->second;
-    Stream stream{sink_.bus.Horizon(name), kMicrosecondsFrom1970To2000};
-    if (stream.horizon.now_microseconds != SUMMA_BUS_NO_TIME) {
-      // The two clocks need not agree.
-      stream.clock_offset = stream.horizon.now_microseconds - context_.table.Now(session_);
+    Stream stream{sink_.bus.Horizon(name)};
+    // The two clocks need not agree.
+    if (const std::optional<BusTime> now = ToBusTime(stream.horizon.now_microseconds)) {
+      stream.ahead = *now - ToBus(ToUnix(context_.table.Now(session_)));
     }
     return streams_.emplace(name, stream).first->second;
   }
@@ -161,7 +162,7 @@ class Comparer {
   const CommandContext& context_;
   const Sink& sink_;
   Session session_;
-  std::int64_t at_ = 0;
+  DatabaseTime at_;
   Uuid id_{};
   std::map<std::string, Stream> streams_;
   Page unseen_;

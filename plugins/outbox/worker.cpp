@@ -43,10 +43,10 @@ DeliveryWorker::Totals DeliveryWorker::totals() const {
   return totals;
 }
 
-std::vector<Finding> DeliveryWorker::Failing(Microseconds boot_time) const {
+std::vector<Finding> DeliveryWorker::Failing(BootTime now) const {
   std::vector<Finding> failing;
   for (const auto& processor : processors_) {
-    for (Finding& finding : processor->troubles().Failing(boot_time)) {
+    for (Finding& finding : processor->troubles().Failing(now)) {
       failing.push_back(std::move(finding));
     }
   }

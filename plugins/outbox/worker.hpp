@@ -25,7 +25,7 @@ class DeliveryWorker final : public Worker {
   };
   Totals totals() const;
   // For /readyz. Any thread, once all are added.
-  std::vector<Finding> Failing(Microseconds boot_time) const;
+  std::vector<Finding> Failing(BootTime now) const;
 
  private:
   std::vector<std::unique_ptr<Processor>> processors_;

@@ -22,10 +22,10 @@ void Work::StopIfAsked() const {
 void Work::Read(std::int64_t rows) {
   StopIfAsked();
   if (max_rate_ <= 0 || rows <= 0) return;
-  const std::chrono::microseconds now = host_.BootTime();
+  const BootTime now = host_.BootNow();
   next_read_ = std::max(next_read_, now) + std::chrono::microseconds(rows * 1'000'000 / max_rate_);
-  while (next_read_ > host_.BootTime()) {
-    if (wait_(std::min(next_read_ - host_.BootTime(), kLongestRest))) Stop();
+  while (next_read_ > host_.BootNow()) {
+    if (wait_(std::min(next_read_ - host_.BootNow(), kLongestRest))) Stop();
   }
 }
 

@@ -49,7 +49,7 @@ class Work {
   std::function<bool()> should_stop_;
   std::function<bool(std::chrono::microseconds)> wait_;
   std::function<void(std::string_view, std::int64_t, std::int64_t)> progress_;
-  std::chrono::microseconds next_read_{0};  // by the boot clock
+  BootTime next_read_;
 };
 
 }  // namespace summa::reconciliation

@@ -39,11 +39,11 @@ void ReconciliationWorker::Tell(const char* worker, const Findings& findings) {
 }
 
 TickResult DailyWorker::Run(const Tick& tick) {
-  const std::chrono::microseconds started = host_.BootTime();
+  const BootTime started = host_.BootNow();
   Work work(host_, tick, settings_.max_rate);
   const Reconciled result = Reconcile(tick.sql(), work, settings_);
   const RunState& run = result.run;
-  metrics_.Reconciled(run, std::chrono::duration<double>(host_.BootTime() - started).count());
+  metrics_.Reconciled(run, std::chrono::duration<double>(host_.BootNow() - started).count());
   Findings all;
   ForEachPart(run, [&](const char*, const Findings& findings) { all.Add(findings); });
   Tell("daily-reconciliation", all);

@@ -69,7 +69,7 @@ Message BuildMessage(const PGresult* row) {
   message.id = ToText(CellOf(row, 0).AsUuid());
   message.topic = CellOf(row, 1).Text();
   message.payload = CellOf(row, 2).Text();
-  message.timestamp = outbox::IsoTimestamp(CellOf(row, 3).Integer());
+  message.timestamp = IsoText(CellOf(row, 3).Time());
   message.key = CellOf(row, 4).Text();
   message.position = std::to_string(CellOf(row, 5).Integer());
   message.correlation_id = CellOf(row, 6).Text();

@@ -14,9 +14,9 @@
 #include <mutex>
 #include <stdexcept>
 #include <summa/json.hpp>
+#include <summa/time.hpp>
 #include <thread>
 
-#include "row.hpp"
 #include "tests/bench/outbox_bench.hpp"
 #include "tests/bench/outbox_data.hpp"
 #include "tests/bench/servers.hpp"
@@ -81,7 +81,7 @@ class Writers {
                      {std::to_string(kAccounts)}));
         const auto committed = Clock::now();
         const std::lock_guard lock(mutex_);
-        commits_.try_emplace(outbox::IsoTimestamp(created_at), committed);
+        commits_.try_emplace(IsoText(FromMicroseconds<DatabaseTime>(created_at)), committed);
         ++operations_;
         worst_lateness_ = std::max(worst_lateness_, lateness);
       }

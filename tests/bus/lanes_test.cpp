@@ -111,15 +111,25 @@ TEST_F(Lanes, RoomIsBoundedByItemsAndBytes) {
   EXPECT_FALSE(lanes_.HasRoom());
 }
 
-TEST(FullJitterTest, ThePauseDoublesUpToItsCap) {
-  const FullJitter longest(microseconds(100), microseconds(1000), [] { return 1.0; });
-  EXPECT_EQ(longest.Pause(1), microseconds(100));
-  EXPECT_EQ(longest.Pause(3), microseconds(400));
-  EXPECT_EQ(longest.Pause(60), microseconds(1000));
-  EXPECT_EQ(longest.Pause(1'000'000), microseconds(1000));
-  const FullJitter none(microseconds(100), microseconds(1000), [] { return 0.0; });
-  EXPECT_EQ(none.Pause(5), microseconds(0));
+#ifdef SUMMA_ASSERTS
+using LanesDeathTest = Lanes;
+
+TEST_F(LanesDeathTest, AnItemIsSettledOnce) {
+  Add("a", 1);
+  Add("a", 2);
+  Take();
+  Done(1);
+  EXPECT_DEATH(Done(1), "assertion failed");
 }
+
+TEST_F(LanesDeathTest, OnlyWhatWasTakenIsSettled) {
+  Add("a", 1);
+  const LaneSet::Ticket waiting = lanes_.Add("a", 0, 10, false);
+  Take();
+  EXPECT_DEATH(lanes_.Done(waiting), "assertion failed");
+  EXPECT_DEATH(lanes_.Retry(waiting, now_), "assertion failed");
+}
+#endif
 
 }  // namespace
 }  // namespace summa

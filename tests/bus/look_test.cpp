@@ -16,7 +16,7 @@ class Look : public BusContract {
     std::string last_delivery_id;
     std::vector<std::int64_t> times;
   };
-  static ScanOptions All(const std::string& stream) { return {stream, "", SUMMA_BUS_NO_TIME, 0}; }
+  static ScanOptions All(const std::string& stream) { return {stream, "", std::nullopt, 0}; }
   Seen Scan(const std::string& stream) { return Scan(All(stream)); }
   Seen Scan(const ScanOptions& options) {
     Seen seen;
@@ -46,7 +46,7 @@ TEST_P(Look, AScanSeesEveryMessageOnceAndInOrderPageByPage) {
   std::vector<std::string> paged;
   std::string after;
   for (;;) {
-    const Seen page = Scan({"a", after, SUMMA_BUS_NO_TIME, 700});
+    const Seen page = Scan({"a", after, std::nullopt, 700});
     if (page.ids.empty()) break;
     paged.insert(paged.end(), page.ids.begin(), page.ids.end());
     after = page.last_delivery_id;
@@ -62,8 +62,8 @@ TEST_P(Look, AScanFromATimeLeavesOutWhatEnteredBefore) {
   ASSERT_TRUE(
       test::BecomesTrue([&] { return bus().Horizon("a").now_microseconds / 1000 > third / 1000; }));
   PublishNumbers("a", 3, 5);
-  EXPECT_EQ(Scan({"a", "", third / 1000 * 1000 + 1000, 0}).ids, Numbers(3, 5));
-  EXPECT_EQ(Scan({"a", "", 0, 0}).ids, Numbers(0, 5));
+  EXPECT_EQ(Scan({"a", "", ToBusTime(third / 1000 * 1000 + 1000), 0}).ids, Numbers(3, 5));
+  EXPECT_EQ(Scan({"a", "", BusTime(), 0}).ids, Numbers(0, 5));
 }
 
 TEST_P(Look, AScanEndsWhenItsReaderHasEnough) {

@@ -32,9 +32,9 @@ TEST_F(LeaseTest, FrozenServerEndsTrustBeforeTheLeaseAndIsReportedOnce) {
   kill(postmaster, SIGSTOP);  // no new connections
   kill(backend, SIGSTOP);     // no answers on the old one
   // By the clock that the server has, too. A look counts from before it: it may end late.
-  Microseconds last_trusted{0};
+  UnixTime last_trusted;
   const bool heard = test::BecomesTrue([&] {
-    const Microseconds before = SystemClock().UnixTime();
+    const UnixTime before = SystemClock().UnixNow();
     if (keeper->Trusted("w")) last_trusted = before;
     return lost > 0;
   });
@@ -43,7 +43,7 @@ TEST_F(LeaseTest, FrozenServerEndsTrustBeforeTheLeaseAndIsReportedOnce) {
   kill(backend, SIGCONT);
   kill(postmaster, SIGCONT);
   EXPECT_TRUE(heard);
-  EXPECT_LT(last_trusted.count(), leased_until);
+  EXPECT_LT(ToMicroseconds(last_trusted), leased_until);
   EXPECT_FALSE(keeper->Trusted("w"));
   const auto again = keeper->TryAcquire("w", seconds(15));
   ASSERT_TRUE(again);

@@ -15,8 +15,10 @@ using std::chrono::seconds;
 // Stands still, at any distance from the real time, until it is moved.
 class FakeClock final : public Clock {
  public:
-  Microseconds BootTime() const override { return Microseconds(now_.load()); }
-  Microseconds UnixTime() const override { return std::chrono::hours(-10'000); }  // quite wrong
+  BootTime BootNow() const override { return FromMicroseconds<BootTime>(now_.load()); }
+  UnixTime UnixNow() const override {
+    return UnixTime(std::chrono::hours(-10'000));  // quite wrong
+  }
   void Advance(Microseconds span) { now_ += span.count(); }
 
  private:

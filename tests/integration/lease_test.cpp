@@ -167,8 +167,8 @@ TEST_F(LeaseTest, TrustEndsByTheLocalSpanWhateverTheClocksSay) {
 // Each look finds it 20 s later, as when the answers of a server come late.
 class LeapingClock final : public Clock {
  public:
-  Microseconds BootTime() const override { return Microseconds(now_ += 20'000'000); }
-  Microseconds UnixTime() const override { return Microseconds(0); }
+  BootTime BootNow() const override { return FromMicroseconds<BootTime>(now_ += 20'000'000); }
+  UnixTime UnixNow() const override { return UnixTime(); }
 
  private:
   mutable std::atomic<std::int64_t> now_{0};
@@ -317,7 +317,7 @@ TEST_F(LeaseTest, PluginsSeeWhoHoldsALeaseAndHowLongItIsTrusted) {
   EXPECT_EQ(view.fence, 1);
   EXPECT_EQ(view.holder, "ours");
   EXPECT_EQ(view.trust_left, seconds(14)) << "the clock stands still";
-  EXPECT_EQ(*view.lease_until_unix, clock.UnixTime() + seconds(15));
+  EXPECT_EQ(*view.lease_until, clock.UnixNow() + seconds(15));
 
   ASSERT_TRUE(theirs->TryAcquire("v", seconds(15)));
   EXPECT_EQ(look("v").holder, "") << "nobody has looked";
@@ -329,7 +329,7 @@ TEST_F(LeaseTest, PluginsSeeWhoHoldsALeaseAndHowLongItIsTrusted) {
   EXPECT_EQ(view.holder, "theirs");
   EXPECT_FALSE(view.held || view.trusted);
   EXPECT_EQ(view.fence, 0);
-  EXPECT_TRUE(view.lease_until_unix);
+  EXPECT_TRUE(view.lease_until);
 
   service.Show(nullptr);
   ours.reset();

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <memory>
 #include <sstream>
+#include <summa/bus.hpp>
 #include <summa/error.hpp>
 
 #include "plugins/bus-redis/cluster_map.hpp"
@@ -272,6 +273,27 @@ TEST(EntryId, TheNextIdIsTheSmallestOneBehind) {
   EXPECT_EQ(NextEntryId(""), "");
 }
 
+TEST(EntryTime, IsTheTimeInTheId) {
+  EXPECT_EQ(EntryTime("1700000000123-5"), FromMicroseconds<BusTime>(1'700'000'000'123'000));
+  EXPECT_EQ(EntryTime("7"), FromMicroseconds<BusTime>(7'000)) << "an id without a sequence";
+  EXPECT_GT(*EntryTime("18446744073709551615-0"), BusTime()) << "does not overflow";
+  EXPECT_EQ(EntryTime("x"), std::nullopt);
+  EXPECT_EQ(EntryTime(""), std::nullopt);
+}
+
+TEST(FirstEntryId, LeavesOutNothingThatEnteredThenOrLater) {
+  const BusTime time = FromMicroseconds<BusTime>(1'700'000'000'123'999);
+  EXPECT_EQ(FirstEntryId(time), "1700000000123-0");
+  EXPECT_LE(EntryTime(FirstEntryId(time)), time);
+  EXPECT_EQ(FirstEntryId(BusTime::min()), "0-0");
+}
+
+TEST(BusTime, TheAbiHasANumberForNone) {
+  EXPECT_EQ(ToBusTime(SUMMA_BUS_NO_TIME), std::nullopt);
+  EXPECT_EQ(FromBusTime(std::nullopt), SUMMA_BUS_NO_TIME);
+  EXPECT_EQ(FromBusTime(ToBusTime(5)), 5);
+}
+
 TEST(JsonLine, TakesJsonInOneLineAndNothingElse) {
   for (const char* text : {"{}", "[]", "null", "-0.5e+3",
                            R"({"a":[1,2,{"b":"\u00e9 é"}], "c":true})", R"("\"\\\/\b\f\n\r\t")"}) {
@@ -295,23 +317,23 @@ TEST(Reachability, SaysSinceWhenAndWhyAndIsNewsOnlyOnce) {
   using std::chrono::seconds;
   Reachability reachability;
   EXPECT_FALSE(reachability.Up("publish", "redis://r:1/0")) << "it was never down";
-  EXPECT_TRUE(reachability.Down("publish", "redis://r:1/0", "refused", seconds(10)));
-  EXPECT_FALSE(reachability.Down("publish", "redis://r:1/0", "timed out", seconds(15)));
-  const auto failing = reachability.Failing(seconds(20));
+  EXPECT_TRUE(reachability.Down("publish", "redis://r:1/0", "refused", BootTime(seconds(10))));
+  EXPECT_FALSE(reachability.Down("publish", "redis://r:1/0", "timed out", BootTime(seconds(15))));
+  const auto failing = reachability.Failing(BootTime(seconds(20)));
   ASSERT_EQ(failing.size(), 1u);
   EXPECT_EQ(failing[0].severity, Severity::kError);
   EXPECT_EQ(failing[0].subject, "Redis at redis://r:1/0 (publish)");
   EXPECT_EQ(failing[0].found, "SH-0601 not reachable since 10 s: timed out");
   EXPECT_TRUE(reachability.Up("publish", "redis://r:1/0"));
-  EXPECT_TRUE(reachability.Failing(seconds(20)).empty());
+  EXPECT_TRUE(reachability.Failing(BootTime(seconds(20))).empty());
 }
 
 TEST(Reachability, AConnectionNobodyUsesAnyMoreIsNotCalledDown) {
   using std::chrono::minutes;
   Reachability reachability;
-  reachability.Down("read", "redis://r:1/0", "refused", minutes(1));
-  EXPECT_EQ(reachability.Failing(minutes(3)).size(), 1u);
-  EXPECT_TRUE(reachability.Failing(minutes(4)).empty());
+  reachability.Down("read", "redis://r:1/0", "refused", BootTime(minutes(1)));
+  EXPECT_EQ(reachability.Failing(BootTime(minutes(3))).size(), 1u);
+  EXPECT_TRUE(reachability.Failing(BootTime(minutes(4))).empty());
 }
 
 // --- replies ---

@@ -13,7 +13,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr Microseconds kThen = milliseconds(1795359600123);  // 2026-11-22T15:00:00.123Z
+constexpr UnixTime kThen(milliseconds(1795359600123));  // 2026-11-22T15:00:00.123Z
 
 LogLine Line(LogLevel level, std::string_view code, std::string_view message,
              std::span<const LogField> fields = {}) {
@@ -22,8 +22,8 @@ LogLine Line(LogLevel level, std::string_view code, std::string_view message,
 
 TEST(TimeText, IsIsoWithMillisecondsAndZ) {
   EXPECT_EQ(TimeText(kThen), "2026-11-22T15:00:00.123Z");
-  EXPECT_EQ(TimeText(milliseconds(5)), "1970-01-01T00:00:00.005Z");
-  EXPECT_EQ(TimeText(Microseconds(0)), "");
+  EXPECT_EQ(TimeText(UnixTime(milliseconds(5))), "1970-01-01T00:00:00.005Z");
+  EXPECT_EQ(TimeText(UnixTime()), "");
 }
 
 TEST(LogText, ALineHasTimeLevelCodeMessageAndFields) {
@@ -70,40 +70,42 @@ TEST(LogLine, LongTextsAreCutAtACharacter) {
   EXPECT_EQ(line.find('\xC3'), std::string::npos);
 }
 
+BootTime At(int second) { return BootTime(seconds(second)); }
+
 TEST(LineFold, RepeatsWithinTenSecondsAreCountedAndShownLater) {
   LineFold fold;
-  EXPECT_EQ(fold.Admit("a", seconds(100)), 0);
-  EXPECT_EQ(fold.Admit("a", seconds(101)), std::nullopt);
-  EXPECT_EQ(fold.Admit("a", seconds(109)), std::nullopt);
-  EXPECT_EQ(fold.Admit("b", seconds(109)), 0);
-  EXPECT_EQ(fold.Admit("a", seconds(110)), 2);
-  EXPECT_EQ(fold.Admit("a", seconds(111)), std::nullopt);
+  EXPECT_EQ(fold.Admit("a", At(100)), 0);
+  EXPECT_EQ(fold.Admit("a", At(101)), std::nullopt);
+  EXPECT_EQ(fold.Admit("a", At(109)), std::nullopt);
+  EXPECT_EQ(fold.Admit("b", At(109)), 0);
+  EXPECT_EQ(fold.Admit("a", At(110)), 2);
+  EXPECT_EQ(fold.Admit("a", At(111)), std::nullopt);
 }
 
 TEST(LineFold, WhatWasHeldBackIsToldEvenWhenNoEqualLineComes) {
   LineFold fold;
-  EXPECT_TRUE(fold.TakeEnded(seconds(0)).empty());
-  fold.Admit("a", seconds(0));
-  fold.Admit("a", seconds(1));
-  fold.Admit("a", seconds(2));
-  EXPECT_TRUE(fold.TakeEnded(seconds(5)).empty()) << "its window is still open";
-  const auto ended = fold.TakeEnded(seconds(11));
+  EXPECT_TRUE(fold.TakeEnded(At(0)).empty());
+  fold.Admit("a", At(0));
+  fold.Admit("a", At(1));
+  fold.Admit("a", At(2));
+  EXPECT_TRUE(fold.TakeEnded(At(5)).empty()) << "its window is still open";
+  const auto ended = fold.TakeEnded(At(11));
   ASSERT_EQ(ended.size(), 1u);
   EXPECT_EQ(ended[0].key, "a");
   EXPECT_EQ(ended[0].held_back, 2);
-  EXPECT_TRUE(fold.TakeEnded(seconds(30)).empty()) << "it is told once";
-  fold.Admit("b", seconds(40));
-  fold.Admit("b", seconds(41));
-  EXPECT_EQ(fold.TakeEnded(seconds(41), true).size(), 1u) << "at the end of the process";
+  EXPECT_TRUE(fold.TakeEnded(At(30)).empty()) << "it is told once";
+  fold.Admit("b", At(40));
+  fold.Admit("b", At(41));
+  EXPECT_EQ(fold.TakeEnded(At(41), true).size(), 1u) << "at the end of the process";
 }
 
 TEST(LineFold, MemoryIsBounded) {
   LineFold fold;
-  for (int i = 0; i < 5000; ++i) EXPECT_EQ(fold.Admit(std::to_string(i), seconds(1)), 0);
-  EXPECT_EQ(fold.Admit("4999", seconds(1)), std::nullopt) << "the last ones are remembered";
+  for (int i = 0; i < 5000; ++i) EXPECT_EQ(fold.Admit(std::to_string(i), At(1)), 0);
+  EXPECT_EQ(fold.Admit("4999", At(1)), std::nullopt) << "the last ones are remembered";
   // Had all been remembered, none of these would be written again.
   int forgotten = 0;
-  for (int i = 0; i < 3900; ++i) forgotten += fold.Admit(std::to_string(i), seconds(1)) ? 1 : 0;
+  for (int i = 0; i < 3900; ++i) forgotten += fold.Admit(std::to_string(i), At(1)) ? 1 : 0;
   EXPECT_EQ(forgotten, 3900);
 }
 

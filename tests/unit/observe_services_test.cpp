@@ -58,7 +58,7 @@ TEST(HostTable, LeasesAreNotKnownBeforeThereIsAKeeper) {
   EXPECT_FALSE(view.held);
   EXPECT_FALSE(view.trusted);
   EXPECT_EQ(view.holder, "");
-  EXPECT_FALSE(view.lease_until_unix);
+  EXPECT_FALSE(view.lease_until);
 }
 
 TEST(HostTable, AViewOfALeaseIsFilledAsFarAsTheCallerKnowsIt) {
@@ -85,7 +85,7 @@ TEST(FakeHost, ShowsTheLeaseThatTheTestSetsAndLetsItsTrustRunOut) {
   lease.fence = 4;
   lease.holder = "test-1";
   lease.trust_left = std::chrono::seconds(3);
-  lease.lease_until_unix = std::chrono::hours(24);
+  lease.lease_until = UnixTime(std::chrono::hours(24));
   fake.SetLease("w", lease);
   fake.Advance(std::chrono::seconds(1));
   const summa::LeaseView view = summa::LookAtLease(fake.host(), "w");
@@ -93,7 +93,7 @@ TEST(FakeHost, ShowsTheLeaseThatTheTestSetsAndLetsItsTrustRunOut) {
   EXPECT_EQ(view.fence, 4);
   EXPECT_EQ(view.holder, "test-1");
   EXPECT_EQ(view.trust_left, std::chrono::seconds(2));
-  EXPECT_EQ(view.lease_until_unix, std::chrono::hours(24));
+  EXPECT_EQ(view.lease_until, UnixTime(std::chrono::hours(24)));
   fake.Advance(std::chrono::seconds(2));
   EXPECT_TRUE(summa::LookAtLease(fake.host(), "w").held);
   EXPECT_FALSE(summa::LookAtLease(fake.host(), "w").trusted);
@@ -112,9 +112,15 @@ TEST(HostTable, LogLinesCarryThePlugin) {
 TEST(HostTable, TheClockCountsOn) {
   const HostTable table("plugin-a", Settings());
   const summa::Host host(table.table());
-  const auto before = host.BootTime();
-  EXPECT_GT(before.count(), 0);
-  EXPECT_LE(before, host.BootTime());
+  const BootTime before = host.BootNow();
+  EXPECT_GT(before, BootTime());
+  EXPECT_LE(before, host.BootNow());
+}
+
+TEST(HostTable, TheWallClockCountsSince1970) {
+  const HostTable table("plugin-a", Settings());
+  const auto off = std::chrono::system_clock::now() - summa::Host(table.table()).UnixNow();
+  EXPECT_LT(std::chrono::abs(off), std::chrono::hours(1));
 }
 
 TEST(HostTable, MetricsOfAPluginAreExported) {

@@ -16,6 +16,8 @@ namespace {
 
 using std::chrono::seconds;
 
+BootTime At(int second) { return BootTime(seconds(second)); }
+
 Row MakeRow(unsigned char number, const std::string& topic, const std::string& key,
             std::int64_t position) {
   Row row;
@@ -52,16 +54,11 @@ class PublisherTest : public testing::Test {
   bool waiting_ = false;  // the rows were read from outbox_waiting
 };
 
-TEST(IsoTimestamp, HasMicrosecondsAndZBeforeAndAfterTheYear2000) {
-  EXPECT_EQ(IsoTimestamp(0), "2000-01-01T00:00:00.000000Z");
-  EXPECT_EQ(IsoTimestamp(848'617'199'999'999), "2026-11-21T22:59:59.999999Z");
-  EXPECT_EQ(IsoTimestamp(-1), "1999-12-31T23:59:59.999999Z");
-}
-
 TEST(ComesBefore, GoesByPositionThenAgeAndPutsUnknownPositionsLast) {
   Row first = MakeRow(1, "t", "k", 5), second = MakeRow(2, "t", "k", 7),
       unknown = MakeRow(3, "t", "k", 0);
-  first.created_at_microseconds = 100;  // younger than `second`, but earlier in the ledger
+  first.created_at =
+      FromMicroseconds<DatabaseTime>(100);  // younger than `second`, but earlier in the ledger
   unknown.position.reset();
   EXPECT_TRUE(ComesBefore(first, second));
   EXPECT_FALSE(ComesBefore(second, first));
@@ -71,16 +68,16 @@ TEST(ComesBefore, GoesByPositionThenAgeAndPutsUnknownPositionsLast) {
 TEST(Lanes, LetGoWhatIsDueAndKeepWhatIsBlocked) {
   Lanes lanes;
   const Lane a{"s", "a"}, b{"s", "b"};
-  lanes.HoldUntil(a, seconds(10));
+  lanes.HoldUntil(a, At(10));
   lanes.Block(b);
-  lanes.PauseStream("t", seconds(20));
-  EXPECT_FALSE(lanes.Expire(seconds(9)));
-  EXPECT_EQ(lanes.NextDue(), seconds(10));
-  EXPECT_FALSE(lanes.Expire(seconds(10))) << "a lane's rows stand in the table, no poll is needed";
+  lanes.PauseStream("t", At(20));
+  EXPECT_FALSE(lanes.Expire(At(9)));
+  EXPECT_EQ(lanes.NextDue(), At(10));
+  EXPECT_FALSE(lanes.Expire(At(10))) << "a lane's rows stand in the table, no poll is needed";
   EXPECT_FALSE(lanes.Held(LaneName(a)));
   EXPECT_TRUE(lanes.Held(LaneName(b)));
   EXPECT_TRUE(lanes.Paused("t"));
-  EXPECT_TRUE(lanes.Expire(seconds(20))) << "a stream's rows wait where only a full poll looks";
+  EXPECT_TRUE(lanes.Expire(At(20))) << "a stream's rows wait where only a full poll looks";
   EXPECT_FALSE(lanes.Paused("t"));
   EXPECT_EQ(lanes.NextDue(), std::nullopt);
 }
@@ -88,12 +85,12 @@ TEST(Lanes, LetGoWhatIsDueAndKeepWhatIsBlocked) {
 TEST(Lanes, ReleaseBackedUpLanesThatAreNeitherHeldNorPaused) {
   Lanes lanes;
   lanes.SetBackedUp({{"s", "free"}, {"s", "held"}, {"s", "blocked"}, {"t", "paused"}});
-  lanes.HoldUntil({"s", "held"}, seconds(10));
+  lanes.HoldUntil({"s", "held"}, At(10));
   lanes.Block({"s", "blocked"});
-  lanes.PauseStream("t", seconds(20));
+  lanes.PauseStream("t", At(20));
   ASSERT_EQ(lanes.Released(10).size(), 1u);
   EXPECT_EQ(lanes.Released(10)[0].key, "free");
-  lanes.Expire(seconds(20));
+  lanes.Expire(At(20));
   EXPECT_EQ(lanes.Released(10).size(), 3u);
   EXPECT_EQ(lanes.Released(2).size(), 2u);
   lanes.SetBlocked({});
@@ -102,15 +99,16 @@ TEST(Lanes, ReleaseBackedUpLanesThatAreNeitherHeldNorPaused) {
 }
 
 TEST(Horizon, FollowsTheClockOnceEveryTransactionThatWasOpenHasEnded) {
+  const auto at = [](int second) { return DatabaseTime(seconds(second)); };
   Horizon horizon;
-  horizon.See({1'000'000'000, {"1/1", "1/2"}});
+  horizon.See({at(1000), {"1/1", "1/2"}});
   EXPECT_EQ(horizon.time(), std::nullopt);
-  horizon.See({1'001'000'000, {"1/2", "1/3"}});
+  horizon.See({at(1001), {"1/2", "1/3"}});
   EXPECT_EQ(horizon.time(), std::nullopt) << "1/2 may still make older rows visible";
-  horizon.See({1'002'000'000, {"1/3"}});
-  EXPECT_EQ(horizon.time(), 999'000'000);
-  horizon.See({1'003'000'000, {}});
-  EXPECT_EQ(horizon.time(), 1'001'000'000);
+  horizon.See({at(1002), {"1/3"}});
+  EXPECT_EQ(horizon.time(), at(999));
+  horizon.See({at(1003), {}});
+  EXPECT_EQ(horizon.time(), at(1001));
 }
 
 TEST_F(PublisherTest, SendsTheEnvelopeOfTheContract) {
@@ -174,7 +172,7 @@ TEST_F(PublisherTest, AfterAFailureTheRestOfTheStreamIsUnsentAndOtherStreamsGoOn
 TEST_F(PublisherTest, ParksRowsOfLanesThatWaitAndLeavesPausedStreamsAlone) {
   lanes_.Block({"s", "a"});
   lanes_.BackUp({"s", "c"});
-  lanes_.PauseStream("t", seconds(1));
+  lanes_.PauseStream("t", At(1));
   const std::vector<Row> rows = {MakeRow(1, "s", "a", 1), MakeRow(2, "t", "b", 2),
                                  MakeRow(3, "s", "b", 3), MakeRow(4, "s", "c", 4)};
   const Delivery delivery = Publish(rows);

@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include "host/schedule/backoff.hpp"
 #include "host/schedule/idle_pause.hpp"
 
 namespace summa::host {
@@ -8,35 +7,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-TEST(Backoff, TheCeilingDoublesUpToTheCap) {
-  Backoff backoff(milliseconds(100), seconds(1));
-  constexpr double kAlmostOne = 0.999999;
-  for (const int ceiling : {100, 200, 400, 800, 1000, 1000}) {
-    const Microseconds pause = backoff.Next(kAlmostOne);
-    EXPECT_LE(pause, milliseconds(ceiling));
-    EXPECT_GT(pause, milliseconds(ceiling) * 99 / 100);
-  }
-  EXPECT_EQ(backoff.failures(), 6);
-}
-
-TEST(Backoff, TheJitterIsFullButNeverABusyLoop) {
-  Backoff backoff(milliseconds(100), seconds(60));
-  EXPECT_EQ(backoff.Next(0.0), milliseconds(1));
-  EXPECT_EQ(backoff.Next(0.5), milliseconds(100));  // half of the second ceiling
-}
-
-TEST(Backoff, SuccessStartsAnew) {
-  Backoff backoff(milliseconds(100), seconds(60));
-  for (int i = 0; i < 50; ++i) backoff.Next(0.5);
-  backoff.Reset();
-  EXPECT_LE(backoff.Next(0.999), milliseconds(100));
-}
-
-TEST(Backoff, ManyFailuresDoNotOverflow) {
-  Backoff backoff(milliseconds(100), seconds(60));
-  for (int i = 0; i < 100000; ++i) ASSERT_LE(backoff.Next(0.999), seconds(60));
-}
 
 TEST(IdlePause, KnownWorkIsDoneAtOnce) {
   IdlePause pause(milliseconds(20));

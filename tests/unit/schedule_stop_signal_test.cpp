@@ -14,8 +14,8 @@ namespace {
 class SteppingClock final : public Clock {
  public:
   explicit SteppingClock(Microseconds step) : step_(step) {}
-  Microseconds BootTime() const override { return Microseconds(now_ += step_.count()); }
-  Microseconds UnixTime() const override { return BootTime(); }
+  BootTime BootNow() const override { return FromMicroseconds<BootTime>(now_ += step_.count()); }
+  UnixTime UnixNow() const override { return UnixTime(); }
 
  private:
   Microseconds step_;
@@ -25,11 +25,11 @@ class SteppingClock final : public Clock {
 // Stands still, and knows whether it was looked at: then somebody sleeps by it.
 class WatchedClock final : public Clock {
  public:
-  Microseconds BootTime() const override {
+  BootTime BootNow() const override {
     looked_ = true;
-    return Microseconds(0);
+    return BootTime();
   }
-  Microseconds UnixTime() const override { return BootTime(); }
+  UnixTime UnixNow() const override { return UnixTime(); }
   bool looked() const { return looked_; }
 
  private:

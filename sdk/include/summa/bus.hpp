@@ -4,6 +4,7 @@
 
 #include <summa/abi/bus.h>
 #include <summa/error.hpp>
+#include <summa/time.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -12,11 +13,21 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace summa {
+
+// The instants of summa/abi/bus.h; nullopt: SUMMA_BUS_NO_TIME.
+inline std::optional<BusTime> ToBusTime(std::int64_t microseconds) {
+  if (microseconds == SUMMA_BUS_NO_TIME) return std::nullopt;
+  return FromMicroseconds<BusTime>(microseconds);
+}
+inline std::int64_t FromBusTime(std::optional<BusTime> time) {
+  return time ? ToMicroseconds(*time) : SUMMA_BUS_NO_TIME;
+}
 
 // Implemented by a bus plugin; rules are those of summa/abi/bus.h. Methods throw summa::Error.
 class Subscription {
@@ -35,9 +46,9 @@ class Subscription {
 
 struct ScanOptions {
   std::string stream;
-  std::string after;                                    // behind this delivery id; empty: see since
-  std::int64_t since_microseconds = SUMMA_BUS_NO_TIME;  // what entered then or later
-  std::uint64_t limit = 0;                              // 0: to the end
+  std::string after;             // behind this delivery id; empty: see since
+  std::optional<BusTime> since;  // what entered then or later; nullopt: from the oldest on
+  std::uint64_t limit = 0;       // 0: to the end
 };
 
 using OnDelivery = std::function<bool(const summa_bus_delivery&)>;       // false: enough
@@ -184,7 +195,7 @@ class BusTable {
       return Guard(error, [&] {
         static_cast<Bus*>(self)->Scan(
             {std::string(FromAbi(options->stream)), std::string(FromAbi(options->after)),
-             options->since_microseconds, options->limit},
+             ToBusTime(options->since_microseconds), options->limit},
             [&](const summa_bus_delivery& delivery) { return on_message(user, &delivery) == 0; });
         return SUMMA_OK;
       });
@@ -337,7 +348,7 @@ class BusClient {
   void Scan(const ScanOptions& options, const OnDelivery& on_message) const {
     Require(offsetof(summa_bus_v1, scan) + sizeof bus_->scan);
     const summa_bus_scan_options given = {
-        sizeof given, 0, ToAbi(options.stream), ToAbi(options.after), options.since_microseconds,
+        sizeof given, 0, ToAbi(options.stream), ToAbi(options.after), FromBusTime(options.since),
         options.limit};
     detail::Callback<OnDelivery, summa_bus_delivery> callback{on_message};
     summa_error error = detail::EmptyError();

@@ -29,7 +29,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <random>
+#include <summa/backoff.hpp>
 #include <summa/bus.hpp>
 #include <summa/complaints.hpp>
 #include <summa/crash_point.hpp>
@@ -51,7 +51,7 @@ class Consumer {
         claim_after_(bus.claim_after()),
         events_(options_.events, options_.group),
         lanes_(options_.max_messages, options_.max_bytes),
-        backoff_(options_.retry_base, options_.retry_cap, [this] { return Random(); }) {
+        backoff_(options_.retry_base, options_.retry_cap) {
     for (const std::string& topic : options_.topics) {
       auto reader = std::make_unique<Reader>();
       reader->topic = topic;
@@ -191,7 +191,6 @@ class Consumer {
     return std::chrono::duration_cast<Microseconds>(std::chrono::seconds(time.tv_sec) +
                                                     std::chrono::nanoseconds(time.tv_nsec));
   }
-  double Random() { return std::uniform_real_distribution<double>(0, 1)(random_); }
   // Under the lock: nothing is held, under way, or to be acknowledged.
   bool Idle() const { return lanes_.items() == 0 && pending_acks_ == 0 && fetching_ == 0; }
   bool Stopping() const { return stop_.load(std::memory_order_relaxed); }
@@ -225,7 +224,7 @@ class Consumer {
         if (Stopping()) return;
         events_.Away(error.what());
         std::unique_lock lock(mutex_);
-        const Microseconds pause = backoff_.Pause(++reader.failures) + Microseconds(1000);
+        const Microseconds pause = backoff_.Pause(++reader.failures);
         changed_.wait_for(lock, pause, [this] { return Stopping(); });
       }
     }
@@ -618,8 +617,7 @@ class Consumer {
   std::condition_variable changed_, room_, idle_;
   LaneSet lanes_;
   std::deque<Held> held_;  // by ticket
-  std::minstd_rand random_{std::random_device{}()};
-  FullJitter backoff_;
+  const Backoff backoff_;
   detail::Complaints::Moment begun_ = 0;  // handlers
   std::size_t average_bytes_ = 1024;
   std::size_t pending_acks_ = 0;

@@ -8,6 +8,7 @@
 #include <summa/abi/registry.h>
 #include <summa/abi/sql.h>
 #include <summa/error.hpp>
+#include <summa/time.hpp>
 
 #include <chrono>
 #include <initializer_list>
@@ -72,10 +73,15 @@ class Host {
     Log(SUMMA_LOG_WARN, code, message, fields);
   }
 
-  // CLOCK_BOOTTIME: counts suspend, never steps. For deadlines and backoff.
-  std::chrono::microseconds BootTime() const {
+  // Counts suspend, never steps. For deadlines and pauses.
+  BootTime BootNow() const {
     const auto* clock = Service<summa_clock_v1>(SUMMA_CLOCK_V1);
-    return std::chrono::microseconds(clock->boot_microseconds(clock->self));
+    return FromMicroseconds<BootTime>(clock->boot_microseconds(clock->self));
+  }
+  // The wall clock of this machine: for people only.
+  UnixTime UnixNow() const {
+    const auto* clock = Service<summa_clock_v1>(SUMMA_CLOCK_V1);
+    return FromMicroseconds<UnixTime>(clock->unix_microseconds(clock->self));
   }
 
   using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;

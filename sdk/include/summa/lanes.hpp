@@ -2,9 +2,9 @@
 // and a key): its items are taken one at a time, in the order they were added, and an item that
 // failed holds its own lane until it is due again, and no other.
 //
-// Plain state for one thread (or under the caller's lock); times are given by the caller, random
-// numbers by a function. A consumer keeps its messages in a LaneSet; the outbox, whose rows wait in
-// a table and not in memory, shares the names of lanes and the pauses.
+// Plain state for one thread (or under the caller's lock); times are given by the caller. A
+// consumer keeps its messages in a LaneSet; the outbox, whose rows wait in a table and not in
+// memory, shares the names of lanes.
 #pragma once
 
 #include <algorithm>
@@ -17,33 +17,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <summa/assert.hpp>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 namespace summa {
-
-// Full-jitter exponential backoff: a random pause between 0 and base * 2^(attempt-1), at most cap.
-class FullJitter {
- public:
-  // random: uniform in [0, 1).
-  FullJitter(std::chrono::microseconds base, std::chrono::microseconds cap,
-             std::function<double()> random)
-      : base_(base), cap_(cap), random_(std::move(random)) {}
-
-  std::chrono::microseconds Pause(std::int64_t attempt) const {  // counts from 1
-    // 2^32 times any base is above every cap; the limit keeps the shift defined.
-    const auto doublings = std::clamp<std::int64_t>(attempt - 1, 0, 32);
-    const double longest = std::min(
-        static_cast<double>(base_.count()) * static_cast<double>(std::int64_t{1} << doublings),
-        static_cast<double>(cap_.count()));
-    return std::chrono::microseconds(static_cast<std::int64_t>(longest * random_()));
-  }
-
- private:
-  std::chrono::microseconds base_, cap_;
-  std::function<double()> random_;
-};
 
 // The name of the lane of a stream and a key.
 inline std::string LaneName(std::string_view stream, std::string_view key) {
@@ -80,7 +59,7 @@ class LaneSet {
     if (fresh) found = lanes_.emplace(std::string(lane_name), Lane{}).first;
     Lane& lane = found->second;
     if (fresh) lane.group = group;
-    items_of_[ticket] = {&*found, bytes, kNone, alone};
+    items_of_[ticket] = {&*found, bytes, kNone, alone, false};
     if (fresh) {
       lane.first = ticket;
     } else {
@@ -104,6 +83,8 @@ class LaneSet {
     ready_.pop_front();
     alone_running_ = alone;
     ++running_;
+    SUMMA_ASSERT(running_ <= items_ && (!alone || running_ == 1));
+    items_of_[ticket].running = true;
     return ticket;
   }
 
@@ -114,14 +95,17 @@ class LaneSet {
     Lane& lane = entry->second;
     lane.first = items_of_[ticket].next;
     lane.attempts = 0;
+    SUMMA_ASSERT(items_ > 0 && bytes_ >= items_of_[ticket].bytes);
     --items_;
     bytes_ -= items_of_[ticket].bytes;
+    items_of_[ticket] = {};
     free_.push_back(ticket);
     if (lane.first == kNone) {
       lanes_.erase(lanes_.find(entry->first));
     } else {
       MakeReady(entry);
     }
+    SUMMA_ASSERT(items_ > 0 || (bytes_ == 0 && running_ == 0 && lanes_.empty()));
   }
 
   // It failed: its lane waits until `due`, and begins with it again.
@@ -165,6 +149,7 @@ class LaneSet {
     std::size_t bytes = 0;
     Ticket next = kNone;  // of its lane
     bool alone = false;
+    bool running = false;
   };
 
   Ticket NewTicket() {
@@ -177,8 +162,11 @@ class LaneSet {
     return ticket;
   }
   void Stopped(Ticket ticket) {
+    Item& item = items_of_[ticket];
+    SUMMA_ASSERT(item.running && item.lane->second.first == ticket);
+    item.running = false;
     --running_;
-    if (items_of_[ticket].alone) alone_running_ = false;
+    if (item.alone) alone_running_ = false;
   }
   void MakeReady(Entry* entry) {
     const auto paused = paused_.find(entry->second.group);

@@ -18,7 +18,7 @@ struct LeaseView {
   std::chrono::microseconds trust_left{0};
   std::string holder;  // empty: nobody, or not known
   // As this host's wall clock will show it; for people only. Absent: not known, or without an end.
-  std::optional<std::chrono::microseconds> lease_until_unix;
+  std::optional<UnixTime> lease_until;
 };
 
 // Asks no database; cheap enough for every message of a batch. Any thread, from Plugin::Configure
@@ -37,7 +37,7 @@ inline LeaseView LookAtLease(const Host& host, std::string_view worker_id) {
   result.trust_left = std::chrono::microseconds(view.trust_microseconds);
   result.holder = view.holder;
   if (view.lease_until_unix_microseconds != 0) {
-    result.lease_until_unix = std::chrono::microseconds(view.lease_until_unix_microseconds);
+    result.lease_until = FromMicroseconds<UnixTime>(view.lease_until_unix_microseconds);
   }
   return result;
 }

@@ -161,8 +161,8 @@ class LeasedConsumer : public Worker {
 
   // Until told to stop, or the call has lasted long enough; with `run --once` until all is handled.
   void Await(const Tick& tick, const Consumer& consumer) const {
-    const auto end = host_.BootTime() + kCall;
-    while (!tick.ShouldStop() && host_.BootTime() < end) {
+    const BootTime end = host_.BootNow() + kCall;
+    while (!tick.ShouldStop() && host_.BootNow() < end) {
       if (tick.once() && consumer.CaughtUp()) return;
       tick.Wait(kLook);
     }

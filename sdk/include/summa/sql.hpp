@@ -9,6 +9,7 @@
 
 #include <summa/abi/sql.h>
 #include <summa/error.hpp>
+#include <summa/time.hpp>
 
 #include <array>
 #include <bit>
@@ -122,6 +123,7 @@ inline Parameter Timestamp(std::int64_t microseconds_since_2000) {
   detail::AppendBigEndian(bytes, microseconds_since_2000);
   return {kOidTimestamptz, std::move(bytes)};
 }
+inline Parameter Timestamp(DatabaseTime time) { return Timestamp(ToMicroseconds(time)); }
 inline Parameter UuidArray(std::span<const Uuid> uuids) {
   std::string bytes = detail::ArrayHeader(kOidUuid, uuids.size());
   bytes.reserve(bytes.size() + uuids.size() * 20);
@@ -167,6 +169,8 @@ class Cell {
         return 0;
     }
   }
+  // timestamptz; infinite as DatabaseTime::max() and min().
+  DatabaseTime Time() const { return FromMicroseconds<DatabaseTime>(Integer()); }
   double Real() const { return bytes_.size() == 8 ? std::bit_cast<double>(Integer()) : 0; }
   bool Boolean() const { return !bytes_.empty() && bytes_[0] != 0; }
   Uuid AsUuid() const {

@@ -1,7 +1,7 @@
 #include "open_writers.hpp"
 
-#include <algorithm>
 #include <chrono>
+#include <summa/backoff.hpp>
 
 namespace summa::ledger {
 namespace {
@@ -47,15 +47,14 @@ std::optional<std::int64_t> WaitForHorizon(Session& session, const EventTable& t
   LockBarrier barrier(table);
   barrier.Raise(session);
   const auto deadline = std::chrono::steady_clock::now() + patience;
-  microseconds pause = kFirstPause;
+  Backoff backoff(kFirstPause, kLongestPause, Jitter::kNone);
   while (!barrier.Passed(session)) {
-    if (std::chrono::steady_clock::now() >= deadline || wait(pause)) {
+    if (std::chrono::steady_clock::now() >= deadline || wait(backoff.Next())) {
       if (waiting_for != nullptr) {
         waiting_for->assign(barrier.waiting_for().begin(), barrier.waiting_for().end());
       }
       return std::nullopt;
     }
-    pause = std::min(pause * 2, kLongestPause);
   }
   return barrier.position();
 }

@@ -100,8 +100,8 @@ class FakeHost {
     view->trusted = lease.trusted && left > 0 ? 1 : 0;
     view->fence = lease.fence;
     view->trust_microseconds = view->trusted != 0 ? left : 0;
-    if (lease.lease_until_unix) {
-      view->lease_until_unix_microseconds = lease.lease_until_unix->count();
+    if (lease.lease_until) {
+      view->lease_until_unix_microseconds = ToMicroseconds(*lease.lease_until);
     }
     lease.holder.copy(view->holder, sizeof view->holder - 1);
     return SUMMA_OK;

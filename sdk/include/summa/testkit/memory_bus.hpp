@@ -21,7 +21,7 @@ struct StoredMessage {
   std::string redriven;
   // Of the bus: counts up over all streams from 1, and never comes again.
   std::uint64_t entry = 0;
-  std::int64_t entered_at_microseconds = 0;
+  BusTime entered_at;
 };
 
 struct StoredDeadLetter {
@@ -29,7 +29,7 @@ struct StoredDeadLetter {
   std::string source_id, group, error;
   std::int64_t deliveries = 0;
   std::uint64_t entry = 0;
-  std::int64_t died_at_microseconds = 0;
+  BusTime died_at;
 };
 
 // Subscriptions must end before the bus does. Thread-safe.
@@ -81,7 +81,7 @@ class MemoryBus final : public Bus {
     for (const StoredMessage& message : Stored()) {
       if (left == 0) return;
       if (message.stream != options.stream || message.entry <= after) continue;
-      if (message.entered_at_microseconds < options.since_microseconds) continue;
+      if (options.since && message.entered_at < *options.since) continue;
       --left;
       const std::string id = std::to_string(message.entry);
       if (!on_message(Deliver(message, id))) return;
@@ -91,13 +91,13 @@ class MemoryBus final : public Bus {
     RequireHere();
     const std::lock_guard lock(mutex_);
     summa_bus_horizon horizon = EmptyHorizon();
-    horizon.now_microseconds = now();
+    horizon.now_microseconds = ToMicroseconds(now());
     const auto removed = removed_.find(stream);
     if (removed != removed_.end()) horizon.removed = removed->second;
     for (const StoredMessage& message : stored_) {
       if (message.stream != stream) continue;
-      if (horizon.held++ == 0) horizon.oldest_microseconds = message.entered_at_microseconds;
-      horizon.newest_microseconds = message.entered_at_microseconds;
+      horizon.newest_microseconds = ToMicroseconds(message.entered_at);
+      if (horizon.held++ == 0) horizon.oldest_microseconds = horizon.newest_microseconds;
     }
     horizon.exists = horizon.held + horizon.removed > 0 ? 1 : 0;
     return horizon;
@@ -111,7 +111,7 @@ class MemoryBus final : public Bus {
       const std::string id = std::to_string(letter.entry);
       if (!on_letter({Deliver(letter.message, id).message, ToAbi(id), ToAbi(letter.source_id),
                       ToAbi(letter.group), ToAbi(letter.error), letter.deliveries,
-                      letter.died_at_microseconds})) {
+                      ToMicroseconds(letter.died_at)})) {
         return;
       }
     }
@@ -148,7 +148,7 @@ class MemoryBus final : public Bus {
   void AddDeadLetter(StoredDeadLetter letter) {
     const std::lock_guard lock(mutex_);
     letter.entry = ++last_entry_;
-    letter.died_at_microseconds = now();
+    letter.died_at = now();
     dead_letters_.push_back(std::move(letter));
   }
   std::vector<StoredDeadLetter> StoredDeadLetters() const {
@@ -178,11 +178,9 @@ class MemoryBus final : public Bus {
   std::function<int(const summa_bus_message&)> decide;
   // See summa.bus/1; set before subscribing.
   std::chrono::microseconds claim_after{30'000'000};
-  // The clock of the bus: microseconds since 1970. Called under the lock.
-  std::function<std::int64_t()> now = [] {
-    return std::chrono::duration_cast<std::chrono::microseconds>(
-               std::chrono::system_clock::now().time_since_epoch())
-        .count();
+  // The clock of the bus. Called under the lock.
+  std::function<BusTime()> now = [] {
+    return ToBus(std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now()));
   };
 
  private:
@@ -210,13 +208,13 @@ class MemoryBus final : public Bus {
              message.position, ToAbi(message.redriven)},
             ToAbi(id),
             1,
-            message.entered_at_microseconds,
+            ToMicroseconds(message.entered_at),
             0,
             0};
   }
   void Store(StoredMessage message) {
     message.entry = ++last_entry_;
-    message.entered_at_microseconds = now();
+    message.entered_at = now();
     stored_.push_back(std::move(message));
     arrived_.notify_all();
   }
@@ -244,7 +242,7 @@ class MemoryBus final : public Bus {
   struct Pending {
     std::string consumer;
     std::int64_t deliveries = 1;
-    std::int64_t since_microseconds = 0;
+    BusTime since;
   };
   struct Group {
     std::uint64_t last_delivered = 0;
@@ -299,7 +297,7 @@ class MemoryBus final : public Bus {
         const auto pending = State().pending.find(Entry(delivery_ids[i]));
         held[i] = pending != State().pending.end() && pending->second.consumer == consumer_ ? 1 : 0;
         if (pending == State().pending.end()) continue;
-        if (held[i] != 0) pending->second.since_microseconds = bus_.now();
+        if (held[i] != 0) pending->second.since = bus_.now();
         if (held[i] == 0 && start != SUMMA_BUS_START_ENDED) continue;
         std::int64_t& deliveries = pending->second.deliveries;
         deliveries = std::max<std::int64_t>(0, deliveries + start);
@@ -307,7 +305,7 @@ class MemoryBus final : public Bus {
     }
     void Nack(std::span<const summa_str> delivery_ids, std::chrono::microseconds delay) override {
       const std::lock_guard lock(bus_.mutex_);
-      for (const summa_str id : delivery_ids) returned_[Entry(id)] = bus_.now() + delay.count();
+      for (const summa_str id : delivery_ids) returned_[Entry(id)] = bus_.now() + delay;
     }
     void DeadLetter(summa_str delivery_id, std::string_view reason) override {
       bus_.RequireHere();
@@ -328,7 +326,7 @@ class MemoryBus final : public Bus {
         letter.error = reason;
         letter.deliveries = pending->second.deliveries;
         letter.entry = ++bus_.last_entry_;
-        letter.died_at_microseconds = bus_.now();
+        letter.died_at = bus_.now();
         bus_.dead_letters_.push_back(std::move(letter));
       }
       if (mine) Forget(entry);
@@ -350,8 +348,8 @@ class MemoryBus final : public Bus {
     }
 
     bool Due(std::uint64_t entry, const Pending& pending) const {
-      const std::int64_t current = bus_.now();
-      if (current - pending.since_microseconds >= bus_.claim_after.count()) return true;
+      const BusTime current = bus_.now();
+      if (current - pending.since >= bus_.claim_after) return true;
       if (pending.consumer != consumer_) return false;
       const auto returned = returned_.find(entry);
       if (returned != returned_.end()) return returned->second <= current;
@@ -369,7 +367,7 @@ class MemoryBus final : public Bus {
           continue;
         }
         pending->second.consumer = consumer_;
-        pending->second.since_microseconds = bus_.now();
+        pending->second.since = bus_.now();
         if ((flags_ & SUMMA_BUS_COUNT_STARTS) == 0) ++pending->second.deliveries;
         returned_.erase(pending->first);
         Give(*message, pending->second.deliveries, true);
@@ -399,8 +397,8 @@ class MemoryBus final : public Bus {
     const std::uint32_t flags_;
     std::vector<Given> given_;
     std::vector<summa_bus_delivery> deliveries_;
-    std::set<std::uint64_t> outstanding_;             // given and not settled
-    std::map<std::uint64_t, std::int64_t> returned_;  // given back, and when they are due
+    std::set<std::uint64_t> outstanding_;        // given and not settled
+    std::map<std::uint64_t, BusTime> returned_;  // given back, and when they are due
   };
 
   mutable std::mutex mutex_;

@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <summa/backoff.hpp>
 #include <thread>
 #include <vector>
 
@@ -13,6 +14,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr int kAttempts = 5;            // of one job; a take-over of a lock is over by then
+constexpr int kLongestRetry = 4;        // pauses between them, at most: so many of the first one
 constexpr milliseconds kStopLook{100};  // how often the caller is asked
 constexpr milliseconds kProgressPause{500};
 constexpr double kLeastSecondsForEta = 0.5;
@@ -121,6 +123,7 @@ void Crew::Labour(std::size_t jobs, const Work& work) {
 }
 
 void Crew::Attempt(std::optional<Session>& session, std::size_t job, const Work& work) {
+  Backoff backoff(retry_pause_, kLongestRetry * retry_pause_, Jitter::kNone);
   for (int attempt = 1;; ++attempt) {
     JobMeter meter(meter_);
     try {
@@ -133,7 +136,7 @@ void Crew::Attempt(std::optional<Session>& session, std::size_t job, const Work&
       meter.TakeBack();
       if (attempt == kAttempts || !WorthRepeating(error)) throw;
     }
-    if (!meter_.Pause(retry_pause_ * attempt)) return;
+    if (!meter_.Pause(std::chrono::ceil<milliseconds>(backoff.Next()))) return;
   }
   try {
     session->Rollback();
