@@ -2,7 +2,6 @@
 
 #include <summa/crash_point.hpp>
 #include <summa/ledger/canonical_json.hpp>
-#include <summa/ledger/finding.hpp>
 #include <summa/ledger/reader.hpp>
 
 #include "binary_row.hpp"
@@ -11,6 +10,7 @@
 #include "positions.hpp"
 #include "reconciliation_sql.hpp"
 #include "statement.hpp"
+#include "verify/finding.hpp"
 
 namespace summa::reconciliation {
 namespace {
@@ -20,7 +20,7 @@ constexpr std::int64_t kBlocksLookedBack = 100;
 
 Discrepancy WrongHash(const ContentHash::Row& event, std::string computed) {
   Discrepancy wrong;
-  wrong.kind = ledger::kind::kEventHashMismatch;
+  wrong.kind = verify::kind::kEventHashMismatch;
   wrong.event_id = ToText(event[ContentHash::kId].AsUuid());
   wrong.aggregate_type = event[ContentHash::kType].Text();
   wrong.aggregate_id = ToText(event[ContentHash::kAggregate].AsUuid());

@@ -1,6 +1,6 @@
 #include "chain.hpp"
 
-#include <summa/ledger/finding.hpp>
+#include "verify/finding.hpp"
 
 namespace summa::reconciliation {
 namespace {
@@ -10,9 +10,9 @@ constexpr std::int64_t kPage = 1000;
 
 // Why an event cannot follow on the one before.
 std::string_view KindOfBreak(std::int64_t version, std::int64_t expected) {
-  if (version == expected) return ledger::kind::kLinkMismatch;
-  if (version < expected) return ledger::kind::kVersionDuplicate;
-  return expected == 1 ? ledger::kind::kMissingFirst : ledger::kind::kVersionGap;
+  if (version == expected) return verify::kind::kLinkMismatch;
+  if (version < expected) return verify::kind::kVersionDuplicate;
+  return expected == 1 ? verify::kind::kMissingFirst : verify::kind::kVersionGap;
 }
 
 }  // namespace
@@ -56,7 +56,7 @@ ChainResult ChainVerifier::Verify(const std::string& aggregate_type, const Uuid&
   if (result.valid && trusted_seen) return result;
   result.valid = false;
   if (result.broken.kind.empty()) {
-    result.broken.kind = ledger::kind::kSnapshotMismatch;
+    result.broken.kind = verify::kind::kSnapshotMismatch;
     result.broken.version = from->version;
     result.broken.expected = from->hash;
     result.broken.found = "no event with this version and hash";
@@ -89,7 +89,7 @@ bool ChainVerifier::Step(const Result& events, std::size_t row, ChainResult& res
   const ledger::Hash computed =
       hasher_.Event(before, canonicalizer_.EventData(events.At(row, 3).Text()));
   if (computed != hash) {
-    broken.kind = ledger::kind::kEventHashMismatch;
+    broken.kind = verify::kind::kEventHashMismatch;
     broken.expected = hash;
     broken.found = computed.string();
     return false;

@@ -13,26 +13,26 @@
 namespace summa::reconciliation {
 namespace {
 
-bool Is(const ledger::Finding& finding, std::string_view kind) { return finding.kind == kind; }
+bool Is(const verify::Finding& finding, std::string_view kind) { return finding.kind == kind; }
 
 // Puts together what the blocks say and what their seals say.
 class BlockJudge {
  public:
-  BlockJudge(ledger::BlockReport blocks, SealReport seals, std::set<std::string> sealed_late)
+  BlockJudge(verify::BlockReport blocks, SealReport seals, std::set<std::string> sealed_late)
       : blocks_(std::move(blocks)),
         seals_(std::move(seals)),
         sealed_late_(std::move(sealed_late)) {}
 
   void Judge(ChainsResult& result) {
-    for (ledger::Finding& finding : blocks_.findings) Take(std::move(finding), result);
+    for (verify::Finding& finding : blocks_.findings) Take(std::move(finding), result);
     for (const Discrepancy& finding : seals_.findings.kept()) {
-      const bool known = Is(finding, ledger::kind::kBlockHashMismatch) &&
+      const bool known = Is(finding, verify::kind::kBlockHashMismatch) &&
                          named_.count(*finding.block_sequence) > 0;
       if (!known) result.findings.Add(finding);
     }
     result.blocks_verified = blocks_.verified;
     result.blocks_valid = blocks_.valid;
-    for (ledger::BlockFailure& failure : blocks_.failures) {
+    for (verify::BlockFailure& failure : blocks_.failures) {
       const SealVerdict* seal = SealOf(failure.block_sequence);
       if (seal != nullptr && seal->intact && failure.reason == "hash mismatch") {
         ++result.blocks_valid;  // only rows that came late
@@ -53,13 +53,13 @@ class BlockJudge {
     return found == seals_.blocks.end() ? nullptr : &found->second;
   }
 
-  void Take(ledger::Finding finding, ChainsResult& result) {
+  void Take(verify::Finding finding, ChainsResult& result) {
     const SealVerdict* seal = finding.block_sequence ? SealOf(*finding.block_sequence) : nullptr;
     const bool about_content =
-        Is(finding, ledger::kind::kBlockHashMismatch) || Is(finding, ledger::kind::kLateEvent);
+        Is(finding, verify::kind::kBlockHashMismatch) || Is(finding, verify::kind::kLateEvent);
     // The seal knows exactly what the block can only guess.
     if (seal != nullptr && seal->intact && about_content) return;
-    if (Is(finding, ledger::kind::kLateEvent) || Is(finding, ledger::kind::kBlockCoverageGap)) {
+    if (Is(finding, verify::kind::kLateEvent) || Is(finding, verify::kind::kBlockCoverageGap)) {
       if (SealedLate(finding)) return;
       if (finding.position) result.late.push_back(*finding.position);
     }
@@ -68,7 +68,7 @@ class BlockJudge {
   }
 
   // All events that it names are sealed by themselves.
-  bool SealedLate(const ledger::Finding& finding) const {
+  bool SealedLate(const verify::Finding& finding) const {
     std::vector<std::string> events = finding.candidates;
     if (events.empty() && !finding.event_id.empty()) events.push_back(finding.event_id);
     return !events.empty() && std::all_of(events.begin(), events.end(), [&](const std::string& id) {
@@ -80,7 +80,7 @@ class BlockJudge {
     for (const std::int64_t position : seal.late) {
       if (sealed_late_.count("position " + std::to_string(position)) > 0) continue;
       Discrepancy late;
-      late.kind = ledger::kind::kLateEvent;
+      late.kind = verify::kind::kLateEvent;
       late.step = "blocks";
       late.position = position;
       late.block_sequence = sequence;
@@ -97,7 +97,7 @@ class BlockJudge {
     result.block_failures.push_back({seal.block_id, sequence, seal.reason});
   }
 
-  ledger::BlockReport blocks_;
+  verify::BlockReport blocks_;
   SealReport seals_;
   const std::set<std::string> sealed_late_;  // ids, and "position N"
   std::set<std::int64_t> named_, failed_;
@@ -132,14 +132,14 @@ std::string Incomplete(const summa_sql_v1* sql, const ChainsScope& scope, std::i
 
 }  // namespace
 
-ledger::VerifyOptions OptionsFor(const Work& work, const Settings& settings) {
-  ledger::VerifyOptions options;
+verify::VerifyOptions OptionsFor(const Work& work, const Settings& settings) {
+  verify::VerifyOptions options;
   options.connections = settings.connections;
   options.most_rows_per_second = work.max_rate();
   options.hmac_secret = settings.hmac_secret;
   options.most_findings = kMostFindings;
   options.should_stop = [&work] { return work.ShouldStop(); };
-  options.on_progress = [&work](const ledger::Progress& progress) {
+  options.on_progress = [&work](const verify::Progress& progress) {
     work.Progress(progress.stage, progress.done, progress.total);
   };
   return options;
@@ -147,10 +147,10 @@ ledger::VerifyOptions OptionsFor(const Work& work, const Settings& settings) {
 
 void VerifyBlocks(const summa_sql_v1* sql, Work& work, const Settings& settings,
                   const ChainsScope& scope, ChainsResult& result) {
-  const ledger::VerifyOptions options = OptionsFor(work, settings);
-  ledger::BlockOptions chosen;
+  const verify::VerifyOptions options = OptionsFor(work, settings);
+  verify::BlockOptions chosen;
   chosen.since = scope.since;
-  ledger::BlockReport blocks = ledger::VerifyBlocks(sql, options, chosen);
+  verify::BlockReport blocks = verify::VerifyBlocks(sql, options, chosen);
   Session session(sql);
   const ledger::EventTable table = ledger::FindEvents(session);
   std::int64_t after = 0;
@@ -166,12 +166,12 @@ void VerifyBlocks(const summa_sql_v1* sql, Work& work, const Settings& settings,
 ChainsResult VerifyLedger(const summa_sql_v1* sql, Work& work, const Settings& settings,
                           const ChainsScope& scope) {
   ChainsResult result;
-  ledger::VerifyOptions options = OptionsFor(work, settings);
+  verify::VerifyOptions options = OptionsFor(work, settings);
   options.from_snapshots = scope.from_snapshots;
   options.created_since = scope.since;
-  result.chains = ledger::VerifyChains(sql, options);
+  result.chains = verify::VerifyChains(sql, options);
   result.findings.Add(result.chains.findings, result.chains.finding_count);
-  result.snapshots = ledger::VerifySnapshots(sql, options);
+  result.snapshots = verify::VerifySnapshots(sql, options);
   result.findings.Add(result.snapshots.findings, result.snapshots.mismatches);
   VerifyBlocks(sql, work, settings, scope, result);
   result.incomplete = Incomplete(sql, scope, result.chains.events);
@@ -183,7 +183,7 @@ ChainsReport ChainsResult::Report() const {
   report.events = chains.events;
   report.blocks_verified = blocks_verified;
   report.blocks_valid = blocks_valid;
-  for (const ledger::BlockFailure& failure : block_failures) {
+  for (const verify::BlockFailure& failure : block_failures) {
     Discrepancy block;
     block.kind = block.step = "step3_block_chain";
     block.block_sequence = failure.block_sequence;
@@ -201,7 +201,7 @@ ChainsReport ChainsResult::Report() const {
   for (const Discrepancy& finding : findings.kept()) {
     // Of blocks Summa counts each once, above; a late event is no mismatch.
     const bool of_block =
-        finding.kind.rfind("block_", 0) == 0 || Is(finding, ledger::kind::kLateEvent);
+        finding.kind.rfind("block_", 0) == 0 || Is(finding, verify::kind::kLateEvent);
     if (of_block) {
       --others;
       continue;

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <optional>
-#include <summa/ledger/verify.hpp>
 #include <summa/sql.hpp>
 
 #include "report.hpp"
 #include "settings.hpp"
+#include "verify/verify.hpp"
 #include "work.hpp"
 
 namespace summa::reconciliation {
@@ -18,10 +18,10 @@ struct ChainsScope {
 };
 
 struct ChainsResult {
-  ledger::ChainReport chains;
-  ledger::SnapshotReport snapshots;
+  verify::ChainReport chains;
+  verify::SnapshotReport snapshots;
   std::int64_t blocks_verified = 0, blocks_valid = 0;
-  std::vector<ledger::BlockFailure> block_failures;
+  std::vector<verify::BlockFailure> block_failures;
   // Everything that was found, in the shape of the command line; late events included.
   Findings findings;
   // Of them, events that are in no block and not sealed by themselves: positions.
@@ -32,8 +32,8 @@ struct ChainsResult {
   ChainsReport Report() const;
 };
 
-// What the ledger library is told: rates, connections, stopping, progress.
-ledger::VerifyOptions OptionsFor(const Work& work, const Settings& settings);
+// What the verification is told: rates, connections, stopping, progress.
+verify::VerifyOptions OptionsFor(const Work& work, const Settings& settings);
 
 // All of it. Reads only.
 ChainsResult VerifyLedger(const summa_sql_v1* sql, Work& work, const Settings& settings,

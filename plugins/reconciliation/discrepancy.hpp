@@ -2,14 +2,15 @@
 #pragma once
 
 #include <cstdint>
-#include <summa/ledger/finding.hpp>
 #include <utility>
 #include <vector>
+
+#include "verify/finding.hpp"
 
 namespace summa::reconciliation {
 
 // One finding. `step`: Summa's name of the check where it has one.
-struct Discrepancy : ledger::Finding {
+struct Discrepancy : verify::Finding {
   std::string detail;  // JSON object in the shape of Summa's mismatches; empty: Summa has none
 };
 
@@ -31,9 +32,9 @@ class Findings {
     for (const Discrepancy& finding : more.kept_) Add(finding);
     Count(more.count_ - static_cast<std::int64_t>(more.kept_.size()));
   }
-  // Of a level of the ledger library: `count` findings, of which the first are kept.
-  void Add(const std::vector<ledger::Finding>& found, std::int64_t count) {
-    for (const ledger::Finding& finding : found) Add({finding, ""});
+  // Of a level of the verification: `count` findings, of which the first are kept.
+  void Add(const std::vector<verify::Finding>& found, std::int64_t count) {
+    for (const verify::Finding& finding : found) Add({finding, ""});
     Count(count - static_cast<std::int64_t>(found.size()));
   }
   // Found, but not each by itself.

@@ -2,11 +2,11 @@
 
 #include <map>
 #include <summa/crash_point.hpp>
-#include <summa/ledger/finding.hpp>
 
 #include "content_hash.hpp"
 #include "reconciliation_sql.hpp"
 #include "statement.hpp"
+#include "verify/finding.hpp"
 
 namespace summa::reconciliation {
 namespace {
@@ -50,7 +50,7 @@ std::map<std::int64_t, Read> ReadEvents(Session& session, const ledger::EventTab
 Discrepancy Changed(std::int64_t position, const Result& sealed, std::size_t row, const Read* now) {
   Discrepancy finding;
   finding.kind =
-      now == nullptr ? ledger::kind::kBlockCoverageGap : ledger::kind::kBlockHashMismatch;
+      now == nullptr ? verify::kind::kBlockCoverageGap : verify::kind::kBlockHashMismatch;
   finding.position = position;
   finding.event_id = sealed.At(row, 1).Text();
   finding.block_sequence = sealed.At(row, 4).Integer();

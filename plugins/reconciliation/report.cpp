@@ -112,7 +112,7 @@ void WriteResult(JsonWriter& json, const RunState& run) {
 std::string DetailOf(const Discrepancy& finding) {
   if (!finding.detail.empty()) return finding.detail;
   JsonWriter json;
-  ledger::Write(json, finding);
+  verify::Write(json, finding);
   return json.Take();
 }
 

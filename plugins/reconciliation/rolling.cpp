@@ -2,12 +2,12 @@
 
 #include <cstdio>
 #include <summa/crash_point.hpp>
-#include <summa/ledger/verify.hpp>
 
 #include "chains.hpp"
 #include "expected_rows.hpp"
 #include "reconciliation_sql.hpp"
 #include "statement.hpp"
+#include "verify/verify.hpp"
 
 namespace summa::reconciliation {
 namespace {
@@ -92,16 +92,16 @@ Findings Rolling::Verify(const std::string& part, RollingOutcome& outcome) {
     rows = result.blocks_verified;
     return std::move(result.findings);
   }
-  ledger::VerifyOptions options = OptionsFor(work_, settings_);
+  verify::VerifyOptions options = OptionsFor(work_, settings_);
   Findings findings;
   if (part == kSnapshots) {
-    const ledger::SnapshotReport report = ledger::VerifySnapshots(sql_, options);
+    const verify::SnapshotReport report = verify::VerifySnapshots(sql_, options);
     rows = report.snapshots;
     findings.Add(report.findings, report.mismatches);
     return findings;
   }
   if (part == kLedger) {
-    const ledger::LedgerReport report = ledger::CompareWithLedger(sql_, options);
+    const verify::LedgerReport report = verify::CompareWithLedger(sql_, options);
     rows = report.events;
     findings.Add(report.findings, report.finding_count);
     return findings;
@@ -109,7 +109,7 @@ Findings Rolling::Verify(const std::string& part, RollingOutcome& outcome) {
   const int slice = std::atoi(part.c_str() + kChains.size());
   options.aggregates_from = LowestOf(slice);
   if (slice + 1 < kSlices) options.aggregates_to = LowestOf(slice + 1);
-  const ledger::ChainReport report = ledger::VerifyChains(sql_, options);
+  const verify::ChainReport report = verify::VerifyChains(sql_, options);
   rows = report.events;
   findings.Add(report.findings, report.finding_count);
   Session session(sql_);

@@ -86,7 +86,7 @@ void RunStore::SaveFindings(const RunState& run) {
     for (; saved < findings.kept().size(); ++saved) {
       const Discrepancy& finding = findings.kept()[saved];
       JsonWriter json;
-      ledger::Write(json, finding);
+      verify::Write(json, finding);
       session_.Exec(sql::finding_insert,
                     {run.id, part, finding.kind, finding.step, DetailOf(finding), json.text()});
     }

@@ -1,12 +1,12 @@
 #include "seals.hpp"
 
 #include <algorithm>
-#include <summa/ledger/finding.hpp>
 
 #include "binary_row.hpp"
 #include "content_hash.hpp"
 #include "positions.hpp"
 #include "reconciliation_sql.hpp"
+#include "verify/finding.hpp"
 
 namespace summa::reconciliation {
 namespace {
@@ -132,13 +132,13 @@ class Checker {
 
   void Judge(const Seal& seal, const Reading& reading, SealVerdict& verdict) {
     if (!seal.block_there) {
-      Fail(verdict, seal, ledger::kind::kBlockCoverageGap, "the block that was sealed",
+      Fail(verdict, seal, verify::kind::kBlockCoverageGap, "the block that was sealed",
            "the block is gone");
     } else if (seal.block_hash_now != seal.block_hash) {
-      Fail(verdict, seal, ledger::kind::kBlockHashMismatch, seal.block_hash, seal.block_hash_now);
+      Fail(verdict, seal, verify::kind::kBlockHashMismatch, seal.block_hash, seal.block_hash_now);
     }
     for (const std::int64_t position : reading.missing) {
-      Fail(verdict, seal, ledger::kind::kBlockCoverageGap, "the event that was sealed",
+      Fail(verdict, seal, verify::kind::kBlockCoverageGap, "the event that was sealed",
            "the event is gone", position);
     }
     if (reading.missing_count > 0) {
@@ -147,9 +147,9 @@ class Checker {
       return;
     }
     if (seal.block_there && reading.events_hash != seal.events_hash) {
-      Fail(verdict, seal, ledger::kind::kBlockHashMismatch, seal.events_hash, reading.events_hash);
+      Fail(verdict, seal, verify::kind::kBlockHashMismatch, seal.events_hash, reading.events_hash);
     } else if (reading.content_hash != seal.content_hash) {
-      Fail(verdict, seal, ledger::kind::kBlockHashMismatch, "all columns as they were sealed",
+      Fail(verdict, seal, verify::kind::kBlockHashMismatch, "all columns as they were sealed",
            "a column was changed that the hashes of events do not cover");
     }
   }

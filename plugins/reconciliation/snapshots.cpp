@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <summa/crash_point.hpp>
-#include <summa/ledger/finding.hpp>
 #include <summa/ledger/reader.hpp>
 
 #include "chain.hpp"
 #include "reconciliation_sql.hpp"
 #include "statement.hpp"
+#include "verify/finding.hpp"
 
 namespace summa::reconciliation {
 namespace {

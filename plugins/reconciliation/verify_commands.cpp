@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cctype>
 #include <summa/json.hpp>
-#include <summa/ledger/verify.hpp>
 
 #include "blocks.hpp"
 #include "chains.hpp"
@@ -11,6 +10,7 @@
 #include "rolling.hpp"
 #include "snapshots.hpp"
 #include "statement.hpp"
+#include "verify/verify.hpp"
 
 namespace summa::reconciliation {
 namespace {
@@ -39,7 +39,7 @@ Uuid RequireUuid(const std::string& text) {
 }
 
 void WriteFindings(JsonWriter& json, const std::vector<Discrepancy>& findings) {
-  for (const Discrepancy& finding : findings) ledger::Write(json, finding);
+  for (const Discrepancy& finding : findings) verify::Write(json, finding);
 }
 
 void WriteOptional(JsonWriter& json, std::string_view name,
@@ -48,11 +48,11 @@ void WriteOptional(JsonWriter& json, std::string_view name,
   value ? json.Value(*value) : json.Null();
 }
 
-std::optional<ledger::SnapshotStart> LatestSnapshot(Session& session, const std::string& type,
+std::optional<verify::SnapshotStart> LatestSnapshot(Session& session, const std::string& type,
                                                     const Uuid& id) {
   const Result row = session.Exec(sql::latest_snapshot, {type, UuidValue(id)});
   if (row.rows() == 0) return std::nullopt;
-  return ledger::SnapshotStart{row.At(0, 0).Integer(), std::string(row.At(0, 1).Text())};
+  return verify::SnapshotStart{row.At(0, 0).Integer(), std::string(row.At(0, 1).Text())};
 }
 
 Work WorkFor(const CommandCall& call, const CommandContext& context) {
@@ -68,13 +68,13 @@ CommandResult VerifyAggregate(const CommandCall& call, const CommandContext& con
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   const Uuid id = RequireUuid(call.Option("id").value_or(""));
   const Work work = WorkFor(call, context);
-  std::optional<ledger::SnapshotStart> start;
+  std::optional<verify::SnapshotStart> start;
   if (!call.Flag("full")) {
     Session session(call.sql());
     start = LatestSnapshot(session, type, id);
   }
-  const ledger::AggregateReport report =
-      ledger::VerifyAggregate(call.sql(), OptionsFor(work, context.settings), type, id, start);
+  const verify::AggregateReport report =
+      verify::VerifyAggregate(call.sql(), OptionsFor(work, context.settings), type, id, start);
   if (!report.exists) {
     throw Error(SUMMA_E_NOT_FOUND, "SH-0708", "there is no event of " + type + " " + ToText(id),
                 "an aggregate is named by its type (account, transaction, hold ..) and its id");
@@ -90,7 +90,7 @@ CommandResult VerifyAggregate(const CommandCall& call, const CommandContext& con
       .Member("mode", report.snapshot_version ? "snapshot" : "full");
   WriteOptional(json, "snapshotVersion", report.snapshot_version);
   json.Key("findings").BeginArray();
-  for (const ledger::Finding& finding : report.findings) ledger::Write(json, finding);
+  for (const verify::Finding& finding : report.findings) verify::Write(json, finding);
   json.EndArray().EndObject();
   return {json.Take(), !report.valid || !report.findings.empty()};
 }
@@ -109,12 +109,12 @@ void WriteBlocks(JsonWriter& json, const ChainsReport& report) {
   json.EndArray().EndObject();
 }
 
-void WriteChains(JsonWriter& json, const ledger::ChainReport& chains) {
+void WriteChains(JsonWriter& json, const verify::ChainReport& chains) {
   json.Member("aggregates", chains.aggregates)
       .Member("eventsInValidPrefixes", chains.events_in_valid_prefixes)
       .Key("brokenChains")
       .BeginArray();
-  for (const ledger::BrokenChain& broken : chains.broken) {
+  for (const verify::BrokenChain& broken : chains.broken) {
     json.BeginObject()
         .Member("aggregateType", broken.aggregate_type)
         .Member("aggregateId", broken.aggregate_id)
@@ -145,8 +145,8 @@ CommandResult VerifyAll(const CommandCall& call, const CommandContext& context) 
   ChainsResult chains = VerifyLedger(call.sql(), work, context.settings, scope);
   if (!scope.from_snapshots && !scope.since) {
     // Not for the daily run, whose rows say what Summa's say; the rolling verification does it.
-    const ledger::LedgerReport compared =
-        ledger::CompareWithLedger(call.sql(), OptionsFor(work, context.settings));
+    const verify::LedgerReport compared =
+        verify::CompareWithLedger(call.sql(), OptionsFor(work, context.settings));
     chains.findings.Add(compared.findings, compared.finding_count);
   }
   RunState run;

@@ -11,15 +11,15 @@
 #include <memory>
 #include <stdexcept>
 #include <summa/json.hpp>
-#include <summa/ledger/verify.hpp>
 #include <thread>
 
 #include "host/abi/sql_service.hpp"
-#include "ranges.hpp"
 #include "tests/bench/report.hpp"
 #include "tests/bench/servers.hpp"
 #include "tests/bench/verify_data.hpp"
 #include "tests/services/db.hpp"
+#include "verify/ranges.hpp"
+#include "verify/verify.hpp"
 
 namespace summa::bench {
 namespace {
@@ -96,13 +96,13 @@ std::vector<std::string> ChainStatements(const summa_sql_v1* sql, std::int64_t r
   Session session(sql);
   const ledger::EventTable table = ledger::FindEvents(session);
   const auto ranges =
-      ledger::PlanRanges(session, table, rows_per_range, ledger::EstimatedRows(session, table));
+      verify::PlanRanges(session, table, rows_per_range, verify::EstimatedRows(session, table));
   std::vector<std::string> statements;
-  for (const ledger::Range& range : ranges) {
+  for (const verify::Range& range : ranges) {
     const std::string id = range.only ? "" : "e.aggregate_id, ";
     statements.push_back("COPY (SELECT " + id +
                          "e.aggregate_version::bigint, e.prev_hash, e.hash, e.event_data FROM " +
-                         table.name + " e WHERE " + ledger::Condition(table, range) + " ORDER BY " +
+                         table.name + " e WHERE " + verify::Condition(table, range) + " ORDER BY " +
                          id + "e.aggregate_version) TO STDOUT (FORMAT binary)");
   }
   return statements;
@@ -177,7 +177,7 @@ class VerifyBenchmark {
     for (long long turn = 0; turn <= repeat_; ++turn) {
       const double bare = copy.Run(statements, rows_);
       const Stopwatch watch;
-      const ledger::ChainReport report = ledger::VerifyChains(hosted.sql(), verify_);
+      const verify::ChainReport report = verify::VerifyChains(hosted.sql(), verify_);
       const double ours = watch.Seconds();
       Require(report.events == rows_ && report.aggregates == aggregates &&
                   report.finding_count == 0 && report.events_in_valid_prefixes == rows_,
@@ -199,7 +199,7 @@ class VerifyBenchmark {
     for (long long turn = 0; turn <= repeat_; ++turn) {
       const double bare = copy.Run(statements, rows_);
       const Stopwatch watch;
-      const ledger::BlockReport report = ledger::VerifyBlocks(hosted.sql(), verify_);
+      const verify::BlockReport report = verify::VerifyBlocks(hosted.sql(), verify_);
       const double ours = watch.Seconds();
       Require(report.events == rows_ && report.valid == 20 && report.finding_count == 0, "blocks");
       if (turn == 0) continue;
@@ -222,15 +222,15 @@ class VerifyBenchmark {
       Session session(hosted.sql());
       id = session.Exec("SELECT aggregate_id FROM ledger_event LIMIT 1").At(0, 0).AsUuid();
     }
-    const ledger::SnapshotStart start{version, row[0][1]};
+    const verify::SnapshotStart start{version, row[0][1]};
     for (long long turn = 0; turn <= repeat_; ++turn) {
       const Stopwatch full_watch;
       Require(
-          ledger::VerifyAggregate(hosted.sql(), verify_, "transaction", id).event_count == rows_,
+          verify::VerifyAggregate(hosted.sql(), verify_, "transaction", id).event_count == rows_,
           "full aggregate");
       const double full = full_watch.Seconds();
       const Stopwatch tail_watch;
-      const auto report = ledger::VerifyAggregate(hosted.sql(), verify_, "transaction", id, start);
+      const auto report = verify::VerifyAggregate(hosted.sql(), verify_, "transaction", id, start);
       const double from_snapshot = tail_watch.Seconds();
       Require(report.valid && report.event_count == rows_ && report.verified_from == version,
               "aggregate from its snapshot");
@@ -285,7 +285,7 @@ class VerifyBenchmark {
 
   const long long rows_, repeat_;
   const bool json_;
-  ledger::VerifyOptions verify_;
+  verify::VerifyOptions verify_;
   test::PostgresServer server_;
   std::vector<Measured> all_;
   Series full_, snapshot_;

@@ -89,7 +89,7 @@ Scenario OutboxToConsumer() {
   Scenario scenario = OutboxToRedis();
   scenario.name = "outbox_to_consumer";
   scenario.plugin_directory = "tests/faults/plugins";
-  scenario.sources = {"sdk/include/summa", "tests/faults/plugins/ledger-follower"};
+  scenario.sources = {"sdk/src/consumer", "tests/faults/plugins/ledger-follower"};
   scenario.killed_at = {"consumer.", "follower.", "redis."};
   scenario.plugins_yaml = [](const World& world) {
     return "{ bus-redis: { url: \"" + world.redis_url + "\", key_prefix: " + world.key_prefix +

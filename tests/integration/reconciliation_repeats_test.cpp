@@ -175,7 +175,7 @@ TEST_P(RepeatsTest, LeaveAWholeLedgerClean) {
   }
   EXPECT_EQ(RunReconcile().run.Status(), "healthy");
   EXPECT_EQ(VerifyChains().findings.count(), 0);
-  const ledger::LedgerReport compared = ledger::CompareWithLedger(sql_->unleased(), {});
+  const verify::LedgerReport compared = verify::CompareWithLedger(sql_->unleased(), {});
   EXPECT_GT(compared.events, 0);
   EXPECT_EQ(compared.finding_count, 0);
 }

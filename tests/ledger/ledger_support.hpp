@@ -5,10 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <summa/ledger/event_table.hpp>
 
 #include "host/abi/sql_service.hpp"
 #include "host/database/control_plane.hpp"
-#include "summa/ledger/verify.hpp"
 #include "tests/services/db.hpp"
 #include "tests/services/postgres_server.hpp"
 #include "tests/services/shared_data.hpp"

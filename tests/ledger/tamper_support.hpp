@@ -1,5 +1,4 @@
-// A small ledger of either layout, sealed in blocks and snapshots, to be tampered with; and what
-// each level of the verification says of it.
+// A small ledger of either layout, sealed in blocks and snapshots, to be tampered with.
 #pragma once
 
 #include <fstream>
@@ -127,38 +126,6 @@ inline std::unique_ptr<LedgerDatabase> CopyOfLedger(Layout layout) {
   const std::string name = "copy_" + std::to_string(++number);
   Server().CreateDatabase(name, origin);
   return std::make_unique<LedgerDatabase>(name);
-}
-
-struct Levels {
-  ChainReport chains;
-  SnapshotReport snapshots;
-  BlockReport blocks;
-  LedgerReport ledger;
-};
-
-inline Levels VerifyEverything(const LedgerDatabase& database,
-                               const BlockOptions& block_options = {}) {
-  VerifyOptions options;
-  options.snapshot_table = "tamper.hash_snapshot";
-  return {VerifyChains(database.sql(), options), VerifySnapshots(database.sql(), options),
-          VerifyBlocks(database.sql(), options, block_options),
-          CompareWithLedger(database.sql(), options)};
-}
-
-inline std::set<std::string> KindsOf(const std::vector<Finding>& findings) {
-  std::set<std::string> kinds;
-  for (const Finding& finding : findings) kinds.insert(finding.kind);
-  return kinds;
-}
-
-inline std::string Described(const std::vector<Finding>& findings) {
-  std::string text;
-  for (const Finding& finding : findings) {
-    JsonWriter json;
-    Write(json, finding);
-    text += json.text() + "\n";
-  }
-  return text;
 }
 
 }  // namespace summa::ledger

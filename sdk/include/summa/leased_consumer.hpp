@@ -1,4 +1,4 @@
-// A worker that consumes: the ready-made way for a plugin to handle messages.
+// A worker that consumes: the ready-made way for a plugin to handle messages. Link Summa::consumer.
 //
 //   class Greeter final : public summa::LeasedConsumer {
 //    public:
@@ -15,14 +15,16 @@
 // handles everything that is there. Pausing, parking, `/status` and metrics are those of a worker.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <summa/consumer.hpp>
 #include <summa/host.hpp>
-#include <summa/inbox.hpp>
+#include <summa/sql.hpp>
 #include <summa/worker.hpp>
-#include <utility>
+#include <vector>
 
 namespace summa {
 
@@ -34,57 +36,19 @@ struct LeasedMessage : ConsumedMessage {
 
   // The effect in the database, once for each message however often it is delivered: in one
   // transaction that remembers the message (summa_host.inbox). False: it stands already.
-  bool Once(const std::function<void(Session&)>& effect) const {
-    Session session(sql);
-    session.Begin();
-    if (!Inbox::First(session, group, id)) return false;
-    effect(session);
-    CrashPoint("consumer.effect");
-    session.Commit();
-    return true;
-  }
+  bool Once(const std::function<void(Session&)>& effect) const;
 };
 
 class LeasedConsumer : public Worker {
  public:
   // `options` without handler, look and exclusive, which are set here; `consumer` may be empty.
   // bus: the alias in `requires` of the manifest.
-  LeasedConsumer(Host host, SubscribeOptions options, std::string bus = "bus")
-      : host_(host), bus_(std::move(bus)), options_(std::move(options)) {
-    if (options_.consumer.empty()) options_.consumer = options_.group;
-    options_.exclusive = true;
-  }
+  LeasedConsumer(Host host, SubscribeOptions options, std::string bus = "bus");
 
-  TickResult Run(const Tick& tick) final {
-    Events events(host_, options_);
-    std::atomic<std::int64_t> handled{0};
-    SubscribeOptions options = options_;
-    options.events = &events;
-    options.look = [&tick](const Error& error) { return IsAway(tick, error); };
-    options.handler = [&](const ConsumedMessage& message) {
-      // The lease may have ended while the message waited.
-      if (tick.ShouldStop()) throw Error(SUMMA_E_CANCELLED, "", "the worker has to stop");
-      Handle({message, tick.sql(), tick.fence(), options_.group});
-      ++handled;
-    };
-    const auto found = host_.FindService(SUMMA_BUS_V1, bus_);
-    Consumer consumer(BusClient(found.service), std::move(options));
-    const Shown shown(*this, consumer);
-    Await(tick, consumer);
-    // What is in memory is handled rather than delivered again.
-    if (!tick.ShouldStop()) consumer.Drain(kDrain);
-    const bool caught_up = consumer.CaughtUp();
-    consumer.Unsubscribe();
-    if (handled == 0 && !caught_up && !tick.ShouldStop()) events.ThrowWhatIsAway();
-    // In a running host the next call begins at once.
-    return {handled, tick.once() && !caught_up, std::chrono::microseconds(0)};
-  }
+  TickResult Run(const Tick& tick) final;
 
   // For Plugin::Failing(): callbacks of `events` that throw or hang. Any thread.
-  std::vector<Finding> Failing() const {
-    const std::lock_guard lock(mutex_);
-    return consumer_ == nullptr ? std::vector<Finding>{} : consumer_->Failing();
-  }
+  std::vector<Finding> Failing() const;
 
  protected:
   // One message; on `concurrency` threads at once, never two of one key. What it throws: see
@@ -92,90 +56,8 @@ class LeasedConsumer : public Worker {
   virtual void Handle(const LeasedMessage& message) = 0;
 
  private:
-  // A call ends by itself, so that the host sees that the worker lives and what it did.
-  static constexpr std::chrono::seconds kCall{10};
-  static constexpr std::chrono::milliseconds kLook{20};
-  static constexpr std::chrono::seconds kDrain{2};
-
-  // Tells the author's events, and the log.
-  class Events final : public ConsumerEvents {
-   public:
-    Events(Host host, const SubscribeOptions& options) : host_(host), options_(options) {}
-    void Failed(const ConsumedMessage& message, const std::string& error) override {
-      Tell(SUMMA_LOG_DEBUG, "", "a message failed and is tried again", message, error);
-      if (options_.events != nullptr) options_.events->Failed(message, error);
-    }
-    void DeadLettered(const ConsumedMessage& message, const std::string& error) override {
-      Tell(SUMMA_LOG_WARN, "SH-0141", "a message was given up", message, error);
-      if (options_.events != nullptr) options_.events->DeadLettered(message, error);
-    }
-    void Overdue(std::string_view topic, std::string_view id) override {
-      if (options_.events != nullptr) options_.events->Overdue(topic, id);
-    }
-    void Away(const std::string& error) override {
-      {
-        const std::lock_guard lock(mutex_);
-        away_ = error;
-      }
-      if (options_.events != nullptr) options_.events->Away(error);
-    }
-    void ThrowWhatIsAway() const {
-      const std::lock_guard lock(mutex_);
-      if (away_.empty()) return;
-      throw Error(SUMMA_E_UNAVAILABLE, "SH-0142",
-                  "group " + options_.group + " could handle no message: " + away_);
-    }
-
-   private:
-    void Tell(summa_log_level level, std::string_view code, std::string_view what,
-              const ConsumedMessage& message, const std::string& error) const {
-      host_.Log(level, code, what,
-                {{"group", options_.group},
-                 {"topic", std::string(message.topic)},
-                 {"message", std::string(message.id)},
-                 {"key", std::string(message.key)},
-                 {"deliveries", std::to_string(message.deliveries)},
-                 {"error", error}});
-    }
-
-    const Host host_;
-    const SubscribeOptions& options_;
-    mutable std::mutex mutex_;
-    std::string away_;
-  };
-
-  class Shown {
-   public:
-    Shown(LeasedConsumer& owner, Consumer& consumer) : owner_(owner) { Show(&consumer); }
-    ~Shown() { Show(nullptr); }
-    Shown(const Shown&) = delete;
-    Shown& operator=(const Shown&) = delete;
-
-   private:
-    void Show(Consumer* consumer) {
-      const std::lock_guard lock(owner_.mutex_);
-      owner_.consumer_ = consumer;
-    }
-    LeasedConsumer& owner_;
-  };
-
-  // Until told to stop, or the call has lasted long enough; with `run --once` until all is handled.
-  void Await(const Tick& tick, const Consumer& consumer) const {
-    const BootTime end = host_.BootNow() + kCall;
-    while (!tick.ShouldStop() && host_.BootNow() < end) {
-      if (tick.once() && consumer.CaughtUp()) return;
-      tick.Wait(kLook);
-    }
-  }
-
-  // What the host's database said (SH-04..) is settled by asking it; of other things the consumer
-  // knows nothing.
-  static std::optional<bool> IsAway(const Tick& tick, const Error& error) {
-    if (tick.ShouldStop()) return true;
-    if (!error.code().starts_with("SH-04")) return std::nullopt;
-    Session(tick.sql()).Exec("SELECT 1");
-    return false;
-  }
+  class Shown;
+  void Await(const Tick& tick, const Consumer& consumer) const;
 
   const Host host_;
   const std::string bus_;

@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 #include <summa/bus.hpp>
+#include <summa/clock.hpp>
 #include <summa/error.hpp>
-#include <utility>
 #include <vector>
 
 namespace summa {
@@ -20,7 +20,7 @@ struct ConsumedMessage {
   std::string_view topic, id, type, key, payload, timestamp, correlation_id;
   std::int64_t position = SUMMA_BUS_NO_POSITION;
   std::int64_t deliveries = 1;              // this one included
-  std::chrono::microseconds deadline{};     // of CLOCK_BOOTTIME, when the handler must be done
+  std::chrono::microseconds deadline{};     // of SubscribeOptions::clock: until then
   const std::atomic<bool>* stop = nullptr;  // the consumer is being ended
 
   bool ShouldStop() const { return stop != nullptr && stop->load(std::memory_order_relaxed); }
@@ -72,31 +72,7 @@ struct SubscribeOptions {
   std::chrono::microseconds retry_cap{10'000'000};
   std::chrono::microseconds poll_wait{500'000};
   ConsumerEvents* events = nullptr;  // borrowed; must outlive the consumer
+  Clock* clock = nullptr;            // borrowed as well; nullptr: that of the machine
 };
 
-namespace detail {
-
-// With the defaults that depend on the bus. Throws SUMMA_E_CONFIG for impossible options.
-inline SubscribeOptions Checked(BusClient bus, SubscribeOptions options) {
-  const auto refuse = [](const std::string& problem, const std::string& fix) {
-    throw Error(SUMMA_E_CONFIG, "SH-0620", "subscribe: " + problem, fix);
-  };
-  const std::chrono::microseconds claim_after = bus.claim_after();
-  if (options.handler_deadline.count() == 0) options.handler_deadline = claim_after * 2 / 3;
-  if (options.handler_deadline >= claim_after) {
-    refuse("handler_deadline " + std::to_string(options.handler_deadline.count() / 1000) +
-               " ms is not below the claim_after of the bus, " +
-               std::to_string(claim_after.count() / 1000) + " ms",
-           "raise claim_after of the bus, or lower the deadline");
-  }
-  if (!options.handler || options.topics.empty()) refuse("no handler or no topic", "give both");
-  if (options.concurrency < 1 || options.concurrency > 1000) {
-    refuse("concurrency is not 1 to 1000", "10 is the default");
-  }
-  if (options.max_retries < 1) refuse("max_retries is below 1", "3 is the default");
-  if (options.max_messages == 0 || options.max_bytes == 0) refuse("no room", "leave the default");
-  return options;
-}
-
-}  // namespace detail
 }  // namespace summa

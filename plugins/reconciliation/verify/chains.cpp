@@ -1,0 +1,356 @@
+#include "verify.hpp"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "chain_walker.hpp"
+#include "copy_row.hpp"
+#include "crew.hpp"
+#include "event_lookup.hpp"
+#include "ranges.hpp"
+#include "snapshot_table.hpp"
+
+namespace summa::verify {
+namespace {
+
+// The walk counts, and looks whether to stop, after this many rows.
+constexpr std::int64_t kRowsPerCount = 512;
+
+struct Plan {
+  ledger::EventTable table;
+  std::vector<Range> ranges;
+  bool snapshots = false;  // start from them
+  bool looks_back = false;
+  // Of a single aggregate.
+  std::optional<SnapshotStart> start;
+  std::string created_from;  // a literal; older partitions are not read
+};
+
+// The statement of a range. Its columns: id (unless there is one aggregate only), version, previous
+// hash, hash, data, then what the mode adds.
+std::string Statement(const Plan& plan, const VerifyOptions& options, const Range& range,
+                      std::optional<std::int64_t> version_from) {
+  const ledger::EventTable& t = plan.table;
+  std::string columns = range.only ? "" : "e.aggregate_id, ";
+  columns +=
+      "e." + t.version + "::bigint, e." + t.previous_hash + ", e." + t.hash + ", e.event_data";
+  std::string source = t.name + " e", condition = Condition(t, range);
+  if (version_from) condition += " AND e." + t.version + " >= " + std::to_string(*version_from);
+  if (!plan.created_from.empty()) condition += " AND e.created_at >= " + plan.created_from;
+  if (plan.snapshots && !range.only) {
+    columns += ", s.snapshot_version::bigint, s.snapshot_hash";
+    source += " LEFT JOIN " + LatestSnapshots(options.snapshot_table, range) +
+              " s ON s.aggregate_id = e.aggregate_id";
+    condition += " AND e." + t.version + " >= coalesce(s.snapshot_version, 0)";
+  }
+  if (plan.looks_back) {
+    // The subquery runs only where the row before is another event.
+    columns += ", CASE WHEN e." + t.version + " > 1 AND lag(e." + t.version +
+               ") OVER (PARTITION BY e.aggregate_id ORDER BY e." + t.version +
+               ") IS DISTINCT FROM e." + t.version + " - 1 THEN (SELECT p." + t.hash + " FROM " +
+               t.name +
+               " p WHERE p.aggregate_type = e.aggregate_type AND p.aggregate_id = "
+               "e.aggregate_id AND p." +
+               t.version + " = e." + t.version + " - 1 LIMIT 1) END";
+    condition += " AND e.created_at >= timestamptz '2000-01-01 00:00:00+00' + interval '" +
+                 std::to_string(*options.created_since) + " microseconds'";
+  }
+  return "COPY (SELECT " + columns + " FROM " + source + " WHERE " + condition + " ORDER BY " +
+         (range.only ? "" : "e.aggregate_id, ") + "e." + t.version + ") TO STDOUT (FORMAT binary)";
+}
+
+std::optional<std::string_view> TextOf(const Cell& cell) {
+  if (cell.null()) return std::nullopt;
+  return cell.Text();
+}
+
+// The first event of a piece is linked to the last of the piece before.
+std::optional<ChainWalker::Start> StartOf(Session& session, const Plan& plan,
+                                          const VerifyOptions& options, const Range& range) {
+  if (!range.only || plan.looks_back) return std::nullopt;
+  std::optional<SnapshotStart> snapshot = plan.start;
+  if (plan.snapshots) {
+    snapshot = LatestSnapshot(session, options.snapshot_table, range.aggregate_type, *range.only);
+  }
+  if (snapshot && snapshot->version >= range.version_from.value_or(0)) {
+    return ChainWalker::Start{snapshot->version, std::nullopt, snapshot->hash};
+  }
+  if (!range.version_from) return std::nullopt;
+  ChainWalker::Start start{*range.version_from, std::nullopt, std::nullopt};
+  const Result before =
+      session.Exec("SELECT e." + plan.table.hash + " FROM " + plan.table.name +
+                       " e WHERE e.aggregate_type = $1 AND e.aggregate_id = $2 AND e." +
+                       plan.table.version + " = $3::bigint LIMIT 1",
+                   {range.aggregate_type, UuidValue(*range.only), start.version - 1});
+  if (before.rows() > 0) start.predecessor_hash = before.At(0, 0).Text();
+  return start;
+}
+
+WalkResult Walk(Session& session, const Plan& plan, const VerifyOptions& options,
+                const Range& range, JobMeter& meter) {
+  // A snapshot taken before the lock would miss what a detach or a swap moves meanwhile.
+  session.Exec("LOCK TABLE " + plan.table.name + " IN ACCESS SHARE MODE");
+  ChainWalker::Settings settings{options.hmac_secret, options.most_findings, range.only.has_value(),
+                                 StartOf(session, plan, options, range), plan.looks_back};
+  std::optional<std::int64_t> version_from;
+  if (settings.start && settings.start->trusted_hash) {
+    version_from = settings.start->version;
+    if (range.version_to && *version_from >= *range.version_to) return {};
+  }
+  ChainWalker walker(settings);
+  CopyRow row;
+  std::int64_t rows = 0;
+  session.CopyOut(Statement(plan, options, range, version_from), [&](std::string_view message) {
+    if (!row.Open(message)) return true;
+    EventRow event;
+    if (range.only) {
+      event.aggregate_id = *range.only;
+    } else {
+      event.aggregate_id = row.Next().AsUuid();
+    }
+    event.version = row.Next().Integer();
+    event.previous_hash = TextOf(row.Next());
+    event.hash = row.Next().Text();
+    event.data = CopyRow::JsonText(row.Next());
+    if (plan.snapshots && !range.only) {
+      const Cell version = row.Next();
+      if (!version.null()) event.snapshot_version = version.Integer();
+      event.snapshot_hash = row.Next().Text();
+    }
+    if (plan.looks_back) event.predecessor_hash = TextOf(row.Next());
+    walker.Step(event);
+    return ++rows % kRowsPerCount != 0 || meter.Count(kRowsPerCount);
+  });
+  meter.Count(rows % kRowsPerCount);
+  return walker.Finish();
+}
+
+// Puts the results of the ranges together, in their order.
+class Gatherer {
+ public:
+  Gatherer(const Plan& plan, const VerifyOptions& options) : plan_(plan), options_(options) {}
+
+  void Add(std::size_t range, WalkResult result) {
+    const std::lock_guard lock(mutex_);
+    report_.events += result.events;
+    report_.aggregates += result.aggregates;
+    report_.events_in_valid_prefixes += result.good_events;
+    report_.snapshots_used += result.snapshots_used;
+    report_.broken_count += result.broken_count;
+    report_.finding_count += result.flaw_count;
+    const std::string& type = plan_.ranges[range].aggregate_type;
+    for (const Segment& segment : result.broken) KeepBroken(type, segment);
+    for (const Flaw& flaw : result.flaws) {
+      if (report_.findings.size() < options_.most_findings) {
+        report_.findings.push_back(ToFinding(type, flaw));
+      }
+    }
+    if (result.piece) pieces_[range] = *result.piece;
+  }
+
+  ChainReport Finish() {
+    JoinPieces();
+    std::sort(report_.broken.begin(), report_.broken.end(), [](const auto& a, const auto& b) {
+      return std::tie(a.aggregate_type, a.aggregate_id) <
+             std::tie(b.aggregate_type, b.aggregate_id);
+    });
+    std::stable_sort(report_.findings.begin(), report_.findings.end(),
+                     [](const Finding& a, const Finding& b) {
+                       return std::tie(a.aggregate_type, a.aggregate_id, a.version) <
+                              std::tie(b.aggregate_type, b.aggregate_id, b.version);
+                     });
+    return std::move(report_);
+  }
+
+ private:
+  static Finding ToFinding(const std::string& type, const Flaw& flaw) {
+    Finding finding;
+    finding.kind = flaw.kind;
+    finding.step = "chains";
+    finding.aggregate_type = type;
+    finding.aggregate_id = ToText(flaw.aggregate_id);
+    finding.version = flaw.version;
+    finding.expected = flaw.expected;
+    finding.found = flaw.found;
+    return finding;
+  }
+
+  void KeepBroken(const std::string& type, const Segment& segment) {
+    if (report_.broken.size() >= options_.most_findings) return;
+    report_.broken.push_back(
+        {type, ToText(segment.aggregate_id), *segment.broken_at, segment.good_events});
+  }
+
+  // The pieces of an aggregate follow one another.
+  void JoinPieces() {
+    for (auto piece = pieces_.begin(); piece != pieces_.end();) {
+      const std::string& type = plan_.ranges[piece->first].aggregate_type;
+      Segment whole = piece->second;
+      for (++piece; piece != pieces_.end() && SameAggregate(type, whole, *piece); ++piece) {
+        if (whole.broken_at) continue;
+        whole.good_events += piece->second.good_events;
+        whole.broken_at = piece->second.broken_at;
+      }
+      ++report_.aggregates;
+      report_.events_in_valid_prefixes += whole.good_events;
+      if (!whole.broken_at) continue;
+      ++report_.broken_count;
+      KeepBroken(type, whole);
+    }
+  }
+
+  bool SameAggregate(const std::string& type, const Segment& segment,
+                     const std::pair<const std::size_t, Segment>& piece) const {
+    return piece.second.aggregate_id == segment.aggregate_id &&
+           plan_.ranges[piece.first].aggregate_type == type;
+  }
+
+  const Plan& plan_;
+  const VerifyOptions& options_;
+  std::mutex mutex_;
+  ChainReport report_;
+  std::map<std::size_t, Segment> pieces_;
+};
+
+// Walks all ranges of the plan.
+ChainReport Execute(const summa_sql_v1* sql, const VerifyOptions& options, const Plan& plan,
+                    std::int64_t rows) {
+  Gatherer gatherer(plan, options);
+  Crew crew(sql, options, "chains", rows);
+  crew.Run(plan.ranges.size(), [&](Session& own, std::size_t job, JobMeter& meter) {
+    gatherer.Add(job, Walk(own, plan, options, plan.ranges[job], meter));
+  });
+  ChainReport report = gatherer.Finish();
+  report.seconds = crew.Seconds();
+  return report;
+}
+
+struct Extent {
+  std::int64_t first = 0, last = 0;  // versions; 0: there is no event
+};
+
+Extent ExtentOf(Session& session, const ledger::EventTable& table, const std::string& type,
+                const Uuid& id) {
+  const Result found = session.Exec("SELECT min(" + table.version + ")::bigint, max(" +
+                                        table.version + ")::bigint FROM " + table.name +
+                                        " WHERE aggregate_type = $1 AND aggregate_id = $2",
+                                    {type, UuidValue(id)});
+  return {found.At(0, 0).Integer(), found.At(0, 1).Integer()};
+}
+
+// An aggregate in pieces of equal length, so that several connections share a large one.
+std::vector<Range> PiecesOf(const std::string& type, const Uuid& id, std::int64_t from,
+                            std::int64_t last, std::int64_t rows_per_range) {
+  std::vector<Range> pieces;
+  Range piece;
+  piece.aggregate_type = type;
+  piece.only = id;
+  for (std::int64_t next = from + rows_per_range; next <= last; next += rows_per_range) {
+    piece.version_to = next;
+    pieces.push_back(piece);
+    piece.version_from = next;
+  }
+  piece.version_to.reset();
+  pieces.push_back(piece);
+  return pieces;
+}
+
+// Where to begin in time: created_at is the start of a transaction, and one that started earlier
+// may have written a later version. Should the margin not do, the aggregate is verified without it.
+constexpr const char* kTimeMargin = "1 hour";
+
+std::string CreatedFrom(Session& session, const ledger::EventTable& table, const std::string& type,
+                        const Uuid& id, std::int64_t version) {
+  const Result found =
+      session.Exec("SELECT quote_literal(created_at - interval '" + std::string(kTimeMargin) +
+                       "') || '::timestamptz' FROM " + table.name +
+                       " WHERE aggregate_type = $1 AND aggregate_id = $2 AND " + table.version +
+                       " = $3::bigint LIMIT 1",
+                   {type, UuidValue(id), version});
+  return found.rows() == 0 ? "" : std::string(found.At(0, 0).Text());
+}
+
+AggregateReport Summarise(ChainReport&& chains, const std::optional<SnapshotStart>& start) {
+  AggregateReport report;
+  report.valid = chains.broken_count == 0;
+  if (!chains.broken.empty()) report.broken_at_version = chains.broken[0].broken_at_version;
+  report.event_count = chains.events_in_valid_prefixes;
+  if (start) {
+    report.snapshot_version = start->version;
+    report.verified_from = start->version;
+    report.event_count += start->version - 1;
+  }
+  report.findings = std::move(chains.findings);
+  return report;
+}
+
+}  // namespace
+
+ChainReport VerifyChains(const summa_sql_v1* sql, const VerifyOptions& options) {
+  Session session(sql, options.database);
+  Plan plan;
+  plan.table = ledger::FindEvents(session);
+  plan.looks_back = options.created_since.has_value();
+  plan.snapshots =
+      options.from_snapshots && !plan.looks_back && HasSnapshots(session, options.snapshot_table);
+  const std::int64_t rows = EstimatedRows(session, plan.table);
+  plan.ranges = PlanRanges(session, plan.table, RowsPerRange(options), rows);
+  Clip(plan.ranges, options.aggregates_from, options.aggregates_to);
+  ChainReport report = Execute(sql, options, plan, rows);
+  IdentifyEvents(session, plan.table, report.findings);
+  return report;
+}
+
+AggregateReport VerifyAggregate(const summa_sql_v1* sql, const VerifyOptions& options,
+                                const std::string& aggregate_type, const Uuid& aggregate_id,
+                                const std::optional<SnapshotStart>& start) {
+  Session session(sql, options.database);
+  Plan plan;
+  plan.table = ledger::FindEvents(session);
+  const Extent extent = ExtentOf(session, plan.table, aggregate_type, aggregate_id);
+  const std::int64_t from = start ? start->version : 1;
+  // Events that a snapshot names and that are gone are for it to report.
+  const bool usable = start && extent.first == 1 && extent.last >= start->version;
+  plan.ranges = PiecesOf(aggregate_type, aggregate_id, from, std::max(extent.last, from),
+                         RowsPerRange(options));
+  if (usable) {
+    plan.start = start;
+    if (plan.table.partitioned) {
+      plan.created_from =
+          CreatedFrom(session, plan.table, aggregate_type, aggregate_id, start->version);
+    }
+  }
+  AggregateReport report;
+  if (!start || usable) {
+    ChainReport chains = Execute(sql, options, plan, std::max<std::int64_t>(extent.last - from, 0));
+    IdentifyEvents(session, plan.table, chains.findings);
+    report = Summarise(std::move(chains), plan.start);
+  }
+  report.exists = extent.last != 0 || extent.first != 0;
+  if (!start || (usable && report.valid)) return report;
+
+  // Not to be had from the snapshot: in full, and what was wrong with the snapshot stays a finding.
+  AggregateReport full = VerifyAggregate(sql, options, aggregate_type, aggregate_id);
+  std::vector<Finding> mismatches = std::move(report.findings);
+  std::erase_if(mismatches, [](const Finding& f) { return f.kind != kind::kSnapshotMismatch; });
+  if (!usable && extent.last < start->version) {
+    Finding gone;
+    gone.kind = kind::kSnapshotMismatch;
+    gone.step = "chains";
+    gone.aggregate_type = aggregate_type;
+    gone.aggregate_id = ToText(aggregate_id);
+    gone.version = start->version;
+    gone.expected = start->hash;
+    gone.found = "no such event";
+    mismatches.push_back(std::move(gone));
+  }
+  if (!mismatches.empty()) {
+    full.valid = false;
+    if (!full.broken_at_version) full.broken_at_version = start->version;
+  }
+  full.findings.insert(full.findings.begin(), mismatches.begin(), mismatches.end());
+  return full;
+}
+
+}  // namespace summa::verify

@@ -1,0 +1,114 @@
+#include "verify.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "crew.hpp"
+#include "ranges.hpp"
+#include "uuid_slices.hpp"
+#include "verify_sql.hpp"
+
+namespace summa::verify {
+namespace {
+
+// Events of one statement: it compares and aggregates in the server's memory, about a second's
+// work.
+constexpr std::int64_t kEventsPerSlice = 100'000;
+
+constexpr std::array<std::string_view, 5> kDeployed = {
+    sql::deployed_transactions, sql::deployed_holds, sql::deployed_records, sql::deployed_accounts,
+    sql::deployed_orphans};
+constexpr std::array<std::string_view, 4> kPlan = {sql::plan_postings, sql::plan_holds,
+                                                   sql::plan_accounts, sql::plan_orphans};
+
+std::span<const std::string_view> StatementsOf(ledger::Layout layout) {
+  if (layout == ledger::Layout::kPlan) return kPlan;
+  return kDeployed;
+}
+
+// The plan's layout says nothing of types of events. Those of another vocabulary tell nothing that
+// could be compared, and must not be taken for contradictions.
+bool KnowsVocabulary(Session& session, ledger::Layout layout) {
+  return layout != ledger::Layout::kPlan || session.Exec(sql::plan_vocabulary).At(0, 0).Boolean();
+}
+
+// Replaces every :slice(column) by the condition of slice `number` on that column.
+std::string Sliced(std::string_view sql, std::int64_t number, std::int64_t count) {
+  constexpr std::string_view kMark = ":slice(";
+  std::string out;
+  for (std::size_t mark; (mark = sql.find(kMark)) != std::string_view::npos;) {
+    out.append(sql.substr(0, mark));
+    sql.remove_prefix(mark + kMark.size());
+    const std::size_t end = sql.find(')');
+    const std::string column(sql.substr(0, end));
+    out.append(UuidSlices(column, count)[static_cast<std::size_t>(number)]);
+    sql.remove_prefix(end + 1);
+  }
+  return out.append(sql);
+}
+
+std::string UuidText(const Cell& cell) { return cell.null() ? "" : ToText(cell.AsUuid()); }
+std::optional<std::int64_t> Number(const Cell& cell) {
+  if (cell.null()) return std::nullopt;
+  return cell.Integer();
+}
+
+Finding ToFinding(const Result& found, std::size_t row) {
+  Finding finding;
+  finding.kind = kind::kEventContradictsLedger;
+  finding.step = "ledger";
+  finding.aggregate_type = found.At(row, 0).Text();
+  finding.aggregate_id = UuidText(found.At(row, 1));
+  finding.version = Number(found.At(row, 2));
+  finding.event_id = UuidText(found.At(row, 3));
+  finding.position = Number(found.At(row, 4));
+  finding.account_id = UuidText(found.At(row, 5));
+  finding.transaction_id = UuidText(found.At(row, 6));
+  finding.expected = found.At(row, 7).Text();
+  finding.found = found.At(row, 8).Text();
+  return finding;
+}
+
+}  // namespace
+
+LedgerReport CompareWithLedger(const summa_sql_v1* sql, const VerifyOptions& options) {
+  Session session(sql, options.database);
+  const ledger::EventTable table = ledger::FindEvents(session);
+  const std::span<const std::string_view> statements = StatementsOf(table.layout);
+  LedgerReport report;
+  if (!KnowsVocabulary(session, table.layout)) return report;
+  report.events = EstimatedRows(session, table);
+  const std::int64_t per_slice = std::min(kEventsPerSlice, RowsPerRange(options));
+  const std::int64_t slices =
+      static_cast<std::int64_t>(UuidSlices("", report.events / per_slice + 1).size());
+  // A slice is done whole before the next one, so that its pages are still in the cache.
+  const std::size_t jobs = static_cast<std::size_t>(slices) * statements.size();
+  std::vector<std::vector<Finding>> found_by_job(jobs);
+  Crew crew(sql, options, "ledger", report.events);
+  std::mutex mutex;
+  crew.Run(jobs, [&](Session& own, std::size_t job, JobMeter& meter) {
+    own.Exec("LOCK TABLE " + table.name + " IN ACCESS SHARE MODE");
+    const auto slice = static_cast<std::int64_t>(job / statements.size());
+    const Result found = own.Exec(Sliced(statements[job % statements.size()], slice, slices));
+    meter.Count(report.events / static_cast<std::int64_t>(jobs));
+    std::vector<Finding> findings;
+    findings.reserve(std::min(found.rows(), options.most_findings));
+    for (std::size_t row = 0; row < found.rows() && row < options.most_findings; ++row) {
+      findings.push_back(ToFinding(found, row));
+    }
+    const std::lock_guard lock(mutex);
+    report.finding_count += static_cast<std::int64_t>(found.rows());
+    found_by_job[job] = std::move(findings);
+  });
+  for (std::vector<Finding>& findings : found_by_job) {
+    for (Finding& finding : findings) {
+      if (report.findings.size() < options.most_findings) {
+        report.findings.push_back(std::move(finding));
+      }
+    }
+  }
+  report.seconds = crew.Seconds();
+  return report;
+}
+
+}  // namespace summa::verify

@@ -1,0 +1,36 @@
+// Time, as far as a part of the SDK measures it and waits for it. Given from outside, so that a
+// test can move it: <summa/testkit/manual_clock.hpp>.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+namespace summa {
+
+// Any thread.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+
+  // Since the machine started, suspend included; never steps.
+  virtual std::chrono::microseconds Now() const = 0;
+
+  // Waits until somebody notifies `changed` or it is `until`; may return earlier, for no reason.
+  // The lock is held before and after.
+  virtual void Wait(std::condition_variable& changed, std::unique_lock<std::mutex>& lock,
+                    std::chrono::microseconds until) = 0;
+
+  // The same until `holds` (called under the lock) is true. False: it is `until`.
+  template <typename Predicate>
+  bool WaitUntil(std::condition_variable& changed, std::unique_lock<std::mutex>& lock,
+                 std::chrono::microseconds until, Predicate holds) {
+    while (!holds()) {
+      if (Now() >= until) return false;
+      Wait(changed, lock, until);
+    }
+    return true;
+  }
+};
+
+}  // namespace summa

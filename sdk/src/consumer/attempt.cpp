@@ -1,0 +1,126 @@
+#include "attempt.hpp"
+
+#include <algorithm>
+
+#include "starts.hpp"
+
+namespace summa::detail {
+namespace {
+
+// Deliveries that ended without an answer until a message is given up for that reason.
+constexpr std::int64_t kMinimumCrashes = 3;
+
+}  // namespace
+
+Outcome Attempt::Run(bool begin) {
+  Outcome outcome = begin ? Begin() : Outcome::kHandled;
+  if (outcome != Outcome::kHandled) return outcome;
+  outcome = !held_.verdict.empty() || NobodyAnswers() ? Outcome::kGivenUp : CallHandler();
+  if (outcome == Outcome::kFailed) outcome = Failed();
+  return outcome == Outcome::kGivenUp ? Bury() : outcome;
+}
+
+// kHandled: the handler may be called.
+Outcome Attempt::Begin() {
+  try {
+    return BeginStart(state_, held_) ? Outcome::kHandled : Outcome::kGone;
+  } catch (const std::exception& e) {
+    error_ = e.what();
+    return BusFailed();
+  }
+}
+
+Outcome Attempt::CallHandler() {
+  try {
+    state_.options.handler(View());
+    return Outcome::kHandled;
+  } catch (const Error& e) {
+    error_ = e.what();
+    return IsComplaint(e.status()) ? Weigh(e) : Outcome::kFailed;
+  } catch (const std::exception& e) {
+    error_ = e.what();
+  } catch (...) {
+    error_ = "an exception that is no std::exception";
+  }
+  return Outcome::kFailed;
+}
+
+// The handler says that it is not the message's fault. It may be.
+Outcome Attempt::Weigh(const Error& complaint) {
+  const Complaints::Sight sight = Complain();
+  auto verdict = Verdict::kTopic;
+  if (!state_.Stopping()) {
+    std::optional<bool> away;
+    // Many that say the same need no further witness.
+    if (!sight.others) away = Look(complaint);
+    verdict = Judge(complaint.status(), sight, away);
+  }
+  if (verdict == Verdict::kMessage) return Outcome::kFailed;
+  if (!EndStart(state_, held_)) return Outcome::kGone;
+  if (verdict == Verdict::kTopic) return Outcome::kAway;
+  error_ += " (message " + std::string(held_.id()) + "; other keys go on)";
+  return Outcome::kWaits;
+}
+
+std::optional<bool> Attempt::Look(const Error& complaint) const {
+  if (!state_.options.look) return std::nullopt;
+  try {
+    return state_.options.look(complaint);
+  } catch (const std::exception&) {
+    return true;  // whoever cannot look finds nobody there
+  }
+}
+
+Complaints::Sight Attempt::Complain() {
+  const std::lock_guard lock(state_.mutex);
+  return held_.reader->complaints.Complain(held_.order_key(), state_.begun);
+}
+
+// The bus does not do what this message needs; others may need something else of it.
+Outcome Attempt::BusFailed() { return Complain().others ? Outcome::kAway : Outcome::kWaits; }
+
+// Begun again and again, and never answered: the handler ends the process, or hangs.
+bool Attempt::NobodyAnswers() {
+  const std::int64_t most = std::max<std::int64_t>(state_.options.max_retries, kMinimumCrashes);
+  if (!held_.recovered || held_.again || held_.deliveries <= most) return false;
+  held_.verdict = "delivered " + std::to_string(held_.deliveries - 1) +
+                  " times, and no handler ever answered: it ends the process or hangs";
+  return true;
+}
+
+Outcome Attempt::Failed() {
+  if (held_.deliveries < state_.options.max_retries) {
+    state_.events.Failed(View(), error_);
+    return Outcome::kFailed;
+  }
+  held_.verdict = error_.empty() ? "the handler failed without a word" : error_;
+  return Outcome::kGivenUp;
+}
+
+// The dead letters may be out of reach as well: then it is tried again.
+Outcome Attempt::Bury() {
+  try {
+    held_.reader->subscription->DeadLetter(held_.delivery_id(), held_.verdict);
+  } catch (const std::exception& e) {
+    error_ = "the dead letter of message " + std::string(held_.id()) + ": " + e.what();
+    return BusFailed();
+  }
+  state_.events.DeadLettered(View(), held_.verdict);
+  return Outcome::kBuried;
+}
+
+ConsumedMessage Attempt::View() const {
+  return {held_.reader->topic,
+          held_.id(),
+          held_.type(),
+          held_.key(),
+          held_.payload(),
+          held_.timestamp(),
+          held_.correlation_id(),
+          held_.position,
+          held_.deliveries,
+          held_.started_at + state_.options.handler_deadline,
+          &state_.stop};
+}
+
+}  // namespace summa::detail

@@ -1,0 +1,53 @@
+#include "consumer_state.hpp"
+
+#include <summa/error.hpp>
+#include <utility>
+
+#include "machine_clock.hpp"
+
+namespace summa::detail {
+namespace {
+
+// With the defaults that depend on the bus. Throws SUMMA_E_CONFIG for impossible options.
+SubscribeOptions Checked(const BusClient& bus, SubscribeOptions options) {
+  const auto refuse = [](const std::string& problem, const std::string& fix) {
+    throw Error(SUMMA_E_CONFIG, "SH-0620", "subscribe: " + problem, fix);
+  };
+  const Microseconds claim_after = bus.claim_after();
+  if (options.handler_deadline.count() == 0) options.handler_deadline = claim_after * 2 / 3;
+  if (options.handler_deadline >= claim_after) {
+    refuse("handler_deadline " + std::to_string(options.handler_deadline.count() / 1000) +
+               " ms is not below the claim_after of the bus, " +
+               std::to_string(claim_after.count() / 1000) + " ms",
+           "raise claim_after of the bus, or lower the deadline");
+  }
+  if (!options.handler || options.topics.empty()) refuse("no handler or no topic", "give both");
+  if (options.concurrency < 1 || options.concurrency > 1000) {
+    refuse("concurrency is not 1 to 1000", "10 is the default");
+  }
+  if (options.max_retries < 1) refuse("max_retries is below 1", "3 is the default");
+  if (options.max_messages == 0 || options.max_bytes == 0) refuse("no room", "leave the default");
+  return options;
+}
+
+}  // namespace
+
+ConsumerState::ConsumerState(BusClient bus, SubscribeOptions wanted)
+    : options(Checked(bus, std::move(wanted))),
+      claim_after(bus.claim_after()),
+      clock(options.clock != nullptr ? *options.clock : MachineClock()),
+      events(options.events, options.group, clock),
+      lanes(options.max_messages, options.max_bytes),
+      backoff(options.retry_base, options.retry_cap) {
+  const std::uint32_t flags =
+      SUMMA_BUS_COUNT_STARTS | (options.exclusive ? std::uint32_t{SUMMA_BUS_EXCLUSIVE} : 0U);
+  for (const std::string& topic : options.topics) {
+    auto reader = std::make_unique<TopicReader>();
+    reader->topic = topic;
+    reader->index = readers.size();
+    reader->subscription = bus.Subscribe(topic, options.group, options.consumer, flags);
+    readers.push_back(std::move(reader));
+  }
+}
+
+}  // namespace summa::detail

@@ -1,0 +1,168 @@
+#include "fetching_thread.hpp"
+
+#include <algorithm>
+#include <summa/error.hpp>
+#include <utility>
+
+namespace summa::detail {
+namespace {
+
+constexpr std::size_t kMostPolled = 1000;
+// A recovered message that was begun so often may be what ends the process: it runs alone, so
+// that it cannot take others with it into the dead letters.
+constexpr std::int64_t kSuspectDeliveries = 2;
+constexpr Microseconds kShortestWait{1000};
+
+// A fetch that WaitForRoom() announced: what it brings is not there yet, and not nothing.
+class Fetching {
+ public:
+  explicit Fetching(ConsumerState& state) : state_(state) {}
+  Fetching(const Fetching&) = delete;
+  Fetching& operator=(const Fetching&) = delete;
+  ~Fetching() {
+    const std::lock_guard lock(state_.mutex);
+    --state_.fetching;
+    if (state_.Idle()) state_.idle.notify_all();
+  }
+
+ private:
+  ConsumerState& state_;
+};
+
+// Messages of a reader that are to be renewed: they wait, or are handled within their deadline.
+struct Renewal {
+  std::vector<std::string> ids;
+  std::vector<LaneSet::Ticket> tickets;
+  std::vector<std::string> overdue;  // message ids of those that are not, seen for the first time
+};
+
+// Under the lock.
+Renewal ToRenew(ConsumerState& state, const TopicReader& reader, Microseconds now) {
+  Renewal renewal;
+  for (LaneSet::Ticket ticket = 0; ticket < state.held.size(); ++ticket) {
+    Held& held = state.held[ticket];
+    if (!held.live || held.reader != &reader) continue;
+    if (held.running && now - held.started_at > state.options.handler_deadline) {
+      if (!std::exchange(held.overdue, true)) renewal.overdue.emplace_back(held.id());
+      continue;
+    }
+    renewal.ids.emplace_back(held.delivery_id());
+    renewal.tickets.push_back(ticket);
+  }
+  return renewal;
+}
+
+}  // namespace
+
+void FetchingThread::Run() {
+  next_renewal_ = state_.clock.Now() + state_.claim_after / 3;
+  while (!state_.Stopping()) {
+    try {
+      FetchOnce();
+      failures_ = 0;
+    } catch (const std::exception& error) {
+      if (state_.Stopping()) return;
+      state_.events.Away(error.what());
+      WaitAfterFailure();
+    }
+  }
+}
+
+void FetchingThread::FetchOnce() {
+  if (state_.clock.Now() >= next_renewal_) {
+    next_renewal_ = state_.clock.Now() + state_.claim_after / 3;
+    RenewHeld();
+  }
+  const Room room = WaitForRoom();
+  if (room.messages == 0) return;
+  const Fetching fetching(state_);
+  Fetch(room);
+}
+
+void FetchingThread::WaitAfterFailure() {
+  std::unique_lock lock(state_.mutex);
+  const Microseconds pause = state_.Pause(++failures_);
+  state_.clock.WaitUntil(state_.changed, lock, state_.clock.Now() + pause,
+                         [this] { return state_.Stopping(); });
+}
+
+FetchingThread::Room FetchingThread::WaitForRoom() {
+  const SubscribeOptions& options = state_.options;
+  LaneSet& lanes = state_.lanes;
+  std::unique_lock lock(state_.mutex);
+  const auto has_room = [&] { return lanes.HasRoom() && !state_.paused && !state_.draining; };
+  if (!has_room()) {
+    const Microseconds now = state_.clock.Now();
+    const Microseconds time = std::clamp(next_renewal_ - now, kShortestWait, kLookAgain);
+    state_.clock.WaitUntil(state_.room, lock, now + time,
+                           [&] { return state_.Stopping() || has_room(); });
+    if (lanes.HasReady()) state_.changed.notify_one();
+  }
+  if (state_.Stopping() || !has_room()) return {};
+  ++state_.fetching;  // until Fetching ends
+  // What came so far tells how large messages are: the bytes held stay near their limit.
+  const std::size_t by_bytes = (options.max_bytes - std::min(options.max_bytes, lanes.bytes())) /
+                                   std::max<std::size_t>(state_.average_bytes, 1) +
+                               1;
+  return {std::min(options.max_messages - lanes.items(), by_bytes), lanes.HasReady()};
+}
+
+void FetchingThread::Fetch(const Room& room) {
+  const Microseconds claimed_at = state_.clock.Now();
+  const auto deliveries = reader_.subscription->Poll(
+      std::min(room.messages, kMostPolled), room.ready ? kLookAgain : state_.options.poll_wait);
+  std::vector<Held> fetched;
+  fetched.reserve(deliveries.size());
+  for (const summa_bus_delivery& delivery : deliveries) {
+    fetched.emplace_back(reader_, delivery, claimed_at);
+  }
+  {
+    const std::lock_guard lock(state_.mutex);
+    reader_.empty = fetched.empty();
+    for (Held& held : fetched) Add(std::move(held));
+    if (!state_.lanes.HasReady()) return;
+  }
+  state_.changed.notify_one();
+}
+
+void FetchingThread::Add(Held held) {
+  state_.average_bytes = (state_.average_bytes * 15 + held.size()) / 16;
+  if (held.recovered && HasAlready(held)) return;
+  held.suspect = held.recovered && held.deliveries >= kSuspectDeliveries;
+  const std::string lane = LaneName(reader_.topic, held.order_key());
+  const LaneSet::Ticket ticket = state_.lanes.Add(lane, reader_.index, held.size(), held.suspect);
+  if (ticket >= state_.held.size()) state_.held.resize(ticket + 1);
+  state_.held[ticket] = std::move(held);
+}
+
+// Its handler was overdue, and the bus delivers it once more.
+bool FetchingThread::HasAlready(const Held& held) const {
+  return std::any_of(state_.held.begin(), state_.held.end(), [&](const Held& other) {
+    return other.live && other.reader == &reader_ && other.delivery_id() == held.delivery_id();
+  });
+}
+
+// What waits in memory longer than claim_after would be taken over by another reader. Handlers
+// past their deadline are not renewed: another one may have the message.
+void FetchingThread::RenewHeld() {
+  const Microseconds now = state_.clock.Now();
+  Renewal renewal;
+  {
+    const std::lock_guard lock(state_.mutex);
+    renewal = ToRenew(state_, reader_, now);
+  }
+  for (const std::string& id : renewal.overdue) state_.events.Overdue(reader_.topic, id);
+  if (renewal.ids.empty()) return;
+  std::vector<summa_str> ids;
+  ids.reserve(renewal.ids.size());
+  for (const std::string& id : renewal.ids) ids.push_back(ToAbi(id));
+  std::vector<std::uint8_t> still(ids.size());
+  reader_.subscription->Renew(ids, SUMMA_BUS_START_NONE, still);
+  const std::lock_guard lock(state_.mutex);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    Held& held = state_.held[renewal.tickets[i]];
+    if (still[i] != 0 && held.live && held.delivery_id() == renewal.ids[i]) held.claimed_at = now;
+  }
+}
+
+}  // namespace summa::detail

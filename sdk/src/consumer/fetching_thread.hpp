@@ -1,0 +1,38 @@
+// The thread that fetches the messages of one topic, and keeps them ours while they wait.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "consumer_state.hpp"
+
+namespace summa::detail {
+
+class FetchingThread {
+ public:
+  // Borrows both.
+  FetchingThread(ConsumerState& state, TopicReader& reader) : state_(state), reader_(reader) {}
+
+  // Until the consumer ends.
+  void Run();
+
+ private:
+  struct Room {
+    std::size_t messages = 0;  // to fetch; 0: there is no room
+    bool ready = false;        // others wait to be handled
+  };
+  void FetchOnce();
+  void WaitAfterFailure();
+  Room WaitForRoom();
+  void Fetch(const Room& room);
+  void Add(Held held);
+  bool HasAlready(const Held& held) const;
+  void RenewHeld();
+
+  ConsumerState& state_;
+  TopicReader& reader_;
+  Microseconds next_renewal_{};
+  std::int64_t failures_ = 0;  // of the bus, in a row
+};
+
+}  // namespace summa::detail

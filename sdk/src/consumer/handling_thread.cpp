@@ -1,0 +1,124 @@
+#include "handling_thread.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "acknowledge.hpp"
+
+namespace summa::detail {
+namespace {
+
+constexpr std::size_t kAckBatch = 500;
+// Handlers quicker than this are not worth a second thread: waking it costs more.
+constexpr double kQuickMicroseconds = 20;
+
+// Whether the bus must be told before the handler starts. Takes note that it starts now.
+bool MarkAsRunning(ConsumerState& state, Held& held) {
+  held.running = true;
+  held.overdue = false;
+  held.started_at = state.clock.Now();
+  held.began = ++state.begun;
+  const bool stale =
+      held.started_at - held.claimed_at > state.claim_after - state.options.handler_deadline;
+  // Without an answer nobody knows who has it by now.
+  const bool unsure = std::exchange(held.ended, false);
+  return !held.counted || stale || unsure;
+}
+
+}  // namespace
+
+void HandlingThread::Run() {
+  const LaneSet& lanes = state_.lanes;
+  std::unique_lock lock(state_.mutex);
+  while (!state_.Stopping()) {
+    std::optional<LaneSet::Ticket> ticket;
+    if (!state_.paused) ticket = state_.lanes.Take(state_.clock.Now());
+    if (!ticket) {
+      AcknowledgeAll(state_, lock);
+      const bool nothing = state_.paused || !lanes.HasReady() || lanes.running() > 0;
+      if (!state_.Stopping() && nothing) Wait(lock);
+      continue;
+    }
+    if (lanes.HasReady() && state_.mean_microseconds > kQuickMicroseconds) {
+      state_.changed.notify_one();
+    }
+    Handle(lock, *ticket);
+  }
+}
+
+void HandlingThread::Wait(std::unique_lock<std::mutex>& lock) {
+  const Microseconds now = state_.clock.Now();
+  const std::optional<Microseconds> due = state_.lanes.NextDue();
+  Microseconds time = state_.lanes.items() > 0 ? kLookAgain : state_.options.poll_wait;
+  if (due) time = std::clamp(*due - now, Microseconds(0), time);
+  state_.clock.Wait(state_.changed, lock, now + time);
+}
+
+void HandlingThread::Handle(std::unique_lock<std::mutex>& lock, LaneSet::Ticket ticket) {
+  Held& held = state_.held[ticket];
+  const bool begin = MarkAsRunning(state_, held);
+  lock.unlock();
+  Attempt attempt(state_, held);
+  const Outcome outcome = attempt.Run(begin);
+  lock.lock();
+  held.running = false;
+  const double took = static_cast<double>((state_.clock.Now() - held.started_at).count());
+  state_.mean_microseconds += (took - state_.mean_microseconds) / 16;
+  Settle(lock, ticket, outcome, attempt.error());
+}
+
+void HandlingThread::Settle(std::unique_lock<std::mutex>& lock, LaneSet::Ticket ticket,
+                            Outcome outcome, const std::string& error) {
+  switch (outcome) {
+    case Outcome::kFailed:
+      TryAgain(ticket, outcome);
+      return;
+    case Outcome::kWaits:
+    case Outcome::kAway:
+      TryAgain(ticket, outcome);
+      lock.unlock();
+      state_.events.Away(error);
+      lock.lock();
+      return;
+    default:
+      Done(lock, ticket, outcome);
+  }
+}
+
+void HandlingThread::TryAgain(LaneSet::Ticket ticket, Outcome outcome) {
+  Held& held = state_.held[ticket];
+  if (outcome == Outcome::kFailed) {
+    held.again = true;
+    held.counted = false;
+  }
+  LaneSet& lanes = state_.lanes;
+  const Microseconds due = state_.clock.Now() + state_.Pause(lanes.CountFailure(ticket));
+  if (outcome == Outcome::kAway) lanes.PauseGroup(held.reader->index, due);
+  lanes.Retry(ticket, due);
+}
+
+void HandlingThread::Done(std::unique_lock<std::mutex>& lock, LaneSet::Ticket ticket,
+                          Outcome outcome) {
+  Held& held = state_.held[ticket];
+  TopicReader& reader = *held.reader;
+  if (outcome == Outcome::kHandled) {
+    reader.complaints.Succeeded(held.order_key(), held.began);
+    reader.acks.emplace_back(held.delivery_id());
+    ++state_.pending_acks;
+  } else {
+    reader.complaints.Settled(held.order_key());
+  }
+  held.live = false;
+  held.verdict.clear();
+  LaneSet& lanes = state_.lanes;
+  const bool was_full = !lanes.HasRoom();
+  // At once after a suspect: were the next one to end the process, it would look guilty again.
+  const std::size_t enough = held.suspect ? 1 : kAckBatch;
+  lanes.Done(ticket);
+  if (was_full || lanes.items() * 2 == state_.options.max_messages) state_.room.notify_all();
+  if (reader.acks.size() >= enough) Acknowledge(state_, lock, reader);
+  if (state_.Idle()) state_.idle.notify_all();
+}
+
+}  // namespace summa::detail

@@ -1,0 +1,60 @@
+// A copy of a delivery, kept while it waits or is handled.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <summa/bus.hpp>
+
+namespace summa::detail {
+
+// One allocation: the texts stand one after the other.
+class HeldMessage {
+ public:
+  HeldMessage() = default;
+  explicit HeldMessage(const summa_bus_delivery& delivery)
+      : position(delivery.message.position),
+        deliveries(delivery.delivery_count),
+        recovered(delivery.recovered != 0) {
+    const summa_bus_message& message = delivery.message;
+    const std::array<summa_str, kTexts> texts = {
+        delivery.delivery_id, message.id,        message.type,          message.key,
+        message.payload,      message.timestamp, message.correlation_id};
+    std::size_t size = 0;
+    for (const summa_str& text : texts) size += text.size;
+    bytes_.reserve(size);
+    for (std::size_t i = 0; i < kTexts; ++i) {
+      sizes_[i] = static_cast<std::uint32_t>(texts[i].size);
+      bytes_ += FromAbi(texts[i]);
+    }
+  }
+
+  std::string_view delivery_id() const { return Text(0); }
+  std::string_view id() const { return Text(1); }
+  std::string_view type() const { return Text(2); }
+  std::string_view key() const { return Text(3); }
+  std::string_view payload() const { return Text(4); }
+  std::string_view timestamp() const { return Text(5); }
+  std::string_view correlation_id() const { return Text(6); }
+  std::size_t size() const { return bytes_.size(); }
+
+  std::int64_t position = SUMMA_BUS_NO_POSITION;
+  std::int64_t deliveries = 0;  // that the server counted, and those begun here
+  bool recovered = false;
+
+ private:
+  static constexpr std::size_t kTexts = 7;
+
+  std::string_view Text(std::size_t which) const {
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i < which; ++i) begin += sizes_[i];
+    return std::string_view(bytes_).substr(begin, sizes_[which]);
+  }
+
+  std::string bytes_;
+  std::array<std::uint32_t, kTexts> sizes_{};
+};
+
+}  // namespace summa::detail

@@ -1,0 +1,147 @@
+#include <summa/leased_consumer.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <summa/crash_point.hpp>
+#include <summa/inbox.hpp>
+#include <utility>
+
+namespace summa {
+namespace {
+
+// A call ends by itself, so that the host sees that the worker lives and what it did.
+constexpr std::chrono::seconds kCall{10};
+constexpr std::chrono::milliseconds kLook{20};
+constexpr std::chrono::seconds kDrain{2};
+
+// Tells the author's events, and the log.
+class Events final : public ConsumerEvents {
+ public:
+  Events(Host host, const SubscribeOptions& options) : host_(host), options_(options) {}
+  void Failed(const ConsumedMessage& message, const std::string& error) override {
+    Tell(SUMMA_LOG_DEBUG, "", "a message failed and is tried again", message, error);
+    if (options_.events != nullptr) options_.events->Failed(message, error);
+  }
+  void DeadLettered(const ConsumedMessage& message, const std::string& error) override {
+    Tell(SUMMA_LOG_WARN, "SH-0141", "a message was given up", message, error);
+    if (options_.events != nullptr) options_.events->DeadLettered(message, error);
+  }
+  void Overdue(std::string_view topic, std::string_view id) override {
+    if (options_.events != nullptr) options_.events->Overdue(topic, id);
+  }
+  void Away(const std::string& error) override {
+    {
+      const std::lock_guard lock(mutex_);
+      away_ = error;
+    }
+    if (options_.events != nullptr) options_.events->Away(error);
+  }
+  void ThrowWhatIsAway() const {
+    const std::lock_guard lock(mutex_);
+    if (away_.empty()) return;
+    throw Error(SUMMA_E_UNAVAILABLE, "SH-0142",
+                "group " + options_.group + " could handle no message: " + away_);
+  }
+
+ private:
+  void Tell(summa_log_level level, std::string_view code, std::string_view what,
+            const ConsumedMessage& message, const std::string& error) const {
+    host_.Log(level, code, what,
+              {{"group", options_.group},
+               {"topic", std::string(message.topic)},
+               {"message", std::string(message.id)},
+               {"key", std::string(message.key)},
+               {"deliveries", std::to_string(message.deliveries)},
+               {"error", error}});
+  }
+
+  const Host host_;
+  const SubscribeOptions& options_;
+  mutable std::mutex mutex_;
+  std::string away_;
+};
+
+// What the host's database said (SH-04..) is settled by asking it; of other things the consumer
+// knows nothing.
+std::optional<bool> IsAway(const Tick& tick, const Error& error) {
+  if (tick.ShouldStop()) return true;
+  if (!error.code().starts_with("SH-04")) return std::nullopt;
+  Session(tick.sql()).Exec("SELECT 1");
+  return false;
+}
+
+}  // namespace
+
+bool LeasedMessage::Once(const std::function<void(Session&)>& effect) const {
+  Session session(sql);
+  session.Begin();
+  if (!Inbox::First(session, group, id)) return false;
+  effect(session);
+  CrashPoint("consumer.effect");
+  session.Commit();
+  return true;
+}
+
+// The consumer, as long as it can be asked what fails.
+class LeasedConsumer::Shown {
+ public:
+  Shown(LeasedConsumer& owner, Consumer& consumer) : owner_(owner) { Show(&consumer); }
+  ~Shown() { Show(nullptr); }
+  Shown(const Shown&) = delete;
+  Shown& operator=(const Shown&) = delete;
+
+ private:
+  void Show(Consumer* consumer) {
+    const std::lock_guard lock(owner_.mutex_);
+    owner_.consumer_ = consumer;
+  }
+  LeasedConsumer& owner_;
+};
+
+LeasedConsumer::LeasedConsumer(Host host, SubscribeOptions options, std::string bus)
+    : host_(host), bus_(std::move(bus)), options_(std::move(options)) {
+  if (options_.consumer.empty()) options_.consumer = options_.group;
+  options_.exclusive = true;
+}
+
+TickResult LeasedConsumer::Run(const Tick& tick) {
+  Events events(host_, options_);
+  std::atomic<std::int64_t> handled{0};
+  SubscribeOptions options = options_;
+  options.events = &events;
+  options.look = [&tick](const Error& error) { return IsAway(tick, error); };
+  options.handler = [&](const ConsumedMessage& message) {
+    // The lease may have ended while the message waited.
+    if (tick.ShouldStop()) throw Error(SUMMA_E_CANCELLED, "", "the worker has to stop");
+    Handle({message, tick.sql(), tick.fence(), options_.group});
+    ++handled;
+  };
+  const auto found = host_.FindService(SUMMA_BUS_V1, bus_);
+  Consumer consumer(BusClient(found.service), std::move(options));
+  const Shown shown(*this, consumer);
+  Await(tick, consumer);
+  // What is in memory is handled rather than delivered again.
+  if (!tick.ShouldStop()) consumer.Drain(kDrain);
+  const bool caught_up = consumer.CaughtUp();
+  consumer.Unsubscribe();
+  if (handled == 0 && !caught_up && !tick.ShouldStop()) events.ThrowWhatIsAway();
+  // In a running host the next call begins at once.
+  return {handled, tick.once() && !caught_up, std::chrono::microseconds(0)};
+}
+
+std::vector<Finding> LeasedConsumer::Failing() const {
+  const std::lock_guard lock(mutex_);
+  return consumer_ == nullptr ? std::vector<Finding>{} : consumer_->Failing();
+}
+
+// Until told to stop, or the call has lasted long enough; with `run --once` until all is handled.
+void LeasedConsumer::Await(const Tick& tick, const Consumer& consumer) const {
+  const BootTime end = host_.BootNow() + kCall;
+  while (!tick.ShouldStop() && host_.BootNow() < end) {
+    if (tick.once() && consumer.CaughtUp()) return;
+    tick.Wait(kLook);
+  }
+}
+
+}  // namespace summa

@@ -1,0 +1,381 @@
+// What a consumer does as time goes by: pauses, deadlines, suspicions. The test moves the clock,
+// of the bus as well, and sleeps nowhere.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <future>
+#include <mutex>
+#include <stdexcept>
+#include <summa/consumer.hpp>
+#include <summa/testkit/manual_clock.hpp>
+#include <summa/testkit/memory_bus.hpp>
+#include <utility>
+
+#include "tests/services/wait_until.hpp"
+
+namespace summa {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using test::BecomesTrue;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr seconds kClaimAfter{30};
+
+// Texts in the order in which threads told them.
+class Notes {
+ public:
+  void Add(std::string_view text) {
+    const std::lock_guard lock(mutex_);
+    texts_.emplace_back(text);
+  }
+  std::vector<std::string> all() const {
+    const std::lock_guard lock(mutex_);
+    return texts_;
+  }
+  std::size_t size() const { return all().size(); }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::string> texts_;
+};
+
+// One handler or callback waits at it until it is opened.
+class Door {
+ public:
+  void Pass() {
+    reached_.set_value();
+    opened_.get_future().wait_for(test::kPatience);
+  }
+  void AwaitSomebody() { reached_.get_future().wait_for(test::kPatience); }
+  void Open() { opened_.set_value(); }
+
+ private:
+  std::promise<void> reached_, opened_;
+};
+
+class Told final : public ConsumerEvents {
+ public:
+  void Failed(const ConsumedMessage& message, const std::string&) override {
+    if (on_failed) on_failed(message);
+  }
+  void Overdue(std::string_view, std::string_view id) override { overdue.Add(id); }
+  void Away(const std::string& error) override { away.Add(error); }
+  std::function<void(const ConsumedMessage&)> on_failed;
+  Notes overdue, away;
+};
+
+// What happens before a call reaches the bus. False: it does not reach it.
+struct Before {
+  std::function<bool()> poll = [] { return true; };
+  std::function<bool()> ack = [] { return true; };
+  std::function<bool(std::size_t count, std::int32_t start)> renew = [](auto, auto) {
+    return true;
+  };
+};
+Before before;
+summa_bus_v1 behind;  // the bus itself
+
+summa_bus_v1 Watched(const summa_bus_v1& table) {
+  before = Before{};
+  behind = table;
+  summa_bus_v1 watched = table;
+  watched.poll = [](summa_bus_subscription* subscription, std::size_t max, std::int64_t wait,
+                    const summa_bus_delivery** deliveries, std::size_t* count,
+                    summa_error* error) -> std::int32_t {
+    return before.poll() ? behind.poll(subscription, max, wait, deliveries, count, error)
+                         : SUMMA_E_UNAVAILABLE;
+  };
+  watched.ack = [](summa_bus_subscription* subscription, const summa_str* ids, std::size_t count,
+                   summa_error* error) -> std::int32_t {
+    return before.ack() ? behind.ack(subscription, ids, count, error) : SUMMA_E_UNAVAILABLE;
+  };
+  watched.renew = [](summa_bus_subscription* subscription, const summa_str* ids, std::size_t count,
+                     std::int32_t start, std::uint8_t* held, summa_error* error) -> std::int32_t {
+    return before.renew(count, start) ? behind.renew(subscription, ids, count, start, held, error)
+                                      : SUMMA_E_UNAVAILABLE;
+  };
+  return watched;
+}
+
+class ConsumerClock : public testing::Test {
+ protected:
+  ConsumerClock() : watched_(Watched(*table_.table())) {
+    bus_.now = [this] { return clock_.Now().count(); };
+  }
+  BusClient client() { return BusClient(&watched_); }
+
+  void Publish(const std::string& id, const std::string& key) {
+    summa_bus_message message{};
+    message.stream = ToAbi("a");
+    message.id = ToAbi(id);
+    message.key = ToAbi(key);
+    summa_bus_receipt receipt{};
+    bus_.Publish({&message, 1}, {&receipt, 1});
+    ASSERT_EQ(receipt.outcome, SUMMA_BUS_CONFIRMED);
+  }
+  // One thread, so that a thread that waits means that nothing is handled; pauses of up to 5 s,
+  // which is far from the deadline of a handler.
+  SubscribeOptions Options(std::function<void(const ConsumedMessage&)> handler) {
+    SubscribeOptions options;
+    options.topics = {"a"};
+    options.group = "g";
+    options.consumer = "c";
+    options.handler = std::move(handler);
+    options.concurrency = 1;
+    options.retry_base = options.retry_cap = seconds(5);
+    options.poll_wait = milliseconds(1);
+    options.events = &told_;
+    options.clock = &clock_;
+    return options;
+  }
+  // A reader that begins the first message it is given, where that is not its first start, and
+  // vanishes. Returns what it was given.
+  std::vector<std::string> BeginAndVanish(const std::string& consumer) {
+    const auto reader = client().Subscribe("a", "g", consumer, SUMMA_BUS_COUNT_STARTS);
+    std::vector<std::string> ids;
+    for (const summa_bus_delivery& delivery : reader->Poll(100, microseconds(0))) {
+      std::uint8_t held = 0;
+      if (ids.empty() && delivery.recovered != 0) {
+        reader->Renew({&delivery.delivery_id, 1}, SUMMA_BUS_START_BEGINS, {&held, 1});
+      }
+      ids.emplace_back(FromAbi(delivery.message.id));
+    }
+    return ids;
+  }
+
+  testkit::ManualClock clock_;
+  testkit::MemoryBus bus_;  // claim_after is kClaimAfter
+  detail::BusTable table_{&bus_};
+  summa_bus_v1 watched_;
+  Told told_;
+  Notes handled_;
+};
+
+TEST_F(ConsumerClock, AMessageThatFailedIsTriedAgainWhenItsPauseIsOverAndNotBefore) {
+  Publish("1", "k");
+  Publish("2", "k");
+  Publish("x", "other");
+  std::atomic<int> attempts{0};
+  const Consumer consumer(client(), Options([&](const ConsumedMessage& message) {
+                            if (message.id == "1" && ++attempts == 1) {
+                              throw std::runtime_error("not yet");
+                            }
+                            handled_.Add(message.id);
+                          }));
+  EXPECT_TRUE(BecomesTrue([&] { return attempts > 0 && handled_.size() > 0; }));
+  ASSERT_TRUE(clock_.AwaitWaiters(1));
+  EXPECT_THAT(handled_.all(), ElementsAre("x"));
+  EXPECT_EQ(attempts, 1);
+  clock_.Advance(seconds(5));
+  EXPECT_TRUE(BecomesTrue([&] { return handled_.size() == 3; }));
+  EXPECT_THAT(handled_.all(), ElementsAre("x", "1", "2"));
+}
+
+TEST_F(ConsumerClock, EachPauseIsAtMostTwiceTheOneBeforeUpToTheCap) {
+  Publish("poison", "k");
+  std::atomic<int> attempts{0};
+  SubscribeOptions options = Options([&](const ConsumedMessage&) {
+    ++attempts;
+    throw std::runtime_error("no");
+  });
+  options.retry_base = seconds(1);
+  options.retry_cap = seconds(4);
+  options.max_retries = 6;
+  const Consumer consumer(client(), options);
+  int expected = 1;
+  for (const int pause : {1, 2, 4, 4, 4}) {
+    ASSERT_TRUE(BecomesTrue([&] { return attempts >= expected; })) << "attempt " << expected;
+    ASSERT_TRUE(clock_.AwaitWaiters(1));
+    EXPECT_EQ(attempts, expected) << "an attempt without a pause";
+    clock_.Advance(seconds(pause));
+    ++expected;
+  }
+  EXPECT_TRUE(BecomesTrue([&] { return bus_.StoredDeadLetters().size() == 1; }));
+  EXPECT_EQ(attempts, 6);
+}
+
+TEST_F(ConsumerClock, ATopicWhoseHandlersMissSomethingWaitsAndNoAttemptIsCounted) {
+  Publish("1", "k1");
+  Publish("2", "k2");
+  Publish("3", "k3");
+  std::atomic<bool> away{true};
+  const Consumer consumer(client(), Options([&](const ConsumedMessage& message) {
+                            if (away) throw Error(SUMMA_E_UNAVAILABLE, "", "away");
+                            EXPECT_EQ(message.deliveries, 1) << message.id;
+                            handled_.Add(message.id);
+                          }));
+  EXPECT_TRUE(BecomesTrue([&] { return told_.away.size() == 2; }));
+  ASSERT_TRUE(clock_.AwaitWaiters(1));
+  EXPECT_EQ(told_.away.size(), 2U) << "the third message waits with its topic";
+  away = false;
+  clock_.Advance(seconds(5));
+  EXPECT_TRUE(BecomesTrue([&] { return handled_.size() == 3; }));
+}
+
+TEST_F(ConsumerClock, WhatWaitsIsRenewedAndAHandlerPastItsDeadlineIsToldOnceAndIsNot) {
+  Publish("slow", "k");
+  Publish("behind", "k");
+  Door door;
+  SubscribeOptions options = Options([&](const ConsumedMessage& message) {
+    EXPECT_EQ(message.deadline, clock_.Now() + seconds(12));
+    if (message.id == "slow") door.Pass();
+    handled_.Add(message.id);
+  });
+  options.handler_deadline = seconds(12);
+  Notes renewed;
+  before.renew = [&](std::size_t count, std::int32_t) {
+    renewed.Add(std::to_string(count));
+    return true;
+  };
+  const Consumer consumer(client(), options);
+  door.AwaitSomebody();
+  for (const std::size_t times : {1U, 2U, 3U}) {
+    EXPECT_EQ(renewed.size(), times - 1);
+    EXPECT_EQ(told_.overdue.size(), times > 2 ? 1U : 0U);
+    clock_.Advance(kClaimAfter / 3);
+    ASSERT_TRUE(BecomesTrue([&] { return renewed.size() == times; }));
+  }
+  EXPECT_THAT(renewed.all(), ElementsAre("2", "1", "1"));
+  EXPECT_THAT(told_.overdue.all(), ElementsAre("slow"));
+  door.Open();
+  EXPECT_TRUE(BecomesTrue([&] { return handled_.size() >= 2; }));
+}
+
+TEST_F(ConsumerClock, WhatADeadReaderHadIsTakenOverAfterClaimAfterAndASuspectRunsAlone) {
+  Publish("suspect", "k");
+  Publish("other", "o");
+  EXPECT_THAT(BeginAndVanish("dead"), ElementsAre("suspect", "other"));
+  EXPECT_THAT(BeginAndVanish("dead"), ElementsAre("suspect", "other"));
+  Door door;
+  SubscribeOptions options = Options([&](const ConsumedMessage& message) {
+    if (message.id == "suspect") door.Pass();
+    handled_.Add(message.id);
+  });
+  options.concurrency = 2;
+  std::atomic<int> polls{0};
+  before.poll = [&] {
+    ++polls;
+    return true;
+  };
+  const Consumer consumer(client(), options);
+  clock_.Advance(kClaimAfter - microseconds(1));
+  const int seen = polls;
+  EXPECT_TRUE(BecomesTrue([&] { return polls > seen + 1; }));
+  EXPECT_EQ(consumer.held_messages(), 0U) << "the dead reader may come back";
+  clock_.Advance(microseconds(1));
+  door.AwaitSomebody();
+  ASSERT_TRUE(clock_.AwaitWaiters(1));
+  EXPECT_EQ(consumer.held_messages(), 2U);
+  EXPECT_THAT(handled_.all(), IsEmpty()) << "nothing runs beside a suspect";
+  door.Open();
+  EXPECT_TRUE(BecomesTrue([&] { return handled_.size() == 2; }));
+  EXPECT_THAT(handled_.all(), ElementsAre("suspect", "other"));
+}
+
+TEST_F(ConsumerClock, AMessageWhoseReadersAllDiedIsGivenUp) {
+  Publish("deadly", "k");
+  for (const std::string reader : {"first", "second", "third"}) {
+    EXPECT_THAT(BeginAndVanish(reader), ElementsAre("deadly"));
+    clock_.Advance(kClaimAfter);
+  }
+  const Consumer consumer(
+      client(), Options([&](const ConsumedMessage& message) { handled_.Add(message.id); }));
+  EXPECT_TRUE(BecomesTrue([&] { return bus_.StoredDeadLetters().size() == 1; }));
+  EXPECT_THAT(bus_.StoredDeadLetters()[0].error, testing::HasSubstr("delivered 3 times"));
+  EXPECT_THAT(handled_.all(), IsEmpty());
+}
+
+TEST_F(ConsumerClock, ACallbackThatDoesNotReturnIsNamedAfterFiveSeconds) {
+  Publish("poison", "k");
+  Door door;
+  told_.on_failed = [&](const ConsumedMessage&) { door.Pass(); };
+  std::atomic<int> attempts{0};
+  const Consumer consumer(client(), Options([&](const ConsumedMessage&) {
+                            if (++attempts == 1) throw std::runtime_error("no");
+                          }));
+  door.AwaitSomebody();
+  clock_.Advance(seconds(5) - microseconds(1));
+  EXPECT_THAT(consumer.Failing(), IsEmpty());
+  clock_.Advance(microseconds(1));
+  const std::vector<Finding> failing = consumer.Failing();
+  EXPECT_EQ(failing.size(), 1U);
+  for (const Finding& finding : failing) {
+    EXPECT_EQ(finding.found, "it has not returned for 5 s; its thread waits");
+  }
+  door.Open();
+}
+
+TEST_F(ConsumerClock, DrainingEndsWhenItsTimeIsOver) {
+  Publish("slow", "k");
+  Door door;
+  Consumer consumer(client(), Options([&](const ConsumedMessage&) { door.Pass(); }));
+  door.AwaitSomebody();
+  auto drained = std::async(std::launch::async, [&] { return consumer.Drain(seconds(9)); });
+  // Whoever drains waits, and so does the thread that fetches.
+  ASSERT_TRUE(clock_.AwaitWaiters(2));
+  clock_.Advance(seconds(9));
+  EXPECT_FALSE(drained.get());
+  auto again = std::async(std::launch::async, [&] { return consumer.Drain(hours(1)); });
+  door.Open();
+  EXPECT_TRUE(again.get()) << "and at once when there is nothing left";
+}
+
+TEST_F(ConsumerClock, AnAckThatTheBusRefusedIsRepeatedAfterAPause) {
+  Publish("1", "k");
+  std::atomic<int> acks{0};
+  before.ack = [&] { return ++acks > 1; };
+  const Consumer consumer(client(), Options([](const ConsumedMessage&) {}));
+  EXPECT_TRUE(BecomesTrue([&] { return acks > 0; }));
+  ASSERT_TRUE(clock_.AwaitWaiters(1));
+  EXPECT_EQ(acks, 1);
+  EXPECT_FALSE(consumer.CaughtUp());
+  clock_.Advance(milliseconds(50));
+  ASSERT_TRUE(clock_.AwaitWaiters(1));
+  EXPECT_EQ(acks, 1) << "first it looks for something to do";
+  clock_.Advance(milliseconds(1));
+  EXPECT_TRUE(BecomesTrue([&] { return consumer.CaughtUp(); }));
+  EXPECT_EQ(acks, 2);
+}
+
+TEST_F(ConsumerClock, ABusThatIsAwayIsAskedAgainAfterAPause) {
+  Publish("1", "k");
+  std::atomic<int> polls{0};
+  before.poll = [&] { return ++polls > 1; };
+  const Consumer consumer(
+      client(), Options([&](const ConsumedMessage& message) { handled_.Add(message.id); }));
+  // The thread that fetches, and the one that handles.
+  ASSERT_TRUE(BecomesTrue([&] { return polls > 0; }));
+  ASSERT_TRUE(clock_.AwaitWaiters(2));
+  EXPECT_EQ(polls, 1);
+  EXPECT_EQ(told_.away.size(), 1U);
+  clock_.Advance(seconds(5) + milliseconds(1));
+  EXPECT_TRUE(BecomesTrue([&] { return handled_.size() == 1; }));
+}
+
+TEST_F(ConsumerClock, StartsThatNeverCameAreReturnedForTwoSecondsAtMost) {
+  for (const std::string id : {"1", "2", "3"}) Publish(id, id);
+  std::atomic<bool> begun{false};
+  Consumer consumer(client(), Options([&](const ConsumedMessage& message) {
+                      begun = true;
+                      EXPECT_TRUE(BecomesTrue([&] { return message.ShouldStop(); }));
+                    }));
+  ASSERT_TRUE(BecomesTrue([&] { return begun && consumer.held_messages() == 3; }));
+  std::atomic<int> returned{0};
+  before.renew = [&](std::size_t, std::int32_t start) {
+    EXPECT_EQ(start, SUMMA_BUS_START_ENDED);
+    ++returned;
+    clock_.Advance(seconds(2));  // a bus that is slow to answer
+    return true;
+  };
+  consumer.Unsubscribe();
+  EXPECT_EQ(returned, 1) << "of two";
+}
+
+}  // namespace
+}  // namespace summa
