@@ -12,7 +12,7 @@ constexpr std::size_t kFewParameters = 16;  // most statements: no allocation fo
 
 int StatusOf(const Failure& failure) {
   const std::string& code = failure.error().code;
-  if (code == "SH-0301") return SUMMA_E_FENCED;
+  if (code == "SH-0301" || code == "SH-0433") return SUMMA_E_FENCED;
   if (code == "SH-0401" || code == "SH-0402" || code == "SH-0403" || code == "SH-0404" ||
       code == "SH-0416") {
     return SUMMA_E_UNAVAILABLE;
@@ -117,6 +117,12 @@ int32_t Exec(summa_sql_session* handle, summa_str sql, const summa_sql_parameter
   });
 }
 
+int32_t ExecAutocommit(summa_sql_session* handle, summa_str sql, summa_error* error) noexcept {
+  return Use(handle, error, [&](Session& session) {
+    session.ExecAutocommit(summa::FromAbi(sql), handle->guard ? &*handle->guard : nullptr);
+  });
+}
+
 int32_t CopyOut(summa_sql_session* handle, summa_str sql,
                 int32_t (*on_row)(void* user, const char* data, size_t size), void* user,
                 summa_error* error) noexcept {
@@ -181,6 +187,14 @@ int32_t CellOf(const summa_sql_result* result, size_t row, size_t column,
   return 1;
 }
 
+summa_str ColumnName(const summa_sql_result* result, size_t column) noexcept {
+  return summa::ToAbi(result == nullptr ? std::string_view() : result->result->column_name(column));
+}
+
+uint32_t ColumnType(const summa_sql_result* result, size_t column) noexcept {
+  return result == nullptr ? 0 : result->result->column_type(column);
+}
+
 void FreeResult(summa_sql_result* result) noexcept { delete result; }
 
 }  // namespace
@@ -193,6 +207,7 @@ summa_sql_v1 MakeSqlTable(SqlScope* scope) {
   table.close = Close;
   table.begin = Begin;
   table.exec = Exec;
+  table.exec_autocommit = ExecAutocommit;
   table.copy_out = CopyOut;
   table.copy_in = CopyIn;
   table.commit = Commit;
@@ -201,6 +216,8 @@ summa_sql_v1 MakeSqlTable(SqlScope* scope) {
   table.column_count = ColumnCount;
   table.affected_rows = AffectedRows;
   table.cell = CellOf;
+  table.column_name = ColumnName;
+  table.column_type = ColumnType;
   table.free_result = FreeResult;
   return table;
 }

@@ -7,7 +7,6 @@
 #include "host/database/commit_outcome.hpp"
 #include "host/database/connection_settings.hpp"
 #include "host/database/session_settings.hpp"
-#include "host/database/statement_kind.hpp"
 #include "summa/crash_point.hpp"
 
 namespace summa::host {
@@ -32,6 +31,14 @@ class PqResult final : public SqlResult {
     if (PQgetisnull(result_.get(), r, c) != 0) return std::nullopt;
     return std::string_view(PQgetvalue(result_.get(), r, c),
                             static_cast<std::size_t>(PQgetlength(result_.get(), r, c)));
+  }
+  std::string_view column_name(std::size_t column) const override {
+    if (column >= columns()) return {};
+    return PQfname(result_.get(), static_cast<int>(column));
+  }
+  std::uint32_t column_type(std::size_t column) const override {
+    if (column >= columns()) return 0;
+    return PQftype(result_.get(), static_cast<int>(column));
   }
 
  private:
@@ -248,23 +255,28 @@ std::unique_ptr<SqlResult> PqSession::Exec(std::string_view sql,
   return std::make_unique<PqResult>(std::move(result));
 }
 
-// Lease row first, then fence row, in every statement of ours: the other order deadlocks. It raises
-// when the lease is gone, so that one message carries guard and COMMIT and nothing can freeze in
-// between.
-std::string PqSession::CommitText(const LeaseGuard* guard) const {
-  if (mode_ != TransactionMode::kReadWrite) return kReadOnlyCommit;
-  if (guard == nullptr) return "COMMIT";
+// One row while the lease is held.
+std::string PqSession::GuardRows(const LeaseGuard& guard) const {
   const auto literal = [this](const std::string& text) {
     const std::unique_ptr<char, decltype(&PQfreemem)> quoted(
         PQescapeLiteral(connection_.raw(), text.data(), text.size()), &PQfreemem);
     if (!quoted) Misused("the lease's names are no valid text", "COMMIT", "");
     return std::string(quoted.get());
   };
-  return "WITH g AS MATERIALIZED (SELECT 1 FROM " + lease_table_ +
+  return " FROM " + lease_table_ +
          " l JOIN summa_host.worker_fence f ON f.worker = l.worker_id WHERE l.worker_id = " +
-         literal(guard->worker_id) + " AND l.lease_holder = " + literal(guard->holder) +
+         literal(guard.worker_id) + " AND l.lease_holder = " + literal(guard.holder) +
          " AND l.lease_until > pg_catalog.clock_timestamp() AND f.fence = " +
-         std::to_string(guard->fence) +
+         std::to_string(guard.fence);
+}
+
+// Lease row first, then fence row, in every statement of ours: the other order deadlocks. It raises
+// when the lease is gone, so that one message carries guard and COMMIT and nothing can freeze in
+// between.
+std::string PqSession::CommitText(const LeaseGuard* guard) const {
+  if (mode_ != TransactionMode::kReadWrite) return kReadOnlyCommit;
+  if (guard == nullptr) return "COMMIT";
+  return "WITH g AS MATERIALIZED (SELECT 1" + GuardRows(*guard) +
          " FOR SHARE) SELECT 1/(SELECT pg_catalog.count(*) FROM g)::int; COMMIT";
 }
 

@@ -9,6 +9,7 @@
 #include "host/database/open_connection.hpp"
 #include "host/database/session.hpp"
 #include "host/database/statement_cache.hpp"
+#include "host/database/statement_kind.hpp"
 
 namespace summa::host {
 
@@ -20,6 +21,7 @@ class PqSession final : public Session {
   void Begin(TransactionMode mode, const LeaseGuard* guard) override;
   std::unique_ptr<SqlResult> Exec(std::string_view sql, std::span<const SqlParameter> parameters,
                                   int result_format) override;
+  void ExecAutocommit(std::string_view sql, const LeaseGuard* guard) override;
   void CopyOut(std::string_view sql, const std::function<bool(std::string_view)>& on_row) override;
   void CopyIn(std::string_view sql,
               const std::function<std::optional<std::string_view>()>& next) override;
@@ -49,6 +51,9 @@ class PqSession final : public Session {
   void FillArguments(std::string_view sql, std::span<const SqlParameter> parameters);
   void DeallocateStale();
   void StartCopy(std::string_view sql, ExecStatusType expected);
+  void OpenAutocommit(StatementKind kind, std::string_view sql, const LeaseGuard* guard);
+  bool EndAutocommit(std::string_view sql, const LeaseGuard* guard);
+  std::string GuardRows(const LeaseGuard& guard) const;
   std::string CommitText(const LeaseGuard* guard) const;
   void FinishCommit(const std::string& text, bool guarded);
   void Resolve(const SqlFailure& lost);

@@ -49,6 +49,9 @@ class SqlResult {
   virtual std::size_t columns() const = 0;
   virtual std::int64_t affected_rows() const = 0;
   virtual std::optional<std::string_view> Cell(std::size_t row, std::size_t column) const = 0;
+  // Of a column that there is not: empty and 0.
+  virtual std::string_view column_name(std::size_t column) const = 0;
+  virtual std::uint32_t column_type(std::size_t column) const = 0;  // OID
 };
 
 // The lease under which a transaction may commit.
@@ -76,6 +79,9 @@ class Session {
   virtual std::unique_ptr<SqlResult> Exec(std::string_view sql,
                                           std::span<const SqlParameter> parameters,
                                           int result_format) = 0;
+  // VACUUM and .. CONCURRENTLY, outside a transaction. Commits by itself: `guard` is looked at
+  // before and afterwards. FencedFailure: SH-0301, nothing was run; SH-0433, it has taken effect.
+  virtual void ExecAutocommit(std::string_view sql, const LeaseGuard* guard) = 0;
   virtual void CopyOut(std::string_view sql,
                        const std::function<bool(std::string_view)>& on_row) = 0;
   virtual void CopyIn(std::string_view sql,

@@ -89,6 +89,21 @@ bool Contains(std::string_view text, std::string_view lower) {
   return std::search(text.begin(), text.end(), lower.begin(), lower.end(), same) != text.end();
 }
 
+// CREATE [UNIQUE] INDEX, DROP INDEX, REINDEX and ALTER TABLE .. DETACH PARTITION, CONCURRENTLY.
+bool IsConcurrent(const std::string& word, std::string_view rest) {
+  constexpr std::string_view kConcurrently = "concurrently";
+  if (word == "REINDEX") return Contains(rest, kConcurrently);
+  if (word == "ALTER") {
+    while (!rest.empty() && (Blank(rest.back()) || rest.back() == ';')) rest.remove_suffix(1);
+    return rest.size() > kConcurrently.size() && Contains(rest, "detach") &&
+           Contains(rest.substr(rest.size() - kConcurrently.size()), kConcurrently);
+  }
+  if (word != "CREATE" && word != "DROP") return false;
+  std::string next = NextWord(rest);
+  if (next == "UNIQUE") next = NextWord(rest);
+  return next == "INDEX" && NextWord(rest) == "CONCURRENTLY";
+}
+
 }  // namespace
 
 StatementKind KindOf(std::string_view sql) {
@@ -99,6 +114,8 @@ StatementKind KindOf(std::string_view sql) {
   if (word == "COPY") return StatementKind::kCopy;
   if (word == "DO" || word == "CALL") return StatementKind::kBlock;
   if (word == "SET") return KindOfSet(rest);
+  if (word == "VACUUM") return StatementKind::kVacuum;
+  if (IsConcurrent(word, rest)) return StatementKind::kConcurrently;
   if (word == "ROLLBACK") {
     const std::string next = NextWord(rest);
     const std::string after = next == "WORK" || next == "TRANSACTION" ? NextWord(rest) : next;

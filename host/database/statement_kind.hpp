@@ -12,6 +12,8 @@ enum class StatementKind {
   kCopy,          // only through CopyOut and CopyIn
   kBlock,         // DO, CALL: could commit by themselves outside a transaction
   kTransaction,   // BEGIN, COMMIT, ...: the host's, because every commit is fenced
+  kVacuum,        // \ run only outside a transaction: through
+  kConcurrently,  // / ExecAutocommit
   kSessionState,  // SET without LOCAL, PREPARE, LISTEN, ...: would leak to the next user
   kOther
 };

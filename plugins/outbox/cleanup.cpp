@@ -49,7 +49,7 @@ std::int64_t Cleanup::DeleteRows(Session& session, std::vector<Refusal>& refused
       session.Exec(Statement(sql::cleanup_due), {retention_.count(), kBatch, UuidArray(left)});
   std::vector<Uuid> ids;
   ids.reserve(due.rows());
-  for (std::size_t i = 0; i < due.rows(); ++i) ids.push_back(due.At(i, 0).AsUuid());
+  for (const summa::Row row : due) ids.push_back(row.Get<Uuid>("id"));
   CrashPoint("outbox.cleanup");
   const std::vector<Refusal> more = WriteApart(session, ids, [&](std::span<const Uuid> part) {
     session.Exec(Statement(sql::cleanup), {retention_.count(), UuidArray(part)});

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <summa/crash_point.hpp>
 
 #include "outbox_sql.hpp"
@@ -16,23 +15,16 @@ Parameter OrNull(const std::optional<std::string>& text) {
   return text ? Parameter(*text) : Parameter(nullptr);
 }
 
-// Ids were checked or come from the database.
-Uuid ToUuid(std::string_view text) {
-  Uuid uuid{};
-  std::size_t at = 0;
-  for (const char c : text) {
-    if (c == '-' || at >= 2 * uuid.size()) continue;
-    const int digit = c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
-    uuid[at / 2] = static_cast<unsigned char>(uuid[at / 2] << 4 | digit);
-    ++at;
-  }
-  return uuid;
+// What is not known is an empty text for people.
+std::string TextOf(const summa::Row& row, std::string_view name) {
+  return row.Get<std::optional<std::string>>(name).value_or("");
 }
 
+// Ids were checked or come from the database.
 std::vector<Uuid> ToUuids(std::span<const std::string> ids) {
   std::vector<Uuid> uuids;
   uuids.reserve(ids.size());
-  for (const std::string& id : ids) uuids.push_back(ToUuid(id));
+  for (const std::string& id : ids) uuids.push_back(ParseUuid(id).value_or(Uuid{}));
   return uuids;
 }
 
@@ -50,16 +42,6 @@ std::string ResolvedBy(const AuditEntry& audit) {
 
 }  // namespace
 
-bool IsUuid(std::string_view text) {
-  if (text.size() != 36) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    if (dash ? text[i] != '-' : std::isxdigit(static_cast<unsigned char>(text[i])) == 0)
-      return false;
-  }
-  return true;
-}
-
 std::string Actor(std::string_view instance) {
   const passwd* account = getpwuid(geteuid());
   std::string actor = account != nullptr ? account->pw_name : std::to_string(geteuid());
@@ -76,11 +58,11 @@ std::vector<DeadLetterItem> DeadLetters::List(Session& session,
       {filter.state, OrNull(filter.topic), OrNull(filter.key), OrNull(filter.id), limit});
   std::vector<DeadLetterItem> items;
   items.reserve(result.rows());
-  for (std::size_t i = 0; i < result.rows(); ++i) {
-    const auto text = [&](std::size_t column) { return std::string(result.At(i, column).Text()); };
-    DeadLetterItem item{text(0), text(1), text(2), text(3), text(4), {}, text(6), text(7), text(8)};
-    if (!result.At(i, 5).null()) item.attempts = result.At(i, 5).Integer();
-    items.push_back(std::move(item));
+  for (const summa::Row row : result) {
+    items.push_back({TextOf(row, "id"), TextOf(row, "outbox_id"), TextOf(row, "topic"),
+                     TextOf(row, "key"), TextOf(row, "error"),
+                     row.Get<std::optional<std::int64_t>>("attempts"), TextOf(row, "created"),
+                     TextOf(row, "state"), TextOf(row, "payload")});
   }
   return items;
 }
@@ -89,9 +71,9 @@ std::vector<UndeliveredItem> DeadLetters::LostBySumma(Session& session) const {
   const Result result = session.Exec(Statement(sql::lost));
   std::vector<UndeliveredItem> items;
   items.reserve(result.rows());
-  for (std::size_t i = 0; i < result.rows(); ++i) {
-    const auto text = [&](std::size_t column) { return std::string(result.At(i, column).Text()); };
-    items.push_back({text(0), text(1), text(2), text(3)});
+  for (const summa::Row row : result) {
+    items.push_back(
+        {TextOf(row, "id"), TextOf(row, "topic"), TextOf(row, "key"), TextOf(row, "last_error")});
   }
   return items;
 }
@@ -107,8 +89,7 @@ std::int64_t DeadLetters::Redrive(Session& session, std::span<const std::string>
       session
           .Exec(Statement(sql::redrive),
                 {UuidArray(uuids), TextArray(sinks), ResolvedBy(audit), settings_.observe, route})
-          .At(0, 0)
-          .Integer();
+          .Value<std::int64_t>();
   for (const std::string& sink : settings_.sinks) {
     if (std::find(sinks.begin(), sinks.end(), sink) != sinks.end()) continue;
     session.Exec(Statement(sql::remember), {sink, UuidArray(uuids)});
@@ -126,8 +107,7 @@ std::int64_t DeadLetters::Discard(Session& session, std::span<const std::string>
   LockRows(session, uuids);
   const std::int64_t rows =
       session.Exec(Statement(sql::discard), {UuidArray(uuids), ResolvedBy(audit)})
-          .At(0, 0)
-          .Integer();
+          .Value<std::int64_t>();
   if (rows > 0) WriteAudit(session, audit, rows, ids);
   CrashPoint("outbox.discard");
   session.Commit();

@@ -61,7 +61,6 @@ class DeadLetters {
   std::string actor_;
 };
 
-bool IsUuid(std::string_view text);
 // The account of the operating system and the process: whom to ask.
 std::string Actor(std::string_view instance);
 

@@ -24,15 +24,15 @@ void ExamineIndexes(Session& session, const Report& report) {
   const Result result = session.Exec(sql::examine_indexes);
   std::string usable;
   bool partial = false;
-  for (std::size_t row = 0; row < result.rows(); ++row) {
-    const std::string name(result.At(row, 0).Text());
-    if (!result.At(row, 1).Boolean()) {
+  for (const summa::Row row : result) {
+    const auto name = row.Get<std::string>("name");
+    if (!row.Get<bool>("usable")) {
       report({Severity::kError, "index", name + " is not valid", "an index that can be used",
               "DROP INDEX CONCURRENTLY " + name + "; and create it anew"});
       continue;
     }
     usable.append(usable.empty() ? "" : ", ").append(name);
-    partial = partial || result.At(row, 2).Boolean();
+    partial = partial || row.Get<bool>("partial");
   }
   if (usable.empty()) {
     report({Severity::kError, "index", "none that finds the rows that wait",
@@ -50,12 +50,13 @@ void ExamineIndexes(Session& session, const Report& report) {
 void ExamineRows(Session& session, const Report& report) {
   const Result result = session.Exec(sql::examine_table);
   if (result.rows() == 0) return;  // said where rights and tables are looked at
-  const std::string factor(result.At(0, 0).Text());
+  const auto factor = result[0].Get<std::string>("scale_factor");
   const bool often = std::atof(factor.c_str()) <= kScaleFactor;
   report({often ? Severity::kOk : Severity::kWarning, "autovacuum",
           "autovacuum_vacuum_scale_factor is " + factor, "0.05 or less for this table",
           often ? "" : "ALTER TABLE outbox SET (autovacuum_vacuum_scale_factor = 0.01);"});
-  const std::int64_t dead_letters = result.At(0, 1).Integer(), blocked = result.At(0, 2).Integer();
+  const auto dead_letters = result[0].Get<std::int64_t>("dead_letters");
+  const auto blocked = result[0].Get<std::int64_t>("blocked_keys");
   const bool none = dead_letters == 0 && blocked == 0;
   report(
       {none ? Severity::kOk : Severity::kWarning, "dead letters",

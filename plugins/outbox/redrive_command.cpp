@@ -75,7 +75,7 @@ CommandResult RedriveBatches(const CommandCall& call, const CommandContext& cont
 }  // namespace
 
 void RequireUuid(const std::string& id) {
-  if (IsUuid(id)) return;
+  if (ParseUuid(id)) return;
   throw Error(SUMMA_E_USAGE, "SH-0507", "\"" + id + "\" is not the id of an outbox row",
               "give a UUID, for example from `summa-host bus tail`");
 }

@@ -28,28 +28,69 @@ auto CheapOrCareful(Function&& run) {
   return run(true);
 }
 
-Row ReadRow(const Result& result, std::size_t row) {
-  Row out;
-  out.id = result.At(row, 0).AsUuid();
-  out.topic = result.At(row, 1).Text();
-  out.payload = result.At(row, 2).Text();
-  out.created_at = InCalendar(result.At(row, 3).Time());
-  out.retry_count = std::max<std::int64_t>(0, result.At(row, 4).Integer());
-  out.key = result.At(row, 5).Text();
-  return out;
-}
+// What every statement says of a row that is to be sent, found once for a page of them. A hand or a
+// repair may have left a NULL in the ledger's own table: that must not keep the others waiting.
+class RowColumns {
+ public:
+  explicit RowColumns(const Result& result)
+      : id_(result.Bind<Uuid>("id")),
+        topic_(result.Bind<MaybeText>("topic")),
+        payload_(result.Bind<MaybeText>("payload")),
+        created_at_(result.Bind<DatabaseTime>("created_at")),
+        retry_count_(result.Bind<std::optional<std::int64_t>>("retry_count")),
+        key_(result.Bind<std::string>("key")) {}
 
-void ReadPosition(const Result& result, std::size_t row, std::size_t column, Row& out) {
-  const Cell position = result.At(row, column);
-  if (!position.null()) out.position = position.Integer();
-  out.correlation_id = result.At(row, column + 1).Text();
+  Row Read(const summa::Row& from) const {
+    Row row;
+    row.id = from.Get(id_);
+    row.topic = from.Get(topic_).value_or("");
+    row.payload = from.Get(payload_).value_or("");
+    row.created_at = InCalendar(from.Get(created_at_));
+    row.retry_count = std::max<std::int64_t>(0, from.Get(retry_count_).value_or(0));
+    row.key = from.Get(key_);
+    return row;
+  }
+
+ private:
+  using MaybeText = std::optional<std::string_view>;
+
+  Column<Uuid> id_;
+  Column<MaybeText> topic_, payload_;
+  Column<DatabaseTime> created_at_;
+  Column<std::optional<std::int64_t>> retry_count_;
+  Column<std::string> key_;
+};
+
+// The place of a row in the ledger, when its event is known.
+class PlaceColumns {
+ public:
+  explicit PlaceColumns(const Result& result)
+      : position_(result.Bind<std::optional<std::int64_t>>("position")),
+        correlation_id_(result.Bind<std::optional<std::string_view>>("correlation_id")) {}
+
+  void Read(const summa::Row& from, Row& row) const {
+    row.position = from.Get(position_);
+    row.correlation_id = from.Get(correlation_id_).value_or("");
+  }
+
+ private:
+  Column<std::optional<std::int64_t>> position_;
+  Column<std::optional<std::string_view>> correlation_id_;
+};
+
+std::vector<Uuid> ReadIds(const Result& result) {
+  std::vector<Uuid> ids;
+  ids.reserve(result.rows());
+  const auto id = result.Bind<Uuid>("id");
+  for (const summa::Row row : result) ids.push_back(row.Get(id));
+  return ids;
 }
 
 std::vector<Lane> ReadLanes(const Result& result) {
   std::vector<Lane> lanes;
   lanes.reserve(result.rows());
-  for (std::size_t i = 0; i < result.rows(); ++i) {
-    lanes.push_back({std::string(result.At(i, 0).Text()), std::string(result.At(i, 1).Text())});
+  for (const summa::Row row : result) {
+    lanes.push_back({row.Get<std::string>("stream"), row.Get<std::string>("key")});
   }
   return lanes;
 }
@@ -57,9 +98,9 @@ std::vector<Lane> ReadLanes(const Result& result) {
 std::vector<TopicCount> ReadTopicCounts(const Result& result) {
   std::vector<TopicCount> counts;
   counts.reserve(result.rows());
-  for (std::size_t i = 0; i < result.rows(); ++i) {
-    counts.push_back(
-        {std::string(result.At(i, 0).Text()), result.At(i, 1).Integer(), result.At(i, 2).Real()});
+  for (const summa::Row row : result) {
+    counts.push_back({row.Get<std::optional<std::string>>("topic").value_or(""),
+                      row.Get<std::int64_t>("messages"), row.Get<double>("oldest_age")});
   }
   return counts;
 }
@@ -98,18 +139,18 @@ Parameter OutboxTable::PausedTopics(const Range& range) const {
 }
 
 std::string OutboxTable::Snapshot(Session& session) const {
-  return std::string(session.Exec("SELECT pg_current_snapshot()::text").At(0, 0).Text());
+  return session.Exec("SELECT pg_current_snapshot()::text").Value<std::string>();
 }
 
 DatabaseTime OutboxTable::Now(Session& session) const {
-  return session.Exec("SELECT clock_timestamp()").At(0, 0).Time();
+  return session.Exec("SELECT clock_timestamp()").Value<DatabaseTime>();
 }
 
 OpenTransactions OutboxTable::ReadOpenTransactions(Session& session) const {
   const Result result = session.Exec(Statement(sql::open_transactions));
   OpenTransactions open;
-  open.server_time = result.At(0, 0).Time();
-  std::string_view names = result.At(0, 1).Text();
+  open.server_time = result[0].Get<DatabaseTime>("server_time");
+  auto names = result[0].Get<std::string_view>("names");
   while (!names.empty()) {
     const std::size_t end = std::min(names.find(' '), names.size());
     open.names.emplace_back(names.substr(0, end));
@@ -131,9 +172,11 @@ std::vector<Row> OutboxTable::Poll(Session& session, Keeping keeping, const Rang
   });
   std::vector<Row> rows;
   rows.reserve(result.rows());
-  for (std::size_t i = 0; i < result.rows(); ++i) {
-    rows.push_back(ReadRow(result, i));
-    ReadPosition(result, i, 6, rows.back());
+  const RowColumns columns(result);
+  const PlaceColumns place(result);
+  for (const summa::Row row : result) {
+    rows.push_back(columns.Read(row));
+    place.Read(row, rows.back());
   }
   std::sort(rows.begin(), rows.end(), ComesBefore);
   return rows;
@@ -176,18 +219,18 @@ std::vector<Row> OutboxTable::NextPage(Session& session, Keeping keeping,
   const Result page = session.Exec(next_page_);
   *fetched = page.rows();
   if (page.rows() == 0) return {};
-  std::vector<Uuid> ids;
-  ids.reserve(page.rows());
-  for (std::size_t i = 0; i < page.rows(); ++i) ids.push_back(page.At(i, 0).AsUuid());
+  const std::vector<Uuid> ids = ReadIds(page);
+  const PlaceColumns place(page);
   const Result result = session.Exec(fetch_, {UuidArray(ids), keeping != Keeping::kOwn});
   std::vector<Row> rows;
   rows.reserve(result.rows());
+  const RowColumns columns(result);
   // Both are in the order of the page: one walk brings them together.
   std::size_t at = 0;
-  for (std::size_t i = 0; i < result.rows(); ++i) {
-    rows.push_back(ReadRow(result, i));
+  for (const summa::Row row : result) {
+    rows.push_back(columns.Read(row));
     while (at < ids.size() && ids[at] != rows.back().id) ++at;
-    if (at < ids.size()) ReadPosition(page, at, 1, rows.back());
+    if (at < ids.size()) place.Read(page[at], rows.back());
   }
   return rows;
 }
@@ -213,15 +256,17 @@ WaitingRows OutboxTable::ReadWaiting(Session& session, Keeping keeping, std::spa
       {settings_.sink, TextArray(streams), TextArray(keys), each, keeping != Keeping::kOwn, ask});
   WaitingRows waiting;
   waiting.rows.reserve(result.rows());
-  for (std::size_t i = 0; i < result.rows(); ++i) {
-    unseen.erase(LaneName(result.At(i, 10).Text(), result.At(i, 5).Text()));
-    if (!result.At(i, 9).Boolean()) {
-      waiting.done.push_back(result.At(i, 0).AsUuid());
+  const RowColumns columns(result);
+  const PlaceColumns place(result);
+  for (const summa::Row row : result) {
+    unseen.erase(LaneName(row.Get<std::string_view>("stream"), row.Get<std::string_view>("key")));
+    if (!row.Get<bool>("to_send")) {
+      waiting.done.push_back(row.Get<Uuid>("id"));
       continue;
     }
-    waiting.rows.push_back(ReadRow(result, i));
-    ReadPosition(result, i, 6, waiting.rows.back());
-    waiting.rows.back().redriven = result.At(i, 8).Boolean();
+    waiting.rows.push_back(columns.Read(row));
+    place.Read(row, waiting.rows.back());
+    waiting.rows.back().redriven = row.Get<bool>("redriven");
   }
   waiting.empty.reserve(unseen.size());
   for (auto& [name, lane] : unseen) waiting.empty.push_back(std::move(lane));
@@ -270,15 +315,11 @@ std::int64_t OutboxTable::Settle(Session& session, Keeping keeping,
   const Result marked =
       session.Exec(Statement(sql::mark_complete),
                    {UuidArray(ids), TextArray(settings_.sinks), keeping == Keeping::kHandOver});
-  return SeveralSinks() ? all : marked.At(0, 0).Integer();
+  return SeveralSinks() ? all : marked.Value<std::int64_t>();
 }
 
 std::vector<Uuid> OutboxTable::ReadComplete(Session& session, std::int64_t limit) const {
-  const Result result = session.Exec(Statement(sql::complete), {TextArray(settings_.sinks), limit});
-  std::vector<Uuid> ids;
-  ids.reserve(result.rows());
-  for (std::size_t i = 0; i < result.rows(); ++i) ids.push_back(result.At(i, 0).AsUuid());
-  return ids;
+  return ReadIds(session.Exec(Statement(sql::complete), {TextArray(settings_.sinks), limit}));
 }
 
 void OutboxTable::Park(Session& session, std::span<const ParkedRow> rows) const {
@@ -343,13 +384,12 @@ SinkState OutboxTable::ReadSink(Session& session) const {
       {settings_.sink});
   SinkState state;
   if (result.rows() == 0) return state;
-  const auto time = [&](std::size_t column) {
-    const Cell cell = result.At(0, column);
-    return cell.null() ? std::optional<DatabaseTime>() : cell.Time();
+  const auto time = [&](std::string_view name) {
+    return result[0].Get<std::optional<DatabaseTime>>(name);
   };
-  state.observe_since = time(0);
-  state.observed_until = time(1);
-  state.own_since = time(2);
+  state.observe_since = time("observe_since");
+  state.observed_until = time("observed_until");
+  state.own_since = time("own_since");
   return state;
 }
 
@@ -378,20 +418,21 @@ void OutboxTable::EndHandOver(Session& session) const {
 Counts OutboxTable::Count(Session& session) const {
   const Result result = session.Exec(Statement(sql::status));
   Counts counts;
-  counts.pending = result.At(0, 0).Integer();
-  if (!result.At(0, 1).null()) counts.oldest_pending_age_seconds = result.At(0, 1).Real();
-  counts.processed = result.At(0, 2).Integer();
-  counts.failed = result.At(0, 3).Integer();
-  counts.dead_letters = result.At(0, 4).Integer();
-  counts.blocked_keys = result.At(0, 5).Integer();
-  counts.last_delivered_at = result.At(0, 6).Text();
+  const summa::Row row = result[0];
+  counts.pending = row.Get<std::int64_t>("pending");
+  counts.oldest_pending_age_seconds = row.Get<std::optional<double>>("oldest_pending_age");
+  counts.processed = row.Get<std::int64_t>("processed");
+  counts.failed = row.Get<std::int64_t>("failed");
+  counts.dead_letters = row.Get<std::int64_t>("dead_letters");
+  counts.blocked_keys = row.Get<std::int64_t>("blocked_keys");
+  counts.last_delivered_at = row.Get<std::optional<std::string>>("last_delivered_at").value_or("");
   return counts;
 }
 
 std::vector<TopicCount> OutboxTable::CountPending(Session& session) const {
   return ReadTopicCounts(session.Exec(
-      "SELECT topic, count(*), " + std::string(kOldestAge) +
-      " "
+      "SELECT topic::text, count(*) AS messages, " + std::string(kOldestAge) +
+      " AS oldest_age "
       "FROM (SELECT topic, created_at FROM outbox WHERE status = 'pending' AND (processed_at IS "
       "NULL) IS TRUE ORDER BY created_at LIMIT " +
       std::to_string(kCountLimit) + ") waiting GROUP BY topic"));
@@ -399,8 +440,8 @@ std::vector<TopicCount> OutboxTable::CountPending(Session& session) const {
 
 std::vector<TopicCount> OutboxTable::CountDeadLetters(Session& session) const {
   return ReadTopicCounts(session.Exec(
-      "SELECT topic, count(*), " + std::string(kOldestAge) +
-      " "
+      "SELECT topic::text, count(*) AS messages, " + std::string(kOldestAge) +
+      " AS oldest_age "
       "FROM (SELECT topic, created_at FROM dead_letter_queue WHERE resolved_at IS NULL LIMIT " +
       std::to_string(kCountLimit) + ") letters GROUP BY topic"));
 }

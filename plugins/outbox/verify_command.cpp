@@ -69,11 +69,11 @@ class Comparer {
         Statement(Observing() ? sql::delivered_observed : sql::delivered), parameters);
     Page page;
     page.reserve(rows.rows());
-    for (std::size_t i = 0; i < rows.rows(); ++i) {
-      id_ = rows.At(i, 0).AsUuid();
-      at_ = rows.At(i, 3).Time();
-      page.emplace(ToText(id_), Marked{std::string(rows.At(i, 1).Text()),
-                                       std::string(rows.At(i, 2).Text()), at_});
+    for (const summa::Row row : rows) {
+      id_ = row.Get<Uuid>("id");
+      at_ = row.Get<DatabaseTime>("at");
+      page.emplace(ToText(id_),
+                   Marked{row.Get<std::string>("topic"), row.Get<std::string>("key"), at_});
     }
     return page;
   }

@@ -1,10 +1,10 @@
 #include "blocks.hpp"
 
+#include <summa/copy_row.hpp>
 #include <summa/crash_point.hpp>
 #include <summa/ledger/canonical_json.hpp>
 #include <summa/ledger/reader.hpp>
 
-#include "binary_row.hpp"
 #include "content_hash.hpp"
 #include "late_events.hpp"
 #include "positions.hpp"
@@ -21,12 +21,12 @@ constexpr std::int64_t kBlocksLookedBack = 100;
 Discrepancy WrongHash(const ContentHash::Row& event, std::string computed) {
   Discrepancy wrong;
   wrong.kind = verify::kind::kEventHashMismatch;
-  wrong.event_id = ToText(event[ContentHash::kId].AsUuid());
-  wrong.aggregate_type = event[ContentHash::kType].Text();
-  wrong.aggregate_id = ToText(event[ContentHash::kAggregate].AsUuid());
-  wrong.version = event[ContentHash::kVersion].Integer();
-  wrong.position = event[ContentHash::kPosition].Integer();
-  wrong.expected = event[ContentHash::kHash].Text();
+  wrong.event_id = ToText(ReadAs<Uuid>(event[ContentHash::kId]));
+  wrong.aggregate_type = ReadAs<std::string>(event[ContentHash::kType]);
+  wrong.aggregate_id = ToText(ReadAs<Uuid>(event[ContentHash::kAggregate]));
+  wrong.version = ReadAs<std::int64_t>(event[ContentHash::kVersion]);
+  wrong.position = ReadAs<std::int64_t>(event[ContentHash::kPosition]);
+  wrong.expected = ContentHash::HashOf(event);
   wrong.found = std::move(computed);
   return wrong;
 }
@@ -54,7 +54,7 @@ SealOutcome BlockSealer::Run() {
   SealLate(session, outcome);
   outcome.sealed_position = last.to;
   outcome.waiting_events =
-      session.Exec(ForTable(sql::events_above, table_), {last.to}).At(0, 0).Integer();
+      session.Exec(ForTable(sql::events_above, table_), {last.to}).Value<std::int64_t>();
   return outcome;
 }
 
@@ -78,10 +78,11 @@ std::int64_t BlockSealer::Horizon(Session& session) {
 }
 
 LastBlock BlockSealer::ReadLast(Session& session) {
-  const Result row = session.Exec(sql::last_block);
-  if (row.rows() == 0) return {};
-  return {std::string(row.At(0, 0).Text()), std::string(row.At(0, 1).Text()),
-          row.At(0, 2).Integer(), row.At(0, 3).Integer()};
+  const Result last = session.Exec(sql::last_block);
+  if (last.rows() == 0) return {};
+  return {last[0].Get<std::string>("id"), last[0].Get<std::string>("block_hash"),
+          last[0].Get<std::int64_t>("block_sequence"),
+          last[0].Get<std::int64_t>("to_event_sequence")};
 }
 
 BlockSealer::Draft BlockSealer::Read(Session& session, const LastBlock& last, std::int64_t horizon,
@@ -96,22 +97,22 @@ BlockSealer::Draft BlockSealer::Read(Session& session, const LastBlock& last, st
   ledger::Canonicalizer canonicalizer;
   ContentHash content;
   Positions positions;
-  BinaryRow row;
+  CopyRow row;
   session.CopyOut(statement, [&](std::string_view message) {
     if (!row.Open(message)) return true;
     const ContentHash::Row event = ContentHash::Read(row);
-    const std::int64_t position = event[ContentHash::kPosition].Integer();
+    const auto position = ReadAs<std::int64_t>(event[ContentHash::kPosition]);
+    const std::string_view hash = ContentHash::HashOf(event);
     // Without a gap between the blocks: what appears there is below the last block, and late.
     if (draft.events++ == 0) draft.from = last.id.empty() ? position : last.to + 1;
     draft.to = position;
-    hashes.Add(event[ContentHash::kHash].Text());
+    hashes.Add(hash);
     content.Add(event);
     positions.Add(position);
-    const Cell previous = event[ContentHash::kPreviousHash];
     const ledger::Hash computed =
-        events.Event(previous.null() ? std::nullopt : std::optional(previous.Text()),
-                     canonicalizer.EventData(row.Next().Text()));
-    if (computed != event[ContentHash::kHash].Text()) {
+        events.Event(ReadAs<std::optional<std::string_view>>(event[ContentHash::kPreviousHash]),
+                     canonicalizer.EventData(row.Next<std::string_view>()));
+    if (computed != hash) {
       outcome.findings.Add(WrongHash(event, computed.string()));
     }
     return true;
@@ -137,8 +138,9 @@ bool BlockSealer::Write(const LastBlock& last, const Draft& draft) {
     session.Rollback();
     return false;
   }
-  session.Exec(sql::seal_insert, {made.At(0, 0).Text(), made.At(0, 1).Integer(), block_hash,
-                                  draft.positions, draft.content_hash});
+  session.Exec(sql::seal_insert,
+               {made[0].Get<std::string>("id"), made[0].Get<std::int64_t>("block_sequence"),
+                block_hash, draft.positions, draft.content_hash});
   CrashPoint("reconciliation.seal");
   session.Commit();
   CrashPoint("reconciliation.sealed");

@@ -15,38 +15,30 @@ namespace summa::reconciliation {
 namespace {
 
 constexpr const char* kEntryColumns =
-    "transaction_id, account_id, system_account_id, entry_type, amount, currency, is_hot_account, "
-    "balance_before, balance_after, account_lock_version";
+    "transaction_id, account_id, system_account_id, entry_type, amount::bigint, currency, "
+    "is_hot_account, balance_before::bigint, balance_after::bigint, account_lock_version::bigint";
 
 // Entries of accounts that do not exist; more than these are not told apart.
 constexpr std::size_t kMostStrangers = 1000;
 
-std::optional<Uuid> ReadUuid(const Cell& cell) {
-  if (cell.null()) return std::nullopt;
-  return cell.AsUuid();
-}
-std::optional<std::int64_t> ReadInteger(const Cell& cell) {
-  if (cell.null()) return std::nullopt;
-  return cell.Integer();
-}
 Entry::Type ReadType(std::string_view text) {
   if (text == "CREDIT") return Entry::Type::kCredit;
   return text == "DEBIT" ? Entry::Type::kDebit : Entry::Type::kOther;
 }
 
-Entry ReadEntry(BinaryRow& row) {
+Entry ReadEntry(CopyRow& row) {
   Entry entry;
-  entry.transaction_id = row.Next().AsUuid();
-  entry.account_id = ReadUuid(row.Next());
-  entry.system_account_id = ReadUuid(row.Next());
-  entry.type = ReadType(row.Next().Text());
-  entry.amount = row.Next().Integer();
-  const std::string_view currency = row.Next().Text();
+  entry.transaction_id = row.Next<Uuid>();
+  entry.account_id = row.Next<std::optional<Uuid>>();
+  entry.system_account_id = row.Next<std::optional<Uuid>>();
+  entry.type = ReadType(row.Next<std::string_view>());
+  entry.amount = row.Next<std::int64_t>();
+  const auto currency = row.Next<std::string_view>();
   std::memcpy(&entry.currency, currency.data(), std::min(currency.size(), sizeof entry.currency));
-  entry.hot = row.Next().Boolean();
-  entry.balance_before = ReadInteger(row.Next());
-  entry.balance_after = ReadInteger(row.Next());
-  entry.lock_version = ReadInteger(row.Next());
+  entry.hot = row.Next<bool>();
+  entry.balance_before = row.Next<std::optional<std::int64_t>>();
+  entry.balance_after = row.Next<std::optional<std::int64_t>>();
+  entry.lock_version = row.Next<std::optional<std::int64_t>>();
   return entry;
 }
 
@@ -85,7 +77,7 @@ class EntrySet {
 struct UuidHash {
   std::size_t operator()(const Uuid& id) const {
     std::size_t value = 0;
-    std::memcpy(&value, id.data(), sizeof value);
+    std::memcpy(&value, id.bytes.data(), sizeof value);
     return value;
   }
 };
@@ -123,25 +115,26 @@ class Pass {
 
   // Sorted only when they are more than one pass takes: else the order costs time for nothing.
   void ReadAccounts() {
-    const std::string columns = "id, balance, credit_balance, debit_balance, pending_debit";
+    const std::string columns =
+        "id, balance::bigint, credit_balance::bigint, debit_balance::bigint, pending_debit::bigint";
     const bool all =
-        First() &&
-        session_.Exec("SELECT count(*) FROM account_balance").At(0, 0).Integer() <= most_accounts_;
+        First() && session_.Exec("SELECT count(*) FROM account_balance").Value<std::int64_t>() <=
+                       most_accounts_;
     std::string statement = "COPY (SELECT " + columns + " FROM account_balance";
     if (after_) statement.append(" WHERE id > '").append(ToText(*after_)).append("'");
     if (!all) {
       statement.append(" ORDER BY id LIMIT ").append(std::to_string(most_accounts_));
     }
     statement.append(") TO STDOUT (FORMAT binary)");
-    BinaryRow row;
+    CopyRow row;
     session_.CopyOut(statement, [&](std::string_view message) {
       if (!row.Open(message)) return true;
       Account account;
-      account.id = row.Next().AsUuid();
-      account.balance = row.Next().Integer();
-      account.credit_balance = row.Next().Integer();
-      account.debit_balance = row.Next().Integer();
-      account.pending_debit = row.Next().Integer();
+      account.id = row.Next<Uuid>();
+      account.balance = row.Next<std::int64_t>();
+      account.credit_balance = row.Next<std::int64_t>();
+      account.debit_balance = row.Next<std::int64_t>();
+      account.pending_debit = row.Next<std::int64_t>();
       accounts_.Add(account);
       return true;
     });
@@ -151,28 +144,28 @@ class Pass {
 
   // Only the holds that are open: they are few, and an index knows them.
   void ReadHolds() {
-    BinaryRow row;
+    CopyRow row;
     session_.CopyOut(
-        "COPY (SELECT source_account_id, amount FROM transaction_record WHERE status = 'inflight' "
-        "AND is_hold AND source_account_id IS NOT NULL) TO STDOUT (FORMAT binary)",
+        "COPY (SELECT source_account_id, amount::bigint FROM transaction_record WHERE status = "
+        "'inflight' AND is_hold AND source_account_id IS NOT NULL) TO STDOUT (FORMAT binary)",
         [&](std::string_view message) {
           if (!row.Open(message)) return true;
-          Account* account = accounts_.Find(row.Next().AsUuid());
+          Account* account = accounts_.Find(row.Next<Uuid>());
           if (account == nullptr) return true;
           account->overflow |=
-              __builtin_add_overflow(account->held, row.Next().Integer(), &account->held);
+              __builtin_add_overflow(account->held, row.Next<std::int64_t>(), &account->held);
           return true;
         });
   }
 
   void ReadSystemAccounts() {
     const Result rows = session_.Exec(sql::system_accounts);
-    for (std::size_t i = 0; i < rows.rows(); ++i) {
+    for (const Row row : rows) {
       SystemAccount account;
-      account.id = rows.At(i, 0).AsUuid();
-      account.identifier = rows.At(i, 1).Text();
-      account.balance = rows.At(i, 2).Integer();
-      account.pending = rows.At(i, 3).Integer();
+      account.id = row.Get<Uuid>("id");
+      account.identifier = row.Get<std::string>("identifier");
+      account.balance = row.Get<std::int64_t>("balance");
+      account.pending = row.Get<std::int64_t>("pending");
       system_places_[account.id] = system_accounts_.size();
       system_accounts_.push_back(std::move(account));
     }
@@ -186,7 +179,7 @@ class Pass {
     }
     TablePages pages(session_, "entry_record", "entries");
     const std::int64_t rows = pages.Read(session_, work_, kEntryColumns, condition,
-                                         [&](BinaryRow& row) { Count(ReadEntry(row)); });
+                                         [&](CopyRow& row) { Count(ReadEntry(row)); });
     if (First()) pass_.report.entries = rows;
   }
 

@@ -18,8 +18,9 @@ std::string_view KindOfBreak(std::int64_t version, std::int64_t expected) {
 }  // namespace
 
 std::string ChainVerifier::Statement() const {
-  return "SELECT " + table_.version + "::bigint, " + table_.previous_hash + ", " + table_.hash +
-         ", event_data::text, id, " + table_.position + "::bigint FROM " + table_.name +
+  return "SELECT " + table_.version + "::bigint AS version, " + table_.previous_hash +
+         " AS previous_hash, " + table_.hash + " AS hash, event_data::text, id, " +
+         table_.position + "::bigint AS position FROM " + table_.name +
          " WHERE aggregate_type = $1 AND aggregate_id = $2 AND " + table_.version +
          " >= $3::bigint ORDER BY " + table_.version + " LIMIT $4::bigint";
 }
@@ -35,18 +36,20 @@ ChainResult ChainVerifier::Verify(const std::string& aggregate_type, const Uuid&
   for (;;) {
     const Result events =
         session_.Exec(statement, {aggregate_type, UuidValue(aggregate_id), next, kPage});
-    for (std::size_t row = 0; row < events.rows() && result.valid; ++row) {
+    for (std::size_t i = 0; i < events.rows() && result.valid; ++i) {
+      const Row event = events[i];
       if (!trusted_seen) {
         // The trusted event itself: its link is what the snapshot vouches for.
         trusted_seen = true;
-        const bool there =
-            events.At(row, 0).Integer() == from->version && events.At(row, 2).Text() == from->hash;
-        if (there && !events.At(row, 1).null()) result.head.hash = events.At(row, 1).Text();
+        const bool there = event.Get<std::int64_t>("version") == from->version &&
+                           event.Get<std::optional<std::string_view>>("hash") == from->hash;
+        const auto previous = event.Get<std::optional<std::string>>("previous_hash");
+        if (there && previous) result.head.hash = *previous;
         result.head.version = from->version - 1;
         result.valid = there;
         if (!there) break;
       }
-      result.valid = Step(events, row, result);
+      result.valid = Step(event, result);
     }
     if (!result.valid || events.rows() < static_cast<std::size_t>(kPage)) break;
     next = result.head.version + 1;
@@ -64,30 +67,28 @@ ChainResult ChainVerifier::Verify(const std::string& aggregate_type, const Uuid&
   return result;
 }
 
-bool ChainVerifier::Step(const Result& events, std::size_t row, ChainResult& result) {
-  const std::int64_t version = events.At(row, 0).Integer();
-  const Cell previous = events.At(row, 1);
-  const std::string_view hash = events.At(row, 2).Text();
+bool ChainVerifier::Step(const Row& event, ChainResult& result) {
+  const auto version = event.Get<std::int64_t>("version");
+  const auto previous = event.Get<std::optional<std::string_view>>("previous_hash");
+  // An event without a hash is one with a wrong hash.
+  const std::string_view hash = event.Get<std::optional<std::string_view>>("hash").value_or("");
+  const auto data = event.Get<std::string_view>("event_data");
   const std::int64_t expected = result.head.version + 1;
   Discrepancy& broken = result.broken;
   broken.version = version;
-  broken.event_id = ToText(events.At(row, 4).AsUuid());
-  broken.position = events.At(row, 5).Integer();
+  broken.event_id = ToText(event.Get<Uuid>("id"));
+  broken.position = event.Get<std::int64_t>("position");
   const bool linked =
-      version == expected &&
-      (expected == 1 ? previous.null() : !previous.null() && previous.Text() == result.head.hash);
+      version == expected && (expected == 1 ? !previous : previous == result.head.hash);
   if (!linked) {
     broken.kind = KindOfBreak(version, expected);
     broken.expected =
         version == expected ? result.head.hash : "version " + std::to_string(expected);
-    broken.found =
-        version == expected ? std::string(previous.Text()) : "version " + std::to_string(version);
+    broken.found = version == expected ? std::string(previous.value_or(""))
+                                       : "version " + std::to_string(version);
     return false;
   }
-  std::optional<std::string_view> before;
-  if (!previous.null()) before = previous.Text();
-  const ledger::Hash computed =
-      hasher_.Event(before, canonicalizer_.EventData(events.At(row, 3).Text()));
+  const ledger::Hash computed = hasher_.Event(previous, canonicalizer_.EventData(data));
   if (computed != hash) {
     broken.kind = verify::kind::kEventHashMismatch;
     broken.expected = hash;

@@ -40,7 +40,7 @@ class ChainVerifier {
 
  private:
   // Whether the event is what must come next; fills `result`.
-  bool Step(const Result& events, std::size_t row, ChainResult& result);
+  bool Step(const Row& event, ChainResult& result);
   std::string Statement() const;
 
   Session& session_;

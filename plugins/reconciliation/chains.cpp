@@ -106,9 +106,9 @@ class BlockJudge {
 std::set<std::string> ReadSealedLate(Session& session) {
   std::set<std::string> late;
   const Result rows = session.Exec("SELECT event_id::text, position FROM summa_host.late_event");
-  for (std::size_t i = 0; i < rows.rows(); ++i) {
-    late.emplace(rows.At(i, 0).Text());
-    late.insert("position " + std::to_string(rows.At(i, 1).Integer()));
+  for (const Row row : rows) {
+    late.insert(row.Get<std::string>("event_id"));
+    late.insert("position " + std::to_string(row.Get<std::int64_t>("position")));
   }
   return late;
 }
@@ -122,7 +122,7 @@ std::string Incomplete(const summa_sql_v1* sql, const ChainsScope& scope, std::i
   std::int64_t events = verified;
   if (scope.from_snapshots) {  // what lies below them was not read
     session.Exec(kLongStatement);
-    events = session.Exec("SELECT count(*) FROM " + table.name).At(0, 0).Integer();
+    events = session.Exec("SELECT count(*) FROM " + table.name).Value<std::int64_t>();
   }
   const std::optional<Error> error =
       events == 0 ? EmptyBeside(session, table) : FarLess(session, {{table.name, events}});
@@ -155,7 +155,7 @@ void VerifyBlocks(const summa_sql_v1* sql, Work& work, const Settings& settings,
   const ledger::EventTable table = ledger::FindEvents(session);
   std::int64_t after = 0;
   if (scope.since) {
-    after = session.Exec(sql::seals_before, {Timestamp(*scope.since)}).At(0, 0).Integer();
+    after = session.Exec(sql::seals_before, {Timestamp(*scope.since)}).Value<std::int64_t>();
   }
   SealReport seals = CheckSeals(session, work, table, after);
   const Findings late = CheckLateEvents(session, table);

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <summa/copy_row.hpp>
 #include <summa/ledger/event_table.hpp>
 #include <summa/ledger/hash.hpp>
 #include <summa/sql.hpp>
@@ -26,28 +29,43 @@ class ContentHash {
     kPreviousHash,
     kColumns
   };
-  using Row = std::array<Cell, kColumns>;
+  using Row = std::array<std::optional<RawValue>, kColumns>;
 
   // For a SELECT from the events.
   static std::string Columns(const ledger::EventTable& table) {
-    return table.position + "::bigint, " + table.hash + ", id, aggregate_type, aggregate_id, " +
-           table.version + "::bigint, event_type, correlation_id::text, created_at, " +
-           table.previous_hash;
+    return table.position + "::bigint AS position, " + table.hash +
+           " AS hash, id, aggregate_type, aggregate_id, " + table.version +
+           "::bigint AS version, event_type, correlation_id::text, created_at, " +
+           table.previous_hash + " AS previous_hash";
   }
-  // Reads the cells from a row that has Next().
-  template <typename Source>
-  static Row Read(Source& row) {
-    return {row.Next(), row.Next(), row.Next(), row.Next(), row.Next(),
-            row.Next(), row.Next(), row.Next(), row.Next(), row.Next()};
+  static Row Read(CopyRow& row) {
+    Row columns;
+    for (std::optional<RawValue>& column : columns) column = row.Next<std::optional<RawValue>>();
+    return columns;
+  }
+  static Row Read(const summa::Row& row) {
+    static constexpr std::array<std::string_view, kColumns> kNames = {
+        "position",   "hash",           "id",         "aggregate_type", "aggregate_id", "version",
+        "event_type", "correlation_id", "created_at", "previous_hash"};
+    Row columns;
+    for (std::size_t i = 0; i < kColumns; ++i) {
+      columns[i] = row.Get<std::optional<RawValue>>(kNames[i]);
+    }
+    return columns;
+  }
+
+  // An event without a hash is one with a wrong hash.
+  static std::string_view HashOf(const Row& row) {
+    return ReadAs<std::optional<std::string_view>>(row[kHash]).value_or("");
   }
 
   void Add(const Row& row) {
-    for (const Cell& cell : row) {
+    for (const std::optional<RawValue>& column : row) {
       std::string size;
       detail::AppendBigEndian<std::int32_t>(
-          size, cell.null() ? -1 : static_cast<std::int32_t>(cell.Text().size()));
+          size, column ? static_cast<std::int32_t>(column->bytes.size()) : -1);
       hasher_.Add(size);
-      hasher_.Add(cell.Text());
+      if (column) hasher_.Add(column->bytes);
     }
   }
   std::string Finish() { return hasher_.Finish().string(); }

@@ -31,7 +31,7 @@ std::optional<Error> FarLess(Session& session, const std::vector<RowsRead>& read
   const Result expected = session.Exec(sql::expected_rows, {TextArray(names)});
   std::string text;
   for (std::size_t i = 0; i < expected.rows(); ++i) {
-    const double rows = expected.At(i, 1).Real();
+    const auto rows = expected[i].Get<double>("expected");
     if (!Far(static_cast<double>(read[i].rows), rows, kLeastShare, kFewRows)) continue;
     text += text.empty() ? "" : "; ";
     text += std::to_string(read[i].rows) + " rows of " + read[i].table +
@@ -44,31 +44,30 @@ std::optional<Error> FarLess(Session& session, const std::vector<RowsRead>& read
 std::optional<Error> EmptyBeside(Session& session, const ledger::EventTable& table) {
   const std::optional<Error> less = FarLess(session, {{table.name, 0}});
   if (less) return less;
-  const Result others = session.Exec(sql::other_ledgers, {table.name});
-  if (others.At(0, 0).null()) return std::nullopt;
+  const auto others =
+      session.Exec(sql::other_ledgers, {table.name}).Value<std::optional<std::string>>();
+  if (!others) return std::nullopt;
   return Error(SUMMA_E_DATA, "SH-0709",
-               table.name + " has no event, and there is a ledger with events in " +
-                   std::string(others.At(0, 0).Text()),
+               table.name + " has no event, and there is a ledger with events in " + *others,
                "Name that schema in database.ledger.schema, unless this ledger is a new one");
 }
 
 std::optional<Error> FarLessOfPart(Session& session, const ledger::EventTable& table,
                                    const Uuid& from, const std::optional<Uuid>& to,
                                    std::int64_t rows) {
-  if (session.Exec(sql::expected_rows, {TextArray(std::vector<std::string>{table.name})})
-          .At(0, 1)
-          .Real() < 0) {
+  const Result counted =
+      session.Exec(sql::expected_rows, {TextArray(std::vector<std::string>{table.name})});
+  if (counted[0].Get<double>("expected") < 0) {
     return std::nullopt;  // never analyzed: the planner guesses
   }
   std::string condition = " WHERE aggregate_id >= '" + ToText(from) + "'";
   if (to) condition += " AND aggregate_id < '" + ToText(*to) + "'";
-  const Result plan = session.Exec("EXPLAIN (FORMAT JSON) SELECT FROM " + table.name + condition);
+  const auto text = session.Exec("EXPLAIN (FORMAT JSON) SELECT FROM " + table.name + condition)
+                        .Value<std::string>();
   constexpr std::string_view kRows = "\"Plan Rows\":";
-  const std::string_view text = plan.At(0, 0).Text();
   const std::size_t at = text.find(kRows);
-  if (at == std::string_view::npos) return std::nullopt;
-  const double expected =
-      std::strtod(std::string(text.substr(at + kRows.size(), 40)).c_str(), nullptr);
+  if (at == std::string::npos) return std::nullopt;
+  const double expected = std::strtod(text.c_str() + at + kRows.size(), nullptr);
   if (!Far(static_cast<double>(rows), expected, kLeastShareOfPart, kFewRowsOfPart))
     return std::nullopt;
   return TooFew(std::to_string(rows) +

@@ -20,7 +20,7 @@ class KeyedHash {
 
   std::uint64_t operator()(const Uuid& id, std::uint64_t more) const {
     std::uint64_t words[2];
-    std::memcpy(words, id.data(), sizeof words);
+    std::memcpy(words, id.bytes.data(), sizeof words);
     return Mix(Mix(words[0] ^ keys_[0], words[1] ^ keys_[1]) ^ keys_[2], more ^ keys_[3]);
   }
   std::uint64_t operator()(const Uuid& id) const { return (*this)(id, 0); }

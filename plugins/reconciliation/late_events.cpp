@@ -14,17 +14,6 @@ namespace {
 // Sealed late events that are compared by one statement.
 constexpr std::int64_t kPage = 1000;
 
-// A row of a result as ContentHash reads it.
-class ResultRow {
- public:
-  ResultRow(const Result& result, std::size_t row) : result_(result), row_(row) {}
-  Cell Next() { return result_.At(row_, column_++); }
-
- private:
-  const Result& result_;
-  std::size_t row_, column_ = 0;
-};
-
 struct Read {
   std::string event_id, hash, content_hash;
 };
@@ -35,26 +24,24 @@ std::map<std::int64_t, Read> ReadEvents(Session& session, const ledger::EventTab
                                        " WHERE " + table.position + " = ANY ($1)",
                                    {IntegerArray(positions)});
   std::map<std::int64_t, Read> events;
-  for (std::size_t i = 0; i < rows.rows(); ++i) {
-    ResultRow source(rows, i);
-    const ContentHash::Row row = ContentHash::Read(source);
+  for (const Row row : rows) {
     ContentHash content;
-    content.Add(row);
-    events[row[ContentHash::kPosition].Integer()] = {ToText(row[ContentHash::kId].AsUuid()),
-                                                     std::string(row[ContentHash::kHash].Text()),
-                                                     content.Finish()};
+    content.Add(ContentHash::Read(row));
+    events[row.Get<std::int64_t>("position")] = {
+        ToText(row.Get<Uuid>("id")), row.Get<std::optional<std::string>>("hash").value_or(""),
+        content.Finish()};
   }
   return events;
 }
 
-Discrepancy Changed(std::int64_t position, const Result& sealed, std::size_t row, const Read* now) {
+Discrepancy Changed(const Row& sealed, const Read* now) {
   Discrepancy finding;
   finding.kind =
       now == nullptr ? verify::kind::kBlockCoverageGap : verify::kind::kBlockHashMismatch;
-  finding.position = position;
-  finding.event_id = sealed.At(row, 1).Text();
-  finding.block_sequence = sealed.At(row, 4).Integer();
-  finding.expected = sealed.At(row, 2).Text();
+  finding.position = sealed.Get<std::int64_t>("position");
+  finding.event_id = sealed.Get<std::string>("event_id");
+  finding.block_sequence = sealed.Get<std::int64_t>("block_sequence");
+  finding.expected = sealed.Get<std::string>("event_hash");
   if (now == nullptr) {
     finding.found = "the late event is gone";
   } else {
@@ -68,9 +55,11 @@ Discrepancy Changed(std::int64_t position, const Result& sealed, std::size_t row
 std::vector<LateEvent> FindLateEvents(Session& session, const ledger::EventTable& table,
                                       std::int64_t blocks) {
   const Result rows = session.Exec(ForTable(sql::late_events, table), {blocks});
-  std::vector<LateEvent> late(rows.rows());
-  for (std::size_t i = 0; i < late.size(); ++i) {
-    late[i] = {rows.At(i, 0).Integer(), rows.At(i, 1).Integer(), ToText(rows.At(i, 2).AsUuid())};
+  std::vector<LateEvent> late;
+  late.reserve(rows.rows());
+  for (const Row row : rows) {
+    late.push_back({row.Get<std::int64_t>("position"), row.Get<std::int64_t>("block_sequence"),
+                    ToText(row.Get<Uuid>("id"))});
   }
   return late;
 }
@@ -98,15 +87,16 @@ Findings CheckLateEvents(Session& session, const ledger::EventTable& table) {
     const Result sealed = session.Exec(sql::late_sealed, {after, kPage});
     std::vector<std::int64_t> positions;
     positions.reserve(sealed.rows());
-    for (std::size_t i = 0; i < sealed.rows(); ++i) positions.push_back(sealed.At(i, 0).Integer());
+    for (const Row row : sealed) positions.push_back(row.Get<std::int64_t>("position"));
     if (positions.empty()) return findings;
     after = positions.back();
     const std::map<std::int64_t, Read> events = ReadEvents(session, table, positions);
-    for (std::size_t i = 0; i < sealed.rows(); ++i) {
-      const auto event = events.find(positions[i]);
+    for (const Row row : sealed) {
+      const auto event = events.find(row.Get<std::int64_t>("position"));
       const Read* now = event == events.end() ? nullptr : &event->second;
-      if (now != nullptr && now->content_hash == sealed.At(i, 3).Text()) continue;
-      findings.Add(Changed(positions[i], sealed, i, now));
+      if (now != nullptr && now->content_hash == row.Get<std::string_view>("content_hash"))
+        continue;
+      findings.Add(Changed(row, now));
     }
   }
 }

@@ -25,16 +25,14 @@ std::vector<std::string> SplitIds(std::string_view text) {
   return ids;
 }
 
-std::string TextOf(const Cell& cell) { return std::string(cell.Text()); }
-
 std::string Number(std::int64_t value) { return std::to_string(value); }
 
-// The rows of a statement whose last column is the number of all rows that there would be.
-void AddAll(const Result& rows, std::size_t total_column, Findings& findings,
-            const std::function<Discrepancy(std::size_t)>& read) {
-  for (std::size_t i = 0; i < rows.rows(); ++i) findings.Add(read(i));
+// The rows of a statement that tells in all_rows how many there would be without its limit.
+void AddAll(const Result& rows, Findings& findings,
+            const std::function<Discrepancy(const Row&)>& read) {
+  for (const Row row : rows) findings.Add(read(row));
   if (rows.rows() == 0) return;
-  findings.Count(rows.At(0, total_column).Integer() - static_cast<std::int64_t>(rows.rows()));
+  findings.Count(rows[0].Get<std::int64_t>("all_rows") - static_cast<std::int64_t>(rows.rows()));
 }
 
 }  // namespace
@@ -42,13 +40,13 @@ void AddAll(const Result& rows, std::size_t total_column, Findings& findings,
 void Locator::Transactions(Findings& findings) {
   work_.StopIfAsked();
   const Result rows = session_.Exec(sql::imbalanced, {static_cast<std::int64_t>(kMostFindings)});
-  AddAll(rows, 5, findings, [&](std::size_t i) {
+  AddAll(rows, findings, [&](const Row& row) {
     Discrepancy found;
     found.kind = found.step = "step0_double_entry";
-    found.transaction_id = TextOf(rows.At(i, 0));
-    const std::string credits = TextOf(rows.At(i, 2)), debits = TextOf(rows.At(i, 3));
-    found.candidates = SplitIds(rows.At(i, 4).Text());
-    found.expected = "as much credit as debit in " + TextOf(rows.At(i, 1));
+    found.transaction_id = row.Get<std::string>("transaction_id");
+    const auto credits = row.Get<std::string>("credits"), debits = row.Get<std::string>("debits");
+    found.candidates = SplitIds(row.Get<std::string_view>("entries"));
+    found.expected = "as much credit as debit in " + row.Get<std::string>("currency");
     found.found = "credits " + credits + ", debits " + debits;
     JsonWriter json;
     json.BeginObject().Member("transactionId", found.transaction_id);
@@ -62,25 +60,25 @@ void Locator::Duplicates(Findings& findings) {
   work_.StopIfAsked();
   const Result rows = session_.Exec(ForTable(sql::duplicates, ledger::FindEvents(session_)),
                                     {static_cast<std::int64_t>(kMostFindings)});
-  AddAll(rows, 6, findings, [&](std::size_t i) {
+  AddAll(rows, findings, [&](const Row& row) {
     Discrepancy found;
     found.kind = found.step = "step0b_duplicate_entry";
-    found.transaction_id = TextOf(rows.At(i, 0));
-    found.account_id = TextOf(rows.At(i, 1));
-    found.candidates = SplitIds(rows.At(i, 5).Text());
-    const std::int64_t times = rows.At(i, 7).Integer();
+    found.transaction_id = row.Get<std::string>("transaction_id");
+    found.account_id = row.Get<std::string>("account_id");
+    found.candidates = SplitIds(row.Get<std::string_view>("ids"));
+    const auto times = row.Get<std::int64_t>("times"), entries = row.Get<std::int64_t>("entries");
     found.expected = times < 2 ? "one entry"
                                : Number(times) +
                                      " entries that follow on one another, with the sums that the "
                                      "record names";
-    found.found = Number(rows.At(i, 4).Integer()) + " entries";
+    found.found = Number(entries) + " entries";
     JsonWriter json;
     json.BeginObject()
         .Member("transactionId", found.transaction_id)
         .TextOrNull("accountId", found.account_id)
-        .TextOrNull("systemAccountId", rows.At(i, 2).Text())
-        .Member("entryType", rows.At(i, 3).Text())
-        .Member("duplicateCount", rows.At(i, 4).Integer())
+        .TextOrNull("systemAccountId", row.Get<std::string_view>("system_account_id"))
+        .Member("entryType", row.Get<std::string_view>("entry_type"))
+        .Member("duplicateCount", entries)
         .EndObject();
     found.detail = json.Take();
     return found;
@@ -129,10 +127,10 @@ void Locator::OrderOf(std::span<const Account* const> suspects, Findings& findin
     by_id[account->id] = account;
   }
   const Result rows = session_.Exec(sql::entry_order, {UuidArray(ids)});
-  for (std::size_t i = 0; i < rows.rows(); ++i) {
-    const Account& account = *by_id.at(rows.At(i, 0).AsUuid());
-    const std::string id = ToText(account.id), entry = ToText(rows.At(i, 1).AsUuid());
-    const std::string_view why = rows.At(i, 6).Text();
+  for (const Row row : rows) {
+    const Account& account = *by_id.at(row.Get<Uuid>("account_id"));
+    const std::string id = ToText(account.id), entry = ToText(row.Get<Uuid>("id"));
+    const auto why = row.Get<std::string_view>("why");
     // The totals say already that an amount is wrong; here is which.
     if (account.Wrong() && (why == "amount" || why == "end")) {
       std::vector<std::string>& candidates = candidates_[id];
@@ -142,17 +140,18 @@ void Locator::OrderOf(std::span<const Account* const> suspects, Findings& findin
     Discrepancy found;
     found.kind = found.step = "step0c_lock_version_monotonicity";
     found.account_id = id;
-    found.expected = rows.At(i, 7).Text();
-    found.found = rows.At(i, 8).Text();
+    found.expected = row.Get<std::string>("expected");
+    found.found = row.Get<std::string>("found");
     found.candidates = {entry};
     JsonWriter json;
     json.BeginObject()
         .Member("accountId", id)
-        .Member("entryType", rows.At(i, 2).Text())
-        .Member("createdAt", rows.At(i, 3).Text())
-        .Member("lockVersion", rows.At(i, 4).Integer())
+        .Member("entryType", row.Get<std::string_view>("entry_type"))
+        .Member("createdAt", row.Get<std::string_view>("created"))
+        .Member("lockVersion", row.Get<std::int64_t>("version"))
         .Key("prevLockVersion");
-    rows.At(i, 5).null() ? json.Null() : json.Value(rows.At(i, 5).Integer());
+    const auto previous = row.Get<std::optional<std::int64_t>>("previous_version");
+    previous ? json.Value(*previous) : json.Null();
     json.EndObject();
     found.detail = json.Take();
     findings.Add(std::move(found));
@@ -165,10 +164,10 @@ std::map<std::string, std::string> Locator::Holders(const std::vector<const Acco
   for (const Account* account : accounts) ids.push_back(account->id);
   std::map<std::string, std::string> holders;
   if (ids.empty()) return holders;
-  const Result rows = session_.Exec("SELECT id, holder_id FROM account_balance WHERE id = ANY($1)",
-                                    {UuidArray(ids)});
-  for (std::size_t i = 0; i < rows.rows(); ++i) {
-    holders[ToText(rows.At(i, 0).AsUuid())] = rows.At(i, 1).Text();
+  const Result rows = session_.Exec(
+      "SELECT id, holder_id::text FROM account_balance WHERE id = ANY($1)", {UuidArray(ids)});
+  for (const Row row : rows) {
+    holders[ToText(row.Get<Uuid>("id"))] = row.Get<std::string>("holder_id");
   }
   return holders;
 }
@@ -230,8 +229,8 @@ void Locator::SystemAccounts(const std::vector<SystemAccount>& accounts, Finding
     const std::int64_t expected = account.balance + account.pending;
     if (account.net == expected && !account.overflow && !account.missing) continue;
     const std::string id = ToText(account.id);
-    const Result processed = session_.Exec(sql::processed_hot_sum, {UuidValue(account.id)});
-    const std::int64_t processed_sum = processed.At(0, 0).Integer();
+    const auto processed_sum =
+        session_.Exec(sql::processed_hot_sum, {UuidValue(account.id)}).Value<std::int64_t>();
     Discrepancy found;
     found.kind = found.step = "step2_system_account_balance";
     found.account_id = id;

@@ -43,10 +43,12 @@ void Attempt(Work& work, std::string& error_text, const std::function<void()>& p
 ChainsScope ScopeOfRun(const summa_sql_v1* sql, const Settings& settings) {
   Session session(sql);
   const ledger::EventTable table = ledger::FindEvents(session);
-  const Result row = session.Exec(ForTable(sql::chains_since, table));
+  const Result last = session.Exec(ForTable(sql::chains_since, table));
+  const auto since = last[0].Get<std::optional<DatabaseTime>>("since");
   ChainsScope scope;
-  if (row.At(0, 0).Integer() <= settings.daily_full_events || row.At(0, 1).null()) return scope;
-  scope.since = row.At(0, 1).Integer();
+  if (last[0].Get<std::int64_t>("highest") > settings.daily_full_events && since) {
+    scope.since = ToMicroseconds(*since);
+  }
   return scope;
 }
 
@@ -71,10 +73,9 @@ void CheckBooks(const summa_sql_v1* sql, Work& work, RunState& run, const OnPart
     session.Begin(SUMMA_SQL_READ_ONLY | SUMMA_SQL_REPEATABLE_READ);
     session.Exec(kLongStatement);
     // Known before anything is looked at: what commits meanwhile belongs to the next run.
-    const Result watermark = session.Exec(sql::entries_until);
-    const Cell until = watermark.At(0, 0);
+    const auto until = session.Exec(sql::entries_until).Value<std::optional<DatabaseTime>>();
     std::optional<std::int64_t> entries_until;
-    if (!until.null()) entries_until = until.Integer();
+    if (until) entries_until = ToMicroseconds(*until);
     do {
       BooksPass pass = CheckBooks(session, work, run.accounts_through);
       run.books.Add(pass.report);

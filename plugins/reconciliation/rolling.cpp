@@ -35,7 +35,7 @@ std::vector<std::string> AllParts() {
 // The lowest id of a slice.
 Uuid LowestOf(int slice) {
   Uuid id{};
-  id[0] = static_cast<unsigned char>(slice * (256 / Rolling::kSlices));
+  id.bytes[0] = static_cast<unsigned char>(slice * (256 / Rolling::kSlices));
   return id;
 }
 
@@ -44,7 +44,7 @@ Uuid LowestOf(int slice) {
 double OldestUnverifiedAge(Session& session) {
   const ledger::EventTable table = ledger::FindEvents(session);
   const std::vector<std::string> parts = AllParts();
-  return session.Exec(ForTable(sql::oldest_unverified, table), {TextArray(parts)}).At(0, 0).Real();
+  return session.Exec(ForTable(sql::oldest_unverified, table), {TextArray(parts)}).Value<double>();
 }
 
 RollingOutcome Rolling::Next() {
@@ -56,18 +56,19 @@ RollingOutcome Rolling::Next() {
       static_cast<std::int64_t>(static_cast<double>(settings_.full_cycle.count()) * kEarly);
   const Result due = session.Exec(sql::parts_due, {TextArray(parts), due_after});
   if (due.rows() > 0) {
-    outcome.part = due.At(0, 0).Text();
-    outcome.more_due = due.At(0, 2).Integer() > 1;
+    outcome.part = due[0].Get<std::string>("part");
+    outcome.more_due = due[0].Get<std::int64_t>("due") > 1;
     outcome.findings = Verify(outcome.part, outcome);
     const Result before = session.Exec(sql::part_rows, {outcome.part});
     if (!outcome.incomplete && before.rows() > 0) {
-      outcome.incomplete = FarLessThanBefore(outcome.part, before.At(0, 0).Integer(), outcome.rows);
+      outcome.incomplete =
+          FarLessThanBefore(outcome.part, before.Value<std::int64_t>(), outcome.rows);
     }
     // What was found says more than how much was read.
     if (!outcome.findings.empty()) outcome.incomplete.reset();
     CrashPoint("reconciliation.rolled");
     outcome.incomplete ? static_cast<void>(incomplete_.insert(outcome.part))
-                       : Save(session, outcome, due.At(0, 1).Integer());
+                       : Save(session, outcome, ToMicroseconds(due[0].Get<DatabaseTime>("now")));
   } else {
     incomplete_.clear();
   }

@@ -13,11 +13,6 @@ namespace {
 // Runs older than this are forgotten here; Summa's rows are never deleted.
 constexpr std::int64_t kKeptDays = 90;
 
-std::optional<Uuid> ReadUuid(const Cell& cell) {
-  if (cell.null()) return std::nullopt;
-  return cell.AsUuid();
-}
-
 Parameter OrNull(const std::string& text) {
   return text.empty() ? Parameter(nullptr) : Parameter(text);
 }
@@ -27,34 +22,33 @@ using KeptFindings = std::map<std::string, std::vector<Discrepancy>>;  // by par
 KeptFindings ReadFindings(Session& session, std::int64_t run_id) {
   KeptFindings kept;
   const Result rows = session.Exec(sql::findings, {run_id});
-  for (std::size_t i = 0; i < rows.rows(); ++i) {
+  for (const Row row : rows) {
     Discrepancy finding;
-    finding.kind = rows.At(i, 1).Text();
-    finding.step = rows.At(i, 2).Text();
-    finding.detail = rows.At(i, 3).Text();
-    kept[std::string(rows.At(i, 0).Text())].push_back(std::move(finding));
+    finding.kind = row.Get<std::string>("kind");
+    finding.step = row.Get<std::string>("step");
+    finding.detail = row.Get<std::optional<std::string>>("detail").value_or("");
+    kept[row.Get<std::string>("part")].push_back(std::move(finding));
   }
   return kept;
 }
 
-RunState ReadRun(Session& session, const Result& row) {
+RunState ReadRun(Session& session, const Row& row) {
   RunState run;
-  run.id = row.At(0, 0).Integer();
-  run.accounts_through = ReadUuid(row.At(0, 1));
-  run.books_done = row.At(0, 2).Boolean();
-  run.chains_done = row.At(0, 3).Boolean();
-  run.books_error = row.At(0, 4).Text();
-  run.chains_error = row.At(0, 5).Text();
-  run.books.entries = row.At(0, 6).Integer();
-  run.books.accounts_checked = row.At(0, 7).Integer();
-  run.books.system_accounts_checked = row.At(0, 8).Integer();
-  run.chains.events = row.At(0, 9).Integer();
-  run.chains.blocks_verified = row.At(0, 10).Integer();
-  run.chains.blocks_valid = row.At(0, 11).Integer();
+  run.id = row.Get<std::int64_t>("id");
+  run.accounts_through = row.Get<std::optional<Uuid>>("accounts_through");
+  run.books_done = row.Get<bool>("books_done");
+  run.chains_done = row.Get<bool>("chains_done");
+  run.books_error = row.Get<std::string>("books_error");
+  run.chains_error = row.Get<std::string>("chains_error");
+  run.books.entries = row.Get<std::int64_t>("entries");
+  run.books.accounts_checked = row.Get<std::int64_t>("accounts_checked");
+  run.books.system_accounts_checked = row.Get<std::int64_t>("system_accounts_checked");
+  run.chains.events = row.Get<std::int64_t>("events");
+  run.chains.blocks_verified = row.Get<std::int64_t>("blocks_verified");
+  run.chains.blocks_valid = row.Get<std::int64_t>("blocks_valid");
   KeptFindings kept = ReadFindings(session, run.id);
-  std::size_t column = 12;  // the counts, in the order of the parts
   ForEachPart(run, [&](const char* part, Findings& findings) {
-    findings = Findings(row.At(0, column++).Integer(), std::move(kept[part]));
+    findings = Findings(row.Get<std::int64_t>(std::string(part) + "_found"), std::move(kept[part]));
   });
   return run;
 }
@@ -70,7 +64,7 @@ RunState RunStore::Begin() {
     session_.Exec("INSERT INTO summa_host.reconciliation_run DEFAULT VALUES");
     row = session_.Exec(sql::run_open);
   }
-  RunState run = ReadRun(session_, row);
+  RunState run = ReadRun(session_, row[0]);
   ForEachPart(run, [&](const char* part, const Findings& findings) {
     saved_[part] = findings.kept().size();
   });
@@ -126,17 +120,17 @@ FinishedRun RunStore::Finish(const RunState& run) {
       session_.Exec(sql::run_finish,
                     {run.id, run.Status(), mismatches, result.step0, result.step0b, result.step0c,
                      result.step1, result.step2, result.step3, result.mismatches});
+  const auto result_id = row[0].Get<std::string>("id");
   // The mark from which Summa itself would go on: only when everything before it was looked at.
   if (run.books_done && run.books_error.empty()) {
     session_.Exec(sql::watermark, {run.id, mismatches});
   }
   session_.Exec("UPDATE summa_host.reconciliation_run SET result_id = $2::uuid WHERE id = $1",
-                {run.id, row.At(0, 0).Text()});
+                {run.id, result_id});
   CrashPoint("reconciliation.finish");
   session_.Commit();
   CrashPoint("reconciliation.finished");
-  return {std::string(row.At(0, 0).Text()), std::string(row.At(0, 1).Text()),
-          row.At(0, 2).Integer()};
+  return {result_id, row[0].Get<std::string>("run_date"), row[0].Get<std::int64_t>("duration_ms")};
 }
 
 }  // namespace summa::reconciliation

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "binary_row.hpp"
 #include "content_hash.hpp"
 #include "positions.hpp"
 #include "reconciliation_sql.hpp"
@@ -24,22 +23,23 @@ struct Seal {
   std::int64_t from = 0, to = 0;  // of the block
 };
 
-Seal ReadSeal(const Result& rows, std::size_t i) {
+Seal ReadSeal(const Row& row) {
   Seal seal;
-  seal.block_id = rows.At(i, 0).Text();
-  seal.sequence = rows.At(i, 1).Integer();
-  seal.block_hash = rows.At(i, 2).Text();
-  seal.content_hash = rows.At(i, 3).Text();
-  seal.positions = Positions(rows.At(i, 4).Text());
-  seal.block_there = !rows.At(i, 5).null();
-  seal.block_hash_now = rows.At(i, 5).Text();
-  seal.events_hash = rows.At(i, 6).Text();
+  seal.block_id = row.Get<std::string>("block_id");
+  seal.sequence = row.Get<std::int64_t>("block_sequence");
+  seal.block_hash = row.Get<std::string>("block_hash");
+  seal.content_hash = row.Get<std::string>("content_hash");
+  seal.positions = Positions(row.Get<std::string_view>("positions"));
+  const auto block_hash_now = row.Get<std::optional<std::string>>("block_hash_now");
+  seal.block_there = block_hash_now.has_value();
   seal.from = seal.positions.first();
   seal.to = seal.positions.last();
   if (!seal.block_there) return seal;
+  seal.block_hash_now = *block_hash_now;
+  seal.events_hash = row.Get<std::optional<std::string>>("events_hash").value_or("");
   // Of the block, too: what lies in its range and not in the seal came late.
-  seal.from = std::min(seal.from, rows.At(i, 7).Integer());
-  seal.to = std::max(seal.to, rows.At(i, 8).Integer());
+  seal.from = std::min(seal.from, row.Get<std::int64_t>("from_event_sequence"));
+  seal.to = std::max(seal.to, row.Get<std::int64_t>("to_event_sequence"));
   return seal;
 }
 
@@ -52,13 +52,13 @@ class Reading {
   }
 
   void Add(const ContentHash::Row& event) {
-    const std::int64_t position = event[ContentHash::kPosition].Integer();
+    const auto position = ReadAs<std::int64_t>(event[ContentHash::kPosition]);
     MissUntil(position);
     if (range_ == end_ || position != next_) {
       if (late.size() < kMostNamed) late.push_back(position);
       return;
     }
-    hashes_.Add(event[ContentHash::kHash].Text());
+    hashes_.Add(ContentHash::HashOf(event));
     content_.Add(event);
     Advance();
   }
@@ -100,8 +100,11 @@ class Checker {
     for (;;) {
       const Result rows = session_.Exec(sql::seals, {after_sequence, kPage});
       if (rows.rows() == 0) return std::move(report_);
-      for (std::size_t i = 0; i < rows.rows(); ++i) Check(ReadSeal(rows, i));
-      after_sequence = rows.At(rows.rows() - 1, 1).Integer();
+      for (const Row row : rows) {
+        const Seal seal = ReadSeal(row);
+        Check(seal);
+        after_sequence = seal.sequence;
+      }
     }
   }
 
@@ -111,7 +114,7 @@ class Checker {
     verdict.block_id = seal.block_id;
     Reading reading(seal.positions);
     std::int64_t events = 0;
-    BinaryRow row;
+    CopyRow row;
     session_.CopyOut("COPY (SELECT " + ContentHash::Columns(table_) + " FROM " + table_.name +
                          " WHERE " + table_.position + " BETWEEN " + std::to_string(seal.from) +
                          " AND " + std::to_string(seal.to) + " ORDER BY " + table_.position +

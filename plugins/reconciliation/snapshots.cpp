@@ -20,11 +20,12 @@ constexpr std::int64_t kSearchStep = 1'000'000;
 std::vector<Candidate> ReadCandidates(const Result& rows) {
   std::vector<Candidate> candidates(rows.rows());
   for (std::size_t i = 0; i < candidates.size(); ++i) {
-    candidates[i].aggregate_type = rows.At(i, 0).Text();
-    candidates[i].aggregate_id = rows.At(i, 1).AsUuid();
-    candidates[i].head_version = rows.At(i, 2).Integer();
-    candidates[i].snapshot_version = rows.At(i, 3).Integer();
-    candidates[i].snapshot_hash = rows.At(i, 4).Text();
+    const Row row = rows[i];
+    candidates[i].aggregate_type = row.Get<std::string>("aggregate_type");
+    candidates[i].aggregate_id = row.Get<Uuid>("aggregate_id");
+    candidates[i].head_version = row.Get<std::int64_t>("version");
+    candidates[i].snapshot_version = row.Get<std::int64_t>("snapshot_version");
+    candidates[i].snapshot_hash = row.Get<std::string>("snapshot_hash");
   }
   return candidates;
 }
@@ -57,8 +58,8 @@ SnapshotOutcome SnapshotMaker::CatchUp() {
   SnapshotOutcome outcome;
   Session session(sql_);
   const ledger::EventTable table = ledger::FindEvents(session);
-  const Result state = session.Exec(sql::snapshot_search, {settings_.snapshot_after_events});
-  std::int64_t from = state.At(0, 0).Integer();
+  auto from =
+      session.Exec(sql::snapshot_search, {settings_.snapshot_after_events}).Value<std::int64_t>();
   // What can still appear below is not passed over; a writer that stays is waited for next time.
   const std::optional<std::int64_t> until =
       ledger::WaitForHorizon(session, table, settings_.patience,

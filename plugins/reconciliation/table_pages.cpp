@@ -18,15 +18,15 @@ TablePages::TablePages(Session& session, const std::string& table, std::string l
     : label_(std::move(label)) {
   const Result leaves = session.Exec(sql::leaves, {table});
   leaves_.reserve(leaves.rows());
-  for (std::size_t row = 0; row < leaves.rows(); ++row) {
-    leaves_.push_back({std::string(leaves.At(row, 0).Text()), leaves.At(row, 1).Integer(),
-                       leaves.At(row, 2).Real()});
+  for (const Row leaf : leaves) {
+    leaves_.push_back({leaf.Get<std::string>("name"), leaf.Get<std::int64_t>("blocks"),
+                       leaf.Get<double>("rows_per_block")});
   }
 }
 
 std::int64_t TablePages::Read(Session& session, Work& work, const std::string& columns,
                               const std::string& condition,
-                              const std::function<void(BinaryRow&)>& on_row) {
+                              const std::function<void(CopyRow&)>& on_row) {
   double estimate = 0;
   for (const Leaf& leaf : leaves_)
     estimate += static_cast<double>(leaf.blocks) * leaf.rows_per_block;
@@ -43,7 +43,7 @@ std::int64_t TablePages::Read(Session& session, Work& work, const std::string& c
       if (!condition.empty()) statement.append(" AND ").append(condition);
       statement.append(") TO STDOUT (FORMAT binary)");
       const std::int64_t before = rows;
-      BinaryRow row;
+      CopyRow row;
       session.CopyOut(statement, [&](std::string_view message) {
         if (!row.Open(message)) return true;
         on_row(row);

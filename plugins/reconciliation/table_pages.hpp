@@ -5,10 +5,10 @@
 
 #include <functional>
 #include <string>
+#include <summa/copy_row.hpp>
 #include <summa/sql.hpp>
 #include <vector>
 
-#include "binary_row.hpp"
 #include "work.hpp"
 
 namespace summa::reconciliation {
@@ -21,7 +21,7 @@ class TablePages {
   // COPY (SELECT `columns` FROM table WHERE `condition`); on_row reads the fields. An empty
   // condition takes all. Returns the rows.
   std::int64_t Read(Session& session, Work& work, const std::string& columns,
-                    const std::string& condition, const std::function<void(BinaryRow&)>& on_row);
+                    const std::string& condition, const std::function<void(CopyRow&)>& on_row);
 
  private:
   struct Leaf {

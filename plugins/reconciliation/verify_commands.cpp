@@ -15,27 +15,11 @@
 namespace summa::reconciliation {
 namespace {
 
-bool IsHex(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 Uuid RequireUuid(const std::string& text) {
-  Uuid id{};
-  std::string digits;
-  bool form = text.size() == 36;
-  for (std::size_t i = 0; form && i < text.size(); ++i) {
-    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    form = dash ? text[i] == '-' : IsHex(text[i]);
-    if (!dash) digits += text[i];
-  }
-  if (!form) {
-    throw Error(SUMMA_E_USAGE, "SH-0707", "\"" + text + "\" is not the id of an aggregate",
-                "give a UUID: eight-four-four-four-twelve hexadecimal digits");
-  }
-  for (std::size_t i = 0; i < id.size(); ++i) {
-    id[i] = static_cast<unsigned char>(std::stoi(digits.substr(2 * i, 2), nullptr, 16));
-  }
-  return id;
+  const std::optional<Uuid> id = ParseUuid(text);
+  if (id) return *id;
+  throw Error(SUMMA_E_USAGE, "SH-0707", "\"" + text + "\" is not the id of an aggregate",
+              "give a UUID: eight-four-four-four-twelve hexadecimal digits");
 }
 
 void WriteFindings(JsonWriter& json, const std::vector<Discrepancy>& findings) {
@@ -52,7 +36,8 @@ std::optional<verify::SnapshotStart> LatestSnapshot(Session& session, const std:
                                                     const Uuid& id) {
   const Result row = session.Exec(sql::latest_snapshot, {type, UuidValue(id)});
   if (row.rows() == 0) return std::nullopt;
-  return verify::SnapshotStart{row.At(0, 0).Integer(), std::string(row.At(0, 1).Text())};
+  return verify::SnapshotStart{row[0].Get<std::int64_t>("snapshot_version"),
+                               row[0].Get<std::string>("snapshot_hash")};
 }
 
 Work WorkFor(const CommandCall& call, const CommandContext& context) {
@@ -140,7 +125,8 @@ CommandResult VerifyAll(const CommandCall& call, const CommandContext& context) 
   scope.from_snapshots = !call.Flag("full");
   Session session(call.sql());
   if (const auto since = call.IntegerOption("since")) {
-    scope.since = session.Exec("SELECT clock_timestamp()").At(0, 0).Integer() - *since;
+    const auto now = session.Exec("SELECT clock_timestamp()").Value<DatabaseTime>();
+    scope.since = ToMicroseconds(now) - *since;
   }
   ChainsResult chains = VerifyLedger(call.sql(), work, context.settings, scope);
   if (!scope.from_snapshots && !scope.since) {
@@ -202,13 +188,14 @@ CommandResult CreateSnapshots(const CommandCall& call, const CommandContext& con
 CommandResult ShowStatus(const CommandCall& call, const CommandContext&) {
   Session session(call.sql());
   const ledger::EventTable table = ledger::FindEvents(session);
-  const Result row = session.Exec(ForTable(sql::status, table));
+  const Result status = session.Exec(ForTable(sql::status, table));
+  const Row row = status[0];
   const LastBlock last = BlockSealer::ReadLast(session);
   JsonWriter json;
   json.BeginObject()
-      .Member("snapshots", row.At(0, 0).Integer())
-      .Member("aggregatesWithSnapshot", row.At(0, 1).Integer())
-      .Member("eventsSinceSnapshot", row.At(0, 2).Integer())
+      .Member("snapshots", row.Get<std::int64_t>("snapshots"))
+      .Member("aggregatesWithSnapshot", row.Get<std::int64_t>("aggregates"))
+      .Member("eventsSinceSnapshot", row.Get<std::int64_t>("events_since_snapshot"))
       .Key("lastBlock");
   if (last.id.empty()) {
     json.Null();
@@ -217,14 +204,14 @@ CommandResult ShowStatus(const CommandCall& call, const CommandContext&) {
         .Member("id", last.id)
         .Member("blockSequence", last.sequence)
         .Member("blockHash", last.hash)
-        .Member("at", row.At(0, 3).Text())
+        .Member("at", row.Get<std::string_view>("block_at"))
         .EndObject();
   }
   json.Member("sealedPosition", last.to)
-      .Member("unsealedEvents", row.At(0, 4).Integer())
-      .Member("lateEvents", row.At(0, 5).Integer())
-      .TextOrNull("lastReconciledAt", row.At(0, 6).Text())
-      .TextOrNull("lastReconciliation", row.At(0, 7).Text())
+      .Member("unsealedEvents", row.Get<std::int64_t>("unsealed_events"))
+      .Member("lateEvents", row.Get<std::int64_t>("late_events"))
+      .TextOrNull("lastReconciledAt", row.Get<std::string_view>("run_date"))
+      .TextOrNull("lastReconciliation", row.Get<std::string_view>("run_status"))
       .Member("oldestUnverifiedAgeSeconds", OldestUnverifiedAge(session))
       .EndObject();
   return {json.Take(), false};

@@ -35,7 +35,8 @@ summa::CommandResult Count(const summa::CommandCall& call) {
   summa::Session session(call.sql());
   summa::JsonWriter json;
   json.BeginObject()
-      .Member("greetings", session.Exec("SELECT count(*) FROM greeter.greeting").At(0, 0).Integer())
+      .Member("greetings",
+              session.Exec("SELECT count(*) FROM greeter.greeting").Value<std::int64_t>())
       .EndObject();
   return {json.Take(), false};
 }

@@ -59,9 +59,9 @@ class Daily final : public summa::Worker {
     session.Commit();  // refused by the host when the lease is gone; nothing is written then
 
     // Only what is committed is told.
-    for (std::size_t row = 0; row < days.rows(); ++row) {
-      alarm_.Look(std::string(days.At(row, 0).Text()), std::string(days.At(row, 1).Text()),
-                  days.At(row, 2).Integer());
+    for (const summa::Row day : days) {
+      alarm_.Look(day.Get<std::string>("day"), day.Get<std::string>("currency"),
+                  day.Get<std::int64_t>("amount"));
     }
     changed_.Add(static_cast<double>(days.rows()));
     changed_days_ += static_cast<std::int64_t>(days.rows());
@@ -85,11 +85,11 @@ summa::CommandResult Show(const summa::CommandCall& call) {
   const summa::Result days = session.Exec(kShow, {currency, *call.IntegerOption("days")});
   summa::JsonWriter json;
   json.BeginObject().Member("currency", currency).Key("days").BeginArray();
-  for (std::size_t row = 0; row < days.rows(); ++row) {
+  for (const summa::Row day : days) {
     json.BeginObject()
-        .Member("day", days.At(row, 0).Text())
-        .Member("amount", days.At(row, 1).Integer())
-        .Member("entries", days.At(row, 2).Integer())
+        .Member("day", day.Get<std::string_view>("day"))
+        .Member("amount", day.Get<std::int64_t>("amount"))
+        .Member("entries", day.Get<std::int64_t>("entries"))
         .EndObject();
   }
   if (days.rows() == 0) {

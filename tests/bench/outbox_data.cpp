@@ -58,21 +58,21 @@ Reply Next(redisContext* context) {
 
 std::string_view Text(const redisReply& reply) { return {reply.str, reply.len}; }
 
-Cell CellOf(const PGresult* result, int column) {
-  return {
-      PQgetisnull(result, 0, column) != 0,
-      {PQgetvalue(result, 0, column), static_cast<std::size_t>(PQgetlength(result, 0, column))}};
+template <typename T>
+T Read(const PGresult* result, int column) {
+  return ReadAs<T>(RawValue{
+      {PQgetvalue(result, 0, column), static_cast<std::size_t>(PQgetlength(result, 0, column))}});
 }
 
 Message BuildMessage(const PGresult* row) {
   Message message;
-  message.id = ToText(CellOf(row, 0).AsUuid());
-  message.topic = CellOf(row, 1).Text();
-  message.payload = CellOf(row, 2).Text();
-  message.timestamp = IsoText(CellOf(row, 3).Time());
-  message.key = CellOf(row, 4).Text();
-  message.position = std::to_string(CellOf(row, 5).Integer());
-  message.correlation_id = CellOf(row, 6).Text();
+  message.id = ToText(Read<Uuid>(row, 0));
+  message.topic = Read<std::string>(row, 1);
+  message.payload = Read<std::string>(row, 2);
+  message.timestamp = IsoText(Read<DatabaseTime>(row, 3));
+  message.key = Read<std::string>(row, 4);
+  message.position = std::to_string(Read<std::int64_t>(row, 5));
+  message.correlation_id = Read<std::string>(row, 6);
   return message;
 }
 
@@ -163,7 +163,7 @@ std::size_t ReadPending(const std::string& url, bool with_text,
     if (status == PGRES_TUPLES_OK) continue;
     if (status != PGRES_SINGLE_TUPLE) throw std::runtime_error(PQerrorMessage(connection));
     ++rows;
-    on_row(CellOf(row.get(), 0).AsUuid(), with_text ? BuildMessage(row.get()) : Message());
+    on_row(Read<Uuid>(row.get(), 0), with_text ? BuildMessage(row.get()) : Message());
   }
   return rows;
 }

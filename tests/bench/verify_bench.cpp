@@ -220,7 +220,7 @@ class VerifyBenchmark {
     Uuid id{};
     {
       Session session(hosted.sql());
-      id = session.Exec("SELECT aggregate_id FROM ledger_event LIMIT 1").At(0, 0).AsUuid();
+      id = session.Exec("SELECT aggregate_id FROM ledger_event LIMIT 1").Value<Uuid>();
     }
     const verify::SnapshotStart start{version, row[0][1]};
     for (long long turn = 0; turn <= repeat_; ++turn) {

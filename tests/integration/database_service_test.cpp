@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "host/abi/sql_service.hpp"
+#include "summa/copy_row.hpp"
 #include "summa/sql.hpp"
 #include "tests/integration/database_support.hpp"
 
@@ -48,9 +49,9 @@ TEST_F(ServiceTest, ReadsAndCommitsUnderALease) {
   session.Begin();
   EXPECT_EQ(session.Exec("INSERT INTO item VALUES ($1), ($2)", {1, 2}).affected_rows(), 2);
   session.Commit();
-  EXPECT_EQ(session.Exec("SELECT count(*) FROM item").At(0, 0).Integer(), 2);
+  EXPECT_EQ(session.Exec("SELECT count(*) FROM item").Value<std::int64_t>(), 2);
   summa::Session read(scope->table(), "read");
-  EXPECT_EQ(read.Exec("SELECT 1::int8").At(0, 0).Integer(), 1);
+  EXPECT_EQ(read.Exec("SELECT 1::int8").Value<std::int64_t>(), 1);
 }
 
 TEST_F(ServiceTest, TransactionUnderALeaseIdlesForLessThanTheLease) {
@@ -60,7 +61,7 @@ TEST_F(ServiceTest, TransactionUnderALeaseIdlesForLessThanTheLease) {
   auto scope = service_->ForLease(guard);
   summa::Session session(scope->table());
   const auto show = [&](const std::string& name) {
-    return std::string(session.Exec("SELECT current_setting($1)", {name}).At(0, 0).Text());
+    return session.Exec("SELECT current_setting($1)", {name}).Value<std::string>();
   };
   session.Begin();
   EXPECT_EQ(show("idle_in_transaction_session_timeout"), "7s");
@@ -82,7 +83,7 @@ TEST_F(ServiceTest, TransactionUnderALeaseIdlesForLessThanTheLease) {
     summa::Session brief(shorter->table());
     brief.Begin();
     const auto shown = brief.Exec("SELECT current_setting('idle_in_transaction_session_timeout')");
-    EXPECT_EQ(shown.At(0, 0).Text(), "375ms");
+    EXPECT_EQ(shown.Value<std::string>(), "375ms");
   };
   EXPECT_TRUE(test::BecomesTrue([&] { return StatusOf(brief_limit) == SUMMA_OK; }));
   // A long lease leaves the limit of the session.
@@ -90,9 +91,9 @@ TEST_F(ServiceTest, TransactionUnderALeaseIdlesForLessThanTheLease) {
   auto longer = service_->ForLease(guard);
   summa::Session other(longer->table());
   other.Begin();
-  EXPECT_EQ(
-      other.Exec("SELECT current_setting('idle_in_transaction_session_timeout')").At(0, 0).Text(),
-      "10s");
+  EXPECT_EQ(other.Exec("SELECT current_setting('idle_in_transaction_session_timeout')")
+                .Value<std::string>(),
+            "10s");
 }
 
 TEST_F(ServiceTest, FencedCommitSaysSoAndCommitsNothing) {
@@ -122,7 +123,7 @@ TEST_F(ServiceTest, MapsWhatTheServerSaysToStatuses) {
   SqlService other({{"ledger", std::make_shared<SessionPool>(settings_)}});
   EXPECT_EQ(StatusOf([&] { summa::Session(other.unleased()).Exec("SELECT * FROM item"); }),
             SUMMA_E_DENIED);
-  Kill(static_cast<int>(session.Exec("SELECT pg_backend_pid()").At(0, 0).Integer()));
+  Kill(session.Exec("SELECT pg_backend_pid()").Value<std::int32_t>());
   EXPECT_EQ(StatusOf([&] { session.Exec("SELECT 1"); }), SUMMA_E_UNAVAILABLE);
 }
 
@@ -138,6 +139,82 @@ TEST_F(ServiceTest, RefusesAStreamInsideAGuardedTransaction) {
   int rows = 0;
   session.CopyOut("COPY (SELECT 1) TO STDOUT", [&](std::string_view) { return ++rows > 0; });
   EXPECT_EQ(rows, 1);
+}
+
+TEST_F(ServiceTest, RowsAreReadByTypeAndName) {
+  summa::Session session(service_->unleased());
+  const summa::Result result = session.Exec(
+      "SELECT i::int8 AS big, i::int4 AS normal, i::int2 AS small, i > 1 AS yes, i::float8 AS "
+      "real, "
+      "lpad(i::text, 32, '0')::uuid AS id, timestamptz '2000-01-01 00:00:01+00' AS at, i::text AS "
+      "text, i::varchar(9) AS short, i::bpchar(3) AS padded, relname, json '[1]' AS json, "
+      "jsonb '[1]' AS document, NULLIF(i, 2)::int8 AS perhaps FROM generate_series(1, 2) i JOIN "
+      "pg_class ON relname = 'pg_class' ORDER BY 1");
+  ASSERT_EQ(result.rows(), 2u);
+  const summa::Row row = result[1];
+  EXPECT_EQ(row.Get<std::int64_t>("big"), 2);
+  EXPECT_EQ(row.Get<std::int32_t>("normal"), 2);
+  EXPECT_EQ(row.Get<std::int16_t>("small"), 2);
+  EXPECT_TRUE(row.Get<bool>("yes"));
+  EXPECT_EQ(row.Get<double>("real"), 2.0);
+  EXPECT_EQ(ToText(row.Get<summa::Uuid>("id")), "00000000-0000-0000-0000-000000000002");
+  EXPECT_EQ(ToMicroseconds(row.Get<summa::DatabaseTime>("at")), 1'000'000);
+  EXPECT_EQ(row.Get<std::string>("text"), "2");
+  EXPECT_EQ(row.Get<std::string>("short"), "2");
+  EXPECT_EQ(row.Get<std::string>("padded"), "2  ");
+  EXPECT_EQ(row.Get<std::string>("relname"), "pg_class");
+  EXPECT_EQ(row.Get<std::string>("json"), "[1]");
+  EXPECT_EQ(row.Get<summa::Jsonb>("document").text, "[1]");
+  EXPECT_EQ(row.Get<std::optional<std::int64_t>>("perhaps"), std::nullopt);
+  EXPECT_EQ(result[0].Get<std::int64_t>("perhaps"), 1);
+  EXPECT_EQ(StatusOf([&] { row.Get<std::int64_t>("perhaps"); }), SUMMA_E_DATA);
+  EXPECT_EQ(StatusOf([&] { row.Get<std::int64_t>("normal"); }), SUMMA_E_DATA);
+  EXPECT_EQ(StatusOf([&] { row.Get<std::string>("document"); }), SUMMA_E_DATA);
+}
+
+TEST_F(ServiceTest, CopiesInAndOut) {
+  HoldLease();
+  auto scope = service_->ForLease(guard_);
+  summa::Session session(scope->table());
+  const std::vector<std::string> pieces = {"1\n2", "\n", "\\N\n"};
+  std::size_t next = 0;
+  session.Begin();
+  session.CopyIn("COPY item FROM STDIN", [&]() -> std::optional<std::string_view> {
+    if (next == pieces.size()) return std::nullopt;
+    return pieces[next++];
+  });
+  session.Commit();
+  summa::CopyRow row;
+  std::vector<std::optional<std::int32_t>> ids;
+  session.CopyOut("COPY (SELECT id FROM item ORDER BY id) TO STDOUT (FORMAT binary)",
+                  [&](std::string_view message) {
+                    if (row.Open(message)) ids.push_back(row.Next<std::optional<std::int32_t>>());
+                    return true;
+                  });
+  EXPECT_EQ(ids, (std::vector<std::optional<std::int32_t>>{1, 2, std::nullopt}));
+  summa::CopyRow none;
+  session.CopyOut("COPY (SELECT id FROM item WHERE false) TO STDOUT (FORMAT binary)",
+                  [&](std::string_view message) {
+                    EXPECT_FALSE(none.Open(message));
+                    return true;
+                  });
+}
+
+TEST_F(ServiceTest, WhatTheSenderOfACopyThrowsEndsItAndComesOut) {
+  summa::Session session(service_->unleased());
+  session.Begin();
+  int calls = 0;
+  EXPECT_THROW(session.CopyIn("COPY item FROM STDIN",
+                              [&]() -> std::optional<std::string_view> {
+                                if (++calls == 2) throw std::out_of_range("no more");
+                                return "1\n";
+                              }),
+               std::out_of_range);
+  session.Rollback();
+  EXPECT_EQ(StatusOf([&] { session.CopyIn("COPY item FROM STDIN", [] { return std::nullopt; }); }),
+            SUMMA_E_INTERNAL)
+      << "outside a transaction";
+  EXPECT_EQ(session.Exec("SELECT count(*) FROM item").Value<std::int64_t>(), 0);
 }
 
 TEST_F(ServiceTest, CancelRunningEndsAllStatementsOfTheScopeOnly) {

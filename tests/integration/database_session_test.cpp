@@ -192,7 +192,8 @@ TEST_F(SessionTest, ReadsTenThousandBinaryRowsThatOutliveTheSession) {
   EXPECT_EQ(result->columns(), 3u);
   EXPECT_EQ(result->affected_rows(), 10000);
   for (std::size_t row : {std::size_t{0}, std::size_t{9999}}) {
-    EXPECT_EQ(summa::Cell(false, *result->Cell(row, 0)).Integer(), static_cast<int>(row) + 1);
+    EXPECT_EQ(summa::ReadAs<std::int64_t>(summa::RawValue{*result->Cell(row, 0)}),
+              static_cast<std::int64_t>(row) + 1);
     EXPECT_EQ(result->Cell(row, 1)->size(), 16u);
   }
   EXPECT_FALSE(result->Cell(4, 2).has_value());
@@ -201,7 +202,7 @@ TEST_F(SessionTest, ReadsTenThousandBinaryRowsThatOutliveTheSession) {
 
 TEST_F(SessionTest, SendsBinaryArraysAndNulls) {
   std::vector<summa::Uuid> ids(1000);
-  for (std::size_t i = 0; i < ids.size(); ++i) std::memcpy(ids[i].data(), &i, sizeof i);
+  for (std::size_t i = 0; i < ids.size(); ++i) std::memcpy(ids[i].bytes.data(), &i, sizeof i);
   const summa::Parameter array = summa::UuidArray(ids);
   const summa_sql_parameter abi = array.Abi();
   const SqlParameter parameters[] = {{abi.data, abi.size, abi.type, abi.format}, {}};

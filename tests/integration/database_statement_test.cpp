@@ -105,5 +105,22 @@ TEST(StatementKindTest, KnowsWhatMayBePrepared) {
   EXPECT_EQ(KindOf(""), StatementKind::kOther);
 }
 
+TEST(StatementKindTest, KnowsWhatRunsInNoTransaction) {
+  for (const char* sql :
+       {"CREATE INDEX CONCURRENTLY i ON t (a)", "create unique index /* */ concurrently i on t (a)",
+        "CREATE INDEX CONCURRENTLY ON t (a)", "DROP INDEX CONCURRENTLY i",
+        "REINDEX (VERBOSE) TABLE CONCURRENTLY t",
+        "ALTER TABLE ONLY p DETACH PARTITION c\nconcurrently ;"}) {
+    EXPECT_EQ(KindOf(sql), StatementKind::kConcurrently) << sql;
+  }
+  EXPECT_EQ(KindOf("-- all of it\nVACUUM (ANALYZE) t"), StatementKind::kVacuum);
+  for (const char* sql : {"CREATE INDEX i ON t (a)", "DROP INDEX i", "REINDEX TABLE t",
+                          "ALTER TABLE p DETACH PARTITION c FINALIZE",
+                          "ALTER TABLE p DETACH PARTITION c", "ALTER TABLE t ADD concurrently text",
+                          "CREATE TABLE concurrently AS SELECT 1", "ANALYZE t"}) {
+    EXPECT_EQ(KindOf(sql), StatementKind::kOther) << sql;
+  }
+}
+
 }  // namespace
 }  // namespace summa::host

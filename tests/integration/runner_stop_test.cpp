@@ -30,7 +30,7 @@ TEST_F(RunnerTest, AWorkerInTheDatabaseIsCancelledAfterHalfTheTime) {
   std::atomic<int> pid{0};
   LambdaWorker worker("sleeps", [&](const Tick& tick) {
     summa::Session session(tick.sql());
-    pid = static_cast<int>(session.Exec("SELECT pg_backend_pid()").At(0, 0).Integer());
+    pid = session.Exec("SELECT pg_backend_pid()").Value<std::int32_t>();
     session.Exec("SELECT pg_sleep(600)");
     return TickResult{};
   });

@@ -15,7 +15,7 @@ LambdaWorker::Function SleepingOnce(std::atomic<int>& pid, std::atomic<int>& cal
   return [&](const Tick& tick) {
     if (++calls > 1) return TickResult{};
     summa::Session session(tick.sql());
-    pid = static_cast<int>(session.Exec("SELECT pg_backend_pid()").At(0, 0).Integer());
+    pid = session.Exec("SELECT pg_backend_pid()").Value<std::int32_t>();
     session.Exec("SELECT pg_sleep(600)");
     return TickResult{};
   };

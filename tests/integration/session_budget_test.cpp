@@ -130,7 +130,7 @@ TEST_F(SessionBudgetTest, WhatACallOfAWorkerDidNotCloseIsTakenBack) {
   EXPECT_STREQ(error.code, "SH-0419");
   for (auto* session : leaked) sql->close(session);
   summa::Session again(sql);
-  EXPECT_EQ(again.Exec("SELECT 1::int8").At(0, 0).Integer(), 1);
+  EXPECT_EQ(again.Exec("SELECT 1::int8").Value<std::int64_t>(), 1);
 }
 
 TEST_F(SessionBudgetTest, AConnectionThatCannotBeOpenedUsesNothing) {

@@ -37,9 +37,9 @@ class Store {
   static Uuid Id(int number) {
     Uuid id{};
     for (int at = 0; at < 16; ++at)
-      id[static_cast<std::size_t>(at)] = static_cast<unsigned char>(number * (at + 7) * 37);
-    id[14] = static_cast<unsigned char>(number >> 8);
-    id[15] = static_cast<unsigned char>(number);
+      id.bytes[static_cast<std::size_t>(at)] = static_cast<unsigned char>(number * (at + 7) * 37);
+    id.bytes[14] = static_cast<unsigned char>(number >> 8);
+    id.bytes[15] = static_cast<unsigned char>(number);
     return id;
   }
   static NewEvent Event(const std::string& type, int number, int version) {
@@ -69,10 +69,10 @@ VerifyOptions InRangesOf(std::int64_t rows) {
 TEST(Crew, ReadsWithoutWorkersOfTheServerAndGivesItsSessionsBackAsTheyWere) {
   const summa_sql_v1* sql = Shared().database->sql();
   const auto setting = [](Session& session) {
-    return std::string(session.Exec("SHOW max_parallel_workers_per_gather").At(0, 0).Text());
+    return session.Exec("SHOW max_parallel_workers_per_gather").Value<std::string>();
   };
   const auto pid = [](Session& session) {
-    return session.Exec("SELECT pg_backend_pid()").At(0, 0).Integer();
+    return session.Exec("SELECT pg_backend_pid()").Value<std::int32_t>();
   };
   VerifyOptions options;
   options.connections = 1;

@@ -37,6 +37,15 @@ const Case kCases[] = {
      {},
      "c",
      Kinds{"event_contradicts_ledger"}},
+    {"hash_removed",
+     "ALTER TABLE ledger_event ALTER :hash DROP NOT NULL; UPDATE ledger_event SET :hash = NULL "
+     "WHERE id IN (SELECT id FROM tamper.victim)",
+     nullptr,
+     {"event_hash_mismatch", "link_mismatch"},
+     {},
+     {"block_hash_mismatch"},
+     {},
+     "c"},
     {"data_edited_and_rehashed",
      "UPDATE ledger_event SET event_data = event_data || '{\"reason\": \"none\"}' WHERE id IN "
      "(SELECT id FROM tamper.victim);"

@@ -3,7 +3,7 @@
 -- place in the ledger). WITH HOLD keeps the list in the server's temporary files and lets the snapshot go.
 -- $1 sink, $2 topics to leave out, $3 careful, $4 leave out what outbox_sent names.
 DECLARE summa_backlog NO SCROLL CURSOR WITH HOLD FOR
-SELECT o.id, e.event_position, e.event_correlation_id::text
+SELECT o.id, e.event_position AS position, e.event_correlation_id::text AS correlation_id
 FROM (
   SELECT w.id, w.event_id, w.topic, w.created_at, d.document
   FROM outbox w

@@ -1,7 +1,7 @@
 -- Dead letters: those in Summa's table, and those of rows that its own processor keeps, which stand in ours only.
 -- $1 state or 'all', $2 topic, $3 key, $4 id (of the dead letter or the row), each or NULL; $5 limit.
-SELECT id, outbox_id::text, topic, key, error, attempts,
-       to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), state, payload
+SELECT id, outbox_id::text, topic, key, error, attempts::bigint,
+       to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created, state, payload
 FROM (
   SELECT d.id::text, d.outbox_id, d.topic::text,
          summa_host.outbox_key(summa_host.outbox_document(d.payload), COALESCE(d.outbox_id, d.id)) AS key,

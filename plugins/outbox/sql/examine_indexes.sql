@@ -1,5 +1,5 @@
-SELECT c.relname, i.indisvalid AND i.indisready,
-       pg_get_indexdef(i.indexrelid, 1, true) = 'created_at' AND i.indpred IS NOT NULL
+SELECT c.relname AS name, i.indisvalid AND i.indisready AS usable,
+       pg_get_indexdef(i.indexrelid, 1, true) = 'created_at' AND i.indpred IS NOT NULL AS partial
 FROM pg_index i
 JOIN pg_class c ON c.oid = i.indexrelid
 WHERE i.indrelid = to_regclass('outbox')

@@ -1,7 +1,8 @@
 -- The rows of one page of the backlog; what was marked or sent meanwhile is left out. $2: the status of a row
 -- says nothing, since another processor keeps it.
-SELECT o.id, o.topic, d.document::text, o.created_at, CASE WHEN $2 THEN 0 ELSE o.retry_count END,
-       summa_host.outbox_key(d.document, o.id)
+SELECT o.id, o.topic::text, d.document::text AS payload, o.created_at,
+       CASE WHEN $2 THEN 0 ELSE o.retry_count END::bigint AS retry_count,
+       summa_host.outbox_key(d.document, o.id) AS key
 FROM unnest($1) WITH ORDINALITY AS page (id, place)
 -- OFFSET 0: by id, one by one. With stale statistics the planner read the table first and the page for
 -- each of its rows.

@@ -1,5 +1,5 @@
 -- Marked by Summa's processor after a failure, without having been sent.
-SELECT o.id::text, o.topic, summa_host.outbox_key(summa_host.outbox_document(o.payload), o.id),
+SELECT o.id::text, o.topic::text, summa_host.outbox_key(summa_host.outbox_document(o.payload), o.id) AS key,
        o.last_error
 FROM outbox o
 WHERE o.status = 'processed' AND o.retry_count > 0 AND o.last_error IS NOT NULL

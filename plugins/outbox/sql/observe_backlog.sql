@@ -1,7 +1,7 @@
 -- The backlog while Summa's own processor keeps the rows; see backlog.sql and summa_host.outbox_observed.
 -- $1 sink, $2 topics to leave out, $3 careful, $4 lower bound of created_at of rows that are not pending.
 DECLARE summa_backlog NO SCROLL CURSOR WITH HOLD FOR
-SELECT o.id, e.event_position, e.event_correlation_id::text
+SELECT o.id, e.event_position AS position, e.event_correlation_id::text AS correlation_id
 FROM (
   SELECT w.id, w.event_id, w.topic, w.created_at, d.document
   FROM outbox w

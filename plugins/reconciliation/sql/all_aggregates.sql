@@ -1,6 +1,6 @@
 -- The next $3 aggregates after ($1, $2), each with its last version and its latest snapshot.
-SELECT a.aggregate_type::text, a.aggregate_id, a.version::bigint, coalesce(s.snapshot_version, 0)::bigint,
-       coalesce(s.snapshot_hash, '')
+SELECT a.aggregate_type::text, a.aggregate_id, a.version::bigint,
+       coalesce(s.snapshot_version, 0)::bigint AS snapshot_version, coalesce(s.snapshot_hash, '') AS snapshot_hash
 FROM (SELECT aggregate_type, aggregate_id, max({version}) AS version FROM {events}
       WHERE (aggregate_type, aggregate_id) > ($1, $2) GROUP BY aggregate_type, aggregate_id
       ORDER BY aggregate_type, aggregate_id LIMIT $3) a

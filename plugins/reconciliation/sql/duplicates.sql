@@ -81,7 +81,8 @@ WITH twice AS (
     WHERE p.destinations IS NULL AND e.aggregate_type = 'account' AND e.aggregate_id = t.account_id
       AND e.event_type = t.entry_type || '_POSTED' AND e.event_data->>'transactionId' = t.transaction_id::text) told
 )
-SELECT transaction_id::text, coalesce(account_id::text, ''), coalesce(system_account_id::text, ''),
-       entry_type::text, entries, left(ids, 739), count(*) OVER (), coalesce(times, 0)::bigint
+SELECT transaction_id::text, coalesce(account_id::text, '') AS account_id,
+       coalesce(system_account_id::text, '') AS system_account_id, entry_type::text, entries,
+       left(ids, 739) AS ids, count(*) OVER () AS all_rows, coalesce(times, 0)::bigint AS times
 FROM judged WHERE NOT sound
 ORDER BY transaction_id LIMIT $1

@@ -1,16 +1,16 @@
 -- Where the entries of these accounts, along their versions, do not follow on one another. By the order of locks
 -- and not of created_at, which is when a transaction began and decides only between entries of one version.
 SELECT account_id, id, entry_type::text,
-       to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-       version, previous_version, why,
+       to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created,
+       version::bigint, previous_version::bigint, why,
        CASE why WHEN 'twice' THEN 'one entry of this version'
                 WHEN 'gap' THEN 'balance_before ' || previous_after
                 WHEN 'amount' THEN 'balance_after ' || before + signed
-                ELSE 'balance ' || after END,
+                ELSE 'balance ' || after END AS expected,
        CASE why WHEN 'twice' THEN 'two'
                 WHEN 'gap' THEN 'balance_before ' || before
                 WHEN 'amount' THEN 'balance_after ' || after
-                ELSE 'balance ' || balance END
+                ELSE 'balance ' || balance END AS found
 FROM (
   SELECT e.*, a.balance,
          CASE WHEN e.version = e.previous_version THEN 'twice'

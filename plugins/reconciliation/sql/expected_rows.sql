@@ -2,6 +2,6 @@
 -- larger of its own count and that of its partitions: the former still knows of one that was detached since.
 SELECT w.name, coalesce(greatest(c.reltuples, (
          SELECT sum(greatest(l.reltuples, 0)) FROM pg_partition_tree(c.oid) p JOIN pg_class l ON l.oid = p.relid
-         WHERE c.relkind = 'p' AND p.isleaf)), -1)::float8
+         WHERE c.relkind = 'p' AND p.isleaf)), -1)::float8 AS expected
 FROM unnest($1::text[]) WITH ORDINALITY AS w (name, place) LEFT JOIN pg_class c ON c.oid = to_regclass(w.name)
 ORDER BY w.place

@@ -1,6 +1,6 @@
 -- Aggregates with an event in ($1, $2] that is $3 or more versions above their latest snapshot.
-SELECT a.aggregate_type::text, a.aggregate_id, a.version::bigint, coalesce(s.snapshot_version, 0)::bigint,
-       coalesce(s.snapshot_hash, '')
+SELECT a.aggregate_type::text, a.aggregate_id, a.version::bigint,
+       coalesce(s.snapshot_version, 0)::bigint AS snapshot_version, coalesce(s.snapshot_hash, '') AS snapshot_hash
 FROM (SELECT aggregate_type, aggregate_id, max({version}) AS version FROM {events}
       WHERE {position} > $1 AND {position} <= $2 AND {version} >= $3
       GROUP BY aggregate_type, aggregate_id) a

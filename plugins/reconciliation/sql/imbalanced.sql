@@ -1,5 +1,5 @@
 -- Transactions whose credits are not their debits, in one currency; at most $1 of them.
-SELECT transaction_id::text, currency::text, credits::text, debits::text, entries, count(*) OVER ()
+SELECT transaction_id::text, currency::text, credits::text, debits::text, entries, count(*) OVER () AS all_rows
 FROM (
   SELECT transaction_id, currency,
          coalesce(sum(amount) FILTER (WHERE entry_type = 'CREDIT'), 0) AS credits,

@@ -18,6 +18,6 @@ WITH blocks AS (
   JOIN {events} e ON e.{position} > coalesce(b.before, -9223372036854775808) AND e.{position} < b.from_event_sequence
   WHERE b.before IS DISTINCT FROM b.from_event_sequence - 1
 )
-SELECT position::bigint, block_sequence, id FROM late
+SELECT position::bigint, block_sequence::bigint, id FROM late
 WHERE NOT EXISTS (SELECT FROM summa_host.late_event l WHERE l.position = late.position)
 ORDER BY position

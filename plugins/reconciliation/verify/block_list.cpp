@@ -4,7 +4,7 @@ namespace summa::verify {
 
 std::vector<Block> ReadBlocks(Session& session) {
   std::vector<Block> blocks;
-  if (!session.Exec("SELECT to_regclass('block_checkpoint') IS NOT NULL").At(0, 0).Boolean()) {
+  if (!session.Exec("SELECT to_regclass('block_checkpoint') IS NOT NULL").Value<bool>()) {
     return blocks;
   }
   const Result found = session.Exec(
@@ -12,18 +12,20 @@ std::vector<Block> ReadBlocks(Session& session) {
       "event_count::bigint, events_hash, block_hash, prev_block_id, prev_block_hash, block_at FROM "
       "block_checkpoint ORDER BY block_sequence");
   blocks.reserve(found.rows());
-  for (std::size_t row = 0; row < found.rows(); ++row) {
+  for (const Row row : found) {
     Block block;
-    block.id = ToText(found.At(row, 0).AsUuid());
-    block.sequence = found.At(row, 1).Integer();
-    block.from = found.At(row, 2).Integer();
-    block.to = found.At(row, 3).Integer();
-    block.event_count = found.At(row, 4).Integer();
-    block.events_hash = found.At(row, 5).Text();
-    block.block_hash = found.At(row, 6).Text();
-    if (!found.At(row, 7).null()) block.previous_id = ToText(found.At(row, 7).AsUuid());
-    if (!found.At(row, 8).null()) block.previous_hash = std::string(found.At(row, 8).Text());
-    block.made_at = found.At(row, 9).Integer();
+    block.id = ToText(row.Get<Uuid>("id"));
+    block.sequence = row.Get<std::int64_t>("block_sequence");
+    block.from = row.Get<std::int64_t>("from_event_sequence");
+    block.to = row.Get<std::int64_t>("to_event_sequence");
+    block.event_count = row.Get<std::int64_t>("event_count");
+    // No hash is as wrong as another one.
+    block.events_hash = row.Get<std::optional<std::string>>("events_hash").value_or("");
+    block.block_hash = row.Get<std::optional<std::string>>("block_hash").value_or("");
+    const auto previous_id = row.Get<std::optional<Uuid>>("prev_block_id");
+    if (previous_id) block.previous_id = ToText(*previous_id);
+    block.previous_hash = row.Get<std::optional<std::string>>("prev_block_hash");
+    block.made_at = ToMicroseconds(row.Get<DatabaseTime>("block_at"));
     blocks.push_back(std::move(block));
   }
   return blocks;

@@ -4,7 +4,6 @@
 #include <summa/ledger/hash.hpp>
 
 #include "block_list.hpp"
-#include "copy_row.hpp"
 #include "crew.hpp"
 #include "late_event.hpp"
 #include "ranges.hpp"
@@ -133,8 +132,9 @@ class BlockCheck {
     const std::int64_t above = group.first == 0 ? 0 : blocks_[group.first - 1].to;
     session.CopyOut(Statement(above, blocks_[group.end - 1].to, ""), [&](std::string_view message) {
       if (!row.Open(message)) return true;
-      const std::int64_t position = row.Next().Integer();
-      reader.Step(position, row.Next().Text());
+      const auto position = row.Next<std::int64_t>();
+      // No hash is as wrong as another one.
+      reader.Step(position, row.Next<std::optional<std::string_view>>().value_or(""));
       return ++rows % kRowsPerCount != 0 || meter.Count(kRowsPerCount);
     });
     meter.Count(rows % kRowsPerCount);
@@ -223,9 +223,9 @@ class BlockCheck {
     session_.CopyOut(Statement(block.from - 1, block.to, ", e.created_at"),
                      [&](std::string_view message) {
                        if (!row.Open(message)) return true;
-                       positions.push_back(row.Next().Integer());
-                       std::string hash(row.Next().Text());
-                       rows.push_back({std::move(hash), row.Next().Integer()});
+                       positions.push_back(row.Next<std::int64_t>());
+                       auto hash = row.Next<std::optional<std::string>>().value_or("");
+                       rows.push_back({std::move(hash), ToMicroseconds(row.Next<DatabaseTime>())});
                        return true;
                      });
     const auto late = FindLate(rows, static_cast<std::size_t>(computed.events - block.event_count),
@@ -256,27 +256,27 @@ class BlockCheck {
         {block.from, block.to});
     std::vector<std::string> ids;
     ids.reserve(found.rows());
-    for (std::size_t row = 0; row < found.rows(); ++row) {
-      ids.push_back(ToText(found.At(row, 0).AsUuid()));
-    }
+    for (const Row row : found) ids.push_back(ToText(row.Get<Uuid>("id")));
     return ids;
   }
 
   std::vector<Finding> DescribeEvents(std::span<const std::int64_t> positions) {
-    const Result found = session_.Exec(
-        "SELECT e.aggregate_type, e.aggregate_id, e." + table_.version + "::bigint, e.id, e." +
-            table_.position + "::bigint FROM " + table_.name + " e WHERE e." + table_.position +
-            " = ANY ($1::bigint[]) ORDER BY e." + table_.position,
-        {IntegerArray(positions)});
+    const Result found =
+        session_.Exec("SELECT e.aggregate_type, e.aggregate_id, e." + table_.version +
+                          "::bigint AS version, e.id, e." + table_.position +
+                          "::bigint AS position FROM " + table_.name + " e WHERE e." +
+                          table_.position + " = ANY ($1::bigint[]) ORDER BY e." + table_.position,
+                      {IntegerArray(positions)});
     std::vector<Finding> findings(found.rows());
-    for (std::size_t row = 0; row < found.rows(); ++row) {
-      Finding& finding = findings[row];
+    for (std::size_t i = 0; i < found.rows(); ++i) {
+      const Row row = found[i];
+      Finding& finding = findings[i];
       finding.step = "blocks";
-      finding.aggregate_type = found.At(row, 0).Text();
-      finding.aggregate_id = ToText(found.At(row, 1).AsUuid());
-      finding.version = found.At(row, 2).Integer();
-      finding.event_id = ToText(found.At(row, 3).AsUuid());
-      finding.position = found.At(row, 4).Integer();
+      finding.aggregate_type = row.Get<std::string>("aggregate_type");
+      finding.aggregate_id = ToText(row.Get<Uuid>("aggregate_id"));
+      finding.version = row.Get<std::int64_t>("version");
+      finding.event_id = ToText(row.Get<Uuid>("id"));
+      finding.position = row.Get<std::int64_t>("position");
     }
     return findings;
   }

@@ -29,7 +29,7 @@ std::span<const std::string_view> StatementsOf(ledger::Layout layout) {
 // The plan's layout says nothing of types of events. Those of another vocabulary tell nothing that
 // could be compared, and must not be taken for contradictions.
 bool KnowsVocabulary(Session& session, ledger::Layout layout) {
-  return layout != ledger::Layout::kPlan || session.Exec(sql::plan_vocabulary).At(0, 0).Boolean();
+  return layout != ledger::Layout::kPlan || session.Exec(sql::plan_vocabulary).Value<bool>();
 }
 
 // Replaces every :slice(column) by the condition of slice `number` on that column.
@@ -47,25 +47,24 @@ std::string Sliced(std::string_view sql, std::int64_t number, std::int64_t count
   return out.append(sql);
 }
 
-std::string UuidText(const Cell& cell) { return cell.null() ? "" : ToText(cell.AsUuid()); }
-std::optional<std::int64_t> Number(const Cell& cell) {
-  if (cell.null()) return std::nullopt;
-  return cell.Integer();
+std::string UuidText(const Row& row, std::string_view name) {
+  const auto id = row.Get<std::optional<Uuid>>(name);
+  return id ? ToText(*id) : "";
 }
 
-Finding ToFinding(const Result& found, std::size_t row) {
+Finding ToFinding(const Row& row) {
   Finding finding;
   finding.kind = kind::kEventContradictsLedger;
   finding.step = "ledger";
-  finding.aggregate_type = found.At(row, 0).Text();
-  finding.aggregate_id = UuidText(found.At(row, 1));
-  finding.version = Number(found.At(row, 2));
-  finding.event_id = UuidText(found.At(row, 3));
-  finding.position = Number(found.At(row, 4));
-  finding.account_id = UuidText(found.At(row, 5));
-  finding.transaction_id = UuidText(found.At(row, 6));
-  finding.expected = found.At(row, 7).Text();
-  finding.found = found.At(row, 8).Text();
+  finding.aggregate_type = row.Get<std::string>("aggregate_type");
+  finding.aggregate_id = UuidText(row, "aggregate_id");
+  finding.version = row.Get<std::optional<std::int64_t>>("version");
+  finding.event_id = UuidText(row, "event_id");
+  finding.position = row.Get<std::optional<std::int64_t>>("position");
+  finding.account_id = UuidText(row, "account_id");
+  finding.transaction_id = UuidText(row, "transaction_id");
+  finding.expected = row.Get<std::string>("expected");
+  finding.found = row.Get<std::string>("found");
   return finding;
 }
 
@@ -94,7 +93,7 @@ LedgerReport CompareWithLedger(const summa_sql_v1* sql, const VerifyOptions& opt
     std::vector<Finding> findings;
     findings.reserve(std::min(found.rows(), options.most_findings));
     for (std::size_t row = 0; row < found.rows() && row < options.most_findings; ++row) {
-      findings.push_back(ToFinding(found, row));
+      findings.push_back(ToFinding(found[row]));
     }
     const std::lock_guard lock(mutex);
     report.finding_count += static_cast<std::int64_t>(found.rows());

@@ -30,17 +30,18 @@ std::map<Key, Place> LookUp(Session& session, const ledger::EventTable& table,
   }
   // Of two events of one version the later one is told, which is the one in question.
   const Result found = session.Exec(
-      "SELECT w.type, w.id, w.version, e.id, e." + table.position +
-          "::bigint FROM unnest($1::text[], $2::text[], $3::bigint[]) AS w (type, id, version) "
+      "SELECT w.type, w.id, w.version, e.id AS event_id, e." + table.position +
+          "::bigint AS position FROM unnest($1::text[], $2::text[], $3::bigint[]) AS w (type, id, "
+          "version) "
           "JOIN " +
           table.name + " e ON e.aggregate_type = w.type AND e.aggregate_id = w.id::uuid AND e." +
           table.version + " = w.version ORDER BY e." + table.position,
       {TextArray(types), TextArray(ids), IntegerArray(versions)});
   std::map<Key, Place> places;
-  for (std::size_t row = 0; row < found.rows(); ++row) {
-    places[{std::string(found.At(row, 0).Text()), std::string(found.At(row, 1).Text()),
-            found.At(row, 2).Integer()}] = {ToText(found.At(row, 3).AsUuid()),
-                                            found.At(row, 4).Integer()};
+  for (const Row row : found) {
+    const Key key{row.Get<std::string>("type"), row.Get<std::string>("id"),
+                  row.Get<std::int64_t>("version")};
+    places[key] = {ToText(row.Get<Uuid>("event_id")), row.Get<std::int64_t>("position")};
   }
   return places;
 }

@@ -30,23 +30,21 @@ std::vector<std::string> AggregateTypes(Session& session, const ledger::EventTab
                    "SELECT type FROM jump WHERE type IS NOT NULL ORDER BY 1");
   std::vector<std::string> types;
   types.reserve(found.rows());
-  for (std::size_t row = 0; row < found.rows(); ++row) {
-    types.emplace_back(found.At(row, 0).Text());
-  }
+  for (const Row row : found) types.push_back(row.Get<std::string>("type"));
   return types;
 }
 
 std::vector<Sampled> Sample(Session& session, const ledger::EventTable& table,
                             const std::string& type, double percent) {
-  const Result found = session.Exec("SELECT aggregate_id, " + table.version + "::bigint FROM " +
-                                        table.name + " TABLESAMPLE SYSTEM (" +
-                                        std::to_string(percent) + ") WHERE aggregate_type = $1",
-                                    {type});
+  const Result found = session.Exec(
+      "SELECT aggregate_id, " + table.version + "::bigint AS version FROM " + table.name +
+          " TABLESAMPLE SYSTEM (" + std::to_string(percent) + ") WHERE aggregate_type = $1",
+      {type});
   std::vector<Sampled> sample;
   sample.reserve(found.rows());
-  for (std::size_t row = 0; row < found.rows(); ++row) {
-    sample.push_back({found.At(row, 0).AsUuid(), found.At(row, 1).Integer()});
-  }
+  const auto id = found.Bind<Uuid>("aggregate_id");
+  const auto version = found.Bind<std::int64_t>("version");
+  for (const Row row : found) sample.push_back({row.Get(id), row.Get(version)});
   std::sort(sample.begin(), sample.end());
   return sample;
 }
@@ -124,7 +122,7 @@ std::int64_t EstimatedRows(Session& session, const ledger::EventTable& table) {
       "'r' AND (c.oid = $1::text::regclass OR c.oid IN (SELECT relid FROM "
       "pg_catalog.pg_partition_tree($1::text::regclass)))",
       {table.name});
-  return found.At(0, 0).Integer();
+  return found.Value<std::int64_t>();
 }
 
 std::vector<Range> PlanRanges(Session& session, const ledger::EventTable& table,

@@ -4,7 +4,7 @@ namespace summa::verify {
 
 bool HasSnapshots(Session& session, const std::string& snapshot_table) {
   if (snapshot_table.empty()) return false;
-  return session.Exec("SELECT to_regclass($1) IS NOT NULL", {snapshot_table}).At(0, 0).Boolean();
+  return session.Exec("SELECT to_regclass($1) IS NOT NULL", {snapshot_table}).Value<bool>();
 }
 
 std::optional<SnapshotStart> LatestSnapshot(Session& session, const std::string& snapshot_table,
@@ -15,7 +15,8 @@ std::optional<SnapshotStart> LatestSnapshot(Session& session, const std::string&
           " WHERE aggregate_type = $1 AND aggregate_id = $2 ORDER BY snapshot_version DESC LIMIT 1",
       {aggregate_type, UuidValue(aggregate_id)});
   if (found.rows() == 0) return std::nullopt;
-  return SnapshotStart{found.At(0, 0).Integer(), std::string(found.At(0, 1).Text())};
+  return SnapshotStart{found[0].Get<std::int64_t>("snapshot_version"),
+                       found[0].Get<std::string>("snapshot_hash")};
 }
 
 std::string LatestSnapshots(const std::string& snapshot_table, const Range& range) {

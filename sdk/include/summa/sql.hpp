@@ -2,49 +2,38 @@
 // thread at a time; its methods throw summa::Error with the SQLSTATE of the server.
 //
 //   summa::Session session(tick.sql());
+//   const summa::Result due = session.Exec("SELECT id, amount FROM t WHERE NOT done");
+//   for (const summa::Row row : due) {
+//     Pay(row.Get<summa::Uuid>("id"), row.Get<std::int64_t>("amount"));  // throws on NULL
+//   }
 //   session.Begin();
 //   session.Exec("UPDATE t SET done = true WHERE id = ANY($1)", {summa::UuidArray(ids)});
 //   session.Commit();   // guarded by the worker's lease
+//
+// The types that a column is read as are those of summa/sql_value.hpp.
 #pragma once
 
 #include <summa/abi/sql.h>
 #include <summa/error.hpp>
+#include <summa/sql_value.hpp>
 #include <summa/time.hpp>
 
-#include <array>
-#include <bit>
-#include <concepts>
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
+#include <exception>
 #include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace summa {
 
 namespace detail {
-
-template <std::integral T>
-T FromBigEndian(const char* data) {
-  T value{};
-  std::memcpy(&value, data, sizeof value);
-  if constexpr (std::endian::native == std::endian::big || sizeof(T) == 1) return value;
-  if constexpr (sizeof(T) == 2)
-    return static_cast<T>(__builtin_bswap16(static_cast<std::uint16_t>(value)));
-  if constexpr (sizeof(T) == 4)
-    return static_cast<T>(__builtin_bswap32(static_cast<std::uint32_t>(value)));
-  if constexpr (sizeof(T) == 8)
-    return static_cast<T>(__builtin_bswap64(static_cast<std::uint64_t>(value)));
-}
-
-template <std::integral T>
-void AppendBigEndian(std::string& out, T value) {
-  const T swapped = FromBigEndian<T>(reinterpret_cast<const char*>(&value));
-  out.append(reinterpret_cast<const char*>(&swapped), sizeof swapped);
-}
 
 // The binary form of a one-dimensional array without NULLs.
 inline std::string ArrayHeader(std::uint32_t element_type, std::size_t count) {
@@ -60,26 +49,6 @@ inline std::string ArrayHeader(std::uint32_t element_type, std::size_t count) {
 }
 
 }  // namespace detail
-
-// Type OIDs of PostgreSQL's built-in types; they never change.
-inline constexpr std::uint32_t kOidBool = 16, kOidInt8 = 20, kOidInt4 = 23, kOidText = 25,
-                               kOidUuid = 2950, kOidTimestamptz = 1184, kOidTextArray = 1009,
-                               kOidInt8Array = 1016, kOidInt4Array = 1007, kOidUuidArray = 2951,
-                               kOidTimestamptzArray = 1185;
-
-using Uuid = std::array<unsigned char, 16>;
-
-inline std::string ToText(const Uuid& uuid) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string text;
-  text.reserve(36);
-  for (std::size_t i = 0; i < uuid.size(); ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
-    text += kHex[uuid[i] >> 4];
-    text += kHex[uuid[i] & 15];
-  }
-  return text;
-}
 
 // One parameter of a statement; owns its bytes.
 class Parameter {
@@ -114,10 +83,10 @@ class Parameter {
 };
 
 inline Parameter UuidValue(const Uuid& uuid) {
-  return {kOidUuid, std::string(reinterpret_cast<const char*>(uuid.data()), uuid.size())};
+  return {kOidUuid,
+          std::string(reinterpret_cast<const char*>(uuid.bytes.data()), uuid.bytes.size())};
 }
-// Microseconds since 2000-01-01 UTC, PostgreSQL's own count: read with Cell::Integer, given back
-// exactly.
+// Microseconds since 2000-01-01 UTC, PostgreSQL's own count.
 inline Parameter Timestamp(std::int64_t microseconds_since_2000) {
   std::string bytes;
   detail::AppendBigEndian(bytes, microseconds_since_2000);
@@ -129,7 +98,7 @@ inline Parameter UuidArray(std::span<const Uuid> uuids) {
   bytes.reserve(bytes.size() + uuids.size() * 20);
   for (const Uuid& uuid : uuids) {
     detail::AppendBigEndian<std::int32_t>(bytes, 16);
-    bytes.append(reinterpret_cast<const char*>(uuid.data()), uuid.size());
+    bytes.append(reinterpret_cast<const char*>(uuid.bytes.data()), uuid.bytes.size());
   }
   return {kOidUuidArray, std::move(bytes)};
 }
@@ -150,61 +119,171 @@ inline Parameter IntegerArray(std::span<const std::int64_t> values) {
   return {kOidInt8Array, std::move(bytes)};
 }
 
-// One cell of a binary result; borrowed from the result.
-class Cell {
- public:
-  Cell(bool null, std::string_view bytes) : null_(null), bytes_(bytes) {}
-  bool null() const { return null_; }
-  std::string_view Text() const { return bytes_; }
-  // smallint, integer, bigint, timestamptz (microseconds since 2000-01-01); 0 when NULL.
-  std::int64_t Integer() const {
-    switch (bytes_.size()) {
-      case 2:
-        return detail::FromBigEndian<std::int16_t>(bytes_.data());
-      case 4:
-        return detail::FromBigEndian<std::int32_t>(bytes_.data());
-      case 8:
-        return detail::FromBigEndian<std::int64_t>(bytes_.data());
-      default:
-        return 0;
-    }
-  }
-  // timestamptz; infinite as DatabaseTime::max() and min().
-  DatabaseTime Time() const { return FromMicroseconds<DatabaseTime>(Integer()); }
-  double Real() const { return bytes_.size() == 8 ? std::bit_cast<double>(Integer()) : 0; }
-  bool Boolean() const { return !bytes_.empty() && bytes_[0] != 0; }
-  Uuid AsUuid() const {
-    Uuid uuid{};
-    if (bytes_.size() == uuid.size()) std::memcpy(uuid.data(), bytes_.data(), uuid.size());
-    return uuid;
-  }
-
+// A column of one result, found and checked once: for loops over many rows.
+template <typename T>
+class Column {
  private:
-  bool null_;
-  std::string_view bytes_;
+  friend class Result;
+  friend class Row;
+  explicit Column(std::size_t index) : index_(index) {}
+  std::size_t index_;
 };
 
-// A result in memory (binary format). Movable; outlives its session.
+class Row;
+
+// A result in memory. Movable; outlives its session. One thread at a time. SH-0434 (SUMMA_E_DATA)
+// when it holds something else than is asked for.
 class Result {
  public:
-  Result(const summa_sql_v1* sql, summa_sql_result* result) : result_(result, Free{sql}) {}
+  Result(const summa_sql_v1* sql, summa_sql_result* result)
+      : result_(result, Free{sql}), rows_(sql->row_count(result)) {}
 
-  std::size_t rows() const { return sql()->row_count(result_.get()); }
+  std::size_t rows() const { return rows_; }
   std::int64_t affected_rows() const { return sql()->affected_rows(result_.get()); }
-  Cell At(std::size_t row, std::size_t column) const {
-    summa_str value{};
-    const bool present = sql()->cell(result_.get(), row, column, &value) == 1;
-    return {!present, FromAbi(value)};
+  // Rows, and the texts read from them, are borrowed from the result.
+  Row operator[](std::size_t row) const;
+  class Iterator;
+  Iterator begin() const;
+  Iterator end() const;
+
+  // For Row::Get: the name is looked up, and the type compared, only here.
+  template <typename T>
+  Column<T> Bind(std::string_view name) const {
+    return Column<T>(Find<T>(name));
+  }
+  // The value of a result that is one row of one column.
+  template <typename T>
+  T Value() const {
+    const std::vector<Description>& columns = Columns();
+    if (rows_ != 1 || columns.size() != 1) {
+      detail::ThrowUnexpected("a result has " + std::to_string(rows_) + " rows of " +
+                              std::to_string(columns.size()) +
+                              " columns where one value was expected");
+    }
+    return Read<T>(0, Find<T>(columns[0].name));
   }
 
  private:
+  friend class Row;
   struct Free {
     const summa_sql_v1* sql;
     void operator()(summa_sql_result* result) const { sql->free_result(result); }
   };
+  struct Description {
+    std::string_view name;  // borrowed from the result
+    std::uint32_t type = 0;
+    bool twice = false;  // another column has the same name
+  };
+
   const summa_sql_v1* sql() const { return result_.get_deleter().sql; }
+
+  const std::vector<Description>& Columns() const {
+    if (!columns_.empty()) return columns_;
+    const std::size_t count = sql()->column_count(result_.get());
+    columns_.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      Description column{FromAbi(sql()->column_name(result_.get(), i)),
+                         sql()->column_type(result_.get(), i)};
+      for (Description& other : columns_) {
+        if (other.name == column.name) other.twice = column.twice = true;
+      }
+      columns_.push_back(column);
+    }
+    return columns_;
+  }
+
+  // The column that has the name, of a type that T reads. Rows are read in the same order again and
+  // again: the search begins behind the column that was found last.
+  template <typename T>
+  std::size_t Find(std::string_view name) const {
+    const std::vector<Description>& columns = Columns();
+    for (std::size_t i = 0, at = next_; i < columns.size(); ++i, ++at) {
+      if (at >= columns.size()) at = 0;
+      const Description& column = columns[at];
+      if (column.name != name) continue;
+      if (column.twice || !detail::MayRead<T>(column.type)) Refuse(column, SqlType<T>::kName);
+      next_ = at + 1;
+      return at;
+    }
+    Refuse({name}, SqlType<T>::kName);
+  }
+  [[noreturn, gnu::cold, gnu::noinline]] void Refuse(const Description& column,
+                                                     const char* expected) const {
+    const std::string name = "\"" + std::string(column.name) + "\"";
+    if (column.twice) detail::ThrowUnexpected("two columns of the result are called " + name);
+    if (column.type != 0) {
+      detail::ThrowUnexpected("column " + name + " is of the type with OID " +
+                              std::to_string(column.type) + ", expected " + expected);
+    }
+    std::string all;
+    for (const Description& other : Columns()) {
+      all.append(all.empty() ? "" : ", ").append(other.name);
+    }
+    detail::ThrowUnexpected("the result has no column " + name + ", only " + all);
+  }
+
+  template <typename T>
+  T Read(std::size_t row, std::size_t column) const {
+    summa_str value{};
+    std::optional<std::string_view> bytes;
+    if (sql()->cell(result_.get(), row, column, &value) == 1) bytes = FromAbi(value);
+    return detail::ReadValue<T>(bytes, [&] {
+      return "column \"" + std::string(Columns()[column].name) + "\" of row " + std::to_string(row);
+    });
+  }
+
   std::unique_ptr<summa_sql_result, Free> result_;
+  std::size_t rows_;
+  mutable std::vector<Description> columns_;  // read at first use
+  mutable std::size_t next_ = 0;
 };
+
+// One row of a result, borrowed from it.
+class Row {
+ public:
+  // The value of the column that has this name. Throws on NULL; std::optional<T> says that NULL may
+  // come.
+  template <typename T>
+  T Get(std::string_view name) const {
+    return result_->Read<T>(index_, result_->Find<T>(name));
+  }
+  // Of a column that was bound on the same result.
+  template <typename T>
+  T Get(const Column<T>& column) const {
+    return result_->Read<T>(index_, column.index_);
+  }
+
+ private:
+  friend class Result;
+  Row(const Result* result, std::size_t index) : result_(result), index_(index) {}
+  const Result* result_;
+  std::size_t index_;
+};
+
+class Result::Iterator {
+ public:
+  Iterator(const Result* result, std::size_t index) : result_(result), index_(index) {}
+  Row operator*() const { return (*result_)[index_]; }
+  Iterator& operator++() {
+    ++index_;
+    return *this;
+  }
+  friend bool operator==(const Iterator&, const Iterator&) = default;
+
+ private:
+  const Result* result_;
+  std::size_t index_;
+};
+
+inline Row Result::operator[](std::size_t row) const {
+  if (row >= rows_) {
+    detail::ThrowUnexpected("a result has " + std::to_string(rows_) + " rows, and row " +
+                            std::to_string(row) + " was asked for");
+  }
+  return {this, row};
+}
+inline Result::Iterator Result::begin() const { return {this, 0}; }
+inline Result::Iterator Result::end() const { return {this, rows_}; }
 
 // One connection, given back when the object dies; an open transaction is rolled back then.
 class Session {
@@ -251,6 +330,41 @@ class Session {
         sql()->copy_out(session_.get(), ToAbi(statement), thunk, &context, &error);
     if (context.thrown) std::rethrow_exception(context.thrown);
     if (!context.stopped) detail::Check(status, error);
+  }
+  // COPY ... FROM STDIN: `next` gives the data piece by piece, each borrowed until the next call,
+  // and nothing at the end. What it throws ends the copy, and comes out here.
+  void CopyIn(std::string_view statement,
+              const std::function<std::optional<std::string_view>()>& next) {
+    struct Context {
+      const std::function<std::optional<std::string_view>()>& next;
+      std::exception_ptr thrown;
+    } context{next, nullptr};
+    const auto thunk = [](void* user, const char** data, std::size_t* size) -> std::int32_t {
+      auto* c = static_cast<Context*>(user);
+      try {
+        const std::optional<std::string_view> piece = c->next();
+        if (!piece) return 0;
+        *data = piece->data();
+        *size = piece->size();
+        return 1;
+      } catch (...) {
+        c->thrown = std::current_exception();
+        return -1;
+      }
+    };
+    summa_error error = detail::EmptyError();
+    const std::int32_t status =
+        sql()->copy_in(session_.get(), ToAbi(statement), thunk, &context, &error);
+    if (context.thrown) std::rethrow_exception(context.thrown);
+    detail::Check(status, error);
+  }
+  // VACUUM, CREATE INDEX CONCURRENTLY, DETACH PARTITION CONCURRENTLY and their like, which run only
+  // outside a transaction. Such a statement cannot be taken back: exec_autocommit in
+  // summa/abi/sql.h says what a lost lease means.
+  void ExecAutocommit(std::string_view statement) {
+    Call([&](summa_error* error) {
+      return sql()->exec_autocommit(session_.get(), ToAbi(statement), error);
+    });
   }
   void Commit() {
     Call([&](summa_error* error) { return sql()->commit(session_.get(), error); });

@@ -30,13 +30,13 @@ std::map<Key, Head> LockHeads(Session& session, const EventTable& table,
   for (auto& [key, head] : heads) {
     session.Exec("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", {"summa " + Name(key)});
     // A statement of its own after the lock: it sees what the holder before has committed.
-    const Result last =
-        session.Exec("SELECT " + table.version + "::bigint, " + table.hash + " FROM " + table.name +
-                         " WHERE aggregate_type = $1 AND aggregate_id = $2 ORDER BY " +
-                         table.version + " DESC LIMIT 1",
-                     {key.first, UuidValue(key.second)});
+    const Result last = session.Exec(
+        "SELECT " + table.version + "::bigint AS version, " + table.hash + " AS hash FROM " +
+            table.name + " WHERE aggregate_type = $1 AND aggregate_id = $2 ORDER BY " +
+            table.version + " DESC LIMIT 1",
+        {key.first, UuidValue(key.second)});
     if (last.rows() == 0) continue;
-    head = {last.At(0, 0).Integer(), std::string(last.At(0, 1).Text())};
+    head = {last[0].Get<std::int64_t>("version"), last[0].Get<std::string>("hash")};
   }
   return heads;
 }
@@ -86,7 +86,8 @@ std::string InsertStatement(const EventTable& table) {
          "event_type, data, version, previous, hash, correlation, number) ORDER BY number "
          "RETURNING "
          "id, " +
-         table.version + "::bigint, " + table.position + "::bigint, " + table.hash;
+         table.version + "::bigint AS version, " + table.position + "::bigint AS position, " +
+         table.hash + " AS hash";
 }
 
 }  // namespace
@@ -105,9 +106,10 @@ std::vector<AppendedEvent> Append(Session& session, const EventTable& table,
         InsertStatement(table), {TextArray(c.types), UuidArray(c.ids), TextArray(c.event_types),
                                  TextArray(c.data), IntegerArray(c.versions), TextArray(c.previous),
                                  TextArray(c.hashes), TextArray(c.correlations)});
-    for (std::size_t row = 0; row < made.rows(); ++row) {
-      appended[row] = {made.At(row, 0).AsUuid(), made.At(row, 1).Integer(),
-                       made.At(row, 2).Integer(), std::string(made.At(row, 3).Text())};
+    for (std::size_t i = 0; i < made.rows(); ++i) {
+      const Row row = made[i];
+      appended[i] = {row.Get<Uuid>("id"), row.Get<std::int64_t>("version"),
+                     row.Get<std::int64_t>("position"), row.Get<std::string>("hash")};
     }
   } catch (const Error& error) {
     if (error.sqlstate() == "23505") Conflict(error.what());

@@ -5,28 +5,56 @@
 namespace summa::ledger {
 namespace {
 
-StoredEvent EventOf(const Result& found, std::size_t row) {
-  StoredEvent event;
-  event.position = found.At(row, 0).Integer();
-  event.id = found.At(row, 1).AsUuid();
-  event.aggregate_type = found.At(row, 2).Text();
-  event.aggregate_id = found.At(row, 3).AsUuid();
-  event.version = found.At(row, 4).Integer();
-  event.event_type = found.At(row, 5).Text();
-  event.event_data = found.At(row, 6).Text();
-  event.correlation_id = found.At(row, 7).Text();
-  event.hash = found.At(row, 8).Text();
-  const Cell previous = found.At(row, 9);
-  if (!previous.null()) event.previous_hash = previous.Text();
-  event.created_at = found.At(row, 10).Integer();
-  return event;
-}
+// The columns of an event, found once for a page of them.
+class EventColumns {
+ public:
+  static std::string Select(const EventTable& t) {
+    return "e." + t.position + "::bigint AS place, e.id, e.aggregate_type, e.aggregate_id, e." +
+           t.version +
+           "::bigint AS version, e.event_type, e.event_data::text, e.correlation_id::text, e." +
+           t.hash + " AS hash, e." + t.previous_hash + " AS previous_hash, e.created_at";
+  }
+  explicit EventColumns(const Result& found)
+      : position_(found.Bind<std::int64_t>("place")),
+        id_(found.Bind<Uuid>("id")),
+        aggregate_type_(found.Bind<std::string_view>("aggregate_type")),
+        aggregate_id_(found.Bind<Uuid>("aggregate_id")),
+        version_(found.Bind<std::int64_t>("version")),
+        event_type_(found.Bind<std::string_view>("event_type")),
+        event_data_(found.Bind<std::string_view>("event_data")),
+        correlation_id_(found.Bind<std::optional<std::string_view>>("correlation_id")),
+        hash_(found.Bind<std::string_view>("hash")),
+        previous_hash_(found.Bind<std::optional<std::string_view>>("previous_hash")),
+        created_at_(found.Bind<DatabaseTime>("created_at")) {}
 
-std::string Columns(const EventTable& t) {
-  return "e." + t.position + "::bigint AS place, e.id, e.aggregate_type, e.aggregate_id, e." +
-         t.version + "::bigint, e.event_type, e.event_data::text, e.correlation_id::text, e." +
-         t.hash + ", e." + t.previous_hash + ", e.created_at";
-}
+  StoredEvent Read(const Row& row) const {
+    StoredEvent event;
+    event.position = row.Get(position_);
+    event.id = row.Get(id_);
+    event.aggregate_type = row.Get(aggregate_type_);
+    event.aggregate_id = row.Get(aggregate_id_);
+    event.version = row.Get(version_);
+    event.event_type = row.Get(event_type_);
+    event.event_data = row.Get(event_data_);
+    event.correlation_id = row.Get(correlation_id_).value_or("");
+    event.hash = row.Get(hash_);
+    event.previous_hash = row.Get(previous_hash_);
+    event.created_at = ToMicroseconds(row.Get(created_at_));
+    return event;
+  }
+
+ private:
+  Column<std::int64_t> position_;
+  Column<Uuid> id_;
+  Column<std::string_view> aggregate_type_;
+  Column<Uuid> aggregate_id_;
+  Column<std::int64_t> version_;
+  Column<std::string_view> event_type_, event_data_;
+  Column<std::optional<std::string_view>> correlation_id_;
+  Column<std::string_view> hash_;
+  Column<std::optional<std::string_view>> previous_hash_;
+  Column<DatabaseTime> created_at_;
+};
 
 }  // namespace
 
@@ -69,7 +97,7 @@ Result EventReader::Fetch(Session& session, bool only_holes) const {
     from.push_back(hole.from);
     to.push_back(hole.to);
   }
-  const std::string columns = Columns(table_), limit = std::to_string(limits_.batch);
+  const std::string columns = EventColumns::Select(table_), limit = std::to_string(limits_.batch);
   std::string sql = "SELECT * FROM (SELECT " + columns +
                     " FROM unnest($1::bigint[], $2::bigint[]) AS h (low, high) JOIN " +
                     table_.name + " e ON e." + table_.position + " BETWEEN h.low AND h.high";
@@ -89,8 +117,9 @@ int EventReader::Poll(Session& session, const std::function<void(const StoredEve
   const Result found = Fetch(session, checkpoint_.holes.size() > limits_.most_holes);
   std::vector<std::int64_t> seen;
   seen.reserve(found.rows());
-  for (std::size_t row = 0; row < found.rows(); ++row) {
-    const StoredEvent event = EventOf(found, row);
+  const EventColumns columns(found);
+  for (const Row row : found) {
+    const StoredEvent event = columns.Read(row);
     deliver(event);
     seen.push_back(event.position);
   }

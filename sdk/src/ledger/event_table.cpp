@@ -19,7 +19,9 @@ bool Has(const std::set<std::string>& columns, const char* layout,
 
 // Quoting is the server's: names come from its catalog.
 constexpr const char* kFind =
-    "SELECT format('%I.%I', n.nspname, c.relname), c.relkind = 'p', a.attname FROM "
+    "SELECT format('%I.%I', n.nspname, c.relname) AS name, c.relkind = 'p' AS partitioned, "
+    "a.attname "
+    "FROM "
     "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN "
     "pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
     "WHERE c.oid = to_regclass('ledger_event')";
@@ -53,17 +55,15 @@ EventTable FindEvents(Session& session) {
                 "Check database.ledger.url and database.ledger.schema");
   }
   std::set<std::string> columns;
-  for (std::size_t row = 0; row < found.rows(); ++row) {
-    columns.emplace(found.At(row, 2).Text());
-  }
+  for (const Row row : found) columns.insert(row.Get<std::string>("attname"));
   std::string missing;
   const auto layout = LayoutOf(columns, &missing);
   if (!layout) {
     throw Error(SUMMA_E_CONFIG, "SH-0415", "ledger_event has neither known layout: " + missing,
                 "Run `summa-host doctor`: it names what to add");
   }
-  EventTable table = DescribeEvents(*layout, std::string(found.At(0, 0).Text()));
-  table.partitioned = found.At(0, 1).Boolean();
+  EventTable table = DescribeEvents(*layout, found[0].Get<std::string>("name"));
+  table.partitioned = found[0].Get<bool>("partitioned");
   return table;
 }
 

@@ -15,9 +15,9 @@ constexpr microseconds kFirstPause{3'000}, kLongestPause{50'000};
 
 void LockBarrier::Raise(Session& session) {
   // The position in a statement of its own, before the locks: what is drawn later is above it.
-  const Result highest =
-      session.Exec("SELECT coalesce(max(" + table_.position + "), 0)::bigint FROM " + table_.name);
-  position_ = highest.At(0, 0).Integer();
+  position_ =
+      session.Exec("SELECT coalesce(max(" + table_.position + "), 0)::bigint FROM " + table_.name)
+          .Value<std::int64_t>();
   OpenWriters open = AskOpenWriters(session, table_);
   writers_ = std::move(open.writers);
   server_start_ = std::move(open.server_start);

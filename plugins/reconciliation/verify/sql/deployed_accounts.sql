@@ -36,9 +36,10 @@ WITH account AS MATERIALIZED (
                        CASE WHEN l.event_type = 'AccountClosed' THEN a.closure_reason END)
   ) AS c (name, said, stored)
 )
-SELECT 'account', account_id, version::bigint, event_id, position::bigint, account_id, NULL::uuid,
-       string_agg(name || ' ' || coalesce(said, 'none'), ', ' ORDER BY name),
-       string_agg(name || ' ' || coalesce(stored, 'none'), ', ' ORDER BY name)
+SELECT 'account' AS aggregate_type, account_id AS aggregate_id, version::bigint, event_id, position::bigint, account_id,
+       NULL::uuid AS transaction_id,
+       string_agg(name || ' ' || coalesce(said, 'none'), ', ' ORDER BY name) AS expected,
+       string_agg(name || ' ' || coalesce(stored, 'none'), ', ' ORDER BY name) AS found
 FROM comparison
 WHERE said IS DISTINCT FROM stored
 GROUP BY account_id, version, event_id, position

@@ -41,11 +41,12 @@ WITH event AS MATERIALIZED (
     SELECT 'hold', event.aggregate_id::text, t.id::text WHERE event.event_type IN ('HoldVoided', 'HoldExpired')
   ) AS c (name, said, stored)
 )
-SELECT 'hold', aggregate_id, version::bigint, id, position::bigint, NULL::uuid, aggregate_id,
+SELECT 'hold' AS aggregate_type, aggregate_id, version::bigint, id AS event_id, position::bigint,
+       NULL::uuid AS account_id, aggregate_id AS transaction_id,
        CASE WHEN record_id IS NULL THEN event_type
-            ELSE string_agg(name || ' ' || coalesce(said, 'none'), ', ' ORDER BY name) END,
+            ELSE string_agg(name || ' ' || coalesce(said, 'none'), ', ' ORDER BY name) END AS expected,
        CASE WHEN record_id IS NULL THEN 'no such hold'
-            ELSE string_agg(name || ' ' || coalesce(stored, 'none'), ', ' ORDER BY name) END
+            ELSE string_agg(name || ' ' || coalesce(stored, 'none'), ', ' ORDER BY name) END AS found
 FROM comparison
 WHERE said IS DISTINCT FROM stored
 GROUP BY aggregate_id, version, id, position, event_type, record_id

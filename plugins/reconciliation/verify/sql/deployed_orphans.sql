@@ -1,6 +1,7 @@
 -- First events of accounts that no account_balance knows.
-SELECT 'account', e.aggregate_id, e.aggregate_version::bigint, e.id, e.sequence_number::bigint, e.aggregate_id, NULL::uuid,
-       e.event_type, 'no such account'
+SELECT 'account' AS aggregate_type, e.aggregate_id, e.aggregate_version::bigint AS version, e.id AS event_id,
+       e.sequence_number::bigint AS position, e.aggregate_id AS account_id, NULL::uuid AS transaction_id,
+       e.event_type AS expected, 'no such account' AS found
 FROM ledger_event e
 WHERE e.aggregate_type = 'account' AND e.event_type IN ('AccountCreated', 'AccountFrozen', 'AccountUnfrozen', 'AccountClosed')
   AND :slice(e.aggregate_id) AND NOT EXISTS (SELECT FROM account_balance a WHERE a.id = e.aggregate_id)

@@ -42,10 +42,11 @@ WITH record AS MATERIALIZED (
                  CASE WHEN NOT is_reversal THEN (status = 'reversed')::text END)
   ) AS c (name, said, stored)
 )
-SELECT CASE WHEN is_hold THEN 'hold' ELSE 'transaction' END, CASE WHEN is_reversal THEN parent_id ELSE id END,
-       NULL::bigint, NULL::uuid, NULL::bigint, NULL::uuid, id,
-       string_agg(name || ' ' || coalesce(said, 'none'), ', ' ORDER BY name),
-       string_agg(name || ' ' || coalesce(stored, 'none'), ', ' ORDER BY name)
+SELECT CASE WHEN is_hold THEN 'hold' ELSE 'transaction' END AS aggregate_type,
+       CASE WHEN is_reversal THEN parent_id ELSE id END AS aggregate_id, NULL::bigint AS version, NULL::uuid AS event_id,
+       NULL::bigint AS position, NULL::uuid AS account_id, id AS transaction_id,
+       string_agg(name || ' ' || coalesce(said, 'none'), ', ' ORDER BY name) AS expected,
+       string_agg(name || ' ' || coalesce(stored, 'none'), ', ' ORDER BY name) AS found
 FROM comparison
 WHERE said IS DISTINCT FROM stored
 GROUP BY id, is_hold, is_reversal, parent_id

@@ -68,11 +68,12 @@ WITH event AS MATERIALIZED (
                         CASE WHEN event_type = 'TransactionReversed' THEN refunded::text END)
   ) AS c (name, said, stored)
 )
-SELECT 'transaction', aggregate_id, version::bigint, id, position::bigint, NULL::uuid, coalesce(record_id, aggregate_id),
+SELECT 'transaction' AS aggregate_type, aggregate_id, version::bigint, id AS event_id, position::bigint,
+       NULL::uuid AS account_id, coalesce(record_id, aggregate_id) AS transaction_id,
        CASE WHEN bool_and(record_id IS NULL) THEN event_type
-            ELSE string_agg(name || ' ' || coalesce(said, 'none'), ', ' ORDER BY name) END,
+            ELSE string_agg(name || ' ' || coalesce(said, 'none'), ', ' ORDER BY name) END AS expected,
        CASE WHEN bool_and(record_id IS NULL) THEN 'no such transaction'
-            ELSE string_agg(name || ' ' || coalesce(stored, 'none'), ', ' ORDER BY name) END
+            ELSE string_agg(name || ' ' || coalesce(stored, 'none'), ', ' ORDER BY name) END AS found
 FROM comparison
 WHERE said IS DISTINCT FROM stored
 GROUP BY aggregate_id, version, id, position, event_type, record_id

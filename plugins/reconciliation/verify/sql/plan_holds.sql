@@ -34,9 +34,10 @@ WITH told AS (
     ('time', e.created_at::text, CASE WHEN e.placed IS NOT NULL THEN t.created_at::text END)
   ) AS c (name, said, stored)
 )
-SELECT 'account', account, version::bigint, id, position::bigint, account, transaction,
-       string_agg(name || ' ' || coalesce(said, 'none'), ', ' ORDER BY name),
-       string_agg(name || ' ' || coalesce(stored, 'none'), ', ' ORDER BY name)
+SELECT 'account' AS aggregate_type, account AS aggregate_id, version::bigint, id AS event_id, position::bigint,
+       account AS account_id, transaction AS transaction_id,
+       string_agg(name || ' ' || coalesce(said, 'none'), ', ' ORDER BY name) AS expected,
+       string_agg(name || ' ' || coalesce(stored, 'none'), ', ' ORDER BY name) AS found
 FROM comparison
 WHERE said IS DISTINCT FROM stored
 GROUP BY account, version, id, position, transaction

@@ -36,9 +36,10 @@ WITH posted AS (
     ('reference', CASE WHEN t.id IS NOT NULL THEN p.reference END, CASE WHEN p.id IS NOT NULL THEN t.reference END)
   ) AS c (name, said, stored)
 )
-SELECT 'account', account, version::bigint, id, position::bigint, account, transaction,
-       string_agg(name || ' ' || coalesce(said, 'none'), ', ' ORDER BY name),
-       string_agg(name || ' ' || coalesce(stored, 'none'), ', ' ORDER BY name)
+SELECT 'account' AS aggregate_type, account AS aggregate_id, version::bigint, id AS event_id, position::bigint,
+       account AS account_id, transaction AS transaction_id,
+       string_agg(name || ' ' || coalesce(said, 'none'), ', ' ORDER BY name) AS expected,
+       string_agg(name || ' ' || coalesce(stored, 'none'), ', ' ORDER BY name) AS found
 FROM comparison
 WHERE said IS DISTINCT FROM stored
 GROUP BY account, version, id, position, transaction

@@ -7,10 +7,10 @@
  * the session itself gets around it. What does is at the end of this file.
  *
  * Outside begin()..commit() a session is read only: a writing statement there fails with SQLSTATE
- * 25006. A session is one connection and belongs to one thread at a time [owner]; open() is [any].
- * Limits: `database.<name>.pool` sessions per host (open() waits up to 5 s, then
- * SUMMA_E_UNAVAILABLE), 65,535 parameters per statement, statement and lock timeouts of the host's
- * configuration.
+ * 25006. exec_autocommit() is for the few that run nowhere else. A session is one connection and
+ * belongs to one thread at a time [owner]; open() is [any]. Limits: `database.<name>.pool` sessions
+ * per host (open() waits up to 5 s, then SUMMA_E_UNAVAILABLE), 65,535 parameters per statement,
+ * statement and lock timeouts of the host's configuration.
  *
  * Formats: 0 text, 1 binary (PostgreSQL's send/receive form, big-endian). Times and intervals in
  * binary are microseconds since 2000-01-01.
@@ -56,6 +56,22 @@ typedef struct summa_sql_v1 {
   int32_t (*exec)(summa_sql_session* session, summa_str sql, const summa_sql_parameter* parameters,
                   size_t parameter_count, int32_t result_format, summa_sql_result** out,
                   summa_error* error);
+  /* One statement by itself, without a transaction of the caller: what PostgreSQL runs only so.
+   * VACUUM, CREATE, DROP and REINDEX INDEX .. CONCURRENTLY, ALTER TABLE .. DETACH PARTITION ..
+   * CONCURRENTLY; others are refused (SH-0408). No parameters, no result. statement_timeout does
+   * not apply, and lock_timeout only to VACUUM: a limit would leave an index that is not valid, or
+   * a partition half detached. It commits by itself, in steps, and cannot be fenced: the lease is
+   * looked at before it is sent and after it has ended.
+   *   SUMMA_E_FENCED, SH-0301: the lease was gone before; nothing was run.
+   *   SUMMA_E_FENCED, SH-0433: the lease was gone afterwards; the statement HAS taken effect, and
+   *     another host may have begun the same work meanwhile.
+   *   SUMMA_E_CANCELLED, SH-0409: told to stop, or the lease was lost, while it ran. What it had
+   *     done by then stays: an index that is not valid, a partition that is being detached.
+   *   SUMMA_E_UNAVAILABLE, SH-0402: the connection broke; it may have taken effect, or still run.
+   * So give only what is harmless when two hosts run it, look in the catalog (pg_index.indisvalid,
+   * pg_inherits.inhdetachpending) before it is given, and never conclude from an error that nothing
+   * happened. */
+  int32_t (*exec_autocommit)(summa_sql_session* session, summa_str sql, summa_error* error);
   /* COPY (...) TO STDOUT: on_row gets one row at a time, borrowed for the call; non-zero stops the
    * copy and ends it with SUMMA_E_CANCELLED. Not inside a read-write transaction of a leased
    * session: a stalled stream there could outlive the lease. */
@@ -77,6 +93,9 @@ typedef struct summa_sql_v1 {
   size_t (*column_count)(const summa_sql_result* result);
   int64_t (*affected_rows)(const summa_sql_result* result);
   int32_t (*cell)(const summa_sql_result* result, size_t row, size_t column, summa_str* value);
+  /* Name (borrowed until free_result) and type OID of a column; empty and 0 when there is none. */
+  summa_str (*column_name)(const summa_sql_result* result, size_t column);
+  uint32_t (*column_type)(const summa_sql_result* result, size_t column);
   void (*free_result)(summa_sql_result* result); /* NULL is allowed */
 } summa_sql_v1;
 

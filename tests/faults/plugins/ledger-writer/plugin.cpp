@@ -36,7 +36,7 @@ class Writer : public summa::Worker {
 
   summa::TickResult Run(const summa::Tick& tick) override {
     summa::Session session(tick.sql());
-    const bool armed = session.Exec(kArmed).At(0, 0).Boolean();
+    const bool armed = session.Exec(kArmed).Value<bool>();
     Before(session, armed);
     session.Begin();
     session.Exec(kWrite, {id_, tick.fence()});
