@@ -5,20 +5,27 @@
 // it means and which exit code it gives; `summa-host explain CODE` prints it.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "summa/abi/plugin.h"
+
 namespace summa::host {
 
+// All that is decided about a failure is decided by its kind, its code and its SQLSTATE. The texts
+// are for people.
 struct Error {
   std::string code;     // "SH-0201"; must stand in errors/*.yaml or in a plugin's manifest
   std::string message;  // what happened, what was found, what was expected
   std::string hint;     // what to do; may be empty
   std::string where;    // file:line:col, a row id, a path; may be empty
-  int exit_code = 0;    // 0: as the catalogue says for the code
+  // SUMMA_E_*: what kind of failure it is; SUMMA_OK: the catalogue says it for the code.
+  std::int32_t kind = SUMMA_OK;
+  std::string sqlstate = {};  // five characters, when a database said no
 };
 
 // "SH-0201 summa.yaml:4:3: message. Fix: hint"
@@ -48,7 +55,9 @@ struct CodeDescription {
 const std::vector<CodeDescription>& HostCodes();
 std::optional<CodeDescription> FindHostCode(std::string_view code);
 
-// The exit code of an error: its own, else the catalogue's, else 70.
+// The kind of an error: its own, else that of its code in the catalogue, else SUMMA_E_INTERNAL.
+std::int32_t KindOf(const Error& error);
+// The exit code of a command that ends with this failure. The only place that says so.
 int ExitCode(const Error& error);
 
 }  // namespace summa::host

@@ -3,57 +3,100 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <tuple>
+#include <utility>
 
+#include "host/abi/foreign_text.hpp"
 #include "host/plugin/plugin_call.hpp"
 #include "summa/error.hpp"
 
 namespace summa::host {
 namespace {
 
+constexpr std::size_t kMostThrownText = 256;
+
 bool InCallOfWorker() {
   const CallPlace* place = PluginCall::OfThisThread();
   return place != nullptr && place->worker[0] != '\0';
 }
 
+// As they stand in logs and reports of crashes.
+constexpr char kPublish[] = "publish()";
+constexpr char kPing[] = "ping()";
+constexpr char kRead[] = "read()";
+constexpr char kScan[] = "scan()";
+constexpr char kHorizon[] = "horizon()";
+constexpr char kDeadLetters[] = "dead_letters()";
+constexpr char kRedrive[] = "redrive()";
+constexpr char kDiscard[] = "discard()";
+constexpr char kSubscribe[] = "subscribe()";
+
 }  // namespace
 
-// A function of the bus whose first argument is its self.
-template <typename... Arguments, std::int32_t (*summa_bus_v1::*kFunction)(void*, Arguments...)>
-struct BusGate::Forward<kFunction> {
-  static std::int32_t Call(void* self, Arguments... arguments) {
-    const summa_bus_v1* bus = static_cast<BusGate*>(self)->bus_;
-    return (bus->*kFunction)(bus->self, arguments...);
+// Inside the call of a worker it stays a call for that worker. On a thread of a plugin's own
+// nothing is announced: the report of a crash there goes by the code that crashes.
+template <typename Function>
+std::int32_t BusGate::Call(const char* name, summa_error* error,
+                           Function&& function) const noexcept {
+  const CallPlace* caller = PluginCall::OfThisThread();
+  const auto call = [&](summa_error*) { return function(); };
+  const CallAnswer answer =
+      caller == nullptr ? GuardedCall(call) : CallPlugin(provider_id_, name, caller->worker, call);
+  if (!answer.thrown) return answer.status;
+  return summa::detail::Guard(error, [&] {
+    return summa::detail::Fill(error, SUMMA_E_INTERNAL, "SH-0124",
+                               "plugin \"" + provider_id_ + "\": " + name +
+                                   " of its bus threw an exception across the C boundary" +
+                                   CleanText(*answer.thrown, kMostThrownText),
+                               "This is a defect of that plugin; report it to its author.");
+  });
+}
+
+// A function of the bus whose first argument is its self, and whose last one the error.
+template <typename... Arguments, std::int32_t (*summa_bus_v1::*kFunction)(void*, Arguments...),
+          const char* kName>
+struct BusGate::Forward<kFunction, kName> {
+  static std::int32_t Call(void* self, Arguments... arguments) noexcept {
+    const auto& gate = *static_cast<const BusGate*>(self);
+    summa_error* error = std::get<sizeof...(Arguments) - 1>(std::tie(arguments...));
+    return gate.Call(kName, error,
+                     [&] { return (gate.bus_->*kFunction)(gate.bus_->self, arguments...); });
   }
 };
 
 // Fields that the bus is too old for stay absent: struct_size says so.
-template <auto kFunction>
+template <auto kFunction, const char* kName>
 void BusGate::Let() {
-  table_.*kFunction = &Forward<kFunction>::Call;
+  table_.*kFunction = &Forward<kFunction, kName>::Call;
 }
 
-BusGate::BusGate(const summa_bus_v1* bus, std::string plugin_id, Consuming consuming)
-    : bus_(bus), plugin_id_(std::move(plugin_id)), consuming_(consuming) {
+BusGate::BusGate(const summa_bus_v1* bus, std::string provider_id, std::string plugin_id,
+                 Consuming consuming)
+    : bus_(bus),
+      provider_id_(std::move(provider_id)),
+      plugin_id_(std::move(plugin_id)),
+      consuming_(consuming) {
   const std::size_t size = std::min<std::size_t>(bus->struct_size, sizeof table_);
   std::memcpy(&table_, bus, size);
   table_.struct_size = static_cast<std::uint32_t>(size);
   table_.self = this;
   table_.subscribe = &BusGate::Subscribe;
-  Let<&summa_bus_v1::publish>();
-  Let<&summa_bus_v1::ping>();
-  Let<&summa_bus_v1::read>();
-  Let<&summa_bus_v1::scan>();
-  Let<&summa_bus_v1::horizon>();
-  Let<&summa_bus_v1::dead_letters>();
-  Let<&summa_bus_v1::redrive>();
-  Let<&summa_bus_v1::discard>();
+  Let<&summa_bus_v1::publish, kPublish>();
+  Let<&summa_bus_v1::ping, kPing>();
+  Let<&summa_bus_v1::read, kRead>();
+  Let<&summa_bus_v1::scan, kScan>();
+  Let<&summa_bus_v1::horizon, kHorizon>();
+  Let<&summa_bus_v1::dead_letters, kDeadLetters>();
+  Let<&summa_bus_v1::redrive, kRedrive>();
+  Let<&summa_bus_v1::discard, kDiscard>();
 }
 
 std::int32_t BusGate::Subscribe(void* self, const summa_bus_subscription_options* options,
                                 summa_bus_subscription** out, summa_error* error) noexcept {
   const auto& gate = *static_cast<BusGate*>(self);
   if (gate.consuming_ == Consuming::kWorkers && InCallOfWorker()) {
-    return gate.bus_->subscribe(gate.bus_->self, options, out, error);
+    return gate.Call(kSubscribe, error,
+                     [&] { return gate.bus_->subscribe(gate.bus_->self, options, out, error); });
   }
   return summa::detail::Guard(error, [&] {
     const std::string here = gate.consuming_ == Consuming::kWorkers

@@ -51,6 +51,24 @@ std::string CleanLine(std::string_view text, std::size_t limit) {
   return Clean(text, limit, false);
 }
 
+std::int32_t CleanStatus(std::int32_t status) {
+  switch (status) {
+    case SUMMA_E_FINDING:
+    case SUMMA_E_USAGE:
+    case SUMMA_E_DATA:
+    case SUMMA_E_NOT_FOUND:
+    case SUMMA_E_UNAVAILABLE:
+    case SUMMA_E_TRY_LATER:
+    case SUMMA_E_DENIED:
+    case SUMMA_E_CONFIG:
+    case SUMMA_E_FENCED:
+    case SUMMA_E_CANCELLED:
+      return status;
+    default:
+      return SUMMA_E_INTERNAL;
+  }
+}
+
 std::string CleanName(std::string_view name) {
   constexpr std::size_t kMostNameBytes = 64;
   std::string out(name.substr(0, kMostNameBytes));

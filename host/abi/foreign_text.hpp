@@ -1,8 +1,9 @@
-// Texts that a plugin hands over are not trusted input: whoever writes them to a log, a database or
-// a JSON text takes them through here first. Pure functions.
+// Texts and numbers that a plugin hands over are not trusted input: whoever writes them to a log, a
+// database or a JSON text takes them through here first. Pure functions.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -36,6 +37,9 @@ std::string CleanCode(const char (&field)[kSize]) {
   std::string code = CleanField(field);
   return IsCode(code) ? code : std::string();
 }
+
+// The status of a call that failed; a number that is none stands for a defect.
+std::int32_t CleanStatus(std::int32_t status);
 
 // Why the text is not one JSON object in valid UTF-8 without these members; nullopt: it is.
 std::optional<std::string> ProblemOfObject(std::string_view json,

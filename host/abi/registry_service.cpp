@@ -7,21 +7,6 @@
 #include "summa/error.hpp"
 
 namespace summa::host {
-namespace {
-
-std::int32_t StatusOf(const Error& error) {
-  switch (const int code = ExitCode(error)) {
-    case SUMMA_E_NOT_FOUND:
-    case SUMMA_E_UNAVAILABLE:
-    case SUMMA_E_DENIED:
-    case SUMMA_E_CONFIG:
-      return code;
-    default:
-      return SUMMA_E_INTERNAL;
-  }
-}
-
-}  // namespace
 
 RegistryService::RegistryService(std::string plugin_id, ServiceResolver resolver)
     : plugin_id_(std::move(plugin_id)), resolver_(std::move(resolver)) {
@@ -46,7 +31,8 @@ std::int32_t RegistryService::Find(void* self, summa_str service_id, summa_str a
       return SUMMA_OK;
     } catch (const Failure& failure) {
       const Error& cause = failure.error();
-      return detail::Fill(error, StatusOf(cause), cause.code, cause.message, cause.hint);
+      return detail::Fill(error, KindOf(cause), cause.code, cause.message, cause.hint,
+                          cause.sqlstate);
     }
   });
 }

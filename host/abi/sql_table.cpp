@@ -2,7 +2,6 @@
 #include <vector>
 
 #include "host/abi/sql_session.hpp"
-#include "host/database/whole_tables.hpp"
 #include "summa/error.hpp"
 
 namespace summa::host {
@@ -10,25 +9,11 @@ namespace {
 
 constexpr std::size_t kFewParameters = 16;  // most statements: no allocation for them
 
-int StatusOf(const Failure& failure) {
-  const std::string& code = failure.error().code;
-  if (code == "SH-0301" || code == "SH-0433") return SUMMA_E_FENCED;
-  if (code == "SH-0401" || code == "SH-0402" || code == "SH-0403" || code == "SH-0404" ||
-      code == "SH-0416") {
-    return SUMMA_E_UNAVAILABLE;
-  }
-  if (code == "SH-0406" || code == kFilteredTable) return SUMMA_E_DENIED;
-  if (code == "SH-0409") return SUMMA_E_CANCELLED;
-  if (code == "SH-0410" || code == "SH-0411") return SUMMA_E_TRY_LATER;
-  if (code == "SH-0412" || code == "SH-0418") return SUMMA_E_CONFIG;
-  return SUMMA_E_INTERNAL;
-}
-
 // Only the part of the caller's struct that it knows is written.
-int32_t Report(summa_error* error, int status, const Error& what,
-               std::string_view sqlstate) noexcept {
+int32_t Report(summa_error* error, const Error& what) noexcept {
+  const int32_t status = KindOf(what);
   if (error != nullptr && error->struct_size >= sizeof(summa_error)) {
-    summa::detail::Fill(error, status, what.code, what.message, what.hint, sqlstate);
+    summa::detail::Fill(error, status, what.code, what.message, what.hint, what.sqlstate);
   }
   return status;
 }
@@ -38,14 +23,12 @@ int32_t Guarded(summa_error* error, Body&& body) noexcept {
   try {
     body();
     return SUMMA_OK;
-  } catch (const SqlFailure& failure) {
-    return Report(error, StatusOf(failure), failure.error(), failure.sqlstate());
   } catch (const Failure& failure) {
-    return Report(error, StatusOf(failure), failure.error(), "");
+    return Report(error, failure.error());
   } catch (const std::exception& failure) {
-    return Report(error, SUMMA_E_INTERNAL, Error{"SH-0901", failure.what(), "", ""}, "");
+    return Report(error, Error{"SH-0901", failure.what(), "", ""});
   } catch (...) {
-    return Report(error, SUMMA_E_INTERNAL, Error{"SH-0901", "unknown exception", "", ""}, "");
+    return Report(error, Error{"SH-0901", "unknown exception", "", ""});
   }
 }
 
@@ -151,7 +134,8 @@ int32_t CopyIn(summa_sql_session* handle, summa_str sql,
         return std::string_view(data, size);
       });
     } catch (const StoppedByPlugin&) {
-      throw SqlFailure(Error{"SH-0409", "the copy was stopped by its sender", "Roll back", ""},
+      throw SqlFailure(Error{"SH-0409", "the copy was stopped by its sender", "Roll back", "",
+                             SUMMA_E_CANCELLED},
                        "57014");
     }
   });

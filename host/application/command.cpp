@@ -239,21 +239,10 @@ class VerbLease {
         return *guard;
       }
       const Microseconds left = end - SystemClock().BootNow();
-      if (left <= Microseconds(0) || stop()) throw Held();
+      if (left <= Microseconds(0) || stop()) throw Failure(keeper_.HeldElsewhere(worker_));
       request.Uphold();
       keeper_.WaitUntilFree(worker_, std::min(left, kPiece), stop);
     }
-  }
-
-  Failure Held() {
-    constexpr Microseconds kHolderLook = std::chrono::milliseconds(200);
-    keeper_.WaitUntilFree(worker_, kHolderLook, {});  // a look, so that the holder can be named
-    const std::string holder = keeper_.Status(worker_).holder;
-    return Failure(Error{"SH-0323",
-                         "the lease of worker " + worker_ + " is held by " +
-                             (holder.empty() ? "another process" : holder),
-                         "Try again when that host is done, give a longer --wait, or stop it.", "",
-                         75});
   }
 
   const std::string worker_;

@@ -43,14 +43,14 @@ std::optional<DatabaseTime> Time(const std::optional<std::string>& microseconds_
 }  // namespace
 
 FleetView::FleetView(DatabaseSettings ledger, const Clock& clock)
-    : settings_(std::move(ledger)), clock_(clock), thread_([this] { Run(); }) {}
+    : connection_(std::move(ledger), kOwnersPauses), clock_(clock), thread_([this] { Run(); }) {}
 
 FleetView::~FleetView() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  stop_signal_.Signal();
+  connection_.Stop();
   wanted_changed_.notify_all();
   thread_.join();
 }
@@ -69,7 +69,6 @@ FleetSight FleetView::Look() {
 }
 
 void FleetView::Run() {
-  std::unique_ptr<DeadlineConnection> connection;
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     wanted_changed_.wait(lock, [this] { return wanted_ || stopping_; });
@@ -84,7 +83,7 @@ void FleetView::Run() {
     lock.unlock();
     FleetSight sight;
     try {
-      sight.workers = Ask(connection);
+      sight.workers = Ask();
     } catch (const Failure& failure) {
       sight.error = failure.error();
     } catch (const std::exception& exception) {
@@ -100,17 +99,13 @@ void FleetView::Run() {
   }
 }
 
-std::map<std::string, FleetWorker> FleetView::Ask(std::unique_ptr<DeadlineConnection>& connection) {
+std::map<std::string, FleetWorker> FleetView::Ask() {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  if (connection && !connection->usable()) connection.reset();
-  if (!connection) {
-    connection = std::make_unique<DeadlineConnection>(settings_, stop_signal_, deadline);
-  }
   std::map<std::string, FleetWorker> workers;
-  for (const auto& row : connection->Query(kWorkers, {}, deadline)) {
+  for (const auto& row : connection_.Ask(kWorkers, {}, deadline, WhenLost::kFail)) {
     workers[row.at(0).value_or("")] = {Time(row.at(1)), Time(row.at(2))};
   }
-  const TextRows waiting = connection->Query(kWaitingForStandby, {}, deadline);
+  const TextRows waiting = connection_.Ask(kWaitingForStandby, {}, deadline, WhenLost::kFail);
   if (!waiting.empty()) throw StandbyIsGone(waiting.at(0));
   return workers;
 }

@@ -11,9 +11,7 @@
 #include <thread>
 
 #include "host/clock.hpp"
-#include "host/database/deadline_connection.hpp"
-#include "host/database/session.hpp"
-#include "host/database/wake_up.hpp"
+#include "host/database/reopening_connection.hpp"
 
 namespace summa::host {
 
@@ -39,11 +37,10 @@ class FleetView {
 
  private:
   void Run();
-  std::map<std::string, FleetWorker> Ask(std::unique_ptr<DeadlineConnection>& connection);
+  std::map<std::string, FleetWorker> Ask();
 
-  const DatabaseSettings settings_;
+  ReopeningConnection connection_;  // of the thread
   const Clock& clock_;
-  WakeUp stop_signal_;
   std::mutex mutex_;
   std::condition_variable wanted_changed_, news_;
   bool wanted_ = false, stopping_ = false;

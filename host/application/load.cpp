@@ -209,8 +209,8 @@ const void* PluginSet::Guarded(Member& member, const Binding& binding, const voi
   const std::lock_guard lock(gates_mutex_);
   std::unique_ptr<BusGate>& gate = member.gates[service];
   if (gate == nullptr) {
-    gate = std::make_unique<BusGate>(static_cast<const summa_bus_v1*>(service), member.plan.id,
-                                     consuming_);
+    gate = std::make_unique<BusGate>(static_cast<const summa_bus_v1*>(service), binding.provider,
+                                     member.plan.id, consuming_);
   }
   return gate->table();
 }

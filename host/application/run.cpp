@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <summa/backoff.hpp>
 #include <summa/crash_point.hpp>
 #include <summa/json.hpp>
@@ -16,7 +17,7 @@
 #include "host/application/readiness.hpp"
 #include "host/application/reload.hpp"
 #include "host/application/scrape.hpp"
-#include "host/database/fleet_orders.hpp"
+#include "host/database/worker_store.hpp"
 #include "host/observe/host_metrics.hpp"
 #include "host/observe/http_server.hpp"
 #include "host/observe/status.hpp"
@@ -51,7 +52,8 @@ class RunningHost {
         reload_(loaded, discovery),
         instance_(MakeInstance(settings_.name)),
         begin_(SystemClock().BootNow()),
-        control_(settings_.ledger),
+        control_(std::in_place, settings_.ledger),
+        store_(settings_.ledger),
         fleet_(settings_.ledger, SystemClock()),
         pools_(MakePools(WithShares(loaded, discovery))),
         sql_(pools_) {
@@ -169,7 +171,7 @@ class RunningHost {
     for (;;) {
       Microseconds pause{0};
       try {
-        layout_ = PrepareDatabase(control_, settings_, schemas);
+        layout_ = PrepareDatabase(*control_, settings_, schemas);
         RefuseCrashing();
         Log(LogLevel::kInfo, "", "database is ready",
             {{"layout", layout_ == Layout::kPlan ? "plan" : "deployed"}});
@@ -178,7 +180,7 @@ class RunningHost {
         if (!PassesByItself(failure.error())) throw;
         if (limit && Remaining(*limit) <= Microseconds(0)) throw;
         pause = backoff.Next();
-        LogWaiting(control_, failure.error(), pause);
+        LogWaiting(*control_, failure.error(), pause);
       }
       const auto event = WaitForEvent(limit ? std::min(pause, Remaining(*limit)) : pause);
       if (event == TerminationSignal::Event::kStop) return false;
@@ -191,7 +193,7 @@ class RunningHost {
     for (const PluginReport& plugin : plugins_->Report()) {
       if (plugin.state == Word(PluginState::kConfigured)) ids.push_back(plugin.id);
     }
-    for (const CrashingPlugin& each : FleetOrders(settings_.ledger).CrashingPlugins(ids)) {
+    for (const CrashingPlugin& each : store_.orders().CrashingPlugins(ids)) {
       plugins_->Refuse(each.id,
                        {"SH-0349",
                         "plugin \"" + each.id + "\" is parked: " + std::to_string(each.crashes) +
@@ -223,7 +225,7 @@ class RunningHost {
       }
       if (left && *left <= Microseconds(0)) return false;
       const Microseconds pause = backoff.Next();
-      LogWaiting(control_, error, pause);
+      LogWaiting(*control_, error, pause);
       if (WaitForEvent(left ? std::min(pause, *left) : pause) == TerminationSignal::Event::kStop) {
         return false;
       }
@@ -254,11 +256,12 @@ class RunningHost {
   }
 
   void StartWorkers(const Plan& plan) {
+    control_.reset();
     leases_ =
         std::make_unique<LeaseKeeper>(settings_.ledger, instance_, SystemClock(),
                                       [this](const std::string& worker) { LeaseLost(worker); });
     lease_service_.Show(leases_.get());
-    const RunnerServices services{&sql_, leases_.get(), &control_, &SystemClock(), settings_.name};
+    const RunnerServices services{&sql_, leases_.get(), &store_, &SystemClock(), settings_.name};
     runner_ = std::make_unique<Runner>(WorkerPlans(plan), services);
     seen_runner_ = runner_.get();
     if (!options_.once) runner_->Start();
@@ -441,7 +444,8 @@ class RunningHost {
   std::atomic<Runner*> seen_runner_{nullptr};
 
   // In the order in which they are made; destroyed in reverse.
-  ControlPlane control_;
+  std::optional<ControlPlane> control_;  // until the workers run
+  WorkerStore store_;
   FleetView fleet_;
   Scrape scrape_;
   const std::map<std::string, std::shared_ptr<SessionPool>> pools_;

@@ -149,8 +149,8 @@ SessionShares SharesOfPlugins(const Configuration& configuration,
   int left = configuration.database.pool - 1;
   const auto give = [&](bool to_own, int each) {
     for (const WorkerSettings& worker : configuration.workers) {
-      const bool continuous = worker.kind == WorkerDeclaration::Kind::kContinuous;
-      if (!worker.enabled || !continuous || shares.own.contains(worker.plugin) != to_own) continue;
+      if (!worker.enabled || !worker.continuous) continue;
+      if (shares.own.contains(worker.plugin) != to_own) continue;
       const int given = std::min(each, left);
       if (given > 0) shares.sure[worker.plugin] += given;
       left -= given;
@@ -166,20 +166,7 @@ std::optional<WorkerPlan> PlanWorker(const Configuration& configuration,
   const WorkerSettings* settings = configuration.FindWorker(worker);
   if (settings == nullptr || !settings->enabled) return std::nullopt;
   WorkerPlan plan;
-  plan.id = settings->id;
-  plan.plugin = settings->plugin;
-  plan.continuous = settings->kind == WorkerDeclaration::Kind::kContinuous;
-  plan.leased = settings->lease;
-  plan.interval = Microseconds(settings->interval_microseconds);
-  plan.jitter = settings->jitter;
-  plan.idle_poll = Microseconds(settings->idle_poll_microseconds);
-  plan.lease_ttl = Microseconds(settings->lease_ttl_microseconds);
-  plan.run_missed_once = settings->run_missed_once;
-  for (const std::int64_t time : settings->at_microseconds) plan.times.emplace_back(time);
-  plan.max_run = Microseconds(settings->max_run_microseconds);
-  plan.park_after = settings->park_after;
-  plan.park_after_crashes = settings->park_after_crashes;
-  plan.retry_parked = Microseconds(settings->retry_parked_microseconds);
+  static_cast<WorkerSpec&>(plan) = *settings;
   return plan;
 }
 

@@ -6,11 +6,11 @@
 #include <vector>
 
 #include "host/application/settings.hpp"
-#include "host/database/control_plane.hpp"
+#include "host/database/worker_store.hpp"
 
 namespace summa::host {
 
 // Sorted by id. Throws SqlFailure.
-std::vector<WorkerState> KnownWorkers(const LoadedConfiguration& loaded, const Discovery& plugins);
+std::vector<WorkerRow> KnownWorkers(const LoadedConfiguration& loaded, const Discovery& plugins);
 
 }  // namespace summa::host

@@ -25,10 +25,10 @@ std::string Requester(const LoadedConfiguration& loaded) {
   return loaded.settings.name;
 }
 
-const WorkerState& FindWorker(const std::vector<WorkerState>& workers, const std::string& id,
-                              const LoadedConfiguration& loaded) {
+const WorkerRow& FindWorker(const std::vector<WorkerRow>& workers, const std::string& id,
+                            const LoadedConfiguration& loaded) {
   const auto found = std::find_if(workers.begin(), workers.end(),
-                                  [&](const WorkerState& each) { return each.worker_id == id; });
+                                  [&](const WorkerRow& each) { return each.id == id; });
   if (found != workers.end()) return *found;
   throw Failure(Error{"SH-0903", "no worker is called \"" + id + "\"",
                       "`summa-host workers list` names those that there are.", loaded.settings.file,
@@ -36,20 +36,20 @@ const WorkerState& FindWorker(const std::vector<WorkerState>& workers, const std
 }
 
 // The one that is named, or with --all every one that is known.
-std::vector<WorkerState> Chosen(const Invocation& call, const LoadedConfiguration& loaded) {
+std::vector<WorkerRow> Chosen(const Invocation& call, const LoadedConfiguration& loaded) {
   const std::string id = call.options.String("worker");
   const bool all = call.options.Boolean("all");
   if (id.empty() == !all) {
     throw Failure("SH-0900", all ? "a worker and --all exclude each other" : "no worker is named",
                   "Name one worker, or give --all.");
   }
-  std::vector<WorkerState> workers = KnownWorkers(loaded, call.installed.plugins());
+  std::vector<WorkerRow> workers = KnownWorkers(loaded, call.installed.plugins());
   if (all) return workers;
   return {FindWorker(workers, id, loaded)};
 }
 
-WorkerName Name(const WorkerState& worker) {
-  return {worker.worker_id, worker.plugin, worker.kind == "continuous"};
+WorkerName Name(const WorkerRow& worker) {
+  return {worker.id, worker.plugin, worker.kind == "continuous"};
 }
 
 VerbResult Pause(const Invocation& call) {
@@ -58,9 +58,9 @@ VerbResult Pause(const Invocation& call) {
   FleetOrders orders(loaded.settings.ledger);
   JsonWriter json;
   json.BeginObject().Key("workers").BeginArray();
-  for (const WorkerState& worker : Chosen(call, loaded)) {
+  for (const WorkerRow& worker : Chosen(call, loaded)) {
     orders.Pause(Name(worker), Requester(loaded), call.options.String("reason"));
-    json.BeginObject().Member("id", worker.worker_id).Member("paused", true);
+    json.BeginObject().Member("id", worker.id).Member("paused", true);
     json.Member("changed", !worker.paused).EndObject();
   }
   json.EndArray().EndObject();
@@ -73,9 +73,9 @@ VerbResult Resume(const Invocation& call) {
   FleetOrders orders(loaded.settings.ledger);
   JsonWriter json;
   json.BeginObject().Key("workers").BeginArray();
-  for (const WorkerState& worker : Chosen(call, loaded)) {
-    const bool changed = orders.Resume(worker.worker_id);
-    json.BeginObject().Member("id", worker.worker_id).Member("paused", false);
+  for (const WorkerRow& worker : Chosen(call, loaded)) {
+    const bool changed = orders.Resume(worker.id);
+    json.BeginObject().Member("id", worker.id).Member("paused", false);
     json.Member("changed", changed).EndObject();
   }
   json.EndArray().EndObject();
@@ -129,18 +129,17 @@ class RunRequest {
   std::int64_t id_ = 0;
 };
 
-void RefuseHeldBack(const WorkerState& worker) {
-  const std::string fix = "Run `summa-host workers resume " + worker.worker_id + "` first.";
+void RefuseHeldBack(const WorkerRow& worker) {
+  const std::string fix = "Run `summa-host workers resume " + worker.id + "` first.";
   if (worker.paused) {
     const std::string by = worker.paused_by.empty() ? "" : " by " + worker.paused_by;
     const std::string why = worker.paused_reason.empty() ? "" : ": " + worker.paused_reason;
-    throw Failure(Error{"SH-0341", "worker " + worker.worker_id + " is paused" + by + why, fix, "",
-                        kTryLater});
+    throw Failure(
+        Error{"SH-0341", "worker " + worker.id + " is paused" + by + why, fix, "", kTryLater});
   }
   if (worker.state == "parked") {
-    throw Failure(Error{"SH-0340",
-                        "worker " + worker.worker_id + " is parked: " + worker.last_error, fix, "",
-                        kTryLater});
+    throw Failure(Error{"SH-0340", "worker " + worker.id + " is parked: " + worker.last_error, fix,
+                        "", kTryLater});
   }
 }
 

@@ -16,6 +16,7 @@
 #include "host/config/interpolate.hpp"
 #include "host/config/schema.hpp"
 #include "host/plugin/manifest.hpp"
+#include "host/worker.hpp"
 
 namespace summa::host {
 
@@ -56,22 +57,8 @@ struct PluginSettings {
   Value config;                           // its own part: a map, without `use` and `enabled`
 };
 
-struct WorkerSettings {
-  std::string id;
-  std::string plugin;
-  WorkerDeclaration::Kind kind = WorkerDeclaration::Kind::kPeriodic;
+struct WorkerSettings : WorkerSpec {
   bool enabled = true;
-  bool lease = true;
-  std::int64_t interval_microseconds = 0;     // periodic
-  std::vector<std::int64_t> at_microseconds;  // periodic: since midnight UTC, ascending; or none
-  double jitter = 0;                          // periodic: 0.25 for 25%
-  bool run_missed_once = true;                // periodic
-  std::int64_t idle_poll_microseconds = 0;    // continuous
-  std::int64_t lease_ttl_microseconds = 0;
-  std::int64_t max_run_microseconds = 0;
-  int park_after = 0;          // consecutive failures; 0: never
-  int park_after_crashes = 0;  // in the fleet; 0: never
-  std::int64_t retry_parked_microseconds = 0;
 };
 
 struct Configuration {

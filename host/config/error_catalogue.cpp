@@ -52,11 +52,15 @@ std::optional<CodeDescription> FindHostCode(std::string_view code) {
   return std::nullopt;
 }
 
-int ExitCode(const Error& error) {
-  constexpr int kDefect = 70;
-  if (error.exit_code != 0) return error.exit_code;
+std::int32_t KindOf(const Error& error) {
+  if (error.kind != SUMMA_OK) return error.kind;
   const std::optional<CodeDescription> description = FindHostCode(error.code);
-  return description ? description->exit_code : kDefect;
+  return description ? description->exit_code : SUMMA_E_INTERNAL;
+}
+
+int ExitCode(const Error& error) {
+  const std::int32_t kind = KindOf(error);
+  return kind == SUMMA_E_FENCED || kind == SUMMA_E_CANCELLED ? SUMMA_E_TRY_LATER : kind;
 }
 
 }  // namespace summa::host

@@ -132,22 +132,22 @@ class ScheduleLoader {
     WorkerSettings worker;
     worker.id = declaration.id;
     worker.plugin = plugin.id;
-    worker.kind = declaration.kind;
-    worker.lease = declaration.lease;
+    worker.continuous = declaration.kind == WorkerDeclaration::Kind::kContinuous;
+    worker.leased = declaration.lease;
     worker.enabled = value.Boolean("enabled", true);
-    worker.interval_microseconds = value.Integer("interval");
-    worker.idle_poll_microseconds = value.Integer("idle_poll");
-    worker.lease_ttl_microseconds = value.Integer("lease_ttl");
+    worker.interval = Microseconds(value.Integer("interval"));
+    worker.idle_poll = Microseconds(value.Integer("idle_poll"));
+    worker.lease_ttl = Microseconds(value.Integer("lease_ttl"));
     worker.run_missed_once = value.String("missed", "once") == "once";
-    worker.max_run_microseconds = value.Integer("max_run");
+    worker.max_run = Microseconds(value.Integer("max_run"));
     worker.park_after = static_cast<int>(value.Integer("park_after"));
     worker.park_after_crashes = static_cast<int>(value.Integer("park_after_crashes"));
-    worker.retry_parked_microseconds = value.Integer("retry_parked");
+    worker.retry_parked = Microseconds(value.Integer("retry_parked"));
     if (const Value* at = value.Find("at"); at != nullptr) {
       for (const Value& item : at->items) {
-        if (!item.unusable) worker.at_microseconds.push_back(TimeOfDay(item.text));
+        if (!item.unusable) worker.times.emplace_back(TimeOfDay(item.text));
       }
-      std::sort(worker.at_microseconds.begin(), worker.at_microseconds.end());
+      std::sort(worker.times.begin(), worker.times.end());
     }
     const std::string jitter = value.String("jitter", "0%");
     double percent = 0;

@@ -4,7 +4,7 @@
 #include <summa/backoff.hpp>
 #include <thread>
 
-#include "host/database/deadline_connection.hpp"
+#include "host/database/reopening_connection.hpp"
 #include "host/observe/host_metrics.hpp"
 #include "host/observe/log.hpp"
 
@@ -49,16 +49,12 @@ DatabaseSettings AskerSettings(DatabaseSettings settings) {
 class Asker {
  public:
   Asker(const DatabaseSettings& settings, const DoubtfulCommit& commit)
-      : settings_(AskerSettings(settings)), commit_(commit) {}
+      : connection_(AskerSettings(settings), kOwnersPauses), commit_(commit) {}
 
   // nullopt: no final answer yet; why() says what was found.
   std::optional<CommitVerdict> Ask(TimePoint deadline) {
     deadline = std::min(deadline, std::chrono::steady_clock::now() + kAnswerPatience);
     try {
-      if (connection_ && !connection_->usable()) connection_.reset();
-      if (!connection_) {
-        connection_ = std::make_unique<DeadlineConnection>(settings_, never_, deadline);
-      }
       auto verdict = Judge(deadline);
       trouble_.clear();
       return verdict;
@@ -81,7 +77,8 @@ class Asker {
   std::optional<CommitVerdict> Judge(TimePoint deadline) {
     static const std::string sql = std::string("SELECT pg_catalog.pg_is_in_recovery(), ") +
                                    kServerLifeColumns + ", pg_catalog.pg_xact_status($1::xid8)";
-    const auto row = connection_->Query(sql, {commit_.transaction_id}, deadline).at(0);
+    const TextRows rows = connection_.Ask(sql, {commit_.transaction_id}, deadline, WhenLost::kFail);
+    const auto& row = rows.at(0);
     if (row.at(0) == "t") {
       found_ = "the server that answers is a standby";
       return std::nullopt;
@@ -114,17 +111,16 @@ class Asker {
     const auto now = std::chrono::steady_clock::now();
     if (!under_way_since_) under_way_since_ = now;
     if (now - *under_way_since_ < kCommitPatience) return;
-    connection_->Query(
+    connection_.Ask(
         "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_get_activity($1::int) "
         "WHERE (extract(epoch FROM backend_start) * 1000000)::bigint = $2::bigint",
-        {std::to_string(commit_.backend.pid), commit_.backend.started_at}, deadline);
+        {std::to_string(commit_.backend.pid), commit_.backend.started_at}, deadline,
+        WhenLost::kFail);
     under_way_since_ = now;
   }
 
-  const DatabaseSettings settings_;
+  ReopeningConnection connection_;
   const DoubtfulCommit& commit_;
-  WakeUp never_;
-  std::unique_ptr<DeadlineConnection> connection_;
   std::optional<TimePoint> under_way_since_;
   std::string found_, trouble_;
 };

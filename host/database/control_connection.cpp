@@ -50,7 +50,7 @@ struct ControlConnection::State {
           connection.Query("COMMIT", In(settings.statement_timeout + kAnswerMargin));
       tag = PQcmdStatus(done.get());
     } catch (const SqlFailure& failure) {
-      if (!connection.broken() || failure.sqlstate() == "25P03") throw;
+      if (!connection.broken() || failure.sqlstate() == kIdleTooLong) throw;
       throw SqlFailure(
           Error{"SH-0404", "the outcome of a COMMIT is unknown: " + failure.error().message,
                 "Repeat the command; what is done already stays as it is", ""},

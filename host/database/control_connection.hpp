@@ -19,6 +19,11 @@ class ControlTransaction {
  public:
   virtual ~ControlTransaction() = default;
   virtual ControlRows Exec(const std::string& sql, const ControlParameters& parameters) = 0;
+  AskRows Asking() {
+    return [this](const std::string& sql, const ControlParameters& parameters) {
+      return Exec(sql, parameters);
+    };
+  }
   virtual void ExecScript(const std::string& sql) = 0;  // several statements, no parameters
 };
 

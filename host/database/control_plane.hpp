@@ -1,8 +1,9 @@
-// What the host keeps about itself in schema summa_host: worker state, and which steps of the
-// host's and its plugins' schemas were applied. Not for hot paths. Thread-safe: calls are
-// serialised on one connection, which is opened on demand and opened anew after it broke (never
-// silently in the middle of a transaction). Every call is one transaction that may be repeated, and
-// is repeated once when the answer to its COMMIT was lost: whatever is added here must be so, too.
+// What is done to a database before there is work, and what verbs ask: migrations, the layout of
+// the ledger, who holds locks. What running hosts share is in worker_store.hpp.
+// Thread-safe: calls are serialised on one connection, which is opened on demand and opened anew
+// after it broke (never silently in the middle of a transaction). Every call is one transaction
+// that may be repeated, and is repeated once when the answer to its COMMIT was lost: whatever is
+// added here must be so, too.
 #pragma once
 
 #include <cstdint>
@@ -16,43 +17,6 @@
 #include "host/database/session.hpp"
 
 namespace summa::host {
-
-// Times are ISO-8601 with ms and Z, made by the server; empty: never.
-struct WorkerState {
-  std::string worker_id;
-  std::string plugin;
-  std::string kind;   // periodic | continuous
-  std::string state;  // running | waiting | standby | error | parked | stopped, as the host that
-                      // wrote it last saw it
-  std::string host;   // its name
-  std::string last_run_at, last_success_at, next_due_at;
-  bool paused = false;
-  std::string paused_by, paused_reason, paused_since;
-  std::vector<std::string> parked_on;  // names of hosts that gave it up
-  std::string last_error;              // "SH-0503 ..." or empty
-  std::string holder;                  // from worker_lease, when it has not expired
-  std::string lease_until;
-  std::int64_t fence = 0;
-};
-
-struct RunRecord {
-  std::string worker_id, plugin, kind, host;
-  bool ok = true;
-  std::string error;  // when not ok
-  // Periodic, persisted: from now on by the server's clock; with `times` after the next of them.
-  std::optional<Microseconds> next_due_in;
-  std::vector<Microseconds> times = {};  // of the day, UTC
-  std::string schedule = {};             // what the due time is made from, to notice a change
-  // Of the lease that it ran under; 0: it needs none.
-  std::int64_t fence = 0;
-};
-
-// By the server's clock.
-struct DueTime {
-  std::optional<Microseconds> until;  // <= 0: due; nullopt: there is none, it never ran
-  std::string moment;                 // the same as the server writes it
-  std::string schedule;               // of the record that it comes from
-};
 
 enum class Layout { kDeployed, kPlan };
 
@@ -77,19 +41,6 @@ class ControlPlane {
   // Throws SH-0430, SH-0431: not all rows of these tables ("schema.table") are to be seen. Returns
   // what is to be said and is no reason to stand still (SH-0432).
   std::vector<Error> RequireWholeTables(const std::vector<std::string>& tables);
-
-  // Records a run; one upsert into summa_host.worker_state. The time until the worker is due again,
-  // when it has a due time.
-  // FencedFailure, and nothing is written: somebody else got the lease meanwhile. The due time is
-  // theirs, and a late record would move it.
-  std::optional<Microseconds> RecordRun(const RunRecord& record);
-  void RecordState(const std::string& worker_id, const std::string& plugin, const std::string& kind,
-                   const std::string& state, const std::string& host);
-  DueTime Due(const std::string& worker_id);
-  // Moves the due time without a run, when it still is `known`; the time until the new one, or
-  // nullopt: somebody else has moved it.
-  std::optional<Microseconds> MoveDue(const RunRecord& record, const DueTime& known);
-  std::vector<WorkerState> Workers();  // everything known in the database: state, lease, fence
   const DatabaseSettings& settings() const;
 
  private:

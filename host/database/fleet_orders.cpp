@@ -1,16 +1,12 @@
 #include "host/database/fleet_orders.hpp"
 
-#include <mutex>
+#include <utility>
 
 #include "host/database/connection_settings.hpp"
-#include "host/database/deadline_connection.hpp"
 #include "host/lease/lease_statements.hpp"
 
 namespace summa::host {
 namespace {
-
-// The statements touch a handful of small rows; a server that needs longer is as good as away.
-constexpr Microseconds kPatience = std::chrono::seconds(5);
 
 constexpr const char* kLook = R"sql(
 SELECT coalesce(s.paused, false), p.error, coalesce(r.run, 0), greatest(coalesce(r.lease, 0), 0),
@@ -144,48 +140,19 @@ SELECT seen_by IS NOT NULL OR taken_by IS NOT NULL, taken_by, finished_at IS NOT
        runs, items, duration_microseconds, error, exit_code
 FROM summa_host.worker_request WHERE id = $1)sql";
 
-std::string Kind(const WorkerName& worker) { return worker.continuous ? "continuous" : "periodic"; }
-
-DatabaseSettings OwnSettings(DatabaseSettings settings) {
-  settings.statement_timeout = kPatience;
-  settings.application_name += " orders";
-  return settings;
-}
-
 }  // namespace
 
-struct FleetOrders::State {
-  explicit State(const DatabaseSettings& ledger) : settings(OwnSettings(ledger)) {}
-
-  const DatabaseSettings settings;
-  WakeUp interrupt;  // outlives the connection
-  std::mutex mutex;
-  std::unique_ptr<DeadlineConnection> connection;
-
-  // A connection that died while nobody used it is replaced; one that dies in a statement is not,
-  // because the statement may have been done.
-  TextRows Ask(const std::string& sql, const std::vector<std::optional<std::string>>& parameters) {
-    const std::lock_guard lock(mutex);
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
-    if (connection && !connection->usable()) connection.reset();
-    if (!connection) {
-      connection = std::make_unique<DeadlineConnection>(settings, interrupt, deadline);
-    }
-    return connection->Query(sql, parameters, deadline);
-  }
-};
+FleetOrders::FleetOrders(std::shared_ptr<FleetConnection> connection)
+    : connection_(std::move(connection)) {}
 
 FleetOrders::FleetOrders(const DatabaseSettings& ledger)
-    : state_(std::make_unique<State>(ledger)) {}
-FleetOrders::~FleetOrders() = default;
-
-void FleetOrders::Interrupt() { state_->interrupt.Signal(); }
+    : FleetOrders(std::make_shared<FleetConnection>(ledger)) {}
 
 std::vector<WorkerOrders> FleetOrders::Look(const std::string& host,
                                             const std::vector<std::string>& workers) {
   std::vector<WorkerOrders> orders;
   orders.reserve(workers.size());
-  for (const auto& row : state_->Ask(kLook, {host, TextArrayLiteral(workers)})) {
+  for (const auto& row : connection_->Ask(kLook, {host, TextArrayLiteral(workers)})) {
     WorkerOrders& each = orders.emplace_back();
     each.paused = row.at(0) == "t";
     each.parked_error = row.at(1).value_or("");
@@ -198,104 +165,105 @@ std::vector<WorkerOrders> FleetOrders::Look(const std::string& host,
 
 void FleetOrders::Pause(const WorkerName& worker, const std::string& by,
                         const std::string& reason) {
-  state_->Ask(kPause, {worker.id, worker.plugin, Kind(worker), by, reason});
+  connection_->Ask(kPause, {worker.id, worker.plugin, worker.kind(), by, reason});
 }
 
 bool FleetOrders::Resume(const std::string& worker_id) {
-  return state_->Ask(kResume, {worker_id}).at(0).at(0) == "t";
+  return connection_->Ask(kResume, {worker_id}).at(0).at(0) == "t";
 }
 
 void FleetOrders::Park(const WorkerName& worker, const std::string& host,
                        const std::string& error) {
   Report(worker, host, "parked", error);
-  state_->Ask(kPark, {worker.id, host, error});
+  connection_->Ask(kPark, {worker.id, host, error});
 }
 
 void FleetOrders::ParkEverywhere(const WorkerName& worker, const std::string& host,
                                  const std::string& error) {
   Report(worker, host, "parked", error);
-  state_->Ask(kPark, {worker.id, "", error});
+  connection_->Ask(kPark, {worker.id, "", error});
 }
 
 EarlierStarts FleetOrders::Begin(const std::string& worker_id, const std::string& host,
                                  std::int64_t fence) {
-  const TextRows rows = state_->Ask(kBegin, {worker_id, host, std::to_string(fence)});
+  const TextRows rows = connection_->Ask(kBegin, {worker_id, host, std::to_string(fence)});
   if (rows.empty()) return {};
   const auto& row = rows[0];
   return {std::stoi(row.at(0).value()), std::stoi(row.at(1).value()), row.at(2).value_or("")};
 }
 
 void FleetOrders::Returned(const std::string& worker_id, std::int64_t fence, bool called) {
-  state_->Ask(kReturned, {worker_id, std::to_string(fence), called ? "true" : "false"});
+  connection_->Ask(kReturned, {worker_id, std::to_string(fence), called ? "true" : "false"});
 }
 
 void FleetOrders::Crashed(const std::string& worker_id, const std::string& host,
                           const std::string& holder, const std::string& crash) {
-  const std::string schema = QuoteIdentifier(state_->settings.schema);
-  state_->Ask(CrashedStatement(schema), {worker_id, host, holder, crash});
-  state_->Ask(kCrashedState, {worker_id, host, crash});
+  const std::string schema = QuoteIdentifier(connection_->schema());
+  connection_->Ask(CrashedStatement(schema), {worker_id, host, holder, crash});
+  connection_->Ask(kCrashedState, {worker_id, host, crash});
 }
 
 std::vector<CrashingPlugin> FleetOrders::CrashingPlugins(const std::vector<std::string>& plugins) {
   std::vector<CrashingPlugin> crashing;
-  for (const auto& row :
-       state_->Ask(kCrashingPlugins, {TextArrayLiteral(plugins), std::string(kPluginPrefix)})) {
+  const TextRows rows =
+      connection_->Ask(kCrashingPlugins, {TextArrayLiteral(plugins), std::string(kPluginPrefix)});
+  for (const auto& row : rows) {
     crashing.push_back({row.at(0).value(), std::stoi(row.at(1).value()), row.at(2).value_or("")});
   }
   return crashing;
 }
 
 bool FleetOrders::ResumePlugin(const std::string& plugin) {
-  return !state_->Ask(kResumePlugin, {kPluginPrefix + plugin}).empty();
+  return !connection_->Ask(kResumePlugin, {kPluginPrefix + plugin}).empty();
 }
 
 void FleetOrders::Unpark(const std::string& worker_id, const std::string& host) {
-  state_->Ask(kUnpark, {worker_id, host});
+  connection_->Ask(kUnpark, {worker_id, host});
 }
 
 void FleetOrders::Report(const WorkerName& worker, const std::string& host,
                          const std::string& state, const std::string& error) {
-  state_->Ask(kReport, {worker.id, worker.plugin, Kind(worker), host, error, state});
+  connection_->Ask(kReport, {worker.id, worker.plugin, worker.kind(), host, error, state});
 }
 
 std::int64_t FleetOrders::RequestRun(const std::string& worker_id, const std::string& by,
                                      Microseconds lifetime) {
   const TextRows rows =
-      state_->Ask(kRequest, {worker_id, "run", by, std::to_string(lifetime.count())});
+      connection_->Ask(kRequest, {worker_id, "run", by, std::to_string(lifetime.count())});
   return std::stoll(rows.at(0).at(0).value());
 }
 
 std::int64_t FleetOrders::RequestLease(const std::string& worker_id, const std::string& by,
                                        Microseconds lifetime) {
   const TextRows rows =
-      state_->Ask(kRequest, {worker_id, "lease", by, std::to_string(lifetime.count())});
+      connection_->Ask(kRequest, {worker_id, "lease", by, std::to_string(lifetime.count())});
   return std::stoll(rows.at(0).at(0).value());
 }
 
 void FleetOrders::Extend(std::int64_t request, Microseconds lifetime) {
-  state_->Ask(kExtend, {std::to_string(request), std::to_string(lifetime.count())});
+  connection_->Ask(kExtend, {std::to_string(request), std::to_string(lifetime.count())});
 }
 
 bool FleetOrders::Withdraw(std::int64_t request) {
-  return !state_->Ask(kWithdraw, {std::to_string(request)}).empty();
+  return !connection_->Ask(kWithdraw, {std::to_string(request)}).empty();
 }
 
 void FleetOrders::Seen(std::int64_t request, const std::string& host) {
-  state_->Ask(kSeen, {std::to_string(request), host});
+  connection_->Ask(kSeen, {std::to_string(request), host});
 }
 
 bool FleetOrders::Take(std::int64_t request, const std::string& host) {
-  return !state_->Ask(kTake, {std::to_string(request), host}).empty();
+  return !connection_->Ask(kTake, {std::to_string(request), host}).empty();
 }
 
-void FleetOrders::Finish(std::int64_t request, const RequestedRun& result) {
-  state_->Ask(kFinish, {std::to_string(request), result.outcome, std::to_string(result.runs),
-                        std::to_string(result.items), std::to_string(result.duration.count()),
-                        result.error, std::to_string(result.exit_code)});
+void FleetOrders::Finish(std::int64_t request, const RunSummary& result) {
+  connection_->Ask(kFinish, {std::to_string(request), result.outcome, std::to_string(result.runs),
+                             std::to_string(result.items), std::to_string(result.duration.count()),
+                             result.error, std::to_string(result.exit_code)});
 }
 
 std::optional<RequestedRun> FleetOrders::ReadRun(std::int64_t request) {
-  const TextRows rows = state_->Ask(kReadRun, {std::to_string(request)});
+  const TextRows rows = connection_->Ask(kReadRun, {std::to_string(request)});
   if (rows.empty()) return std::nullopt;
   const auto& row = rows[0];
   RequestedRun run;

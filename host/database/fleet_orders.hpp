@@ -1,6 +1,6 @@
 // What people and commands ask of the workers of a fleet, in schema summa_host: pauses, parked
-// workers, requests to run one or to let its lease go. One statement per call, on a connection of
-// its own whose every answer has a deadline. Thread-safe; throws SqlFailure.
+// workers, requests to run one or to let its lease go. One statement per call. Thread-safe; throws
+// SqlFailure.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "host/database/session.hpp"
+#include "host/database/fleet_connection.hpp"
+#include "host/worker.hpp"
 
 namespace summa::host {
 
@@ -25,21 +26,10 @@ struct WorkerOrders {
   bool hold() const { return paused || !parked_error.empty() || lease_asked_for.count() > 0; }
 };
 
-// How a worker is named in worker_state.
-struct WorkerName {
-  std::string id, plugin;
-  bool continuous = false;
-};
-
 // What came of a request to run a worker.
-struct RequestedRun {
+struct RequestedRun : RunSummary {  // ok | error | skipped
   bool seen = false, finished = false;
-  std::string host;     // that took it; empty: nobody yet
-  std::string outcome;  // ok | error | skipped
-  std::int64_t runs = 0, items = 0;
-  Microseconds duration{0};
-  std::string error;
-  int exit_code = 0;
+  std::string host;  // that took it; empty: nobody yet
 };
 
 // What became of the last hosts that called a worker.
@@ -61,10 +51,9 @@ struct CrashingPlugin {
 
 class FleetOrders {
  public:
+  explicit FleetOrders(std::shared_ptr<FleetConnection> connection);
+  // Over a connection of its own.
   explicit FleetOrders(const DatabaseSettings& ledger);
-  ~FleetOrders();
-  // Ends a call that is under way and every later one. Any thread.
-  void Interrupt();
 
   // One for each of the workers, in their order.
   std::vector<WorkerOrders> Look(const std::string& host, const std::vector<std::string>& workers);
@@ -106,12 +95,11 @@ class FleetOrders {
   // The hosts' part of a request to run: it was noticed; is ours now (false: somebody was faster).
   void Seen(std::int64_t request, const std::string& host);
   bool Take(std::int64_t request, const std::string& host);
-  void Finish(std::int64_t request, const RequestedRun& result);
+  void Finish(std::int64_t request, const RunSummary& result);
   std::optional<RequestedRun> ReadRun(std::int64_t request);
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  const std::shared_ptr<FleetConnection> connection_;
 };
 
 }  // namespace summa::host

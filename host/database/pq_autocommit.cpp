@@ -22,7 +22,8 @@ SqlFailure NotAlone(std::string_view sql) {
 }
 
 SqlFailure ToldToStop(std::string_view sql) {
-  return {Error{"SH-0409", "told to stop before it was run: " + StatementStart(sql), "", ""},
+  return {Error{"SH-0409", "told to stop before it was run: " + StatementStart(sql), "", "",
+                SUMMA_E_CANCELLED},
           "57014"};
 }
 

@@ -110,8 +110,8 @@ void PqConnection::OnNotice(void* self, const PGresult* notice) noexcept {
     const std::string severity = Field(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
     const std::string message = Field(notice, PG_DIAG_MESSAGE_PRIMARY);
     if (severity == "FATAL" || severity == "PANIC") {
-      static_cast<PqConnection*>(self)->last_words_ =
-          message + " [SQLSTATE " + Field(notice, PG_DIAG_SQLSTATE) + "]";
+      static_cast<PqConnection*>(self)->last_words_ = message;
+      static_cast<PqConnection*>(self)->last_state_ = Field(notice, PG_DIAG_SQLSTATE);
     } else if (LogEnabled(LogLevel::kDebug)) {
       Log(LogLevel::kDebug, "", "PostgreSQL notice", {{"severity", severity}, {"text", message}});
     }
@@ -141,7 +141,7 @@ bool PqConnection::Alive() {
 
 void PqConnection::RequireUsable(std::string_view sql) {
   if (!broken()) return;
-  throw ConnectionLost(last_words_.empty() ? "it broke before" : last_words_, sql);
+  throw ConnectionLost(last_words_.empty() ? "it broke before" : last_words_, sql, last_state_);
 }
 
 void PqConnection::Start(std::optional<TimePoint> deadline) {
@@ -228,10 +228,9 @@ SqlFailure PqConnection::Failed(const PGresult* result, std::string_view sql) {
   }
   if (!broken() && !report.sqlstate.empty()) return MakeSqlFailure(report, sql, cancel_sent_);
   broken_ = true;
-  std::string reason = report.message.empty() ? "no answer" : report.message;
-  if (!report.sqlstate.empty()) reason += " [SQLSTATE " + report.sqlstate + "]";
-  if (!last_words_.empty()) reason = last_words_;
-  return ConnectionLost(reason, sql);
+  if (!last_words_.empty()) return ConnectionLost(last_words_, sql, last_state_);
+  return ConnectionLost(report.message.empty() ? "no answer" : report.message, sql,
+                        report.sqlstate);
 }
 
 PgResult PqConnection::Finish(int sent, std::string_view sql) {

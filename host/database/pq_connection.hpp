@@ -106,7 +106,8 @@ class PqConnection {
   std::optional<TimePoint> deadline_;
   bool cancel_sent_ = false;
   bool broken_ = false;
-  std::string last_words_;  // the server's reason for closing an idle connection
+  std::string last_words_;  // why the connection is to be closed: the server's, or our own
+  std::string last_state_;  // the SQLSTATE of the server's last words
 };
 
 }  // namespace summa::host

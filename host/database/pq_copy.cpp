@@ -65,7 +65,7 @@ void PqSession::CopyOut(std::string_view sql, const std::function<bool(std::stri
   connection_.Drain(sql);
   if (thrown) std::rethrow_exception(thrown);
   throw SqlFailure(Error{"SH-0409", "the copy was stopped by its reader: " + StatementStart(sql),
-                         "Roll back; the transaction can no longer be used", ""},
+                         "Roll back; the transaction can no longer be used", "", SUMMA_E_CANCELLED},
                    "57014");
 }
 

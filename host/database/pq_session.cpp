@@ -337,9 +337,7 @@ void PqSession::FinishCommit(const std::string& text, bool guarded) {
   } catch (const SqlFailure& failure) {
     if (tag == "COMMIT") return;  // the server had said so before the connection went
     // The server's idle limit ends a transaction before any COMMIT is read: that is no doubt.
-    const char* state = error ? PQresultErrorField(error.get(), PG_DIAG_SQLSTATE) : nullptr;
-    const bool idle_limit = state != nullptr && std::strcmp(state, "25P03") == 0;
-    if (failure.error().code == "SH-0402" && failure.sqlstate().empty() && !idle_limit) {
+    if (failure.error().code == "SH-0402" && failure.sqlstate() != kIdleTooLong) {
       return Resolve(failure);
     }
     if (read_only && !guard_passed && failure.sqlstate() == "22012") {

@@ -22,17 +22,30 @@ namespace summa::host {
 class SqlFailure : public Failure {
  public:
   SqlFailure(Error error, std::string sqlstate)
-      : Failure(std::move(error)), sqlstate_(std::move(sqlstate)) {}
-  const std::string& sqlstate() const { return sqlstate_; }
+      : Failure(With(std::move(error), std::move(sqlstate))) {}
+  const std::string& sqlstate() const { return error().sqlstate; }
 
  private:
-  std::string sqlstate_;
+  static Error With(Error error, std::string sqlstate) {
+    error.sqlstate = std::move(sqlstate);
+    return error;
+  }
 };
-// The guard found the lease gone; nothing was committed.
+// The guard found the lease gone; nothing was committed. Of kind SUMMA_E_FENCED.
 class FencedFailure : public SqlFailure {
  public:
-  using SqlFailure::SqlFailure;
+  FencedFailure(Error error, std::string sqlstate)
+      : SqlFailure(Fenced(std::move(error)), std::move(sqlstate)) {}
+
+ private:
+  static Error Fenced(Error error) {
+    error.kind = SUMMA_E_FENCED;
+    return error;
+  }
 };
+
+// The server ended a transaction that had idled longer than it may.
+inline constexpr std::string_view kIdleTooLong = "25P03";
 
 struct SqlParameter {
   const char* data = nullptr;  // nullptr: NULL; text ends with NUL at data[size]

@@ -1,6 +1,7 @@
 #include "host/database/sql_error.hpp"
 
 #include <cctype>
+#include <utility>
 
 #include "host/database/whole_tables.hpp"
 #include "host/observe/host_metrics.hpp"
@@ -15,6 +16,7 @@ constexpr std::string_view kNotMigrated = "SH-0412";
 struct Class {
   std::string_view code;
   const char* hint;
+  std::int32_t kind = SUMMA_OK;  // when it is not that of the code
 };
 
 bool StartsWith(std::string_view text, std::string_view prefix) {
@@ -33,7 +35,7 @@ bool NamesOurs(const ServerReport& report) {
 Class Classify(const ServerReport& report, bool cancelled) {
   const std::string_view state = report.sqlstate;
   if (state == "57014" && cancelled) {
-    return {"SH-0409", "The work was told to stop; it is done by a later run"};
+    return {"SH-0409", "The work was told to stop; it is done by a later run", SUMMA_E_CANCELLED};
   }
   if (state == "57014" || state == "55P03") {
     return {"SH-0410",
@@ -131,19 +133,21 @@ SqlFailure MakeSqlFailure(const ServerReport& report, std::string_view sql, bool
   if (!report.detail.empty()) message += " (" + report.detail + ")";
   if (!report.sqlstate.empty()) message += " [SQLSTATE " + report.sqlstate + "]";
   if (!sql.empty()) message += " in: " + StatementStart(sql);
-  return SqlFailure(Error{std::string(kind.code), message, kind.hint, ""}, report.sqlstate);
+  return SqlFailure(Error{std::string(kind.code), message, kind.hint, "", kind.kind},
+                    report.sqlstate);
 }
 
-SqlFailure ConnectionLost(const std::string& reason, std::string_view sql) {
+SqlFailure ConnectionLost(const std::string& reason, std::string_view sql, std::string sqlstate) {
   CountDatabaseError("");
   std::string message = "the connection to PostgreSQL was lost: " + reason;
+  if (!sqlstate.empty()) message += " [SQLSTATE " + sqlstate + "]";
   if (!sql.empty()) message += " in: " + StatementStart(sql);
   return SqlFailure(
       Error{"SH-0402", message,
             "Nothing of the open transaction was committed. Check that the server is up; the next "
             "use opens a new connection",
             ""},
-      "");
+      std::move(sqlstate));
 }
 
 SqlFailure ServerIsStandby(std::string_view sql) {

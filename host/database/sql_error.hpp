@@ -28,8 +28,10 @@ struct ServerReport {
 // cancelled: the statement was ended because Session::Cancel() asked for it.
 SqlFailure MakeSqlFailure(const ServerReport& report, std::string_view sql, bool cancelled = false);
 
-// SH-0402: the connection is gone, and with it the open transaction.
-SqlFailure ConnectionLost(const std::string& reason, std::string_view sql);
+// SH-0402: the connection is gone, and with it the open transaction. sqlstate: of the server's last
+// words, when there were any.
+SqlFailure ConnectionLost(const std::string& reason, std::string_view sql,
+                          std::string sqlstate = {});
 
 // SH-0423: the server that was reached, or that a session had, is a standby.
 SqlFailure ServerIsStandby(std::string_view sql);

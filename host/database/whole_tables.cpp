@@ -1,5 +1,7 @@
 #include "host/database/whole_tables.hpp"
 
+#include <utility>
+
 #include "host/lease/lease_statements.hpp"
 
 namespace summa::host {
@@ -126,24 +128,21 @@ Error ReadRow(const std::vector<std::optional<std::string>>& row) {
 
 }  // namespace
 
-std::vector<Error> FindPartialTables(ControlTransaction& transaction,
-                                     const std::vector<std::string>& tables, bool parts) {
+std::vector<Error> FindPartialTables(const AskRows& ask, const std::vector<std::string>& tables,
+                                     bool parts) {
   const Names names = Split(tables);
   std::vector<Error> found;
-  for (const auto& row :
-       transaction.Exec(kLook, {TextArrayLiteral(names.schemas), TextArrayLiteral(names.tables),
-                                parts ? "true" : "false"})) {
-    found.push_back(ReadRow(row));
-  }
+  const TextRows rows = ask(kLook, {TextArrayLiteral(names.schemas), TextArrayLiteral(names.tables),
+                                    parts ? "true" : "false"});
+  for (const auto& row : rows) found.push_back(ReadRow(row));
   return found;
 }
 
-std::vector<Error> FindDetachedParts(ControlTransaction& transaction,
-                                     const std::vector<std::string>& tables) {
+std::vector<Error> FindDetachedParts(const AskRows& ask, const std::vector<std::string>& tables) {
   const Names names = Split(tables);
   std::vector<Error> found;
-  for (const auto& row : transaction.Exec(
-           kDetached, {TextArrayLiteral(names.schemas), TextArrayLiteral(names.tables)})) {
+  for (const auto& row :
+       ask(kDetached, {TextArrayLiteral(names.schemas), TextArrayLiteral(names.tables)})) {
     const std::string table = row.at(0).value_or(""), part = row.at(1).value_or("");
     found.push_back({std::string(kDetachedPart),
                      part + " has rows and the columns of " + table +
@@ -154,6 +153,12 @@ std::vector<Error> FindDetachedParts(ControlTransaction& transaction,
                      ""});
   }
   return found;
+}
+
+std::vector<Error> RequireWholeTables(const AskRows& ask, const std::vector<std::string>& tables) {
+  std::vector<Error> found = FindPartialTables(ask, tables, false);
+  if (!found.empty()) throw Failure(std::move(found.front()));
+  return FindDetachedParts(ask, tables);
 }
 
 }  // namespace summa::host

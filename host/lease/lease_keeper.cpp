@@ -16,7 +16,10 @@ using std::chrono::milliseconds;
 constexpr std::size_t kMaxNameCharacters = kHolderCharacters;  // of worker_id too
 constexpr Microseconds kAcquirePatience = std::chrono::seconds(5);
 constexpr Microseconds kReleasePatience = std::chrono::seconds(2);
+constexpr milliseconds kHolderLook{200};
 constexpr milliseconds kStopLook{50};  // how often a waiter asks whether it shall stop
+// Shorter than elsewhere: a lease hangs on it.
+constexpr ReconnectPauses kRenewalPauses{milliseconds(20), milliseconds(250)};
 
 // A caller may wait for a commit under the lease: far longer than one takes, and well within the
 // second in which a lease that is over has to have a new holder. A statement that still runs after
@@ -51,11 +54,11 @@ LeaseKeeper::State::State(const DatabaseSettings& ledger, std::string holder_nam
                           const Clock& local_clock, std::function<void(const std::string&)> lost)
     : holder(std::move(holder_name)),
       clock(local_clock),
-      caller_settings_(CallerSettings(ledger)),
-      thread_settings_(ThreadSettings(ledger)),
       statements_(QuoteIdentifier(ledger.schema)),
       on_lost_(std::move(lost)),
-      take_over_(caller_settings_, stop_signal_) {
+      caller_connection_(CallerSettings(ledger)),
+      take_over_(CallerSettings(ledger), stop_signal_),
+      thread_connection_(ThreadSettings(ledger), kRenewalPauses) {
   CheckName("lease holder", holder);
   if (holder.starts_with(kIdleHolder)) {
     throw Failure("SH-0304",
@@ -72,32 +75,17 @@ LeaseKeeper::State::~State() {
     stopping_ = true;
   }
   stop_signal_.Signal();
+  caller_connection_.Stop();
+  thread_connection_.Stop();
   work_.notify_all();
   thread_.join();
 }
 
-// A connection that died while nobody used it is replaced once: every statement here may be
-// repeated.
-TextRows LeaseKeeper::State::AskForCaller(const std::string& sql,
-                                          const std::vector<std::optional<std::string>>& parameters,
+// Every statement here may be repeated.
+TextRows LeaseKeeper::State::AskForCaller(const std::string& sql, const TextParameters& parameters,
                                           Microseconds patience) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  if (caller_connection_ && !caller_connection_->usable()) caller_connection_.reset();
-  const bool reused = caller_connection_ != nullptr;
-  for (bool again = reused;; again = false) {
-    if (!caller_connection_) {
-      caller_connection_ = caller_gate_.Open([&] {
-        return std::make_unique<DeadlineConnection>(caller_settings_, stop_signal_, deadline);
-      });
-    }
-    try {
-      return caller_connection_->Query(sql, parameters, deadline);
-    } catch (const SqlFailure&) {
-      if (caller_connection_->usable()) throw;
-      caller_connection_.reset();
-      if (!again || std::chrono::steady_clock::now() >= deadline) throw;
-    }
-  }
+  return caller_connection_.Ask(sql, parameters, std::chrono::steady_clock::now() + patience,
+                                WhenLost::kRepeat);
 }
 
 // nullopt: the row is locked, so whose the lease is, is not known. asked_at: right before the
@@ -116,9 +104,13 @@ std::optional<TextRows> LeaseKeeper::State::AskForLease(const std::string& worke
   // A commit under the lease, or another take-over, is under way. It has had lock_timeout to end;
   // when the time of the lease is over as well, somebody may keep the row locked for ever.
   if (AskForCaller(statements_.over, {worker_id}, kAcquirePatience).empty()) return std::nullopt;
+  std::optional<TextRows> rows;
+  const auto deadline = std::chrono::steady_clock::now() + kAcquirePatience;
   asked_at = clock.BootNow();
-  return take_over_.Acquire(*caller_connection_, worker_id, statements_.acquire, parameters,
-                            std::chrono::steady_clock::now() + kAcquirePatience);
+  caller_connection_.Use(deadline, [&](DeadlineConnection& waiter) {
+    rows = take_over_.Acquire(waiter, worker_id, statements_.acquire, parameters, deadline);
+  });
+  return rows;
 }
 
 std::optional<LeaseGuard> LeaseKeeper::State::Acquire(const std::string& worker_id,
@@ -263,6 +255,15 @@ LeaseStatus LeaseKeeper::Status(const std::string& worker_id) const {
     status.remaining = lease->second.trusted_until + TrustMargin(lease->second.time_to_live) - now;
   }
   return status;
+}
+
+Error LeaseKeeper::HeldElsewhere(const std::string& worker_id) {
+  WaitUntilFree(worker_id, kHolderLook, {});
+  const std::string holder = Status(worker_id).holder;
+  return {"SH-0323",
+          "the lease of the worker is held by " + (holder.empty() ? "another process" : holder),
+          "wait until that host lets it go, give a longer --wait, or stop that host",
+          "worker " + worker_id, SUMMA_E_TRY_LATER};
 }
 
 void LeaseKeeper::Release(const std::string& worker_id,

@@ -48,6 +48,8 @@ class LeaseKeeper {
                      const std::function<bool()>& stop);
   bool Trusted(const std::string& worker_id) const;  // cheap; any thread
   LeaseStatus Status(const std::string& worker_id) const;
+  // SH-0323: somebody else has the lease, whom one look is to name.
+  Error HeldElsewhere(const std::string& worker_id);
   // Lets it go so that another host can take it at once. keep_for: Summa's own runners find the row
   // taken until then, our own hosts do not (a periodic worker shared with a runner of Summa, which
   // knows no due times and would run it again at once).

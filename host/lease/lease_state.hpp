@@ -8,8 +8,7 @@
 #include <mutex>
 #include <thread>
 
-#include "host/database/deadline_connection.hpp"
-#include "host/database/reconnect_gate.hpp"
+#include "host/database/reopening_connection.hpp"
 #include "host/lease/lease_keeper.hpp"
 #include "host/lease/lease_statements.hpp"
 #include "host/lease/take_over.hpp"
@@ -66,29 +65,23 @@ struct LeaseKeeper::State {
   void Look(Lock& lock);
   void NoteLook(const TextRows& rows, const std::vector<std::string>& workers, BootTime asked_at);
   void Pause(Lock& lock);
-  TextRows AskForCaller(const std::string& sql,
-                        const std::vector<std::optional<std::string>>& parameters,
+  TextRows AskForCaller(const std::string& sql, const TextParameters& parameters,
                         Microseconds patience);
-  TextRows AskForThread(const std::string& sql,
-                        const std::vector<std::optional<std::string>>& parameters,
+  TextRows AskForThread(const std::string& sql, const TextParameters& parameters,
                         Microseconds patience);
   std::optional<TextRows> AskForLease(const std::string& worker_id, Microseconds time_to_live,
                                       BootTime& asked_at);
   void Remember(const LeaseGuard& guard, Microseconds time_to_live, BootTime asked_at);
 
-  const DatabaseSettings caller_settings_, thread_settings_;
   const LeaseStatements statements_;
   const std::function<void(const std::string&)> on_lost_;
-  WakeUp stop_signal_;  // outlives the connections
+  WakeUp stop_signal_;  // outlives the take-over
   std::mutex acquire_mutex_;
-  std::unique_ptr<DeadlineConnection> caller_connection_;  // under acquire_mutex_
-  TakeOver take_over_;                                     // under acquire_mutex_
-  std::unique_ptr<DeadlineConnection> thread_connection_;  // the thread's own
-  ReconnectGate caller_gate_{kFirstReconnectPause, kLongestReconnectPause};
-  // Shorter: a lease hangs on it.
-  ReconnectGate thread_gate_{std::chrono::milliseconds(20), std::chrono::milliseconds(250)};
-  std::condition_variable work_;  // for the thread
-  std::condition_variable news_;  // for callers
+  ReopeningConnection caller_connection_;  // under acquire_mutex_
+  TakeOver take_over_;                     // under acquire_mutex_
+  ReopeningConnection thread_connection_;  // the thread's own
+  std::condition_variable work_;           // for the thread
+  std::condition_variable news_;           // for callers
   std::uint64_t serials_ = 0, looks_ = 0;
   bool stopping_ = false;
   std::thread thread_;  // last: it uses all of the above

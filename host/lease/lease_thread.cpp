@@ -88,22 +88,11 @@ std::string LeaseKeeper::State::NextRenewal() const {
   return next == nullptr ? std::string() : next->guard.worker_id;
 }
 
-TextRows LeaseKeeper::State::AskForThread(const std::string& sql,
-                                          const std::vector<std::optional<std::string>>& parameters,
+// No repeating: the next round asks anew, with what is left of the trust by then.
+TextRows LeaseKeeper::State::AskForThread(const std::string& sql, const TextParameters& parameters,
                                           Microseconds patience) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  if (thread_connection_ && !thread_connection_->usable()) thread_connection_.reset();
-  if (!thread_connection_) {
-    thread_connection_ = thread_gate_.Open([&] {
-      return std::make_unique<DeadlineConnection>(thread_settings_, stop_signal_, deadline);
-    });
-  }
-  try {
-    return thread_connection_->Query(sql, parameters, deadline);
-  } catch (...) {
-    if (!thread_connection_->usable()) thread_connection_.reset();
-    throw;
-  }
+  return thread_connection_.Ask(sql, parameters, std::chrono::steady_clock::now() + patience,
+                                WhenLost::kFail);
 }
 
 void LeaseKeeper::State::Renew(Lock& lock, const std::string& worker_id) {
@@ -122,7 +111,7 @@ void LeaseKeeper::State::Renew(Lock& lock, const std::string& worker_id) {
     rows = AskForThread(statements_.renew,
                         {worker_id, holder, std::to_string(time_to_live.count())}, patience);
   } catch (const Failure& failure) {
-    if (!stop_signal_.signalled()) {
+    if (!thread_connection_.stopped()) {
       LogError(LogLevel::kWarn, failure.error(), {{"renewal of", worker_id}});
     }
   } catch (const std::exception& error) {
@@ -175,7 +164,7 @@ void LeaseKeeper::State::Look(Lock& lock) {
   try {
     rows = AskForThread(statements_.look, {TextArrayLiteral(workers), holder}, patience);
   } catch (const std::exception& error) {
-    if (!stop_signal_.signalled()) {
+    if (!thread_connection_.stopped()) {
       Log(LogLevel::kWarn, "SH-0303", "the leases could not be looked at", {{"why", error.what()}});
     }
   }

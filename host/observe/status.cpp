@@ -1,5 +1,7 @@
 #include "host/observe/status.hpp"
 
+#include <span>
+
 namespace summa::host {
 
 void WriteError(JsonWriter& json, const Error& error) {
@@ -10,7 +12,7 @@ void WriteError(JsonWriter& json, const Error& error) {
 }
 
 // Only when there is something to say; known to whoever reads the database.
-static void WriteWhoStopped(JsonWriter& json, const WorkerReport& worker) {
+static void WriteWhoStopped(JsonWriter& json, const WorkerRow& worker) {
   if (!worker.paused_by.empty()) {
     json.Key("pause").BeginObject().Member("by", worker.paused_by);
     json.TextOrNull("reason", worker.paused_reason).Member("since", worker.paused_since);
@@ -22,21 +24,17 @@ static void WriteWhoStopped(JsonWriter& json, const WorkerReport& worker) {
   json.EndArray();
 }
 
-void WriteWorkers(JsonWriter& json, std::span<const WorkerReport> workers) {
-  json.BeginArray();
-  for (const WorkerReport& worker : workers) {
-    json.BeginObject();
-    json.Member("id", worker.id).Member("kind", worker.kind);
-    json.Member("state", worker.state).TextOrNull("holder", worker.holder);
-    json.Member("fence", worker.fence).TextOrNull("leaseUntil", worker.lease_until);
-    json.TextOrNull("lastRunAt", worker.last_run_at);
-    json.TextOrNull("lastSuccessAt", worker.last_success_at);
-    json.TextOrNull("nextDueAt", worker.next_due_at);
-    json.Member("paused", worker.paused).TextOrNull("lastError", worker.last_error);
-    WriteWhoStopped(json, worker);
-    json.EndObject();
-  }
-  json.EndArray();
+void WriteWorker(JsonWriter& json, const WorkerRow& worker) {
+  json.BeginObject();
+  json.Member("id", worker.id).Member("kind", worker.kind);
+  json.Member("state", worker.state).TextOrNull("holder", worker.holder);
+  json.Member("fence", worker.fence).TextOrNull("leaseUntil", worker.lease_until);
+  json.TextOrNull("lastRunAt", worker.last_run_at);
+  json.TextOrNull("lastSuccessAt", worker.last_success_at);
+  json.TextOrNull("nextDueAt", worker.next_due_at);
+  json.Member("paused", worker.paused).TextOrNull("lastError", worker.last_error);
+  WriteWhoStopped(json, worker);
+  json.EndObject();
 }
 
 std::string StatusJson(const HostReport& report) {
@@ -58,9 +56,9 @@ std::string StatusJson(const HostReport& report) {
     json.EndObject();
   }
   json.EndArray();
-  json.Key("workers");
-  WriteWorkers(json, report.workers);
-  json.EndObject();
+  json.Key("workers").BeginArray();
+  for (const WorkerReport& worker : report.workers) WriteWorker(json, worker);
+  json.EndArray().EndObject();
   return json.Take();
 }
 

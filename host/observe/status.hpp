@@ -2,7 +2,6 @@
 #pragma once
 
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -32,8 +31,8 @@ struct FailingItem {
 
 // {host, version, state, plugins: [...], workers: [...]}
 std::string StatusJson(const HostReport& report);
-// Appends the array of workers as a value.
-void WriteWorkers(JsonWriter& json, std::span<const WorkerReport> workers);
+// Appends the object of a worker as a value.
+void WriteWorker(JsonWriter& json, const WorkerRow& worker);
 // Appends {"code","message","hint","where"} as a value.
 void WriteError(JsonWriter& json, const Error& error);
 struct Readiness {

@@ -12,7 +12,6 @@
 #include "host/plugin/config_view.hpp"
 #include "host/plugin/extension_table.hpp"
 #include "host/plugin/loader.hpp"
-#include "host/plugin/plugin_call.hpp"
 
 namespace summa::host {
 namespace {
@@ -31,26 +30,6 @@ std::string ReportTo(const Manifest& manifest) {
   std::string to = "This is a defect of the plugin; report it to ";
   if (!manifest.url.empty()) return to + manifest.url;
   return to + (manifest.vendor.empty() ? "its author" : manifest.vendor);
-}
-
-// The exit code of a command that ends with this status (see summa_status).
-int ExitCodeOf(std::int32_t status) {
-  switch (status) {
-    case SUMMA_E_FENCED:
-    case SUMMA_E_CANCELLED:
-      return SUMMA_E_TRY_LATER;
-    case SUMMA_E_FINDING:
-    case SUMMA_E_USAGE:
-    case SUMMA_E_DATA:
-    case SUMMA_E_NOT_FOUND:
-    case SUMMA_E_UNAVAILABLE:
-    case SUMMA_E_TRY_LATER:
-    case SUMMA_E_DENIED:
-    case SUMMA_E_CONFIG:
-      return status;
-    default:
-      return SUMMA_E_INTERNAL;
-  }
 }
 
 }  // namespace
@@ -90,12 +69,13 @@ Error FromPlugin(const Manifest& manifest, std::string_view call, std::int32_t s
             named + " reported failure without a message (status " + std::to_string(status) + ")",
             ReportTo(manifest), "", SUMMA_E_INTERNAL};
   }
-  const std::string sqlstate = CleanField(error.sqlstate);
+  std::string sqlstate = CleanField(error.sqlstate);
   const std::string detail = sqlstate.empty() ? "" : " (SQLSTATE " + sqlstate + ")";
   if (code.empty()) code = "SH-0126";
   if (hint.empty() && status == SUMMA_E_INTERNAL) hint = ReportTo(manifest);
-  return {std::move(code), named + " failed: " + message + detail, std::move(hint), "",
-          ExitCodeOf(status)};
+  return {std::move(code),     named + " failed: " + message + detail,
+          std::move(hint),     "",
+          CleanStatus(status), std::move(sqlstate)};
 }
 
 PluginInstance::PluginInstance(PluginFile file, CallLimits limits)
@@ -173,11 +153,9 @@ bool PluginInstance::KeepWaiting(const std::string& name, Microseconds longest,
 CallAnswer PluginInstance::Ask(const std::string& name, Microseconds longest, Function function) {
   if (lost_) throw Failure(*error());
   const auto answer = std::make_shared<CallAnswer>();
-  answer->error.struct_size = sizeof(answer->error);
   const BootTime begin = SystemClock().BootNow();
   thread_.Begin([answer, name, plugin = id(), function = std::move(function)] {
-    const PluginCall call(plugin, name);
-    answer->thrown = ThrownBy([&] { answer->status = function(&answer->error); });
+    *answer = CallPlugin(plugin, name, {}, function);
   });
   std::optional<Microseconds> told_to_stop;
   bool named = false;
@@ -203,7 +181,6 @@ CallAnswer PluginInstance::Ask(const std::string& name, Microseconds longest, Fu
          {"call", name},
          {"milliseconds", std::to_string(elapsed.count() / 1000)}});
   }
-  answer->returned = true;
   return *answer;
 }
 

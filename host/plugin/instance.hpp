@@ -19,6 +19,7 @@
 
 #include "host/clock.hpp"
 #include "host/plugin/call_thread.hpp"
+#include "host/plugin/plugin_call.hpp"
 #include "host/plugin/plugin_file.hpp"
 
 namespace summa::host {
@@ -48,14 +49,6 @@ struct CallLimits {
   std::function<bool()> stopping;
   // What is left for stop(), destroy(), and for a call that was under way when told to stop.
   std::function<Microseconds()> end = [] { return Microseconds(std::chrono::seconds(10)); };
-};
-
-// What came of a call. Foreign texts are those of the plugin.
-struct CallAnswer {
-  bool returned = false;  // false: it was given up, and its thread is still in it
-  std::optional<std::string> thrown;
-  std::int32_t status = SUMMA_OK;
-  summa_error error{};
 };
 
 // Functions that call the plugin throw Failure and leave the state kFailed. They run on one thread

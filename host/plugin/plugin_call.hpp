@@ -1,14 +1,17 @@
-// Who is in the code of a plugin, in which function, and since when. Every call of a plugin's
-// function is announced here, so that one that hangs, throws or crashes can be named.
+// The one guard around calls of the code of plugins: who is in which function of it, and since
+// when, so that a call that hangs, throws or crashes can be named.
 #pragma once
 
+#include <cstdint>
 #include <exception>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "host/clock.hpp"
+#include "summa/abi/plugin.h"
 
 namespace summa::host {
 
@@ -44,21 +47,42 @@ class PluginCall {
 // The calls of all threads, oldest first. [any]
 std::vector<CallPlace> RunningCalls();
 
-// Runs foreign code. What it threw, as a text for people; nullopt: it returned.
+// What came of a call. Foreign texts are those of the plugin.
+struct CallAnswer {
+  bool returned = false;              // false: it was given up, and its thread is still in it
+  std::optional<std::string> thrown;  // what it threw, as a text for people
+  std::int32_t status = SUMMA_OK;
+  summa_error error{};
+};
+
+// Calls `function`, which calls a plugin: std::int32_t(summa_error*). No exception gets further.
 template <typename Function>
-std::optional<std::string> ThrownBy(Function function) noexcept {
+CallAnswer GuardedCall(Function&& function) noexcept {
+  CallAnswer answer;
+  answer.returned = true;
+  answer.error.struct_size = sizeof answer.error;
   try {
     try {
-      function();
-      return std::nullopt;
+      answer.status = function(&answer.error);
+      return answer;
     } catch (const std::exception& exception) {
-      return std::string(": ") + exception.what();
+      answer.thrown = std::string(": ") + exception.what();
     } catch (...) {
-      return std::string(" of an unknown kind");
+      answer.thrown = " of an unknown kind";
     }
   } catch (...) {
-    return std::string();  // not even its text could be copied
+    answer.thrown.emplace();  // not even its text could be copied
   }
+  answer.status = SUMMA_E_INTERNAL;
+  return answer;
+}
+
+// The way of the host into a plugin: announced as PluginCall says, and guarded.
+template <typename Function>
+CallAnswer CallPlugin(std::string_view plugin, std::string_view name, std::string_view worker,
+                      Function&& function) noexcept {
+  const PluginCall call(plugin, name, worker);
+  return GuardedCall(std::forward<Function>(function));
 }
 
 }  // namespace summa::host

@@ -22,15 +22,18 @@ Finding Defect(const PluginInstance& plugin, const std::string& what) {
 std::vector<Finding> AskFailing(const PluginInstance& plugin) {
   const summa_health_v1* health = plugin.Health();
   if (health == nullptr || health->failing == nullptr) return {};
-  const PluginCall call(plugin.id(), "failing()");
   std::vector<Finding> failing;
   const auto report = [](void* result, const summa_finding* finding) noexcept {
     auto* all = static_cast<std::vector<Finding>*>(result);
     if (finding != nullptr && all->size() < kMostFindings) all->push_back(FromPlugin(*finding));
   };
-  if (const auto thrown = ThrownBy([&] { health->failing(health->self, report, &failing); })) {
-    failing.push_back(Defect(
-        plugin, "SH-0124 failing() threw an exception" + CleanLine(*thrown, kMostFindingText)));
+  const CallAnswer answer = CallPlugin(plugin.id(), "failing()", {}, [&](summa_error*) {
+    health->failing(health->self, report, &failing);
+    return SUMMA_OK;
+  });
+  if (answer.thrown) {
+    failing.push_back(Defect(plugin, "SH-0124 failing() threw an exception" +
+                                         CleanLine(*answer.thrown, kMostFindingText)));
   }
   return failing;
 }
@@ -39,12 +42,14 @@ std::vector<Finding> AskFailing(const PluginInstance& plugin) {
 std::string AskStatus(const PluginInstance& plugin, std::vector<Finding>& failing) {
   const summa_status_v1* status = plugin.Status();
   if (status == nullptr || status->status == nullptr) return {};
-  const PluginCall call(plugin.id(), "status()");
   ForeignJson json(kMostStatusBytes);
+  const CallAnswer answer = CallPlugin(plugin.id(), "status()", {}, [&](summa_error*) {
+    status->status(status->self, &ForeignJson::Write, &json);
+    return SUMMA_OK;
+  });
   std::string wrong;
-  if (const auto thrown =
-          ThrownBy([&] { status->status(status->self, &ForeignJson::Write, &json); })) {
-    wrong = "SH-0124 status() threw an exception" + CleanLine(*thrown, kMostFindingText);
+  if (answer.thrown) {
+    wrong = "SH-0124 status() threw an exception" + CleanLine(*answer.thrown, kMostFindingText);
   } else if (json.empty()) {
     return {};
   } else if (const std::optional<std::string> problem = json.Problem()) {

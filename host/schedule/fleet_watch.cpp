@@ -9,22 +9,31 @@ namespace {
 
 // One small SELECT: far below a thousandth of a core, and a person waits no longer than this.
 constexpr Microseconds kLookEvery = std::chrono::seconds(1);
+constexpr Microseconds kInterruptEvery = std::chrono::milliseconds(50);
 
 }  // namespace
 
 FleetWatch::FleetWatch(std::vector<std::shared_ptr<WorkerRun>> runs, const RunnerServices& services,
                        bool answers)
     : runs_(std::move(runs)), services_(services), answers_(answers) {
-  thread_ = std::thread([this] { LookAtOrders(); });
+  thread_ = std::thread([this] {
+    LookAtOrders();
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    changed_.notify_all();
+  });
 }
 
 FleetWatch::~FleetWatch() {
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     stopping_ = true;
+    changed_.notify_all();
+    // Again and again: an interruption ends only what is asked already.
+    while (!changed_.wait_for(lock, kInterruptEvery, [this] { return ended_; })) {
+      services_.store->Interrupt();
+    }
   }
-  services_.orders->Interrupt();
-  changed_.notify_all();
   thread_.join();
 }
 
@@ -40,7 +49,7 @@ void FleetWatch::LookAtOrders() {
   bool failing = false;
   while (Pause(kLookEvery)) {
     try {
-      const std::vector<WorkerOrders> orders = services_.orders->Look(services_.host_name, ids);
+      const std::vector<WorkerOrders> orders = services_.orders().Look(services_.host_name, ids);
       for (std::size_t i = 0; i < runs_.size() && i < orders.size(); ++i) {
         runs_[i]->SetOrders(orders[i]);
         if (answers_) Acknowledge(*runs_[i], orders[i], acknowledged[i]);
@@ -63,7 +72,7 @@ void FleetWatch::Acknowledge(const WorkerRun& run, const WorkerOrders& orders,
                              std::int64_t& acknowledged) {
   if (orders.run_request == 0 || orders.run_request == acknowledged) return;
   if (orders.paused || !orders.parked_error.empty() || run.stopping()) return;
-  services_.orders->Seen(orders.run_request, services_.host_name);
+  services_.orders().Seen(orders.run_request, services_.host_name);
   acknowledged = orders.run_request;
 }
 

@@ -29,7 +29,7 @@ class FleetWatch {
   const bool answers_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool stopping_ = false;
+  bool stopping_ = false, ended_ = false;
   std::thread thread_;  // last: it uses all of the above
 };
 

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <deque>
 #include <exception>
+#include <summa/backoff.hpp>
 #include <utility>
 
 #include "host/observe/log.hpp"
 #include "host/schedule/idle_pause.hpp"
+#include "host/schedule/run_engine.hpp"
 #include "host/schedule/worker_due.hpp"
 
 namespace summa::host {
@@ -16,36 +18,68 @@ constexpr Microseconds kFirstRetry = std::chrono::milliseconds(100);
 constexpr Microseconds kLongestRetry = std::chrono::seconds(5);
 // How long one foreign lease is watched before the next worker in line is tried.
 constexpr Microseconds kLeaseLook = std::chrono::milliseconds(500);
-constexpr Microseconds kHolderLook = std::chrono::milliseconds(200);
 // Between a lease that looked free and the next attempt: somebody may have been faster.
 constexpr Microseconds kOutrunPause = std::chrono::milliseconds(10);
 
+constexpr const char* kToldBefore = "SH-0904 told to stop before the worker ran";
+
 }  // namespace
 
-struct OnceRun::Item {
-  Item(const WorkerPlan& plan, const RunnerServices& services, const std::function<bool()>& stop)
-      : run(plan, services, stop), backoff(kFirstRetry, kLongestRetry) {
-    report.id = plan.id;
-    report.plugin = plan.plugin;
+// One worker: the policy of its runs, and what is reported of them.
+class OnceRun::Item final : private RunPolicy {
+ public:
+  Item(const OnceRun& all, const WorkerPlan& plan)
+      : all_(all),
+        run_(plan, all.services_, all.stop_),
+        engine_(run_, *this),
+        backoff_(kFirstRetry, kLongestRetry) {
+    report_.id = plan.id;
+    report_.plugin = plan.plugin;
   }
-  WorkerRun run;
-  Backoff backoff;
-  OnceReport report;
-  bool parked = false;  // by this host, until a call succeeds
+
+  WorkerRun& run() { return run_; }
+  const OnceReport& report() const { return report_; }
+  // True: the worker has its outcome.
+  bool Attempt();
+  void WaitForLease();
+
+ private:
+  using Grant = WorkerRun::Grant;
+
+  bool HoldsBack(const WorkerOrders& orders) override;
+  bool GoesOn(OneRun& run, const Grant& grant) override;
+  void Finish(OneRun& run, Grant& grant) override;
+  std::uint32_t flags() const override { return SUMMA_TICK_ONCE; }
+
+  bool AttemptOnce();
+  bool After(const OneRun& run);
+  bool Ok(const TickOutcome& outcome, const Grant& grant);
+  bool Failed(const WorkerRun::Done& done, const Grant& grant);
+  bool Away(const Error& error) const;
+  bool WaitForIt(const std::function<bool(Microseconds)>& wait);
+  void Report(const char* outcome, std::string error, int exit_code);
+  void Skip();
+
+  const OnceRun& all_;
+  WorkerRun run_;
+  RunEngine engine_;
+  Backoff backoff_;
+  OnceReport report_;
+  IdlePause in_vain_{Microseconds(0)};
+  bool parked_ = false;    // by this host, until a call succeeds
+  bool recorded_ = false;  // the last call of a run is to be written down
 };
 
 OnceRun::OnceRun(const std::vector<WorkerPlan>& plans, const RunnerServices& services,
                  Microseconds wait, const std::function<bool()>& stop)
     : services_(services), wait_(wait), stop_(stop), begin_(services.clock->BootNow()) {
-  for (const WorkerPlan& plan : plans) {
-    items_.push_back(std::make_unique<Item>(plan, services_, stop_));
-  }
+  for (const WorkerPlan& plan : plans) items_.push_back(std::make_unique<Item>(*this, plan));
   std::vector<WorkerRun*> watched;
-  for (const auto& item : items_) watched.push_back(&item->run);
+  for (const auto& item : items_) watched.push_back(&item->run());
   watch_ = std::make_unique<RunWatch>(std::move(watched));
   if (items_.empty()) return;
   std::vector<std::shared_ptr<WorkerRun>> runs;  // of the items, which outlive it
-  for (const auto& item : items_) runs.emplace_back(std::shared_ptr<void>(), &item->run);
+  for (const auto& item : items_) runs.emplace_back(std::shared_ptr<void>(), &item->run());
   fleet_watch_ = std::make_unique<FleetWatch>(std::move(runs), services_, false);
 }
 
@@ -60,198 +94,187 @@ std::vector<OnceReport> OnceRun::Run() {
   while (!open.empty()) {
     Item* item = open.front();
     open.pop_front();
-    const BootTime attempt_begin = services_.clock->BootNow();
-    const bool finished = Attempt(*item);
-    item->report.duration += services_.clock->BootNow() - attempt_begin;
-    if (finished) {
+    if (item->Attempt()) {
       in_vain = 0;
       continue;
     }
     open.push_back(item);
     // Everybody who could be run was run: wait for whoever is next in line.
-    if (++in_vain >= open.size()) WaitForLease(*open.front());
+    if (++in_vain >= open.size()) open.front()->WaitForLease();
   }
   std::vector<OnceReport> reports;
-  for (const auto& item : items_) reports.push_back(item->report);
+  for (const auto& item : items_) reports.push_back(item->report());
   return reports;
 }
 
 void OnceRun::LeaseLost(const std::string& worker_id) {
   for (const auto& item : items_) {
-    if (item->report.id == worker_id) item->run.LeaseLost();
+    if (item->report().id == worker_id) item->run().LeaseLost();
   }
 }
 
-// True: the worker has its outcome.
-bool OnceRun::Attempt(Item& item) {
+bool OnceRun::Item::Attempt() {
+  const BootTime begin = all_.services_.clock->BootNow();
+  const bool finished = AttemptOnce();
+  report_.duration += all_.services_.clock->BootNow() - begin;
+  return finished;
+}
+
+bool OnceRun::Item::AttemptOnce() {
+  if (all_.Stopped()) {
+    Report("skipped", kToldBefore, SUMMA_E_TRY_LATER);
+    return true;
+  }
   try {
-    if (stop_ && stop_()) {
-      item.report.outcome = "skipped";
-      item.report.error = "SH-0904 told to stop before the worker ran";
-      item.report.exit_code = SUMMA_E_TRY_LATER;
-      return true;
-    }
-    if (HeldBack(item)) return true;
-    std::optional<WorkerRun::Grant> grant = item.run.Take();
-    if (grant) {
-      TickUntilIdle(item, *grant);
-      return true;
-    }
-    if (Remaining() > Microseconds(0)) return false;
-    Skip(item);
+    in_vain_ = IdlePause(Microseconds(0));
+    recorded_ = false;
+    return After(engine_.Go());
   } catch (const Failure& failure) {
-    if (Retry(item, failure.error())) return false;
+    const Error& error = failure.error();
+    run_.board().Failed(error);
+    Report("error", ToText(error), ExitCode(error));
+    if (!Away(error)) return true;
+    if (WaitForIt([this](Microseconds time) { return run_.Wait(time); })) return false;
+    if (run_.stopping()) Report("skipped", kToldBefore, SUMMA_E_TRY_LATER);
   } catch (const std::exception& exception) {
-    Retry(item, {"SH-0901", exception.what(), {}, "worker " + item.report.id});
+    const Error error{"SH-0901", exception.what(), {}, "worker " + report_.id};
+    run_.board().Failed(error);
+    Report("error", ToText(error), ExitCode(error));
+  }
+  return true;
+}
+
+bool OnceRun::Item::After(const OneRun& run) {
+  switch (run.end) {
+    case OneRun::End::kElsewhere:
+      if (all_.Remaining() > Microseconds(0)) return false;
+      Skip();
+      return true;
+    case OneRun::End::kParked:
+      Report("parked", run.why_parked, SUMMA_E_TRY_LATER);
+      return true;
+    case OneRun::End::kCalledOff:
+      Report("skipped", kToldBefore, SUMMA_E_TRY_LATER);
+      return true;
+    case OneRun::End::kHeldBack:  // the others have their report
+    case OneRun::End::kNotDue:
+    case OneRun::End::kDone:
+    case OneRun::End::kAbandoned:
+      break;
   }
   return true;
 }
 
 // Paused for the fleet, or given up by this host until somebody says otherwise; this call does when
 // parked workers are tried again at all.
-bool OnceRun::HeldBack(Item& item) {
-  const WorkerOrders orders = item.run.LookAtOrders();
+bool OnceRun::Item::HoldsBack(const WorkerOrders& orders) {
   if (orders.paused) {
-    item.report.outcome = "skipped";
-    item.report.error = "SH-0341 the worker is paused";
+    Report("skipped", "SH-0341 the worker is paused", 0);
     return true;
   }
   if (orders.parked_error.empty()) return false;
-  if (item.run.plan().retry_parked > Microseconds(0) && !orders.parked_everywhere) {
-    item.parked = true;
+  if (run_.plan().retry_parked > Microseconds(0) && !orders.parked_everywhere) {
+    parked_ = true;
     return false;
   }
-  item.run.board().Parked(orders.parked_error, std::nullopt);
-  Parked(item, orders.parked_error);
+  run_.board().Parked(orders.parked_error, std::nullopt);
+  Report("parked", orders.parked_error, SUMMA_E_TRY_LATER);
   return true;
 }
 
-void OnceRun::Parked(Item& item, const std::string& error) {
-  item.report.outcome = "parked";
-  item.report.error = error;
-  item.report.exit_code = SUMMA_E_TRY_LATER;
+bool OnceRun::Item::GoesOn(OneRun& run, const Grant& grant) {
+  ++report_.runs;
+  report_.items += run.done.outcome.items;
+  return run.done.result == TickResult::kOk ? Ok(run.done.outcome, grant) : Failed(run.done, grant);
 }
 
-void OnceRun::Skip(Item& item) {
-  // One look, so that the holder can be named.
-  services_.leases->WaitUntilFree(item.report.id, kHolderLook, [] { return false; });
-  const std::string holder = services_.leases->Status(item.report.id).holder;
-  const Error error{"SH-0323",
-                    "the lease of the worker is held by " +
-                        (holder.empty() ? std::string("another process") : holder),
-                    "wait until that host lets it go, give a longer --wait, or stop that host",
-                    "worker " + item.report.id, SUMMA_E_TRY_LATER};
-  item.report.outcome = "skipped";
-  item.report.error = ToText(error);
-  item.report.exit_code = ExitCode(error);
-  LogError(LogLevel::kWarn, error, {{"worker", item.report.id}, {"plugin", item.report.plugin}});
-}
-
-// After a failure of a dependency: true when there is time for another attempt, after a pause.
-// Else the report says what happened.
-bool OnceRun::Retry(Item& item, const Error& error) {
-  item.run.board().Failed(error);
-  item.report.outcome = "error";
-  item.report.error = ToText(error);
-  item.report.exit_code = ExitCode(error);
-  if (item.report.exit_code != SUMMA_E_UNAVAILABLE || Remaining() <= Microseconds(0)) return false;
-  return !item.run.Wait(std::min(item.backoff.Next(), Remaining()));
-}
-
-// max_run is for one call: how much backlog there is says nothing about a worker that hangs.
-WorkerRun::Done OnceRun::Tick(Item& item, const WorkerRun::Grant& grant) {
-  const WorkerRun::Span span(item.run);
-  return item.run.Tick(grant, SUMMA_TICK_ONCE);
-}
-
-void OnceRun::TickUntilIdle(Item& item, WorkerRun::Grant& grant) {
-  OnceReport& report = item.report;
-  WorkerRun::Start start(item.run, grant);
-  if (const std::string why = start.WhyToPark(); !why.empty()) {
-    item.run.ParkEverywhere(why);
-    return Parked(item, why);
+bool OnceRun::Item::Ok(const TickOutcome& outcome, const Grant& grant) {
+  Report("ok", {}, 0);
+  run_.board().Recovered();
+  if (std::exchange(parked_, false)) {
+    all_.services_.orders().Unpark(report_.id, all_.services_.host_name);
   }
-  if (!item.run.WaitAfterDeaths(start, grant)) {
-    report.error = "SH-0904 told to stop before the worker ran";
-    report.exit_code = SUMMA_E_TRY_LATER;
-    report.outcome = "skipped";
-    return;
+  recorded_ = !outcome.backlog;
+  if (recorded_) return false;
+  const Microseconds pause = in_vain_.After(true, outcome.items, outcome.wait_hint);
+  run_.board().InVain(in_vain_.in_vain());
+  if (pause > Microseconds(0)) run_.WaitForNews(pause, grant);
+  if (run_.paused()) {
+    Report("skipped", "SH-0341 the worker was paused while work was left", SUMMA_E_TRY_LATER);
+  } else if (run_.stopping()) {
+    Report("skipped", "SH-0904 told to stop while work was left", SUMMA_E_TRY_LATER);
+  } else {
+    return true;
   }
-  item.run.board().Running();
-  item.run.recorder().State("running");
-  IdlePause in_vain(Microseconds(0));
-  while (true) {
-    const WorkerRun::Done done = Tick(item, grant);
-    start.Returned();
-    ++report.runs;
-    report.items += done.outcome.items;
-    if (done.result == TickResult::kOk) {
-      report.outcome = "ok";
-      report.error.clear();
-      report.exit_code = 0;
-      item.run.board().Recovered();
-      if (std::exchange(item.parked, false))
-        services_.orders->Unpark(report.id, services_.host_name);
-      if (!done.outcome.backlog) return Record(item, grant, nullptr);
-      const TickOutcome& outcome = done.outcome;
-      const Microseconds pause = in_vain.After(true, outcome.items, outcome.wait_hint);
-      item.run.board().InVain(in_vain.in_vain());
-      if (pause > Microseconds(0)) item.run.WaitForNews(pause, grant);
-      if (item.run.paused()) return Paused(item);
-      if (!item.run.stopping()) continue;
-      report.error = "SH-0904 told to stop while work was left";
-      report.exit_code = SUMMA_E_TRY_LATER;
-      report.outcome = "skipped";
-      return;
-    }
-    if (done.result == TickResult::kError && Retry(item, done.outcome.error)) continue;
-    return Failed(item, grant, done);
-  }
+  return false;
 }
 
-// While work was left.
-void OnceRun::Paused(Item& item) {
-  item.report.outcome = "skipped";
-  item.report.error = "SH-0341 the worker was paused while work was left";
-  item.report.exit_code = SUMMA_E_TRY_LATER;
-}
-
-void OnceRun::Failed(Item& item, WorkerRun::Grant& grant, const WorkerRun::Done& done) {
-  OnceReport& report = item.report;
-  report.error = ToText(done.outcome.error);
-  if (done.failed()) {
-    report.outcome = "error";
-    report.exit_code = ExitCode(done.outcome.error);
-    return Record(item, grant, &done.outcome.error);
+// What is away may come back; the lease may be lost meanwhile, and then another host has the work.
+bool OnceRun::Item::Failed(const WorkerRun::Done& done, const Grant& grant) {
+  const Error& error = done.outcome.error;
+  if (done.result == TickResult::kError) {
+    run_.board().Failed(error);
+    const auto wait = [&](Microseconds time) { return run_.Wait(time, grant); };
+    if (Away(error) && WaitForIt(wait)) return true;
   }
-  if (item.run.paused() && !item.run.stopping()) return Paused(item);
-  report.outcome =
-      item.run.stopping() ? "skipped" : "fenced";  // told to stop, or the lease is gone
-  report.exit_code = SUMMA_E_TRY_LATER;
+  // The rest is for whoever runs it next.
+  const bool left = Away(error) && (run_.stopping() || run_.paused() || !grant.Good());
+  if (done.failed() && !left) {
+    Report("error", ToText(error), ExitCode(error));
+    recorded_ = true;
+  } else if (run_.paused() && !run_.stopping()) {
+    Report("skipped", "SH-0341 the worker was paused while work was left", SUMMA_E_TRY_LATER);
+  } else {
+    Report(run_.stopping() ? "skipped" : "fenced", ToText(error), SUMMA_E_TRY_LATER);
+  }
+  return false;
 }
 
-void OnceRun::Record(Item& item, WorkerRun::Grant& grant, const Error* error) {
-  const WorkerPlan& plan = item.run.plan();
+// The next due time of a periodic worker. Not recorded: it runs once more at its old one.
+void OnceRun::Item::Finish(OneRun& run, Grant& grant) {
+  if (!recorded_) return;
+  const WorkerPlan& plan = run_.plan();
+  const Error* error = run.done.failed() ? &run.done.outcome.error : nullptr;
   std::optional<Microseconds> next;
-  if (!plan.continuous && error == nullptr) {
-    next = DelayUntilDue(plan, RandomFraction());
-  }
-  // Not recorded: the worker runs once more at its old due time.
+  if (!plan.continuous && error == nullptr) next = DelayUntilDue(plan, RandomFraction());
   const std::optional<Microseconds> until_due =
-      item.run.recorder().Periodic(grant.fence(), error, next);
+      run_.recorder().Periodic(grant.fence(), error, next);
   if (until_due && next) grant.KeepUntilDue(*until_due);
-  if (plan.continuous) item.run.recorder().State("stopped");
+  if (plan.continuous) run_.recorder().State("stopped");
 }
 
-void OnceRun::WaitForLease(Item& item) {
-  const Microseconds time = std::min(kLeaseLook, Remaining());
-  if (time <= Microseconds(0) || !item.run.plan().leased) return;
+bool OnceRun::Item::Away(const Error& error) const {
+  return ExitCode(error) == SUMMA_E_UNAVAILABLE;
+}
+
+// True: another attempt. False: no time is left, or `wait` was ended by something else.
+bool OnceRun::Item::WaitForIt(const std::function<bool(Microseconds)>& wait) {
+  const Microseconds remaining = all_.Remaining();
+  if (remaining <= Microseconds(0)) return false;
+  return !wait(std::min(backoff_.Next(), remaining));
+}
+
+void OnceRun::Item::Report(const char* outcome, std::string error, int exit_code) {
+  report_.outcome = outcome;
+  report_.error = std::move(error);
+  report_.exit_code = exit_code;
+}
+
+void OnceRun::Item::Skip() {
+  const Error error = all_.services_.leases->HeldElsewhere(report_.id);
+  Report("skipped", ToText(error), ExitCode(error));
+  LogError(LogLevel::kWarn, error, {{"worker", report_.id}, {"plugin", report_.plugin}});
+}
+
+void OnceRun::Item::WaitForLease() {
+  const Microseconds time = std::min(kLeaseLook, all_.Remaining());
+  if (time <= Microseconds(0) || !run_.plan().leased) return;
   try {
-    services_.leases->WaitUntilFree(item.report.id, time, [this] { return stop_ && stop_(); });
+    all_.services_.leases->WaitUntilFree(report_.id, time, [this] { return all_.Stopped(); });
   } catch (const Failure&) {
     // The next attempt meets the same trouble and reports it.
   }
-  item.run.Wait(kOutrunPause);
+  run_.Wait(kOutrunPause);
 }
 
 }  // namespace summa::host

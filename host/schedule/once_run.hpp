@@ -24,19 +24,9 @@ class OnceRun {
   void LeaseLost(const std::string& worker_id);  // any thread
 
  private:
-  struct Item;
-  bool Attempt(Item& item);
-  bool HeldBack(Item& item);
-  WorkerRun::Done Tick(Item& item, const WorkerRun::Grant& grant);
-  void TickUntilIdle(Item& item, WorkerRun::Grant& grant);
-  bool Retry(Item& item, const Error& error);
-  static void Paused(Item& item);
-  void Failed(Item& item, WorkerRun::Grant& grant, const WorkerRun::Done& done);
-  void Parked(Item& item, const std::string& error);
-  void Skip(Item& item);
-  void Record(Item& item, WorkerRun::Grant& grant, const Error* error);
+  class Item;
+  bool Stopped() const { return stop_ && stop_(); }
   Microseconds Remaining() const;
-  void WaitForLease(Item& item);
 
   const RunnerServices services_;
   const Microseconds wait_;

@@ -37,9 +37,7 @@ std::optional<Microseconds> RunRecorder::Periodic(std::int64_t fence, const Erro
 std::optional<Microseconds> RunRecorder::Write(std::int64_t fence, const Error* error,
                                                std::optional<Microseconds> delay) {
   RunRecord record;
-  record.worker_id = plan_.id;
-  record.plugin = plan_.plugin;
-  record.kind = plan_.continuous ? "continuous" : "periodic";
+  record.worker = plan_;
   record.host = services_.host_name;
   record.ok = error == nullptr;
   if (error != nullptr) record.error = error->code + " " + error->message;
@@ -49,7 +47,7 @@ std::optional<Microseconds> RunRecorder::Write(std::int64_t fence, const Error* 
   if (delay) record.schedule = ScheduleText(plan_);
   state_.clear();  // recording a run also moves the state
   try {
-    const std::optional<Microseconds> until_due = services_.control->RecordRun(record);
+    const std::optional<Microseconds> until_due = services_.store->RecordRun(record);
     CrashPoint("schedule.recorded");
     Fine();
     return delay ? until_due.value_or(Microseconds(0)) : Microseconds(0);
@@ -65,9 +63,7 @@ std::optional<Microseconds> RunRecorder::Write(std::int64_t fence, const Error* 
 void RunRecorder::State(const std::string& state) {
   if (state_ == state || failing_) return;
   try {
-    services_.control->RecordState(plan_.id, plan_.plugin,
-                                   plan_.continuous ? "continuous" : "periodic", state,
-                                   services_.host_name);
+    services_.store->RecordState(plan_, state, services_.host_name);
     state_ = state;
     Fine();
   } catch (const Failure& failure) {

@@ -48,20 +48,15 @@ struct Slot {
 
 struct Runner::State {
   State(std::vector<WorkerPlan> given, RunnerServices given_services)
-      : plans(std::move(given)),
-        orders(given_services.control->settings()),
-        services(WithOrders(std::move(given_services), orders)) {}
+      : plans(std::move(given)), services(std::move(given_services)) {}
 
-  static RunnerServices WithOrders(RunnerServices services, FleetOrders& orders) {
-    services.orders = &orders;
-    return services;
-  }
-
-  // Tells, waits half the time, cancels what runs in the database, waits the other half, abandons.
+  // Tells, waits half the time, cancels what runs in the database (the workers' statements and the
+  // host's own about them), waits the other half, abandons.
   std::vector<std::string> Stop(Microseconds drain_timeout) {
     CrashPoint("schedule.stopping");
     for (const auto& slot : slots) slot->run.Stop();
     if (!ended->WaitFor(threads.size(), drain_timeout / 2)) {
+      services.store->Hurry();  // first: what those whose statements end write down is not ended
       for (const auto& slot : slots) {
         if (!slot->ended) slot->run.Cancel();
       }
@@ -87,7 +82,6 @@ struct Runner::State {
   }
 
   const std::vector<WorkerPlan> plans;
-  FleetOrders orders;
   const RunnerServices services;
   mutable std::mutex mutex;  // guards the two lists below against LeaseLost and Report
   std::vector<std::shared_ptr<Slot>> slots;

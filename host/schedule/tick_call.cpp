@@ -30,25 +30,6 @@ std::int32_t Wait(const summa_tick* tick, std::int64_t microseconds) noexcept {
   }
 }
 
-int ExitCodeOf(std::int32_t status) {
-  switch (status) {
-    case SUMMA_E_FINDING:
-    case SUMMA_E_USAGE:
-    case SUMMA_E_DATA:
-    case SUMMA_E_NOT_FOUND:
-    case SUMMA_E_UNAVAILABLE:
-    case SUMMA_E_TRY_LATER:
-    case SUMMA_E_DENIED:
-    case SUMMA_E_CONFIG:
-      return status;
-    case SUMMA_E_FENCED:
-    case SUMMA_E_CANCELLED:
-      return SUMMA_E_TRY_LATER;
-    default:
-      return SUMMA_E_INTERNAL;
-  }
-}
-
 std::string CodeOf(std::int32_t status) {
   switch (status) {
     case SUMMA_E_UNAVAILABLE:
@@ -70,12 +51,11 @@ Error ErrorOf(std::int32_t status, const summa_error& error, const std::string& 
   if (result.message.empty()) {
     result.message = "the worker failed with status " + std::to_string(status) + " and no message";
   }
-  if (const std::string sqlstate = CleanField(error.sqlstate); !sqlstate.empty()) {
-    result.message += " (SQLSTATE " + sqlstate + ")";
-  }
+  result.sqlstate = CleanField(error.sqlstate);
+  if (!result.sqlstate.empty()) result.message += " (SQLSTATE " + result.sqlstate + ")";
   result.hint = CleanField(error.hint);
   result.where = "worker " + worker_id;
-  result.exit_code = ExitCodeOf(status);
+  result.kind = CleanStatus(status);
   return result;
 }
 
@@ -123,16 +103,15 @@ TickOutcome CallTick(const TickRequest& request) {
   summa_tick_result result{};
   result.struct_size = sizeof result;
   result.wait_hint_microseconds = -1;
-  summa_error error{};
-  error.struct_size = sizeof error;
 
+  const CallAnswer answer = CallPlugin(
+      request.plugin, "the worker's function", id,
+      [&](summa_error* error) { return worker.tick(worker.self, &tick, &result, error); });
+  if (answer.thrown) return Crossed(*answer.thrown, id);
   TickOutcome outcome;
-  const PluginCall call(request.plugin, "the worker's function", id);
-  const auto thrown =
-      ThrownBy([&] { outcome.status = worker.tick(worker.self, &tick, &result, &error); });
-  if (thrown) return Crossed(*thrown, id);
+  outcome.status = answer.status;
   if (outcome.status != SUMMA_OK) {
-    outcome.error = ErrorOf(outcome.status, error, id);
+    outcome.error = ErrorOf(outcome.status, answer.error, id);
     return outcome;
   }
   outcome.backlog = result.backlog != 0;

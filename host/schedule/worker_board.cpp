@@ -27,7 +27,7 @@ std::string_view Name(TickResult result) {
 WorkerBoard::WorkerBoard(const WorkerPlan& plan, const Clock& clock)
     : clock_(clock), metrics_(plan.id) {
   report_.id = plan.id;
-  report_.kind = plan.continuous ? "continuous" : "periodic";
+  report_.kind = plan.kind();
   report_.plugin = plan.plugin;
   SetState("waiting");
   metrics_.Lease(false, 0);

@@ -49,18 +49,16 @@ bool WorkerDue::Stale(const DueTime& due) const {
 
 std::optional<Microseconds> WorkerDue::Move(Microseconds delay, const DueTime& known) {
   RunRecord record;
-  record.worker_id = plan_.id;
-  record.plugin = plan_.plugin;
-  record.kind = "periodic";
+  record.worker = plan_;
   record.host = services_.host_name;
   record.next_due_in = delay;
   record.times = plan_.times;
   record.schedule = ScheduleText(plan_);
-  return services_.control->MoveDue(record, known);
+  return services_.store->MoveDue(record, known);
 }
 
 Microseconds WorkerDue::UntilRun() {
-  const DueTime due = services_.control->Due(plan_.id);
+  const DueTime due = services_.store->Due(plan_.id);
   if (Stale(due)) {
     return Move(DelayUntilDue(plan_, RandomFraction()), due).value_or(kLookAgain);
   }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <exception>
-#include <summa/crash_point.hpp>
 #include <utility>
 
 #include "host/database/whole_tables.hpp"
@@ -22,7 +21,7 @@ constexpr Microseconds kStandbyLook = std::chrono::seconds(30);
 constexpr Microseconds kOutrunPause = std::chrono::milliseconds(10);
 constexpr Microseconds kNow{0};
 // The first try of a parked worker comes after so much of its longest pause.
-constexpr int kFirstProbePart = 16;
+constexpr int kFirstTryPart = 16;
 
 // What is away comes back, and what is asked for later is asked for again: neither says anything of
 // the worker.
@@ -44,10 +43,12 @@ WorkerLoop::WorkerLoop(WorkerRun& run)
     : run_(run),
       plan_(run.plan()),
       due_(plan_, run_.services(), run_.board()),
+      engine_(run_, *this),
       worker_backoff_(kFirstRetry, kLongestRetry),
       database_backoff_(kFirstRetry, kLongestDatabaseRetry),
-      probe_backoff_(plan_.retry_parked / kFirstProbePart, plan_.retry_parked, Jitter::kHalf),
-      idle_(plan_.idle_poll) {}
+      try_backoff_(plan_.retry_parked / kFirstTryPart, plan_.retry_parked, Jitter::kHalf),
+      idle_(plan_.idle_poll),
+      in_vain_(kNow) {}
 
 void WorkerLoop::Run() noexcept {
   while (!run_.stopping()) {
@@ -61,15 +62,12 @@ void WorkerLoop::Run() noexcept {
 // Whatever goes wrong on the way to the worker ends here, and the next round begins anew.
 Microseconds WorkerLoop::Round() {
   try {
-    // Asked before every lease, so that nothing begins that somebody has just stopped.
-    const WorkerOrders orders = run_.LookAtOrders();
-    if (orders.parked_error.empty()) {
-      next_probe_.reset();
-      probe_backoff_.Reset();
-    }
-    const Microseconds pause = orders.hold()      ? Hold(orders)
-                               : plan_.continuous ? Continuous(orders)
-                                                  : Periodic(orders);
+    tries_ = false;
+    leaves_ = true;
+    pause_ = kNow;
+    idle_.Reset();
+    in_vain_ = IdlePause(kNow);
+    const Microseconds pause = After(engine_.Go());
     database_backoff_.Reset();
     return pause;
   } catch (const Failure& failure) {
@@ -85,6 +83,48 @@ Microseconds WorkerLoop::Round() {
   return database_backoff_.Next();
 }
 
+Microseconds WorkerLoop::After(const OneRun& run) {
+  switch (run.end) {
+    case OneRun::End::kHeldBack:
+      return Hold(run.orders);
+    case OneRun::End::kNotDue:
+      return tries_ ? kNow : NotDue(run.until_due);
+    case OneRun::End::kElsewhere:
+      // Of a parked worker there is nothing to be seen without the lease: somebody runs it.
+      if (!tries_) StandBy();
+      return kNow;
+    case OneRun::End::kParked:
+    case OneRun::End::kCalledOff:
+      Refuse(run.request);
+      return kNow;
+    case OneRun::End::kDone:
+      return pause_;
+    case OneRun::End::kAbandoned:
+      break;
+  }
+  return kNow;
+}
+
+bool WorkerLoop::HoldsBack(const WorkerOrders& orders) {
+  if (orders.parked_error.empty()) {
+    next_try_.reset();
+    try_backoff_.Reset();
+    return orders.hold();
+  }
+  failures_ = 0;  // whoever lets it run again gives it all its attempts
+  worker_backoff_.Reset();
+  tries_ = Tries(orders) && next_try_ && *next_try_ <= run_.services().clock->BootNow();
+  if (tries_) PlanTry();
+  return !tries_;
+}
+
+// Whether this host runs a parked worker from time to time, to see if what kept it from working is
+// gone.
+bool WorkerLoop::Tries(const WorkerOrders& orders) {
+  return plan_.retry_parked > kNow && !orders.parked_everywhere && !orders.paused &&
+         orders.lease_asked_for == kNow;
+}
+
 Microseconds WorkerLoop::Hold(const WorkerOrders& orders) {
   if (!orders.parked_error.empty()) return HoldParked(orders);
   run_.board().Recovered();
@@ -97,110 +137,113 @@ Microseconds WorkerLoop::Hold(const WorkerOrders& orders) {
 }
 
 Microseconds WorkerLoop::HoldParked(const WorkerOrders& orders) {
-  failures_ = 0;  // whoever lets it run again gives it all its attempts
-  worker_backoff_.Reset();
-  if (plan_.retry_parked == kNow || orders.parked_everywhere || orders.paused ||
-      orders.lease_asked_for > kNow) {
+  if (!Tries(orders)) {
     run_.board().Parked(orders.parked_error, std::nullopt);
     return kLookAgain;
   }
-  const Clock& clock = *run_.services().clock;
-  if (next_probe_ && *next_probe_ <= clock.BootNow()) return Probe(orders.parked_error);
-  if (!next_probe_) PlanProbe();
-  const Microseconds wait = std::max(*next_probe_ - clock.BootNow(), Microseconds(1));
+  if (!next_try_) PlanTry();
+  const Microseconds wait =
+      std::max(*next_try_ - run_.services().clock->BootNow(), Microseconds(1));
   run_.board().Parked(orders.parked_error, wait);
   return std::min(wait, kLookAgain);
 }
 
-void WorkerLoop::PlanProbe() {
-  next_probe_ = run_.services().clock->BootNow() + probe_backoff_.Next();
+void WorkerLoop::PlanTry() { next_try_ = run_.services().clock->BootNow() + try_backoff_.Next(); }
+
+Microseconds WorkerLoop::UntilDue(bool asked_for) {
+  if (plan_.continuous || (asked_for && !tries_)) return kNow;
+  return due_.UntilRun();
 }
 
-// Runs a parked worker once, to see whether what kept it from working is gone. Without the lease,
-// which another host has that works, there is nothing to be seen.
-Microseconds WorkerLoop::Probe(const std::string& known_error) {
-  PlanProbe();
-  if (!plan_.continuous && due_.UntilRun() > kNow) return kNow;
-  std::optional<WorkerRun::Grant> grant = run_.Take();
-  if (!grant) return kNow;
-  WorkerRun::Start start(run_, *grant);
-  if (!MayStart(start, *grant)) return kNow;
-  Ran ran = plan_.continuous ? TickOnce(*grant) : TickWhileBacklog(*grant, start);
-  if (ran.done.abandoned) return kNow;
-  start.Returned();
-  if (ran.done.result == TickResult::kFenced) return AfterFence();
-  if (ran.done.result == TickResult::kCancelled) return kNow;
-  const bool away = ran.done.result == TickResult::kError && Passes(ran.done.outcome.status);
-  if (ran.done.failed() && !away) {
-    const Error& error = ran.done.outcome.error;
-    const std::string text = error.code + " " + error.message;
-    if (grant->Good() && text != known_error) {
-      run_.services().orders->Park(NameOf(plan_), run_.services().host_name, text);
-      LogError(LogLevel::kError, error, {{"worker", plan_.id}, {"plugin", plan_.plugin}});
-    }
-    return kNow;  // the next round waits for the next try
+// A continuous worker takes one before each call.
+std::int64_t WorkerLoop::TakeRequest(const WorkerOrders& orders) {
+  return plan_.continuous || tries_ ? 0 : Claim(orders.run_request);
+}
+
+bool WorkerLoop::MayCall(OneRun& run, const Grant& grant) {
+  if (!plan_.continuous || tries_) return true;
+  if (run_.stopping() || !grant.Good()) return false;
+  if (run_.news()) {
+    run.orders = run_.ReadOrders();
+    if (run.orders.hold()) return false;
   }
-  run_.services().orders->Unpark(plan_.id, run_.services().host_name);
-  Log(LogLevel::kInfo, "SH-0350", "a parked worker was tried and is run again",
-      {{"worker", plan_.id}, {"plugin", plan_.plugin}, {"was", known_error}});
-  return plan_.continuous ? kNow : Finish(*grant, ran.done);
+  if (run.request == 0) run.request = Claim(std::exchange(run.orders.run_request, 0));
+  run.result = {};
+  run.began = run_.services().clock->BootNow();
+  return true;
 }
 
-Microseconds WorkerLoop::Continuous(const WorkerOrders& orders) {
-  std::optional<WorkerRun::Grant> grant = TakeOrStandBy();
-  if (!grant) return kNow;
-  WorkerRun::Start start(run_, *grant);
-  if (!MayStart(start, *grant)) return kNow;
-  run_.board().Running();
-  run_.recorder().State("running");
-  idle_.Reset();
-  std::int64_t request = TakeRequest(orders);
-  Microseconds pause = kNow;
-  while (!run_.stopping() && grant->Good()) {
-    if (run_.news()) {
-      const WorkerOrders news = run_.ReadOrders();
-      if (news.hold()) break;
-      if (request == 0) request = TakeRequest(news);
-    }
-    Ran ran = TickOnce(*grant);
-    if (ran.done.abandoned) return kNow;
-    start.Returned();
-    Answer(std::exchange(request, 0), ran);
-    if (ran.done.result == TickResult::kFenced) return AfterFence();
-    if (ran.done.result == TickResult::kCancelled) continue;
-    pause = Judge(ran.done, *grant);
-    if (ran.done.failed() && CountFailure(ran.done)) {
-      if (grant->Good()) Park(ran.done);
-      return kNow;
-    }
-    if (pause > kNow) run_.WaitForNews(pause, *grant);
+bool WorkerLoop::GoesOn(OneRun& run, const Grant& grant) {
+  if (!plan_.continuous) return HasMore(run, grant);
+  if (tries_) return false;
+  Answer(run);
+  if (run.done.result == TickResult::kCancelled) return true;
+  if (run.done.result == TickResult::kFenced) {
+    leaves_ = false;
+    pause_ = AfterFence();
+    return false;
   }
-  Refuse(request);  // stopped or held up in this very moment
-  const bool good = grant->Good();
-  Leave(*grant);
-  return good ? kNow : pause;
+  pause_ = Judge(run.done, grant);
+  if (run.done.failed() && CountFailure(run.done)) {
+    leaves_ = false;
+    pause_ = kNow;
+    if (grant.Good()) Park(run.done);
+    return false;
+  }
+  if (pause_ > kNow) run_.WaitForNews(pause_, grant);
+  return true;
 }
 
-// Hosts before this one may have died in the worker.
-bool WorkerLoop::MayStart(const WorkerRun::Start& start, const WorkerRun::Grant& grant) {
-  const std::string why = start.WhyToPark();
-  if (why.empty()) return run_.WaitAfterDeaths(start, grant);
-  run_.ParkEverywhere(why);
+// Of a periodic worker, in the same run.
+bool WorkerLoop::HasMore(OneRun& run, const Grant& grant) {
+  if (run.done.result != TickResult::kOk) return false;
+  const Microseconds pause = PauseAfter(run.done.outcome, in_vain_);
+  if (!run.done.outcome.backlog) return false;
+  if (pause > kNow) run_.WaitForNews(pause, grant);
+  if (!run_.stopping() && !run_.paused() && grant.Good()) return true;
+  run.done.result = TickResult::kCancelled;  // the rest is for the next run, which stays due
   return false;
 }
 
-// Whoever asked for a run is told that there was none.
-Microseconds WorkerLoop::Refuse(std::int64_t request) {
-  if (request == 0) return kNow;
-  Ran none;
-  none.done.result = TickResult::kCancelled;
-  none.done.outcome.error = {"SH-0904", "told to stop before the worker ran", {}, {}};
-  Answer(request, none);
-  return kNow;
+void WorkerLoop::Finish(OneRun& run, Grant& grant) {
+  if (tries_) return FinishTry(run, grant);
+  if (plan_.continuous) return FinishContinuous(run, grant);
+  FinishPeriodic(grant, run.done);
+  Answer(run);
+}
+
+void WorkerLoop::FinishTry(OneRun& run, Grant& grant) {
+  const TickResult result = run.done.result;
+  if (result == TickResult::kCancelled) return;
+  if (result == TickResult::kFenced) {
+    pause_ = AfterFence();
+    return;
+  }
+  const RunnerServices& services = run_.services();
+  const bool away = result == TickResult::kError && Passes(run.done.outcome.status);
+  if (run.done.failed() && !away) {  // the next round waits for the next try
+    const Error& error = run.done.outcome.error;
+    const std::string text = error.code + " " + error.message;
+    if (!grant.Good() || text == run.orders.parked_error) return;
+    services.orders().Park(plan_, services.host_name, text);
+    LogError(LogLevel::kError, error, {{"worker", plan_.id}, {"plugin", plan_.plugin}});
+    return;
+  }
+  services.orders().Unpark(plan_.id, services.host_name);
+  Log(LogLevel::kInfo, "SH-0350", "a parked worker was tried and is run again",
+      {{"worker", plan_.id}, {"plugin", plan_.plugin}, {"was", run.orders.parked_error}});
+  if (!plan_.continuous) FinishPeriodic(grant, run.done);
+}
+
+void WorkerLoop::FinishContinuous(OneRun& run, const Grant& grant) {
+  if (!leaves_) return;
+  Refuse(run.request);  // stopped or held up in this very moment
+  if (grant.Good()) pause_ = kNow;
+  Leave(grant);
 }
 
 // What came of a call of a continuous worker; the pause before the next one.
-Microseconds WorkerLoop::Judge(const WorkerRun::Done& done, const WorkerRun::Grant& grant) {
+Microseconds WorkerLoop::Judge(const WorkerRun::Done& done, const Grant& grant) {
   if (done.failed()) {
     run_.board().Failed(done.outcome.error);
     if (grant.Good()) run_.recorder().Continuous(grant.fence(), &done.outcome.error, true);
@@ -219,40 +262,6 @@ Microseconds WorkerLoop::PauseAfter(const TickOutcome& outcome, IdlePause& idle)
   return pause;
 }
 
-Microseconds WorkerLoop::Periodic(const WorkerOrders& orders) {
-  if (orders.run_request == 0) {
-    if (const Microseconds wait = due_.UntilRun(); wait > kNow) return NotDue(wait);
-  }
-  std::optional<WorkerRun::Grant> grant = TakeOrStandBy();
-  if (!grant) return kNow;
-  const std::int64_t request = TakeRequest(orders);
-  if (request == 0) {
-    // Somebody may have run it between the look and the lease.
-    if (const Microseconds wait = due_.UntilRun(); wait > kNow) {
-      grant->KeepUntilDue(wait);
-      return NotDue(wait);
-    }
-  }
-  WorkerRun::Start start(run_, *grant);
-  if (!MayStart(start, *grant)) return Refuse(request);
-  run_.board().Running();
-  run_.recorder().State("running");
-  CrashPoint("schedule.due");
-  Ran ran = TickWhileBacklog(*grant, start);
-  if (ran.done.abandoned) return kNow;
-  const Microseconds pause = Finish(*grant, ran.done);
-  Answer(request, ran);
-  return pause;
-}
-
-// The lease, or nullopt when it was held by somebody else until now; then everything is looked at
-// again.
-std::optional<WorkerRun::Grant> WorkerLoop::TakeOrStandBy() {
-  std::optional<WorkerRun::Grant> grant = run_.Take();
-  if (!grant) StandBy();
-  return grant;
-}
-
 void WorkerLoop::StandBy() {
   run_.board().Recovered();  // the database answers
   run_.board().Standby();
@@ -263,82 +272,45 @@ void WorkerLoop::StandBy() {
   }
 }
 
-Microseconds WorkerLoop::NotDue(Microseconds until_run) {
+Microseconds WorkerLoop::NotDue(Microseconds until_due) {
   run_.board().Recovered();
-  run_.board().Waiting(until_run);
-  return std::min(until_run, kLookAgain);
+  run_.board().Waiting(until_due);
+  return std::min(until_due, kLookAgain);
 }
 
-WorkerLoop::Ran WorkerLoop::TickOnce(const WorkerRun::Grant& grant) {
-  const Clock& clock = *run_.services().clock;
-  const BootTime begin = clock.BootNow();
-  const WorkerRun::Span span(run_);
-  Ran ran;
-  ran.done = run_.Tick(grant, 0);
-  if (ran.done.abandoned) return ran;
-  ran.result.runs = 1;
-  ran.result.items = ran.done.outcome.items;
-  ran.result.duration = clock.BootNow() - begin;
-  return ran;
-}
-
-WorkerLoop::Ran WorkerLoop::TickWhileBacklog(const WorkerRun::Grant& grant,
-                                             WorkerRun::Start& start) {
-  const Clock& clock = *run_.services().clock;
-  const BootTime begin = clock.BootNow();
-  const WorkerRun::Span span(run_);
-  IdlePause in_vain(kNow);
-  Ran ran;
-  while (true) {
-    ran.done = run_.Tick(grant, 0);
-    if (ran.done.abandoned) return ran;
-    start.Returned();
-    ++ran.result.runs;
-    ran.result.items += ran.done.outcome.items;
-    ran.result.duration = clock.BootNow() - begin;
-    if (ran.done.result != TickResult::kOk) return ran;
-    const Microseconds pause = PauseAfter(ran.done.outcome, in_vain);
-    if (!ran.done.outcome.backlog) return ran;
-    if (pause > kNow) run_.WaitForNews(pause, grant);
-    if (run_.stopping() || run_.paused() || !grant.Good()) {
-      ran.done.result = TickResult::kCancelled;  // the rest is for the next run, which stays due
-      return ran;
-    }
-  }
-}
-
-Microseconds WorkerLoop::Finish(WorkerRun::Grant& grant, const WorkerRun::Done& done) {
+void WorkerLoop::FinishPeriodic(Grant& grant, const WorkerRun::Done& done) {
   switch (done.result) {
     case TickResult::kOk:
-      break;
+      Succeeded();
+      RecordDue(grant, DelayUntilDue(plan_, RandomFraction()));
+      return;  // the next round sees how long to wait
     case TickResult::kCancelled:
       if (grant.Good()) run_.recorder().State("waiting");  // it stays due
-      return kNow;
+      return;
     case TickResult::kFenced:
-      return AfterFence();
+      pause_ = AfterFence();
+      return;
     case TickResult::kError:
-    case TickResult::kStuck: {
-      run_.board().Failed(done.outcome.error);
-      // Without a new due time: it stays due, here and on every other host.
-      if (grant.Good()) run_.recorder().Periodic(grant.fence(), &done.outcome.error, std::nullopt);
-      if (CountFailure(done) && grant.Good()) Park(done);
-      const Microseconds pause = worker_backoff_.Next();
-      const bool shown_again = HealsInTheDatabase(done.outcome.error.code);
-      return shown_again ? std::min(pause, kLongestDatabaseRetry) : pause;
-    }
+    case TickResult::kStuck:
+      break;
   }
-  Succeeded();
-  RecordDue(grant, DelayUntilDue(plan_, RandomFraction()));
-  return kNow;  // the next round sees how long to wait
+  run_.board().Failed(done.outcome.error);
+  // Without a new due time: it stays due, here and on every other host.
+  if (grant.Good()) run_.recorder().Periodic(grant.fence(), &done.outcome.error, std::nullopt);
+  if (CountFailure(done) && grant.Good()) Park(done);
+  pause_ = worker_backoff_.Next();
+  const bool shown_again = HealsInTheDatabase(done.outcome.error.code);
+  if (shown_again) pause_ = std::min(pause_, kLongestDatabaseRetry);
 }
 
 // The lease is held until the due time is written: without it the run would be repeated at once.
-void WorkerLoop::RecordDue(WorkerRun::Grant& grant, Microseconds delay) {
+// Told to stop, it tries once more: what it waited for may have been ended for that.
+void WorkerLoop::RecordDue(Grant& grant, Microseconds delay) {
   const Clock& clock = *run_.services().clock;
   const BootTime begin = clock.BootNow();
   Microseconds rest = delay;
   Backoff backoff(kFirstRetry, kLongestDatabaseRetry);
-  for (;;) {
+  for (bool last = false;;) {
     const std::optional<Microseconds> until_due =
         run_.recorder().Periodic(grant.fence(), nullptr, rest);
     if (until_due) {
@@ -346,8 +318,8 @@ void WorkerLoop::RecordDue(WorkerRun::Grant& grant, Microseconds delay) {
       grant.KeepUntilDue(*until_due);
       return;
     }
-    const bool give_up = run_.Wait(backoff.Next(), grant);
-    if (give_up) return;
+    if (last || !grant.Good()) return;
+    last = run_.Wait(backoff.Next(), grant);
     if (plan_.times.empty()) {
       rest = std::max(delay - (clock.BootNow() - begin), Microseconds(1));
     }
@@ -355,26 +327,39 @@ void WorkerLoop::RecordDue(WorkerRun::Grant& grant, Microseconds delay) {
 }
 
 // Ours alone: 0 when nobody asked, or somebody else does it.
-std::int64_t WorkerLoop::TakeRequest(const WorkerOrders& orders) {
-  if (orders.run_request == 0) return 0;
+std::int64_t WorkerLoop::Claim(std::int64_t request) {
+  if (request == 0) return 0;
   const RunnerServices& services = run_.services();
-  return services.orders->Take(orders.run_request, services.host_name) ? orders.run_request : 0;
+  return services.orders().Take(request, services.host_name) ? request : 0;
 }
 
-void WorkerLoop::Answer(std::int64_t request, Ran& ran) {
+// Whoever asked for the run hears of it, once.
+void WorkerLoop::Answer(OneRun& run) {
+  const std::int64_t request = std::exchange(run.request, 0);
   if (request == 0) return;
-  ran.result.outcome = "ok";
-  if (ran.done.result != TickResult::kOk) {
-    ran.result.outcome = ran.done.failed() ? "error" : "skipped";
-    ran.result.error = ToText(ran.done.outcome.error);
-    ran.result.exit_code = ran.done.failed() ? ExitCode(ran.done.outcome.error) : SUMMA_E_TRY_LATER;
+  RunSummary result = run.result;
+  result.outcome = "ok";
+  if (run.done.result != TickResult::kOk) {
+    const Error& error = run.done.outcome.error;
+    result.outcome = run.done.failed() ? "error" : "skipped";
+    result.error = ToText(error);
+    result.exit_code = run.done.failed() ? ExitCode(error) : SUMMA_E_TRY_LATER;
   }
   try {
-    run_.services().orders->Finish(request, ran.result);
+    run_.services().orders().Finish(request, result);
   } catch (const Failure& failure) {
     // Whoever asked waits in vain and is told so; the run itself counts.
     LogError(LogLevel::kWarn, failure.error(), {{"worker", plan_.id}});
   }
+}
+
+// The same, when there was none.
+void WorkerLoop::Refuse(std::int64_t request) {
+  OneRun none;
+  none.request = request;
+  none.done.result = TickResult::kCancelled;
+  none.done.outcome.error = {"SH-0904", "told to stop before the worker ran", {}, {}};
+  Answer(none);
 }
 
 void WorkerLoop::Succeeded() {
@@ -397,11 +382,11 @@ bool WorkerLoop::CountFailure(const WorkerRun::Done& done) {
 void WorkerLoop::Park(const WorkerRun::Done& done) {
   const Error& error = done.outcome.error;
   const std::string text = error.code + " " + error.message;
-  run_.services().orders->Park(NameOf(plan_), run_.services().host_name, text);
-  PlanProbe();
+  run_.services().orders().Park(plan_, run_.services().host_name, text);
+  PlanTry();
   const bool retried = plan_.retry_parked > kNow;
-  run_.board().Parked(text, retried ? std::optional(*next_probe_ - run_.services().clock->BootNow())
-                                    : std::nullopt);
+  run_.board().Parked(
+      text, retried ? std::optional(*next_try_ - run_.services().clock->BootNow()) : std::nullopt);
   Log(LogLevel::kError, "SH-0340",
       retried ? "the worker is parked: this host only tries it from time to time"
               : "the worker is parked: this host runs it no more",
@@ -417,7 +402,7 @@ Microseconds WorkerLoop::AfterFence() {
 }
 
 // Says that nobody runs it now, before the lease is free and somebody may say otherwise.
-void WorkerLoop::Leave(const WorkerRun::Grant& grant) {
+void WorkerLoop::Leave(const Grant& grant) {
   if (grant.Good()) {
     run_.recorder().State("stopped");
     return;

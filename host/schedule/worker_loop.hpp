@@ -1,5 +1,5 @@
-// What one worker's thread does until it is told to stop: lease, tick, record, wait. The order of
-// one run is here and nowhere else.
+// What one worker's thread does until it is told to stop: one run after the other (run_engine.hpp),
+// and the pauses between them.
 #pragma once
 
 #include <optional>
@@ -7,61 +7,70 @@
 #include <summa/backoff.hpp>
 
 #include "host/schedule/idle_pause.hpp"
+#include "host/schedule/run_engine.hpp"
 #include "host/schedule/worker_due.hpp"
-#include "host/schedule/worker_run.hpp"
 
 namespace summa::host {
 
-class WorkerLoop {
+class WorkerLoop : private RunPolicy {
  public:
   explicit WorkerLoop(WorkerRun& run);
   // Returns when the worker was told to stop or was abandoned. Throws nothing.
   void Run() noexcept;
 
  private:
-  // The calls of one run, and the request that it answers.
-  struct Ran {
-    WorkerRun::Done done;
-    RequestedRun result;
-  };
+  using Grant = WorkerRun::Grant;
+
+  bool HoldsBack(const WorkerOrders& orders) override;
+  Microseconds UntilDue(bool asked_for) override;
+  std::int64_t TakeRequest(const WorkerOrders& orders) override;
+  bool MayCall(OneRun& run, const Grant& grant) override;
+  bool GoesOn(OneRun& run, const Grant& grant) override;
+  void Finish(OneRun& run, Grant& grant) override;
+  bool limits_the_whole() const override { return !plan_.continuous; }
+  bool shown() const override { return !tries_; }
 
   // Each gives the pause before the next round.
   Microseconds Round();
+  Microseconds After(const OneRun& run);
   Microseconds Hold(const WorkerOrders& orders);
   Microseconds HoldParked(const WorkerOrders& orders);
-  Microseconds Probe(const std::string& known_error);
-  Microseconds Continuous(const WorkerOrders& orders);
-  Microseconds Periodic(const WorkerOrders& orders);
-
-  std::optional<WorkerRun::Grant> TakeOrStandBy();
-  void StandBy();
-  Microseconds NotDue(Microseconds until_run);
-  Ran TickOnce(const WorkerRun::Grant& grant);
-  Ran TickWhileBacklog(const WorkerRun::Grant& grant, WorkerRun::Start& start);
-  bool MayStart(const WorkerRun::Start& start, const WorkerRun::Grant& grant);
-  Microseconds Refuse(std::int64_t request);
-  Microseconds PauseAfter(const TickOutcome& outcome, IdlePause& idle);
-  Microseconds Judge(const WorkerRun::Done& done, const WorkerRun::Grant& grant);
-  Microseconds Finish(WorkerRun::Grant& grant, const WorkerRun::Done& done);
+  Microseconds NotDue(Microseconds until_due);
+  Microseconds Judge(const WorkerRun::Done& done, const Grant& grant);
   Microseconds AfterFence();
-  void Leave(const WorkerRun::Grant& grant);
-  void RecordDue(WorkerRun::Grant& grant, Microseconds delay);
-  std::int64_t TakeRequest(const WorkerOrders& orders);
-  void Answer(std::int64_t request, Ran& ran);
+
+  bool Tries(const WorkerOrders& orders);
+  void FinishTry(OneRun& run, Grant& grant);
+  void FinishPeriodic(Grant& grant, const WorkerRun::Done& done);
+  void FinishContinuous(OneRun& run, const Grant& grant);
+  bool HasMore(OneRun& run, const Grant& grant);
+  Microseconds PauseAfter(const TickOutcome& outcome, IdlePause& idle);
+  void StandBy();
+  void Leave(const Grant& grant);
+  void RecordDue(Grant& grant, Microseconds delay);
+  std::int64_t Claim(std::int64_t request);
+  void Answer(OneRun& run);
+  void Refuse(std::int64_t request);
   void Succeeded();
   bool CountFailure(const WorkerRun::Done& done);
   void Park(const WorkerRun::Done& done);
-  void PlanProbe();
+  void PlanTry();
 
   WorkerRun& run_;
   const WorkerPlan& plan_;
   WorkerDue due_;
-  int failures_ = 0;                    // consecutive, that count towards parking
-  Backoff worker_backoff_;              // the worker fails
-  Backoff database_backoff_;            // leases or due times cannot be asked
-  Backoff probe_backoff_;               // it is parked: never at once, for it has just failed
-  std::optional<BootTime> next_probe_;  // none: it is not parked, as far as we know
+  RunEngine engine_;
+  int failures_ = 0;                  // consecutive, that count towards parking
+  Backoff worker_backoff_;            // the worker fails
+  Backoff database_backoff_;          // leases or due times cannot be asked
+  Backoff try_backoff_;               // it is parked: never at once, for it has just failed
+  std::optional<BootTime> next_try_;  // none: it is not parked, as far as we know
   IdlePause idle_;
+  // Of the round that is under way.
+  bool tries_ = false;     // a parked worker
+  bool leaves_ = true;     // it is to be said at the end that nobody runs it now
+  Microseconds pause_{0};  // after it
+  IdlePause in_vain_;      // between the calls of a periodic run
 };
 
 }  // namespace summa::host

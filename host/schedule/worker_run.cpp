@@ -88,26 +88,25 @@ std::optional<WorkerRun::Grant> WorkerRun::Take() {
 
 // The server refuses what row level security filters; nothing refuses a view in the place of a
 // table.
-std::optional<WorkerRun::Done> WorkerRun::RequireWholeTables(const Grant& grant) {
+std::optional<TickOutcome> WorkerRun::RequireWholeTables(const Grant& grant) {
   const BootTime now = services_.clock->BootNow();
   const bool known =
       whole_at_ && whole_fence_ == grant.fence() && now - *whole_at_ < kWholeTablesLook;
   if (known || plan_.tables.empty()) return std::nullopt;
   whole_at_.reset();
   try {
-    for (const Error& error : services_.control->RequireWholeTables(plan_.tables)) {
+    for (const Error& error : services_.store->RequireWholeTables(plan_.tables)) {
       if (!beside_.insert(error.message).second) continue;  // said before
       LogError(LogLevel::kWarn, error, {{"worker", plan_.id}, {"plugin", plan_.plugin}});
     }
   } catch (const Failure& failure) {
     // As if the worker had said so, which it would a moment later; whoever asked for the run hears
     // it.
-    Done done;
-    done.result = TickResult::kError;
-    done.outcome.status = ExitCode(failure.error());
-    done.outcome.error = failure.error();
-    done.outcome.error.where = "worker " + plan_.id;
-    return done;
+    TickOutcome outcome;
+    outcome.status = KindOf(failure.error());
+    outcome.error = failure.error();
+    outcome.error.where = "worker " + plan_.id;
+    return outcome;
   }
   whole_at_ = now;
   whole_fence_ = grant.fence();
@@ -115,7 +114,13 @@ std::optional<WorkerRun::Done> WorkerRun::RequireWholeTables(const Grant& grant)
 }
 
 WorkerRun::Done WorkerRun::Tick(const Grant& grant, std::uint32_t flags) {
-  if (std::optional<Done> partial = RequireWholeTables(grant)) return std::move(*partial);
+  Done done;
+  if (std::optional<TickOutcome> partial = RequireWholeTables(grant)) {
+    done.outcome = std::move(*partial);
+    done.abandoned = abandoned();
+    if (!done.abandoned) done.result = Judge(done.outcome, grant);
+    return done;
+  }
   TickRequest request;
   request.worker = plan_.worker;
   request.plugin = plan_.plugin;
@@ -133,7 +138,6 @@ WorkerRun::Done WorkerRun::Tick(const Grant& grant, std::uint32_t flags) {
     return stop_.WaitFor(time, [&] { return stuck_ || paused_ || !grant.Good(); });
   };
 
-  Done done;
   const BootTime begin = services_.clock->BootNow();
   gate_.Enter(grant.scope());
   done.outcome = CallTick(request);
@@ -153,7 +157,7 @@ namespace {
 // What a call says that could not commit because its lease was gone: its statement was cancelled
 // for that reason, or the server's idle limit, which is below the lease, had ended its transaction.
 bool EndedForTheLease(const Error& error) {
-  return error.code == "SH-0409" || error.message.find("[SQLSTATE 25P03]") != std::string::npos;
+  return error.code == "SH-0409" || error.sqlstate == kIdleTooLong;
 }
 
 }  // namespace
@@ -179,7 +183,7 @@ TickResult WorkerRun::Judge(TickOutcome& outcome, const Grant& grant) const {
 }
 
 WorkerOrders WorkerRun::LookAtOrders() {
-  WorkerOrders orders = services_.orders->Look(services_.host_name, {plan_.id}).at(0);
+  WorkerOrders orders = services_.orders().Look(services_.host_name, {plan_.id}).at(0);
   const std::lock_guard lock(orders_mutex_);
   orders_ = orders;
   paused_ = orders.paused;
@@ -258,8 +262,8 @@ void WorkerRun::LetStuckGo() {
   const Error error = StuckError();
   if (leased) {
     try {
-      services_.orders->Report(NameOf(plan_), services_.host_name, "error",
-                               error.code + " " + error.message);
+      services_.orders().Report(plan_, services_.host_name, "error",
+                                error.code + " " + error.message);
     } catch (const Failure& failure) {
       LogError(LogLevel::kWarn, failure.error(), {{"worker", plan_.id}});
     }
@@ -276,8 +280,6 @@ void WorkerRun::LetStuckGo() {
                     : "a stuck worker does not return; its lease is left to expire",
       {{"worker", plan_.id}, {"plugin", plan_.plugin}});
 }
-
-WorkerName NameOf(const WorkerPlan& plan) { return {plan.id, plan.plugin, plan.continuous}; }
 
 WorkerReport WorkerRun::Report() const {
   WorkerReport report = board_.Report();

@@ -144,7 +144,7 @@ class WorkerRun {
   enum class Overrun { kNone, kTold, kLetGo };
 
   TickResult Judge(TickOutcome& outcome, const Grant& grant) const;
-  std::optional<Done> RequireWholeTables(const Grant& grant);
+  std::optional<TickOutcome> RequireWholeTables(const Grant& grant);
   void BeginSpan();
   void EndSpan();
   void LetStuckGo();
@@ -173,7 +173,5 @@ class WorkerRun {
   Overrun overrun_ = Overrun::kNone;
   std::atomic<bool> stuck_{false};  // overrun_ is not kNone
 };
-
-WorkerName NameOf(const WorkerPlan& plan);
 
 }  // namespace summa::host

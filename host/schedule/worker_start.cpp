@@ -24,7 +24,7 @@ constexpr Microseconds kTryAgain = std::chrono::seconds(5);
 WorkerRun::Start::Start(WorkerRun& run, const Grant& grant)
     : run_(run),
       fence_(grant.fence()),
-      earlier_(run.services_.orders->Begin(run.plan_.id, run.services_.host_name, fence_)) {
+      earlier_(run.services_.orders().Begin(run.plan_.id, run.services_.host_name, fence_)) {
   CrashPoint("schedule.begun");
 }
 
@@ -39,7 +39,7 @@ void WorkerRun::Start::Returned() {
 
 void WorkerRun::Start::Write(bool called) noexcept {
   try {
-    run_.services_.orders->Returned(run_.plan_.id, fence_, called);
+    run_.services_.orders().Returned(run_.plan_.id, fence_, called);
     open_ = false;
   } catch (const std::exception& failure) {
     try_again_at_ = run_.services_.clock->BootNow() + kTryAgain;
@@ -86,7 +86,7 @@ bool WorkerRun::WaitAfterDeaths(const Start& start, const Grant& grant) {
 }
 
 void WorkerRun::ParkEverywhere(const std::string& why) {
-  services_.orders->ParkEverywhere(NameOf(plan_), services_.host_name, why);
+  services_.orders().ParkEverywhere(plan_, services_.host_name, why);
   board_.Parked(why, std::nullopt);
   Log(LogLevel::kError, "SH-0347", "the worker is parked: no host runs it any more",
       {{"worker", plan_.id}, {"plugin", plan_.plugin}, {"error", why}});

@@ -355,7 +355,7 @@ TEST(BrokenPlugins, WhatAPluginReportsInStartIsPassedOn) {
             "SH-0126 $DIR/throws-in-start/throws-in-start.so: plugin \"throws-in-start\": start() "
             "failed: the cache at 127.0.0.1:1 does not answer. Fix: Start the cache.");
   ASSERT_TRUE(plugin.error().has_value());
-  EXPECT_EQ(plugin.error()->exit_code, 69);
+  EXPECT_EQ(ExitCode(*plugin.error()), 69);
   plugin.Stop();
   EXPECT_EQ(Word(plugin.state()), "failed");  // stopping does not hide the reason
 }

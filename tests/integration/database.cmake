@@ -1,6 +1,7 @@
 summa_test(database_test
   SOURCES database_autocommit_test.cpp database_commit_test.cpp database_control_plane_test.cpp database_faults_test.cpp database_pool_test.cpp database_pooler_test.cpp
           database_service_test.cpp database_session_test.cpp database_statement_test.cpp
+          database_worker_store_test.cpp
   LIBRARIES summa_host_core summa_test_services LABELS integration)
 summa_test(lease_test SOURCES lease_faults_test.cpp lease_take_over_test.cpp lease_test.cpp
   LIBRARIES summa_host_core summa_test_services LABELS integration)

@@ -1,7 +1,7 @@
 #include <thread>
 
 #include "host/database/control_connection.hpp"
-#include "host/database/fleet_orders.hpp"
+#include "host/database/worker_store.hpp"
 #include "tests/integration/database_support.hpp"
 
 namespace summa::host {
@@ -30,9 +30,13 @@ TEST_F(ControlPlaneTest, KnowsItsMigrationsWithoutTheSchema) {
   ASSERT_GE(steps.size(), 3u);
   EXPECT_EQ(steps[0].name, "host");
   EXPECT_FALSE(steps[0].applied || steps[1].applied);
-  EXPECT_EQ(
-      CatchSql([&] { control.RecordState("w", "p", "periodic", "running", "h"); }).error().code,
-      "SH-0412");
+  WorkerStore store(control.settings());
+  EXPECT_EQ(CatchSql([&] {
+              store.RecordState({"w", "p", false}, "running", "h");
+            })
+                .error()
+                .code,
+            "SH-0412");
 }
 
 TEST_F(ControlPlaneTest, MigratesOnceHoweverOftenItIsAsked) {
@@ -93,54 +97,6 @@ TEST_F(ControlPlaneTest, TellsTheLayoutsApart) {
   EXPECT_EQ(control.DetectLayout(), Layout::kPlan);
 }
 
-TEST_F(ControlPlaneTest, RemembersRunsAndDueTimesByTheServersClock) {
-  ControlPlane control(settings_);
-  EXPECT_FALSE(control.Due("w").until);
-  control.RecordRun({"w", "p", "periodic", "h", true, "", seconds(100)});
-  const auto due = control.Due("w").until;
-  ASSERT_TRUE(due);
-  EXPECT_GT(*due, seconds(50));
-  EXPECT_LE(*due, seconds(100));
-  control.RecordRun({"w", "p", "periodic", "h", false, "SH-0320 no", seconds(-5)});
-  EXPECT_LT(*control.Due("w").until, seconds(0));
-  control.RecordState("w2", "p", "continuous", "standby", "h");
-  db_->Execute(
-      "INSERT INTO worker_lease VALUES ('w', 'me', now() + interval '1 min'), ('old', "
-      "'you', now() - interval '1 min'); INSERT INTO summa_host.worker_fence VALUES "
-      "('w', 5)");
-  const auto workers = control.Workers();
-  ASSERT_EQ(workers.size(), 2u);
-  EXPECT_EQ(workers[0].worker_id, "w");
-  EXPECT_EQ(workers[0].state, "error");
-  EXPECT_EQ(workers[0].last_error, "SH-0320 no");
-  EXPECT_EQ(workers[0].holder, "me");
-  EXPECT_EQ(workers[0].fence, 5);
-  EXPECT_EQ(workers[0].last_success_at.size(), std::string("2026-01-01T00:00:00.000Z").size());
-  EXPECT_EQ(workers[0].last_success_at.back(), 'Z');
-  EXPECT_EQ(workers[1].state, "standby");
-  EXPECT_TRUE(workers[1].last_run_at.empty());
-}
-
-TEST_F(ControlPlaneTest, TellsWhatAGoodRunLeavesBehindByTheKindOfTheWorker) {
-  ControlPlane control(settings_);
-  control.RecordRun({"c", "p", "continuous", "h", true, "", {}});
-  control.RecordRun({"p", "p", "periodic", "h", true, "", seconds(100)});
-  EXPECT_EQ(control.Workers().at(0).state, "running");
-  EXPECT_EQ(control.Workers().at(1).state, "waiting");
-  control.RecordRun({"c", "p", "continuous", "h", false, "SH-0320 no", {}});
-  EXPECT_EQ(control.Workers().at(0).state, "error");
-}
-
-TEST_F(ControlPlaneTest, AnIdleLeaseHasNoHolder) {
-  ControlPlane control(settings_);
-  control.RecordState("w", "p", "periodic", "waiting", "h");
-  db_->Execute("INSERT INTO worker_lease VALUES ('w', 'idle:me', now() + interval '1 hour')");
-  const auto workers = control.Workers();
-  ASSERT_EQ(workers.size(), 1u);
-  EXPECT_EQ(workers[0].holder, "");
-  EXPECT_EQ(workers[0].lease_until, "");
-}
-
 // Code and SQLSTATE come from the server whatever the kind of the statement is.
 TEST_F(ControlPlaneTest, ARefusedStatementIsWhatItsStateSays) {
   db_->Execute(
@@ -180,17 +136,6 @@ TEST_F(ControlPlaneTest, ARefusedStatementIsWhatItsStateSays) {
     EXPECT_EQ(found.error().message.find("LINE 1"), std::string::npos) << found.what();
     EXPECT_FALSE(connection.broken()) << "a refusal is no reason for a new connection";
   }
-}
-
-TEST_F(ControlPlaneTest, AnOlderSchemaIsCalledNotMigrated) {
-  db_->Execute("ALTER TABLE summa_host.worker_state DROP COLUMN paused_reason");
-  EXPECT_EQ(CatchSql([&] { ControlPlane(settings_).Workers(); }).error().code, "SH-0412");
-  EXPECT_EQ(CatchSql([&] {
-              FleetOrders(settings_).Pause({"w", "p", false}, "me", "");
-            })
-                .error()
-                .code,
-            "SH-0412");
 }
 
 TEST_F(ControlPlaneTest, AFrozenServerEndsACallInTime) {
@@ -237,12 +182,12 @@ TEST_F(ControlPlaneTest, ACommitWithoutAnAnswerIsCalledUnknown) {
 
 TEST_F(ControlPlaneTest, OpensANewConnectionAfterItsOwnWasKilled) {
   ControlPlane control(settings_);
-  control.RecordState("w", "p", "periodic", "running", "h");
+  EXPECT_FALSE(control.Migrations().empty());
   for (int i = 0; i < 3; ++i) {
     db_->Execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
         "'summa-host/test' AND datname = current_database()");
-    EXPECT_FALSE(control.Due("w").until);
+    EXPECT_EQ(control.DetectLayout(), Layout::kDeployed);
   }
   EXPECT_EQ(control.ServerVersion().substr(0, 1), "1");
 }

@@ -102,6 +102,7 @@ TEST_F(FaultTest, IdleLimitOfTheServerEndsTheTransactionWithoutDoubt) {
       test::kPatience, "the idle limit");
   const auto failure = CatchSql([&] { session_->Commit(nullptr); });
   EXPECT_EQ(failure.error().code, "SH-0402");
+  EXPECT_EQ(failure.sqlstate(), kIdleTooLong) << failure.what();
   EXPECT_NE(failure.error().message.find("25P03"), std::string::npos) << failure.what();
 }
 

@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "host/database/worker_store.hpp"
 #include "host/lease/lease_keeper.hpp"
 #include "tests/integration/database_support.hpp"
 #include "tests/services/postgres_template.hpp"
@@ -149,7 +150,7 @@ TEST_F(PoolerTest, PoolingBySessionWorksWithAllSettings) {
                        {std::to_string(session->backend_pid())}),
             1)
       << "the server's process id, not the one that the pooler made up";
-  EXPECT_TRUE(ControlPlane(settings_).Workers().empty());
+  EXPECT_TRUE(WorkerStore(settings_).Workers().empty());
   const Clock& clock = SystemClock();
   LeaseKeeper keeper(settings_, "a", clock, [](const std::string&) {});
   EXPECT_TRUE(keeper.TryAcquire("w", std::chrono::seconds(15)));

@@ -74,7 +74,13 @@ TEST_F(ServiceTest, TransactionUnderALeaseIdlesForLessThanTheLease) {
   session.Begin();
   session.Exec("INSERT INTO item VALUES (1)");
   EXPECT_TRUE(test::BecomesTrue([&] { return Sessions() == 0; }));
-  EXPECT_EQ(StatusOf([&] { session.Commit(); }), SUMMA_E_UNAVAILABLE);
+  try {
+    session.Commit();
+    ADD_FAILURE() << "committed after its end";
+  } catch (const summa::Error& error) {
+    EXPECT_EQ(error.status(), SUMMA_E_UNAVAILABLE);
+    EXPECT_EQ(error.sqlstate(), kIdleTooLong) << "from this the host knows what has ended it";
+  }
   EXPECT_EQ(db_->Count("SELECT count(*) FROM item"), 0);
   // A short lease has a smaller margin. Its transactions may end before they are asked.
   guard.time_to_live = std::chrono::milliseconds(500);

@@ -1,6 +1,11 @@
 // A real hot standby beside its primary: no session of the ledger is ever on it.
+#include <memory>
+
+#include "host/abi/sql_service.hpp"
 #include "host/database/control_connection.hpp"
 #include "host/database/deadline_connection.hpp"
+#include "host/database/worker_store.hpp"
+#include "summa/sql.hpp"
 #include "tests/integration/database_support.hpp"
 
 namespace summa::host {
@@ -59,12 +64,23 @@ TEST_F(StandbyTest, EveryConnectionGoesOnToThePrimary) {
 
 TEST_F(StandbyTest, AStandbyAloneIsAnOutageThatSaysSo) {
   for (const auto& connect : std::vector<std::function<void()>>{
-           [&] { ConnectSession(alone_); }, [&] { ControlPlane(alone_).Workers(); },
+           [&] { ConnectSession(alone_); }, [&] { WorkerStore(alone_).Workers(); },
            [&] { SessionPool(alone_).Take(); }}) {
     const SqlFailure failure = CatchSql(connect);
     EXPECT_EQ(failure.error().code, "SH-0423") << failure.what();
     EXPECT_EQ(ExitCode(failure.error()), 69);
     EXPECT_NE(failure.error().message.find("standby"), std::string::npos) << failure.what();
+  }
+}
+
+TEST_F(StandbyTest, AStandbyAloneIsAnOutageToPluginsToo) {
+  SqlService service({{"ledger", std::make_shared<SessionPool>(alone_)}});
+  try {
+    summa::Session session(service.unleased());
+    ADD_FAILURE() << "a session of the ledger on a standby";
+  } catch (const summa::Error& error) {
+    EXPECT_EQ(error.status(), SUMMA_E_UNAVAILABLE) << error.what();
+    EXPECT_EQ(error.code(), "SH-0423");
   }
 }
 

@@ -31,7 +31,7 @@ TEST_F(RunnerTest, AContinuousWorkerLoopsUnderOneLeaseAndItsSuccessIsRecorded) {
   EXPECT_EQ(Effects(), ticks);
   EXPECT_EQ(db_->Value("SELECT string_agg(DISTINCT fence::text, ',') FROM effect"), "1");
   EXPECT_EQ(host.Report("loop").state, "stopped");
-  const std::vector<WorkerState> states = host.control().Workers();
+  const std::vector<WorkerRow> states = host.store().Workers();
   ASSERT_EQ(states.size(), 1U);
   EXPECT_EQ(states[0].state, "stopped");
   EXPECT_FALSE(states[0].last_success_at.empty());
@@ -153,7 +153,7 @@ TEST_F(RunnerTest, AStandbyTakesOverWhenTheHolderStopsCleanly) {
   Until([&] { return b_ticks > 0; }, "the second host to work");
   EXPECT_EQ(a.Report("handed").holder, "");
   EXPECT_EQ(b.Report("handed").state, "running");
-  Until([&] { return b.control().Workers().at(0).state == "running"; }, "the fleet to see it");
+  Until([&] { return b.store().Workers().at(0).state == "running"; }, "the fleet to see it");
   EXPECT_TRUE(b.runner().Stop(kDrain).empty());
 }
 
@@ -223,7 +223,7 @@ TEST_F(RunnerTest, AFailingPeriodicWorkerStaysDueAndIsRetried) {
   Until([&] { return ticks >= 3 && host.Report("failing").state == "waiting"; }, "the third try");
   EXPECT_TRUE(host.runner().Stop(kDrain).empty());
   EXPECT_EQ(ticks, 3);
-  const std::vector<WorkerState> states = host.control().Workers();
+  const std::vector<WorkerRow> states = host.store().Workers();
   ASSERT_EQ(states.size(), 1U);
   EXPECT_TRUE(states[0].last_error.empty());
 }

@@ -150,6 +150,50 @@ TEST_F(RunnerTest, OnceGivesUpOnADependencyThatStaysDown) {
   EXPECT_NE(reports[0].error.find("SH-0321"), std::string::npos);
 }
 
+TEST_F(RunnerTest, OnceThatIsToldToStopWhileADependencyIsDownSaysTryLater) {
+  std::atomic<int> ticks{0};
+  LambdaWorker worker("down", [&](const Tick&) -> TickResult {
+    ++ticks;
+    throw summa::Error(SUMMA_E_UNAVAILABLE, "", "the bus is away");
+  });
+  RunningHost host(settings_, "host-a", {worker.Continuous()});
+  const std::vector<OnceReport> reports = host.runner().RunOnce(kDrain, [&] { return ticks >= 2; });
+  EXPECT_EQ(reports[0].outcome, "skipped");
+  EXPECT_EQ(reports[0].exit_code, 75);
+}
+
+// Before its call the worker's tables are looked at, which waits here until the database counts as
+// away. On a busy machine the lease may still be there by then: another round.
+TEST_F(RunnerTest, OnceThatLosesItsLeaseWhileTheDatabaseIsAwaySaysTryLater) {
+  settings_.lock_timeout = test::kPatience;
+  LambdaWorker worker("robbed", [](const Tick&) -> TickResult { throw std::runtime_error("ran"); });
+  WorkerPlan plan = worker.Continuous();
+  plan.tables = {"public.outbox"};
+  plan.lease_ttl = seconds(3);
+  OnceReport report;
+  for (int round = 0; round < 5 && report.outcome != "fenced"; ++round) {
+    db_->Execute("DELETE FROM worker_lease");
+    test::Db blocker(settings_.url);
+    blocker.Execute("BEGIN; LOCK TABLE pg_catalog.pg_policy IN ACCESS EXCLUSIVE MODE");
+    RunningHost host(settings_, "host-a", {plan});
+    auto reports = std::async(std::launch::async,
+                              [&] { return host.runner().RunOnce(milliseconds(0), Never); });
+    Until(
+        [&] {
+          return db_->Count(
+                     "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '% fleet' "
+                     "AND wait_event_type = 'Lock' AND datname = current_database()") > 0;
+        },
+        "the look at the tables");
+    db_->Execute(
+        "UPDATE worker_lease SET lease_holder = 'thief', lease_until = now() + interval '1 hour'");
+    report = reports.get().at(0);
+  }
+  EXPECT_EQ(report.outcome, "fenced") << report.error;
+  EXPECT_EQ(report.exit_code, 75);
+  EXPECT_EQ(report.runs, 1);
+}
+
 TEST_F(RunnerTest, OnceSkipsAForeignLeaseAfterTheWaitAndNamesItsHolder) {
   db_->Execute(
       "INSERT INTO worker_lease (worker_id, lease_holder, lease_until) VALUES "

@@ -65,7 +65,7 @@ TEST_F(RunnerOrdersTest, APauseHoldsOnEveryHostUntilTheWorkerIsResumed) {
   EXPECT_EQ(once.at(0).outcome, "skipped");
   EXPECT_EQ(once.at(0).exit_code, 0);
   EXPECT_EQ(calls, calls_at_pause);
-  const WorkerState state = first.control().Workers().at(1);
+  const WorkerRow state = first.store().Workers().at(1);
   EXPECT_TRUE(state.paused);
   EXPECT_EQ(state.paused_by, "me@here");
   EXPECT_EQ(state.paused_reason, "because");
@@ -181,7 +181,7 @@ TEST_F(RunnerOrdersTest, AWorkerThatKeepsFailingIsParkedHereAndRunsWhereItWorks)
     EXPECT_EQ(failures, 3);
     EXPECT_EQ(first.Report("parks").last_error, "T-0001 broken here");
     Until([&] { return LeaseIsFree("parks"); }, "the lease to be released");
-    const WorkerState state = first.control().Workers().at(0);
+    const WorkerRow state = first.store().Workers().at(0);
     EXPECT_EQ(state.state, "parked");
     EXPECT_EQ(state.parked_on, std::vector<std::string>{"host-a"});
     EXPECT_EQ(state.last_error, "T-0001 broken here");
@@ -194,7 +194,7 @@ TEST_F(RunnerOrdersTest, AWorkerThatKeepsFailingIsParkedHereAndRunsWhereItWorks)
   second.runner().Start();
   Until([&] { return again.Report("parks").state == "parked"; }, "a restart to remember it");
   MoreCalls(calls, "the sound host to run it");
-  EXPECT_EQ(second.control().Workers().at(0).state, "running");
+  EXPECT_EQ(second.store().Workers().at(0).state, "running");
   EXPECT_TRUE(second.runner().Stop(kDrain).empty());
   EXPECT_EQ(failures, 3);
   EXPECT_TRUE(orders_.Resume("parks"));

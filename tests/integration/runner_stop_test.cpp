@@ -41,6 +41,50 @@ TEST_F(RunnerTest, AWorkerInTheDatabaseIsCancelledAfterHalfTheTime) {
   EXPECT_EQ(host.Report("sleeps").state, "stopped");
 }
 
+TEST_F(RunnerTest, ARunThatEndsInTheSecondHalfOfTheTimeIsWrittenDown) {
+  std::atomic<int> pid{0};
+  LambdaWorker worker("late", [&](const Tick& tick) {
+    summa::Session session(tick.sql());
+    pid = session.Exec("SELECT pg_backend_pid()").Value<std::int32_t>();
+    EXPECT_THROW(session.Exec("SELECT pg_sleep(600)"), summa::Error);
+    return TickResult{};
+  });
+  RunningHost host(settings_, "host-a", {worker.Periodic(kDay)});
+  host.runner().Start();
+  Until([&] { return pid != 0 && Waiting(pid, "Timeout"); }, "the worker to sleep in the server");
+  EXPECT_TRUE(host.runner().Stop(seconds(20)).empty());
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM summa_host.worker_state WHERE next_due_at > now() + "
+                       "interval '17 hours'"),
+            1);
+}
+
+// Each statement about the worker has five seconds, and there are several. A busy machine makes a
+// round slower, none quicker.
+TEST_F(RunnerTest, AWorkerWhoseRunCannotBeWrittenDownIsNotGivenUp) {
+  settings_.lock_timeout = test::kPatience;
+  std::vector<std::string> left{"none tried"};
+  for (int round = 0; round < 3 && !left.empty(); ++round) {
+    std::atomic<bool> waits{false};
+    LambdaWorker worker("writes", [&](const Tick& tick) {
+      waits = true;
+      tick.Wait(std::chrono::hours(1));
+      return TickResult{};
+    });
+    auto host = std::make_unique<RunningHost>(settings_, "host-" + std::to_string(round),
+                                              std::vector<WorkerPlan>{worker.Periodic(kDay)});
+    host->runner().Start();
+    Until([&] { return waits.load(); }, "the worker to wait");
+    test::Db blocker(settings_.url);
+    blocker.Execute(
+        "BEGIN; LOCK TABLE summa_host.worker_state, summa_host.worker_start IN ACCESS EXCLUSIVE "
+        "MODE");
+    left = host->runner().Stop(seconds(9));
+    if (!left.empty()) static_cast<void>(host.release());  // its thread may still use it
+    blocker.Execute("ROLLBACK");
+  }
+  EXPECT_TRUE(left.empty());
+}
+
 TEST_F(RunnerTest, AWorkerThatNeverEndsIsNamedItsLeaseExpiresAndAnotherHostTakesOver) {
   auto release = std::make_shared<std::promise<void>>();
   auto returned = std::make_shared<std::promise<void>>();

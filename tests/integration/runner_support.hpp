@@ -66,17 +66,17 @@ class RunningHost {
   RunningHost(const DatabaseSettings& settings, std::string name, std::vector<WorkerPlan> plans)
       : pool_(std::make_shared<SessionPool>(settings)),
         sql_({{"ledger", pool_}}),
-        control_(settings),
+        store_(settings),
         leases_(settings, name, SystemClock(),
                 [this](const std::string& worker) {
                   if (runner_) runner_->LeaseLost(worker);
                 }),
         runner_(std::make_unique<Runner>(
-            std::move(plans), RunnerServices{&sql_, &leases_, &control_, &SystemClock(), name})) {}
+            std::move(plans), RunnerServices{&sql_, &leases_, &store_, &SystemClock(), name})) {}
 
   Runner& runner() { return *runner_; }
   LeaseKeeper& leases() { return leases_; }
-  ControlPlane& control() { return control_; }
+  WorkerStore& store() { return store_; }
   WorkerReport Report(const std::string& id) {
     for (const WorkerReport& report : runner_->Report()) {
       if (report.id == id) return report;
@@ -87,7 +87,7 @@ class RunningHost {
  private:
   std::shared_ptr<SessionPool> pool_;
   SqlService sql_;
-  ControlPlane control_;
+  WorkerStore store_;
   LeaseKeeper leases_;
   std::unique_ptr<Runner> runner_;
 };

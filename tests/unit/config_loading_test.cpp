@@ -92,11 +92,11 @@ TEST(Configuration, DefaultsAreThoseOfTheContract) {
   EXPECT_EQ(c.share_with_node, std::nullopt);
   ASSERT_EQ(c.workers.size(), 2u);
   const WorkerSettings& processor = *c.FindWorker("outbox-processor");
-  EXPECT_EQ(processor.lease_ttl_microseconds, 15'000'000);
-  EXPECT_EQ(processor.idle_poll_microseconds, 20'000);
+  EXPECT_EQ(processor.lease_ttl.count(), 15'000'000);
+  EXPECT_EQ(processor.idle_poll.count(), 20'000);
   EXPECT_TRUE(processor.enabled);
   const WorkerSettings& cleanup = *c.FindWorker("outbox-cleanup");
-  EXPECT_EQ(cleanup.interval_microseconds, 21'600'000'000);
+  EXPECT_EQ(cleanup.interval.count(), 21'600'000'000);
   EXPECT_DOUBLE_EQ(cleanup.jitter, 0.25);
   EXPECT_TRUE(cleanup.run_missed_once);
   EXPECT_EQ(cleanup.plugin, "outbox");
@@ -117,9 +117,9 @@ TEST(Configuration, ReadsSettingsOfPluginsAndWorkers) {
   EXPECT_EQ(c.plugins[0].config.Integer("batch_size"), 10);
   EXPECT_EQ(c.plugins[0].config.Find("use"), nullptr);
   const WorkerSettings& cleanup = *c.FindWorker("outbox-cleanup");
-  EXPECT_EQ(cleanup.interval_microseconds, 172'800'000'000);
+  EXPECT_EQ(cleanup.interval.count(), 172'800'000'000);
   EXPECT_DOUBLE_EQ(cleanup.jitter, 0.125);
-  EXPECT_EQ(cleanup.lease_ttl_microseconds, 500'000);
+  EXPECT_EQ(cleanup.lease_ttl.count(), 500'000);
   EXPECT_FALSE(cleanup.run_missed_once);
   EXPECT_FALSE(cleanup.enabled);
 }

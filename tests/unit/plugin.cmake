@@ -1,3 +1,4 @@
+summa_test(plugin_bus_gate_test SOURCES plugin_bus_gate_test.cpp LIBRARIES summa_host_core LABELS plugin)
 summa_test(plugin_manifest_test SOURCES plugin_manifest_test.cpp LIBRARIES summa_host_core LABELS plugin)
 summa_test(plugin_graph_test SOURCES plugin_graph_test.cpp LIBRARIES summa_host_core LABELS plugin)
 summa_test(plugin_discovery_test SOURCES plugin_discovery_test.cpp LIBRARIES summa_host_core LABELS plugin)

@@ -108,7 +108,9 @@ TEST(TickCall, TheCodeOfThePluginIsKept) {
   EXPECT_EQ(outcome.error.code, "SH-0503");
   EXPECT_EQ(outcome.error.message, "the bus is full (SQLSTATE 53100)");
   EXPECT_EQ(outcome.error.hint, "make room");
-  EXPECT_EQ(outcome.error.exit_code, 69);
+  EXPECT_EQ(outcome.error.sqlstate, "53100");
+  EXPECT_EQ(outcome.error.kind, SUMMA_E_UNAVAILABLE);
+  EXPECT_EQ(ExitCode(outcome.error), 69);
   EXPECT_EQ(outcome.error.where, "worker w");
 }
 
@@ -122,8 +124,21 @@ TEST(TickCall, AFailureWithoutACodeGetsOneByItsStatus) {
   for (auto [status, code] : expected) {
     const TickOutcome outcome = Call(failing, &status);
     EXPECT_EQ(outcome.error.code, code);
+    EXPECT_EQ(outcome.error.kind, status == 12345 ? SUMMA_E_INTERNAL : status);
     EXPECT_FALSE(outcome.error.message.empty());
   }
+}
+
+TEST(ExitCodes, FollowTheKindElseTheCatalogue) {
+  const auto exit_code = [](std::string code, std::int32_t kind) {
+    return ExitCode({std::move(code), "what", "", "", kind});
+  };
+  EXPECT_EQ(exit_code("SH-0402", SUMMA_OK), 69);
+  EXPECT_EQ(exit_code("SH-0402", SUMMA_E_CONFIG), 78);
+  EXPECT_EQ(exit_code("SH-0301", SUMMA_E_FENCED), 75);
+  EXPECT_EQ(exit_code("SH-0409", SUMMA_E_CANCELLED), 75);
+  EXPECT_EQ(exit_code("T-0001", SUMMA_OK), 70);
+  EXPECT_EQ(KindOf({"SH-0423", "what", "", ""}), SUMMA_E_UNAVAILABLE);
 }
 
 TEST(TickCall, AnExceptionThatCrossesTheBoundaryIsAnError) {
