@@ -10,7 +10,8 @@ yaml-cpp/                       | host/config
 boost/                          | host/plugin
 libpq-fe\.h|postgresql/         | host/database tests
 prometheus/                     | host/observe
-microhttpd\.h                   | host/observe
+microhttpd\.h                   | host/http
+zlib\.h                         | host/http tests
 CLI/                            | host/cli
 curl/                           | host/cli
 simdjson\.h                     | host/abi host/cli plugins/bus-redis plugins/outbox sdk/src tests

@@ -1,6 +1,7 @@
 #include "host/abi/sql_service.hpp"
 
 #include <mutex>
+#include <optional>
 
 #include "host/abi/sql_session.hpp"
 
@@ -18,9 +19,9 @@ struct SqlService::State {
 
 namespace {
 
-class LeaseScope final : public SqlService::Scope {
+class PluginScope final : public SqlService::Scope {
  public:
-  LeaseScope(const SqlScope::Pools& pools, LeaseGuard guard, SessionUser user)
+  PluginScope(const SqlScope::Pools& pools, std::optional<LeaseGuard> guard, SessionUser user)
       : scope_(pools, std::move(guard), std::move(user)) {}
   const summa_sql_v1* table() const override { return scope_.table(); }
   void CancelRunning() noexcept override { scope_.CancelRunning(); }
@@ -58,7 +59,11 @@ const summa_sql_v1* SqlService::ForPlugin(const std::string& plugin) {
 std::unique_ptr<SqlService::Scope> SqlService::ForLease(LeaseGuard guard,
                                                         const std::string& plugin) {
   SessionUser user{plugin, guard.worker_id};
-  return std::make_unique<LeaseScope>(state_->pools, std::move(guard), std::move(user));
+  return std::make_unique<PluginScope>(state_->pools, std::move(guard), std::move(user));
+}
+
+std::unique_ptr<SqlService::Scope> SqlService::ForRequest(const std::string& plugin) {
+  return std::make_unique<PluginScope>(state_->pools, std::nullopt, SessionUser{plugin, {}});
 }
 
 }  // namespace summa::host

@@ -38,6 +38,9 @@ class SqlService {
     virtual void TakeBack() noexcept = 0;
   };
   std::unique_ptr<Scope> ForLease(LeaseGuard guard, const std::string& plugin = {});
+  // The same without a lease, for one request over HTTP: what it did not close is taken back, and
+  // what runs can be cancelled.
+  std::unique_ptr<Scope> ForRequest(const std::string& plugin);
 
  private:
   struct State;

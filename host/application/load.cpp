@@ -34,6 +34,7 @@ PluginSet::PluginSet(const Configuration& configuration, const Plan& plan, HostT
     member.where = where.file + ":" + std::to_string(where.line);
     member.instance = std::make_unique<PluginInstance>(*planned.file, limits);
     member.probe = std::make_unique<PluginProbe>(*member.instance);
+    member.endpoint = std::make_unique<PluginEndpoint>(*member.instance);
     if (ProvidersWell(member)) Bring(member, table);
   }
   WatchForExit();
@@ -53,6 +54,11 @@ const PluginSet::Member* PluginSet::FindMember(std::string_view id) const {
 PluginInstance* PluginSet::Find(std::string_view id) const {
   const Member* member = FindMember(id);
   return member == nullptr ? nullptr : member->instance.get();
+}
+
+PluginEndpoint* PluginSet::Endpoint(std::string_view id) const {
+  const Member* member = FindMember(id);
+  return member == nullptr ? nullptr : member->endpoint.get();
 }
 
 bool PluginSet::ProvidersWell(Member& member) {
@@ -171,6 +177,8 @@ std::vector<Error> PluginSet::End() noexcept {
 void PluginSet::EndOne(Member& member) noexcept {
   constexpr Microseconds kLastAnswer = std::chrono::milliseconds(500);
   bool used = in_use_.count(member.plan.id) > 0;
+  // No plugin is stopped below a request that it still handles.
+  if (!member.endpoint->Close(member.instance->limits().end())) used = true;
   if (!used) {
     try {
       member.instance->Stop();

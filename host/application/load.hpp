@@ -18,6 +18,7 @@
 #include "host/observe/finding.hpp"
 #include "host/observe/status.hpp"
 #include "host/plugin/config_view.hpp"
+#include "host/plugin/endpoint.hpp"
 #include "host/plugin/graph.hpp"
 #include "host/plugin/instance.hpp"
 #include "host/plugin/probe.hpp"
@@ -57,6 +58,8 @@ class PluginSet {
 
   // nullptr: not part of the plan. Any thread.
   PluginInstance* Find(std::string_view id) const;
+  // The routes of a plugin; nullptr: not part of the plan. Any thread.
+  PluginEndpoint* Endpoint(std::string_view id) const;
   // In start order; refused ones last, without what plugins say of themselves. Any thread.
   std::vector<PluginReport> Report() const;
   // Asks every plugin that has started, all at once, and waits at most `patience` for their
@@ -81,6 +84,7 @@ class PluginSet {
     bool active = false;
     std::unique_ptr<PluginInstance> instance;
     std::unique_ptr<PluginProbe> probe;
+    std::unique_ptr<PluginEndpoint> endpoint;
   };
 
   const Member* FindMember(std::string_view id) const;

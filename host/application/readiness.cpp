@@ -5,9 +5,6 @@
 namespace summa::host {
 namespace {
 
-// Start() may wait for a server; whatever else a running host calls is answered from memory.
-constexpr Microseconds kSlow = std::chrono::seconds(2);
-
 FailingItem ItemOf(std::string what, const Error& error) {
   return {std::move(what), error.code + " " + error.message, error.hint};
 }
@@ -22,7 +19,7 @@ std::vector<SlowCall> SlowCalls() {
   std::vector<SlowCall> slow;
   const BootTime now = SystemClock().BootNow();
   for (const CallPlace& place : RunningCalls()) {
-    if (place.worker[0] != '\0' || now - place.since < kSlow) continue;
+    if (place.worker[0] != '\0' || now - place.since < place.slow_after) continue;
     slow.push_back({place.plugin, place.function, now - place.since});
   }
   return slow;

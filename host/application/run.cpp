@@ -13,13 +13,15 @@
 #include "host/application/crash_report.hpp"
 #include "host/application/fleet_view.hpp"
 #include "host/application/load.hpp"
+#include "host/application/plugin_routes.hpp"
 #include "host/application/prepare_database.hpp"
 #include "host/application/readiness.hpp"
 #include "host/application/reload.hpp"
 #include "host/application/scrape.hpp"
 #include "host/database/worker_store.hpp"
+#include "host/http/http_server.hpp"
+#include "host/http/openapi.hpp"
 #include "host/observe/host_metrics.hpp"
-#include "host/observe/http_server.hpp"
 #include "host/observe/status.hpp"
 #include "host/schedule/runner.hpp"
 
@@ -70,7 +72,7 @@ class RunningHost {
 
   RunOutcome Run() {
     const Plan plan = PlanForWorkers();
-    if (!options_.once) StartEndpoint();
+    if (!options_.once) StartEndpoint(plan);
     LoadPlugins(plan);
     CrashPoint("host.loaded");
     if (!WaitForDatabase(SchemasOf(settings_, plan))) return End();
@@ -103,6 +105,7 @@ class RunningHost {
     const TerminationSignal::Event event = signal_.WaitForEvent(time);
     if (event == TerminationSignal::Event::kReload) {
       reload_.Run(*plugins_);
+      RenewToken();
       PrepareCrashReport(settings_.ledger, settings_.name, instance_);
     }
     return event;
@@ -126,28 +129,56 @@ class RunningHost {
     return Restrict(plan, owners);
   }
 
-  void StartEndpoint() {
-    const auto live = [] { return HttpResponse{200, "{\"status\":\"ok\"}", "application/json"}; };
-    const auto ready = [this] {
+  std::vector<HttpRoute> HostRoutes() {
+    const auto live = [](HttpCall&) { return HttpResponse{200, "{\"status\":\"ok\"}"}; };
+    const auto ready = [this](HttpCall&) {
       const Readiness now = Ready();
-      return HttpResponse{now.failing.empty() ? 200 : 503, ReadinessJson(now), "application/json"};
+      return HttpResponse{now.failing.empty() ? 200 : 503, ReadinessJson(now)};
     };
-    const auto status = [this] {
-      HostReport report = Report();
-      if (const PluginSet* plugins = seen_plugins_.load()) {
-        report.plugins = plugins->Ask(kProbePatience).reports;
-      }
-      return HttpResponse{200, StatusJson(report), "application/json"};
-    };
-    const auto metrics = [this] {
+    const auto status = [this](HttpCall&) { return HttpResponse{200, Status()}; };
+    const auto metrics = [this](HttpCall&) {
       return HttpResponse{200, scrape_.Text(Look()), "text/plain; version=0.0.4; charset=utf-8"};
     };
-    http_ = std::make_unique<HttpServer>(settings_.listen,
-                                         std::vector<HttpRoute>{{"/livez", live, true},
-                                                                {"/readyz", ready, false},
-                                                                {"/status", status, false},
-                                                                {"/metrics", metrics, false}});
+    HttpRoute api_status =
+        HostRoute("/api/v1/status", "Plugins and workers of this host.", status, "status");
+    api_status.declared.needs_token = true;
+    api_status.revalidates = true;
+    return {
+        HostRoute("/livez", "Whether the process lives.", live, ""),
+        HostRoute("/readyz", "Whether the host does its work, and what fails.", ready, "readyz"),
+        HostRoute("/metrics", "The metrics, for Prometheus.", metrics, "metrics"),
+        HostRoute("/status", "Plugins and workers of this host.", status, "status"),
+        std::move(api_status)};
+  }
+
+  void StartEndpoint(const Plan& plan) {
+    std::optional<std::string> token_file;
+    if (!settings_.token_file.empty()) token_file = settings_.token_file;
+    access_ = std::make_unique<HttpAccess>(std::move(token_file), settings_.loopback);
+    std::vector<HttpRoute> routes = HostRoutes();
+    for (HttpRoute& route : PluginRoutes(
+             plan, [this] { return seen_plugins_.load(); }, sql_, settings_.http.time)) {
+      routes.push_back(std::move(route));
+    }
+    HttpRoute description = HostRoute("/openapi.json", "All paths, for tools.", {}, "openapi");
+    description.revalidates = true;
+    routes.push_back(description);
+    routes.back().handler = [text = OpenApiJson(SUMMA_VERSION, routes)](HttpCall&) {
+      return HttpResponse{200, text};
+    };
+    http_ = std::make_unique<HttpServer>(settings_.listen, std::move(routes), settings_.http,
+                                         access_.get());
     Log(LogLevel::kInfo, "", "listening", {{"address", http_->address()}});
+  }
+
+  // After a SIGHUP. A file that cannot be used keeps the old token in force.
+  void RenewToken() {
+    if (access_ == nullptr) return;
+    try {
+      if (access_->Reload()) Log(LogLevel::kInfo, "", "the token of host.token_file was replaced");
+    } catch (const Failure& failure) {
+      LogError(LogLevel::kError, failure.error());
+    }
   }
 
   void LoadPlugins(const Plan& plan) {
@@ -397,6 +428,14 @@ class RunningHost {
     return report;
   }
 
+  std::string Status() {
+    HostReport report = Report();
+    if (const PluginSet* plugins = seen_plugins_.load()) {
+      report.plugins = plugins->Ask(kProbePatience).reports;
+    }
+    return StatusJson(report);
+  }
+
   ScrapeView Look() {
     ScrapeView view;
     view.report = Report();
@@ -454,6 +493,7 @@ class RunningHost {
   std::unique_ptr<PluginSet> plugins_;
   std::unique_ptr<LeaseKeeper> leases_;
   std::unique_ptr<Runner> runner_;
+  std::unique_ptr<HttpAccess> access_;
   std::unique_ptr<HttpServer> http_;
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "host/http/access.hpp"
+
 namespace summa::host {
 namespace {
 
@@ -36,6 +38,9 @@ Settings MakeSettings(const Configuration& configuration) {
   settings.file = configuration.file;
   settings.name = configuration.host.name;
   settings.listen = configuration.host.listen;
+  settings.token_file = configuration.host.token_file;
+  settings.loopback = IsLoopback(configuration.host.listen_address);
+  settings.http = configuration.host.http;
   settings.drain_timeout = Microseconds(configuration.host.drain_timeout_microseconds);
   settings.start_timeout = Microseconds(configuration.host.start_timeout_microseconds);
   settings.migrate_automatically = configuration.database.migrate_automatically;

@@ -30,6 +30,9 @@ struct Settings {
   std::string file;  // the configuration
   std::string name;  // of this host
   std::string listen;
+  std::string token_file;  // empty: none
+  bool loopback = false;   // only this machine can reach `listen`
+  HttpLimits http;
   Microseconds drain_timeout{0};
   Microseconds start_timeout{0};
   bool migrate_automatically = false;

@@ -9,6 +9,7 @@
 
 #include "host/config/settings.hpp"
 #include "host/database/database_url.hpp"
+#include "host/http/access.hpp"
 #include "host_schema.hpp"
 
 namespace summa::host {
@@ -68,6 +69,15 @@ std::string MachineName() {
   return gethostname(name, sizeof name - 1) == 0 && name[0] != '\0' ? name : "local";
 }
 
+HttpLimits ReadHttp(const Value& value) {
+  HttpLimits limits;
+  limits.head_bytes = static_cast<std::size_t>(value.Integer("host.http.max_head"));
+  limits.body_bytes = static_cast<std::size_t>(value.Integer("host.http.max_body"));
+  limits.time = Microseconds(value.Integer("host.http.timeout"));
+  limits.concurrency = static_cast<int>(value.Integer("host.http.concurrency"));
+  return limits;
+}
+
 HostSettings ReadHost(Value& value, const Environment& environment, Diagnostics& diagnostics) {
   HostSettings host;
   if (Value* name = FindMutable(value, "host", "name"); name != nullptr && name->null) {
@@ -80,6 +90,8 @@ HostSettings ReadHost(Value& value, const Environment& environment, Diagnostics&
   host.listen = value.String("host.listen");
   host.drain_timeout_microseconds = value.Integer("host.drain_timeout");
   host.start_timeout_microseconds = value.Integer("host.start_timeout");
+  host.token_file = value.String("host.token_file");
+  host.http = ReadHttp(value);
   const std::size_t colon = host.listen.rfind(':');
   if (colon == std::string::npos) return host;  // reported
   host.listen_address = host.listen.substr(0, colon);
@@ -94,6 +106,29 @@ HostSettings ReadHost(Value& value, const Environment& environment, Diagnostics&
                            "Write a port from 1 to 65535, or 0 for any free one"});
   }
   return host;
+}
+
+// Routes that whoever reaches this machine could call.
+void CheckAccess(const Configuration& configuration, const std::vector<Manifest>& manifests,
+                 Diagnostics& diagnostics) {
+  const HostSettings& host = configuration.host;
+  const Value* listen = configuration.value.Find("host.listen");
+  if (!host.token_file.empty() || listen == nullptr || listen->unusable ||
+      IsLoopback(host.listen_address)) {
+    return;
+  }
+  for (const PluginSettings& plugin : configuration.plugins) {
+    if (!plugin.enabled) continue;
+    for (const RouteDeclaration& route : FindManifest(manifests, plugin.id)->routes) {
+      if (!route.needs_token) continue;
+      diagnostics.push_back(
+          {"SH-0240", listen->where, "host.token_file",
+           "other machines reach " + host.listen + ", and \"" + RouteName(route) +
+               "\" of plugin \"" + plugin.id + "\" needs a token",
+           "Name a file with the token, for example /etc/summa/token, or listen on 127.0.0.1"});
+      return;
+    }
+  }
 }
 
 // What a file that could only be read in part makes look missing, though it may well be there.
@@ -172,6 +207,7 @@ LoadResult LoadConfiguration(std::string_view text, const std::string& file,
 
   LoadPlugins(root.Find("plugins"), manifests, configuration, diagnostics);
   LoadSchedules(root.Find("schedules"), manifests, configuration, diagnostics);
+  CheckAccess(configuration, manifests, diagnostics);
 
   DropGuesses(diagnostics, of_reading);
   std::stable_sort(

@@ -15,6 +15,7 @@
 #include "host/config/document.hpp"
 #include "host/config/interpolate.hpp"
 #include "host/config/schema.hpp"
+#include "host/http/http_limits.hpp"
 #include "host/plugin/manifest.hpp"
 #include "host/worker.hpp"
 
@@ -35,6 +36,8 @@ struct HostSettings {
   std::string listen;          // as written: "127.0.0.1:9464"
   std::string listen_address;  // "127.0.0.1", "::1"
   int listen_port = 0;         // 0: any free port
+  std::string token_file;      // empty: none
+  HttpLimits http;
   std::int64_t drain_timeout_microseconds = 0;
   std::int64_t start_timeout_microseconds = 0;
 };

@@ -25,8 +25,8 @@ class CallThread {
   bool WaitUntilIdle(Microseconds time) const;
   bool busy() const { return !WaitUntilIdle(Microseconds(0)); }
 
-  // Nobody waits for the call that is under way any more.
-  void GiveUp();
+  // Nobody waits any more for a call that is under way, on whatever thread.
+  static void GiveUp();
   // Whether foreign code may still run that nobody waits for: what it was given must live until the
   // process ends, and that without destructors.
   static bool AnyLeft() noexcept;

@@ -50,6 +50,7 @@ class Planner {
 
   Plan Make() {
     RefuseSecondOwners();
+    RefuseSecondRoutes();
     for (Node& node : nodes_) BindAll(node);
     RefuseNeedy();
     std::vector<std::size_t> order = StartOrder();
@@ -106,6 +107,37 @@ class Planner {
     for (const auto& [verb, owners] : verbs) {
       RefuseAll(owners, "SH-0120", "adds the command \"" + verb + "\"", "");
     }
+  }
+
+  // Two routes are one when some path is for both. One of another plugin would get its requests,
+  // and what they say.
+  void RefuseSecondRoutes() {
+    std::vector<std::pair<Node*, std::string>> found;
+    for (Node& node : nodes_) {
+      for (const Node& other : nodes_) {
+        if (&other == &node || node.refused() || other.refused()) continue;
+        for (const std::string& problem : RoutesOfBoth(node, other)) {
+          found.emplace_back(&node, problem);
+        }
+      }
+    }
+    for (auto& [node, problem] : found) {
+      Refuse(*node, "SH-0150", std::move(problem),
+             "Enable only one of these plugins; none of them runs until then");
+    }
+  }
+
+  std::vector<std::string> RoutesOfBoth(const Node& node, const Node& other) const {
+    std::vector<std::string> problems;
+    for (const RouteDeclaration& route : node.manifest->routes) {
+      for (const RouteDeclaration& theirs : other.manifest->routes) {
+        if (route.method != theirs.method || !route.parsed.Overlaps(theirs.parsed)) continue;
+        problems.push_back(Named(node) + " (" + node.file->path + ") serves \"" + RouteName(route) +
+                           "\", and plugin \"" + other.enabled->id + "\" (" + other.file->path +
+                           ") serves \"" + RouteName(theirs) + "\": a request could be for both");
+      }
+    }
+    return problems;
   }
 
   void RefuseAll(const std::vector<Node*>& owners, const char* code, const std::string& what,

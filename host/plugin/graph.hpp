@@ -52,7 +52,7 @@ struct Plan {
 };
 
 // `enabled` in the order of the configuration: it decides between plugins that could start at the
-// same time. Of plugins that claim one worker id or verb none may run. `discovery`
+// same time. Of plugins that claim one worker id, verb or route none may run. `discovery`
 // outlives the plan. `configuration` is the name of the file for messages.
 Plan MakePlan(const std::vector<EnabledPlugin>& enabled, const Discovery& discovery,
               const std::string& configuration);

@@ -6,6 +6,7 @@
 #include <exception>
 #include <utility>
 
+#include "host/abi/abi_text.hpp"
 #include "host/abi/foreign_text.hpp"
 #include "host/config/schema.hpp"
 #include "host/observe/log.hpp"
@@ -150,6 +151,19 @@ bool PluginInstance::KeepWaiting(const std::string& name, Microseconds longest,
   return elapsed - *told_to_stop < limits_.end();
 }
 
+void PluginInstance::Lose(const std::string& name, Microseconds elapsed) {
+  lost_ = true;
+  CallThread::GiveUp();
+  Error error{"SH-0128",
+              Named(manifest()) + ": " + name + " has not returned after " +
+                  std::to_string(elapsed.count() / 1000) + " ms and was given up",
+              ReportTo(manifest()), file_.path};
+  LogError(LogLevel::kError, error, {{"plugin", id()}, {"call", name}});
+  const std::lock_guard lock(mutex_);
+  state_ = PluginState::kFailed;
+  error_ = std::move(error);
+}
+
 CallAnswer PluginInstance::Ask(const std::string& name, Microseconds longest, Function function) {
   if (lost_) throw Failure(*error());
   const auto answer = std::make_shared<CallAnswer>();
@@ -162,16 +176,7 @@ CallAnswer PluginInstance::Ask(const std::string& name, Microseconds longest, Fu
   while (!thread_.WaitUntilIdle(kLookEvery)) {
     const Microseconds elapsed = SystemClock().BootNow() - begin;
     if (KeepWaiting(name, longest, elapsed, told_to_stop, named)) continue;
-    lost_ = true;
-    thread_.GiveUp();
-    Error error{"SH-0128",
-                Named(manifest()) + ": " + name + " has not returned after " +
-                    std::to_string(elapsed.count() / 1000) + " ms and was given up",
-                ReportTo(manifest()), file_.path};
-    LogError(LogLevel::kError, error, {{"plugin", id()}, {"call", name}});
-    const std::lock_guard lock(mutex_);
-    state_ = PluginState::kFailed;
-    error_ = std::move(error);
+    Lose(name, elapsed);
     return {};
   }
   if (named) {
@@ -271,7 +276,7 @@ void PluginInstance::AskForExtensions() {
   ids.insert(ids.end(), manifest().provides.begin(), manifest().provides.end());
   std::erase(ids, SUMMA_SCHEMA_V1);  // has no functions
   for (const char* known : {SUMMA_WORKER_V1, SUMMA_ACTIVITY_V1, SUMMA_RELOAD_V1, SUMMA_COMMAND_V1,
-                            SUMMA_STATUS_V1, SUMMA_HEALTH_V1}) {
+                            SUMMA_ENDPOINT_V1, SUMMA_STATUS_V1, SUMMA_HEALTH_V1}) {
     ids.emplace_back(known);
   }
   for (const std::string& id : ids) {
@@ -301,6 +306,7 @@ void PluginInstance::CheckPromises() {
     }
   }
   CheckWorkers();
+  CheckRoutes();
 }
 
 void PluginInstance::CheckWorkers() {
@@ -331,6 +337,37 @@ void PluginInstance::CheckWorkers() {
     std::erase(ids, declared.id);
   }
   if (!ids.empty()) fail("its worker \"" + ids.front() + "\" is not in the manifest");
+}
+
+void PluginInstance::CheckRoutes() {
+  const auto fail = [&](const std::string& problem) {
+    Fail({"SH-0123", Named(manifest()) + ": " + problem, ReportTo(manifest()), ""});
+  };
+  if (manifest().routes.empty()) return;
+  const auto* table = static_cast<const summa_endpoint_v1*>(extensions_[SUMMA_ENDPOINT_V1]);
+  if (table == nullptr || table->struct_size < sizeof(summa_endpoint_v1) ||
+      (table->route_count > 0 && table->routes == nullptr)) {
+    fail("its table of routes is incomplete");
+  }
+  std::vector<std::string> names;
+  for (std::uint32_t i = 0; i < table->route_count; ++i) {
+    const summa_route* route = table->routes[i];
+    if (route == nullptr || route->struct_size < sizeof(summa_route) || route->handle == nullptr ||
+        route->method.data == nullptr || route->path.data == nullptr) {
+      fail("its route number " + std::to_string(i) + " is incomplete");
+    }
+    names.push_back(Copy(route->method) + " " + Copy(route->path));
+  }
+  for (const RouteDeclaration& declared : manifest().routes) {
+    const std::string name = RouteName(declared);
+    const auto count = std::count(names.begin(), names.end(), name);
+    if (count == 0) {
+      fail("the manifest promises the route \"" + name + "\", but the plugin has none");
+    }
+    if (count > 1) fail("it has the route \"" + name + "\" twice");
+    std::erase(names, name);
+  }
+  if (!names.empty()) fail("its route \"" + names.front() + "\" is not in the manifest");
 }
 
 void PluginInstance::Start() {
@@ -429,6 +466,16 @@ const summa_worker* PluginInstance::Worker(const std::string& id) const {
 
 const summa_command_v1* PluginInstance::Commands() const {
   return static_cast<const summa_command_v1*>(Extension(SUMMA_COMMAND_V1));
+}
+
+const summa_route* PluginInstance::Route(const std::string& method, const std::string& path) const {
+  const auto* table = static_cast<const summa_endpoint_v1*>(Extension(SUMMA_ENDPOINT_V1));
+  if (table == nullptr) return nullptr;
+  for (std::uint32_t i = 0; i < table->route_count; ++i) {
+    const summa_route* route = table->routes[i];
+    if (View(route->method) == method && View(route->path) == path) return route;
+  }
+  return nullptr;
 }
 
 const summa_status_v1* PluginInstance::Status() const {

@@ -4,6 +4,7 @@
 
 #include <summa/abi/activity.h>
 #include <summa/abi/command.h>
+#include <summa/abi/endpoint.h>
 #include <summa/abi/health.h>
 #include <summa/abi/plugin.h>
 #include <summa/abi/reload.h>
@@ -91,6 +92,8 @@ class PluginInstance {
   void Destroy() noexcept;
   // A call was given up: what the plugin was given must live until the process ends. [any]
   bool lost() const { return lost_; }
+  // [main] A call on another thread has not returned after this time and is given up: SH-0128.
+  void Lose(const std::string& name, Microseconds elapsed);
 
   using Function = std::function<std::int32_t(summa_error*)>;
   // [main] Calls a function of the plugin on its thread. longest: zero: as long as it takes, until
@@ -104,6 +107,7 @@ class PluginInstance {
   const void* Extension(const std::string& id) const;
   const summa_worker* Worker(const std::string& id) const;
   const summa_command_v1* Commands() const;
+  const summa_route* Route(const std::string& method, const std::string& path) const;
   const summa_status_v1* Status() const;
   const summa_health_v1* Health() const;
 
@@ -118,6 +122,7 @@ class PluginInstance {
   void AskForExtensions();
   void CheckPromises();
   void CheckWorkers();
+  void CheckRoutes();
 
   const PluginFile file_;
   const CallLimits limits_;

@@ -16,7 +16,9 @@ namespace {
 // and metrics stay readable for people and bounded for the host.
 constexpr std::size_t kMaxWorkers = 64;
 constexpr std::size_t kMaxCommands = 64;
-constexpr std::size_t kMaxOptions = 64;     // per command
+constexpr std::size_t kMaxOptions = 64;  // per command
+constexpr std::size_t kMaxRoutes = 64;
+constexpr std::size_t kMaxParameters = 32;  // per route
 constexpr std::size_t kMaxInterfaces = 32;  // requires, provides, extensions: each
 constexpr std::size_t kMaxTables = 256;     // reads, writes, creates: each
 constexpr std::size_t kMaxSteps = 999;      // of three digits
@@ -48,6 +50,9 @@ constexpr TextForm kWorkerId{"[a-z0-9][a-z0-9_.-]*", "lower-case letters, digits
 constexpr TextForm kVerb{"[a-z][a-z0-9-]*( [a-z][a-z0-9-]*){0,3}",
                          "one to four words of lower-case letters, digits and '-'", 100};
 constexpr TextForm kOption{"[a-z][a-z0-9-]*", "a name of lower-case letters, digits and '-'", 63};
+constexpr TextForm kPath{"/[^\\s]*", "a path such as /v1/accounts/{id}/balance", 200};
+constexpr TextForm kParameter{"[a-z][a-z0-9_-]*",
+                              "a name of lower-case letters, digits, '_' and '-'", 63};
 constexpr TextForm kTable{"[a-z_][a-z0-9_]*(\\.[a-z_][a-z0-9_]*)?",
                           "the name of a table, with or without its schema", 127};
 constexpr TextForm kStep{"schema/(ledger|read)/[0-9]{3}_[a-z0-9_]+\\.sql",
@@ -63,6 +68,10 @@ constexpr std::array<std::string_view, 10> kHostVerbs = {"run",     "config", "p
                                                          "metrics", "status", "doctor",  "explain",
                                                          "version", "help"};
 constexpr std::array<int, 10> kExitCodes = {0, 1, 64, 65, 66, 69, 70, 75, 77, 78};
+
+// The first words of the paths that the host serves itself.
+constexpr std::array<std::string_view, 6> kHostPaths = {"livez",   "readyz",       "status",
+                                                        "metrics", "openapi.json", "api"};
 
 bool IsHostVerb(const std::string& verb) {
   const std::string first = verb.substr(0, verb.find(' '));
@@ -91,6 +100,7 @@ class ManifestReader {
     ReadServices(fields, manifest);
     for (const Node* item : fields.Items("workers", kMaxWorkers)) ReadWorker(*item, manifest);
     for (const Node* item : fields.Items("commands", kMaxCommands)) ReadCommand(*item, manifest);
+    for (const Node* item : fields.Items("routes", kMaxRoutes)) ReadRoute(*item, manifest);
     ReadDatabase(fields, manifest);
     ReadSteps(fields, manifest);
     for (const Node* item : fields.Items("metrics", kMaxMetrics)) ReadMetric(*item, manifest);
@@ -226,24 +236,30 @@ class ManifestReader {
     manifest.commands.push_back(std::move(command));
   }
 
-  // An option is a schema with two members of its own: they are taken out, the rest is read like a
-  // key of the configuration.
+  // What an option or a parameter is without the members of its own (`without`): a schema, read
+  // like a key of the configuration.
+  Schema ReadOwnSchema(const Node& node, const std::string& name, const std::string& path,
+                       const std::vector<std::string_view>& without) {
+    Node attributes = node;
+    std::erase_if(attributes.members, [&](const Node::Member& member) {
+      return std::find(without.begin(), without.end(), member.name) != without.end();
+    });
+    Node keys;
+    keys.kind = Node::Kind::kMap;
+    keys.where = node.where;
+    keys.members.push_back({name, node.where, std::move(attributes)});
+    const Schema schema = ReadSchema(keys, path, diagnostics_);
+    const Schema* own = schema.Find(name);
+    return own == nullptr ? Schema{} : *own;
+  }
+
   void ReadOption(const Node& node, CommandDeclaration& command) {
     ManifestFields fields(node, "commands.options", diagnostics_);
     CommandOption option;
     option.name = fields.Text("name", true, kOption);
     option.positional = fields.Flag("positional");
     if (!fields.usable() || option.name.empty()) return;
-    Node attributes = node;
-    std::erase_if(attributes.members, [](const Node::Member& member) {
-      return member.name == "name" || member.name == "positional";
-    });
-    Node keys;
-    keys.kind = Node::Kind::kMap;
-    keys.where = node.where;
-    keys.members.push_back({option.name, node.where, std::move(attributes)});
-    const Schema schema = ReadSchema(keys, "commands.options", diagnostics_);
-    if (const Schema* own = schema.Find(option.name)) option.schema = *own;
+    option.schema = ReadOwnSchema(node, option.name, "commands.options", {"name", "positional"});
     if (option.positional && !command.options.empty() && !command.options.back().positional) {
       fields.Report(&node, "positional", "a positional argument stands after an option",
                     "List the positional arguments first, in their order");
@@ -255,6 +271,92 @@ class ManifestReader {
       }
     }
     command.options.push_back(std::move(option));
+  }
+
+  void ReadRoute(const Node& node, Manifest& manifest) {
+    ManifestFields fields(node, "routes", diagnostics_);
+    RouteDeclaration route;
+    const std::vector<std::string> methods = {"GET", "POST", "PUT", "PATCH", "DELETE"};
+    const auto method = fields.Choice("method", true, methods);
+    if (method) route.method = methods[*method];
+    route.path = fields.Text("path", true, kPath);
+    route.summary = fields.Text("summary", true, kLine);
+    route.body = fields.Text("body", false, kLine);
+    route.needs_token = fields.Choice("access", false, {"token", "open"}).value_or(0) == 0;
+    if (!route.path.empty()) ReadPath(fields, node, route);
+    for (const Node* item : fields.Items("parameters", kMaxParameters)) {
+      ReadParameter(*item, route);
+    }
+    fields.Finish();
+    CheckParameters(fields, node, route);
+    if (!route.body.empty() && (route.method == "GET" || route.method == "DELETE")) {
+      fields.Report(&node, "body", "a " + route.method + " takes no body",
+                    "Remove it, or use POST, PUT or PATCH");
+    }
+    for (const RouteDeclaration& other : manifest.routes) {
+      if (!route.parsed.empty() && other.method == route.method &&
+          other.parsed.SameShape(route.parsed)) {
+        fields.Report(&node, "path", "\"" + RouteName(route) + "\" is given twice",
+                      "Give each route its own path or method");
+      }
+    }
+    manifest.routes.push_back(std::move(route));
+  }
+
+  void ReadPath(ManifestFields& fields, const Node& node, RouteDeclaration& route) {
+    const std::optional<RoutePath> path = RoutePath::Parse(route.path);
+    if (!path) {
+      fields.Report(&node, "path", "\"" + route.path + "\" is no path of a route",
+                    "Write 1 to 16 words of letters, digits, '.', '-' and '_', or parameters in "
+                    "braces, each once, such as /v1/accounts/{id}/balance");
+      return;
+    }
+    route.parsed = *path;
+    if (path->first_word().empty()) {
+      fields.Report(&node, "path", "\"" + route.path + "\" begins with a parameter",
+                    "Begin it with a word, such as /v1");
+    }
+    if (std::find(kHostPaths.begin(), kHostPaths.end(), path->first_word()) != kHostPaths.end()) {
+      fields.Report(&node, "path", "\"" + route.path + "\" belongs to summa-host itself",
+                    "Begin it with another word, such as /v1");
+    }
+  }
+
+  void ReadParameter(const Node& node, RouteDeclaration& route) {
+    ManifestFields fields(node, "routes.parameters", diagnostics_);
+    RouteParameter parameter;
+    parameter.name = fields.Text("name", true, kParameter);
+    if (!fields.usable() || parameter.name.empty()) return;
+    parameter.schema = ReadOwnSchema(node, parameter.name, "routes.parameters", {"name"});
+    const std::vector<std::string>& in_path = route.parsed.names();
+    parameter.in_path = std::find(in_path.begin(), in_path.end(), parameter.name) != in_path.end();
+    const Schema::Type type = parameter.schema.type;
+    if (type == Schema::Type::kList || type == Schema::Type::kMap) {
+      fields.Report(&node, "type", "\"" + parameter.name + "\" is a list or a map",
+                    "Parameters are single values: choose another type");
+    }
+    for (const RouteParameter& other : route.parameters) {
+      if (other.name == parameter.name) {
+        fields.Report(&node, "name", "\"" + parameter.name + "\" is given twice",
+                      "Give each parameter its own name");
+      }
+    }
+    route.parameters.push_back(std::move(parameter));
+  }
+
+  // Every parameter of the path is declared; those of the path come first, in its order.
+  void CheckParameters(ManifestFields& fields, const Node& node, RouteDeclaration& route) {
+    std::stable_sort(
+        route.parameters.begin(), route.parameters.end(),
+        [](const RouteParameter& a, const RouteParameter& b) { return a.in_path && !b.in_path; });
+    for (const std::string& name : route.parsed.names()) {
+      const bool known =
+          std::any_of(route.parameters.begin(), route.parameters.end(),
+                      [&](const RouteParameter& parameter) { return parameter.name == name; });
+      if (known) continue;
+      fields.Report(&node, "parameters", "the parameter {" + name + "} of the path is missing",
+                    "Declare it: `- { name: " + name + ", type: string, help: ... }`");
+    }
   }
 
   void ReadDatabase(ManifestFields& fields, Manifest& manifest) {
@@ -350,6 +452,7 @@ class ManifestReader {
     CheckExtension(fields, root, manifest, "workers", !manifest.workers.empty(), "summa.worker/1");
     CheckExtension(fields, root, manifest, "commands", !manifest.commands.empty(),
                    "summa.command/1");
+    CheckExtension(fields, root, manifest, "routes", !manifest.routes.empty(), "summa.endpoint/1");
     CheckExtension(fields, root, manifest, "schema", !manifest.schema.empty(), SUMMA_SCHEMA_V1);
     for (const CommandDeclaration& command : manifest.commands) {
       const bool known =

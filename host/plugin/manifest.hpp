@@ -9,6 +9,7 @@
 
 #include "host/config/schema.hpp"
 #include "host/error.hpp"
+#include "host/http/route.hpp"
 #include "host/observe/metric_declaration.hpp"
 
 namespace summa::host {
@@ -67,6 +68,7 @@ struct Manifest {
   std::vector<std::string> extensions;  // summa.worker/1, ...
   std::vector<WorkerDeclaration> workers;
   std::vector<CommandDeclaration> commands;
+  std::vector<RouteDeclaration> routes;
   std::vector<SchemaFile> schema;                   // by database in their order
   std::vector<CodeDescription> errors;              // the plugin's own codes
   std::vector<std::string> reads, writes, creates;  // tables

@@ -35,14 +35,15 @@ void Put(char (&field)[kSize], std::string_view text) {
 
 }  // namespace
 
-PluginCall::PluginCall(std::string_view plugin, std::string_view function,
-                       std::string_view worker) noexcept
+PluginCall::PluginCall(std::string_view plugin, std::string_view function, std::string_view worker,
+                       Microseconds slow_after) noexcept
     : outer_(current_place) {
   EnsureSignalStack();
   Put(place_.plugin, plugin);
   Put(place_.function, function);
   Put(place_.worker, worker);
   place_.since = SystemClock().BootNow();
+  place_.slow_after = slow_after;
   {
     Registry& registry = TheRegistry();
     const std::lock_guard lock(registry.mutex);

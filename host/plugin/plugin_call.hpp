@@ -21,13 +21,17 @@ struct CallPlace {
   char function[64] = {};  // "start()", "the worker's function"
   char worker[64] = {};    // whose function it is; empty: of no worker
   BootTime since;
+  Microseconds slow_after{0};
 };
+
+// Start() may wait for a server; whatever else a running host calls is answered from memory.
+inline constexpr Microseconds kSlowCall = std::chrono::seconds(2);
 
 // Announces a call of this thread for as long as it lives. Calls nest. Thread-safe.
 class PluginCall {
  public:
-  PluginCall(std::string_view plugin, std::string_view function,
-             std::string_view worker = {}) noexcept;
+  PluginCall(std::string_view plugin, std::string_view function, std::string_view worker = {},
+             Microseconds slow_after = kSlowCall) noexcept;
   ~PluginCall();
   PluginCall(const PluginCall&) = delete;
   PluginCall& operator=(const PluginCall&) = delete;
@@ -80,8 +84,8 @@ CallAnswer GuardedCall(Function&& function) noexcept {
 // The way of the host into a plugin: announced as PluginCall says, and guarded.
 template <typename Function>
 CallAnswer CallPlugin(std::string_view plugin, std::string_view name, std::string_view worker,
-                      Function&& function) noexcept {
-  const PluginCall call(plugin, name, worker);
+                      Function&& function, Microseconds slow_after = kSlowCall) noexcept {
+  const PluginCall call(plugin, name, worker, slow_after);
   return GuardedCall(std::forward<Function>(function));
 }
 

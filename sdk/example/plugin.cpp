@@ -77,12 +77,11 @@ class Daily final : public summa::Worker {
   std::atomic<std::int64_t> changed_days_{0};
 };
 
-// The verb `turnover show`.
-summa::CommandResult Show(const summa::CommandCall& call) {
-  const std::string currency = *call.Option("currency");  // required in the manifest
-  summa::Session session(call.sql());
+// The latest days of a currency, as a JSON object.
+std::string Days(const summa_sql_v1* sql, const std::string& currency, std::int64_t most) {
+  summa::Session session(sql);
   // Reading needs no transaction.
-  const summa::Result days = session.Exec(kShow, {currency, *call.IntegerOption("days")});
+  const summa::Result days = session.Exec(kShow, {currency, most});
   summa::JsonWriter json;
   json.BeginObject().Member("currency", currency).Key("days").BeginArray();
   for (const summa::Row day : days) {
@@ -97,7 +96,17 @@ summa::CommandResult Show(const summa::CommandCall& call) {
                        "run `summa-host run --once --only turnover-daily` first");
   }
   json.EndArray().EndObject();
-  return {json.Take(), false};
+  return json.Take();
+}
+
+// The verb `turnover show`. What is required in the manifest, or has a default there, is there.
+summa::CommandResult Show(const summa::CommandCall& call) {
+  return {Days(call.sql(), *call.Option("currency"), *call.IntegerOption("days")), false};
+}
+
+// GET /v1/turnover/{currency}
+summa::Response Get(const summa::Request& request) {
+  return {Days(request.sql(), *request.Parameter("currency"), *request.IntegerParameter("days"))};
 }
 
 class TurnoverPlugin final : public summa::Plugin {
@@ -113,6 +122,9 @@ class TurnoverPlugin final : public summa::Plugin {
     return {{"turnover-daily", daily_.get()}};
   }
   std::vector<summa::CommandBinding> Commands() override { return {{"turnover show", Show}}; }
+  std::vector<summa::RouteBinding> Routes() override {
+    return {{"GET", "/v1/turnover/{currency}", Get}};
+  }
   std::string Status() override {
     summa::JsonWriter json;
     json.BeginObject().Member("changedDays", daily_->changed_days()).EndObject();

@@ -88,7 +88,10 @@ std::optional<std::string> JsonMember(const std::string& json, const std::string
   return std::string(simdjson::minify(value));
 }
 
-Answer HttpGet(int port, const std::string& path) {
+Answer HttpGet(int port, const std::string& path) { return HttpAsk(port, "GET", path); }
+
+Answer HttpAsk(int port, const std::string& method, const std::string& path,
+               const std::string& headers, const std::string& body) {
   const int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -96,8 +99,9 @@ Answer HttpGet(int port, const std::string& path) {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   std::string text;
   if (connect(connection, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) {
-    const std::string request =
-        "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    std::string request = method + " " + path + " HTTP/1.1\r\nHost: localhost\r\n" + headers;
+    if (!body.empty()) request += "Content-Length: " + std::to_string(body.size()) + "\r\n";
+    request += "Connection: close\r\n\r\n" + body;
     if (write(connection, request.data(), request.size()) > 0) {
       char buffer[4096];
       for (ssize_t size; (size = read(connection, buffer, sizeof buffer)) > 0;) {
@@ -107,10 +111,11 @@ Answer HttpGet(int port, const std::string& path) {
   }
   close(connection);
   Answer answer;
-  const std::size_t body = text.find("\r\n\r\n");
-  if (text.size() < 12 || body == std::string::npos) return answer;
+  const std::size_t end = text.find("\r\n\r\n");
+  if (text.size() < 12 || end == std::string::npos) return answer;
   answer.status = std::stoi(text.substr(9, 3));
-  answer.body = text.substr(body + 4);
+  answer.head = text.substr(0, end + 2);
+  answer.body = text.substr(end + 4);
   return answer;
 }
 

@@ -35,8 +35,12 @@ std::optional<std::string> JsonMember(const std::string& json, const std::string
 struct Answer {
   int status = 0;  // 0: nobody answered
   std::string body;
+  std::string head = {};
 };
-// GET over a new connection to 127.0.0.1.
+// A request over a new connection to 127.0.0.1. headers: whole lines with their "\r\n".
+Answer HttpAsk(int port, const std::string& method, const std::string& path,
+               const std::string& headers = "", const std::string& body = "");
+// The same for GET.
 Answer HttpGet(int port, const std::string& path);
 
 // A summa-host that runs; SIGKILL when the object goes.

@@ -74,6 +74,27 @@ TEST(PluginGraph, ProvidersStartBeforeTheirUsersAndElseTheConfigurationDecides) 
   EXPECT_EQ(plan.order[3].bindings[0].alias, "bus");
 }
 
+RouteDeclaration Route(const std::string& method, const std::string& path) {
+  RouteDeclaration route;
+  route.method = method;
+  route.path = path;
+  route.parsed = RoutePath::Parse(path).value();
+  return route;
+}
+
+TEST(PluginGraph, PluginsWithARouteThatCouldBeForBothAreRefused) {
+  Installed installed;
+  installed.Add("accounts").routes = {Route("GET", "/v1/accounts/{id}"), Route("GET", "/v1/own")};
+  installed.Add("me").routes = {Route("GET", "/v1/accounts/me")};
+  installed.Add("writer").routes = {Route("POST", "/v1/accounts/{id}"), Route("GET", "/v1/others")};
+  const Plan plan = Make(installed, {On("accounts"), On("me"), On("writer")});
+  EXPECT_THAT(Order(plan), ElementsAre("writer"));
+  EXPECT_THAT(Refusals(plan),
+              ElementsAre(HasSubstr("accounts: SH-0150 plugin \"accounts\" (/p/accounts.so) serves "
+                                    "\"GET /v1/accounts/{id}\", and plugin \"me\""),
+                          HasSubstr("me: SH-0150 plugin \"me\"")));
+}
+
 TEST(PluginGraph, TheConfigurationChoosesBetweenProviders) {
   Installed installed;
   installed.Add("outbox", {"summa.bus/1"});

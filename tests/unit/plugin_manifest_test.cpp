@@ -338,6 +338,64 @@ TEST(PluginManifest, OptionsAreSchemasWithANameAndPositionalArgumentsComeFirst) 
   EXPECT_THAT(problems("      - { type: string }\n"), ElementsAre(HasSubstr("name: is missing")));
 }
 
+TEST(PluginManifest, RoutesHaveAPathWithItsParametersAndSayWhoMayAsk) {
+  const Reading reading = Read(std::string(kHead) + R"(extensions: [summa.endpoint/1]
+routes:
+  - method: GET
+    path: /v1/accounts/{id}/entries
+    summary: Entries of an account.
+    parameters:
+      - { name: limit, type: integer, default: 10, help: How many. }
+      - { name: id, type: string, help: Which. }
+  - { method: POST, path: /v1/accounts, summary: Opens one., body: The account., access: open }
+)");
+  EXPECT_THAT(reading.problems, IsEmpty());
+  ASSERT_THAT(reading.manifest.routes, SizeIs(2));
+  const RouteDeclaration& entries = reading.manifest.routes[0];
+  EXPECT_EQ(RouteName(entries), "GET /v1/accounts/{id}/entries");
+  EXPECT_TRUE(entries.needs_token);
+  ASSERT_THAT(entries.parameters, SizeIs(2));
+  EXPECT_EQ(entries.parameters[0].name, "id") << "those of the path come first";
+  EXPECT_TRUE(entries.parameters[0].in_path);
+  EXPECT_FALSE(entries.parameters[1].in_path);
+  EXPECT_EQ(entries.parameters[1].schema.default_text, "10");
+  EXPECT_EQ(reading.manifest.routes[1].body, "The account.");
+  EXPECT_FALSE(reading.manifest.routes[1].needs_token);
+}
+
+TEST(PluginManifest, RoutesThatCannotBeServedAreReported) {
+  const auto problem = [](const std::string& route) {
+    const Reading reading =
+        Read(std::string(kHead) + "extensions: [summa.endpoint/1]\nroutes:\n" + route);
+    std::string all;
+    for (const std::string& each : reading.problems) all += each + "; ";
+    return all.empty() ? std::string("none") : all;
+  };
+  const auto at = [&](const std::string& path) {
+    return problem("  - { method: GET, path: \"" + path + "\", summary: S. }\n");
+  };
+  EXPECT_EQ(at("/v1/a"), "none");
+  EXPECT_THAT(at("/v1/a/"), HasSubstr("is no path of a route"));
+  EXPECT_THAT(at("/{a}"), HasSubstr("begins with a parameter"));
+  EXPECT_THAT(at("/v1/{a}"), HasSubstr("the parameter {a} of the path is missing"));
+  for (const char* taken :
+       {"/livez", "/readyz/more", "/status", "/metrics", "/openapi.json", "/api/v2/status"}) {
+    EXPECT_THAT(at(taken), HasSubstr("belongs to summa-host itself")) << taken;
+  }
+  EXPECT_THAT(problem("  - { method: FETCH, path: /v1/a, summary: S. }\n"), HasSubstr("FETCH"));
+  EXPECT_THAT(problem("  - { method: GET, path: /v1/a, summary: S., body: B. }\n"),
+              HasSubstr("takes no body"));
+  EXPECT_THAT(problem("  - { method: GET, path: /v1/a, summary: S. }\n"
+                      "  - { method: GET, path: /v1/a, summary: S. }\n"),
+              HasSubstr("given twice"));
+  EXPECT_THAT(problem("  - { method: GET, path: /v1/a, summary: S., parameters: [{ name: b, type: "
+                      "map, help: H. }] }\n"),
+              HasSubstr("is a list or a map"));
+  const Reading without =
+      Read(std::string(kHead) + "routes:\n  - { method: GET, path: /v1/a, summary: S. }\n");
+  EXPECT_THAT(without.problems, ElementsAre(HasSubstr("needs the extension summa.endpoint/1")));
+}
+
 TEST(PluginManifest, WrongShapesGiveOneProblemEach) {
   EXPECT_THAT(Read(std::string(kHead) + "workers: yes\n").problems,
               ElementsAre("workers: must be a list"));

@@ -19,6 +19,7 @@
 #include <summa/bus.hpp>
 #include <summa/command.hpp>
 #include <summa/config.hpp>
+#include <summa/endpoint.hpp>
 #include <summa/error.hpp>
 #include <summa/health.hpp>
 #include <summa/host.hpp>
@@ -43,6 +44,10 @@ struct CommandBinding {
   std::string verb;  // as in the manifest
   CommandFunction run;
 };
+struct RouteBinding {
+  std::string method, path;  // as in the manifest
+  RouteFunction handle;
+};
 
 class Plugin {
  public:
@@ -66,6 +71,8 @@ class Plugin {
   virtual std::vector<std::string> Reload(const Config&) { return {}; }
   virtual std::vector<WorkerBinding> Workers() { return {}; }
   virtual std::vector<CommandBinding> Commands() { return {}; }
+  // Any thread, several at once, beside the workers.
+  virtual std::vector<RouteBinding> Routes() { return {}; }
   virtual Bus* ProvidedBus() { return nullptr; }  // summa.bus/1
   virtual std::string Status() { return {}; }  // a JSON object, or empty; any thread, from memory
   // What does not work as it should, for /readyz; any thread, from memory.
@@ -117,6 +124,7 @@ class PluginHolder {
   int Configure(const summa_config* config) {
     plugin_->Configure(Config(config));
     BindWorkers();
+    BindRoutes();
     commands_ = plugin_->Commands();
     if (Bus* bus = plugin_->ProvidedBus()) bus_table_.emplace(bus);
     activity_table_ = {sizeof(summa_activity_v1), 0, this, &PluginHolder::CallActivate,
@@ -159,11 +167,47 @@ class PluginHolder {
                      worker_pointers_.data()};
   }
 
+  void BindRoutes() {
+    route_bindings_.clear();
+    routes_.clear();
+    route_pointers_.clear();
+    for (RouteBinding& binding : plugin_->Routes()) {
+      if (!binding.handle) {
+        throw Error(
+            SUMMA_E_INTERNAL, "SH-0123",
+            "the route \"" + binding.method + " " + binding.path + "\" is bound to no function",
+            "give RouteBinding a function that answers the request");
+      }
+      route_bindings_.push_back(std::move(binding));
+    }
+    for (RouteBinding& binding : route_bindings_) {
+      routes_.push_back({sizeof(summa_route), 0, &binding, ToAbi(binding.method),
+                         ToAbi(binding.path), &PluginHolder::HandleRequest});
+      route_pointers_.push_back(&routes_.back());
+    }
+    endpoint_table_ = {sizeof(summa_endpoint_v1),
+                       static_cast<std::uint32_t>(route_pointers_.size()), route_pointers_.data()};
+  }
+
+  static std::int32_t HandleRequest(void* self, const summa_request* request,
+                                    void (*respond)(void*, const summa_response*), void* result,
+                                    summa_error* error) {
+    return Guard(error, [&] {
+      const Response response = static_cast<RouteBinding*>(self)->handle(Request(request));
+      const summa_response abi{sizeof(summa_response), response.status,
+                               ToAbi(response.content_type), ToAbi(response.etag),
+                               ToAbi(response.body)};
+      respond(result, &abi);
+      return SUMMA_OK;
+    });
+  }
+
   const void* Extension(std::string_view id) {
     if (id == SUMMA_WORKER_V1) return worker_pointers_.empty() ? nullptr : &worker_table_;
     if (id == SUMMA_ACTIVITY_V1) return &activity_table_;
     if (id == SUMMA_RELOAD_V1) return &reload_table_;
     if (id == SUMMA_COMMAND_V1) return commands_.empty() ? nullptr : &command_table_;
+    if (id == SUMMA_ENDPOINT_V1) return route_pointers_.empty() ? nullptr : &endpoint_table_;
     if (id == SUMMA_STATUS_V1) return &status_table_;
     if (id == SUMMA_HEALTH_V1) return &health_table_;
     if (id == SUMMA_BUS_V1) return bus_table_ ? bus_table_->table() : nullptr;
@@ -271,6 +315,10 @@ class PluginHolder {
   std::vector<const summa_worker*> worker_pointers_;
   summa_worker_v1 worker_table_{};
   std::vector<CommandBinding> commands_;
+  std::deque<RouteBinding> route_bindings_;
+  std::deque<summa_route> routes_;
+  std::vector<const summa_route*> route_pointers_;
+  summa_endpoint_v1 endpoint_table_{};
   summa_activity_v1 activity_table_{};
   summa_reload_v1 reload_table_{};
   summa_command_v1 command_table_{};

@@ -7,6 +7,7 @@
 #include "tests/fixture/ledger.hpp"
 #include "tests/services/db.hpp"
 #include "tests/services/postgres_server.hpp"
+#include "tests/services/wait_until.hpp"
 
 namespace summa::test {
 namespace {
@@ -45,6 +46,27 @@ TEST_F(Example, SumsTheTurnoverAndShowsIt) {
   const RunResult shown = Host({"turnover", "show", "USD", "--output", "json"});
   EXPECT_EQ(shown.exit_code, 0) << shown.err;
   EXPECT_NE(shown.out.find("\"amount\":" + truth), std::string::npos) << shown.out;
+}
+
+TEST_F(Example, IsAskedOverHttp) {
+  EnsureAccounts(url_, 3);
+  const std::string plugins = std::string(std::getenv("SUMMA_BINARY_DIR")) + "/tests/example";
+  RunningHost host({"-c", file_.Path(), "--plugin-dir", plugins});
+  host.StatusWhen("running");
+  Answer answer;
+  WaitUntil(
+      [&] {
+        answer = HttpGet(host.Port(), "/v1/turnover/USD?days=1");
+        return answer.status == 200;
+      },
+      kPatience, "the turnover");
+  const std::string truth =
+      Db(url_).Value("SELECT sum(amount) FROM entry_record WHERE entry_type = 'CREDIT'");
+  EXPECT_NE(answer.body.find("\"amount\":" + truth), std::string::npos) << answer.body;
+  const Answer unknown = HttpGet(host.Port(), "/v1/turnover/EUR");
+  EXPECT_EQ(unknown.status, 404);
+  EXPECT_NE(unknown.body.find("TO-0001"), std::string::npos) << unknown.body;
+  EXPECT_EQ(HttpGet(host.Port(), "/v1/turnover/usd").status, 400);
 }
 
 TEST_F(Example, RunAgainChangesNothingAndSeesWhatCameLate) {

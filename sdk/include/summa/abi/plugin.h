@@ -103,7 +103,7 @@ typedef struct summa_plugin {
                        summa_error* error);         /* [main] no input/output here */
   int32_t (*start)(void* self, summa_error* error); /* [main] plugins it requires have started */
   /* [any] An extension (summa.worker/1, summa.activity/1, summa.reload/1, summa.command/1,
-   * summa.status/1, summa.health/1) or a provided service (summa.bus/1), or NULL. Called after
+   * summa.endpoint/1, summa.status/1, summa.health/1) or a provided service (summa.bus/1), or NULL. Called after
    * configure(); valid until destroy(). */
   const void* (*get_extension)(void* self, const char* extension_id);
   int32_t (*stop)(

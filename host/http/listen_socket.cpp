@@ -1,4 +1,4 @@
-#include "host/observe/listen_socket.hpp"
+#include "host/http/listen_socket.hpp"
 
 #include <netdb.h>
 #include <netinet/in.h>

@@ -1,0 +1,45 @@
+#include "host/http/http_call.hpp"
+
+namespace summa::host {
+
+HttpCall::HttpCall(HttpRequest request, std::vector<std::string> values, std::function<void()> wake)
+    : request_(std::move(request)), values_(std::move(values)), wake_(std::move(wake)) {}
+
+void HttpCall::Answer(HttpResponse response) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (answered_) return;
+    answered_ = true;
+    response_ = std::move(response);
+  }
+  if (wake_) wake_();
+  const std::lock_guard lock(interrupt_mutex_);
+  if (interrupt_) interrupt_();
+}
+
+bool HttpCall::answered() const {
+  const std::lock_guard lock(mutex_);
+  return answered_;
+}
+
+HttpResponse HttpCall::TakeResponse() {
+  const std::lock_guard lock(mutex_);
+  return std::move(response_);
+}
+
+HttpCall::Interrupt::Interrupt(HttpCall& call, std::function<void()> function) : call_(call) {
+  {
+    const std::lock_guard lock(call_.interrupt_mutex_);
+    call_.interrupt_ = std::move(function);
+  }
+  if (!call_.answered()) return;
+  const std::lock_guard lock(call_.interrupt_mutex_);
+  call_.interrupt_();
+}
+
+HttpCall::Interrupt::~Interrupt() {
+  const std::lock_guard lock(call_.interrupt_mutex_);
+  call_.interrupt_ = nullptr;
+}
+
+}  // namespace summa::host
