@@ -5,13 +5,20 @@
 namespace summa::host {
 
 HostTable::HostTable(const std::string& plugin_id, HostTableSettings settings,
-                     std::optional<std::vector<MetricDeclaration>> metrics)
+                     std::optional<std::vector<MetricDeclaration>> metrics,
+                     const std::vector<OperationKind>& operations)
     : settings_(std::move(settings)),
       log_(plugin_id),
       clock_(settings_.clock != nullptr ? *settings_.clock : SystemClock()),
       metrics_(plugin_id, std::move(metrics)),
       registry_(plugin_id, settings_.resolver) {
   if (settings_.sql != nullptr) sql_ = settings_.sql->ForPlugin(plugin_id);
+  if (settings_.sql != nullptr && !operations.empty()) {
+    const bool named = !settings_.requester.empty();
+    operations_.emplace(plugin_id, operations, settings_.instance,
+                        named ? settings_.requester : settings_.instance,
+                        settings_.clock != nullptr ? *settings_.clock : SystemClock());
+  }
   table_.struct_size = sizeof table_;
   table_.abi_major = SUMMA_ABI_MAJOR;
   table_.abi_minor = SUMMA_ABI_MINOR;
@@ -33,6 +40,7 @@ const void* HostTable::GetService(const summa_host* host, const char* service_id
   if (id == SUMMA_LEASE_V1 && self.settings_.leases != nullptr) {
     return self.settings_.leases->table();
   }
+  if (id == SUMMA_OPERATION_V1 && self.operations_) return self.operations_->table();
   return nullptr;
 }
 

@@ -11,6 +11,7 @@
 #include "host/abi/lease_service.hpp"
 #include "host/abi/log_service.hpp"
 #include "host/abi/metrics_service.hpp"
+#include "host/abi/operation_service.hpp"
 #include "host/abi/registry_service.hpp"
 #include "host/abi/sql_service.hpp"
 #include "summa/abi/plugin.h"
@@ -24,15 +25,18 @@ struct HostTableSettings {
   SqlService* sql = nullptr;       // nullptr: no database, summa.sql/1 is absent
   LeaseService* leases = nullptr;  // nullptr: no database, summa.lease/1 is absent
   const Clock* clock = nullptr;    // nullptr: the real one
+  std::string requester;           // who asks for operations; empty: the instance
   ServiceResolver resolver;
   Consuming consuming = Consuming::kNobody;
 };
 
 class HostTable {
  public:
-  // metrics: those that the manifest declares; nullopt: whatever the plugin asks for.
+  // metrics: those that the manifest declares; nullopt: whatever the plugin asks for. operations:
+  // the kinds that it declares; without any, or without a database, summa.operation/1 is absent.
   HostTable(const std::string& plugin_id, HostTableSettings settings,
-            std::optional<std::vector<MetricDeclaration>> metrics = std::nullopt);
+            std::optional<std::vector<MetricDeclaration>> metrics = std::nullopt,
+            const std::vector<OperationKind>& operations = {});
   HostTable(const HostTable&) = delete;
   HostTable& operator=(const HostTable&) = delete;
   const summa_host* table() const { return &table_; }
@@ -46,6 +50,7 @@ class HostTable {
   ClockService clock_;
   MetricsService metrics_;
   RegistryService registry_;
+  std::optional<OperationService> operations_;
   summa_host table_{};
 };
 

@@ -11,6 +11,7 @@
 #include "host/abi/foreign_text.hpp"
 #include "host/application/load.hpp"
 #include "host/application/prepare_database.hpp"
+#include "host/application/requester.hpp"
 #include "host/application/termination_signal.hpp"
 #include "host/database/fleet_orders.hpp"
 #include "host/lease/lease_keeper.hpp"
@@ -317,6 +318,7 @@ CommandOutcome RunPluginCommand(const LoadedConfiguration& loaded, const Discove
   HostTableSettings table;
   table.version = SUMMA_VERSION;
   table.instance = MakeInstance(loaded.settings.name);
+  table.requester = Requester(loaded.settings.name);
   table.sql = &sql;
   table.leases = &world->leases;
   const auto stopping = [&signal = world->signal] { return signal.requested(); };

@@ -43,7 +43,10 @@ std::optional<DatabaseTime> Time(const std::optional<std::string>& microseconds_
 }  // namespace
 
 FleetView::FleetView(DatabaseSettings ledger, const Clock& clock)
-    : connection_(std::move(ledger), kOwnersPauses), clock_(clock), thread_([this] { Run(); }) {}
+    : operations_query_(OperationsQuery(ledger.schema)),
+      connection_(std::move(ledger), kOwnersPauses),
+      clock_(clock),
+      thread_([this] { Run(); }) {}
 
 FleetView::~FleetView() {
   {
@@ -83,7 +86,7 @@ void FleetView::Run() {
     lock.unlock();
     FleetSight sight;
     try {
-      sight.workers = Ask();
+      sight = Ask();
     } catch (const Failure& failure) {
       sight.error = failure.error();
     } catch (const std::exception& exception) {
@@ -91,7 +94,10 @@ void FleetView::Run() {
           "SH-0405", std::string("the workers could not be read: ") + exception.what(), "", ""};
     }
     lock.lock();
-    if (sight.error) sight.workers = std::move(sight_.workers);
+    if (sight.error) {
+      sight.workers = std::move(sight_.workers);
+      sight.operations = std::move(sight_.operations);
+    }
     sight_ = std::move(sight);
     answered_at_ = clock_.BootNow();
     ++answers_;
@@ -99,15 +105,17 @@ void FleetView::Run() {
   }
 }
 
-std::map<std::string, FleetWorker> FleetView::Ask() {
+FleetSight FleetView::Ask() {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  std::map<std::string, FleetWorker> workers;
+  FleetSight sight;
   for (const auto& row : connection_.Ask(kWorkers, {}, deadline, WhenLost::kFail)) {
-    workers[row.at(0).value_or("")] = {Time(row.at(1)), Time(row.at(2))};
+    sight.workers[row.at(0).value_or("")] = {Time(row.at(1)), Time(row.at(2))};
   }
+  sight.operations = ReadOperations(
+      connection_.Ask(operations_query_, {std::string("false")}, deadline, WhenLost::kFail));
   const TextRows waiting = connection_.Ask(kWaitingForStandby, {}, deadline, WhenLost::kFail);
   if (!waiting.empty()) throw StandbyIsGone(waiting.at(0));
-  return workers;
+  return sight;
 }
 
 }  // namespace summa::host

@@ -9,8 +9,10 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "host/clock.hpp"
+#include "host/database/operations.hpp"
 #include "host/database/reopening_connection.hpp"
 
 namespace summa::host {
@@ -21,6 +23,7 @@ struct FleetWorker {
 
 struct FleetSight {
   std::map<std::string, FleetWorker> workers;  // as last read
+  std::vector<OperationReport> operations;     // open and failed ones, too
   std::optional<Error> error;                  // why the database could not be asked, if so
 };
 
@@ -37,8 +40,9 @@ class FleetView {
 
  private:
   void Run();
-  std::map<std::string, FleetWorker> Ask();
+  FleetSight Ask();
 
+  const std::string operations_query_;
   ReopeningConnection connection_;  // of the thread
   const Clock& clock_;
   std::mutex mutex_;

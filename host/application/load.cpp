@@ -85,7 +85,8 @@ void PluginSet::Bring(Member& member, const HostTableSettings& table) {
   try {
     member.instance->Load();
     member.table =
-        std::make_unique<HostTable>(member.plan.id, table, member.instance->manifest().metrics);
+        std::make_unique<HostTable>(member.plan.id, table, member.instance->manifest().metrics,
+                                    member.instance->manifest().operations);
     member.instance->Create(member.table->table());
     member.config = std::make_unique<ConfigView>(member.settings->config);
     member.instance->Configure(member.config->abi());

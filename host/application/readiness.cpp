@@ -67,6 +67,16 @@ Readiness Judge(const ReadinessView& view) {
     if (finding.severity == Severity::kError) readiness.failing.push_back(item);
     if (finding.severity == Severity::kWarning) readiness.warnings.push_back(item);
   }
+  for (const OperationReport& operation : view.report.operations) {
+    if (operation.error.empty()) continue;
+    const std::string id = std::to_string(operation.id);
+    readiness.warnings.push_back(
+        {"operation " + id + " (" + operation.kind + ")",
+         (operation.state == "failed" ? "it failed: " : "it is tried again: ") + operation.error,
+         "Repair it, then `summa-host operations resume " + id +
+             "`; or give it up with `summa-host operations abort " + id + "`.",
+         operation.plugin});
+  }
   for (const std::string& refused : view.sessions) {
     readiness.warnings.push_back(
         {"database sessions", "SH-0403 " + refused,

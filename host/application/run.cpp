@@ -433,6 +433,8 @@ class RunningHost {
     if (const PluginSet* plugins = seen_plugins_.load()) {
       report.plugins = plugins->Ask(kProbePatience).reports;
     }
+    // There is nothing to read before the workers are there.
+    if (!report.workers.empty()) report.operations = fleet_.Look().operations;
     return StatusJson(report);
   }
 
@@ -457,7 +459,9 @@ class RunningHost {
       view.plugins = std::move(asked.failing);
     }
     view.calls = SlowCalls();
-    view.database = fleet_.Look().error;
+    FleetSight fleet = fleet_.Look();
+    view.database = std::move(fleet.error);
+    view.report.operations = std::move(fleet.operations);
     for (const auto& [database, pool] : pools_) {
       if (std::string refused = pool->Use().refused; !refused.empty()) {
         view.sessions.push_back(std::move(refused));

@@ -28,6 +28,34 @@ void SetWorker(const WorkerReport& worker, const ScrapeView& view) {
 
 }  // namespace
 
+// A kind whose operations are over is exported with zeros.
+void Scrape::SetOperations(const std::vector<OperationReport>& operations) {
+  const std::lock_guard lock(mutex_);
+  for (const OperationReport& each : operations) kinds_.emplace(each.plugin, each.kind);
+  for (const auto& [plugin, kind] : kinds_) {
+    std::map<std::string, int> states{
+        {"queued", 0}, {"running", 0}, {"paused", 0}, {"failed", 0}, {"aborted", 0}};
+    OperationReport shown;
+    for (const OperationReport& each : operations) {
+      if (each.plugin != plugin || each.kind != kind) continue;
+      ++states[each.state];
+      if (each.state == "failed") continue;
+      const bool first = shown.id == 0;
+      if (first || (each.state == "running" && shown.state != "running")) shown = each;
+    }
+    for (const auto& [state, count] : states) {
+      SetHostMetric("summa_operations", count, {plugin, kind, state});
+    }
+    const auto set = [&, &plugin = plugin, &kind = kind](const char* name, double value) {
+      SetHostMetric(name, value, {plugin, kind});
+    };
+    set("summa_operation_rows_done", static_cast<double>(shown.done));
+    set("summa_operation_rows_total", static_cast<double>(shown.total.value_or(0)));
+    set("summa_operation_rows_per_second", shown.rows_per_second.value_or(0));
+    set("summa_operation_rate_limit", static_cast<double>(shown.rate));
+  }
+}
+
 std::string Scrape::Text(const ScrapeView& view) {
   for (const PluginReport& plugin : view.report.plugins) {
     const std::lock_guard lock(mutex_);
@@ -39,6 +67,7 @@ std::string Scrape::Text(const ScrapeView& view) {
     SetHostMetric("summa_plugin_info", 1, {plugin.id, plugin.version, plugin.state});
   }
   for (const WorkerReport& worker : view.report.workers) SetWorker(worker, view);
+  SetOperations(view.fleet.operations);
   for (const auto& [database, use] : view.pools) {
     SetHostMetric("summa_db_pool_connections", use.busy, {database, "busy"});
     SetHostMetric("summa_db_pool_connections", use.idle, {database, "idle"});

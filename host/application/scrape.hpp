@@ -3,7 +3,9 @@
 
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "host/application/fleet_view.hpp"
 #include "host/database/session.hpp"
@@ -25,8 +27,11 @@ class Scrape {
   std::string Text(const ScrapeView& view);
 
  private:
+  void SetOperations(const std::vector<OperationReport>& operations);
+
   std::mutex mutex_;
-  std::map<std::string, PluginReport> plugins_;  // as last exported
+  std::map<std::string, PluginReport> plugins_;          // as last exported
+  std::set<std::pair<std::string, std::string>> kinds_;  // of operations, that were exported
 };
 
 }  // namespace summa::host

@@ -26,6 +26,7 @@ std::vector<Verb> HostVerbs() {
   AddPluginsVerbs(verbs);
   AddWorkersVerbs(verbs);
   AddWorkerOrdersVerbs(verbs);
+  AddOperationVerbs(verbs);
   AddStatusVerbs(verbs);
   AddMetricsVerbs(verbs);
   AddDoctorVerbs(verbs);

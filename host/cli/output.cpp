@@ -9,10 +9,6 @@
 namespace summa::host {
 namespace {
 
-// Often enough to be seen moving, seldom enough for a log file.
-constexpr std::chrono::milliseconds kTerminalProgressInterval{100};
-constexpr std::chrono::seconds kLineProgressInterval{2};
-
 std::string Envelope(const std::string& command, const VerbResult& result, int exit_code,
                      const std::string& started_at, std::int64_t duration_ms) {
   JsonWriter json;
@@ -38,7 +34,8 @@ Output::Output(std::ostream& out, std::ostream& err, bool terminal)
       err_(err),
       terminal_(terminal),
       started_at_(std::chrono::system_clock::now()),
-      started_(std::chrono::steady_clock::now()) {}
+      started_(std::chrono::steady_clock::now()),
+      progress_(terminal) {}
 
 void Output::Row(std::string_view json_object) {
   const std::lock_guard lock(mutex_);
@@ -55,31 +52,14 @@ void Output::Progress(std::string_view label, std::int64_t done, std::int64_t to
   // Work does not wait for whoever reads how far it is.
   if (!LogIdle()) return;
   const std::lock_guard lock(mutex_);
-  const auto now = std::chrono::steady_clock::now();
-  const bool finished = total > 0 && done >= total;
-  const auto interval = terminal_ ? std::chrono::milliseconds(kTerminalProgressInterval)
-                                  : std::chrono::milliseconds(kLineProgressInterval);
-  if (!finished && now - last_progress_ < interval) return;
-  last_progress_ = now;
-  std::string line(label);
-  line += ": " + std::to_string(done);
-  if (total > 0) {
-    line += " of " + std::to_string(total) + " (" + std::to_string(done * 100 / total) + "%)";
-  }
-  const double seconds = std::chrono::duration<double>(now - started_).count();
-  if (done > 0 && seconds >= 1) {
-    line += ", " + std::to_string(static_cast<std::int64_t>(static_cast<double>(done) / seconds)) +
-            "/s";
-    if (total > done) {
-      const double left = static_cast<double>(total - done) * seconds / static_cast<double>(done);
-      line += ", about " + std::to_string(static_cast<std::int64_t>(left) + 1) + " s left";
-    }
-  }
+  const std::optional<std::string> line =
+      progress_.Line(label, done, total, SystemClock().BootNow());
+  if (!line) return;
   if (terminal_) {
-    err_ << '\r' << line << "\x1b[K";
+    err_ << '\r' << *line << "\x1b[K";
     progress_open_ = true;
   } else {
-    err_ << line << '\n';
+    err_ << *line << '\n';
   }
   err_.flush();
 }

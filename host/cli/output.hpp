@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "host/cli/progress_display.hpp"
 #include "host/cli/render.hpp"
 #include "host/cli/verb.hpp"
 
@@ -42,7 +43,7 @@ class Output : public Talk {
   std::mutex mutex_;
   RowRenderer rows_;
   bool progress_open_ = false;  // a line without its line break stands on the terminal
-  std::chrono::steady_clock::time_point last_progress_{};
+  ProgressDisplay progress_;
 };
 
 }  // namespace summa::host

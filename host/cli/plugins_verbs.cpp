@@ -90,6 +90,12 @@ void WriteManifest(JsonWriter& json, const Manifest& manifest) {
   }
   json.EndArray();
   WriteWorkers(json, manifest);
+  json.Key("operations").BeginArray();
+  for (const OperationKind& each : manifest.operations) {
+    json.BeginObject().Member("kind", each.kind).Member("worker", each.worker);
+    json.Member("summary", each.summary).EndObject();
+  }
+  json.EndArray();
   json.Key("commands").BeginArray();
   for (const CommandDeclaration& each : manifest.commands) {
     json.BeginObject().Member("verb", each.verb).TextOrNull("worker", each.worker);

@@ -1,8 +1,8 @@
 // What people ask of workers: workers pause, resume and run.
 #include <algorithm>
-#include <cstdlib>
 #include <summa/json.hpp>
 
+#include "host/application/requester.hpp"
 #include "host/application/termination_signal.hpp"
 #include "host/cli/known_workers.hpp"
 #include "host/cli/verbs.hpp"
@@ -15,15 +15,6 @@ namespace {
 constexpr Microseconds kNoticePatience = std::chrono::seconds(5);
 constexpr Microseconds kLookEvery = std::chrono::milliseconds(100);
 constexpr int kTryLater = 75;
-
-// Who asks, for whoever reads it later.
-std::string Requester(const LoadedConfiguration& loaded) {
-  for (const char* variable : {"SUDO_USER", "USER", "LOGNAME"}) {
-    const char* name = std::getenv(variable);
-    if (name != nullptr && *name != '\0') return std::string(name) + "@" + loaded.settings.name;
-  }
-  return loaded.settings.name;
-}
 
 const WorkerRow& FindWorker(const std::vector<WorkerRow>& workers, const std::string& id,
                             const LoadedConfiguration& loaded) {
@@ -59,7 +50,7 @@ VerbResult Pause(const Invocation& call) {
   JsonWriter json;
   json.BeginObject().Key("workers").BeginArray();
   for (const WorkerRow& worker : Chosen(call, loaded)) {
-    orders.Pause(Name(worker), Requester(loaded), call.options.String("reason"));
+    orders.Pause(Name(worker), Requester(loaded.settings.name), call.options.String("reason"));
     json.BeginObject().Member("id", worker.id).Member("paused", true);
     json.Member("changed", !worker.paused).EndObject();
   }
@@ -87,7 +78,7 @@ class RunRequest {
  public:
   RunRequest(const LoadedConfiguration& loaded, std::string worker, Microseconds wait)
       : orders_(loaded.settings.ledger), worker_(std::move(worker)), wait_(wait) {
-    id_ = orders_.RequestRun(worker_, Requester(loaded), wait + kNoticePatience);
+    id_ = orders_.RequestRun(worker_, Requester(loaded.settings.name), wait + kNoticePatience);
   }
 
   RequestedRun Wait() {

@@ -37,6 +37,7 @@ const std::vector<CodeDescription>& HostCodes() {
     Read(embedded::plugin_errors, "errors/plugins.yaml", all);
     Read(embedded::configuration_errors, "errors/configuration.yaml", all);
     Read(embedded::worker_errors, "errors/workers.yaml", all);
+    Read(embedded::operation_errors, "errors/operations.yaml", all);
     Read(embedded::database_errors, "errors/database.yaml", all);
     Read(embedded::ledger_errors, "errors/ledger.yaml", all);
     Read(embedded::general_errors, "errors/general.yaml", all);

@@ -18,11 +18,12 @@ struct HostStep {
   std::string_view sql;
 };
 
-constexpr std::array<HostStep, 4> kHostSteps = {{
+constexpr std::array<HostStep, 5> kHostSteps = {{
     {1, "host", embedded::migration_001_host},
     {3, "schedule", embedded::migration_003_schedule},
     {5, "inbox", embedded::migration_005_inbox},
     {7, "worker_start", embedded::migration_007_worker_start},
+    {8, "operation", embedded::migration_008_operation},
 }};
 
 // Steps that were the host's own before plugins had some: their number then, and what they are now.

@@ -41,6 +41,7 @@ void AddHost(const CheckContext& context, Needs& needs) {
   Add(needs, "summa_host.worker_parked", {"select", "insert", "update", "delete"});
   Add(needs, "summa_host.worker_request", {"select", "insert", "update", "delete"});
   Add(needs, "summa_host.worker_start", {"select", "insert", "update"});
+  Add(needs, "summa_host.operation", {"select", "insert", "update", "delete"});
 }
 
 Needs AllNeeds(const CheckContext& context) {

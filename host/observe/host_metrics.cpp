@@ -78,6 +78,30 @@ const std::vector<MetricDeclaration>& Table() {
        "Calls whose commit was refused, or which were ended, because the lease was gone; nothing "
        "was "
        "committed."},
+      {"summa_operations",
+       kGauge,
+       {"plugin", "kind", "state"},
+       "Operations of the fleet by state: queued, running, paused, failed (until somebody resumes "
+       "or "
+       "aborts them), aborted (what is left of them is not taken back yet)."},
+      {"summa_operation_rows_done",
+       kGauge,
+       {"plugin", "kind"},
+       "Rows that are done of the operation of this kind that runs; without one, of the oldest "
+       "open "
+       "one."},
+      {"summa_operation_rows_total",
+       kGauge,
+       {"plugin", "kind"},
+       "Rows that the same operation has to do; 0: not known, or there is none."},
+      {"summa_operation_rows_per_second",
+       kGauge,
+       {"plugin", "kind"},
+       "How fast the same operation was lately."},
+      {"summa_operation_rate_limit",
+       kGauge,
+       {"plugin", "kind"},
+       "Rows a second that the same operation may do; 0: no limit."},
       {"summa_db_pool_connections",
        kGauge,
        {"database", "state"},

@@ -37,6 +37,53 @@ void WriteWorker(JsonWriter& json, const WorkerRow& worker) {
   json.EndObject();
 }
 
+static void WriteNumberOrNull(JsonWriter& json, std::string_view name,
+                              const std::optional<std::int64_t>& value) {
+  json.Key(name);
+  if (value) {
+    json.Value(*value);
+  } else {
+    json.Null();
+  }
+}
+
+// What a list shows of an operation; the object stays open.
+static void BeginOperation(JsonWriter& json, const OperationReport& operation) {
+  std::optional<std::int64_t> speed;
+  if (operation.rows_per_second) speed = static_cast<std::int64_t>(*operation.rows_per_second);
+  json.BeginObject().Member("id", std::to_string(operation.id));
+  json.Member("plugin", operation.plugin).Member("kind", operation.kind);
+  json.Member("state", operation.state).TextOrNull("phase", operation.phase);
+  json.Member("done", operation.done);
+  WriteNumberOrNull(json, "total", operation.total);
+  json.Member("rate", operation.rate);
+  WriteNumberOrNull(json, "rowsPerSecond", speed);
+  WriteNumberOrNull(json, "etaSeconds", operation.SecondsLeft());
+  json.TextOrNull("holder", operation.holder).TextOrNull("error", operation.error);
+  json.TextOrNull("updatedAt", operation.updated_at);
+}
+
+void WriteOperations(JsonWriter& json, std::span<const OperationReport> operations) {
+  json.BeginArray();
+  for (const OperationReport& operation : operations) {
+    BeginOperation(json, operation);
+    json.EndObject();
+  }
+  json.EndArray();
+}
+
+void WriteOperation(JsonWriter& json, const OperationReport& operation) {
+  BeginOperation(json, operation);
+  json.Member("cursor", operation.cursor).Key("arguments").Raw(operation.arguments);
+  json.Member("version", operation.version).Member("batches", operation.batches);
+  json.Member("worker", operation.worker).Member("fence", operation.fence);
+  json.TextOrNull("host", operation.host).Member("requestedBy", operation.requested_by);
+  json.TextOrNull("steeredBy", operation.steered_by).Member("failures", operation.failures);
+  json.TextOrNull("retryAt", operation.retry_at).Member("createdAt", operation.created_at);
+  json.TextOrNull("startedAt", operation.started_at);
+  json.TextOrNull("finishedAt", operation.finished_at).EndObject();
+}
+
 std::string StatusJson(const HostReport& report) {
   JsonWriter json;
   json.BeginObject();
@@ -58,7 +105,9 @@ std::string StatusJson(const HostReport& report) {
   json.EndArray();
   json.Key("workers").BeginArray();
   for (const WorkerReport& worker : report.workers) WriteWorker(json, worker);
-  json.EndArray().EndObject();
+  json.EndArray().Key("operations");
+  WriteOperations(json, report.operations);
+  json.EndObject();
   return json.Take();
 }
 

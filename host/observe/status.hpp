@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "host/database/operations.hpp"
 #include "host/error.hpp"
 #include "host/schedule/runner.hpp"
 #include "summa/json.hpp"
@@ -22,6 +23,7 @@ struct HostReport {
   std::string host, version, state;
   std::vector<PluginReport> plugins;
   std::vector<WorkerReport> workers;
+  std::vector<OperationReport> operations = {};  // of the fleet, open and failed, as last read
 };
 
 struct FailingItem {
@@ -29,10 +31,14 @@ struct FailingItem {
   std::string plugin = {};  // who says so; empty: the host
 };
 
-// {host, version, state, plugins: [...], workers: [...]}
+// {host, version, state, plugins: [...], workers: [...], operations: [...]}
 std::string StatusJson(const HostReport& report);
 // Appends the object of a worker as a value.
 void WriteWorker(JsonWriter& json, const WorkerRow& worker);
+// Appends the array of operations, with what a list shows, as a value.
+void WriteOperations(JsonWriter& json, std::span<const OperationReport> operations);
+// Appends all that is known of one, as a value.
+void WriteOperation(JsonWriter& json, const OperationReport& operation);
 // Appends {"code","message","hint","where"} as a value.
 void WriteError(JsonWriter& json, const Error& error);
 struct Readiness {

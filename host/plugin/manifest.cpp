@@ -15,6 +15,7 @@ namespace {
 // Limits of one plugin. Each is far above what a plugin needs and small enough that help, status
 // and metrics stay readable for people and bounded for the host.
 constexpr std::size_t kMaxWorkers = 64;
+constexpr std::size_t kMaxOperations = 64;
 constexpr std::size_t kMaxCommands = 64;
 constexpr std::size_t kMaxOptions = 64;  // per command
 constexpr std::size_t kMaxRoutes = 64;
@@ -61,12 +62,15 @@ constexpr TextForm kMetric{"summa_[a-z0-9_]+", "a metric name that begins with s
 constexpr TextForm kPrivilege{"select|insert|update|delete",
                               "one of select, insert, update, delete", 6};
 constexpr TextForm kLabel{"[a-z][a-z0-9_]*", "the name of a label", 63};
+constexpr TextForm kOperation{"[a-z0-9][a-z0-9_.-]*",
+                              "lower-case letters, digits, '.', '_' and '-'", 63};
+constexpr TextForm kSmallNumber{"[0-9]{1,4}", "a number of at most four digits", 4};
 // What fits into summa_error.code with its final zero.
 constexpr TextForm kCode{"[A-Z][A-Z0-9]{1,9}-[0-9]{4}", "a code such as SH-0501", 15};
 
-constexpr std::array<std::string_view, 10> kHostVerbs = {"run",     "config", "plugins", "workers",
-                                                         "metrics", "status", "doctor",  "explain",
-                                                         "version", "help"};
+constexpr std::array<std::string_view, 11> kHostVerbs = {
+    "run",    "config", "plugins", "workers", "operations", "metrics",
+    "status", "doctor", "explain", "version", "help"};
 constexpr std::array<int, 10> kExitCodes = {0, 1, 64, 65, 66, 69, 70, 75, 77, 78};
 
 // The first words of the paths that the host serves itself.
@@ -99,6 +103,9 @@ class ManifestReader {
     ReadIdentity(fields, manifest);
     ReadServices(fields, manifest);
     for (const Node* item : fields.Items("workers", kMaxWorkers)) ReadWorker(*item, manifest);
+    for (const Node* item : fields.Items("operations", kMaxOperations)) {
+      ReadOperation(*item, manifest);
+    }
     for (const Node* item : fields.Items("commands", kMaxCommands)) ReadCommand(*item, manifest);
     for (const Node* item : fields.Items("routes", kMaxRoutes)) ReadRoute(*item, manifest);
     ReadDatabase(fields, manifest);
@@ -212,6 +219,26 @@ class ManifestReader {
       }
     }
     manifest.workers.push_back(std::move(worker));
+  }
+
+  void ReadOperation(const Node& node, Manifest& manifest) {
+    ManifestFields fields(node, "operations", diagnostics_);
+    OperationKind operation;
+    operation.kind = fields.Text("kind", true, kOperation);
+    operation.summary = fields.Text("summary", true, kLine);
+    operation.worker = fields.Text("worker", true, kWorkerId);
+    const std::string version = fields.Text("version", false, kSmallNumber);
+    if (!version.empty()) operation.version = std::stoi(version);
+    const std::string retries = fields.Text("retries", false, kSmallNumber);
+    if (!retries.empty()) operation.retries = std::stoi(retries);
+    fields.Finish();
+    for (const OperationKind& other : manifest.operations) {
+      if (!operation.kind.empty() && other.kind == operation.kind) {
+        fields.Report(&node, "kind", "\"" + operation.kind + "\" is given twice",
+                      "Give each kind of operations its own name");
+      }
+    }
+    manifest.operations.push_back(std::move(operation));
   }
 
   void ReadCommand(const Node& node, Manifest& manifest) {
@@ -464,6 +491,18 @@ class ManifestReader {
                       "the verb \"" + command.verb + "\" names the worker \"" + command.worker +
                           "\", which the manifest does not have",
                       "Name a worker of this plugin: the verb takes its lease");
+      }
+    }
+    for (const OperationKind& operation : manifest.operations) {
+      const bool leased = std::any_of(manifest.workers.begin(), manifest.workers.end(),
+                                      [&](const WorkerDeclaration& worker) {
+                                        return worker.id == operation.worker && worker.lease;
+                                      });
+      if (!leased) {
+        fields.Report(root.Find("operations"), "operations.worker",
+                      "the kind \"" + operation.kind + "\" names the worker \"" + operation.worker +
+                          "\", which is no worker of the manifest with a lease",
+                      "Name a worker of this plugin with `lease: required`: it runs them");
       }
     }
   }

@@ -11,6 +11,7 @@
 #include "host/error.hpp"
 #include "host/http/route.hpp"
 #include "host/observe/metric_declaration.hpp"
+#include "host/operation/operation_kind.hpp"
 
 namespace summa::host {
 
@@ -67,6 +68,7 @@ struct Manifest {
   std::vector<std::string> provides;    // services
   std::vector<std::string> extensions;  // summa.worker/1, ...
   std::vector<WorkerDeclaration> workers;
+  std::vector<OperationKind> operations;
   std::vector<CommandDeclaration> commands;
   std::vector<RouteDeclaration> routes;
   std::vector<SchemaFile> schema;                   // by database in their order

@@ -135,7 +135,7 @@ std::string Incomplete(const summa_sql_v1* sql, const ChainsScope& scope, std::i
 verify::VerifyOptions OptionsFor(const Work& work, const Settings& settings) {
   verify::VerifyOptions options;
   options.connections = settings.connections;
-  options.most_rows_per_second = work.max_rate();
+  options.most_rows_per_second = work.rate();
   options.hmac_secret = settings.hmac_secret;
   options.most_findings = kMostFindings;
   options.should_stop = [&work] { return work.ShouldStop(); };

@@ -7,7 +7,8 @@ namespace summa::reconciliation {
 
 CommandResult RunReconcile(const CommandCall& call, const CommandContext& context) {
   Work work(context.host, call, call.IntegerOption("max-rate").value_or(context.settings.max_rate));
-  const Reconciled result = Reconcile(call.sql(), work, context.settings);
+  const bool rate_given = call.IntegerOption("max-rate").has_value();
+  const Reconciled result = Reconcile(call.sql(), work, context.settings, rate_given);
   const SummaResult summa = ToSumma(result.run);
   const std::string status = result.run.Status();
   JsonWriter json;

@@ -107,17 +107,54 @@ void CheckChains(const summa_sql_v1* sql, Work& work, const Settings& settings, 
   SealLate(sql, work, late);
 }
 
-Reconciled Reconcile(const summa_sql_v1* sql, Work& work, const Settings& settings) {
-  Session session(sql);
-  RunStore store(session);
+namespace {
+
+// A whole run, or what is left of it: one step that keeps each part as soon as it is done, because
+// the books are read under one snapshot and what was found is told at the end.
+Reconciled RunStep(OperationStep& step, const Work& caller, const Settings& settings) {
+  Work work(caller, step);
+  RunStore store(step);
   Reconciled result{store.Begin(), {}};
   const OnPart save = [&](std::optional<std::int64_t> entries_until) {
     store.Save(result.run, entries_until);
   };
-  if (!result.run.books_done) CheckBooks(sql, work, result.run, save);
-  if (!result.run.chains_done) CheckChains(sql, work, settings, result.run, save);
+  if (!result.run.books_done) CheckBooks(step.sql(), work, result.run, save);
+  if (!result.run.chains_done) CheckChains(step.sql(), work, settings, result.run, save);
   CrashPoint("reconciliation.checked");
   result.finished = store.Finish(result.run);
+  return result;
+}
+
+[[noreturn]] void NotDone(const OperationView& operation) {
+  const std::string name = "operation " + std::to_string(operation.id);
+  if (operation.state == OperationState::kPaused) {
+    throw Error(SUMMA_E_TRY_LATER, "SH-0389", "the reconciliation is paused: " + name,
+                "`summa-host operations resume " + std::to_string(operation.id) +
+                    "` lets it go on where it was");
+  }
+  if (operation.state == OperationState::kAborted) {
+    throw Error(SUMMA_E_TRY_LATER, "SH-0384", "the reconciliation was aborted: " + name,
+                "the next run begins anew");
+  }
+  ThrowStopped();
+}
+
+}  // namespace
+
+Reconciled Reconcile(const summa_sql_v1* sql, Work& work, const Settings& settings, bool set_rate) {
+  Reconciled result;
+  const OperationBinding reconciliation{
+      "reconciliation",
+      [&](OperationStep& step) -> std::optional<OperationProgress> {
+        result = RunStep(step, work, settings);
+        return std::nullopt;  // everything is saved
+      },
+      [](OperationStep& step) { RunStore::Abandon(step.Transaction()); }};
+  const std::int64_t id = StartOperation(
+      work.host(), sql,
+      {.kind = "reconciliation", .rate = work.rate(), .single = true, .set_rate = set_rate});
+  const OperationView last = RunOperation(work.host(), sql, work.caller(), reconciliation, id).last;
+  if (last.state != OperationState::kDone) NotDone(last);
   return result;
 }
 

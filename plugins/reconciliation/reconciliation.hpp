@@ -25,8 +25,12 @@ struct Reconciled {
   FinishedRun finished;
 };
 
-// Goes on with the run that is under way, or begins one, and writes its result row. `sql`: of the
-// holder of the lease of daily-reconciliation.
-Reconciled Reconcile(const summa_sql_v1* sql, Work& work, const Settings& settings);
+// Goes on with the run that is under way, or begins one, and writes its result row: an operation of
+// kind `reconciliation` in the journal. `sql`: of the holder of the lease of daily-reconciliation.
+// The rate of `work` is that of a new operation; with `set_rate` also of one that is gone on with.
+// Throws SH-0389 while the operation is paused, SH-0384 when it was aborted, SH-0705 when `work`
+// is told to stop.
+Reconciled Reconcile(const summa_sql_v1* sql, Work& work, const Settings& settings,
+                     bool set_rate = false);
 
 }  // namespace summa::reconciliation

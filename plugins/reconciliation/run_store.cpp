@@ -4,6 +4,7 @@
 #include <climits>
 #include <map>
 #include <summa/crash_point.hpp>
+#include <utility>
 
 #include "reconciliation_sql.hpp"
 
@@ -15,6 +16,16 @@ constexpr std::int64_t kKeptDays = 90;
 
 Parameter OrNull(const std::string& text) {
   return text.empty() ? Parameter(nullptr) : Parameter(text);
+}
+
+// Where a run is, in the words of the journal; rows: of all that it has read.
+OperationProgress PlaceOf(const RunState& run, bool finished) {
+  OperationProgress place;
+  place.phase = !run.books_done ? "books" : run.chains_done ? "result" : "chains";
+  if (run.accounts_through) place.cursor = ToText(*run.accounts_through);
+  place.rows = run.books.entries + run.chains.events;
+  place.finished = finished;
+  return place;
 }
 
 using KeptFindings = std::map<std::string, std::vector<Discrepancy>>;  // by part
@@ -55,40 +66,58 @@ RunState ReadRun(Session& session, const Row& row) {
 
 }  // namespace
 
+RunStore::RunStore(Session& session)
+    : begin_([&session]() -> Session& {
+        session.Begin();
+        return session;
+      }),
+      commit_([&session](const RunState&, bool) { session.Commit(); }) {}
+
+RunStore::RunStore(OperationStep& step)
+    : begin_([&step]() -> Session& { return step.Transaction(); }),
+      commit_([&step, counted = step.done()](const RunState& run, bool finished) mutable {
+        OperationProgress progress = PlaceOf(run, finished);
+        const std::int64_t all = std::max(progress.rows, counted);
+        progress.rows = all - std::exchange(counted, all);
+        step.Save(progress);
+      }) {}
+
 RunState RunStore::Begin() {
-  session_.Begin();
-  session_.Exec(sql::run_abandon, {std::chrono::microseconds(kOldest).count()});
-  session_.Exec(sql::run_prune, {kKeptDays});
-  Result row = session_.Exec(sql::run_open);
+  Session& session = begin_();
+  session.Exec(sql::run_abandon, {std::chrono::microseconds(kOldest).count()});
+  session.Exec(sql::run_prune, {kKeptDays});
+  Result row = session.Exec(sql::run_open);
   if (row.rows() == 0) {
-    session_.Exec("INSERT INTO summa_host.reconciliation_run DEFAULT VALUES");
-    row = session_.Exec(sql::run_open);
+    session.Exec("INSERT INTO summa_host.reconciliation_run DEFAULT VALUES");
+    row = session.Exec(sql::run_open);
   }
-  RunState run = ReadRun(session_, row[0]);
+  RunState run = ReadRun(session, row[0]);
   ForEachPart(run, [&](const char* part, const Findings& findings) {
     saved_[part] = findings.kept().size();
   });
   CrashPoint("reconciliation.begin");
-  session_.Commit();
+  commit_(run, false);
   CrashPoint("reconciliation.begun");
   return run;
 }
 
-void RunStore::SaveFindings(const RunState& run) {
+void RunStore::Abandon(Session& session) { session.Exec(sql::run_abandon, {std::int64_t{0}}); }
+
+void RunStore::SaveFindings(Session& session, const RunState& run) {
   ForEachPart(run, [&](const char* part, const Findings& findings) {
     std::size_t& saved = saved_[part];
     for (; saved < findings.kept().size(); ++saved) {
       const Discrepancy& finding = findings.kept()[saved];
       JsonWriter json;
       verify::Write(json, finding);
-      session_.Exec(sql::finding_insert,
-                    {run.id, part, finding.kind, finding.step, DetailOf(finding), json.text()});
+      session.Exec(sql::finding_insert,
+                   {run.id, part, finding.kind, finding.step, DetailOf(finding), json.text()});
     }
   });
 }
 
 void RunStore::Save(const RunState& run, std::optional<std::int64_t> entries_until) {
-  session_.Begin();
+  Session& session = begin_();
   std::vector<Parameter> values = {
       run.id,
       run.accounts_through ? UuidValue(*run.accounts_through) : Parameter(nullptr),
@@ -105,30 +134,29 @@ void RunStore::Save(const RunState& run, std::optional<std::int64_t> entries_unt
   ForEachPart(
       run, [&](const char*, const Findings& findings) { values.emplace_back(findings.count()); });
   values.push_back(entries_until ? Timestamp(*entries_until) : Parameter(nullptr));
-  session_.Exec(sql::run_save, values);
-  SaveFindings(run);
+  session.Exec(sql::run_save, values);
+  SaveFindings(session, run);
   CrashPoint("reconciliation.save");
-  session_.Commit();
+  commit_(run, false);
   CrashPoint("reconciliation.saved");
 }
 
 FinishedRun RunStore::Finish(const RunState& run) {
   const SummaResult result = ToSumma(run);
   const std::int64_t mismatches = std::min<std::int64_t>(run.Mismatches(), INT_MAX);
-  session_.Begin();
-  const Result row =
-      session_.Exec(sql::run_finish,
-                    {run.id, run.Status(), mismatches, result.step0, result.step0b, result.step0c,
-                     result.step1, result.step2, result.step3, result.mismatches});
+  Session& session = begin_();
+  const Result row = session.Exec(sql::run_finish, {run.id, run.Status(), mismatches, result.step0,
+                                                    result.step0b, result.step0c, result.step1,
+                                                    result.step2, result.step3, result.mismatches});
   const auto result_id = row[0].Get<std::string>("id");
   // The mark from which Summa itself would go on: only when everything before it was looked at.
   if (run.books_done && run.books_error.empty()) {
-    session_.Exec(sql::watermark, {run.id, mismatches});
+    session.Exec(sql::watermark, {run.id, mismatches});
   }
-  session_.Exec("UPDATE summa_host.reconciliation_run SET result_id = $2::uuid WHERE id = $1",
-                {run.id, result_id});
+  session.Exec("UPDATE summa_host.reconciliation_run SET result_id = $2::uuid WHERE id = $1",
+               {run.id, result_id});
   CrashPoint("reconciliation.finish");
-  session_.Commit();
+  commit_(run, true);
   CrashPoint("reconciliation.finished");
   return {result_id, row[0].Get<std::string>("run_date"), row[0].Get<std::int64_t>("duration_ms")};
 }

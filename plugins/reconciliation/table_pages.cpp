@@ -31,7 +31,7 @@ std::int64_t TablePages::Read(Session& session, Work& work, const std::string& c
   for (const Leaf& leaf : leaves_)
     estimate += static_cast<double>(leaf.blocks) * leaf.rows_per_block;
   std::int64_t rows = 0;
-  const std::int64_t step = work.max_rate() > 0 ? kPacedBlocks : kBlocks;
+  const std::int64_t step = work.rate() > 0 ? kPacedBlocks : kBlocks;
   for (const Leaf& leaf : leaves_) {
     for (std::int64_t block = 0; block <= leaf.blocks; block += step) {
       std::string statement = "COPY (SELECT " + columns + " FROM ONLY " + leaf.name +

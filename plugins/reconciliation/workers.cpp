@@ -41,7 +41,17 @@ void ReconciliationWorker::Tell(const char* worker, const Findings& findings) {
 TickResult DailyWorker::Run(const Tick& tick) {
   const BootTime started = host_.BootNow();
   Work work(host_, tick, settings_.max_rate);
-  const Reconciled result = Reconcile(tick.sql(), work, settings_);
+  Reconciled result;
+  try {
+    result = Reconcile(tick.sql(), work, settings_);
+  } catch (const Error& error) {
+    // What a person wanted is no failure of the worker.
+    if (error.code() != "SH-0389" && error.code() != "SH-0384") throw;
+    host_.Warn(error.code(), error.what(), {{"hint", error.hint()}});
+    troubles_.Set(
+        {{Severity::kWarning, "daily-reconciliation", error.what(), "a whole run", error.hint()}});
+    return {};
+  }
   const RunState& run = result.run;
   metrics_.Reconciled(run, std::chrono::duration<double>(host_.BootNow() - started).count());
   Findings all;

@@ -1,6 +1,7 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "tests/faults/crash_points.hpp"
 #include "tests/faults/scenario.hpp"
 #include "tests/services/db.hpp"
 
@@ -34,6 +35,10 @@ Scenario OutboxToRedis() {
                         {"outbox.redrive", verb},
                         {"outbox.discard", verb},
                         {"outbox.handed_over", "comes once after a time in mode observe"}};
+  for (const std::string& point : CrashPointsInSources({"host/operation"})) {
+    scenario.unreached[point] =
+        "no plugin here has operations: faults_operation_test is killed there";
+  }
   return scenario;
 }
 

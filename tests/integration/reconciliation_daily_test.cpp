@@ -127,6 +127,49 @@ TEST_F(DailyTest, DoesNotGoOnWithARunOfYesterday) {
   EXPECT_EQ(Runs("books_error = 'abandoned' AND result_id IS NULL"), 1);
 }
 
+TEST_F(DailyTest, ARunIsAnOperationOfTheJournal) {
+  UseTraffic();
+  const Reconciled result = RunReconcile();
+  EXPECT_EQ(db_->Value("SELECT plugin || ' ' || kind || ' ' || state || ' ' || phase FROM "
+                       "summa_host.operation"),
+            "reconciliation reconciliation done result");
+  EXPECT_EQ(db_->Count("SELECT done FROM summa_host.operation"),
+            result.run.books.entries + result.run.chains.events);
+}
+
+TEST_F(DailyTest, RestsWhilePausedAndGoesOnAfterwards) {
+  UseTraffic();
+  tick_->Stop();
+  EXPECT_THROW(RunReconcile(), Error);
+  tick_ = std::make_unique<testkit::FakeTick>(sql_->unleased());
+  db_->Execute("UPDATE summa_host.operation SET state = 'paused'");
+  try {
+    RunReconcile();
+    ADD_FAILURE() << "it is paused";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), "SH-0389");
+  }
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM reconciliation_result"), 0);
+  db_->Execute("UPDATE summa_host.operation SET state = 'running'");
+  EXPECT_EQ(RunReconcile().run.Status(), "healthy");
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM summa_host.operation"), 1);
+  EXPECT_EQ(Runs(), 1);
+}
+
+TEST_F(DailyTest, BeginsAnewAfterAnAbort) {
+  UseTraffic();
+  tick_->Stop();
+  EXPECT_THROW(RunReconcile(), Error);
+  tick_ = std::make_unique<testkit::FakeTick>(sql_->unleased());
+  db_->Execute("UPDATE summa_host.operation SET state = 'aborted'");
+  EXPECT_EQ(RunReconcile().run.Status(), "healthy");
+  EXPECT_EQ(Runs("books_error = 'abandoned' AND result_id IS NULL"), 1);
+  EXPECT_EQ(Runs("result_id IS NOT NULL"), 1);
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM summa_host.operation WHERE state = 'aborted' AND "
+                       "finished_at IS NOT NULL"),
+            1);
+}
+
 TEST_F(DailyTest, IsIncompleteWhereARightIsMissing) {
   UseTraffic();
   db_->Execute(

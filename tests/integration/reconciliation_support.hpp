@@ -11,6 +11,7 @@
 #include <summa/testkit/fake_host.hpp>
 
 #include "chains.hpp"
+#include "host/abi/operation_service.hpp"
 #include "host/abi/sql_service.hpp"
 #include "host/database/control_plane.hpp"
 #include "reconciliation.hpp"
@@ -51,6 +52,7 @@ class ReconciliationTest : public testing::Test {
         std::map<std::string, std::shared_ptr<host::SessionPool>>{
             {"ledger", std::make_shared<host::SessionPool>(settings)}});
     fake_ = std::make_unique<testkit::FakeHost>(sql_->unleased());
+    fake_->SetOperations(operations_.table());
     tick_ = std::make_unique<testkit::FakeTick>(sql_->unleased());
     db_ = std::make_unique<Db>(url_);
   }
@@ -168,6 +170,12 @@ class ReconciliationTest : public testing::Test {
     });
   }
 
+  // As the manifest of the plugin has it.
+  host::OperationService operations_{"reconciliation",
+                                     {{"reconciliation", "", "daily-reconciliation", 1, 0}},
+                                     "test",
+                                     "test",
+                                     host::SystemClock()};
   std::string url_;
   ledger::EventTable layout_;
   Settings settings_;

@@ -26,7 +26,33 @@ TEST(Status, HasExactlyTheKeysOfTheContract) {
             R"("workers":[{"id":"outbox-processor","kind":"continuous",)"
             R"("state":"running","holder":"a/1","fence":7,)"
             R"("leaseUntil":"2026-11-22T15:00:00.000Z","lastRunAt":null,"lastSuccessAt":null,)"
-            R"("nextDueAt":null,"paused":false,"lastError":null}]})");
+            R"("nextDueAt":null,"paused":false,"lastError":null}],"operations":[]})");
+}
+
+TEST(Status, AnOperationSaysHowFarItIs) {
+  HostReport report;
+  OperationReport operation;
+  operation.id = 7;
+  operation.plugin = "example";
+  operation.kind = "copy";
+  operation.state = "running";
+  operation.open = true;
+  operation.done = 400;
+  operation.total = 1000;
+  operation.rate = 50;
+  operation.rows_per_second = 40.5;
+  operation.holder = "a/1";
+  operation.updated_at = "2026-11-22T15:00:00.000Z";
+  report.operations.push_back(operation);
+  EXPECT_NE(StatusJson(report).find(
+                R"("operations":[{"id":"7","plugin":"example","kind":"copy","state":"running",)"
+                R"("phase":null,"done":400,"total":1000,"rate":50,"rowsPerSecond":40,)"
+                R"("etaSeconds":14,"holder":"a/1","error":null,)"
+                R"("updatedAt":"2026-11-22T15:00:00.000Z"}])"),
+            std::string::npos)
+      << StatusJson(report);
+  operation.total.reset();
+  EXPECT_FALSE(operation.SecondsLeft()) << "what has no total has no end";
 }
 
 TEST(Status, APluginShowsItsErrorAndItsOwnDetails) {

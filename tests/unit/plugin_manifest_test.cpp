@@ -320,6 +320,43 @@ TEST(PluginManifest, PartsThatContradictEachOtherAreReported) {
               ElementsAre(HasSubstr("the verb \"greet\" names the worker \"w\"")));
 }
 
+TEST(PluginManifest, ReadsKindsOfOperations) {
+  const std::string worker =
+      "extensions: [summa.worker/1]\nworkers: [{ id: w, summary: S., kind: continuous, idle_poll: "
+      "1s }]\n";
+  const Reading reading =
+      Read(std::string(kHead) + worker +
+           "operations:\n  - { kind: copy, worker: w, summary: Copies. }\n"
+           "  - { kind: move, worker: w, summary: Moves., version: 3, retries: 0 }\n");
+  EXPECT_THAT(reading.problems, IsEmpty());
+  ASSERT_THAT(reading.manifest.operations, SizeIs(2));
+  EXPECT_EQ(reading.manifest.operations[0].kind, "copy");
+  EXPECT_EQ(reading.manifest.operations[0].worker, "w");
+  EXPECT_EQ(reading.manifest.operations[0].version, 1);
+  EXPECT_GT(reading.manifest.operations[0].retries, 0);
+  EXPECT_EQ(reading.manifest.operations[1].version, 3);
+  EXPECT_EQ(reading.manifest.operations[1].retries, 0);
+  EXPECT_THAT(Read(std::string(kHead) + worker +
+                   "operations: [{ kind: copy, worker: w, summary: S. }, { kind: copy, worker: w, "
+                   "summary: S. }]\n")
+                  .problems,
+              ElementsAre("operations.kind: \"copy\" is given twice"));
+  EXPECT_THAT(Read(std::string(kHead) + worker +
+                   "operations: [{ kind: copy, worker: other, summary: S., retries: many }]\n")
+                  .problems,
+              SizeIs(2));
+}
+
+// Two hosts would work on one operation at once.
+TEST(PluginManifest, OperationsNeedAWorkerWithALease) {
+  EXPECT_THAT(
+      Read(std::string(kHead) +
+           "extensions: [summa.worker/1]\nworkers: [{ id: w, summary: S., kind: continuous, lease: "
+           "none, idle_poll: 1s }]\noperations: [{ kind: copy, worker: w, summary: S. }]\n")
+          .problems,
+      ElementsAre(HasSubstr("no worker of the manifest with a lease")));
+}
+
 TEST(PluginManifest, OptionsAreSchemasWithANameAndPositionalArgumentsComeFirst) {
   const auto problems = [](const std::string& options) {
     return Read(std::string(kHead) +

@@ -47,6 +47,24 @@ TEST(Readiness, NamesTheDatabaseThePluginAndTheWorkerThatFail) {
   EXPECT_EQ(readiness.failing[3].why, "it is parked");
 }
 
+TEST(Readiness, AnOperationThatFailsIsAWarning) {
+  ReadinessView view = Running();
+  OperationReport failed;
+  failed.id = 7;
+  failed.plugin = "history";
+  failed.kind = "backfill";
+  failed.state = "failed";
+  failed.error = "XX-0001 a bad row";
+  view.report.operations = {failed, OperationReport{}};
+  const Readiness readiness = Judge(view);
+  EXPECT_TRUE(readiness.failing.empty()) << "other work goes on";
+  ASSERT_EQ(readiness.warnings.size(), 1u) << "one without an error is in order";
+  EXPECT_EQ(readiness.warnings[0].what, "operation 7 (backfill)");
+  EXPECT_EQ(readiness.warnings[0].why, "it failed: XX-0001 a bad row");
+  EXPECT_NE(readiness.warnings[0].fix.find("operations resume 7"), std::string::npos);
+  EXPECT_EQ(readiness.warnings[0].plugin, "history");
+}
+
 TEST(Readiness, AWarningOfAPluginIsShownAndKeepsTheHostReady) {
   ReadinessView view = Running();
   view.plugins.push_back({"outbox", {"blocked keys", Severity::kWarning, "2", "", "redrive"}});

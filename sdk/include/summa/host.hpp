@@ -5,6 +5,7 @@
 #include <summa/abi/lease.h>
 #include <summa/abi/log.h>
 #include <summa/abi/metrics.h>
+#include <summa/abi/operation.h>
 #include <summa/abi/registry.h>
 #include <summa/abi/sql.h>
 #include <summa/error.hpp>
@@ -100,6 +101,11 @@ class Host {
 
   // Leases to look at, by LookAtLease() of <summa/lease.hpp>; nullptr: the host is older.
   const summa_lease_v1* lease() const { return Service<summa_lease_v1>(SUMMA_LEASE_V1); }
+
+  // Long work, by the functions of <summa/operation.hpp>; nullptr: the manifest declares no kinds.
+  const summa_operation_v1* operations() const {
+    return Service<summa_operation_v1>(SUMMA_OPERATION_V1);
+  }
 
   struct Found {
     const void* service;

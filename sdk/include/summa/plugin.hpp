@@ -24,6 +24,7 @@
 #include <summa/health.hpp>
 #include <summa/host.hpp>
 #include <summa/json.hpp>
+#include <summa/operation.hpp>
 #include <summa/sql.hpp>
 #include <summa/worker.hpp>
 

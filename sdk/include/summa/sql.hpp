@@ -372,6 +372,7 @@ class Session {
   void Rollback() {
     Call([&](summa_error* error) { return sql()->rollback(session_.get(), error); });
   }
+  summa_sql_session* handle() const { return session_.get(); }  // for functions of the C interface
 
  private:
   struct Close {

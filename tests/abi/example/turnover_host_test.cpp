@@ -85,7 +85,8 @@ TEST_F(Example, RunAgainChangesNothingAndSeesWhatCameLate) {
 }
 
 TEST_F(Example, TheTableIsThereBeforeTheWorkerRunsAndDoctorKnowsIt) {
-  EXPECT_NE(Host({"doctor"}).out.find("7 worker_start, turnover 1 daily"), std::string::npos);
+  EXPECT_NE(Host({"doctor"}).out.find("7 worker_start, 8 operation, turnover 1 daily"),
+            std::string::npos);
   ASSERT_EQ(Host({"migrate"}).exit_code, 0);
   EXPECT_EQ(Db(url_).Count("SELECT count(*) FROM turnover.daily"), 0);
   EXPECT_EQ(Host({"doctor"}).out.find("missing: "), std::string::npos);

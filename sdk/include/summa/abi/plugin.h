@@ -87,8 +87,8 @@ typedef struct summa_host {
   summa_str version;  /* of the host program */
   summa_str instance; /* unique per process start: also the holder of its leases */
   /* [any] A host service by id (summa.log/1, summa.clock/1, summa.metrics/1, summa.sql/1,
-   * summa.lease/1, summa.registry/1), or NULL when this host has none. Valid until destroy() has
-   * returned. */
+   * summa.lease/1, summa.operation/1, summa.registry/1), or NULL when this host has none. Valid
+   * until destroy() has returned. */
   const void* (*get_service)(const struct summa_host* host, const char* service_id);
 } summa_host;
 

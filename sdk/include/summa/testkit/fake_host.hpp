@@ -3,6 +3,7 @@
 // under test.
 #pragma once
 
+#include <summa/abi/operation.h>
 #include <summa/abi/worker.h>
 #include <summa/lease.hpp>
 
@@ -44,6 +45,8 @@ class FakeHost {
   void AddService(const std::string& id, const std::string& alias, const void* service) {
     services_[id + " " + alias] = service;
   }
+  // summa.operation/1 for the code under test; without it there is none.
+  void SetOperations(const summa_operation_v1* operations) { operations_ = operations; }
   // What LookAtLease() shows of a worker; without it nobody holds the lease. The trust runs out as
   // the clock is advanced.
   void SetLease(const std::string& worker_id, LeaseView lease) {
@@ -114,10 +117,12 @@ class FakeHost {
     if (name == SUMMA_REGISTRY_V1) return &host->registry_;
     if (name == SUMMA_SQL_V1) return host->sql_;
     if (name == SUMMA_LEASE_V1) return &host->lease_;
+    if (name == SUMMA_OPERATION_V1) return host->operations_;
     return nullptr;
   }
 
   const summa_sql_v1* sql_;
+  const summa_operation_v1* operations_ = nullptr;
   summa_log_v1 log_{};
   summa_clock_v1 clock_{};
   summa_registry_v1 registry_{};

@@ -1,0 +1,180 @@
+// Operations as people see and steer them; see host/database/operations.hpp.
+#include <summa/json.hpp>
+
+#include "host/application/requester.hpp"
+#include "host/application/settings.hpp"
+#include "host/application/termination_signal.hpp"
+#include "host/cli/verbs.hpp"
+#include "host/database/fleet_orders.hpp"
+#include "host/database/operations.hpp"
+#include "host/observe/status.hpp"
+
+namespace summa::host {
+namespace {
+
+constexpr Microseconds kLookEvery = std::chrono::milliseconds(500);
+// How long a host may take to do what a resumed operation asks of its worker.
+constexpr Microseconds kRunLifetime = std::chrono::hours(24);
+
+LoadedConfiguration Read(const Invocation& call) {
+  return ReadConfiguration(call.global.config, call.installed.plugins());
+}
+
+VerbResult List(const Invocation& call) {
+  const LoadedConfiguration loaded = Read(call);
+  const bool all = call.options.Boolean("all");
+  const std::vector<OperationReport> operations = Operations(loaded.settings.ledger).List(all);
+  JsonWriter json;
+  json.BeginObject().Key("operations");
+  WriteOperations(json, operations);
+  VerbResult result{.json = json.EndObject().Take()};
+  if (operations.empty()) {
+    result.text = all ? "no operations in the last 90 days" : "no operations";
+  }
+  return result;
+}
+
+VerbResult ShowOf(const OperationReport& operation) {
+  JsonWriter json;
+  json.BeginObject().Key("operation");
+  WriteOperation(json, operation);
+  return {.json = json.EndObject().Take()};
+}
+
+std::string LabelOf(const OperationReport& operation) {
+  return operation.kind + (operation.phase.empty() ? "" : " " + operation.phase);
+}
+
+// Until it is over, paused, or nobody wants to see it any more; it goes on all the same.
+OperationReport Follow(Operations& operations, std::int64_t id, Talk& talk) {
+  TerminationSignal& signal = TerminationSignal::Listen();
+  for (;;) {
+    OperationReport operation = operations.Find(id);
+    talk.Progress(LabelOf(operation), operation.done, operation.total.value_or(0));
+    if (!operation.open || operation.state == "paused" || signal.Wait(kLookEvery)) {
+      return operation;
+    }
+  }
+}
+
+VerbResult Show(const Invocation& call) {
+  Operations operations(Read(call).settings.ledger);
+  const std::int64_t id = call.options.Integer("id");
+  if (!call.options.Boolean("follow")) return ShowOf(operations.Find(id));
+  return ShowOf(Follow(operations, id, call.talk));
+}
+
+VerbResult Steered(Operations& operations, std::int64_t id, bool changed) {
+  const OperationReport operation = operations.Find(id);
+  JsonWriter json;
+  json.BeginObject().Member("operation", std::to_string(id));
+  json.Member("state", operation.state).Member("rate", operation.rate);
+  json.Member("changed", changed).EndObject();
+  return {.json = json.Take()};
+}
+
+VerbResult Pause(const Invocation& call) {
+  const LoadedConfiguration loaded = Read(call);
+  Operations operations(loaded.settings.ledger);
+  const std::int64_t id = call.options.Integer("id");
+  return Steered(operations, id, operations.Pause(id, Requester(loaded.settings.name)));
+}
+
+// A periodic worker would look at it at its next due time only.
+VerbResult Resume(const Invocation& call) {
+  const LoadedConfiguration loaded = Read(call);
+  Operations operations(loaded.settings.ledger);
+  const std::int64_t id = call.options.Integer("id");
+  const std::string by = Requester(loaded.settings.name);
+  const bool changed = operations.Resume(id, by);
+  const OperationReport operation = operations.Find(id);
+  if (changed && operation.periodic) {
+    FleetOrders(loaded.settings.ledger).RequestRun(operation.worker, by, kRunLifetime);
+  }
+  return Steered(operations, id, changed);
+}
+
+VerbResult Abort(const Invocation& call) {
+  const LoadedConfiguration loaded = Read(call);
+  Operations operations(loaded.settings.ledger);
+  const std::int64_t id = call.options.Integer("id");
+  return Steered(operations, id, operations.Abort(id, Requester(loaded.settings.name)));
+}
+
+VerbResult Rate(const Invocation& call) {
+  const LoadedConfiguration loaded = Read(call);
+  Operations operations(loaded.settings.ledger);
+  const std::int64_t id = call.options.Integer("id");
+  operations.SetRate(id, call.options.Integer("rate"), Requester(loaded.settings.name));
+  return Steered(operations, id, true);
+}
+
+VerbOption Number(const std::string& name, const std::string& help, const std::string& metavar,
+                  const std::string& least) {
+  VerbOption option = MakeArgument(name, help, metavar);
+  option.declaration.schema.type = Schema::Type::kInteger;
+  option.declaration.schema.min_text = least;
+  return option;
+}
+
+Verb MakeVerb(const std::string& word, std::string summary, std::string description,
+              VerbResult (*run)(const Invocation&)) {
+  Verb verb;
+  verb.words = "operations " + word;
+  verb.summary = std::move(summary);
+  verb.description = std::move(description);
+  verb.run = run;
+  if (word == "list") {
+    verb.exit_codes = {{0, "listed"}};
+  } else {
+    verb.options = {Number("id", "the number of the operation", "ID", "1")};
+    verb.exit_codes = {{0, "done, or there was nothing to do"},
+                       {64, "the operation is over, so that it cannot be steered any more"},
+                       {66, "there is no operation of this number"}};
+  }
+  verb.exit_codes.emplace_back(69, "the database is down");
+  verb.exit_codes.emplace_back(78, "configuration, or the database is not migrated");
+  verb.example = "summa-host " + verb.words + (word == "list" ? "" : " 7");
+  return verb;
+}
+
+}  // namespace
+
+void AddOperationVerbs(std::vector<Verb>& verbs) {
+  Verb list = MakeVerb("list", "list the operations of the whole fleet",
+                       "Reads the journal in the database: long work that is under way, waits, is "
+                       "paused or has failed, how far it is and which host does it. Needs no "
+                       "running host.",
+                       List);
+  list.options = {MakeFlag("all", "also what was done or aborted in the last 90 days")};
+  verbs.push_back(std::move(list));
+  Verb show = MakeVerb("show", "show one operation, and how it goes on",
+                       "With --follow until it is over or paused. Ctrl-C ends the display, not the "
+                       "operation.",
+                       Show);
+  show.options.push_back(MakeFlag("follow", "show its progress until it is over"));
+  show.exit_codes.front().second = "shown";
+  show.exit_codes.erase(show.exit_codes.begin() + 1);
+  verbs.push_back(std::move(show));
+  verbs.push_back(MakeVerb("pause", "let an operation rest until it is resumed",
+                           "The batch that is under way is finished first; a long one is given up "
+                           "within about a second. The worker goes on with other operations.",
+                           Pause));
+  verbs.push_back(MakeVerb("resume", "let a paused or failed operation go on",
+                           "It goes on where its last batch ended. One that waits after a failure "
+                           "is tried again at once.",
+                           Resume));
+  verbs.push_back(MakeVerb("abort", "end an operation for ever",
+                           "Nothing more of it is committed once this verb has returned. What was "
+                           "committed before stays; its plugin then takes back what is of use only "
+                           "while the operation runs.",
+                           Abort));
+  Verb rate =
+      MakeVerb("rate", "limit how many rows an operation does in a second",
+               "Takes effect with the next batch, or within about a second of a rest.", Rate);
+  rate.options.push_back(Number("rate", "rows a second at most; 0: no limit", "N", "0"));
+  rate.example += " 5000";
+  verbs.push_back(std::move(rate));
+}
+
+}  // namespace summa::host

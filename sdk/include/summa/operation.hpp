@@ -1,0 +1,289 @@
+// Long work that survives the process that does it; see <summa/abi/operation.h>.
+//
+//   // plugin.yaml:
+//   //   workers:    [{ id: copier, summary: Runs copies., kind: continuous, idle_poll: 1s }]
+//   //   operations: [{ kind: copy, worker: copier, summary: Copies source into target. }]
+//   std::optional<summa::OperationProgress> CopyBatch(summa::OperationStep& step) {
+//     summa::Session& session = step.Transaction();
+//     const summa::KeyBatch batch =
+//         summa::NextKeys(session, "source", "id", summa::CursorOf(step), step.rows_wanted());
+//     if (batch.rows == 0) return summa::OperationProgress{.finished = true};
+//     ...                                    // INSERT .. SELECT .. WHERE batch.Where("id")
+//     return summa::OperationProgress{.cursor = batch.through, .rows = batch.rows};
+//   }
+//
+// A verb starts it with StartOperation() and shows it with FollowOperation().
+#pragma once
+
+#include <summa/abi/operation.h>
+#include <summa/command.hpp>
+#include <summa/host.hpp>
+#include <summa/sql.hpp>
+#include <summa/work.hpp>
+#include <summa/worker.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace summa {
+
+// Where the next step begins, in the plugin's own words, and what was done.
+struct OperationProgress {
+  std::string phase = {}, cursor = {};
+  std::int64_t rows = 0;                             // done since the last save
+  std::optional<std::int64_t> total = std::nullopt;  // of the whole operation; none: as before
+  bool finished = false;
+};
+
+// One step; not to be kept. One thread, except what says otherwise.
+class OperationStep {
+ public:
+  explicit OperationStep(const summa_operation_step* step) : step_(step) {}
+
+  std::int64_t id() const { return step_->id; }
+  // As they were when the step began; empty in the first one.
+  std::string_view phase() const { return FromAbi(step_->phase); }
+  std::string_view cursor() const { return FromAbi(step_->cursor); }
+  std::string_view arguments() const { return FromAbi(step_->arguments); }  // a JSON object
+  std::int64_t done() const { return step_->done; }
+  std::optional<std::int64_t> total() const {
+    if (step_->total < 0) return std::nullopt;
+    return step_->total;
+  }
+  std::int64_t rows_wanted() const { return step_->rows_wanted; }  // make a good batch now
+  // [any] Rows a second at most, as people last set it; 0: no limit. The host keeps to it between
+  // steps; only a step that reads for minutes needs to ask.
+  std::int64_t rate() const { return step_->rate(step_); }
+  // [any] A step of a second or less need not ask.
+  bool ShouldStop() const { return step_->should_stop(step_) != 0; }
+  bool Wait(std::chrono::microseconds time) const { return step_->wait(step_, time.count()) != 0; }
+
+  const summa_sql_v1* sql() const { return step_->sql; }  // for sessions to read with
+  // What is written here is committed with the progress. Begun by the first call after a save.
+  Session& Transaction() {
+    if (!session_) session_.emplace(step_->sql);
+    if (!std::exchange(begun_, true)) session_->Begin();
+    return *session_;
+  }
+  // Commits the transaction and the progress, before the step is over: for a step that cannot be
+  // made smaller. After a failure nothing of the step counts: let it out.
+  void Save(const OperationProgress& progress) {
+    const summa_operation_progress abi = {
+        sizeof abi,    progress.finished ? 1U : 0U, ToAbi(progress.phase), ToAbi(progress.cursor),
+        progress.rows, progress.total.value_or(-1)};
+    summa_sql_session* session = Transaction().handle();
+    begun_ = false;
+    summa_error error = detail::EmptyError();
+    const std::int32_t status = step_->save(step_, session, &abi, &error);
+    session_.reset();  // others may need it before the next save
+    detail::Check(status, error);
+  }
+
+ private:
+  const summa_operation_step* step_;
+  std::optional<Session> session_;
+  bool begun_ = false;
+};
+
+// One kind of operations and what does a batch of it. Nothing returned: what there was to say was
+// saved, or there was nothing to do just now. What a step throws is noted in the journal.
+struct OperationBinding {
+  using Step = std::function<std::optional<OperationProgress>(OperationStep&)>;
+  using Undo = std::function<void(OperationStep&)>;
+  std::string kind;  // as in the manifest
+  Step step;
+  // Takes back what an aborted operation has left, in the transaction of the step.
+  Undo undo = {};
+};
+
+// For NextKeys(): where the step begins; none: with the first key.
+inline std::optional<std::string> CursorOf(const OperationStep& step) {
+  if (step.cursor().empty()) return std::nullopt;
+  return std::string(step.cursor());
+}
+
+// Borrows the step.
+inline WorkCaller CallerOf(const Host& host, const OperationStep& step) {
+  return {[host] { return host.BootNow(); }, [&step] { return step.ShouldStop(); },
+          [&step](std::chrono::microseconds time) { return step.Wait(time); }};
+}
+
+enum class OperationState { kQueued, kRunning, kPaused, kDone, kFailed, kAborted };
+
+// An operation as the journal has it.
+struct OperationView {
+  std::int64_t id = 0;  // 0: there is none
+  OperationState state = OperationState::kQueued;
+  std::int64_t done = 0, rate = 0;
+  std::optional<std::int64_t> total;
+  double rows_per_second = 0;
+  std::string phase, error;
+
+  bool open() const {
+    return state == OperationState::kQueued || state == OperationState::kRunning ||
+           state == OperationState::kPaused;
+  }
+};
+
+namespace detail {
+
+inline const summa_operation_v1& OperationsOf(const Host& host) {
+  const summa_operation_v1* service = host.operations();
+  if (service == nullptr) {
+    throw Error(SUMMA_E_CONFIG, "", "this host has no summa.operation/1",
+                "Upgrade summa-host, or declare `operations` in the manifest.");
+  }
+  return *service;
+}
+
+inline OperationView ToView(const summa_operation_view& view) {
+  OperationView result;
+  result.id = view.id;
+  result.state = static_cast<OperationState>(view.state);
+  result.done = view.done;
+  result.rate = view.rate;
+  if (view.total >= 0) result.total = view.total;
+  result.rows_per_second = view.rows_per_second;
+  result.phase = view.phase;
+  result.error = view.error;
+  return result;
+}
+
+// Behind the function pointers of summa_operation_run.
+struct OperationThunks {
+  const OperationBinding& binding;
+  const WorkCaller& caller;
+
+  static OperationThunks& Self(void* self) { return *static_cast<OperationThunks*>(self); }
+  static std::int32_t ShouldStop(void* self) { return Self(self).caller.should_stop() ? 1 : 0; }
+  static std::int32_t Wait(void* self, std::int64_t microseconds) {
+    return Self(self).caller.wait(std::chrono::microseconds(microseconds)) ? 1 : 0;
+  }
+  static std::int32_t Step(void* self, const summa_operation_step* abi, summa_error* error) {
+    return Guard(error, [&] {
+      const OperationBinding& binding = Self(self).binding;
+      OperationStep step(abi);
+      if ((abi->flags & SUMMA_STEP_UNDO) != 0) {
+        if (binding.undo) binding.undo(step);
+        step.Save({.phase = std::string(step.phase()),
+                   .cursor = std::string(step.cursor()),
+                   .finished = true});
+        return SUMMA_OK;
+      }
+      if (const std::optional<OperationProgress> done = binding.step(step)) step.Save(*done);
+      return SUMMA_OK;
+    });
+  }
+};
+
+}  // namespace detail
+
+struct OperationRequest {
+  std::string kind = {};
+  std::string arguments = {};  // a JSON object, or empty
+  std::optional<std::int64_t> total = std::nullopt;
+  std::int64_t rate = 0;  // rows a second at most; 0: no limit
+  bool single = false;    // when one of the kind is open, it is that one,
+  bool set_rate = false;  // and gets this rate, too
+};
+
+// Writes it into the journal, in a transaction of its own; its id.
+inline std::int64_t StartOperation(const Host& host, const summa_sql_v1* sql,
+                                   const OperationRequest& request) {
+  const summa_operation_v1& service = detail::OperationsOf(host);
+  std::uint32_t flags = request.single ? SUMMA_OPERATION_SINGLE : 0;
+  if (request.set_rate) flags |= SUMMA_OPERATION_SET_RATE;
+  const summa_operation_request abi = {
+      sizeof abi,  flags, ToAbi(request.kind), ToAbi(request.arguments), request.total.value_or(-1),
+      request.rate};
+  std::int64_t id = 0;
+  summa_error error = detail::EmptyError();
+  detail::Check(service.start(service.self, sql, &abi, &id, &error), error);
+  return id;
+}
+
+inline OperationView LookAtOperation(const Host& host, const summa_sql_v1* sql, std::int64_t id) {
+  const summa_operation_v1& service = detail::OperationsOf(host);
+  summa_operation_view view{};
+  view.struct_size = sizeof view;
+  summa_error error = detail::EmptyError();
+  detail::Check(service.look(service.self, sql, id, &view, &error), error);
+  return detail::ToView(view);
+}
+
+struct OperationRunResult {
+  OperationView last;     // the one that is named, or the one worked on last
+  std::int64_t rows = 0;  // done in this call
+};
+
+// Does steps of one kind until nothing is ready, told to stop, or `limit` is over (0: none). id 0:
+// whichever is ready. sql: of the tick or the verb that has the worker's lease.
+inline OperationRunResult RunOperation(const Host& host, const summa_sql_v1* sql,
+                                       const WorkCaller& caller, const OperationBinding& binding,
+                                       std::int64_t id = 0, std::chrono::microseconds limit = {}) {
+  const summa_operation_v1& service = detail::OperationsOf(host);
+  detail::OperationThunks thunks{binding, caller};
+  summa_operation_run run{};
+  run.struct_size = sizeof run;
+  run.self = &thunks;
+  run.kind = ToAbi(binding.kind);
+  run.id = id;
+  run.sql = sql;
+  run.limit_microseconds = limit.count();
+  run.should_stop = &detail::OperationThunks::ShouldStop;
+  run.wait = &detail::OperationThunks::Wait;
+  run.step = &detail::OperationThunks::Step;
+  summa_operation_view view{};
+  view.struct_size = sizeof view;
+  OperationRunResult result;
+  summa_error error = detail::EmptyError();
+  detail::Check(service.run(service.self, &run, &view, &result.rows, &error), error);
+  result.last = detail::ToView(view);
+  return result;
+}
+
+// The worker that runs the operations of some kinds, one after the other. Continuous in the
+// manifest, with `lease: required`.
+class OperationWorker final : public Worker {
+ public:
+  OperationWorker(Host host, std::vector<OperationBinding> kinds)
+      : host_(host), kinds_(std::move(kinds)) {}
+
+  TickResult Run(const Tick& tick) override {
+    const WorkCaller caller = CallerOf(host_, tick);
+    TickResult result;
+    for (const OperationBinding& kind : kinds_) {
+      const OperationRunResult done = RunOperation(host_, tick.sql(), caller, kind, 0, kShare);
+      result.items += done.rows;
+      const bool going_on = done.last.state == OperationState::kRunning && done.last.error.empty();
+      result.backlog |= going_on && done.rows > 0;
+    }
+    return result;
+  }
+
+ private:
+  // Of one kind before the next has its turn, and of one call.
+  static constexpr std::chrono::microseconds kShare = std::chrono::seconds(5);
+  Host host_;
+  std::vector<OperationBinding> kinds_;
+};
+
+// Shows how far the operation is until it is over, paused, or the verb is told to stop; it goes on
+// all the same.
+inline OperationView FollowOperation(const Host& host, const CommandCall& call, std::int64_t id) {
+  constexpr std::chrono::milliseconds kLookEvery{500};
+  for (;;) {
+    OperationView view = LookAtOperation(host, call.sql(), id);
+    call.Progress(view.phase.empty() ? "operation " + std::to_string(id) : view.phase, view.done,
+                  view.total.value_or(0));
+    if (!view.open() || view.state == OperationState::kPaused || call.Wait(kLookEvery)) return view;
+  }
+}
+
+}  // namespace summa
