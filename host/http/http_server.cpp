@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <thread>
@@ -64,7 +65,8 @@ struct Head {
   int lengths = 0;                                          // headers Content-Length
 };
 
-MHD_Result AddHeader(void* head_pointer, MHD_ValueKind, const char* name, const char* value) {
+MHD_Result AddHeader(void* head_pointer, MHD_ValueKind, const char* name,
+                     const char* value) noexcept {
   auto& head = *static_cast<Head*>(head_pointer);
   std::string key(name);
   std::transform(key.begin(), key.end(), key.begin(),
@@ -183,8 +185,9 @@ struct HttpServer::State {
       Judge(connection, request, method);
       return MHD_YES;
     } catch (HttpProblem& problem) {
-      if (request.more_follows)
+      if (request.more_follows) {
         return Answer(connection, request, std::move(problem.response), true);
+      }
       request.refusal = std::move(problem.response);  // an answer now would end the connection
       return MHD_YES;
     }
