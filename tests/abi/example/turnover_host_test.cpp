@@ -7,7 +7,6 @@
 #include "tests/fixture/ledger.hpp"
 #include "tests/services/db.hpp"
 #include "tests/services/postgres_server.hpp"
-#include "tests/services/wait_until.hpp"
 
 namespace summa::test {
 namespace {
@@ -50,16 +49,12 @@ TEST_F(Example, SumsTheTurnoverAndShowsIt) {
 
 TEST_F(Example, IsAskedOverHttp) {
   EnsureAccounts(url_, 3);
+  ASSERT_EQ(Host({"run", "--once"}).exit_code, 0);
   const std::string plugins = std::string(std::getenv("SUMMA_BINARY_DIR")) + "/tests/example";
   RunningHost host({"-c", file_.Path(), "--plugin-dir", plugins});
   host.StatusWhen("running");
-  Answer answer;
-  WaitUntil(
-      [&] {
-        answer = HttpGet(host.Port(), "/v1/turnover/USD?days=1");
-        return answer.status == 200;
-      },
-      kPatience, "the turnover");
+  const Answer answer = HttpGet(host.Port(), "/v1/turnover/USD?days=1");
+  EXPECT_EQ(answer.status, 200) << answer.body;
   const std::string truth =
       Db(url_).Value("SELECT sum(amount) FROM entry_record WHERE entry_type = 'CREDIT'");
   EXPECT_NE(answer.body.find("\"amount\":" + truth), std::string::npos) << answer.body;
