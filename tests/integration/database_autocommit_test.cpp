@@ -156,6 +156,7 @@ TEST_F(AutocommitTest, VacuumDoesNotQueueForALock) {
   summa::Session session(scope_->table());
   const summa::Error error = Refusal([&] { session.ExecAutocommit("VACUUM FULL item"); });
   EXPECT_EQ(error.sqlstate(), "55P03") << error.what();
+  other.Execute("ROLLBACK");
   ExpectFencedAgain(session);
 }
 
