@@ -64,7 +64,7 @@ TEST_F(OperationVerbs, AVerbStartsOneAndShowsItUntilItIsDone) {
   StartHost();
   const RunResult run = Verb({"history", "backfill"});
   EXPECT_EQ(run.exit_code, 0) << run.err;
-  EXPECT_EQ(JsonMember(run.out, "operation"), "\"1\"");
+  EXPECT_EQ(JsonMember(run.out, "operation"), "1");
   EXPECT_EQ(JsonMember(run.out, "finished"), "true");
   EXPECT_EQ(JsonMember(run.out, "rows"), std::to_string(rows_));
   EXPECT_EQ(Copied(), rows_);
@@ -81,7 +81,7 @@ TEST_F(OperationVerbs, PauseRateAndResumeAreObeyedByARunningHost) {
   WaitForRows(1);
   const RunResult paused = Verb({"operations", "pause", id});
   EXPECT_EQ(paused.exit_code, 0) << paused.err;
-  EXPECT_EQ(JsonMember(paused.out, "state"), "\"paused\"");
+  EXPECT_EQ(JsonMember(paused.out, "state"), "paused");
   EXPECT_EQ(JsonMember(Verb({"operations", "pause", id}).out, "changed"), "false");
   // The batch under way may still come; then nothing moves, though hosts go on asking.
   WaitUntil(
@@ -96,7 +96,7 @@ TEST_F(OperationVerbs, PauseRateAndResumeAreObeyedByARunningHost) {
   EXPECT_LT(before, rows_);
   EXPECT_EQ(Verb({"operations", "rate", id, "0"}).exit_code, 0);
   EXPECT_EQ(Copied(), before);
-  EXPECT_EQ(JsonMember(Verb({"operations", "resume", id}).out, "state"), "\"running\"");
+  EXPECT_EQ(JsonMember(Verb({"operations", "resume", id}).out, "state"), "running");
   WaitUntil([&] { return State(id) == "done"; }, kPatience, "the end");
   EXPECT_EQ(Copied(), rows_);
   EXPECT_EQ(Verb({"operations", "pause", id}).exit_code, 64) << "it is over";
@@ -107,7 +107,7 @@ TEST_F(OperationVerbs, AnAbortedOneLeavesNothing) {
   StartHost();
   const std::string id = Start("5");
   WaitForRows(2);
-  EXPECT_EQ(JsonMember(Verb({"operations", "abort", id}).out, "state"), "\"aborted\"");
+  EXPECT_EQ(JsonMember(Verb({"operations", "abort", id}).out, "state"), "aborted");
   WaitUntil(
       [&] {
         return db_->Count(
@@ -161,7 +161,7 @@ TEST_F(OperationVerbs, AnUnknownNumberIs66) {
   for (const char* word : {"show", "pause", "resume", "abort"}) {
     const RunResult result = Verb({"operations", word, "4711"});
     EXPECT_EQ(result.exit_code, 66) << word << result.err;
-    EXPECT_EQ(JsonMember(result.out, "code"), "\"SH-0382\"");
+    EXPECT_EQ(JsonMember(result.out, "code"), "SH-0382");
   }
   EXPECT_EQ(Verb({"operations", "rate", "4711", "5"}).exit_code, 66);
   EXPECT_EQ(Verb({"operations", "show", "seven"}).exit_code, 64);

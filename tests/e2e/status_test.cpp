@@ -60,8 +60,8 @@ TEST(Status, EveryFieldOfTheContractIsTrueOfARunningHost) {
       },
       kPatience, "a run of both workers");
 
-  EXPECT_EQ(Keys(status),
-            (std::vector<std::string>{"host", "version", "state", "plugins", "workers"}));
+  EXPECT_EQ(Keys(status), (std::vector<std::string>{"host", "version", "state", "plugins",
+                                                    "workers", "operations"}));
   EXPECT_EQ(Text(status["host"]), "one");
   EXPECT_FALSE(Text(status["version"]).empty());
   EXPECT_EQ(Text(status["state"]), "running");
