@@ -407,8 +407,9 @@ TEST(BrokenPlugins, EveryPromiseOfTheManifestIsAskedFor) {
               testing::HasSubstr("the function subscribe() of its summa.bus/1 is missing"));
   EXPECT_THAT(failure("half-routes"), testing::HasSubstr("SH-0123"));
   EXPECT_THAT(failure("half-routes"), testing::HasSubstr("its route number 0 is incomplete"));
-  EXPECT_THAT(failure("no-routes"),
-              testing::HasSubstr("the manifest promises summa.endpoint/1, but the plugin has none"));
+  EXPECT_THAT(
+      failure("no-routes"),
+      testing::HasSubstr("the manifest promises summa.endpoint/1, but the plugin has none"));
 }
 
 TEST(BrokenPlugins, UnsafePathsAreRefusedWithTheCommandThatMendsThem) {
