@@ -9,9 +9,9 @@
 
 namespace {
 
-class RoutesPlugin final : public summa::Plugin {
+class Paths final : public summa::Plugin {
  public:
-  explicit RoutesPlugin(summa::Host host) : Plugin(host) {}
+  explicit Paths(summa::Host host) : Plugin(host) {}
   void Configure(const summa::Config& config) override { how_ = config.String("how"); }
   void Activate() override {
     if (how_ == "activate-throws") throw std::runtime_error("cannot begin");
@@ -97,4 +97,4 @@ class RoutesPlugin final : public summa::Plugin {
 
 }  // namespace
 
-SUMMA_PLUGIN(RoutesPlugin)
+SUMMA_PLUGIN(Paths)
