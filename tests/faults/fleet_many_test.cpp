@@ -12,9 +12,9 @@ namespace {
 
 constexpr std::size_t kHosts = 20;
 constexpr int kEvents = 12;
-// On average: leases, renewals, fleet, and a session of each worker that once held its lease, which
-// few hosts have.
-constexpr std::size_t kConnectionsPerHost = 4;
+// On average: leases, renewals, fleet, one for the start until the workers begin, and a session of
+// each worker that once held its lease, which few hosts have.
+constexpr std::size_t kConnectionsPerHost = 5;
 constexpr std::size_t kFrozenAtOnce = 2;
 // So that what has died or stands still is replaced soon: no test of this file counts on a fence.
 constexpr std::chrono::milliseconds kShortLease{1500};
