@@ -26,6 +26,8 @@ double SecondsSince(std::chrono::steady_clock::time_point begin) {
 PostgresOptions Durable(const PostgresServer* standby_of = nullptr) {
   PostgresOptions options;
   options.fsync = true;  // what was acknowledged must survive
+  // A primary that is restarted before the standby is back must still have what that one needs.
+  options.settings = {{"wal_keep_size", "1GB"}};
   options.standby_of = standby_of;
   return options;
 }
@@ -43,9 +45,11 @@ class StandbyFaults : public testing::Test {
     round_.StartHost();
     round_.WaitForProgress(kUnits);
   }
-  // A frozen server would hold up those that end the traffic.
+  // A server that is frozen, or waits for its standby, would hold up those that end the traffic.
   void TearDown() override {
-    if (servers_.postgres.Running()) servers_.postgres.Thaw();
+    if (!servers_.postgres.Running()) return;
+    servers_.postgres.Thaw();
+    WaitForNoStandby();
   }
   std::string UrlOf(const PostgresServer& first, const PostgresServer& second) const {
     return "postgresql://postgres@/" + round_.database() + "?host=" + first.SocketDirectory() +
@@ -79,6 +83,12 @@ class StandbyFaults : public testing::Test {
           return follower.Value("SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn", {written}) == "t";
         },
         kPatience, "the standby to have it all");
+  }
+  // Ends the waits of commits, too.
+  void WaitForNoStandby() {
+    Db admin(servers_.postgres.Url("postgres"));
+    admin.Execute("ALTER SYSTEM SET synchronous_standby_names = ''");
+    admin.Execute("SELECT pg_reload_conf()");
   }
   void WaitForLog(const std::string& text) {
     WaitUntil([&] { return round_.host().Log().find(text) != std::string::npos; }, kPatience,
@@ -143,9 +153,7 @@ class FrozenPrimary : public StandbyFaults {
   // It works again, alone: commits that waited for the standby are done, of nobody's ledger.
   void WakeTheOldOneUp() {
     servers_.postgres.Thaw();
-    Db admin(servers_.postgres.Url("postgres"));
-    admin.Execute("ALTER SYSTEM SET synchronous_standby_names = ''");
-    admin.Execute("SELECT pg_reload_conf()");
+    WaitForNoStandby();
   }
   // Empty: there is none.
   std::string SessionsOnTheOldOne() {
