@@ -21,7 +21,7 @@ struct LogLine {
 };
 
 std::string_view LevelName(LogLevel level);
-// 2026-11-22T15:00:00.123Z info  SH-0310 message key=value
+// 2026-11-22T15:00:00.123Z warn  SH-0402 message key=value
 std::string TextLine(const LogLine& line, bool colours);
 // {"ts":...,"level":...,"code":...,"message":...,"key":"value"}
 std::string JsonLine(const LogLine& line);

@@ -52,8 +52,10 @@ enum summa_status {
   SUMMA_E_TRY_LATER = 75,   /* lease held elsewhere, or told to stop           -> exit 75 */
   SUMMA_E_DENIED = 77,      /* privilege missing                               -> exit 77 */
   SUMMA_E_CONFIG = 78,      /* configuration, or database not migrated         -> exit 78 */
-  SUMMA_E_FENCED = 79,      /* the lease is gone: nothing was committed; stop  -> exit 75 */
-  SUMMA_E_CANCELLED = 80    /* should_stop() was true and the call gave up     -> exit 75 */
+  /* The lease is gone; stop. No transaction was committed; of exec_autocommit() see summa/abi/sql.h
+     (SH-0433). -> exit 75 */
+  SUMMA_E_FENCED = 79,
+  SUMMA_E_CANCELLED = 80 /* should_stop() was true and the call gave up     -> exit 75 */
 };
 
 /* Filled by the callee in memory of the caller. All texts end with NUL and are cut at the limit. */
@@ -103,8 +105,8 @@ typedef struct summa_plugin {
                        summa_error* error);         /* [main] no input/output here */
   int32_t (*start)(void* self, summa_error* error); /* [main] plugins it requires have started */
   /* [any] An extension (summa.worker/1, summa.activity/1, summa.reload/1, summa.command/1,
-   * summa.endpoint/1, summa.status/1, summa.health/1) or a provided service (summa.bus/1), or NULL. Called after
-   * configure(); valid until destroy(). */
+   * summa.endpoint/1, summa.status/1, summa.health/1) or a provided service (summa.bus/1), or NULL.
+   * Called after configure(); valid until destroy(). */
   const void* (*get_extension)(void* self, const char* extension_id);
   int32_t (*stop)(
       void* self,
