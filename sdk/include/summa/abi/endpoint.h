@@ -1,6 +1,6 @@
-/* summa.endpoint/1 (extension): paths that the host serves over HTTP for the plugin. Methods, paths,
- * parameters and who may ask are in the manifest, so that `GET /openapi.json` needs no code of the
- * plugin, and wrong requests do not reach it.
+/* summa.endpoint/1 (extension): paths that the host serves over HTTP for the plugin. Methods,
+ * paths, parameters and who may ask are in the manifest, so that `GET /openapi.json` needs no code
+ * of the plugin, and wrong requests do not reach it.
  *
  * A request is handled on a thread of the host, beside workers and other requests. The host serves
  * at most `host.http.concurrency` of a plugin at once, and answers for a handler that takes longer
