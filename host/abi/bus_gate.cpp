@@ -29,6 +29,12 @@ constexpr char kHorizon[] = "horizon()";
 constexpr char kDeadLetters[] = "dead_letters()";
 constexpr char kRedrive[] = "redrive()";
 constexpr char kDiscard[] = "discard()";
+constexpr char kStreams[] = "streams()";
+constexpr char kGroups[] = "groups()";
+constexpr char kTrim[] = "trim()";
+constexpr char kSeek[] = "seek()";
+constexpr char kCreateGroup[] = "create_group()";
+constexpr char kDeleteGroup[] = "delete_group()";
 constexpr char kSubscribe[] = "subscribe()";
 
 }  // namespace
@@ -89,6 +95,12 @@ BusGate::BusGate(const summa_bus_v1* bus, std::string provider_id, std::string p
   Let<&summa_bus_v1::dead_letters, kDeadLetters>();
   Let<&summa_bus_v1::redrive, kRedrive>();
   Let<&summa_bus_v1::discard, kDiscard>();
+  Let<&summa_bus_v1::streams, kStreams>();
+  Let<&summa_bus_v1::groups, kGroups>();
+  Let<&summa_bus_v1::trim, kTrim>();
+  Let<&summa_bus_v1::seek, kSeek>();
+  Let<&summa_bus_v1::create_group, kCreateGroup>();
+  Let<&summa_bus_v1::delete_group, kDeleteGroup>();
 }
 
 std::int32_t BusGate::Subscribe(void* self, const summa_bus_subscription_options* options,

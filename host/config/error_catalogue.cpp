@@ -39,6 +39,7 @@ const std::vector<CodeDescription>& HostCodes() {
     Read(embedded::worker_errors, "errors/workers.yaml", all);
     Read(embedded::operation_errors, "errors/operations.yaml", all);
     Read(embedded::database_errors, "errors/database.yaml", all);
+    Read(embedded::bus_errors, "errors/bus.yaml", all);
     Read(embedded::ledger_errors, "errors/ledger.yaml", all);
     Read(embedded::general_errors, "errors/general.yaml", all);
     return all;

@@ -40,6 +40,13 @@ constexpr Function kFunctions[] = {
     {SUMMA_BUS_V1, "renew", offsetof(summa_bus_v1, renew)},
     {SUMMA_BUS_V1, "nack", offsetof(summa_bus_v1, nack)},
     {SUMMA_BUS_V1, "dead_letter", offsetof(summa_bus_v1, dead_letter)},
+    {SUMMA_BUS_V1, "settle", offsetof(summa_bus_v1, settle)},
+    {SUMMA_BUS_V1, "streams", offsetof(summa_bus_v1, streams)},
+    {SUMMA_BUS_V1, "groups", offsetof(summa_bus_v1, groups)},
+    {SUMMA_BUS_V1, "trim", offsetof(summa_bus_v1, trim)},
+    {SUMMA_BUS_V1, "seek", offsetof(summa_bus_v1, seek)},
+    {SUMMA_BUS_V1, "create_group", offsetof(summa_bus_v1, create_group)},
+    {SUMMA_BUS_V1, "delete_group", offsetof(summa_bus_v1, delete_group)},
 };
 
 }  // namespace

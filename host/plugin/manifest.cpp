@@ -1,12 +1,15 @@
 #include "host/plugin/manifest.hpp"
 
+#include <summa/abi/bus.h>
 #include <summa/abi/schema.h>
 
 #include <algorithm>
 #include <array>
 #include <map>
 #include <set>
+#include <stdexcept>
 
+#include "bus_metrics.hpp"
 #include "host/plugin/manifest_fields.hpp"
 
 namespace summa::host {
@@ -93,6 +96,17 @@ bool IsHostCode(const std::string& code) {
 constexpr std::int64_t kShortestRun = 100'000;
 constexpr std::int64_t kLongestRun = 365LL * 24 * 3600 * 1'000'000;
 
+const Node& MetricsOfBuses() {
+  static const Node metrics = [] {
+    Diagnostics diagnostics;
+    const Node root = ParseDocument(embedded::bus_metrics, "bus-metrics.yaml", diagnostics);
+    const Node* items = root.Find("metrics");
+    if (!diagnostics.empty() || items == nullptr) throw std::logic_error("bus-metrics.yaml");
+    return *items;
+  }();
+  return metrics;
+}
+
 class ManifestReader {
  public:
   explicit ManifestReader(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
@@ -111,6 +125,7 @@ class ManifestReader {
     ReadDatabase(fields, manifest);
     ReadSteps(fields, manifest);
     for (const Node* item : fields.Items("metrics", kMaxMetrics)) ReadMetric(*item, manifest);
+    AddMetricsOfBuses(manifest);
     for (const Node* item : fields.Items("errors", kMaxErrors)) ReadError(*item, manifest);
     manifest.config.type = Schema::Type::kMap;
     if (const Node* config = fields.Find("config")) {
@@ -446,6 +461,18 @@ class ManifestReader {
     manifest.metrics.push_back(std::move(metric));
   }
 
+  // Those that its own manifest has as well count as it says.
+  void AddMetricsOfBuses(Manifest& manifest) {
+    if (!IsBus(manifest)) return;
+    for (const Node& item : MetricsOfBuses().items) {
+      const std::string& name = item.Find("name")->text;
+      if (std::none_of(manifest.metrics.begin(), manifest.metrics.end(),
+                       [&](const auto& known) { return known.name == name; })) {
+        ReadMetric(item, manifest);
+      }
+    }
+  }
+
   void ReadError(const Node& node, Manifest& manifest) {
     ManifestFields fields(node, "errors", diagnostics_);
     CodeDescription error;
@@ -534,6 +561,11 @@ Manifest ReadManifest(std::string_view text, const std::string& file, Diagnostic
   // A tree that could only be read in part would give complaints that are not true.
   if (diagnostics.size() == problems_before) ManifestReader(diagnostics).Read(root, manifest);
   return manifest;
+}
+
+bool IsBus(const Manifest& manifest) {
+  return std::find(manifest.provides.begin(), manifest.provides.end(), SUMMA_BUS_V1) !=
+         manifest.provides.end();
 }
 
 std::vector<std::string> TablesOf(const Manifest& manifest, const std::string& schema) {

@@ -84,6 +84,8 @@ struct Manifest {
 // All of `reads` and `writes` as "schema.table", each once; `schema` is that of the ledger.
 std::vector<std::string> TablesOf(const Manifest& manifest, const std::string& schema);
 
+bool IsBus(const Manifest& manifest);  // it provides summa.bus/1
+
 // `file` is the name used in messages. Problems are collected; a manifest with problems is refused.
 Manifest ReadManifest(std::string_view text, const std::string& file, Diagnostics& diagnostics);
 

@@ -133,18 +133,4 @@ CommandResult ResetGroup(StreamAdmin& admin, const CommandCall& call) {
   return GroupResult(stream, group);
 }
 
-void ReportGroups(const Host& host, std::string_view stream,
-                  const std::vector<GroupState>& groups) {
-  for (const GroupState& group : groups) {
-    const auto gauge = [&](std::string_view name, std::string_view help, std::int64_t value) {
-      host.Gauge(name, help, {{"bus", "bus-redis"}, {"topic", stream}, {"group", group.name}})
-          .Set(static_cast<double>(value));
-    };
-    if (group.lag) {
-      gauge("summa_bus_consumer_lag_messages", "Messages the group was not given yet.", *group.lag);
-    }
-    gauge("summa_bus_in_flight_messages", "Messages given and not acknowledged.", group.pending);
-  }
-}
-
 }  // namespace summa::bus_redis

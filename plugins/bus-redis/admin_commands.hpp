@@ -2,9 +2,7 @@
 #pragma once
 
 #include <chrono>
-#include <string_view>
 #include <summa/command.hpp>
-#include <summa/host.hpp>
 
 #include "plugins/bus-redis/stream_admin.hpp"
 
@@ -17,8 +15,5 @@ CommandResult TrimStreams(StreamAdmin& admin, const CommandCall& call,
 CommandResult CreateGroup(StreamAdmin& admin, const CommandCall& call);
 CommandResult DeleteGroup(StreamAdmin& admin, const CommandCall& call);
 CommandResult ResetGroup(StreamAdmin& admin, const CommandCall& call);
-
-// The metrics of every group.
-void ReportGroups(const Host& host, std::string_view stream, const std::vector<GroupState>& groups);
 
 }  // namespace summa::bus_redis

@@ -30,6 +30,9 @@ std::int64_t BlockMilliseconds(microseconds time) {
   return std::max<std::int64_t>(1, std::chrono::ceil<milliseconds>(time).count());
 }
 
+// Of one XACK.
+constexpr std::size_t kMostSettled = 1000;
+
 EntryId ParseEntryId(std::string_view text) {
   EntryId id;
   const std::size_t dash = std::min(text.find('-'), text.size());
@@ -64,11 +67,11 @@ Reply GroupReader::Ask(Servers::Words words) {
   return servers_.Command(key_, words, servers_.CommandDeadline());
 }
 
-Reply GroupReader::Settle(std::initializer_list<std::string_view> words) {
+Reply GroupReader::AskToSettle(std::initializer_list<std::string_view> words) {
   return settle_servers_.Command(key_, words);
 }
 
-Reply GroupReader::Settle(Servers::Words words) {
+Reply GroupReader::AskToSettle(Servers::Words words) {
   return settle_servers_.Command(key_, words, settle_servers_.CommandDeadline());
 }
 
@@ -338,14 +341,30 @@ void GroupReader::Ack(std::span<const summa_str> delivery_ids) {
   arguments.reserve(delivery_ids.size() + arguments.size());
   for (const summa_str id : delivery_ids) arguments.push_back(FromAbi(id));
   CrashPoint("redis.ack");
-  const Reply reply = Settle(arguments);
+  const Reply reply = AskToSettle(arguments);
   CrashPoint("redis.acked");
   if (IsError(*reply)) ThrowStreamFault({"XACK"}, Text(*reply));
   Settled(delivery_ids);
 }
 
+// One stream is one partition, in the order of its ids.
+void GroupReader::Settle(std::string_view delivery_id) {
+  std::vector<std::string> handled;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto end = outstanding_.upper_bound(ParseEntryId(delivery_id));
+    for (auto id = outstanding_.begin(); id != end; ++id) {
+      handled.push_back(std::to_string(id->milliseconds) + "-" + std::to_string(id->sequence));
+    }
+  }
+  const std::vector<summa_str> ids = Borrowed(handled);
+  for (std::size_t done = 0; done < ids.size(); done += kMostSettled) {
+    Ack(std::span(ids).subspan(done, std::min(kMostSettled, ids.size() - done)));
+  }
+}
+
 std::optional<GroupReader::Held> GroupReader::HolderOf(std::string_view id) {
-  const Reply reply = Settle({"XPENDING", key_, options_.group, id, id, "1"});
+  const Reply reply = AskToSettle({"XPENDING", key_, options_.group, id, id, "1"});
   if (IsError(*reply) && ServerErrorWord(Text(*reply)) != "NOGROUP")
     ThrowStreamFault({"XPENDING"}, Text(*reply));
   if (!IsArray(*reply) || reply->elements == 0) return std::nullopt;
@@ -363,8 +382,8 @@ std::optional<std::int64_t> GroupReader::DeliveriesOf(std::string_view id) {
 // Of whoever has it. JUSTID leaves the count alone unless RETRYCOUNT sets it.
 void GroupReader::SetDeliveries(std::string_view id, const Held& held, std::int64_t deliveries) {
   const std::string count = std::to_string(std::max<std::int64_t>(0, deliveries));
-  const Reply reply = Settle({"XCLAIM", key_, options_.group, held.consumer, "0", id, "IDLE",
-                              held.idle_milliseconds, "RETRYCOUNT", count, "JUSTID"});
+  const Reply reply = AskToSettle({"XCLAIM", key_, options_.group, held.consumer, "0", id, "IDLE",
+                                   held.idle_milliseconds, "RETRYCOUNT", count, "JUSTID"});
   if (IsError(*reply)) ThrowStreamFault({"XCLAIM"}, Text(*reply));
 }
 
@@ -387,7 +406,7 @@ void GroupReader::Renew(std::span<const summa_str> delivery_ids, summa_bus_start
   }
   if (mine.size() == words) return;
   mine.emplace_back("JUSTID");
-  const Reply reply = Settle(mine);
+  const Reply reply = AskToSettle(mine);
   if (IsError(*reply)) ThrowStreamFault({"XCLAIM"}, Text(*reply));
 }
 
@@ -401,7 +420,7 @@ bool GroupReader::DeadLetter(std::string_view delivery_id, std::string_view reas
   const std::lock_guard lock(settle_mutex_);
   const summa_str id = ToAbi(delivery_id);
   const std::optional<std::int64_t> deliveries = DeliveriesOf(delivery_id);
-  const Reply found = Settle({"XRANGE", key_, delivery_id, delivery_id});
+  const Reply found = AskToSettle({"XRANGE", key_, delivery_id, delivery_id});
   if (IsError(*found)) ThrowStreamFault({"XRANGE"}, Text(*found));
   const bool whole = IsArray(*found) && found->elements == 1;
   if (!deliveries || !whole) {
@@ -418,7 +437,7 @@ bool GroupReader::DeadLetter(std::string_view delivery_id, std::string_view reas
   add.insert(add.end(), {"error", reason.substr(0, kMaximumReason), "deliveries", count, "group",
                          options_.group, "sourceId", delivery_id});
   // Inside EXEC the acknowledgement would be carried out though the letter cannot be kept.
-  const Reply length = Settle({"XLEN", dead_letter_key_});
+  const Reply length = AskToSettle({"XLEN", dead_letter_key_});
   if (IsError(*length)) ThrowStreamFault({"XLEN"}, Text(*length));
   CrashPoint("redis.dead_letter");
   const std::vector<std::string_view> acknowledge = {"XACK", key_, options_.group, delivery_id};

@@ -74,6 +74,7 @@ class GroupReader {
 
   // As summa.bus/1 says of them.
   void Ack(std::span<const summa_str> delivery_ids);
+  void Settle(std::string_view delivery_id);
   void Renew(std::span<const summa_str> delivery_ids, summa_bus_start start,
              std::span<std::uint8_t> held);
   void Nack(std::span<const summa_str> delivery_ids, std::chrono::microseconds delay);
@@ -99,8 +100,8 @@ class GroupReader {
   // To the server of the stream.
   Reply Ask(std::initializer_list<std::string_view> words);
   Reply Ask(Servers::Words words);
-  Reply Settle(std::initializer_list<std::string_view> words);
-  Reply Settle(Servers::Words words);
+  Reply AskToSettle(std::initializer_list<std::string_view> words);
+  Reply AskToSettle(Servers::Words words);
   void BeginWalk(bool everybody, std::chrono::milliseconds minimum_idle);
   bool ReadWalk(std::size_t max);
   bool ReadReturned(std::size_t max);

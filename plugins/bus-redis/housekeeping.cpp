@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <summa/sql.hpp>
 
-#include "plugins/bus-redis/admin_commands.hpp"
-#include "plugins/bus-redis/json_text.hpp"
-
 namespace summa::bus_redis {
 namespace {
 
@@ -44,12 +41,12 @@ void StreamTrimmer::Remember(const std::vector<LeftOut>& left_out) {
     const auto before = now.find(key.key);
     if (before != now.end() && before->second.code == key.code) continue;
     host_.Warn("SH-0616", "a key is left out; the other streams are looked after",
-               {{"key", AsUtf8(key.key)}, {"error", AsUtf8(key.code + " " + key.reason)}});
+               {{"key", key.key}, {"error", key.code + " " + key.reason}});
   }
   host_
       .Gauge("summa_bus_keys_left_out",
              "Keys under key_prefix that the last stream-trim could not look after.",
-             {{"bus", "bus-redis"}})
+             {{"bus", kBusId}})
       .Set(static_cast<double>(left_out.size()));
 }
 
@@ -59,9 +56,8 @@ std::vector<Finding> StreamTrimmer::Warnings() const {
   warnings.reserve(left_out_.size());
   for (const auto& [name, key] : left_out_) {
     if (warnings.size() == kMostWarnings) break;
-    warnings.push_back({Severity::kWarning, "key " + AsUtf8(name),
-                        "SH-0616 left out by stream-trim: " + AsUtf8(key.code + " " + key.reason),
-                        "",
+    warnings.push_back({Severity::kWarning, "key " + name,
+                        "SH-0616 left out by stream-trim: " + key.code + " " + key.reason, "",
                         "remove the key, or let the login use it; `summa-host bus streams` "
                         "shows all that are left out"});
   }
@@ -70,16 +66,16 @@ std::vector<Finding> StreamTrimmer::Warnings() const {
 
 void StreamTrimmer::TrimOne(StreamAdmin& admin, const std::string& stream, TickResult& result) {
   const TrimReport report = admin.Trim(stream, retention_, false);
-  ReportGroups(host_, stream, admin.Groups(stream));
+  for (const GroupState& group : admin.Groups(stream)) reporter_.Lag(ViewOf(stream, group));
   result.items += report.removed;
   host_
       .Counter("summa_bus_trimmed_messages_total", "Entries removed by stream-trim.",
-               {{"topic", stream}})
+               {{"bus", kBusId}, {"topic", stream}})
       .Add(static_cast<double>(report.removed));
   host_
       .Gauge("summa_bus_trim_held_seconds",
              "How far past stream_retention the oldest entry is that a group still needs.",
-             {{"topic", stream}})
+             {{"bus", kBusId}, {"topic", stream}})
       .Set(static_cast<double>(report.held_seconds));
   if (report.held_by.empty()) return;
   host_.Warn("SH-0613", "a group holds trimming",

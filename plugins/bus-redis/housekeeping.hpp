@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 #include <mutex>
+#include <summa/bus_plugin.hpp>
 #include <summa/health.hpp>
 #include <summa/host.hpp>
 #include <summa/worker.hpp>
@@ -13,9 +14,13 @@
 
 namespace summa::bus_redis {
 
+// The label `bus` of the metrics.
+inline constexpr const char* kBusId = "bus-redis";
+
 class StreamTrimmer final : public Worker {
  public:
-  explicit StreamTrimmer(Host host) : host_(host) {}
+  // Borrows the reporter.
+  StreamTrimmer(Host host, BusReporter& reporter) : host_(host), reporter_(reporter) {}
   void Configure(RedisBus* bus, std::chrono::microseconds retention) {
     bus_ = bus;
     retention_ = retention;
@@ -31,6 +36,7 @@ class StreamTrimmer final : public Worker {
   void Remember(const std::vector<LeftOut>& left_out);
 
   Host host_;
+  BusReporter& reporter_;
   RedisBus* bus_ = nullptr;
   std::chrono::microseconds retention_{};
   mutable std::mutex mutex_;

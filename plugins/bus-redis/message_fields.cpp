@@ -19,33 +19,6 @@ bool ParseUnsigned(std::string_view text, std::uint64_t& value) {
   return failure == std::errc{} && end == text.data() + text.size() && !text.empty();
 }
 
-// Leaves `value` as it is when `text` is no number.
-void ReadInteger(std::string_view text, std::int64_t& value) {
-  std::int64_t number = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failure == std::errc{} && end == text.data() + text.size()) value = number;
-}
-
-void ReadField(std::string_view name, std::string_view value, summa_bus_message& message) {
-  if (name == "id") {
-    message.id = ToAbi(value);
-  } else if (name == "type") {
-    message.type = ToAbi(value);
-  } else if (name == "payload") {
-    message.payload = ToAbi(value);
-  } else if (name == "timestamp") {
-    message.timestamp = ToAbi(value);
-  } else if (name == "key") {
-    message.key = ToAbi(value);
-  } else if (name == "correlationId") {
-    message.correlation_id = ToAbi(value);
-  } else if (name == "position") {
-    ReadInteger(value, message.position);
-  } else if (name == "redriven") {
-    message.redriven = ToAbi(value);
-  }
-}
-
 void ReadDeadLetterField(std::string_view name, std::string_view value,
                          summa_bus_dead_letter& letter) {
   if (name == "error") {
@@ -77,45 +50,24 @@ std::string_view ReadFields(const redisReply& entry, bool& whole, Read&& read) {
 
 }  // namespace
 
-bool IsStreamName(std::string_view name) {
-  if (name.empty() || name.size() > kMaximumStreamName) return false;
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
-  });
-}
-
 std::span<const std::string_view> AddCommand::Build(std::string_view stream_key,
                                                     const summa_bus_message& message) {
   std::size_t count = 0;
   const auto add = [&](std::string_view argument) { arguments_[count++] = argument; };
-  const auto field = [&](std::string_view name, summa_str value) {
-    add(name);
-    add(FromAbi(value));
-  };
   add("XADD");
   add(stream_key);
   add("*");
-  field("id", message.id);
-  field("type", message.type);
-  field("payload", message.payload);
-  field("timestamp", message.timestamp);
-  field("key", message.key);
-  if (message.position != SUMMA_BUS_NO_POSITION) {
-    const auto end =
-        std::to_chars(position_.data(), position_.data() + position_.size(), message.position).ptr;
-    add("position");
-    add({position_.data(), static_cast<std::size_t>(end - position_.data())});
-  }
-  if (message.correlation_id.size != 0) field("correlationId", message.correlation_id);
-  if (message.redriven.size != 0) field("redriven", message.redriven);
+  ForEachField(message, position_, [&](std::string_view name, std::string_view value) {
+    add(name);
+    add(value);
+  });
   return {arguments_.data(), count};
 }
 
 std::size_t WireBytes(const summa_bus_message& message) {
   return kWireOverheadBytes + message.stream.size + message.id.size + message.type.size +
          message.key.size + message.payload.size + message.timestamp.size +
-         message.correlation_id.size;
+         message.correlation_id.size + message.note.size;
 }
 
 bool ReadEntry(const redisReply& entry, std::string_view stream, summa_bus_delivery& delivery) {

@@ -1,7 +1,5 @@
-// How a message stands in a Redis stream: the fields id, type, payload, timestamp,
-// key, position (when known), correlationId (when known), redriven (when sent once more after it
-// was given up); a dead letter has error, deliveries, group and sourceId as well. The one place
-// that knows them.
+// How a message stands in a Redis stream: the fields of summa/bus_envelope.hpp; a dead letter has
+// error, deliveries, group and sourceId as well. The one place that knows them.
 #pragma once
 
 #include <summa/abi/bus.h>
@@ -12,16 +10,12 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <summa/bus_envelope.hpp>
 #include <summa/time.hpp>
 
 #include "plugins/bus-redis/reply.hpp"
 
 namespace summa::bus_redis {
-
-inline constexpr std::size_t kMaximumStreamName = 200;  // contract of summa.bus/1
-
-// [A-Za-z0-9._-], 1 to 200 bytes.
-bool IsStreamName(std::string_view name);
 
 // The arguments of one XADD. Views point into the message, the key and this object.
 class AddCommand {
@@ -30,7 +24,7 @@ class AddCommand {
                                           const summa_bus_message& message);
 
  private:
-  std::array<std::string_view, 19> arguments_;
+  std::array<std::string_view, 3 + 2 * kEnvelopeFields> arguments_;
   std::array<char, 24> position_{};
 };
 

@@ -1,13 +1,13 @@
 #include "plugins/bus-redis/redis_bus.hpp"
 
 #include <atomic>
+#include <functional>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
 namespace summa::bus_redis {
 namespace {
-
-constexpr std::size_t kMaximumGroupName = 200;
 
 class GroupSubscription final : public Subscription {
  public:
@@ -32,6 +32,9 @@ class GroupSubscription final : public Subscription {
   }
   void Ack(std::span<const summa_str> delivery_ids) override {
     Watched(settling_, "settling", [&] { reader_.Ack(delivery_ids); });
+  }
+  void Settle(summa_str delivery_id) override {
+    Watched(settling_, "settling", [&] { reader_.Settle(FromAbi(delivery_id)); });
   }
   void Renew(std::span<const summa_str> delivery_ids, summa_bus_start start,
              std::span<std::uint8_t> held) override {
@@ -85,18 +88,31 @@ KeyNaming NamesOf(const RedisBusOptions& options) {
       "are renamed), and key_prefix to one without braces");
 }
 
-void RequireStreamName(std::string_view stream) {
-  if (IsStreamName(stream)) return;
-  throw Error(SUMMA_E_USAGE, "SH-0605", "\"" + std::string(stream) + "\" is no name of a stream",
-              "use 1 to 200 of the characters A-Z a-z 0-9 . _ -");
+void RequirePlace(std::string_view stream, std::string_view place) {
+  RequireStreamName(stream);
+  if (place == "$" || !NextEntryId(place).empty()) return;
+  throw Error(SUMMA_E_USAGE, "SH-0605", "\"" + std::string(place) + "\" is no place of a stream",
+              "give 0 (everything), an entry id such as 1700000000000-0, or $ (only what comes)");
 }
 
-void RequireGroupName(std::string_view what, std::string_view name) {
-  if (!name.empty() && name.size() <= kMaximumGroupName) return;
-  throw Error(
-      SUMMA_E_USAGE, "SH-0605",
-      "the name of the " + std::string(what) + " has " + std::to_string(name.size()) + " bytes",
-      "give it a name of 1 to 200 bytes");
+// Calls `use` with the named stream, or with each there is; false ends it.
+void VisitStreams(StreamAdmin& admin, std::string_view stream, BusVisitor& visitor,
+                  const std::function<bool(const std::string&)>& use) {
+  if (!stream.empty()) {
+    RequireStreamName(stream);
+    use(std::string(stream));
+    return;
+  }
+  const Catalog catalog = admin.Streams([&](std::int64_t keys) { return visitor.Progress(keys); });
+  bool more = true;
+  const std::vector<LeftOut> left_out = admin.ForEach(catalog, [&](const std::string& name) {
+    if (more) more = use(name);
+  });
+  for (const LeftOut& key : left_out) {
+    if (!more) return;
+    more = visitor.LeftOut(
+        {ToAbi(key.key), ToAbi(key.code), ToAbi(key.reason), key.refused ? 1U : 0U, 0});
+  }
 }
 
 }  // namespace
@@ -155,7 +171,7 @@ void RedisBus::Publish(std::span<const summa_bus_message> messages,
   const std::lock_guard lock(publish_mutex_);
   const auto begin = std::chrono::steady_clock::now();
   const std::optional<Error> failure = writer_.Publish(messages, receipts);
-  events_->Published(writer_.summary(), std::chrono::steady_clock::now() - begin);
+  events_->Published(messages, receipts, std::chrono::steady_clock::now() - begin);
   if (failure) throw *failure;
 }
 
@@ -164,10 +180,6 @@ std::unique_ptr<Subscription> RedisBus::Subscribe(std::string_view stream, std::
   RequireStreamName(stream);
   RequireGroupName("group", group);
   RequireGroupName("consumer", consumer);
-  if (group == SUMMA_BUS_EVERYBODY) {
-    throw Error(SUMMA_E_USAGE, "SH-0605", "a group cannot be called " SUMMA_BUS_EVERYBODY,
-                "it stands for every group");
-  }
   GroupReaderOptions reader;
   reader.names = names_;
   reader.stream = stream;
@@ -196,12 +208,65 @@ void RedisBus::Read(std::string_view stream, std::string_view after, std::size_t
 
 void RedisBus::Scan(const ScanOptions& options, const OnDelivery& on_message) {
   RequireStreamName(options.stream);
-  MakeReader().Scan(options, on_message);
+  if (!options.inclusive) return MakeReader().Scan(options, on_message);
+  const std::size_t count =
+      options.limit == 0 ? std::numeric_limits<std::size_t>::max() : options.limit;
+  try {
+    MakeReader().ReadFrom(options.stream, options.after, count, on_message);
+  } catch (const Error& error) {
+    if (error.status() != SUMMA_E_NOT_FOUND) throw;  // a stream that does not exist holds nothing
+  }
 }
 
 summa_bus_horizon RedisBus::Horizon(std::string_view stream) {
   RequireStreamName(stream);
   return MakeReader().Horizon(stream);
+}
+
+void RedisBus::Streams(std::string_view stream, BusVisitor& visitor) {
+  StreamAdmin admin = MakeAdmin();
+  VisitStreams(admin, stream, visitor, [&](const std::string& name) {
+    // Asked before anything is told: of a stream that cannot be read there is no half.
+    const std::int64_t messages = admin.Length(name);
+    const auto groups = static_cast<std::int64_t>(admin.Groups(name).size());
+    return visitor.Stream({ToAbi(name), messages, groups, admin.DeadLetters(name)});
+  });
+}
+
+void RedisBus::Groups(std::string_view stream, BusVisitor& visitor) {
+  StreamAdmin admin = MakeAdmin();
+  VisitStreams(admin, stream, visitor, [&](const std::string& name) {
+    for (const GroupState& group : admin.Groups(name)) {
+      if (!visitor.Group(ViewOf(name, group))) return false;
+    }
+    return true;
+  });
+}
+
+void RedisBus::Trim(std::string_view stream, bool dry_run, BusVisitor& visitor) {
+  StreamAdmin admin = MakeAdmin();
+  VisitStreams(admin, stream, visitor, [&](const std::string& name) {
+    const TrimReport report = admin.Trim(name, options_.retention, dry_run);
+    return visitor.Trimmed({ToAbi(name), report.removed, ToAbi(report.below_id),
+                            ToAbi(report.held_by), report.held_seconds});
+  });
+}
+
+void RedisBus::Seek(std::string_view stream, std::string_view group, std::string_view place) {
+  RequirePlace(stream, place);
+  MakeAdmin().ResetGroup(stream, group, place);
+}
+
+void RedisBus::CreateGroup(std::string_view stream, std::string_view group,
+                           std::string_view place) {
+  RequirePlace(stream, place);
+  RequireGroupName("group", group);
+  MakeAdmin().CreateGroup(stream, group, place);
+}
+
+void RedisBus::DeleteGroup(std::string_view stream, std::string_view group) {
+  RequireStreamName(stream);
+  MakeAdmin().DeleteGroup(stream, group);
 }
 
 void RedisBus::DeadLetters(std::string_view stream, std::string_view after,

@@ -10,8 +10,10 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <summa/bus.hpp>
+#include <summa/stop_signal.hpp>
 #include <vector>
 
 #include "plugins/bus-redis/connection.hpp"
@@ -19,7 +21,6 @@
 #include "plugins/bus-redis/group_reader.hpp"
 #include "plugins/bus-redis/sentinels.hpp"
 #include "plugins/bus-redis/servers.hpp"
-#include "plugins/bus-redis/stop_signal.hpp"
 #include "plugins/bus-redis/stream_admin.hpp"
 #include "plugins/bus-redis/stream_reader.hpp"
 #include "plugins/bus-redis/stream_writer.hpp"
@@ -35,7 +36,8 @@ class BusEvents {
   // the bus.
   virtual void ConnectionChanged(std::string_view /*purpose*/, const std::string& /*address*/,
                                  ConnectionEvent /*event*/, const std::string& /*reason*/) {}
-  virtual void Published(const PublishSummary& /*summary*/,
+  virtual void Published(std::span<const summa_bus_message> /*messages*/,
+                         std::span<const summa_bus_receipt> /*receipts*/,
                          std::chrono::duration<double> /*took*/) {}
   virtual void DeadLettered(const GroupReaderOptions& /*reader*/) {}
   // what: "reading" or "settling"; empty error: it works.
@@ -53,6 +55,7 @@ struct RedisBusOptions {
   std::chrono::microseconds command_timeout{5'000'000};
   std::chrono::microseconds block_time{1'000'000};
   std::chrono::microseconds claim_after{30'000'000};
+  std::chrono::microseconds retention{std::chrono::hours(48)};  // what Trim() keeps
   StreamWriterOptions writer;  // key_prefix of the whole bus stands here
 };
 
@@ -62,6 +65,10 @@ class RedisBus final : public Bus {
   // cluster cannot keep together.
   RedisBus(RedisBusOptions options, BusEvents* events);
 
+  std::uint32_t Capabilities() const override {
+    return SUMMA_BUS_CLAIMS | SUMMA_BUS_COUNTS | SUMMA_BUS_EXCLUSIVE_READERS |
+           SUMMA_BUS_DEAD_LETTERS | SUMMA_BUS_TRIM;
+  }
   std::uint64_t MaxMessageBytes() const override { return options_.writer.max_message_bytes; }
   void Publish(std::span<const summa_bus_message> messages,
                std::span<summa_bus_receipt> receipts) override;
@@ -74,6 +81,13 @@ class RedisBus final : public Bus {
             const OnDelivery& on_message) override;
   void Scan(const ScanOptions& options, const OnDelivery& on_message) override;
   summa_bus_horizon Horizon(std::string_view stream) override;
+  void Streams(std::string_view stream, BusVisitor& visitor) override;
+  void Groups(std::string_view stream, BusVisitor& visitor) override;
+  void Trim(std::string_view stream, bool dry_run, BusVisitor& visitor) override;
+  void Seek(std::string_view stream, std::string_view group, std::string_view place) override;
+  void CreateGroup(std::string_view stream, std::string_view group,
+                   std::string_view place) override;
+  void DeleteGroup(std::string_view stream, std::string_view group) override;
   void DeadLetters(std::string_view stream, std::string_view after,
                    const OnDeadLetter& on_letter) override;
   void Redrive(std::string_view stream, std::span<const summa_str> dead_letter_ids,

@@ -44,6 +44,17 @@ std::string GroupState::NeededFrom() const {
   return lowest_pending_id.empty() || Below(unread, lowest_pending_id) ? unread : lowest_pending_id;
 }
 
+summa_bus_group ViewOf(std::string_view stream, const GroupState& group) {
+  return {ToAbi(stream),
+          ToAbi(group.name),
+          group.consumers,
+          group.pending,
+          group.lag.value_or(-1),
+          group.idle_seconds,
+          ToAbi(group.last_delivered_id),
+          ToAbi(group.lowest_pending_id)};
+}
+
 StreamAdmin::StreamAdmin(ConnectionOptions connection, KeyNaming names)
     : servers_(std::move(connection)), names_(std::move(names)) {}
 

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <summa/bus.hpp>
 #include <vector>
 
 #include "plugins/bus-redis/key_naming.hpp"
@@ -31,6 +32,9 @@ struct GroupState {
   // Everything below this id the group has handled.
   std::string NeededFrom() const;
 };
+
+// Borrows from both.
+summa_bus_group ViewOf(std::string_view stream, const GroupState& group);
 
 struct TrimReport {
   std::int64_t removed = 0;       // with dry_run: would be removed

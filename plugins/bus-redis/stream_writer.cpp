@@ -30,7 +30,6 @@ std::optional<Error> StreamWriter::Publish(std::span<const summa_bus_message> me
                                            std::span<summa_bus_receipt> receipts) {
   messages_ = messages;
   receipts_ = receipts;
-  summary_ = {};
   // UNSENT until an answer says otherwise: whatever happens below, no receipt claims too much.
   for (summa_bus_receipt& receipt : receipts_) {
     receipt.outcome = SUMMA_BUS_UNSENT;
@@ -50,7 +49,6 @@ std::optional<Error> StreamWriter::Publish(std::span<const summa_bus_message> me
   if (stopped) failure = std::move(stopped);
   for (summa_bus_receipt& receipt : receipts_) {
     if (receipt.outcome != SUMMA_BUS_UNSENT) continue;
-    ++summary_.unsent;
     if (receipt.error[0] == '\0') {
       detail::CopyText(receipt.error, failure
                                           ? failure->what()
@@ -75,7 +73,6 @@ std::optional<Error> StreamWriter::Finish() {
     if (!outage || receipts_[i].outcome != SUMMA_BUS_UNSENT) continue;
     receipts_[i].outcome = SUMMA_BUS_STREAM_FAULT;
     detail::CopyText(receipts_[i].error, outage->what());
-    ++summary_.stream_fault;
     outage.reset();  // those behind it are unsent
   }
   return std::nullopt;
@@ -416,19 +413,13 @@ void StreamWriter::Take(Stream& stream, std::size_t index) {
   }
 }
 
-void StreamWriter::Confirm(std::size_t index) {
-  receipts_[index].outcome = SUMMA_BUS_CONFIRMED;
-  ++summary_.confirmed;
-  summary_.confirmed_bytes += messages_[index].payload.size;
-}
+void StreamWriter::Confirm(std::size_t index) { receipts_[index].outcome = SUMMA_BUS_CONFIRMED; }
 
 void StreamWriter::Fail(Stream& stream, std::size_t index, std::int32_t outcome,
                         std::string_view reason) {
   stream.failed = true;
   receipts_[index].outcome = outcome;
   detail::CopyText(receipts_[index].error, reason);
-  if (outcome == SUMMA_BUS_REFUSED) ++summary_.refused;
-  if (outcome == SUMMA_BUS_STREAM_FAULT) ++summary_.stream_fault;
 }
 
 // A refusal that speaks of the server or of another one was made before anything was done.

@@ -53,11 +53,6 @@ struct StreamWriterOptions {
   std::chrono::milliseconds wait_timeout{1000};
 };
 
-struct PublishSummary {
-  std::size_t confirmed = 0, refused = 0, stream_fault = 0, unsent = 0;
-  std::uint64_t confirmed_bytes = 0;  // of payloads
-};
-
 class StreamWriter {
  public:
   StreamWriter(ConnectionOptions connection, StreamWriterOptions options);
@@ -65,7 +60,6 @@ class StreamWriter {
   // Fills every receipt. The error is set when the bus is away; it is the reason of UNSENT.
   std::optional<Error> Publish(std::span<const summa_bus_message> messages,
                                std::span<summa_bus_receipt> receipts);
-  const PublishSummary& summary() const { return summary_; }  // of the last Publish
 
  private:
   struct Stream {
@@ -133,7 +127,6 @@ class StreamWriter {
   Streams moved_;                       // sent on to another server
   // Servers whose replicas are behind: nothing more is sent to them.
   std::map<const Connection*, Error> behind_;
-  PublishSummary summary_;
 };
 
 }  // namespace summa::bus_redis

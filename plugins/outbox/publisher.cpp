@@ -50,7 +50,8 @@ Delivery Publisher::Publish(std::span<const Row* const> rows, const Lanes& lanes
                    ToAbi(texts[i].timestamp),
                    ToAbi(row.correlation_id),
                    row.position.value_or(SUMMA_BUS_NO_POSITION),
-                   row.redriven ? ToAbi(SUMMA_BUS_EVERYBODY) : summa_str{}};
+                   row.redriven ? ToAbi(SUMMA_BUS_EVERYBODY) : summa_str{},
+                   summa_str{}};
   }
   std::vector<summa_bus_receipt> receipts(sent.size());
   // A receipt that the bus did not fill must never count as a confirmation.

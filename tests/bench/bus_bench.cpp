@@ -43,10 +43,16 @@ std::vector<Texts> MakeTexts(std::size_t count, std::size_t keys, std::size_t pa
 std::vector<summa_bus_message> MakeMessages(const std::vector<Texts>& texts) {
   std::vector<summa_bus_message> messages(texts.size());
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    messages[i] = {
-        ToAbi("bus"),        ToAbi(texts[i].id),           ToAbi("bench"),
-        ToAbi(texts[i].key), ToAbi(texts[i].payload),      ToAbi("2026-01-31T12:00:00.123456Z"),
-        ToAbi(""),           static_cast<std::int64_t>(i), ToAbi("")};
+    messages[i] = {ToAbi("bus"),
+                   ToAbi(texts[i].id),
+                   ToAbi("bench"),
+                   ToAbi(texts[i].key),
+                   ToAbi(texts[i].payload),
+                   ToAbi("2026-01-31T12:00:00.123456Z"),
+                   ToAbi(""),
+                   static_cast<std::int64_t>(i),
+                   ToAbi(""),
+                   ToAbi("")};
   }
   return messages;
 }

@@ -15,7 +15,10 @@ namespace {
 
 class MemoryBackend final : public Backend {
  public:
-  explicit MemoryBackend(std::chrono::microseconds claim_after) { bus_.claim_after = claim_after; }
+  MemoryBackend(std::chrono::microseconds claim_after, std::uint32_t capabilities)
+      : bus_(capabilities), table_(&bus_) {
+    bus_.claim_after = claim_after;
+  }
   Bus& bus() override { return bus_; }
   void RemoveOldest(const std::string& stream, std::size_t count) override {
     bus_.Remove([&](const testkit::StoredMessage& message) {
@@ -24,6 +27,7 @@ class MemoryBackend final : public Backend {
   }
   void AddDeadLetter(const std::string& stream, const std::string& id,
                      const std::string& group) override {
+    if (bus_.Capabilities() == testkit::MemoryBus::kCore) return Bury(stream, id, group);
     testkit::StoredDeadLetter letter;
     letter.message.stream = stream;
     letter.message.id = id;
@@ -45,7 +49,17 @@ class MemoryBackend final : public Backend {
   bool RestartServer() override { return false; }
 
  private:
+  // As a consumer does on a bus that keeps no dead letters.
+  void Bury(const std::string& stream, const std::string& id, const std::string& group) {
+    summa_bus_message message{};
+    message.stream = ToAbi(stream);
+    message.id = ToAbi(id);
+    message.position = SUMMA_BUS_NO_POSITION;
+    DeadLetterStream(table_.table()).Bury(message, "5-1", group, "no good", 3);
+  }
+
   testkit::MemoryBus bus_;
+  detail::BusTable table_;
 };
 
 class Events final : public bus_redis::BusEvents {
@@ -152,7 +166,14 @@ class RedisClusterBackend final : public AnyRedisBackend {
 
 const std::vector<BackendKind>& BackendKinds() {
   static const std::vector<BackendKind> kinds = {
-      {"Memory", [](auto claim_after) { return std::make_unique<MemoryBackend>(claim_after); }},
+      {"Memory",
+       [](auto claim_after) {
+         return std::make_unique<MemoryBackend>(claim_after, testkit::MemoryBus::kAll);
+       }},
+      {"MemoryCore",
+       [](auto claim_after) {
+         return std::make_unique<MemoryBackend>(claim_after, testkit::MemoryBus::kCore);
+       }},
       {"Redis", [](auto claim_after) { return std::make_unique<RedisBackend>(claim_after); }},
       {"RedisCluster",
        [](auto claim_after) { return std::make_unique<RedisClusterBackend>(claim_after); }}};

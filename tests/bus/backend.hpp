@@ -39,7 +39,7 @@ struct BackendKind {
   std::string name;
   std::function<std::unique_ptr<Backend>(std::chrono::microseconds claim_after)> make;
 };
-// "Memory", "Redis", "RedisCluster".
+// "Memory", "MemoryCore" (no capabilities), "Redis", "RedisCluster".
 const std::vector<BackendKind>& BackendKinds();
 
 // Messages to publish; owns the texts.
@@ -57,6 +57,13 @@ class Messages {
   std::deque<std::string> texts_;
   std::vector<summa_bus_message> messages_;
 };
+
+// Ends a case on a bus that lacks one of these capabilities. README.md says the same of the case.
+#define NEEDS(needed)                                             \
+  if ((table()->capabilities & (needed)) != (needed)) {           \
+    GTEST_SKIP() << "skipped: this bus lacks one of " << #needed; \
+  }                                                               \
+  static_cast<void>(0)
 
 class BusContract : public ::testing::TestWithParam<BackendKind> {
  protected:

@@ -119,6 +119,10 @@ class Consume : public BusContract {
       }
     }
   }
+  // SUMMA_BUS_COUNT_STARTS where the bus can count.
+  std::uint32_t StartsFlag() {
+    return client().Can(SUMMA_BUS_COUNTS) ? std::uint32_t{SUMMA_BUS_COUNT_STARTS} : 0U;
+  }
   struct Letter {
     std::string id, group, error;
     std::int64_t deliveries;

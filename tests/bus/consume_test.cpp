@@ -184,6 +184,7 @@ TEST_P(Consume, ADrainedConsumerHasSettledWhatItTookAndLeftTheRest) {
 }
 
 TEST_P(Consume, PendingMessagesThatWereTrimmedDoNotStopTheOthers) {
+  NEEDS(SUMMA_BUS_CLAIMS);
   PublishNumbers("a", 0, 6);
   EXPECT_EQ(TakeAndVanish("c1"), Numbers(0, 6));
   backend_->RemoveOldest("a", 4);
@@ -194,6 +195,7 @@ TEST_P(Consume, PendingMessagesThatWereTrimmedDoNotStopTheOthers) {
 }
 
 TEST_P(Consume, WhatIsGivenBackComesAgainAfterItsDelayAndIsCounted) {
+  NEEDS(SUMMA_BUS_CLAIMS | SUMMA_BUS_COUNTS);
   PublishNumbers("a", 0, 2);
   const auto reader = client().Subscribe("a", "g", "c1");
   const auto first = reader->Poll(10, kNoWait);
@@ -209,6 +211,7 @@ TEST_P(Consume, WhatIsGivenBackComesAgainAfterItsDelayAndIsCounted) {
 }
 
 TEST_P(Consume, AHandlerDeadlineThatIsNotBelowClaimAfterIsRefused) {
+  NEEDS(SUMMA_BUS_CLAIMS);
   SubscribeOptions options = Options(Recording());
   options.handler_deadline = client().claim_after();
   try {

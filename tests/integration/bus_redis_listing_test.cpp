@@ -68,7 +68,8 @@ class BusRedisListing : public BusRedis {
   std::unique_ptr<RedisBus> bus_;
   testkit::FakeHost host_;
   testkit::FakeTick tick_{nullptr};
-  StreamTrimmer trimmer_{host_.host()};
+  BusReporter reporter_{host_.host(), {kBusId, "Redis", "SH-0601", "start Redis"}};
+  StreamTrimmer trimmer_{host_.host(), reporter_};
   Call call_;
 };
 

@@ -7,12 +7,12 @@
 #include <sstream>
 #include <summa/bus.hpp>
 #include <summa/error.hpp>
+#include <summa/reachability.hpp>
 
 #include "plugins/bus-redis/cluster_map.hpp"
 #include "plugins/bus-redis/json_text.hpp"
 #include "plugins/bus-redis/key_naming.hpp"
 #include "plugins/bus-redis/message_fields.hpp"
-#include "plugins/bus-redis/reachability.hpp"
 #include "plugins/bus-redis/redis_url.hpp"
 #include "plugins/bus-redis/reply.hpp"
 #include "plugins/bus-redis/rights.hpp"
@@ -315,7 +315,7 @@ TEST(AsUtf8, ReplacesOnlyBytesThatAreNoUtf8) {
 
 TEST(Reachability, SaysSinceWhenAndWhyAndIsNewsOnlyOnce) {
   using std::chrono::seconds;
-  Reachability reachability;
+  Reachability reachability({"bus-redis", "Redis", "SH-0601", "start Redis"});
   EXPECT_FALSE(reachability.Up("publish", "redis://r:1/0")) << "it was never down";
   EXPECT_TRUE(reachability.Down("publish", "redis://r:1/0", "refused", BootTime(seconds(10))));
   EXPECT_FALSE(reachability.Down("publish", "redis://r:1/0", "timed out", BootTime(seconds(15))));
@@ -330,7 +330,7 @@ TEST(Reachability, SaysSinceWhenAndWhyAndIsNewsOnlyOnce) {
 
 TEST(Reachability, AConnectionNobodyUsesAnyMoreIsNotCalledDown) {
   using std::chrono::minutes;
-  Reachability reachability;
+  Reachability reachability({"bus-redis", "Redis", "SH-0601", "start Redis"});
   reachability.Down("read", "redis://r:1/0", "refused", BootTime(minutes(1)));
   EXPECT_EQ(reachability.Failing(BootTime(minutes(3))).size(), 1u);
   EXPECT_TRUE(reachability.Failing(BootTime(minutes(4))).empty());

@@ -1,10 +1,11 @@
 // Message buses: the interface that bus plugins implement (Bus, Subscription) and the client that
-// other plugins use (BusClient).
+// other plugins use (BusClient). What only some buses can do: summa_bus_capability.
 #pragma once
 
 #include <summa/abi/bus.h>
+#include <summa/bus_types.hpp>
+#include <summa/dead_letter_stream.hpp>
 #include <summa/error.hpp>
-#include <summa/time.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -20,13 +21,10 @@
 
 namespace summa {
 
-// The instants of summa/abi/bus.h; nullopt: SUMMA_BUS_NO_TIME.
-inline std::optional<BusTime> ToBusTime(std::int64_t microseconds) {
-  if (microseconds == SUMMA_BUS_NO_TIME) return std::nullopt;
-  return FromMicroseconds<BusTime>(microseconds);
-}
-inline std::int64_t FromBusTime(std::optional<BusTime> time) {
-  return time ? ToMicroseconds(*time) : SUMMA_BUS_NO_TIME;
+// A function that a bus without the capability does not have.
+[[noreturn]] inline void ThrowNoCapability(std::string_view function) {
+  throw Error(SUMMA_E_CONFIG, "SH-0630", "this bus cannot do " + std::string(function),
+              "summa/abi/bus.h says which capability it lacks");
 }
 
 // Implemented by a bus plugin; rules are those of summa/abi/bus.h. Methods throw summa::Error.
@@ -37,34 +35,27 @@ class Subscription {
   virtual std::span<const summa_bus_delivery> Poll(std::size_t max,
                                                    std::chrono::microseconds wait) = 0;
   // These may be called by any thread, also while Poll waits.
-  virtual void Ack(std::span<const summa_str> delivery_ids) = 0;
-  virtual void Renew(std::span<const summa_str> delivery_ids, summa_bus_start start,
-                     std::span<std::uint8_t> held) = 0;
-  virtual void Nack(std::span<const summa_str> delivery_ids, std::chrono::microseconds delay) = 0;
-  virtual void DeadLetter(summa_str delivery_id, std::string_view reason) = 0;
+  virtual void Settle(summa_str delivery_id) = 0;
+  // SUMMA_BUS_CLAIMS
+  virtual void Ack(std::span<const summa_str> /*delivery_ids*/) { ThrowNoCapability("ack()"); }
+  virtual void Renew(std::span<const summa_str> /*delivery_ids*/, summa_bus_start /*start*/,
+                     std::span<std::uint8_t> /*held*/) {
+    ThrowNoCapability("renew()");
+  }
+  virtual void Nack(std::span<const summa_str> /*delivery_ids*/,
+                    std::chrono::microseconds /*delay*/) {
+    ThrowNoCapability("nack()");
+  }
+  // SUMMA_BUS_DEAD_LETTERS
+  virtual void DeadLetter(summa_str /*delivery_id*/, std::string_view /*reason*/) {
+    ThrowNoCapability("dead_letter()");
+  }
 };
-
-struct ScanOptions {
-  std::string stream;
-  std::string after;             // behind this delivery id; empty: see since
-  std::optional<BusTime> since;  // what entered then or later; nullopt: from the oldest on
-  std::uint64_t limit = 0;       // 0: to the end
-};
-
-using OnDelivery = std::function<bool(const summa_bus_delivery&)>;       // false: enough
-using OnDeadLetter = std::function<bool(const summa_bus_dead_letter&)>;  // false: enough
-
-inline summa_bus_horizon EmptyHorizon() {
-  summa_bus_horizon horizon{};
-  horizon.struct_size = sizeof horizon;
-  horizon.oldest_microseconds = horizon.newest_microseconds = SUMMA_BUS_NO_TIME;
-  horizon.now_microseconds = SUMMA_BUS_NO_TIME;
-  return horizon;
-}
 
 class Bus {
  public:
   virtual ~Bus() = default;
+  virtual std::uint32_t Capabilities() const = 0;  // SUMMA_BUS_CLAIMS | ...
   virtual std::uint64_t MaxMessageBytes() const = 0;
   // Fills every receipt, also when it throws SUMMA_E_UNAVAILABLE. Thread-safe.
   virtual void Publish(std::span<const summa_bus_message> messages,
@@ -72,51 +63,51 @@ class Bus {
   virtual std::unique_ptr<Subscription> Subscribe(std::string_view stream, std::string_view group,
                                                   std::string_view consumer,
                                                   std::uint32_t flags) = 0;
-  virtual std::chrono::microseconds ClaimAfter() const = 0;
+  // SUMMA_BUS_CLAIMS
+  virtual std::chrono::microseconds ClaimAfter() const { return std::chrono::microseconds(0); }
   virtual void Ping() = 0;
   virtual void Read(std::string_view stream, std::string_view after, std::size_t count,
                     const OnDelivery& on_message) = 0;
 
   virtual void Scan(const ScanOptions& options, const OnDelivery& on_message) = 0;
   virtual summa_bus_horizon Horizon(std::string_view stream) = 0;
+
   // An empty stream: of all streams.
-  virtual void DeadLetters(std::string_view stream, std::string_view after,
-                           const OnDeadLetter& on_letter) = 0;
+  virtual void Streams(std::string_view stream, BusVisitor& visitor) = 0;
+  virtual void Groups(std::string_view stream, BusVisitor& visitor) = 0;
+  virtual void Seek(std::string_view stream, std::string_view group, std::string_view place) = 0;
+  virtual void CreateGroup(std::string_view stream, std::string_view group,
+                           std::string_view place) = 0;
+  virtual void DeleteGroup(std::string_view stream, std::string_view group) = 0;
+  // SUMMA_BUS_TRIM
+  virtual void Trim(std::string_view /*stream*/, bool /*dry_run*/, BusVisitor& /*visitor*/) {
+    ThrowNoCapability("trim()");
+  }
+
+  // SUMMA_BUS_DEAD_LETTERS. An empty stream: of all streams.
+  virtual void DeadLetters(std::string_view /*stream*/, std::string_view /*after*/,
+                           const OnDeadLetter& /*on_letter*/) {
+    ThrowNoCapability("dead_letters()");
+  }
   // `done` grows with every letter, so that it is right also when the call throws half-way.
-  virtual void Redrive(std::string_view stream, std::span<const summa_str> dead_letter_ids,
-                       std::uint64_t& done) = 0;
-  virtual void Discard(std::string_view stream, std::span<const summa_str> dead_letter_ids,
-                       std::uint64_t& done) = 0;
+  virtual void Redrive(std::string_view /*stream*/, std::span<const summa_str> /*dead_letter_ids*/,
+                       std::uint64_t& /*done*/) {
+    ThrowNoCapability("redrive()");
+  }
+  virtual void Discard(std::string_view /*stream*/, std::span<const summa_str> /*dead_letter_ids*/,
+                       std::uint64_t& /*done*/) {
+    ThrowNoCapability("discard()");
+  }
 };
 
 namespace detail {
-
-// A function object as callback of the C interface. What it throws ends the call and is thrown on.
-template <typename Function, typename Item>
-struct Callback {
-  const Function& function;
-  std::exception_ptr thrown = nullptr;
-
-  static std::int32_t Call(void* user, const Item* item) {
-    auto* self = static_cast<Callback*>(user);
-    try {
-      return self->function(*item) ? 0 : 1;
-    } catch (...) {
-      self->thrown = std::current_exception();
-      return 1;
-    }
-  }
-  void Check(std::int32_t status, const summa_error& error) const {
-    if (thrown) std::rethrow_exception(thrown);
-    detail::Check(status, error);
-  }
-};
 
 // The C table over a Bus; lives as long as the bus.
 class BusTable {
  public:
   explicit BusTable(Bus* bus) {
     table_.struct_size = sizeof(summa_bus_v1);
+    table_.capabilities = bus->Capabilities();
     table_.self = bus;
     table_.max_message_bytes = bus->MaxMessageBytes();
     table_.publish = [](void* self, const summa_bus_message* messages, std::size_t count,
@@ -181,6 +172,8 @@ class BusTable {
       });
     };
     FillLook();
+    FillListings();
+    FillGroups();
     FillDeadLetters();
     table_.claim_after_microseconds = bus->ClaimAfter().count();
     FillSettle();
@@ -195,7 +188,8 @@ class BusTable {
       return Guard(error, [&] {
         static_cast<Bus*>(self)->Scan(
             {std::string(FromAbi(options->stream)), std::string(FromAbi(options->after)),
-             ToBusTime(options->since_microseconds), options->limit},
+             ToBusTime(options->since_microseconds), options->limit,
+             (options->flags & SUMMA_BUS_SCAN_INCLUSIVE) != 0},
             [&](const summa_bus_delivery& delivery) { return on_message(user, &delivery) == 0; });
         return SUMMA_OK;
       });
@@ -211,7 +205,63 @@ class BusTable {
       });
     };
   }
+  void FillListings() {
+    table_.streams = [](void* self, summa_str stream, const summa_bus_visitor* visitor,
+                        summa_error* error) -> std::int32_t {
+      return Guard(error, [&] {
+        AbiVisitor told(visitor);
+        static_cast<Bus*>(self)->Streams(FromAbi(stream), told);
+        return SUMMA_OK;
+      });
+    };
+    table_.groups = [](void* self, summa_str stream, const summa_bus_visitor* visitor,
+                       summa_error* error) -> std::int32_t {
+      return Guard(error, [&] {
+        AbiVisitor told(visitor);
+        static_cast<Bus*>(self)->Groups(FromAbi(stream), told);
+        return SUMMA_OK;
+      });
+    };
+    table_.trim = [](void* self, summa_str stream, std::int32_t dry_run,
+                     const summa_bus_visitor* visitor, summa_error* error) -> std::int32_t {
+      return Guard(error, [&] {
+        AbiVisitor told(visitor);
+        static_cast<Bus*>(self)->Trim(FromAbi(stream), dry_run != 0, told);
+        return SUMMA_OK;
+      });
+    };
+  }
+  void FillGroups() {
+    table_.seek = [](void* self, summa_str stream, summa_str group, summa_str place,
+                     summa_error* error) -> std::int32_t {
+      return Guard(error, [&] {
+        static_cast<Bus*>(self)->Seek(FromAbi(stream), FromAbi(group), FromAbi(place));
+        return SUMMA_OK;
+      });
+    };
+    table_.create_group = [](void* self, summa_str stream, summa_str group, summa_str place,
+                             summa_error* error) -> std::int32_t {
+      return Guard(error, [&] {
+        static_cast<Bus*>(self)->CreateGroup(FromAbi(stream), FromAbi(group), FromAbi(place));
+        return SUMMA_OK;
+      });
+    };
+    table_.delete_group = [](void* self, summa_str stream, summa_str group,
+                             summa_error* error) -> std::int32_t {
+      return Guard(error, [&] {
+        static_cast<Bus*>(self)->DeleteGroup(FromAbi(stream), FromAbi(group));
+        return SUMMA_OK;
+      });
+    };
+  }
   void FillSettle() {
+    table_.settle = [](summa_bus_subscription* subscription, summa_str id,
+                       summa_error* error) -> std::int32_t {
+      return Guard(error, [&] {
+        reinterpret_cast<Subscription*>(subscription)->Settle(id);
+        return SUMMA_OK;
+      });
+    };
     table_.renew = [](summa_bus_subscription* subscription, const summa_str* ids, std::size_t count,
                       std::int32_t start, std::uint8_t* held, summa_error* error) -> std::int32_t {
       return Guard(error, [&] {
@@ -289,6 +339,10 @@ class SubscriptionClient {
     detail::Check(bus_->poll(subscription_, max, wait.count(), &deliveries, &count, &error), error);
     return {deliveries, count};
   }
+  void Settle(std::string_view id) {
+    summa_error error = detail::EmptyError();
+    detail::Check(bus_->settle(subscription_, ToAbi(id), &error), error);
+  }
   void Ack(std::span<const summa_str> ids) {
     summa_error error = detail::EmptyError();
     detail::Check(bus_->ack(subscription_, ids.data(), ids.size(), &error), error);
@@ -317,6 +371,7 @@ class BusClient {
  public:
   explicit BusClient(const void* service) : bus_(static_cast<const summa_bus_v1*>(service)) {}
 
+  bool Can(summa_bus_capability capability) const { return (bus_->capabilities & capability) != 0; }
   std::uint64_t max_message_bytes() const { return bus_->max_message_bytes; }
   // Every receipt is filled in any case. False and `error` filled: the bus is away.
   bool Publish(std::span<const summa_bus_message> messages, std::span<summa_bus_receipt> receipts,
@@ -333,7 +388,7 @@ class BusClient {
   std::unique_ptr<SubscriptionClient> Subscribe(std::string_view stream, std::string_view group,
                                                 std::string_view consumer,
                                                 std::uint32_t flags = 0) const {
-    Require(offsetof(summa_bus_v1, dead_letter) + sizeof bus_->dead_letter);
+    Require(offsetof(summa_bus_v1, settle) + sizeof bus_->settle);
     const summa_bus_subscription_options options = {sizeof options, flags, ToAbi(stream),
                                                     ToAbi(group), ToAbi(consumer)};
     summa_bus_subscription* subscription = nullptr;
@@ -347,12 +402,62 @@ class BusClient {
   }
   void Scan(const ScanOptions& options, const OnDelivery& on_message) const {
     Require(offsetof(summa_bus_v1, scan) + sizeof bus_->scan);
-    const summa_bus_scan_options given = {
-        sizeof given, 0, ToAbi(options.stream), ToAbi(options.after), FromBusTime(options.since),
-        options.limit};
+    const std::uint32_t flags = options.inclusive ? SUMMA_BUS_SCAN_INCLUSIVE : 0;
+    const summa_bus_scan_options given = {sizeof given,
+                                          flags,
+                                          ToAbi(options.stream),
+                                          ToAbi(options.after),
+                                          FromBusTime(options.since),
+                                          options.limit};
     detail::Callback<OnDelivery, summa_bus_delivery> callback{on_message};
     summa_error error = detail::EmptyError();
     callback.Check(bus_->scan(bus_->self, &given, &callback.Call, &callback, &error), error);
+  }
+  // The latest `count` messages, oldest first. `after`: behind this delivery id, or empty.
+  void Read(std::string_view stream, std::string_view after, std::size_t count,
+            const OnDelivery& on_message) const {
+    detail::Callback<OnDelivery, summa_bus_delivery> callback{on_message};
+    summa_error error = detail::EmptyError();
+    callback.Check(bus_->read(bus_->self, ToAbi(stream), ToAbi(after), count, &callback.Call,
+                              &callback, &error),
+                   error);
+  }
+  // An empty stream: of all streams.
+  void Streams(std::string_view stream, BusVisitor& visitor) const {
+    Require(offsetof(summa_bus_v1, streams) + sizeof bus_->streams);
+    detail::VisitorTable table(visitor);
+    summa_error error = detail::EmptyError();
+    table.Check(bus_->streams(bus_->self, ToAbi(stream), table.table(), &error), error);
+  }
+  void Groups(std::string_view stream, BusVisitor& visitor) const {
+    Require(offsetof(summa_bus_v1, groups) + sizeof bus_->groups);
+    detail::VisitorTable table(visitor);
+    summa_error error = detail::EmptyError();
+    table.Check(bus_->groups(bus_->self, ToAbi(stream), table.table(), &error), error);
+  }
+  void Trim(std::string_view stream, bool dry_run, BusVisitor& visitor) const {
+    Require(offsetof(summa_bus_v1, trim) + sizeof bus_->trim);
+    if (!Can(SUMMA_BUS_TRIM)) ThrowNoCapability("trim()");
+    detail::VisitorTable table(visitor);
+    summa_error error = detail::EmptyError();
+    table.Check(bus_->trim(bus_->self, ToAbi(stream), dry_run ? 1 : 0, table.table(), &error),
+                error);
+  }
+  void Seek(std::string_view stream, std::string_view group, std::string_view place) const {
+    Require(offsetof(summa_bus_v1, seek) + sizeof bus_->seek);
+    summa_error error = detail::EmptyError();
+    detail::Check(bus_->seek(bus_->self, ToAbi(stream), ToAbi(group), ToAbi(place), &error), error);
+  }
+  void CreateGroup(std::string_view stream, std::string_view group, std::string_view place) const {
+    Require(offsetof(summa_bus_v1, create_group) + sizeof bus_->create_group);
+    summa_error error = detail::EmptyError();
+    detail::Check(bus_->create_group(bus_->self, ToAbi(stream), ToAbi(group), ToAbi(place), &error),
+                  error);
+  }
+  void DeleteGroup(std::string_view stream, std::string_view group) const {
+    Require(offsetof(summa_bus_v1, delete_group) + sizeof bus_->delete_group);
+    summa_error error = detail::EmptyError();
+    detail::Check(bus_->delete_group(bus_->self, ToAbi(stream), ToAbi(group), &error), error);
   }
   summa_bus_horizon Horizon(std::string_view stream) const {
     Require(offsetof(summa_bus_v1, horizon) + sizeof bus_->horizon);
@@ -361,9 +466,11 @@ class BusClient {
     detail::Check(bus_->horizon(bus_->self, ToAbi(stream), &horizon, &error), error);
     return horizon;
   }
+  // Dead letters: those of the bus, or where it keeps none, those of the streams TOPIC.dlq.
   // An empty stream: of all streams. `after` needs a stream.
   void DeadLetters(std::string_view stream, std::string_view after,
                    const OnDeadLetter& on_letter) const {
+    if (!Can(SUMMA_BUS_DEAD_LETTERS)) return Letters().List(stream, after, on_letter);
     Require(offsetof(summa_bus_v1, dead_letters) + sizeof bus_->dead_letters);
     detail::Callback<OnDeadLetter, summa_bus_dead_letter> callback{on_letter};
     summa_error error = detail::EmptyError();
@@ -375,17 +482,23 @@ class BusClient {
   // after an error.
   std::uint64_t Redrive(std::string_view stream, std::span<const summa_str> dead_letter_ids,
                         std::uint64_t* done = nullptr) const {
+    if (!Can(SUMMA_BUS_DEAD_LETTERS)) return Letters().Redrive(stream, dead_letter_ids, done);
     Require(offsetof(summa_bus_v1, redrive) + sizeof bus_->redrive);
     return Count(bus_->redrive, stream, dead_letter_ids, done);
   }
   std::uint64_t Discard(std::string_view stream, std::span<const summa_str> dead_letter_ids,
                         std::uint64_t* done = nullptr) const {
+    if (!Can(SUMMA_BUS_DEAD_LETTERS)) return Letters().Discard(stream, dead_letter_ids, done);
     Require(offsetof(summa_bus_v1, discard) + sizeof bus_->discard);
     return Count(bus_->discard, stream, dead_letter_ids, done);
   }
   const summa_bus_v1* abi() const { return bus_; }
 
  private:
+  DeadLetterStream Letters() const {
+    Require(offsetof(summa_bus_v1, streams) + sizeof bus_->streams);
+    return DeadLetterStream(bus_);
+  }
   void Require(std::size_t size) const {
     if (bus_->struct_size >= size) return;
     throw Error(SUMMA_E_CONFIG, "", "the bus is of an older version and lacks this function",

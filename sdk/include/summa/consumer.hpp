@@ -14,6 +14,10 @@
 // least once: a handler that writes to the database makes its effect exactly once with
 // summa::Inbox. What counts as a failure: SubscribeOptions::handler.
 //
+// It works on every bus. Without claims what is handled is settled as far as nothing is missing
+// before it; without counts attempts are counted here alone; without dead letters of its own what
+// is given up goes to the stream TOPIC.dlq (docs/decisions/0049).
+//
 // Order per key holds within one reader of the group. Let a reader hold a lease and set
 // `exclusive`, so that it holds over a change of readers as well: <summa/leased_consumer.hpp>,
 // which plugins use, does so.

@@ -151,17 +151,7 @@ class PluginHolder {
       bindings_.push_back(std::move(binding));
     }
     for (WorkerBinding& binding : bindings_) {
-      workers_.push_back(
-          {sizeof(summa_worker), 0, binding.worker, ToAbi(binding.id),
-           [](void* self, const summa_tick* tick, summa_tick_result* result, summa_error* error) {
-             return Guard(error, [&] {
-               const TickResult done = static_cast<Worker*>(self)->Run(Tick(tick));
-               result->items = done.items;
-               result->backlog = done.backlog ? 1 : 0;
-               result->wait_hint_microseconds = done.wait_hint ? done.wait_hint->count() : -1;
-               return SUMMA_OK;
-             });
-           }});
+      workers_.push_back(WorkerTable(binding.worker, binding.id));
       worker_pointers_.push_back(&workers_.back());
     }
     worker_table_ = {sizeof(summa_worker_v1), static_cast<std::uint32_t>(worker_pointers_.size()),

@@ -63,9 +63,11 @@ struct SubscribeOptions {
   int max_retries = 3;     // deliveries before a message goes to the dead letters
   bool exclusive = false;  // this reader holds a lease: it takes over at once what others left
   // A handler must be done by then. It is below the claim_after of the bus, or subscribing fails:
-  // above it two readers would handle the same message at once. 0: two thirds of claim_after.
+  // above it two readers would handle the same message at once. 0: two thirds of claim_after, and
+  // 20 s on a bus without claims, where it only says when a handler is overdue.
   std::chrono::microseconds handler_deadline{0};
-  std::size_t max_messages = 4000;   // held in memory
+  // Held in memory; on a bus without claims also so many handled behind one that takes long.
+  std::size_t max_messages = 4000;
   std::size_t max_bytes = 32 << 20;  // of payloads held in memory
   std::chrono::microseconds retry_base{
       100'000};  // first pause of a failed key; doubles, full jitter

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 namespace summa {
 
@@ -39,4 +40,21 @@ class Worker {
   virtual TickResult Run(const Tick& tick) = 0;
 };
 
+namespace detail {
+
+// The worker behind the C interface; both are borrowed.
+inline summa_worker WorkerTable(Worker* worker, std::string_view id) {
+  return {sizeof(summa_worker), 0, worker, ToAbi(id),
+          [](void* self, const summa_tick* tick, summa_tick_result* result, summa_error* error) {
+            return Guard(error, [&] {
+              const TickResult done = static_cast<Worker*>(self)->Run(Tick(tick));
+              result->items = done.items;
+              result->backlog = done.backlog ? 1 : 0;
+              result->wait_hint_microseconds = done.wait_hint ? done.wait_hint->count() : -1;
+              return SUMMA_OK;
+            });
+          }};
+}
+
+}  // namespace detail
 }  // namespace summa

@@ -1,6 +1,5 @@
 #include "acknowledge.hpp"
 
-#include <iterator>
 #include <summa/crash_point.hpp>
 #include <summa/error.hpp>
 #include <utility>
@@ -11,12 +10,18 @@ namespace {
 // Before the next thread tries what the bus has just refused.
 constexpr Microseconds kAfterFailure{50'000};
 
-bool Send(ConsumerState& state, TopicReader& reader, const std::vector<std::string>& acks) {
+using Places = std::vector<HandledMessages::Place>;
+
+bool Send(ConsumerState& state, TopicReader& reader, const Places& places) {
   try {
     CrashPoint("consumer.ack");
+    if (!state.claims()) {
+      for (const auto& place : places) reader.subscription->Settle(place.delivery_id);
+      return true;
+    }
     std::vector<summa_str> ids;
-    ids.reserve(acks.size());
-    for (const std::string& id : acks) ids.push_back(ToAbi(id));
+    ids.reserve(places.size());
+    for (const auto& place : places) ids.push_back(ToAbi(place.delivery_id));
     reader.subscription->Ack(ids);
     return true;
   } catch (const std::exception& error) {
@@ -30,19 +35,19 @@ bool Send(ConsumerState& state, TopicReader& reader, const std::vector<std::stri
 void Acknowledge(ConsumerState& state, std::unique_lock<std::mutex>& lock, TopicReader& reader) {
   if (reader.flushing) return;
   reader.flushing = true;
-  std::vector<std::string> acks = std::exchange(reader.acks, {});
+  const std::size_t messages = reader.handled.messages();
+  Places places = reader.handled.Take();
   lock.unlock();
-  const bool done = Send(state, reader, acks);
+  const bool done = Send(state, reader, places);
   lock.lock();
   reader.flushing = false;
   if (done) {
-    state.pending_acks -= acks.size();
+    state.pending_acks -= messages;
     if (state.Idle()) state.idle.notify_all();
     return;
   }
   // With the next ones; without an answer they come again, which is allowed.
-  reader.acks.insert(reader.acks.end(), std::make_move_iterator(acks.begin()),
-                     std::make_move_iterator(acks.end()));
+  reader.handled.PutBack(std::move(places));
   if (!state.Stopping()) {
     state.clock.Wait(state.changed, lock, state.clock.Now() + kAfterFailure);
   }
@@ -50,7 +55,7 @@ void Acknowledge(ConsumerState& state, std::unique_lock<std::mutex>& lock, Topic
 
 void AcknowledgeAll(ConsumerState& state, std::unique_lock<std::mutex>& lock) {
   for (const auto& reader : state.readers) {
-    if (!reader->acks.empty()) Acknowledge(state, lock, *reader);
+    if (!reader->handled.empty()) Acknowledge(state, lock, *reader);
   }
 }
 

@@ -100,13 +100,32 @@ Outcome Attempt::Failed() {
 // The dead letters may be out of reach as well: then it is tried again.
 Outcome Attempt::Bury() {
   try {
-    held_.reader->subscription->DeadLetter(held_.delivery_id(), held_.verdict);
+    if (state_.bus.Can(SUMMA_BUS_DEAD_LETTERS)) {
+      held_.reader->subscription->DeadLetter(held_.delivery_id(), held_.verdict);
+    } else {
+      DeadLetterStream(state_.bus.abi())
+          .Bury(Message(), held_.delivery_id(), state_.options.group, held_.verdict,
+                held_.deliveries);
+    }
   } catch (const std::exception& e) {
     error_ = "the dead letter of message " + std::string(held_.id()) + ": " + e.what();
     return BusFailed();
   }
   state_.events.DeadLettered(View(), held_.verdict);
   return Outcome::kBuried;
+}
+
+summa_bus_message Attempt::Message() const {
+  summa_bus_message message{};
+  message.stream = ToAbi(held_.reader->topic);
+  message.id = ToAbi(held_.id());
+  message.type = ToAbi(held_.type());
+  message.key = ToAbi(held_.key());
+  message.payload = ToAbi(held_.payload());
+  message.timestamp = ToAbi(held_.timestamp());
+  message.correlation_id = ToAbi(held_.correlation_id());
+  message.position = held_.position;
+  return message;
 }
 
 ConsumedMessage Attempt::View() const {

@@ -39,6 +39,7 @@ class Attempt {
   bool NobodyAnswers();
   Outcome Failed();
   Outcome Bury();
+  summa_bus_message Message() const;
   ConsumedMessage View() const;
 
   ConsumerState& state_;

@@ -8,14 +8,20 @@
 namespace summa::detail {
 namespace {
 
+// Where the bus takes no message from a reader: what a handler is told, and when it is overdue.
+constexpr Microseconds kDeadline = std::chrono::seconds(20);
+
 // With the defaults that depend on the bus. Throws SUMMA_E_CONFIG for impossible options.
 SubscribeOptions Checked(const BusClient& bus, SubscribeOptions options) {
   const auto refuse = [](const std::string& problem, const std::string& fix) {
     throw Error(SUMMA_E_CONFIG, "SH-0620", "subscribe: " + problem, fix);
   };
   const Microseconds claim_after = bus.claim_after();
-  if (options.handler_deadline.count() == 0) options.handler_deadline = claim_after * 2 / 3;
-  if (options.handler_deadline >= claim_after) {
+  const bool claims = bus.Can(SUMMA_BUS_CLAIMS);
+  if (options.handler_deadline.count() == 0) {
+    options.handler_deadline = claims ? claim_after * 2 / 3 : kDeadline;
+  }
+  if (claims && options.handler_deadline >= claim_after) {
     refuse("handler_deadline " + std::to_string(options.handler_deadline.count() / 1000) +
                " ms is not below the claim_after of the bus, " +
                std::to_string(claim_after.count() / 1000) + " ms",
@@ -32,17 +38,19 @@ SubscribeOptions Checked(const BusClient& bus, SubscribeOptions options) {
 
 }  // namespace
 
-ConsumerState::ConsumerState(BusClient bus, SubscribeOptions wanted)
-    : options(Checked(bus, std::move(wanted))),
-      claim_after(bus.claim_after()),
+ConsumerState::ConsumerState(BusClient of, SubscribeOptions wanted)
+    : bus(of),
+      options(Checked(bus, std::move(wanted))),
+      claim_after(claims() ? bus.claim_after() : options.handler_deadline * 3 / 2),
       clock(options.clock != nullptr ? *options.clock : MachineClock()),
       events(options.events, options.group, clock),
       lanes(options.max_messages, options.max_bytes),
       backoff(options.retry_base, options.retry_cap) {
-  const std::uint32_t flags =
-      SUMMA_BUS_COUNT_STARTS | (options.exclusive ? std::uint32_t{SUMMA_BUS_EXCLUSIVE} : 0U);
+  const bool exclusive = options.exclusive && bus.Can(SUMMA_BUS_EXCLUSIVE_READERS);
+  const std::uint32_t flags = (counts() ? std::uint32_t{SUMMA_BUS_COUNT_STARTS} : 0U) |
+                              (exclusive ? std::uint32_t{SUMMA_BUS_EXCLUSIVE} : 0U);
   for (const std::string& topic : options.topics) {
-    auto reader = std::make_unique<TopicReader>();
+    auto reader = std::make_unique<TopicReader>(claims());
     reader->topic = topic;
     reader->index = readers.size();
     reader->subscription = bus.Subscribe(topic, options.group, options.consumer, flags);

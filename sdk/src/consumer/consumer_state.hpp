@@ -21,6 +21,7 @@
 
 #include "complaints.hpp"
 #include "guarded_events.hpp"
+#include "handled_messages.hpp"
 #include "held_message.hpp"
 
 namespace summa::detail {
@@ -33,12 +34,14 @@ inline constexpr Microseconds kLookAgain{20'000};
 
 // Reads one topic.
 struct TopicReader {
+  explicit TopicReader(bool claims) : handled(claims) {}
+
   std::string topic;
   std::size_t index = 0;  // among the readers
   std::unique_ptr<SubscriptionClient> subscription;
-  std::vector<std::string> acks;  // handled, not acknowledged yet
-  bool flushing = false;          // a thread acknowledges
-  bool empty = false;             // the latest poll found nothing
+  HandledMessages handled;  // and not acknowledged yet
+  bool flushing = false;    // a thread acknowledges
+  bool empty = false;       // the latest poll found nothing
   Complaints complaints;
 };
 
@@ -58,7 +61,8 @@ struct Held : HeldMessage {
   TopicReader* reader = nullptr;
   Microseconds claimed_at{}, started_at{};
   Complaints::Moment began = 0;
-  bool counted = false;  // the bus knows of the start that runs, or comes next
+  std::uint64_t number = 0;  // in its partition, see HandledMessages
+  bool counted = false;      // the bus knows of the start that runs, or comes next
   bool ended = false;    // no start runs, and the bus did not answer to what was said of the last
   bool suspect = false;  // handled alone: its start was counted more than once
   bool again = false, running = false, overdue = false, live = false;
@@ -69,13 +73,20 @@ struct ConsumerState {
   // Subscribes. Throws what subscribing throws, SUMMA_E_CONFIG for impossible options.
   ConsumerState(BusClient bus, SubscribeOptions wanted);
 
+  bool claims() const { return bus.Can(SUMMA_BUS_CLAIMS); }
+  bool counts() const { return bus.Can(SUMMA_BUS_COUNTS); }
+  // Giving a message up acknowledges it as well, both or neither.
+  bool buries_whole() const { return bus.Can(SUMMA_BUS_DEAD_LETTERS) && claims(); }
+
   bool Stopping() const { return stop.load(std::memory_order_relaxed); }
   // Under the lock: nothing is held, under way, or to be acknowledged.
   bool Idle() const { return lanes.items() == 0 && pending_acks == 0 && fetching == 0; }
   // Under the lock: how long to wait after so many failures in a row.
   Microseconds Pause(std::int64_t failures) const { return backoff.Pause(failures); }
 
+  const BusClient bus;
   const SubscribeOptions options;
+  // Between two looks at what is held a third of it passes.
   const Microseconds claim_after;
   Clock& clock;
   GuardedEvents events;

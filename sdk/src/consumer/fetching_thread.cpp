@@ -90,7 +90,12 @@ FetchingThread::Room FetchingThread::WaitForRoom() {
   const SubscribeOptions& options = state_.options;
   LaneSet& lanes = state_.lanes;
   std::unique_lock lock(state_.mutex);
-  const auto has_room = [&] { return lanes.HasRoom() && !state_.paused && !state_.draining; };
+  // What waits behind a message that takes long is handled and comes again all the same when the
+  // process dies: so much of it and no more.
+  const auto has_room = [&] {
+    return lanes.HasRoom() && reader_.handled.open() < options.max_messages && !state_.paused &&
+           !state_.draining;
+  };
   if (!has_room()) {
     const Microseconds now = state_.clock.Now();
     const Microseconds time = std::clamp(next_renewal_ - now, kShortestWait, kLookAgain);
@@ -128,6 +133,7 @@ void FetchingThread::Fetch(const Room& room) {
 void FetchingThread::Add(Held held) {
   state_.average_bytes = (state_.average_bytes * 15 + held.size()) / 16;
   if (held.recovered && HasAlready(held)) return;
+  held.number = reader_.handled.Given(held.partition);
   held.suspect = held.recovered && held.deliveries >= kSuspectDeliveries;
   const std::string lane = LaneName(reader_.topic, held.order_key());
   const LaneSet::Ticket ticket = state_.lanes.Add(lane, reader_.index, held.size(), held.suspect);
@@ -152,7 +158,7 @@ void FetchingThread::RenewHeld() {
     renewal = ToRenew(state_, reader_, now);
   }
   for (const std::string& id : renewal.overdue) state_.events.Overdue(reader_.topic, id);
-  if (renewal.ids.empty()) return;
+  if (renewal.ids.empty() || !state_.claims()) return;
   std::vector<summa_str> ids;
   ids.reserve(renewal.ids.size());
   for (const std::string& id : renewal.ids) ids.push_back(ToAbi(id));

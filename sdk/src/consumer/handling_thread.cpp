@@ -104,10 +104,13 @@ void HandlingThread::Done(std::unique_lock<std::mutex>& lock, LaneSet::Ticket ti
   TopicReader& reader = *held.reader;
   if (outcome == Outcome::kHandled) {
     reader.complaints.Succeeded(held.order_key(), held.began);
-    reader.acks.emplace_back(held.delivery_id());
-    ++state_.pending_acks;
   } else {
     reader.complaints.Settled(held.order_key());
+  }
+  const bool buried = outcome == Outcome::kBuried && !state_.buries_whole();
+  if (outcome == Outcome::kHandled || buried) {
+    reader.handled.Add(held.partition, held.number, held.delivery_id());
+    ++state_.pending_acks;
   }
   held.live = false;
   held.verdict.clear();
@@ -117,7 +120,7 @@ void HandlingThread::Done(std::unique_lock<std::mutex>& lock, LaneSet::Ticket ti
   const std::size_t enough = held.suspect ? 1 : kAckBatch;
   lanes.Done(ticket);
   if (was_full || lanes.items() * 2 == state_.options.max_messages) state_.room.notify_all();
-  if (reader.acks.size() >= enough) Acknowledge(state_, lock, reader);
+  if (reader.handled.messages() >= enough) Acknowledge(state_, lock, reader);
   if (state_.Idle()) state_.idle.notify_all();
 }
 

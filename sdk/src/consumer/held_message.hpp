@@ -16,6 +16,7 @@ class HeldMessage {
   HeldMessage() = default;
   explicit HeldMessage(const summa_bus_delivery& delivery)
       : position(delivery.message.position),
+        partition(delivery.partition),
         deliveries(delivery.delivery_count),
         recovered(delivery.recovered != 0) {
     const summa_bus_message& message = delivery.message;
@@ -41,6 +42,7 @@ class HeldMessage {
   std::size_t size() const { return bytes_.size(); }
 
   std::int64_t position = SUMMA_BUS_NO_POSITION;
+  std::uint32_t partition = 0;
   std::int64_t deliveries = 0;  // that the server counted, and those begun here
   bool recovered = false;
 

@@ -9,7 +9,9 @@ namespace {
 constexpr Microseconds kLongestReturn = std::chrono::seconds(2);
 
 // Whether the message is still ours.
-bool Renew(const Held& held, summa_bus_start start) {
+bool Renew(const ConsumerState& state, const Held& held, summa_bus_start start) {
+  if (!state.claims()) return true;
+  if (!state.counts()) start = SUMMA_BUS_START_NONE;
   const summa_str id = ToAbi(held.delivery_id());
   std::uint8_t still = 0;
   held.reader->subscription->Renew({&id, 1}, start, {&still, 1});
@@ -21,7 +23,7 @@ void ReturnStartsOf(ConsumerState& state, const TopicReader& reader, Microsecond
     if (!held.live || held.reader != &reader || !held.counted) continue;
     if (held.began != 0 && !held.ended) continue;
     if (state.clock.Now() >= until) return;
-    Renew(held, SUMMA_BUS_START_ENDED);
+    Renew(state, held, SUMMA_BUS_START_ENDED);
     held.counted = false;
   }
 }
@@ -32,7 +34,7 @@ bool BeginStart(ConsumerState& state, Held& held) {
   const bool counts = !held.counted;
   const Microseconds now = state.clock.Now();
   try {
-    if (!Renew(held, counts ? SUMMA_BUS_START_BEGINS : SUMMA_BUS_START_NONE)) return false;
+    if (!Renew(state, held, counts ? SUMMA_BUS_START_BEGINS : SUMMA_BUS_START_NONE)) return false;
   } catch (...) {
     // Without an answer it may be counted. Counted twice it would look like a crash; not at all,
     // a handler that ends the process has one attempt more.
@@ -55,7 +57,7 @@ bool EndStart(ConsumerState& state, Held& held) {
   }
   const Microseconds now = state.clock.Now();
   try {
-    if (!Renew(held, SUMMA_BUS_START_ENDED)) return false;
+    if (!Renew(state, held, SUMMA_BUS_START_ENDED)) return false;
   } catch (const std::exception&) {
     const std::lock_guard lock(state.mutex);
     held.ended = true;

@@ -1,6 +1,12 @@
 /* summa.bus/1 (service): a message bus. Publish a batch with a receipt per message; consume by
  * pull.
  *
+ * Every bus has the core: publish, subscribe, poll, settle, seek, groups (with their lag), streams,
+ * and looking at what a stream holds. What only some buses can do is a capability: a bus names
+ * those that it has in `capabilities`; the functions of the others are there and fail with
+ * SUMMA_E_CONFIG.
+ * summa::Consumer and summa::BusClient work with and without.
+ *
  * Order: messages of one stream reach the bus in the order of the batch. After the first failed
  * message of a stream every later message of that stream in the batch is UNSENT, so that a retry
  * keeps the order. At-least-once: a batch whose outcome is unknown (connection lost) is UNSENT and
@@ -18,6 +24,21 @@ extern "C" {
 #define SUMMA_BUS_NO_TIME INT64_MIN
 #define SUMMA_BUS_EVERYBODY "*" /* no group can have this name */
 
+enum summa_bus_capability {
+  /* ack(), renew(), nack(): each message is settled by itself, and belongs to the reader that has
+   * it for claim_after. Without: settle() alone; a reader has its partitions until it ends. */
+  SUMMA_BUS_CLAIMS = 1,
+  /* The server counts how often a message was delivered, and its starts. Without:
+   * delivery_count is 1 and a handler that ends the process is not known by its message. */
+  SUMMA_BUS_COUNTS = 2,
+  /* SUMMA_BUS_EXCLUSIVE. Without: a new reader has what earlier ones left when the bus says so. */
+  SUMMA_BUS_EXCLUSIVE_READERS = 4,
+  /* dead_letters(), redrive(), discard(), dead_letter(). Without: clients keep them in the stream
+   * TOPIC.dlq, see summa/dead_letter_stream.hpp. */
+  SUMMA_BUS_DEAD_LETTERS = 8,
+  SUMMA_BUS_TRIM = 16 /* trim(): the bus removes nothing by itself */
+};
+
 typedef struct summa_bus_message {
   summa_str stream;    /* where it goes; the bus adds its prefix. [A-Za-z0-9._-], 1..200 bytes */
   summa_str id;        /* stable identity, the same on every retry */
@@ -30,6 +51,7 @@ typedef struct summa_bus_message {
   /* Sent once more after it was given up: the group it is meant for (the others skip it), or
    * SUMMA_BUS_EVERYBODY. Empty: it comes in its turn. */
   summa_str redriven;
+  summa_str note; /* carried beside the payload for whoever reads it; empty: none */
 } summa_bus_message;
 
 enum summa_bus_outcome {
@@ -51,11 +73,12 @@ typedef struct summa_bus_subscription summa_bus_subscription;
 enum summa_bus_subscription_flag {
   /* The caller makes sure that it is the only reader of the group, by a lease: what earlier readers
    * left is taken over at once, oldest first, before anything new, so that the order holds. Without
-   * it readers share the messages, and those of a dead reader come claim_after late. */
+   * it readers share the messages, and those of a dead reader come claim_after late. Needs
+   * SUMMA_BUS_EXCLUSIVE_READERS. */
   SUMMA_BUS_EXCLUSIVE = 1,
   /* A delivery that was begun before counts only when renew() says that it starts: a crash then
    * counts against the messages that were being handled, not against those that only waited. */
-  SUMMA_BUS_COUNT_STARTS = 2
+  SUMMA_BUS_COUNT_STARTS = 2 /* needs SUMMA_BUS_COUNTS */
 };
 
 /* What renew() says of the starts of a delivery that the server counts. */
@@ -82,12 +105,19 @@ typedef struct summa_bus_delivery {
   /* When the bus took it: its own clock, microseconds since 1970; SUMMA_BUS_NO_TIME: unknown. */
   int64_t entered_at_microseconds;
   uint32_t recovered; /* 1: it was delivered before, and whoever had it did not settle it */
-  uint32_t reserved;
+  /* settle() settles within a partition. Messages of one key are in one partition, and a reader is
+   * given those of a partition in the order in which they entered. 0 where there is only one. */
+  uint32_t partition;
 } summa_bus_delivery;
+
+enum summa_bus_scan_flag {
+  SUMMA_BUS_SCAN_INCLUSIVE = 1 /* begin with `after` itself. It may be whatever else the bus takes
+                                  for a place of a stream, such as a time in milliseconds. */
+};
 
 typedef struct summa_bus_scan_options {
   uint32_t struct_size;
-  uint32_t reserved;
+  uint32_t flags; /* SUMMA_BUS_SCAN_INCLUSIVE */
   summa_str stream;
   summa_str after; /* a delivery_id: begin behind it; empty: see since */
   /* Begin with what entered at this time or later (what entered in the same millisecond may come
@@ -121,15 +151,61 @@ typedef struct summa_bus_dead_letter {
   int64_t died_at_microseconds;
 } summa_bus_dead_letter;
 
-typedef struct summa_bus_v1 {
+/* For people and metrics. Borrowed during the callback; a number that is not known is -1. */
+typedef struct summa_bus_stream {
+  summa_str name; /* without the prefix */
+  int64_t messages, groups;
+  int64_t dead_letters; /* that the bus keeps */
+} summa_bus_stream;
+
+typedef struct summa_bus_group {
+  summa_str stream, name;
+  int64_t readers;
+  int64_t pending;          /* messages it was given and has not settled */
+  int64_t lag;              /* messages it was not given yet */
+  int64_t idle_seconds;     /* since any of its readers last asked */
+  summa_str position;       /* the last delivery_id it was given */
+  summa_str lowest_pending; /* delivery_id; empty: none */
+} summa_bus_group;
+
+typedef struct summa_bus_trimmed {
+  summa_str stream;
+  int64_t removed;      /* or would be */
+  summa_str below;      /* delivery_id: what is below it is old enough, and no group needs it */
+  summa_str held_by;    /* the group that keeps what is older than the retention; empty: none */
+  int64_t held_seconds; /* how far past the retention its oldest message is */
+} summa_bus_trimmed;
+
+/* What a listing left out while it went on with the rest. */
+typedef struct summa_bus_left_out {
+  summa_str name; /* as the server calls it */
+  summa_str code, reason;
+  uint32_t refused; /* 1: it is a stream, and the login may not use it; 0: it is none of this bus */
+  uint32_t reserved;
+} summa_bus_left_out;
+
+/* Who is told by streams(), groups() and trim(): each calls the function of its name, and the last
+ * two. None is NULL. Non-zero: enough. */
+typedef struct summa_bus_visitor {
   uint32_t struct_size;
   uint32_t reserved;
   void* self;
+  int32_t (*stream)(void* self, const summa_bus_stream* stream);
+  int32_t (*group)(void* self, const summa_bus_group* group);
+  int32_t (*trimmed)(void* self, const summa_bus_trimmed* trimmed);
+  int32_t (*left_out)(void* self, const summa_bus_left_out* left_out);
+  int32_t (*progress)(void* self, int64_t looked_at); /* it takes long: what was looked at so far */
+} summa_bus_visitor;
+
+typedef struct summa_bus_v1 {
+  uint32_t struct_size;
+  uint32_t capabilities; /* SUMMA_BUS_CLAIMS | ...; from configure() on they stay as they are */
+  void* self;
   uint64_t max_message_bytes; /* larger payloads are REFUSED */
 
-  /* [any, one call at a time per bus] Blocks until every message has a receipt, bounded by the
-   * bus's own timeout. SUMMA_OK: read the receipts. SUMMA_E_UNAVAILABLE: the bus is away; receipts
-   * are filled all the same (CONFIRMED for what it answered before). */
+  /* [any; calls at the same time wait for each other] Blocks until every message has a receipt,
+   * bounded by the bus's own timeout. SUMMA_OK: read the receipts. SUMMA_E_UNAVAILABLE: the bus is
+   * away; receipts are filled all the same (CONFIRMED for what it answered before). */
   int32_t (*publish)(void* self, const summa_bus_message* messages, size_t count,
                      summa_bus_receipt* receipts, summa_error* error);
 
@@ -141,6 +217,7 @@ typedef struct summa_bus_v1 {
    * what this consumer was given before and did not ack, then new messages. */
   int32_t (*poll)(summa_bus_subscription* subscription, size_t max, int64_t wait_microseconds,
                   const summa_bus_delivery** deliveries, size_t* count, summa_error* error);
+  /* Needs SUMMA_BUS_CLAIMS. */
   int32_t (*ack)(summa_bus_subscription* subscription, const summa_str* delivery_ids, size_t count,
                  summa_error* error);
   void (*unsubscribe)(
@@ -163,7 +240,8 @@ typedef struct summa_bus_v1 {
   /* [any] Fills `horizon`, whose struct_size the caller set. */
   int32_t (*horizon)(void* self, summa_str stream, summa_bus_horizon* horizon, summa_error* error);
 
-  /* [any] What consumers gave up of `stream` (empty: of every stream), oldest first within a
+  /* These three need SUMMA_BUS_DEAD_LETTERS.
+   * [any] What consumers gave up of `stream` (empty: of every stream), oldest first within a
    * stream. after: a dead_letter_id to go on behind, or empty; needs a stream. */
   int32_t (*dead_letters)(void* self, summa_str stream, summa_str after,
                           int32_t (*on_letter)(void* user, const summa_bus_dead_letter* letter),
@@ -178,9 +256,10 @@ typedef struct summa_bus_v1 {
                      uint64_t* done, summa_error* error);
 
   /* A delivery that was neither renewed nor settled for this long may be taken over by another
-   * reader of the group. */
+   * reader of the group. 0 without SUMMA_BUS_CLAIMS. */
   int64_t claim_after_microseconds;
-  /* ack(), renew(), nack() and dead_letter(): [any thread, also while poll() waits]. */
+  /* ack(), settle(), renew(), nack() and dead_letter(): [any thread, also while poll() waits].
+   * renew() and nack() need SUMMA_BUS_CLAIMS, dead_letter() SUMMA_BUS_DEAD_LETTERS. */
 
   /* Keeps deliveries of this reader: the time of claim_after begins anew. held[i] = 0: another
    * reader has it, or it is settled: forget it. start: one of summa_bus_start. */
@@ -190,10 +269,37 @@ typedef struct summa_bus_v1 {
    * else waits for them, so the order of their keys is lost. */
   int32_t (*nack)(summa_bus_subscription* subscription, const summa_str* delivery_ids, size_t count,
                   int64_t delay_microseconds, summa_error* error);
-  /* Gives a delivery up: it goes to the dead letters and is acknowledged, both or neither. One that
-   * this reader no longer has is left alone. */
+  /* Gives a delivery up: it goes to the dead letters and is acknowledged, both or neither (without
+   * SUMMA_BUS_CLAIMS it is still to be settled). One that this reader no longer has is left alone.
+   */
   int32_t (*dead_letter)(summa_bus_subscription* subscription, summa_str delivery_id,
                          summa_str reason, summa_error* error);
+
+  /* This delivery and everything that this reader was given before it of the same partition is
+   * handled: the group is not given it again. What another reader has by now may stay with it. */
+  int32_t (*settle)(summa_bus_subscription* subscription, summa_str delivery_id,
+                    summa_error* error);
+
+  /* [any] These look at the named stream, or with an empty name at every one. SUMMA_E_NOT_FOUND:
+   * there is no such stream. */
+  int32_t (*streams)(void* self, summa_str stream, const summa_bus_visitor* visitor,
+                     summa_error* error);
+  int32_t (*groups)(void* self, summa_str stream, const summa_bus_visitor* visitor,
+                    summa_error* error);
+  /* Needs SUMMA_BUS_TRIM. Removes what is older than the retention that the bus is configured with
+   * and was handled by every group. dry_run: only says so. */
+  int32_t (*trim)(void* self, summa_str stream, int32_t dry_run, const summa_bus_visitor* visitor,
+                  summa_error* error);
+
+  /* [any] The group goes on behind this place: a delivery_id, "0": everything again, "$": only what
+   * comes. What it was given and has not settled stays so where the bus has SUMMA_BUS_CLAIMS;
+   * without, no reader of the group may be there. SUMMA_E_NOT_FOUND: no such stream or group. */
+  int32_t (*seek)(void* self, summa_str stream, summa_str group, summa_str place,
+                  summa_error* error);
+  /* [any] create_group: with the stream when it is not there; place as above. */
+  int32_t (*create_group)(void* self, summa_str stream, summa_str group, summa_str place,
+                          summa_error* error);
+  int32_t (*delete_group)(void* self, summa_str stream, summa_str group, summa_error* error);
 } summa_bus_v1;
 
 #ifdef __cplusplus

@@ -1,7 +1,10 @@
-// A bus in memory for tests: keeps every message, and fails as it is told.
+// A bus in memory for tests: keeps every message, and fails as it is told. With every capability,
+// or with the core alone: then a stream has two partitions, and the latest reader of a group has
+// both.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -18,7 +21,7 @@ namespace summa::testkit {
 struct StoredMessage {
   std::string stream, id, type, key, payload, timestamp, correlation_id;
   std::int64_t position = SUMMA_BUS_NO_POSITION;
-  std::string redriven;
+  std::string redriven, note;
   // Of the bus: counts up over all streams from 1, and never comes again.
   std::uint64_t entry = 0;
   BusTime entered_at;
@@ -35,6 +38,14 @@ struct StoredDeadLetter {
 // Subscriptions must end before the bus does. Thread-safe.
 class MemoryBus final : public Bus {
  public:
+  static constexpr std::uint32_t kCore = 0;
+  static constexpr std::uint32_t kAll =
+      SUMMA_BUS_CLAIMS | SUMMA_BUS_COUNTS | SUMMA_BUS_EXCLUSIVE_READERS | SUMMA_BUS_DEAD_LETTERS;
+
+  // kCore or kAll.
+  explicit MemoryBus(std::uint32_t capabilities = kAll) : capabilities_(capabilities) {}
+
+  std::uint32_t Capabilities() const override { return capabilities_; }
   std::uint64_t MaxMessageBytes() const override { return max_message_bytes; }
 
   void Publish(std::span<const summa_bus_message> messages,
@@ -64,20 +75,40 @@ class MemoryBus final : public Bus {
     RequireHere();
     const std::lock_guard lock(mutex_);
     Group& state = groups_[{std::string(stream), std::string(group)}];
+    if (!Has(SUMMA_BUS_CLAIMS)) {
+      return std::make_unique<CoreReader>(*this, std::string(stream), std::string(group));
+    }
     if ((flags & SUMMA_BUS_EXCLUSIVE) != 0) {
       for (auto& [entry, pending] : state.pending) pending.consumer = consumer;
     }
     return std::make_unique<Reader>(*this, std::string(stream), std::string(group),
                                     std::string(consumer), flags);
   }
-  std::chrono::microseconds ClaimAfter() const override { return claim_after; }
+  std::chrono::microseconds ClaimAfter() const override {
+    return Has(SUMMA_BUS_CLAIMS) ? claim_after : std::chrono::microseconds(0);
+  }
   void Ping() override { RequireHere(); }
-  void Read(std::string_view, std::string_view, std::size_t, const OnDelivery&) override {}
+  void Read(std::string_view stream, std::string_view after, std::size_t count,
+            const OnDelivery& on_message) override {
+    RequireHere();
+    const std::uint64_t behind = after.empty() ? 0 : std::stoull(std::string(after));
+    std::vector<StoredMessage> found = Stored();
+    std::erase_if(found, [&](const StoredMessage& message) {
+      return message.stream != stream || message.entry <= behind;
+    });
+    if (found.empty() && behind == 0) RequireStream(stream);
+    const std::size_t first = !after.empty() || found.size() <= count ? 0 : found.size() - count;
+    for (std::size_t i = first; i < std::min(found.size(), first + count); ++i) {
+      const std::string id = std::to_string(found[i].entry);
+      if (!on_message(Deliver(found[i], id))) return;
+    }
+  }
 
   void Scan(const ScanOptions& options, const OnDelivery& on_message) override {
     RequireHere();
     std::uint64_t left = options.limit == 0 ? UINT64_MAX : options.limit;
-    const std::uint64_t after = options.after.empty() ? 0 : std::stoull(options.after);
+    std::uint64_t after = options.after.empty() ? 0 : std::stoull(options.after);
+    if (options.inclusive && after > 0) --after;
     for (const StoredMessage& message : Stored()) {
       if (left == 0) return;
       if (message.stream != options.stream || message.entry <= after) continue;
@@ -102,8 +133,59 @@ class MemoryBus final : public Bus {
     horizon.exists = horizon.held + horizon.removed > 0 ? 1 : 0;
     return horizon;
   }
+  void Streams(std::string_view stream, BusVisitor& visitor) override {
+    RequireHere();
+    std::map<std::string, summa_bus_stream> streams;
+    for (const StoredMessage& message : Stored()) {
+      if (stream.empty() || message.stream == stream) ++streams[message.stream].messages;
+    }
+    if (!stream.empty() && streams.empty()) RequireStream(stream);
+    for (const StoredDeadLetter& letter : StoredDeadLetters()) {
+      const auto found = streams.find(letter.message.stream);
+      if (found != streams.end()) ++found->second.dead_letters;
+    }
+    for (auto& [name, each] : streams) {
+      each.name = ToAbi(name);
+      each.groups = static_cast<std::int64_t>(GroupsOf(name).size());
+      if (!visitor.Stream(each)) return;
+    }
+  }
+  void Groups(std::string_view stream, BusVisitor& visitor) override {
+    RequireHere();
+    if (!stream.empty()) RequireStream(stream);
+    for (const SeenGroup& group : GroupsOf(stream)) {
+      const std::string position = std::to_string(group.position);
+      const std::string lowest = group.pending == 0 ? "" : std::to_string(group.lowest);
+      if (!visitor.Group({ToAbi(group.stream), ToAbi(group.name), -1, group.pending, group.lag, -1,
+                          ToAbi(position), ToAbi(lowest)})) {
+        return;
+      }
+    }
+  }
+  void Seek(std::string_view stream, std::string_view group, std::string_view place) override {
+    RequireHere();
+    const std::lock_guard lock(mutex_);
+    Group& state = FindGroup(stream, group);
+    state.last_delivered = place == "$" ? last_entry_ : std::stoull(std::string(place));
+    state.settled.fill(state.last_delivered);
+  }
+  void CreateGroup(std::string_view stream, std::string_view group,
+                   std::string_view place) override {
+    {
+      const std::lock_guard lock(mutex_);
+      groups_.try_emplace({std::string(stream), std::string(group)});
+    }
+    Seek(stream, group, place);
+  }
+  void DeleteGroup(std::string_view stream, std::string_view group) override {
+    RequireHere();
+    const std::lock_guard lock(mutex_);
+    FindGroup(stream, group);
+    groups_.erase({std::string(stream), std::string(group)});
+  }
   void DeadLetters(std::string_view stream, std::string_view after,
                    const OnDeadLetter& on_letter) override {
+    if (!Has(SUMMA_BUS_DEAD_LETTERS)) ThrowNoCapability("dead_letters()");
     RequireHere();
     const std::uint64_t behind = after.empty() ? 0 : std::stoull(std::string(after));
     for (const StoredDeadLetter& letter : StoredDeadLetters()) {
@@ -118,6 +200,7 @@ class MemoryBus final : public Bus {
   }
   void Redrive(std::string_view stream, std::span<const summa_str> dead_letter_ids,
                std::uint64_t& done) override {
+    if (!Has(SUMMA_BUS_DEAD_LETTERS)) ThrowNoCapability("redrive()");
     RequireHere();
     const std::lock_guard lock(mutex_);
     for (const summa_str id : dead_letter_ids) {
@@ -130,6 +213,7 @@ class MemoryBus final : public Bus {
   }
   void Discard(std::string_view stream, std::span<const summa_str> dead_letter_ids,
                std::uint64_t& done) override {
+    if (!Has(SUMMA_BUS_DEAD_LETTERS)) ThrowNoCapability("discard()");
     RequireHere();
     const std::lock_guard lock(mutex_);
     for (const summa_str id : dead_letter_ids) done += TakeLetter(stream, id) ? 1 : 0;
@@ -199,18 +283,28 @@ class MemoryBus final : public Bus {
     copy.correlation_id = text(message.correlation_id);
     copy.position = message.position;
     copy.redriven = text(message.redriven);
+    copy.note = text(message.note);
     return copy;
   }
   // Borrows from both.
   static summa_bus_delivery Deliver(const StoredMessage& message, const std::string& id) {
     return {{ToAbi(message.stream), ToAbi(message.id), ToAbi(message.type), ToAbi(message.key),
              ToAbi(message.payload), ToAbi(message.timestamp), ToAbi(message.correlation_id),
-             message.position, ToAbi(message.redriven)},
+             message.position, ToAbi(message.redriven), ToAbi(message.note)},
             ToAbi(id),
             1,
             ToMicroseconds(message.entered_at),
             0,
             0};
+  }
+  bool Has(summa_bus_capability capability) const { return (capabilities_ & capability) != 0; }
+  void RequireStream(std::string_view stream) const {
+    const std::vector<StoredMessage> all = Stored();
+    if (std::any_of(all.begin(), all.end(),
+                    [&](const StoredMessage& message) { return message.stream == stream; })) {
+      return;
+    }
+    throw Error(SUMMA_E_NOT_FOUND, "SH-0607", "there is no stream " + std::string(stream));
   }
   void Store(StoredMessage message) {
     message.entry = ++last_entry_;
@@ -237,6 +331,9 @@ class MemoryBus final : public Bus {
   int Outcome(const summa_bus_message& message) const {
     if (away) return SUMMA_BUS_UNSENT;
     if (message.payload.size > max_message_bytes) return SUMMA_BUS_REFUSED;
+    if (refuse_dead_letters && FromAbi(message.stream).ends_with(DeadLetterStream::kSuffix)) {
+      return SUMMA_BUS_STREAM_FAULT;
+    }
     return decide ? decide(message) : SUMMA_BUS_CONFIRMED;
   }
   struct Pending {
@@ -244,10 +341,54 @@ class MemoryBus final : public Bus {
     std::int64_t deliveries = 1;
     BusTime since;
   };
+  static constexpr std::size_t kPartitions = 2;  // without SUMMA_BUS_CLAIMS
   struct Group {
     std::uint64_t last_delivered = 0;
     std::map<std::uint64_t, Pending> pending;
+    // Without SUMMA_BUS_CLAIMS: up to which entry each partition is settled, and who reads.
+    std::array<std::uint64_t, kPartitions> settled{};
+    std::uint64_t reader = 0;
   };
+  static std::size_t PartitionOf(const StoredMessage& message) {
+    return std::hash<std::string>()(message.key) % kPartitions;
+  }
+  static bool IsFor(const StoredMessage& message, const std::string& group) {
+    return message.redriven.empty() || message.redriven == SUMMA_BUS_EVERYBODY ||
+           message.redriven == group;
+  }
+  Group& FindGroup(std::string_view stream, std::string_view group) {
+    const auto found = groups_.find({std::string(stream), std::string(group)});
+    if (found != groups_.end()) return found->second;
+    throw Error(SUMMA_E_NOT_FOUND, "SH-0607",
+                "the stream " + std::string(stream) + " has no group " + std::string(group));
+  }
+  struct SeenGroup {
+    std::string stream, name;
+    std::int64_t pending = 0, lag = 0;
+    std::uint64_t position = 0, lowest = 0;
+  };
+  // Of one stream, or with an empty name of all.
+  std::vector<SeenGroup> GroupsOf(std::string_view stream) const {
+    const std::lock_guard lock(mutex_);
+    std::vector<SeenGroup> seen;
+    for (const auto& [name, state] : groups_) {
+      if (!stream.empty() && name.first != stream) continue;
+      const std::uint64_t position =
+          Has(SUMMA_BUS_CLAIMS) ? state.last_delivered
+                                : *std::max_element(state.settled.begin(), state.settled.end());
+      SeenGroup group{name.first, name.second, 0, 0, position, 0};
+      for (const StoredMessage& message : stored_) {
+        if (message.stream != name.first || !IsFor(message, name.second)) continue;
+        const std::uint64_t reached =
+            Has(SUMMA_BUS_CLAIMS) ? state.last_delivered : state.settled[PartitionOf(message)];
+        if (message.entry > reached) ++group.lag;
+      }
+      group.pending = static_cast<std::int64_t>(state.pending.size());
+      if (!state.pending.empty()) group.lowest = state.pending.begin()->first;
+      seen.push_back(std::move(group));
+    }
+    return seen;
+  }
 
   // One reader of a group.
   class Reader final : public Subscription {
@@ -288,6 +429,14 @@ class MemoryBus final : public Bus {
       bus_.RequireHere();
       const std::lock_guard lock(bus_.mutex_);
       for (const summa_str id : delivery_ids) Forget(Entry(id));
+    }
+    void Settle(summa_str delivery_id) override {
+      bus_.RequireHere();
+      const std::lock_guard lock(bus_.mutex_);
+      const std::uint64_t last = Entry(delivery_id);
+      while (!outstanding_.empty() && *outstanding_.begin() <= last) {
+        Forget(*outstanding_.begin());
+      }
     }
     void Renew(std::span<const summa_str> delivery_ids, summa_bus_start start,
                std::span<std::uint8_t> held) override {
@@ -381,8 +530,7 @@ class MemoryBus final : public Bus {
       for (; message != bus_.stored_.end() && given_.size() < max; ++message) {
         state.last_delivered = message->entry;
         if (message->stream != stream_) continue;
-        const std::string& redriven = message->redriven;
-        if (!redriven.empty() && redriven != SUMMA_BUS_EVERYBODY && redriven != group_) continue;
+        if (!IsFor(*message, group_)) continue;
         state.pending[message->entry] = {consumer_, 1, bus_.now()};
         Give(*message, 1, false);
       }
@@ -401,8 +549,74 @@ class MemoryBus final : public Bus {
     std::map<std::uint64_t, BusTime> returned_;  // given back, and when they are due
   };
 
+  // A reader of a group on a bus that has no claims: it begins behind what is settled, and ends
+  // when another one comes.
+  class CoreReader final : public Subscription {
+   public:
+    // Under the lock of the bus.
+    CoreReader(MemoryBus& bus, std::string stream, std::string group)
+        : bus_(bus), stream_(std::move(stream)), group_(std::move(group)), id_(++bus.readers_) {
+      State().reader = id_;
+      given_ = State().settled;
+    }
+    std::span<const summa_bus_delivery> Poll(std::size_t max,
+                                             std::chrono::microseconds wait) override {
+      bus_.RequireHere();
+      std::unique_lock lock(bus_.mutex_);
+      messages_.clear();
+      const auto deadline = std::chrono::steady_clock::now() + wait;
+      for (;;) {
+        Take(max);
+        if (!messages_.empty() || std::chrono::steady_clock::now() >= deadline) break;
+        bus_.arrived_.wait_until(lock, deadline);
+      }
+      deliveries_.clear();
+      ids_.clear();
+      ids_.reserve(messages_.size());
+      for (const StoredMessage& message : messages_) {
+        summa_bus_delivery delivery =
+            Deliver(message, ids_.emplace_back(std::to_string(message.entry)));
+        delivery.partition = static_cast<std::uint32_t>(PartitionOf(message));
+        deliveries_.push_back(delivery);
+      }
+      return deliveries_;
+    }
+    void Settle(summa_str delivery_id) override {
+      bus_.RequireHere();
+      const std::lock_guard lock(bus_.mutex_);
+      const std::uint64_t entry = std::stoull(std::string(FromAbi(delivery_id)));
+      const StoredMessage* message = bus_.Find(entry);
+      if (message == nullptr || State().reader != id_) return;
+      std::uint64_t& settled = State().settled[PartitionOf(*message)];
+      settled = std::max(settled, entry);
+    }
+
+   private:
+    Group& State() { return bus_.groups_[{stream_, group_}]; }
+    void Take(std::size_t max) {
+      if (State().reader != id_) return;
+      for (const StoredMessage& message : bus_.stored_) {
+        if (messages_.size() >= max) return;
+        std::uint64_t& given = given_[PartitionOf(message)];
+        if (message.stream != stream_ || message.entry <= given) continue;
+        given = message.entry;
+        if (IsFor(message, group_)) messages_.push_back(message);
+      }
+    }
+
+    MemoryBus& bus_;
+    const std::string stream_, group_;
+    const std::uint64_t id_;
+    std::array<std::uint64_t, kPartitions> given_{};
+    std::vector<StoredMessage> messages_;
+    std::vector<std::string> ids_;
+    std::vector<summa_bus_delivery> deliveries_;
+  };
+
+  const std::uint32_t capabilities_;
   mutable std::mutex mutex_;
   std::condition_variable arrived_;
+  std::uint64_t readers_ = 0;
   std::map<std::pair<std::string, std::string>, Group> groups_;  // by stream and group
   std::size_t lost_ = 0;
   std::vector<StoredMessage> stored_;

@@ -1,8 +1,8 @@
-#include "plugins/bus-redis/reachability.hpp"
+#include <summa/reachability.hpp>
 
 #include <algorithm>
 
-namespace summa::bus_redis {
+namespace summa {
 namespace {
 
 // Users of the bus come back after pauses of at most a minute (retry_cap of the outbox).
@@ -57,12 +57,12 @@ std::vector<Finding> Reachability::Failing(BootTime now) const {
   };
   for (const auto& [name, fault] : down_) {
     if (now > fault.tried + kForgotten) continue;
-    std::string subject = "Redis at " + name.second;
+    std::string subject = server_.name + " at " + name.second;
     subject.append(" (").append(name.first).append(")");
-    failing.push_back({Severity::kError, std::move(subject),
-                       "SH-0601 not reachable since " + seconds(fault) + " s: " + fault.reason, "",
-                       "start Redis or correct plugins.bus-redis.url; the host connects again by "
-                       "itself"});
+    failing.push_back(
+        {Severity::kError, std::move(subject),
+         server_.code + " not reachable since " + seconds(fault) + " s: " + fault.reason, "",
+         server_.advice + "; the host connects again by itself"});
   }
   for (const auto& [name, fault] : readers_) {
     if (now > fault.tried + kForgotten) continue;
@@ -74,4 +74,4 @@ std::vector<Finding> Reachability::Failing(BootTime now) const {
   return failing;
 }
 
-}  // namespace summa::bus_redis
+}  // namespace summa

@@ -1,5 +1,5 @@
-// Which connections of the bus are down and which readers do not get on, since when and why: one
-// log line per change, and what /readyz shows. Thread-safe.
+// Which connections of a bus are down and which readers do not get on, since when and why: one log
+// line per change, and what /readyz shows. Link Summa::bus_plugin. Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -12,10 +12,20 @@
 #include <utility>
 #include <vector>
 
-namespace summa::bus_redis {
+namespace summa {
+
+// How people call the server behind a bus.
+struct BusServer {
+  std::string bus;     // the id of the plugin; the label `bus` of every metric
+  std::string name;    // "Redis"
+  std::string code;    // of the plugin, for a server that is not reachable: "SH-0601"
+  std::string advice;  // "start Redis or correct plugins.bus-redis.url"
+};
 
 class Reachability {
  public:
+  explicit Reachability(BusServer server) : server_(std::move(server)) {}
+
   // One attempt to use the connection of this purpose ("publish") to this server. True when that is
   // news. `address`: as people may see it.
   bool Up(std::string_view purpose, const std::string& address);
@@ -40,9 +50,10 @@ class Reachability {
   bool Set(Faults& faults, const std::string& first, const std::string& second,
            const std::string& reason, BootTime now);
 
+  const BusServer server_;
   mutable std::mutex mutex_;
   Faults down_;     // by purpose and address
   Faults readers_;  // by what they do
 };
 
-}  // namespace summa::bus_redis
+}  // namespace summa

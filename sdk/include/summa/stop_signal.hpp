@@ -1,4 +1,5 @@
-// Wakes every connection that waits: a file descriptor that becomes readable once and stays so.
+// Wakes every connection of a plugin that waits: a file descriptor that becomes readable once and
+// stays so.
 #pragma once
 
 #include <sys/eventfd.h>
@@ -8,7 +9,7 @@
 #include <cstdint>
 #include <system_error>
 
-namespace summa::bus_redis {
+namespace summa {
 
 class StopSignal {
  public:
@@ -27,4 +28,4 @@ class StopSignal {
   int descriptor_;
 };
 
-}  // namespace summa::bus_redis
+}  // namespace summa

@@ -1,0 +1,171 @@
+// Where a group is: settling, setting it back, and what is told of it. The core of every bus.
+#include "tests/bus/consume_support.hpp"
+
+namespace summa::bus_test {
+namespace {
+
+class Place : public Consume {
+ protected:
+  // Reads so many messages as "c1" and settles the first ones of them.
+  std::vector<std::string> ReadAndSettle(std::size_t read, std::size_t settled) {
+    const auto reader = client().Subscribe("a", "g", "c1");
+    std::vector<std::string> ids;
+    while (ids.size() < read) {
+      const auto deliveries = reader->Poll(read - ids.size(), std::chrono::seconds(30));
+      if (deliveries.empty()) break;
+      for (const auto& delivery : deliveries) ids.emplace_back(FromAbi(delivery.delivery_id));
+    }
+    if (settled > 0 && ids.size() >= settled) reader->Settle(ids[settled - 1]);
+    return ids;
+  }
+  std::vector<summa_bus_group> Groups(const std::string& stream) {
+    struct Seen final : BusVisitor {
+      bool Group(const summa_bus_group& group) override {
+        groups.push_back(group);
+        names.emplace_back(FromAbi(group.name));
+        return true;
+      }
+      std::vector<summa_bus_group> groups;
+      std::deque<std::string> names;
+    } seen;
+    client().Groups(stream, seen);
+    names_ = std::move(seen.names);
+    for (std::size_t i = 0; i < names_.size(); ++i) seen.groups[i].name = ToAbi(names_[i]);
+    return seen.groups;
+  }
+  int StatusOf(const std::function<void()>& call) {
+    try {
+      call();
+    } catch (const Error& error) {
+      return error.status();
+    }
+    return SUMMA_OK;
+  }
+  std::deque<std::string> names_;
+};
+
+TEST_P(Place, SettlingAPlaceSettlesWhatIsBeforeItAndNothingBehind) {
+  PublishNumbers("a", 0, 10);
+  EXPECT_EQ(ReadAndSettle(8, 5).size(), 8U);
+  EXPECT_EQ(TakeAndVanish("c1"), Numbers(5, 10));
+}
+
+TEST_P(Place, AGroupTellsHowMuchItWasNotGiven) {
+  PublishNumbers("a", 0, 5);
+  ReadAndSettle(5, 5);
+  ASSERT_EQ(Groups("a").size(), 1U);
+  EXPECT_EQ(FromAbi(Groups("a")[0].name), "g");
+  EXPECT_EQ(Groups("a")[0].lag, 0);
+  PublishNumbers("a", 5, 8);
+  EXPECT_EQ(Groups("a")[0].lag, 3);
+  EXPECT_LE(Groups("a")[0].pending, 0);
+  EXPECT_EQ(Groups("").size(), 1U);
+  EXPECT_EQ(StatusOf([&] { Groups("none"); }), SUMMA_E_NOT_FOUND);
+}
+
+TEST_P(Place, AGroupThatIsSetBackIsGivenItAgainFromThereOn) {
+  PublishNumbers("a", 0, 6);
+  const std::vector<std::string> ids = ReadAndSettle(6, 6);
+  ASSERT_EQ(ids.size(), 6U);
+  client().Seek("a", "g", ids[3]);
+  EXPECT_EQ(TakeAndVanish("c1"), Numbers(4, 6));
+  client().Seek("a", "g", "0");
+  EXPECT_EQ(TakeAndVanish("c2"), Numbers(0, 6));
+  EXPECT_EQ(StatusOf([&] { client().Seek("a", "none", "0"); }), SUMMA_E_NOT_FOUND);
+}
+
+TEST_P(Place, AGroupIsMadeWhereItIsToldAndDeleted) {
+  PublishNumbers("a", 0, 3);
+  client().CreateGroup("a", "g", "$");
+  PublishNumbers("a", 3, 5);
+  EXPECT_EQ(TakeAndVanish("c1"), Numbers(3, 5));
+  client().DeleteGroup("a", "g");
+  EXPECT_THAT(Groups("a"), IsEmpty());
+  EXPECT_EQ(StatusOf([&] { client().DeleteGroup("a", "g"); }), SUMMA_E_NOT_FOUND);
+}
+
+TEST_P(Place, EveryStreamIsListedWithWhatItHolds) {
+  PublishNumbers("a", 0, 3);
+  PublishNumbers("b", 0, 1);
+  struct Seen final : BusVisitor {
+    bool Stream(const summa_bus_stream& stream) override {
+      messages[std::string(FromAbi(stream.name))] = stream.messages;
+      return !enough;
+    }
+    std::map<std::string, std::int64_t> messages;
+    bool enough = false;
+  } seen;
+  client().Streams("", seen);
+  EXPECT_THAT(seen.messages, ElementsAre(::testing::Pair("a", 3), ::testing::Pair("b", 1)));
+  seen.messages.clear();
+  seen.enough = true;
+  client().Streams("", seen);
+  EXPECT_EQ(seen.messages.size(), 1U);
+  EXPECT_EQ(StatusOf([&] { client().Streams("none", seen); }), SUMMA_E_NOT_FOUND);
+}
+
+TEST_P(Place, AScanMayBeginWithAPlaceItself) {
+  PublishNumbers("a", 0, 4);
+  const std::vector<std::string> ids = ReadAndSettle(4, 0);
+  ASSERT_EQ(ids.size(), 4U);
+  std::vector<std::string> seen;
+  client().Scan({"a", ids[1], std::nullopt, 2, true}, [&](const summa_bus_delivery& delivery) {
+    seen.emplace_back(FromAbi(delivery.message.id));
+    return true;
+  });
+  EXPECT_EQ(seen, Numbers(1, 3));
+}
+
+TEST_P(Place, ANoteIsCarriedWithItsMessage) {
+  summa_bus_message message{};
+  message.stream = ToAbi("a");
+  message.id = message.type = message.key = ToAbi("1");
+  message.payload = ToAbi("{}");
+  message.timestamp = ToAbi("2026-01-31T12:00:00.123456Z");
+  message.position = SUMMA_BUS_NO_POSITION;
+  message.note = ToAbi("a note");
+  summa_bus_receipt receipt{};
+  bus().Publish({&message, 1}, {&receipt, 1});
+  ASSERT_EQ(receipt.outcome, SUMMA_BUS_CONFIRMED);
+  const auto reader = client().Subscribe("a", "g", "c1");
+  const auto deliveries = reader->Poll(1, std::chrono::seconds(30));
+  ASSERT_EQ(deliveries.size(), 1U);
+  EXPECT_EQ(FromAbi(deliveries[0].message.note), "a note");
+}
+
+TEST_P(Place, WhatABusCannotDoIsRefused) {
+  PublishNumbers("a", 0, 1);
+  BusVisitor nobody;
+  if (!client().Can(SUMMA_BUS_TRIM)) {
+    EXPECT_EQ(StatusOf([&] { client().Trim("a", true, nobody); }), SUMMA_E_CONFIG);
+  }
+  const auto reader = client().Subscribe("a", "g", "c1");
+  const auto deliveries = reader->Poll(1, std::chrono::seconds(30));
+  ASSERT_EQ(deliveries.size(), 1U);
+  const std::string id(FromAbi(deliveries[0].delivery_id));
+  const summa_str abi_id = ToAbi(id);
+  const int expected = client().Can(SUMMA_BUS_CLAIMS) ? SUMMA_OK : SUMMA_E_CONFIG;
+  EXPECT_EQ(StatusOf([&] { reader->Ack({&abi_id, 1}); }), expected);
+}
+
+TEST_P(Place, AMessageThatTakesLongHoldsNoOtherKeyAndNothingIsLostWhenItsReaderEnds) {
+  Messages messages;
+  for (int i = 0; i < 40; ++i) messages.Add("a", std::to_string(i), "key" + std::to_string(i));
+  messages.Publish(bus());
+  {
+    SubscribeOptions options = Options([&](const ConsumedMessage& message) {
+      if (message.id == "5") throw std::runtime_error("not now");
+      record_.Handled(message);
+    });
+    options.retry_base = options.retry_cap = std::chrono::hours(1000);
+    const Consumer consumer(client(), options);
+    EXPECT_TRUE(BecomesTrue([&] { return record_.count() == 39; }));
+  }
+  const std::vector<std::string> again = TakeAndVanish("c1");
+  EXPECT_NE(std::find(again.begin(), again.end(), "5"), again.end());
+}
+
+INSTANTIATE_TEST_SUITE_P(Buses, Place, ::testing::ValuesIn(BackendKinds()), BackendName);
+
+}  // namespace
+}  // namespace summa::bus_test
