@@ -106,6 +106,28 @@ std::optional<std::string> ProblemOfObject(std::string_view json,
   return std::nullopt;
 }
 
+std::string AsUtf8(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  for (;;) {
+    const std::optional<std::size_t> bad = FindInvalidUtf8(text);
+    result += text.substr(0, bad.value_or(text.size()));
+    if (!bad) return result;
+    result += "\xEF\xBF\xBD";
+    text.remove_prefix(*bad + 1);
+  }
+}
+
+bool IsJsonLine(std::string_view text) {
+  constexpr std::size_t kMostLevels = 128;
+  if (text.empty() || text.find_first_of("\r\n") != text.npos) return false;
+  simdjson::dom::parser parser;
+  simdjson::dom::element root;
+  if (parser.allocate(text.size(), kMostLevels)) return false;
+  const simdjson::padded_string padded(text);
+  return !parser.parse(padded).get(root);
+}
+
 void ForeignJson::Write(void* self, summa_str text) noexcept {
   auto* json = static_cast<ForeignJson*>(self);
   if (text.data == nullptr) return;

@@ -45,6 +45,12 @@ std::int32_t CleanStatus(std::int32_t status);
 std::optional<std::string> ProblemOfObject(std::string_view json,
                                            std::span<const std::string_view> taken = {});
 
+// The same text with U+FFFD for every byte that is no UTF-8.
+std::string AsUtf8(std::string_view text);
+// One whole JSON value in one line: can stand in a JSON line as it is. Deeper than 128 levels is
+// no.
+bool IsJsonLine(std::string_view text);
+
 // What a plugin writes piece by piece; more than `limit` bytes are not kept.
 class ForeignJson {
  public:

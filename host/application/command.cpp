@@ -6,13 +6,16 @@
 #include <array>
 #include <atomic>
 #include <exception>
+#include <functional>
 
 #include "host/abi/abi_text.hpp"
+#include "host/abi/bus_gate.hpp"
 #include "host/abi/foreign_text.hpp"
 #include "host/application/load.hpp"
 #include "host/application/prepare_database.hpp"
 #include "host/application/requester.hpp"
 #include "host/application/termination_signal.hpp"
+#include "host/config/host_workers.hpp"
 #include "host/database/fleet_orders.hpp"
 #include "host/lease/lease_keeper.hpp"
 
@@ -138,18 +141,46 @@ Error ResultProblem(const PluginInstance& plugin, const std::string& verb,
           "This is a defect of the plugin; report it to its author.", ""};
 }
 
-CommandOutcome Invoke(PluginInstance& plugin, Call& call, const std::string& verb) {
+// What does the verb, given where its result goes.
+using VerbFunction =
+    std::function<std::int32_t(const summa_command_call*, ForeignJson&, summa_error*)>;
+
+VerbFunction FunctionOfPlugin(const PluginInstance& plugin, const std::string& verb) {
   const summa_command_v1* commands = plugin.Commands();
   if (commands == nullptr || commands->run == nullptr) {
     throw Failure("SH-0123", "plugin \"" + plugin.id() + "\" declares the verb \"" + verb +
                                  "\" but has no summa.command/1");
   }
+  return [commands](const summa_command_call* call, ForeignJson& json, summa_error* error) {
+    return commands->run(commands->self, call, &ForeignJson::Write, &json, error);
+  };
+}
+
+// A verb of the host's own; every call of the bus is guarded.
+VerbFunction FunctionOfBus(const PluginInstance& plugin, BusVerb verb,
+                           std::optional<BusGate>& gate) {
+  const auto* bus = static_cast<const summa_bus_v1*>(plugin.Extension(SUMMA_BUS_V1));
+  if (bus == nullptr) {
+    throw Failure("SH-0123", "plugin \"" + plugin.id() + "\" provides no " + SUMMA_BUS_V1);
+  }
+  const summa_bus_v1* guarded =
+      gate.emplace(bus, plugin.id(), kHostPlugin, Consuming::kNobody).table();
+  return [guarded, verb](const summa_command_call* call, ForeignJson& json, summa_error* error) {
+    return summa::detail::Guard(error, [&] {
+      const CommandResult done = verb(BusClient(guarded), CommandCall(call));
+      ForeignJson::Write(&json, ToText(done.json));
+      return static_cast<std::int32_t>(done.finding ? SUMMA_E_FINDING : SUMMA_OK);
+    });
+  };
+}
+
+CommandOutcome Invoke(PluginInstance& plugin, Call& call, const std::string& verb,
+                      const VerbFunction& function) {
   const std::string name = "\"" + verb + "\"";
   const auto json = std::make_shared<ForeignJson>(kMostResultBytes);
-  const CallAnswer answer =
-      plugin.Ask(name, Microseconds(0), [commands, json, &call](summa_error* error) {
-        return commands->run(commands->self, call.table(), &ForeignJson::Write, json.get(), error);
-      });
+  const CallAnswer answer = plugin.Ask(
+      name, Microseconds(0),
+      [function, json, &call](summa_error* error) { return function(call.table(), *json, error); });
   call.Close();
   if (!answer.returned) throw Failure(*plugin.error());
   CommandOutcome outcome;
@@ -295,6 +326,7 @@ struct CommandWorld {
   LeaseService leases{SystemClock()};
   std::optional<PluginSet> set;
   std::optional<VerbLease> lease;
+  std::optional<BusGate> gate;
   std::optional<Call> call;
 };
 
@@ -341,7 +373,11 @@ CommandOutcome RunPluginCommand(const LoadedConfiguration& loaded, const Discove
     lost = &lease.lost();
   }
   Call& call = world->call.emplace(request, table_of_verb, world->signal, lost);
-  CommandOutcome outcome = Invoke(*plugin, call, request.declaration.verb);
+  const std::string& verb = request.declaration.verb;
+  const VerbFunction function = request.bus_verb != nullptr
+                                    ? FunctionOfBus(*plugin, request.bus_verb, world->gate)
+                                    : FunctionOfPlugin(*plugin, verb);
+  CommandOutcome outcome = Invoke(*plugin, call, verb, function);
   world->lease.reset();
   for (Error& error : set.End()) outcome.errors.push_back(std::move(error));
   return outcome;

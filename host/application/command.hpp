@@ -1,10 +1,12 @@
-// Runs one verb of a plugin (summa.command/1) in a process of its own: only that plugin and the
-// plugins that serve it are loaded.
+// Runs one verb of a plugin (summa.command/1), or one of the host that works on a plugin's bus, in
+// a process of its own: only that plugin and the plugins that serve it are loaded.
 #pragma once
 
 #include <functional>
 #include <string>
 #include <string_view>
+#include <summa/bus.hpp>
+#include <summa/command.hpp>
 #include <vector>
 
 #include "host/application/settings.hpp"
@@ -15,10 +17,14 @@
 
 namespace summa::host {
 
+using BusVerb = summa::CommandResult (*)(const summa::BusClient& bus,
+                                         const summa::CommandCall& call);
+
 struct CommandRequest {
   std::string plugin;
   CommandDeclaration declaration;
-  const Value* options;  // one member per declared option
+  BusVerb bus_verb = nullptr;  // runs instead of a function of the plugin
+  const Value* options;        // one member per declared option
   // For the lease of the worker, which its holder is asked for.
   Microseconds wait{0};
   std::function<void(std::string_view json_object)> emit;

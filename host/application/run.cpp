@@ -18,6 +18,8 @@
 #include "host/application/readiness.hpp"
 #include "host/application/reload.hpp"
 #include "host/application/scrape.hpp"
+#include "host/bus/inbox.hpp"
+#include "host/config/host_workers.hpp"
 #include "host/database/worker_store.hpp"
 #include "host/http/http_server.hpp"
 #include "host/http/openapi.hpp"
@@ -264,25 +266,35 @@ class RunningHost {
     });
   }
 
+  bool IsNamed(const std::string& worker) const {
+    return options_.only.empty() ||
+           std::find(options_.only.begin(), options_.only.end(), worker) != options_.only.end();
+  }
+
+  // Adds the worker, when it is to run in this host.
+  void AddWorker(std::vector<WorkerPlan>& workers, const std::string& id,
+                 const summa_worker* function, std::vector<std::string> tables) const {
+    std::optional<WorkerPlan> worker = PlanWorker(loaded_.configuration, id);
+    if (!IsNamed(id) || !worker || function == nullptr) return;
+    // Summa's own runners are expected where Summa's own layout is.
+    worker->keep_lease_row =
+        loaded_.configuration.share_with_node.value_or(layout_ == Layout::kDeployed);
+    worker->worker = function;
+    worker->tables = std::move(tables);
+    workers.push_back(std::move(*worker));
+  }
+
   std::vector<WorkerPlan> WorkerPlans(const Plan& plan) const {
     std::vector<WorkerPlan> workers;
     for (const PlannedPlugin& planned : plan.order) {
       const PluginInstance* plugin = plugins_->Find(planned.id);
       if (plugin == nullptr || plugin->state() != PluginState::kStarted) continue;
       for (const WorkerDeclaration& declared : plugin->manifest().workers) {
-        const bool named = options_.only.empty() ||
-                           std::find(options_.only.begin(), options_.only.end(), declared.id) !=
-                               options_.only.end();
-        std::optional<WorkerPlan> worker = PlanWorker(loaded_.configuration, declared.id);
-        if (!named || !worker) continue;
-        // Summa's own runners are expected where Summa's own layout is.
-        worker->keep_lease_row =
-            loaded_.configuration.share_with_node.value_or(layout_ == Layout::kDeployed);
-        worker->worker = plugin->Worker(declared.id);
-        worker->tables = TablesOf(plugin->manifest(), settings_.ledger.schema);
-        if (worker->worker != nullptr) workers.push_back(std::move(*worker));
+        AddWorker(workers, declared.id, plugin->Worker(declared.id),
+                  TablesOf(plugin->manifest(), settings_.ledger.schema));
       }
     }
+    AddWorker(workers, InboxCleanup().id, &inbox_worker_, {"summa_host.inbox"});
     return workers;
   }
 
@@ -494,6 +506,8 @@ class RunningHost {
   const std::map<std::string, std::shared_ptr<SessionPool>> pools_;
   SqlService sql_;
   LeaseService lease_service_{SystemClock()};
+  InboxCleaner inbox_cleaner_{settings_.inbox_retention};
+  const summa_worker inbox_worker_ = summa::detail::WorkerTable(&inbox_cleaner_, InboxCleanup().id);
   std::unique_ptr<PluginSet> plugins_;
   std::unique_ptr<LeaseKeeper> leases_;
   std::unique_ptr<Runner> runner_;

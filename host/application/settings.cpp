@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "host/config/host_workers.hpp"
 #include "host/http/access.hpp"
 
 namespace summa::host {
@@ -43,6 +44,7 @@ Settings MakeSettings(const Configuration& configuration) {
   settings.http = configuration.host.http;
   settings.drain_timeout = Microseconds(configuration.host.drain_timeout_microseconds);
   settings.start_timeout = Microseconds(configuration.host.start_timeout_microseconds);
+  settings.inbox_retention = Microseconds(configuration.host.inbox_retention_microseconds);
   settings.migrate_automatically = configuration.database.migrate_automatically;
   settings.layout = configuration.database.layout;
   settings.ledger = Database(configuration, configuration.database.ledger_url);
@@ -148,6 +150,7 @@ SessionShares SharesOfPlugins(const Configuration& configuration,
                               const std::vector<Manifest>& manifests) {
   constexpr std::string_view kOwnVendor = "summa-host";
   SessionShares shares;
+  shares.own.insert(kHostPlugin);
   for (const Manifest& manifest : manifests) {
     if (manifest.vendor == kOwnVendor) shares.own.insert(manifest.id);
   }

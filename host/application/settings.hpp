@@ -35,6 +35,7 @@ struct Settings {
   HttpLimits http;
   Microseconds drain_timeout{0};
   Microseconds start_timeout{0};
+  Microseconds inbox_retention{0};
   bool migrate_automatically = false;
   DatabaseSection::Layout layout = DatabaseSection::Layout::kAuto;
   DatabaseSettings ledger;

@@ -27,6 +27,7 @@ std::vector<Verb> HostVerbs() {
   AddWorkersVerbs(verbs);
   AddWorkerOrdersVerbs(verbs);
   AddOperationVerbs(verbs);
+  AddBusVerbs(verbs);
   AddStatusVerbs(verbs);
   AddMetricsVerbs(verbs);
   AddDoctorVerbs(verbs);

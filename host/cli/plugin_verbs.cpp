@@ -1,4 +1,4 @@
-#include "host/application/command.hpp"
+#include "host/cli/plugin_command.hpp"
 #include "host/cli/verbs.hpp"
 
 namespace summa::host {
@@ -19,28 +19,23 @@ void AddLeaseWait(Verb& verb, const std::string& worker) {
       MakeOption("wait", Schema::Type::kDuration, "wait this long for the lease", kLeaseWait));
 }
 
-VerbResult RunVerb(const std::string& plugin, const CommandDeclaration& declaration,
-                   const Invocation& call) {
-  const Discovery& plugins = call.installed.plugins();
-  CommandRequest request;
-  request.plugin = plugin;
-  request.declaration = declaration;
+}  // namespace
+
+VerbResult RunCommand(const LoadedConfiguration& loaded, const Invocation& call,
+                      CommandRequest request) {
   request.options = &call.options;
   request.wait = Microseconds(call.options.Integer("wait"));
   request.emit = [&call](std::string_view row) { call.talk.Row(row); };
   request.progress = [&call](std::string_view label, std::int64_t done, std::int64_t total) {
     call.talk.Progress(label, done, total);
   };
-  CommandOutcome outcome =
-      RunPluginCommand(ReadConfiguration(call.global.config, plugins), plugins, request);
+  CommandOutcome outcome = RunPluginCommand(loaded, call.installed.plugins(), request);
   VerbResult result;
   result.json = std::move(outcome.json);
   result.exit_code = outcome.exit_code;
   result.errors = std::move(outcome.errors);
   return result;
 }
-
-}  // namespace
 
 void AddPluginVerbs(const Discovery& discovery, std::vector<Verb>& verbs) {
   for (const PluginFile& file : discovery.files) {
@@ -53,7 +48,11 @@ void AddPluginVerbs(const Discovery& discovery, std::vector<Verb>& verbs) {
       for (const CommandOption& option : declaration.options) verb.options.push_back({option, {}});
       if (!declaration.worker.empty()) AddLeaseWait(verb, declaration.worker);
       verb.run = [plugin = file.manifest->id, declaration](const Invocation& call) {
-        return RunVerb(plugin, declaration, call);
+        CommandRequest request;
+        request.plugin = plugin;
+        request.declaration = declaration;
+        return RunCommand(ReadConfiguration(call.global.config, call.installed.plugins()), call,
+                          std::move(request));
       };
       verbs.push_back(std::move(verb));
     }

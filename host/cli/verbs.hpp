@@ -13,6 +13,7 @@ void AddPluginsVerbs(std::vector<Verb>& verbs);
 void AddWorkersVerbs(std::vector<Verb>& verbs);
 void AddWorkerOrdersVerbs(std::vector<Verb>& verbs);
 void AddOperationVerbs(std::vector<Verb>& verbs);
+void AddBusVerbs(std::vector<Verb>& verbs);
 void AddStatusVerbs(std::vector<Verb>& verbs);
 void AddMetricsVerbs(std::vector<Verb>& verbs);
 void AddDoctorVerbs(std::vector<Verb>& verbs);

@@ -3,6 +3,7 @@
 
 #include "host/cli/known_workers.hpp"
 #include "host/cli/verbs.hpp"
+#include "host/config/host_workers.hpp"
 #include "host/observe/status.hpp"
 
 namespace summa::host {
@@ -11,18 +12,20 @@ namespace {
 // Those that are configured but never ran anywhere are listed too.
 void AddConfigured(const LoadedConfiguration& loaded, const Discovery& plugins,
                    std::vector<WorkerRow>& workers) {
+  const auto add = [&](const std::string& plugin, const WorkerDeclaration& each) {
+    const bool known = std::any_of(workers.begin(), workers.end(),
+                                   [&](const WorkerRow& row) { return row.id == each.id; });
+    if (known || !PlanWorker(loaded.configuration, each.id)) return;
+    WorkerRow row;
+    row.id = each.id;
+    row.plugin = plugin;
+    row.kind = each.kind == WorkerDeclaration::Kind::kPeriodic ? "periodic" : "continuous";
+    workers.push_back(std::move(row));
+  };
   for (const PlannedPlugin& plugin : PlanPlugins(loaded.configuration, plugins).order) {
-    for (const WorkerDeclaration& each : plugin.file->manifest->workers) {
-      const bool known = std::any_of(workers.begin(), workers.end(),
-                                     [&](const WorkerRow& row) { return row.id == each.id; });
-      if (known || !PlanWorker(loaded.configuration, each.id)) continue;
-      WorkerRow row;
-      row.id = each.id;
-      row.plugin = plugin.id;
-      row.kind = each.kind == WorkerDeclaration::Kind::kPeriodic ? "periodic" : "continuous";
-      workers.push_back(std::move(row));
-    }
+    for (const WorkerDeclaration& each : plugin.file->manifest->workers) add(plugin.id, each);
   }
+  add(kHostPlugin, InboxCleanup());
 }
 
 VerbResult List(const Invocation& call) {

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "host/config/host_workers.hpp"
 #include "host/config/settings.hpp"
 #include "host/database/database_url.hpp"
 #include "host/http/access.hpp"
@@ -90,6 +91,7 @@ HostSettings ReadHost(Value& value, const Environment& environment, Diagnostics&
   host.listen = value.String("host.listen");
   host.drain_timeout_microseconds = value.Integer("host.drain_timeout");
   host.start_timeout_microseconds = value.Integer("host.start_timeout");
+  host.inbox_retention_microseconds = value.Integer("host.inbox_retention");
   host.token_file = value.String("host.token_file");
   host.http = ReadHttp(value);
   const std::size_t colon = host.listen.rfind(':');
@@ -228,6 +230,9 @@ std::string ConfigurationJsonSchema(const std::vector<Manifest>& manifests) {
       for (const WorkerDeclaration& worker : manifest.workers) {
         section.keys.emplace_back(worker.id, WorkerSchema(worker));
       }
+    }
+    if (name == "schedules") {
+      section.keys.emplace_back(InboxCleanup().id, WorkerSchema(InboxCleanup()));
     }
   }
   return ToJsonSchema(schema, "summa-host configuration");

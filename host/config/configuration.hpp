@@ -40,6 +40,7 @@ struct HostSettings {
   HttpLimits http;
   std::int64_t drain_timeout_microseconds = 0;
   std::int64_t start_timeout_microseconds = 0;
+  std::int64_t inbox_retention_microseconds = 0;
 };
 
 struct LogSettings {

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "host/config/host_workers.hpp"
 #include "host/config/settings.hpp"
 #include "host/config/text.hpp"
 
@@ -53,12 +54,19 @@ class ScheduleLoader {
       : manifests_(manifests), configuration_(configuration), diagnostics_(diagnostics) {}
 
   void Load(const Node* section, Value* value) {
+    bool any_bus = false;
     for (const PluginSettings& plugin : configuration_.plugins) {
       if (!plugin.enabled) continue;
-      for (const WorkerDeclaration& worker : FindManifest(manifests_, plugin.id)->workers) {
+      const Manifest& manifest = *FindManifest(manifests_, plugin.id);
+      any_bus |= IsBus(manifest);
+      for (const WorkerDeclaration& worker : manifest.workers) {
         const Node* given = section == nullptr ? nullptr : section->Find(worker.id);
-        LoadWorker(plugin, worker, given, value);
+        LoadWorker(plugin.id, worker, given, value);
       }
+    }
+    if (any_bus) {
+      const Node* given = section == nullptr ? nullptr : section->Find(InboxCleanup().id);
+      LoadWorker(kHostPlugin, InboxCleanup(), given, value);
     }
     if (section == nullptr) return;
     for (const Node::Member& member : section->members) {
@@ -74,7 +82,7 @@ class ScheduleLoader {
     diagnostics_.push_back({std::move(code), where, path, std::move(problem), std::move(fix)});
   }
 
-  void LoadWorker(const PluginSettings& plugin, const WorkerDeclaration& declaration,
+  void LoadWorker(const std::string& plugin, const WorkerDeclaration& declaration,
                   const Node* given, Value* section) {
     if (configuration_.FindWorker(declaration.id) != nullptr) return;  // the first plugin keeps it
     const std::string path = "schedules." + declaration.id;
@@ -127,11 +135,11 @@ class ScheduleLoader {
     if (jitter != nullptr && jitter->from_default) jitter->text = jitter->written = "0%";
   }
 
-  static WorkerSettings Read(const PluginSettings& plugin, const WorkerDeclaration& declaration,
+  static WorkerSettings Read(const std::string& plugin, const WorkerDeclaration& declaration,
                              const Value& value) {
     WorkerSettings worker;
     worker.id = declaration.id;
-    worker.plugin = plugin.id;
+    worker.plugin = plugin;
     worker.continuous = declaration.kind == WorkerDeclaration::Kind::kContinuous;
     worker.leased = declaration.lease;
     worker.enabled = value.Boolean("enabled", true);

@@ -45,6 +45,10 @@ class SchemaReader {
     }
     for (const Node::Member& member : node.members) {
       const std::string at = MemberPath(path, member.name);
+      if (const auto moved_to = Text(member.value, "moved_to", at)) {
+        map.moved.emplace_back(member.name, *moved_to);
+        continue;
+      }
       map.keys.emplace_back(member.name, ReadOne(member.value, at));
     }
     for (const auto& [name, schema] : map.keys) {

@@ -10,9 +10,9 @@
 //
 // Types: string, integer, number, boolean, duration, size, enum, url, list, map. Attributes:
 // default, required, nullable, min, max, values, pattern, secret (never printed), single
-// (a list of one needs no brackets), deprecated, replaced_by, help, examples. A value of a schema
-// is converted from its text (never by YAML's guess): booleans are true/false only, durations and
-// sizes carry units.
+// (a list of one needs no brackets), deprecated, replaced_by, help, examples; or moved_to alone. A
+// value of a schema is converted from its text (never by YAML's guess): booleans are true/false
+// only, durations and sizes carry units.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +21,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "host/config/document.hpp"
@@ -55,7 +56,9 @@ struct Schema {
   std::string replaced_by;  // deprecated in favour of this key
   bool deprecated = false;
   std::vector<std::string> examples;
-  std::vector<Key> keys;            // map: the known members, in order
+  std::vector<Key> keys;  // map: the known members, in order
+  // map: members that it had, and the whole path of the key that stands for each now.
+  std::vector<std::pair<std::string, std::string>> moved;
   std::shared_ptr<Schema> any_key;  // map: the schema of members with any name
   std::shared_ptr<Schema> items;    // list
 

@@ -136,6 +136,12 @@ class Validator {
   }
 
   void ReportUnknown(const Schema& schema, const Node::Member& member, const std::string& prefix) {
+    for (const auto& [name, now] : schema.moved) {
+      if (name != member.name) continue;
+      Report("SH-0201", member.where, prefix + name, "the key has moved to " + now,
+             "Write " + now + " instead, with the same value");
+      return;
+    }
     std::vector<std::string> names;
     std::string fix;
     for (const auto& [name, known] : schema.keys) {

@@ -1,4 +1,5 @@
 // Who holds the leases of the workers of this configuration.
+#include "host/config/host_workers.hpp"
 #include "host/database/connection_settings.hpp"
 #include "host/doctor/checks.hpp"
 #include "host/lease/lease_statements.hpp"
@@ -53,27 +54,29 @@ void CheckEnded(const CheckContext& context, const WorkerPlan& plan, const std::
                "Start a host with this worker; look at `summa-host workers list`.");
 }
 
+void CheckWorker(const CheckContext& context, const std::string& worker) {
+  const auto plan = PlanWorker(context.loaded.configuration, worker);
+  if (!plan || !plan->leased) return;
+  const ControlRows rows = context.database.Query(Query(context), {plan->id});
+  if (rows.empty()) return context.Ok("lease", plan->id + " was never held");
+  const auto& row = rows.at(0);
+  const std::string holder = row.at(0).value_or(""), seconds = row.at(2).value_or("");
+  if (row.at(1) == "t") {
+    CheckLive(context, plan->id, holder, seconds);
+  } else {
+    CheckEnded(context, *plan, holder, seconds, row.at(3).value_or(""));
+  }
+}
+
 }  // namespace
 
 void CheckLeases(const CheckContext& context) {
   for (const PlannedPlugin& plugin : context.plan.order) {
     for (const WorkerDeclaration& declared : plugin.file->manifest->workers) {
-      const auto plan = PlanWorker(context.loaded.configuration, declared.id);
-      if (!plan || !plan->leased) continue;
-      const ControlRows rows = context.database.Query(Query(context), {plan->id});
-      if (rows.empty()) {
-        context.Ok("lease", plan->id + " was never held");
-        continue;
-      }
-      const auto& row = rows.at(0);
-      const std::string holder = row.at(0).value_or(""), seconds = row.at(2).value_or("");
-      if (row.at(1) == "t") {
-        CheckLive(context, plan->id, holder, seconds);
-      } else {
-        CheckEnded(context, *plan, holder, seconds, row.at(3).value_or(""));
-      }
+      CheckWorker(context, declared.id);
     }
   }
+  CheckWorker(context, InboxCleanup().id);
 }
 
 }  // namespace summa::host

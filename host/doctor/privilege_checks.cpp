@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "host/config/host_workers.hpp"
 #include "host/database/connection_settings.hpp"
 #include "host/doctor/checks.hpp"
 
@@ -42,6 +43,9 @@ void AddHost(const CheckContext& context, Needs& needs) {
   Add(needs, "summa_host.worker_request", {"select", "insert", "update", "delete"});
   Add(needs, "summa_host.worker_start", {"select", "insert", "update"});
   Add(needs, "summa_host.operation", {"select", "insert", "update", "delete"});
+  if (PlanWorker(context.loaded.configuration, InboxCleanup().id)) {
+    Add(needs, "summa_host.inbox", {"select", "delete"});
+  }
 }
 
 Needs AllNeeds(const CheckContext& context) {

@@ -71,9 +71,9 @@ constexpr TextForm kSmallNumber{"[0-9]{1,4}", "a number of at most four digits",
 // What fits into summa_error.code with its final zero.
 constexpr TextForm kCode{"[A-Z][A-Z0-9]{1,9}-[0-9]{4}", "a code such as SH-0501", 15};
 
-constexpr std::array<std::string_view, 11> kHostVerbs = {
-    "run",    "config", "plugins", "workers", "operations", "metrics",
-    "status", "doctor", "explain", "version", "help"};
+constexpr std::array<std::string_view, 12> kHostVerbs = {
+    "run",     "config", "plugins", "workers", "operations", "bus",
+    "metrics", "status", "doctor",  "explain", "version",    "help"};
 constexpr std::array<int, 10> kExitCodes = {0, 1, 64, 65, 66, 69, 70, 75, 77, 78};
 
 // The first words of the paths that the host serves itself.

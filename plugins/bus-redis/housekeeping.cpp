@@ -1,13 +1,10 @@
 #include "plugins/bus-redis/housekeeping.hpp"
 
 #include <algorithm>
-#include <summa/sql.hpp>
 
 namespace summa::bus_redis {
 namespace {
 
-// Rows of one transaction: some tens of milliseconds.
-constexpr std::int64_t kInboxBatch = 10'000;
 // Of keys that are left out: enough to see what is wrong with them.
 constexpr std::size_t kMostWarnings = 10;
 
@@ -82,21 +79,6 @@ void StreamTrimmer::TrimOne(StreamAdmin& admin, const std::string& stream, TickR
              {{"stream", stream},
               {"group", report.held_by},
               {"past_retention_seconds", std::to_string(report.held_seconds)}});
-}
-
-TickResult InboxCleaner::Run(const Tick& tick) {
-  Session session(tick.sql());
-  session.Begin();
-  const std::int64_t deleted =
-      session
-          .Exec(
-              "DELETE FROM summa_host.inbox WHERE ctid = ANY (ARRAY(SELECT ctid FROM "
-              "summa_host.inbox WHERE handled_at < now() - $1::bigint * interval '1 microsecond' "
-              "LIMIT $2::bigint))",
-              {retention_.count(), kInboxBatch})
-          .affected_rows();
-  session.Commit();
-  return {deleted, deleted == kInboxBatch, std::nullopt};
 }
 
 }  // namespace summa::bus_redis

@@ -1,4 +1,4 @@
-// The workers of the plugin: trimming streams, and forgetting what the inbox remembers.
+// The worker of the plugin: trimming streams.
 #pragma once
 
 #include <chrono>
@@ -41,17 +41,6 @@ class StreamTrimmer final : public Worker {
   std::chrono::microseconds retention_{};
   mutable std::mutex mutex_;
   std::map<std::string, LeftOut> left_out_;  // by key
-};
-
-class InboxCleaner final : public Worker {
- public:
-  explicit InboxCleaner(Host host) : host_(host) {}
-  void Configure(std::chrono::microseconds retention) { retention_ = retention; }
-  TickResult Run(const Tick& tick) override;
-
- private:
-  Host host_;
-  std::chrono::microseconds retention_{};
 };
 
 }  // namespace summa::bus_redis

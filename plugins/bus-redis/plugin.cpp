@@ -1,13 +1,11 @@
-// Wiring of the plugin bus-redis: configuration, metrics, log, verbs and workers around RedisBus.
+// Wiring of the plugin bus-redis: configuration, metrics, log and the worker around RedisBus.
 #include <memory>
 #include <summa/bus_plugin.hpp>
 #include <summa/plugin.hpp>
 
-#include "plugins/bus-redis/admin_commands.hpp"
 #include "plugins/bus-redis/examine.hpp"
 #include "plugins/bus-redis/housekeeping.hpp"
 #include "plugins/bus-redis/redis_bus.hpp"
-#include "plugins/bus-redis/tail_command.hpp"
 
 namespace summa::bus_redis {
 namespace {
@@ -75,8 +73,7 @@ class BusRedisPlugin final : public Plugin {
         reporter_(host,
                   {kBusId, "Redis", "SH-0601", "start Redis or correct plugins.bus-redis.url"}),
         events_(reporter_),
-        trimmer_(host, reporter_),
-        inbox_cleaner_(host) {}
+        trimmer_(host, reporter_) {}
 
   void Configure(const Config& config) override {
     RedisBusOptions options;
@@ -104,10 +101,9 @@ class BusRedisPlugin final : public Plugin {
     address_ = url_.ForPeople();
     if (options.url.tls) tls_ = options.tls;
     options.retention = config.Duration("stream_retention");
-    retention_ = options.retention;
+    const std::chrono::microseconds retention = options.retention;
     bus_ = std::make_unique<RedisBus>(std::move(options), &events_);
-    trimmer_.Configure(bus_.get(), retention_);
-    inbox_cleaner_.Configure(config.Duration("inbox_retention"));
+    trimmer_.Configure(bus_.get(), retention);
   }
   // A new login is for connections to come. Another server is a restart: messages that were given
   // out would be acknowledged elsewhere.
@@ -129,30 +125,7 @@ class BusRedisPlugin final : public Plugin {
     if (bus_) bus_->Stop();
   }
   Bus* ProvidedBus() override { return bus_.get(); }
-  std::vector<WorkerBinding> Workers() override {
-    return {{"stream-trim", &trimmer_}, {"inbox-cleanup", &inbox_cleaner_}};
-  }
-  std::vector<CommandBinding> Commands() override {
-    const auto admin = [this](auto run) {
-      return [this, run](const CommandCall& call) {
-        StreamAdmin streams = bus_->MakeAdmin();
-        return run(streams, call);
-      };
-    };
-    return {{"bus tail",
-             [this](const CommandCall& call) {
-               StreamReader reader = bus_->MakeReader();
-               return TailStream(reader, call);
-             }},
-            {"bus streams", admin(ListStreams)},
-            {"bus groups", admin(ListGroups)},
-            {"bus trim", admin([this](StreamAdmin& streams, const CommandCall& call) {
-               return TrimStreams(streams, call, retention_);
-             })},
-            {"bus group create", admin(bus_redis::CreateGroup)},
-            {"bus group delete", admin(bus_redis::DeleteGroup)},
-            {"bus group reset", admin(bus_redis::ResetGroup)}};
-  }
+  std::vector<WorkerBinding> Workers() override { return {{"stream-trim", &trimmer_}}; }
   std::vector<Finding> Failing() override {
     std::vector<Finding> findings = reporter_.Failing();
     for (Finding& warning : trimmer_.Warnings()) findings.push_back(std::move(warning));
@@ -179,9 +152,7 @@ class BusRedisPlugin final : public Plugin {
   int wait_replicas_ = 0;
   std::optional<TlsOptions> tls_;
   std::unique_ptr<RedisBus> bus_;
-  std::chrono::microseconds retention_{};
   StreamTrimmer trimmer_;
-  InboxCleaner inbox_cleaner_;
 };
 
 }  // namespace

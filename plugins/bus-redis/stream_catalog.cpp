@@ -1,6 +1,5 @@
 #include "plugins/bus-redis/stream_catalog.hpp"
 
-#include <limits>
 #include <set>
 #include <summa/error.hpp>
 
@@ -41,23 +40,17 @@ Step NextStep(Connection& connection, const std::string& cursor, const std::stri
               "connect to Redis itself, not to a proxy");
 }
 
-constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
-
 }  // namespace
 
 Catalog StreamCatalog::Streams(const OnStep& on_step) {
-  return Look(names_.StreamStart(), kAll, on_step);
+  return Look(names_.StreamStart(), on_step);
 }
 
 Catalog StreamCatalog::DeadLetters(const OnStep& on_step) {
-  return Look(names_.DeadLetterStart(), kAll, on_step);
+  return Look(names_.DeadLetterStart(), on_step);
 }
 
-std::vector<std::string> StreamCatalog::SomeStreams(std::size_t most) {
-  return Look(names_.StreamStart(), most, GoOn).names;
-}
-
-Catalog StreamCatalog::Look(const std::string& start, std::size_t most, const OnStep& on_step) {
+Catalog StreamCatalog::Look(const std::string& start, const OnStep& on_step) {
   const std::string_view end = names_.End();
   const std::string pattern = EscapeGlob(start) + "*" + std::string(end);
   std::set<std::string> names, foreign;  // SCAN may give a key twice
@@ -81,7 +74,7 @@ Catalog StreamCatalog::Look(const std::string& start, std::size_t most, const On
       if (!on_step(keys)) {
         throw Error(SUMMA_E_CANCELLED, "SH-0904", "told to stop before all keys were looked at");
       }
-    } while (cursor != "0" && names.size() < most);
+    } while (cursor != "0");
   });
   return {{names.begin(), names.end()}, {foreign.begin(), foreign.end()}};
 }

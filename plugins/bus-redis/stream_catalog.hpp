@@ -34,11 +34,9 @@ class StreamCatalog {
   // SUMMA_E_DENIED SH-0617 or SUMMA_E_CONFIG SH-0615 when a server does not list its keys.
   Catalog Streams(const OnStep& on_step = GoOn);
   Catalog DeadLetters(const OnStep& on_step = GoOn);
-  // The first, and ends early with `most` names: for a message to people.
-  std::vector<std::string> SomeStreams(std::size_t most);
 
  private:
-  Catalog Look(const std::string& start, std::size_t most, const OnStep& on_step);
+  Catalog Look(const std::string& start, const OnStep& on_step);
 
   Servers& servers_;
   const KeyNaming& names_;

@@ -5,7 +5,6 @@
 #include <summa/error.hpp>
 
 #include "plugins/bus-redis/server_error.hpp"
-#include "plugins/bus-redis/stream_catalog.hpp"
 
 namespace summa::bus_redis {
 namespace {
@@ -181,10 +180,6 @@ void StreamReader::RequireStream(std::string_view stream) {
   throw Error(SUMMA_E_NOT_FOUND, "SH-0607",
               "there is no stream " + key + " in Redis at " + servers_.options().url.ForPeople(),
               "a stream is there as soon as a message was published to it");
-}
-
-std::vector<std::string> StreamReader::SomeNames() {
-  return StreamCatalog(servers_, names_).SomeStreams(kMaximumNames);
 }
 
 }  // namespace summa::bus_redis

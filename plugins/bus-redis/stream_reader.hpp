@@ -19,8 +19,6 @@ namespace summa::bus_redis {
 
 // The latest messages are held in memory until the oldest of them is found.
 inline constexpr std::size_t kMaximumLatest = 100'000;
-// How many names of streams a message lists.
-inline constexpr std::size_t kMaximumNames = 100;
 
 class StreamReader {
  public:
@@ -40,8 +38,6 @@ class StreamReader {
   // As summa.bus/1 says of scan() and horizon(): a stream that does not exist is an empty one.
   void Scan(const ScanOptions& options, const OnMessage& on_message);
   summa_bus_horizon Horizon(std::string_view stream);
-  // Names of streams for a message to people, at most kMaximumNames.
-  std::vector<std::string> SomeNames();
 
  private:
   Reply Range(const std::string& key, std::string_view command, std::string_view from,

@@ -1,14 +1,13 @@
-# bus-redis once more under another name: two buses in one host. Its workers have other names, too.
+# bus-redis once more under another name: two buses in one host. Its worker has another name, too.
 foreach(part IN ITEMS plugin.yaml plugin.cpp)
   file(READ ${CMAKE_SOURCE_DIR}/plugins/bus-redis/${part} text)
-  string(REGEX REPLACE "(stream-trim|inbox-cleanup)([\"\n])" "\\1-two\\2" text "${text}")
+  string(REGEX REPLACE "(stream-trim)([\"\n])" "\\1-two\\2" text "${text}")
   file(CONFIGURE OUTPUT bus_redis_two_${part} CONTENT "${text}" @ONLY)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
     ${CMAKE_SOURCE_DIR}/plugins/bus-redis/${part})
 endforeach()
 file(READ ${CMAKE_CURRENT_BINARY_DIR}/bus_redis_two_plugin.yaml manifest)
 string(REPLACE "id: bus-redis" "id: bus-redis-two" manifest "${manifest}")
-string(REPLACE "verb: bus " "verb: bus-two " manifest "${manifest}")
 string(REPLACE "SH-06" "SH-96" manifest "${manifest}")
 file(CONFIGURE OUTPUT bus_redis_two.yaml CONTENT "${manifest}" @ONLY)
 summa_add_plugin(bus-redis-two MANIFEST ${CMAKE_CURRENT_BINARY_DIR}/bus_redis_two.yaml

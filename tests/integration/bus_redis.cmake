@@ -8,7 +8,7 @@ summa_test(bus_redis_test
           ${CMAKE_CURRENT_LIST_DIR}/bus_redis_tail_test.cpp
           ${CMAKE_CURRENT_LIST_DIR}/bus_redis_tls_test.cpp
           ${CMAKE_CURRENT_LIST_DIR}/bus_redis_trim_test.cpp
-  LIBRARIES summa_bus_redis summa_test_services LABELS integration)
+  LIBRARIES summa_bus_redis summa_host_core summa_test_services LABELS integration)
 summa_test(bus_redis_login_test
   SOURCES ${CMAKE_CURRENT_LIST_DIR}/bus_redis_login_test.cpp
   LIBRARIES summa_bus_redis summa_test_services LABELS integration)

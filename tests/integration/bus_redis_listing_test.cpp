@@ -2,7 +2,7 @@
 // while the others are.
 #include <summa/testkit/fake_host.hpp>
 
-#include "plugins/bus-redis/admin_commands.hpp"
+#include "host/bus/listings.hpp"
 #include "plugins/bus-redis/housekeeping.hpp"
 #include "tests/integration/bus_redis_support.hpp"
 
@@ -48,7 +48,10 @@ class BusRedisListing : public BusRedis {
  protected:
   void SetUp() override {
     BusRedis::SetUp();
-    bus_ = MakeBus();
+    RedisBusOptions options = Options();
+    options.retention = kRetention;
+    bus_ = MakeBus(options);
+    table_.emplace(bus_.get());
     trimmer_.Configure(bus_.get(), kRetention);
   }
   // Entries of 1970 are older than every retention; whole nodes of 100 entries are trimmed.
@@ -65,7 +68,10 @@ class BusRedisListing : public BusRedis {
   TickResult Trim() { return trimmer_.Run(Tick(tick_.abi())); }
   long long Left(const std::string& name) { return redis_->StreamLength("summa:stream:" + name); }
 
+  BusClient Client() { return BusClient(table_->table()); }
+
   std::unique_ptr<RedisBus> bus_;
+  std::optional<summa::detail::BusTable> table_;
   testkit::FakeHost host_;
   testkit::FakeTick tick_{nullptr};
   BusReporter reporter_{host_.host(), {kBusId, "Redis", "SH-0601", "start Redis"}};
@@ -76,38 +82,37 @@ class BusRedisListing : public BusRedis {
 TEST_F(BusRedisListing, ALoginThatMayNotScanGetsAnErrorAndNeverAnEmptyList) {
   OldStream("a");
   Rights({"-scan"});
-  StreamAdmin admin = bus_->MakeAdmin();
   const auto denied = [](const Error& error) {
     EXPECT_EQ(error.status(), SUMMA_E_DENIED);
     EXPECT_EQ(error.code(), "SH-0617");
     EXPECT_THAT(error.what(), HasSubstr("SCAN"));
     EXPECT_THAT(error.hint(), HasSubstr("+scan"));
   };
-  denied(ErrorOf([&] { ListStreams(admin, call_.call()); }));
-  denied(ErrorOf([&] { ListGroups(admin, call_.call()); }));
-  denied(ErrorOf([&] { TrimStreams(admin, call_.call(), kRetention); }));
+  denied(ErrorOf([&] { host::ListStreams(Client(), call_.call()); }));
+  denied(ErrorOf([&] { host::ListGroups(Client(), call_.call()); }));
+  denied(ErrorOf([&] { host::TrimStreams(Client(), call_.call()); }));
   denied(ErrorOf([&] { Trim(); }));
   denied(ErrorOf(
       [&] { bus_->DeadLetters("", "", [](const summa_bus_dead_letter&) { return true; }); }));
   // A named stream needs no list.
   call_.stream = "a";
-  TrimStreams(admin, call_.call(), kRetention);
+  host::TrimStreams(Client(), call_.call());
   EXPECT_EQ(Left("a"), 0);
 }
 
 TEST_F(BusRedisListing, EveryStreamIsFoundAmongManyOtherKeysAndTheSearchCanBeStopped) {
   redis_->Command({"DEBUG", "POPULATE", "1200000", "other", "1"});
   for (int i = 0; i < 12; ++i) OldStream("s" + std::to_string(i));
-  StreamAdmin admin = bus_->MakeAdmin();
   Trim();
   for (int i = 0; i < 12; ++i) EXPECT_EQ(Left("s" + std::to_string(i)), 0) << i;
-  const CommandResult listed = ListStreams(admin, call_.call());
+  const CommandResult listed = host::ListStreams(Client(), call_.call());
   EXPECT_FALSE(listed.finding);
   EXPECT_THAT(listed.json, HasSubstr("\"s11\""));
   // Told page by page; what comes after the last page is not told.
   EXPECT_GE(call_.progress, 1'000'000);
   call_.stop = true;
-  EXPECT_EQ(ErrorOf([&] { ListStreams(admin, call_.call()); }).status(), SUMMA_E_CANCELLED);
+  EXPECT_EQ(ErrorOf([&] { host::ListStreams(Client(), call_.call()); }).status(),
+            SUMMA_E_CANCELLED);
   tick_.Stop();
   EXPECT_EQ(ErrorOf([&] { Trim(); }).status(), SUMMA_E_CANCELLED);
 }
@@ -128,8 +133,7 @@ TEST_F(BusRedisListing, AServerThatIsStillLoadingOrRefusesIsAnErrorOfTheListing)
   Rights({"resetkeys", "~other:*"});
   EXPECT_EQ(ErrorOf([&] { Trim(); }).code(), "SH-0617");
   Rights({"~summa:*", "-xinfo|groups"});
-  StreamAdmin admin = bus_->MakeAdmin();
-  const Error error = ErrorOf([&] { ListGroups(admin, call_.call()); });
+  const Error error = ErrorOf([&] { host::ListGroups(Client(), call_.call()); });
   EXPECT_EQ(error.code(), "SH-0617");
   EXPECT_THAT(error.hint(), HasSubstr("+xinfo|groups"));
   server_->KillNine();
@@ -151,12 +155,11 @@ TEST_F(BusRedisListing, AKeyOfAnotherTypeIsNamedOnceAndTheOtherStreamsAreTrimmed
   Trim();
   EXPECT_EQ(host_.CountCode("SH-0616"), 3U) << "said again though nothing changed";
 
-  StreamAdmin admin = bus_->MakeAdmin();
-  const CommandResult listed = ListStreams(admin, call_.call());
+  const CommandResult listed = host::ListStreams(Client(), call_.call());
   EXPECT_FALSE(listed.finding);
   EXPECT_THAT(listed.json, HasSubstr("\"leftOut\":[{\"key\":\"summa:stream:no:name of ours\""));
   EXPECT_THAT(listed.json, HasSubstr("WRONGTYPE"));
-  EXPECT_THAT(TrimStreams(admin, call_.call(), kRetention).json, HasSubstr("\"stream\":\"d\""));
+  EXPECT_THAT(host::TrimStreams(Client(), call_.call()).json, HasSubstr("\"stream\":\"d\""));
 
   redis_->Command({"DEL", "summa:stream:b", "summa:stream:c", "summa:stream:no:name of ours"});
   Trim();
@@ -172,8 +175,7 @@ TEST_F(BusRedisListing, AStreamThatTheLoginMayNotUseIsAnErrorAfterTheOthersWereT
   EXPECT_EQ(Left("a"), 0);
   EXPECT_EQ(Left("b"), 200);
   EXPECT_EQ(Left("c"), 0);
-  StreamAdmin admin = bus_->MakeAdmin();
-  const CommandResult trimmed = TrimStreams(admin, call_.call(), kRetention);
+  const CommandResult trimmed = host::TrimStreams(Client(), call_.call());
   EXPECT_TRUE(trimmed.finding) << "a part was printed as if it were all";
   EXPECT_THAT(trimmed.json, HasSubstr("summa:stream:b"));
   Rights({"~summa:*"});

@@ -1,7 +1,7 @@
 // Looking at streams without a group: the bus's read and the verb `bus tail`.
 #include <map>
 
-#include "plugins/bus-redis/tail_command.hpp"
+#include "host/bus/tail.hpp"
 #include "tests/integration/bus_redis_support.hpp"
 
 namespace summa::bus_redis {
@@ -78,8 +78,8 @@ class BusRedisTail : public BusRedis {
     return time.items.at(0).text + "." + std::to_string(std::stol(time.items.at(1).text) / 1000);
   }
   CommandResult Tail(FakeCall& call) {
-    StreamReader reader = bus_ptr()->MakeReader();
-    return TailStream(reader, call.call());
+    const summa::detail::BusTable table(bus_ptr());
+    return host::TailStream(BusClient(table.table()), call.call());
   }
 
   std::unique_ptr<RedisBus> bus_;
@@ -202,7 +202,7 @@ TEST_F(BusRedisTail, APrefixWithPatternCharactersMatchesOnlyItself) {
   bus_ = MakeBus(options);
   redis_->Command({"XADD", "aXb:stream:foreign", "*", "f", "v"});
   PublishNumbers(0, 1);
-  EXPECT_THAT(bus_->MakeReader().SomeNames(), ElementsAre("a"));
+  EXPECT_THAT(bus_->MakeAdmin().Streams().names, ElementsAre("a"));
 }
 
 }  // namespace

@@ -10,7 +10,6 @@
 #include <summa/reachability.hpp>
 
 #include "plugins/bus-redis/cluster_map.hpp"
-#include "plugins/bus-redis/json_text.hpp"
 #include "plugins/bus-redis/key_naming.hpp"
 #include "plugins/bus-redis/message_fields.hpp"
 #include "plugins/bus-redis/redis_url.hpp"
@@ -292,25 +291,6 @@ TEST(BusTime, TheAbiHasANumberForNone) {
   EXPECT_EQ(ToBusTime(SUMMA_BUS_NO_TIME), std::nullopt);
   EXPECT_EQ(FromBusTime(std::nullopt), SUMMA_BUS_NO_TIME);
   EXPECT_EQ(FromBusTime(ToBusTime(5)), 5);
-}
-
-TEST(JsonLine, TakesJsonInOneLineAndNothingElse) {
-  for (const char* text : {"{}", "[]", "null", "-0.5e+3",
-                           R"({"a":[1,2,{"b":"\u00e9 é"}], "c":true})", R"("\"\\\/\b\f\n\r\t")"}) {
-    EXPECT_TRUE(IsJsonLine(text)) << text;
-  }
-  for (const std::string text :
-       {"", "{", "{}x", "[1,]", "{\"a\"}", "{'a':1}", "01", "+1", "1.", "nul", "\"a", "\"\n\"",
-        "{\n}", "\"\\x\"", "\"\\u12g4\"", "\"\xFF\"", "\"\xED\xA0\x80\"", "\"\xC0\x80\"", "\"\\"}) {
-    EXPECT_FALSE(IsJsonLine(text)) << text;
-  }
-  EXPECT_FALSE(IsJsonLine(std::string(100'000, '['))) << "depth is bounded";
-}
-
-TEST(AsUtf8, ReplacesOnlyBytesThatAreNoUtf8) {
-  EXPECT_EQ(AsUtf8("grün 💶"), "grün 💶");
-  EXPECT_EQ(AsUtf8("a\xFF\x80z"), "a\xEF\xBF\xBD\xEF\xBF\xBDz");
-  EXPECT_EQ(AsUtf8("\xE2\x82"), "\xEF\xBF\xBD\xEF\xBF\xBD");
 }
 
 TEST(Reachability, SaysSinceWhenAndWhyAndIsNewsOnlyOnce) {

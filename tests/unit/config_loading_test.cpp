@@ -90,7 +90,8 @@ TEST(Configuration, DefaultsAreThoseOfTheContract) {
   EXPECT_EQ(c.log.level, "info");
   EXPECT_EQ(c.log.format, "text");
   EXPECT_EQ(c.share_with_node, std::nullopt);
-  ASSERT_EQ(c.workers.size(), 2u);
+  ASSERT_EQ(c.workers.size(), 3u);
+  EXPECT_EQ(c.FindWorker("inbox-cleanup")->plugin, "host") << "where a bus is enabled";
   const WorkerSettings& processor = *c.FindWorker("outbox-processor");
   EXPECT_EQ(processor.lease_ttl.count(), 15'000'000);
   EXPECT_EQ(processor.idle_poll.count(), 20'000);

@@ -56,5 +56,24 @@ TEST(ForeignText, OnlyOneObjectIsAnObject) {
   EXPECT_EQ(ProblemOfObject(R"({"a":{"ok":true}})", kTaken), std::nullopt);
 }
 
+TEST(JsonLine, TakesJsonInOneLineAndNothingElse) {
+  for (const char* text : {"{}", "[]", "null", "-0.5e+3",
+                           R"({"a":[1,2,{"b":"\u00e9 é"}], "c":true})", R"("\"\\\/\b\f\n\r\t")"}) {
+    EXPECT_TRUE(IsJsonLine(text)) << text;
+  }
+  for (const std::string text :
+       {"", "{", "{}x", "[1,]", "{\"a\"}", "{'a':1}", "01", "+1", "1.", "nul", "\"a", "\"\n\"",
+        "{\n}", "\"\\x\"", "\"\\u12g4\"", "\"\xFF\"", "\"\xED\xA0\x80\"", "\"\xC0\x80\"", "\"\\"}) {
+    EXPECT_FALSE(IsJsonLine(text)) << text;
+  }
+  EXPECT_FALSE(IsJsonLine(std::string(100'000, '['))) << "depth is bounded";
+}
+
+TEST(AsUtf8, ReplacesOnlyBytesThatAreNoUtf8) {
+  EXPECT_EQ(AsUtf8("grün 💶"), "grün 💶");
+  EXPECT_EQ(AsUtf8("a\xFF\x80z"), "a\xEF\xBF\xBD\xEF\xBF\xBDz");
+  EXPECT_EQ(AsUtf8("\xE2\x82"), "\xEF\xBF\xBD\xEF\xBF\xBD");
+}
+
 }  // namespace
 }  // namespace summa::host

@@ -1,29 +1,43 @@
-#include "plugins/bus-redis/tail_command.hpp"
+#include "host/bus/tail.hpp"
 
 #include <chrono>
-#include <limits>
+#include <summa/error.hpp>
 #include <summa/json.hpp>
+#include <vector>
 
-#include "plugins/bus-redis/json_text.hpp"
+#include "host/abi/foreign_text.hpp"
 
-namespace summa::bus_redis {
+namespace summa::host {
 namespace {
 
-// How soon --follow shows a new message: soon enough for a person, idle enough for Redis.
+// How soon --follow shows a new message: soon enough for a person, idle enough for the bus.
 constexpr std::chrono::microseconds kFollowPause{200'000};
 
-std::string JoinNames(const std::vector<std::string>& names) {
-  if (names.empty()) return "there is none yet";
-  std::string text = "there are: ";
-  for (std::size_t i = 0; i < names.size(); ++i) text += (i == 0 ? "" : ", ") + AsUtf8(names[i]);
-  if (names.size() >= kMaximumNames) text += ", ...";
-  return text;
-}
+// How many names of streams a message lists.
+constexpr std::size_t kMostNames = 100;
+
+class Names final : public BusVisitor {
+ public:
+  bool Stream(const summa_bus_stream& stream) override {
+    names_.push_back(AsUtf8(FromAbi(stream.name)));
+    return names_.size() < kMostNames;
+  }
+  std::string ForPeople() const {
+    if (names_.empty()) return "there is none yet";
+    std::string text = "there are: ";
+    for (std::size_t i = 0; i < names_.size(); ++i) text += (i == 0 ? "" : ", ") + names_[i];
+    if (names_.size() >= kMostNames) text += ", ...";
+    return text;
+  }
+
+ private:
+  std::vector<std::string> names_;
+};
 
 class Tail {
  public:
-  Tail(StreamReader& reader, const CommandCall& call)
-      : reader_(reader), call_(call), stream_(call.Option("stream").value_or("")) {}
+  Tail(const BusClient& bus, const CommandCall& call)
+      : bus_(bus), call_(call), stream_(call.Option("stream").value_or("")) {}
 
   CommandResult Run() {
     ShowFirst();
@@ -47,38 +61,47 @@ class Tail {
     const auto count = static_cast<std::size_t>(call_.IntegerOption("count").value_or(10));
     try {
       if (const auto from = call_.Option("from")) {
-        reader_.ReadFrom(stream_, *from, count, show);
+        RequireStream();
+        bus_.Scan({stream_, *from, std::nullopt, count, true}, show);
       } else {
-        reader_.Read(stream_, "", count, show);
+        bus_.Read(stream_, "", count, show);
       }
-    } catch (const Error& error) {
+    } catch (const summa::Error& error) {
       if (error.status() != SUMMA_E_NOT_FOUND) throw;
-      throw Error(error.status(), error.code(), std::string(error.what()) + "; " + NamesForPeople(),
-                  error.hint());
+      throw summa::Error(error.status(), error.code(),
+                         std::string(error.what()) + "; " + NamesForPeople(), error.hint());
     }
+  }
+
+  // To a scan a stream that does not exist is an empty one.
+  void RequireStream() const {
+    if (bus_.Horizon(stream_).exists != 0) return;
+    throw summa::Error(SUMMA_E_NOT_FOUND, "SH-0607", "there is no stream " + stream_,
+                       "a stream is there as soon as a message was published to it");
   }
 
   std::string NamesForPeople() {
     try {
-      return JoinNames(reader_.SomeNames());
-    } catch (const Error& error) {
+      Names names;
+      bus_.Streams("", names);
+      return names.ForPeople();
+    } catch (const summa::Error& error) {
       return "those that are there cannot be listed: " + std::string(error.what());
     }
   }
 
-  // A stream that was deleted, or a Redis that restarts, is waited for: its messages come later.
+  // A stream that was deleted, or a bus that restarts, is waited for: its messages come later.
   void ShowNew() {
     const auto show = [this](const summa_bus_delivery& delivery) { return Show(delivery); };
-    const std::string from = last_.empty() ? "-" : NextEntryId(last_);
     try {
-      reader_.ReadFrom(stream_, from, std::numeric_limits<std::size_t>::max(), show);
-    } catch (const Error& error) {
+      bus_.Scan({stream_, last_, std::nullopt, 0}, show);
+    } catch (const summa::Error& error) {
       if (error.status() != SUMMA_E_NOT_FOUND && error.status() != SUMMA_E_UNAVAILABLE) throw;
       call_.Progress(error.what(), static_cast<std::int64_t>(messages_));
     }
   }
 
-  StreamReader& reader_;
+  const BusClient& bus_;
   const CommandCall& call_;
   const std::string stream_;
   std::string last_;
@@ -107,11 +130,12 @@ std::string DescribeDelivery(const summa_bus_delivery& delivery) {
   } else {
     json.Value(AsUtf8(payload));
   }
+  if (message.note.size > 0) json.Member("note", text(message.note));
   return json.EndObject().Take();
 }
 
-CommandResult TailStream(StreamReader& reader, const CommandCall& call) {
-  return Tail(reader, call).Run();
+CommandResult TailStream(const BusClient& bus, const CommandCall& call) {
+  return Tail(bus, call).Run();
 }
 
-}  // namespace summa::bus_redis
+}  // namespace summa::host

@@ -3,18 +3,17 @@
 #pragma once
 
 #include <string>
+#include <summa/bus.hpp>
 #include <summa/command.hpp>
 
-#include "plugins/bus-redis/stream_reader.hpp"
+namespace summa::host {
 
-namespace summa::bus_redis {
-
-// {"deliveryId","id","type","key","position","timestamp","correlationId","payload"}; the payload as
-// it is when it is JSON, else as a string.
+// {"deliveryId","id","type","key","position","timestamp","correlationId","payload"}, and "note"
+// when there is one; the payload as it is when it is JSON, else as a string.
 std::string DescribeDelivery(const summa_bus_delivery& delivery);
 
 // Without --from: the latest messages. Result: {"stream","messages","lastDeliveryId"}. A stream
 // that does not exist: SUMMA_E_NOT_FOUND with the names of those that do.
-CommandResult TailStream(StreamReader& reader, const CommandCall& call);
+summa::CommandResult TailStream(const summa::BusClient& bus, const summa::CommandCall& call);
 
-}  // namespace summa::bus_redis
+}  // namespace summa::host

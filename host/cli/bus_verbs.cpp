@@ -1,0 +1,160 @@
+// Verbs that look after a bus, whichever plugin it comes from.
+#include "host/bus/groups.hpp"
+#include "host/bus/listings.hpp"
+#include "host/bus/tail.hpp"
+#include "host/cli/plugin_command.hpp"
+#include "host/cli/verbs.hpp"
+#include "host/plugin/manifest.hpp"
+
+namespace summa::host {
+namespace {
+
+constexpr const char* kStreamPattern = "[A-Za-z0-9._-]{1,200}";
+constexpr const char* kPlacePattern = "[$]|[A-Za-z0-9._:-]{1,200}";
+
+struct EnabledBuses {
+  std::vector<std::string> ids;
+  std::string Named() const {
+    std::string text;
+    for (const std::string& id : ids) text += (text.empty() ? "" : ", ") + id;
+    return text;
+  }
+};
+
+EnabledBuses FindBuses(const LoadedConfiguration& loaded, const Discovery& plugins) {
+  EnabledBuses buses;
+  for (const PluginSettings& plugin : loaded.configuration.plugins) {
+    const PluginFile* file = plugins.Find(plugin.id);
+    if (!plugin.enabled || file == nullptr || !file->manifest || !IsBus(*file->manifest)) continue;
+    buses.ids.push_back(plugin.id);
+  }
+  return buses;
+}
+
+// The bus that is meant: the named one, or the only one there is.
+std::string ChooseBus(const LoadedConfiguration& loaded, const Discovery& plugins,
+                      const std::string& named) {
+  const EnabledBuses buses = FindBuses(loaded, plugins);
+  if (buses.ids.empty()) {
+    throw Failure(Error{"SH-0903", "no enabled plugin is a bus",
+                        "Enable one under plugins: in the configuration, such as bus-redis.",
+                        loaded.settings.file, 78});
+  }
+  if (named.empty() && buses.ids.size() == 1) return buses.ids.front();
+  if (named.empty()) {
+    throw Failure("SH-0900", "there is more than one bus: " + buses.Named(),
+                  "Add --bus " + buses.ids.front() + ", or another one.", loaded.settings.file);
+  }
+  for (const std::string& id : buses.ids) {
+    if (id == named) return id;
+  }
+  throw Failure("SH-0903", "no enabled bus is called \"" + named + "\"; there is " + buses.Named(),
+                "Name one of these.", loaded.settings.file);
+}
+
+VerbOption WithPattern(VerbOption option, const char* pattern) {
+  option.declaration.schema.pattern = pattern;
+  return option;
+}
+
+VerbOption StreamArgument(bool required, std::string help) {
+  VerbOption option =
+      WithPattern(MakeArgument("stream", std::move(help), "STREAM"), kStreamPattern);
+  option.declaration.schema.required = required;
+  return option;
+}
+
+VerbOption GroupArgument() {
+  return WithPattern(MakeArgument("group", "the name of the group", "GROUP"), ".{1,200}");
+}
+
+VerbOption FromOption(std::string help) {
+  return WithPattern(MakeOption("from", Schema::Type::kString, std::move(help), "0", "PLACE"),
+                     kPlacePattern);
+}
+
+// `arguments`: of the example.
+Verb MakeVerb(const std::string& word, std::string summary, std::vector<VerbOption> options,
+              BusVerb run, const std::string& arguments) {
+  Verb verb;
+  verb.words = "bus " + word;
+  verb.example = "summa-host bus " + word + arguments;
+  verb.summary = std::move(summary);
+  verb.options = std::move(options);
+  verb.options.push_back(MakeOption("bus", Schema::Type::kString,
+                                    "the plugin whose bus is meant, when there are several", {},
+                                    "NAME"));
+  verb.exit_codes = {{0, "done"},
+                     {1, "done, but for streams that the login may not use"},
+                     {64, "several buses are enabled and none is named"},
+                     {66, "no such stream, group or bus"},
+                     {69, "the bus or the database is down"},
+                     {78, "configuration, or this bus cannot do that"}};
+  verb.run = [run, words = verb.words](const Invocation& call) {
+    const Discovery& plugins = call.installed.plugins();
+    const LoadedConfiguration loaded = ReadConfiguration(call.global.config, plugins);
+    CommandRequest request;
+    request.plugin = ChooseBus(loaded, plugins, call.options.String("bus"));
+    request.declaration.verb = words;
+    request.bus_verb = run;
+    return RunCommand(loaded, call, std::move(request));
+  };
+  return verb;
+}
+
+Verb TailVerb() {
+  VerbOption count = MakeOption(
+      "count", Schema::Type::kInteger,
+      "how many messages to show; with --follow: before it waits for new ones", "10", "N");
+  count.declaration.schema.min_text = "1";
+  count.declaration.schema.max_text = "10000";
+  const VerbOption from = WithPattern(
+      MakeOption("from", Schema::Type::kString,
+                 "begin with this deliveryId, or with another place that the bus knows, instead of "
+                 "the latest; on Redis a time in milliseconds since 1970",
+                 {}, "PLACE"),
+      kPlacePattern);
+  return MakeVerb(
+      "tail", "show the latest messages of a stream, one JSON object each",
+      {StreamArgument(true, "the stream without its prefix, such as ledger-account-credited"),
+       count, from, MakeFlag("follow", "go on with new messages until interrupted")},
+      TailStream, " ledger-account-credited --count 1");
+}
+
+}  // namespace
+
+void AddBusVerbs(std::vector<Verb>& verbs) {
+  verbs.push_back(TailVerb());
+  verbs.push_back(MakeVerb("streams",
+                           "list the streams with their messages, groups and dead letters", {},
+                           ListStreams, ""));
+  verbs.push_back(MakeVerb(
+      "groups", "list the consumer groups, how far each is and what it has not acknowledged",
+      {StreamArgument(false, "only of this stream, without its prefix")}, ListGroups, ""));
+  verbs.push_back(
+      MakeVerb("trim", "remove what is older than the bus is to keep and every group has handled",
+               {StreamArgument(false, "only this stream, without its prefix"),
+                MakeFlag("dry-run", "only say what would be removed")},
+               TrimStreams, " --dry-run"));
+  const VerbOption stream = StreamArgument(true, "the stream without its prefix");
+  verbs.push_back(MakeVerb("group create",
+                           "create a consumer group, and the stream when it is not there",
+                           {stream, GroupArgument(),
+                            FromOption("0: everything the stream holds; a deliveryId: what came "
+                                       "after it; $: only what comes")},
+                           CreateGroup, " ledger-account-credited reports"));
+  Verb deletion = MakeVerb(
+      "group delete",
+      "delete a consumer group; what it has not handled is not delivered to it any more",
+      {stream, GroupArgument(), MakeFlag("force", "also when it has not handled everything")},
+      DeleteGroup, " ledger-account-credited reports");
+  deletion.exit_codes[2].second += ", or the group has not handled everything";
+  verbs.push_back(std::move(deletion));
+  verbs.push_back(MakeVerb("group reset", "let a consumer group go on from another place",
+                           {stream, GroupArgument(),
+                            FromOption("0: everything again; a deliveryId: what came after it; $: "
+                                       "only what comes")},
+                           ResetGroup, " ledger-account-credited reports --from 0"));
+}
+
+}  // namespace summa::host
