@@ -1,4 +1,4 @@
-// summa-host: the background plane of a Summa ledger. Everything happens behind RunCommandLine.
+// summa-host: the background work of a Summa ledger. Everything happens behind RunCommandLine.
 #include <string>
 #include <vector>
 

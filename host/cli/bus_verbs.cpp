@@ -82,14 +82,14 @@ Verb MakeVerb(const std::string& word, std::string summary, std::vector<VerbOpti
   verb.summary = std::move(summary);
   verb.options = std::move(options);
   verb.options.push_back(MakeOption("bus", Schema::Type::kString,
-                                    "the plugin whose bus is meant, when there are several", {},
+                                    "the plugin that provides the bus, when there are several", {},
                                     "NAME"));
   verb.exit_codes = {{0, "done"},
-                     {1, "done, but for streams that the login may not use"},
-                     {64, "several buses are enabled and none is named"},
-                     {66, "no such stream, group or bus"},
+                     {1, "done, except for streams that the login may not use"},
+                     {64, "several buses are enabled and --bus is missing"},
+                     {66, "unknown stream, group or bus"},
                      {69, "the bus or the database is down"},
-                     {78, "configuration, or this bus cannot do that"}};
+                     {78, "configuration, or the bus does not support this"}};
   verb.run = [run, words = verb.words](const Invocation& call) {
     const Discovery& plugins = call.installed.plugins();
     const LoadedConfiguration loaded = ReadConfiguration(call.global.config, plugins);
@@ -105,19 +105,19 @@ Verb MakeVerb(const std::string& word, std::string summary, std::vector<VerbOpti
 Verb TailVerb() {
   VerbOption count = MakeOption(
       "count", Schema::Type::kInteger,
-      "how many messages to show; with --follow: before it waits for new ones", "10", "N");
+      "how many messages to show; with --follow, before it waits for new ones", "10", "N");
   count.declaration.schema.min_text = "1";
   count.declaration.schema.max_text = "10000";
   const VerbOption from = WithPattern(
       MakeOption("from", Schema::Type::kString,
-                 "begin with this deliveryId, or with another place that the bus knows, instead of "
-                 "the latest; on Redis a time in milliseconds since 1970",
+                 "start at this deliveryId, or at another place that the bus supports, instead of "
+                 "the latest; on Redis also a time in milliseconds since 1970",
                  {}, "PLACE"),
       kPlacePattern);
   return MakeVerb(
       "tail", "show the latest messages of a stream, one JSON object each",
       {StreamArgument(true, "the stream without its prefix, such as ledger-account-credited"),
-       count, from, MakeFlag("follow", "go on with new messages until interrupted")},
+       count, from, MakeFlag("follow", "continue with new messages until interrupted")},
       TailStream, " ledger-account-credited --count 1");
 }
 
@@ -129,31 +129,31 @@ void AddBusVerbs(std::vector<Verb>& verbs) {
                            "list the streams with their messages, groups and dead letters", {},
                            ListStreams, ""));
   verbs.push_back(MakeVerb(
-      "groups", "list the consumer groups, how far each is and what it has not acknowledged",
-      {StreamArgument(false, "only of this stream, without its prefix")}, ListGroups, ""));
+      "groups", "list the consumer groups with their progress and pending messages",
+      {StreamArgument(false, "only groups of this stream, without its prefix")}, ListGroups, ""));
   verbs.push_back(
-      MakeVerb("trim", "remove what is older than the bus is to keep and every group has handled",
+      MakeVerb("trim", "remove messages that are past retention and that every group has handled",
                {StreamArgument(false, "only this stream, without its prefix"),
-                MakeFlag("dry-run", "only say what would be removed")},
+                MakeFlag("dry-run", "only print what would be removed")},
                TrimStreams, " --dry-run"));
   const VerbOption stream = StreamArgument(true, "the stream without its prefix");
   verbs.push_back(MakeVerb("group create",
-                           "create a consumer group, and the stream when it is not there",
+                           "create a consumer group, and the stream if it does not exist",
                            {stream, GroupArgument(),
-                            FromOption("0: everything the stream holds; a deliveryId: what came "
-                                       "after it; $: only what comes")},
+                            FromOption("0: everything in the stream; a deliveryId: everything "
+                                       "after it; $: only new messages")},
                            CreateGroup, " ledger-account-credited reports"));
   Verb deletion = MakeVerb(
       "group delete",
-      "delete a consumer group; what it has not handled is not delivered to it any more",
+      "delete a consumer group, and forget what it has not handled",
       {stream, GroupArgument(), MakeFlag("force", "also when it has not handled everything")},
       DeleteGroup, " ledger-account-credited reports");
   deletion.exit_codes[2].second += ", or the group has not handled everything";
   verbs.push_back(std::move(deletion));
-  verbs.push_back(MakeVerb("group reset", "let a consumer group go on from another place",
+  verbs.push_back(MakeVerb("group reset", "move a consumer group to another place of the stream",
                            {stream, GroupArgument(),
-                            FromOption("0: everything again; a deliveryId: what came after it; $: "
-                                       "only what comes")},
+                            FromOption("0: everything again; a deliveryId: everything after it; $: "
+                                       "only new messages")},
                            ResetGroup, " ledger-account-credited reports --from 0"));
 }
 

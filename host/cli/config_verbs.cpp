@@ -106,10 +106,8 @@ Verb ConfigVerb(std::string words, std::string summary, std::string description,
 void AddConfigVerbs(std::vector<Verb>& verbs) {
   Verb check = ConfigVerb(
       "config check", "check the configuration and everything it needs",
-      "Reports everything that is wrong in one run, each with file, line and column. Works "
-      "offline: "
-      "it reads the manifests of the installed plugins, runs none of their code and asks no "
-      "database.",
+      "Reports all errors in one run, each with file, line and column. Works offline: it reads the "
+      "manifests of the installed plugins, runs none of their code and connects to no database.",
       Check);
   check.exit_codes = {{0, "the host would start with it"}, {78, "something is wrong"}};
   check.example = "summa-host config check -c /etc/summa/summa.yaml";
@@ -117,7 +115,8 @@ void AddConfigVerbs(std::vector<Verb>& verbs) {
 
   Verb print = ConfigVerb(
       "config print", "print the effective configuration",
-      "Every value with its origin: the file and line, or the default. Secrets are not printed.",
+      "Prints every value with its origin: the file and line, or the default. Secrets are not "
+      "printed.",
       Print);
   print.exit_codes = {{0, "printed"}, {78, "something is wrong"}};
   print.example = "summa-host config print";

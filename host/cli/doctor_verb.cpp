@@ -102,16 +102,17 @@ void AddDoctorVerbs(std::vector<Verb>& verbs) {
   verb.words = "doctor";
   verb.summary = "examine the database, the fleet and what the plugins depend on";
   verb.description =
-      "Looks for what would lose, stop or slow down the work: settings of the server, rights, "
-      "sequences, held snapshots, leases, indexes, the settings of the bus. Changes nothing; every "
-      "transaction is read only. Each finding is ok, warn (works, but somebody should look) or "
-      "error (does not work, or loses something). The exit code is 1 for both: to tell them apart, "
-      "look at `errors` and `warnings` of --output json.";
+      "Finds problems that would lose messages or stop or slow down the work: settings of the "
+      "server, rights, sequences, held snapshots, leases, indexes, settings of the bus. Changes "
+      "nothing; every transaction is read only. Each finding is ok, warn (works, but should be "
+      "checked) or error (does not work, or loses something). The exit code is 1 for warnings and "
+      "errors: `errors` and `warnings` in --output json tell which.";
   verb.options = {MakeOption("held-longer-than", Schema::Type::kDuration,
-                             "name transactions that are open for longer", "1m", "DURATION")};
+                             "report transactions that have been open for longer", "1m",
+                             "DURATION")};
   verb.exit_codes = {{0, "nothing is wrong"},
                      {1, "a warning or an error was found"},
-                     {69, "the database is down; what can be seen without it is reported"},
+                     {69, "the database is down; everything else is reported"},
                      {78, "configuration"}};
   verb.example = "summa-host doctor --output json";
   verb.run = Run;

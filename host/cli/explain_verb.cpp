@@ -97,13 +97,13 @@ VerbResult Explain(const Invocation& call) {
 void AddExplainVerbs(std::vector<Verb>& verbs) {
   Verb verb;
   verb.words = "explain";
-  verb.summary = "say what an error code means and what to do";
+  verb.summary = "explain what an error code means and what to do";
   verb.description =
-      "Knows the codes of the host and of every installed plugin. Without a code it lists them.";
-  VerbOption code = MakeArgument("code", "the code, for example SH-0201; all: every one", "CODE");
+      "Explains the codes of the host and of every installed plugin. Without a code it lists them.";
+  VerbOption code = MakeArgument("code", "the code, for example SH-0201; all: every code", "CODE");
   code.declaration.schema.required = false;
   verb.options = {code};
-  verb.exit_codes = {{0, "explained"}, {66, "nothing is known of the code"}};
+  verb.exit_codes = {{0, "explained"}, {66, "the code is unknown"}};
   verb.example = "summa-host explain SH-0201";
   verb.run = Explain;
   verbs.push_back(std::move(verb));

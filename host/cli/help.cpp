@@ -157,7 +157,7 @@ std::string ManRow(const std::string& left, const std::string& right) {
 
 std::string OverviewHelp(const std::vector<Verb>& verbs) {
   std::string text =
-      "summa-host - the background plane of a Summa ledger: runs the workers of plugins under "
+      "summa-host - the background work of a Summa ledger: runs the workers of plugins under "
       "leases\n\nUsage: summa-host VERB [options]\n\nVerbs:\n";
   std::vector<const Verb*> own;
   std::map<std::string, std::vector<const Verb*>> of_plugins;
@@ -204,7 +204,7 @@ std::string GroupHelp(const std::vector<Verb>& verbs, const std::string& words) 
 
 std::string ManPage(const std::vector<Verb>& verbs) {
   std::string text =
-      ".TH SUMMA\\-HOST 1\n.SH NAME\nsumma\\-host \\- the background plane of a Summa ledger\n"
+      ".TH SUMMA\\-HOST 1\n.SH NAME\nsumma\\-host \\- the background work of a Summa ledger\n"
       ".SH SYNOPSIS\n.B summa\\-host\n.I VERB\n[options]\n.SH DESCRIPTION\n"
       "Runs the workers of plugins under leases, against one PostgreSQL database that any number "
       "of hosts may share. Plugins add verbs; `summa\\-host \\-\\-help` lists those that are "

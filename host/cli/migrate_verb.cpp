@@ -79,16 +79,18 @@ void AddMigrateVerbs(std::vector<Verb>& verbs) {
   verb.summary = "create or update the tables of the host and its plugins";
   verb.description =
       "Applies the steps of the host, in schema summa_host, and those of the enabled plugins, each "
-      "after the plugins it requires, and never touches a table of Summa. It may be run again and "
-      "by several at once. A step that was changed after it was applied (SH-0435), or that this "
-      "release does not know (SH-0436), is refused before anything is applied. With "
-      "--create-ledger it first makes the tables of a new ledger, in an empty database only.";
+      "after those of the plugins that it requires. Never changes a table of Summa. It can be run "
+      "repeatedly, and on several hosts at the same time. When a step was changed after it was "
+      "applied (SH-0435), or the database has one that this release does not know (SH-0436), "
+      "nothing is applied. With --create-ledger it first creates the tables of a new ledger, in an "
+      "empty database only.";
   verb.options = {
-      MakeFlag("dry-run", "list the steps that are missing, change nothing"),
+      MakeFlag("dry-run", "list the missing steps, change nothing"),
       MakeOption("create-ledger", Schema::Type::kString,
-                 "create the tables of a new ledger; plan: the plan's event store", "", "LAYOUT")};
+                 "create the tables of a new ledger; plan: with the planned event store", "",
+                 "LAYOUT")};
   verb.exit_codes = {{0, "up to date"},
-                     {64, "no such layout"},
+                     {64, "unknown layout"},
                      {69, "the database is down"},
                      {70, "a step failed"},
                      {77, "the database does not permit it"},

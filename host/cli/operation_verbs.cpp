@@ -129,7 +129,7 @@ Verb MakeVerb(const std::string& word, std::string summary, std::string descript
   } else {
     verb.options = {Number("id", "the number of the operation", "ID", "1")};
     verb.exit_codes = {{0, "done, or there was nothing to do"},
-                       {64, "the operation is over, so that it cannot be steered any more"},
+                       {64, "the operation has ended, or its state does not allow it"},
                        {66, "there is no operation of this number"}};
   }
   verb.exit_codes.emplace_back(69, "the database is down");
@@ -142,37 +142,39 @@ Verb MakeVerb(const std::string& word, std::string summary, std::string descript
 
 void AddOperationVerbs(std::vector<Verb>& verbs) {
   Verb list = MakeVerb("list", "list the operations of the whole fleet",
-                       "Reads the journal in the database: long work that is under way, waits, is "
-                       "paused or has failed, how far it is and which host does it. Needs no "
-                       "running host.",
+                       "Reads the journal in the database: long work that runs, waits, is paused "
+                       "or has failed, its progress, and the host that does it. Needs no running "
+                       "host.",
                        List);
-  list.options = {MakeFlag("all", "also what was done or aborted in the last 90 days")};
+  list.options = {MakeFlag("all", "also operations that were done or aborted in the last 90 days")};
   verbs.push_back(std::move(list));
-  Verb show = MakeVerb("show", "show one operation, and how it goes on",
-                       "With --follow until it is over or paused. Ctrl-C ends the display, not the "
-                       "operation.",
+  Verb show = MakeVerb("show", "show one operation and its progress",
+                       "With --follow, shows progress until the operation ends or is paused. "
+                       "Ctrl-C ends the display, not the operation.",
                        Show);
-  show.options.push_back(MakeFlag("follow", "show its progress until it is over"));
+  show.options.push_back(MakeFlag("follow", "show progress until it ends"));
   show.exit_codes.front().second = "shown";
   show.exit_codes.erase(show.exit_codes.begin() + 1);
   verbs.push_back(std::move(show));
-  verbs.push_back(MakeVerb("pause", "let an operation rest until it is resumed",
-                           "The batch that is under way is finished first; a long one is given up "
-                           "within about a second. The worker goes on with other operations.",
+  verbs.push_back(MakeVerb("pause", "pause an operation until it is resumed",
+                           "The current batch is finished first; a long one is cancelled within "
+                           "about a second. The worker continues with other operations.",
                            Pause));
-  verbs.push_back(MakeVerb("resume", "let a paused or failed operation go on",
-                           "It goes on where its last batch ended. One that waits after a failure "
-                           "is tried again at once.",
+  verbs.push_back(MakeVerb("resume", "continue a paused or failed operation",
+                           "The operation continues after its last batch. One that waits after a "
+                           "failure is tried again immediately.",
                            Resume));
-  verbs.push_back(MakeVerb("abort", "end an operation for ever",
-                           "Nothing more of it is committed once this verb has returned. What was "
-                           "committed before stays; its plugin then takes back what is of use only "
-                           "while the operation runs.",
+  verbs.push_back(MakeVerb("abort", "end an operation for good",
+                           "Nothing more is committed after this verb has returned. What was "
+                           "committed before stays, except what only a running operation needs: "
+                           "its plugin removes that.",
                            Abort));
   Verb rate =
-      MakeVerb("rate", "limit how many rows an operation does in a second",
-               "Takes effect with the next batch, or within about a second of a rest.", Rate);
-  rate.options.push_back(Number("rate", "rows a second at most; 0: no limit", "N", "0"));
+      MakeVerb("rate", "limit how many rows per second an operation processes",
+               "Takes effect with the next batch, or within about a second when the operation "
+               "pauses to keep its rate.",
+               Rate);
+  rate.options.push_back(Number("rate", "maximum rows per second; 0: no limit", "N", "0"));
   rate.example += " 5000";
   verbs.push_back(std::move(rate));
 }

@@ -9,9 +9,9 @@ constexpr const char* kLeaseWait = "20s";
 
 // What the host adds for the lease; a verb may use the name itself.
 void AddLeaseWait(Verb& verb, const std::string& worker) {
-  verb.description = "Changes data, under the lease of worker " + worker +
-                     "; a running host lets it go for the time. When the lease cannot be had the "
-                     "exit code is 75.";
+  verb.description = "Changes data, and takes the lease of worker " + worker +
+                     "; a running host releases the lease meanwhile. When the lease cannot be "
+                     "obtained, the exit code is 75.";
   for (const VerbOption& option : verb.options) {
     if (option.declaration.name == "wait") return;
   }

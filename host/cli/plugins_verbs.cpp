@@ -154,10 +154,10 @@ VerbResult Resume(const Invocation& call) {
 Verb ResumeVerb() {
   Verb verb;
   verb.words = "plugins resume";
-  verb.summary = "let hosts start a plugin again that crashed them";
+  verb.summary = "let hosts start a plugin again after it crashed them";
   verb.description =
-      "A plugin that crashed two hosts outside its workers is started by no host (SH-0349). This "
-      "forgets the crashes; hosts that run start it when they are started again.";
+      "After a plugin has crashed two hosts outside its workers, no host starts it (SH-0349). This "
+      "verb clears the record of the crashes. Running hosts start the plugin only after a restart.";
   verb.options = {MakeArgument("plugin", "the id of the plugin", "PLUGIN")};
   verb.exit_codes = {{0, "resumed, or there was nothing to do"},
                      {66, "the configuration has no such plugin"},
@@ -185,12 +185,11 @@ void AddPluginsVerbs(std::vector<Verb>& verbs) {
 
   Verb inspect;
   inspect.words = "plugins inspect";
-  inspect.summary = "show what one plugin file is, needs and offers";
+  inspect.summary = "show what a plugin file contains, needs and provides";
   inspect.description =
       "Reads the manifest of a file without running its code: workers, verbs, configuration keys, "
-      "tables, metrics. Of a file that is refused it says what was found, what is needed and how "
-      "to "
-      "fix it.";
+      "tables, metrics. For a file that is refused, it says what was found, what is needed and how "
+      "to fix it.";
   inspect.options = {MakeArgument("file", "the plugin, a .so file", "FILE")};
   inspect.exit_codes = {{0, "would be loaded"}, {66, "no such file"}, {78, "would be refused"}};
   inspect.example = "summa-host plugins inspect /usr/lib/summa/plugins/outbox.so";

@@ -44,11 +44,11 @@ void AddRunVerbs(std::vector<Verb>& verbs) {
   verb.summary = "run the workers of the enabled plugins";
   verb.description =
       "Runs until SIGTERM, SIGINT or SIGQUIT, then lets running work finish within "
-      "host.drain_timeout. A second one ends the process at once. SIGHUP reads the configuration "
-      "again and says what takes effect and what needs a restart. A plugin that cannot run is "
-      "named in the log and in "
-      "/status; the others run. A database that is down is waited for. With --once every worker "
-      "runs until none has a backlog, whatever its due time, and a summary is printed.";
+      "host.drain_timeout. A second signal ends the process immediately. SIGHUP reloads the "
+      "configuration and logs what takes effect and what needs a restart. A plugin that cannot run "
+      "is named in the log and in /status; the others run. When the database is down, the host "
+      "waits for it. With --once, every worker runs until none has a backlog, regardless of due "
+      "times, and a summary is printed.";
   verb.options = {
       MakeFlag("once", "run every worker until none has a backlog, then end"),
       MakeRepeatable("only", "run only this worker", "WORKER"),
@@ -57,11 +57,11 @@ void AddRunVerbs(std::vector<Verb>& verbs) {
                  "with --once: wait this long for the database and for leases of other hosts",
                  "60s")};
   verb.exit_codes = {{0, "ended cleanly: by a signal, --for or --once"},
-                     {66, "--only names a worker that is not there"},
+                     {66, "--only names a worker that does not exist"},
                      {69, "with --once: the database or the bus is down"},
                      {75,
-                      "a worker did not stop within host.drain_timeout, or with --once: a lease "
-                      "is held by another host"},
+                      "a worker did not stop within host.drain_timeout, or with --once: another "
+                      "host holds a lease"},
                      {78, "configuration, or the database is not migrated"}};
   verb.example = "summa-host run -c /etc/summa/summa.yaml";
   verb.run = Run;

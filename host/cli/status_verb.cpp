@@ -56,11 +56,10 @@ VerbResult Status(const Invocation& call) {
 void AddStatusVerbs(std::vector<Verb>& verbs) {
   Verb verb;
   verb.words = "status";
-  verb.summary = "show what the running host says of itself";
+  verb.summary = "show the status of the running host";
   verb.description =
-      "Asks the host at host.listen of the configuration for its plugins and workers. `workers "
-      "list` "
-      "reads the database instead and needs no running host.";
+      "Asks the host at the configured host.listen for the state of its plugins and workers. "
+      "`workers list` reads the database instead and needs no running host.";
   verb.options = {MakeOption("url", Schema::Type::kString, "address of the host", {}, "URL")};
   verb.exit_codes = {{0, "printed"}, {69, "no host answers"}, {78, "configuration"}};
   verb.example = "summa-host status --url http://127.0.0.1:9464";

@@ -58,8 +58,8 @@ VerbResult Version(const Invocation& call) {
 void AddVersionVerbs(std::vector<Verb>& verbs) {
   Verb verb;
   verb.words = "version";
-  verb.summary = "say which version this is";
-  verb.options = {MakeFlag("verbose", "also the compiler, the libraries and the plugins")};
+  verb.summary = "show the version";
+  verb.options = {MakeFlag("verbose", "also show the compiler, the libraries and the plugins")};
   verb.exit_codes = {{0, "printed"}};
   verb.example = "summa-host version --verbose";
   verb.run = Version;

@@ -174,12 +174,12 @@ Verb PauseVerb() {
   verb.words = "workers pause";
   verb.summary = "stop a worker on every host until it is resumed";
   verb.description =
-      "Written to the database, so it holds for the whole fleet and over restarts. Within about a "
-      "second every host stops to run the worker; a call that is under way ends first, then its "
-      "lease is released.";
+      "The pause is stored in the database, so it applies to the whole fleet and survives "
+      "restarts. Within about a second, every host stops running the worker; a call in progress "
+      "ends first, then its lease is released.";
   verb.options = {
       OneWorker(), MakeFlag("all", "every worker"),
-      MakeOption("reason", Schema::Type::kString, "why, for whoever looks later", {}, "TEXT")};
+      MakeOption("reason", Schema::Type::kString, "why the worker is paused", {}, "TEXT")};
   verb.exit_codes = kExitCodes;
   verb.exit_codes.insert(verb.exit_codes.begin(), {0, "paused"});
   verb.example = "summa-host workers pause outbox-processor --reason 'upgrade of Redis'";
@@ -206,18 +206,19 @@ Verb RunNowVerb() {
   verb.words = "workers run";
   verb.summary = "run a worker once now, on a running host";
   verb.description =
-      "Asks the fleet through the database and waits for the outcome. One of the hosts that run "
-      "the worker does it, as soon as it has the lease: a periodic worker makes a whole run, from "
-      "which its next due time counts; a continuous one makes its next call at once.";
+      "Asks the fleet through the database and waits for the outcome. One of the hosts that can "
+      "run the worker does so as soon as it has the lease. A periodic worker makes a complete run, "
+      "from which its next due time is counted; a continuous worker makes its next call "
+      "immediately.";
   verb.options = {
       MakeArgument("worker", "the id of the worker", "WORKER"),
       MakeOption("wait", Schema::Type::kDuration, "wait this long for the outcome", "60s")};
-  verb.exit_codes = {{0, "it ran"},
+  verb.exit_codes = {{0, "the worker ran"},
                      {66, "there is no worker of this name"},
                      {69, "the database is down"},
                      {75,
                       "no host runs it, it is paused or parked, or it has not finished within "
-                      "--wait; a run that has begun goes on"},
+                      "--wait; a run that has begun continues"},
                      {78, "configuration, or the database is not migrated"}};
   verb.example = "summa-host workers run daily-reconciliation --wait 10m";
   verb.run = RunNow;

@@ -59,8 +59,8 @@ void AddWorkersVerbs(std::vector<Verb>& verbs) {
   list.words = "workers list";
   list.summary = "list the workers of the whole fleet";
   list.description =
-      "Reads the database: what any host wrote of its workers, who holds their leases, and the "
-      "workers of this configuration that never ran. Needs no running host.";
+      "Reads the database: the state that hosts recorded of their workers, the holders of the "
+      "leases, and the workers of this configuration that have never run. Needs no running host.";
   list.exit_codes = {{0, "listed"},
                      {69, "the database is down"},
                      {78, "configuration, or the database is not migrated"}};

@@ -28,13 +28,13 @@ const std::vector<MetricDeclaration>& Table() {
       {"summa_plugin_info",
        kGauge,
        {"plugin", "version", "state"},
-       "1 for the state that each plugin of this host is in; refused and failed ones too."},
+       "1 for the current state of each plugin of this host, including refused and failed "
+       "plugins."},
       {"summa_worker_runs_total",
        kCounter,
        {"worker", "outcome"},
-       "Calls of the worker by outcome: ok, error, fenced, cancelled, stuck; missed: due times "
-       "that "
-       "were skipped."},
+       "Calls of the worker by outcome: ok, error, fenced, cancelled, stuck; missed counts due "
+       "times that were skipped."},
       {"summa_worker_run_duration_seconds",
        kHistogram,
        {"worker"},
@@ -42,22 +42,21 @@ const std::vector<MetricDeclaration>& Table() {
       {"summa_worker_calls_in_vain_total",
        kCounter,
        {"worker"},
-       "Calls after which the worker asked to be called at once though it had done nothing."},
+       "Calls after which the worker asked to be called immediately although it had done nothing."},
       {"summa_worker_last_success_timestamp_seconds",
        kGauge,
        {"worker"},
-       "When a call last succeeded on any host, as the database says (Unix time); the same on "
-       "every "
+       "When a call last succeeded on any host, from the database (Unix time); the same on every "
        "host. Absent: never."},
       {"summa_worker_next_run_timestamp_seconds",
        kGauge,
        {"worker"},
-       "When the periodic worker is due next, as the database says (Unix time)."},
+       "When the periodic worker is due next, from the database (Unix time)."},
       {"summa_worker_state",
        kGauge,
        {"worker", "state"},
-       "1 for the state the worker is in on this host: running, waiting, standby, error, parked, "
-       "stopped."},
+       "1 for the current state of the worker on this host: running, waiting, standby, error, "
+       "parked, stopped."},
       {"summa_lease_held", kGauge, {"worker"}, "1 while this host holds the lease."},
       {"summa_lease_fence", kGauge, {"worker"}, "Fence of the lease last held here."},
       {"summa_lease_trust_remaining_seconds",
@@ -67,7 +66,8 @@ const std::vector<MetricDeclaration>& Table() {
       {"summa_lease_renewals_total",
        kCounter,
        {"outcome"},
-       "Renewals of leases: renewed, failed (no answer in time), lost (somebody else has it)."},
+       "Renewals of leases: renewed, failed (no answer in time), lost (another holder has the "
+       "lease)."},
       {"summa_lease_takeovers_total",
        kCounter,
        {"worker"},
@@ -75,64 +75,63 @@ const std::vector<MetricDeclaration>& Table() {
       {"summa_fence_rejections_total",
        kCounter,
        {"worker"},
-       "Calls whose commit was refused, or which were ended, because the lease was gone; nothing "
-       "was "
-       "committed."},
+       "Calls that were ended, or whose commit was refused, because the lease was lost; nothing "
+       "was committed."},
       {"summa_operations",
        kGauge,
        {"plugin", "kind", "state"},
        "Operations of the fleet by state: queued, running, paused, failed (until somebody resumes "
-       "or "
-       "aborts them), aborted (what is left of them is not taken back yet)."},
+       "or aborts them), aborted (their remains are not removed yet)."},
       {"summa_operation_rows_done",
        kGauge,
        {"plugin", "kind"},
-       "Rows that are done of the operation of this kind that runs; without one, of the oldest "
-       "open "
+       "Rows processed by the running operation of this kind; if none runs, by the oldest open "
        "one."},
       {"summa_operation_rows_total",
        kGauge,
        {"plugin", "kind"},
-       "Rows that the same operation has to do; 0: not known, or there is none."},
+       "Total rows of the same operation; 0: unknown, or there is no operation."},
       {"summa_operation_rows_per_second",
        kGauge,
        {"plugin", "kind"},
-       "How fast the same operation was lately."},
+       "Recent speed of the same operation."},
       {"summa_operation_rate_limit",
        kGauge,
        {"plugin", "kind"},
-       "Rows a second that the same operation may do; 0: no limit."},
+       "Rate limit of the same operation in rows per second; 0: no limit."},
       {"summa_db_pool_connections",
        kGauge,
        {"database", "state"},
-       "Connections for the work of plugins by state: busy, idle, free (not opened, within pool)."},
+       "Connections for plugins by state: busy, idle, free (not opened, within pool)."},
       {"summa_db_plugin_sessions",
        kGauge,
        {"database", "plugin"},
-       "Connections of the pool that each plugin uses."},
+       "Connections of the pool that the plugin uses."},
       {"summa_db_plugin_session_held_seconds",
        kGauge,
        {"database", "plugin"},
-       "For how long the plugin has had the one that it has had longest; 0: it uses none."},
+       "How long the plugin has held its longest-held connection; 0: it holds none."},
       {"summa_db_errors_total",
        kCounter,
        {"class"},
        "Failures that PostgreSQL reported, by the first two characters of the SQLSTATE; 08 also "
-       "for "
-       "connections that were lost or not made."},
+       "for connections that were lost or could not be opened."},
       {"summa_db_ambiguous_commits_total",
        kCounter,
        {"outcome"},
-       "Commits whose answer was lost, by what the server said of them afterwards: committed, "
-       "aborted, unknown."},
+       "Commits whose answer was lost, by the outcome that the server reported afterwards: "
+       "committed, aborted, unknown."},
       {"summa_log_lines_dropped_total",
        kCounter,
        {},
-       "Lines of the log that were lost, because nobody took them in time or the disk was full."},
+       "Lines of the log that were lost because they were not read in time or the disk was full."},
       {"process_cpu_seconds_total", kCounter, {}, "CPU time of this process, user and system."},
       {"process_resident_memory_bytes", kGauge, {}, "Memory of this process that is in RAM."},
       {"process_open_fds", kGauge, {}, "Open file descriptors."},
-      {"process_max_fds", kGauge, {}, "Most file descriptors this process may open."},
+      {"process_max_fds",
+       kGauge,
+       {},
+       "Maximum number of file descriptors that this process may open."},
       {"process_start_time_seconds", kGauge, {}, "When this process started (Unix time)."},
   };
   return *table;

@@ -19,7 +19,8 @@ class Greeter final : public summa::LeasedConsumer {
   explicit Greeter(summa::Host host) : LeasedConsumer(host, Options()) {}
 
  private:
-  // Throws: tried again, then a dead letter; other keys go on.
+  // When it throws, the message is tried again and later becomes a dead letter; other keys
+  // continue.
   void Handle(const summa::LeasedMessage& message) override {
     if (message.key.empty()) throw summa::Error(SUMMA_E_DATA, "", "whom does it greet?");
     // Committed with the id of the message, under the lease: once, however often it is delivered.
@@ -30,7 +31,7 @@ class Greeter final : public summa::LeasedConsumer {
   }
 };
 
-// The verb `greeter count`. It starts the plugin as well, and consumes nothing.
+// The verb `greeter count`. It also starts the plugin, but consumes nothing.
 summa::CommandResult Count(const summa::CommandCall& call) {
   summa::Session session(call.sql());
   summa::JsonWriter json;

@@ -1,6 +1,6 @@
 // Copies the ledger's entries into history.entry (id uuid primary key, account_id uuid, amount
-// bigint), which is made by whoever installs the plugin. It may take days, on hosts that come and
-// go: each row is copied once.
+// bigint), which must exist when the plugin is installed. It may take days, on hosts that start and
+// stop: each row is copied once.
 #include <summa/plugin.hpp>
 
 #include <algorithm>
@@ -39,12 +39,12 @@ class HistoryPlugin final : public summa::Plugin {
     return summa::OperationProgress{.cursor = batch.through, .rows = batch.rows};
   }
 
-  // Half a history is worth nothing: what an aborted backfill has copied goes.
+  // An incomplete history is useless: what an aborted backfill has copied is deleted.
   static void TakeBack(summa::OperationStep& step) {
     step.Transaction().Exec("DELETE FROM history.entry");
   }
 
-  // The verb only writes into the journal; a host that runs does the work.
+  // The verb only writes to the journal; a running host does the work.
   summa::CommandResult Begin(const summa::CommandCall& call) const {
     summa::OperationRequest request;
     request.kind = "backfill";

@@ -8,7 +8,7 @@
 namespace turnover {
 namespace {
 
-// Whole days are summed again and overwritten: repeating it, in any state, changes nothing.
+// Whole days are summed again and overwritten, so that a repetition in any state changes nothing.
 constexpr std::string_view kSum = R"sql(
 INSERT INTO turnover.daily AS d (day, currency, amount, entries)
 SELECT (created_at AT TIME ZONE 'UTC')::date, currency, sum(amount)::bigint, count(*)
@@ -27,7 +27,7 @@ constexpr std::string_view kShow =
     "SELECT day::text, amount, entries FROM turnover.daily WHERE currency = $1 "
     "ORDER BY day DESC LIMIT $2";
 
-// Says once per day and currency that a turnover is high. One thread at a time.
+// Logs once per day and currency that a turnover is high. One thread at a time.
 class Alarm {
  public:
   Alarm(summa::Host host, std::optional<std::int64_t> above) : host_(host), above_(above) {}
@@ -56,9 +56,9 @@ class Daily final : public summa::Worker {
     summa::Session session(tick.sql());  // fenced by the lease of this worker
     session.Begin();
     const summa::Result days = session.Exec(kSum, {look_back_.count()});
-    session.Commit();  // refused by the host when the lease is gone; nothing is written then
+    session.Commit();  // refused by the host when the lease is lost; nothing is written then
 
-    // Only what is committed is told.
+    // Only committed turnovers are logged.
     for (const summa::Row day : days) {
       alarm_.Look(day.Get<std::string>("day"), day.Get<std::string>("currency"),
                   day.Get<std::int64_t>("amount"));
@@ -99,7 +99,7 @@ std::string Days(const summa_sql_v1* sql, const std::string& currency, std::int6
   return json.Take();
 }
 
-// The verb `turnover show`. What is required in the manifest, or has a default there, is there.
+// The verb `turnover show`. Options that are required or have a default are always present.
 summa::CommandResult Show(const summa::CommandCall& call) {
   return {Days(call.sql(), *call.Option("currency"), *call.IntegerOption("days")), false};
 }

@@ -1,11 +1,12 @@
-// What must hold, whatever the outside does: if it does not, the code is wrong, and going on would
-// make it worse. Not for input, errors or the state of a server: those are reported.
+// Conditions that must hold whatever the environment does: if one does not, the code is wrong, and
+// continuing would make things worse. Not for input, errors or the state of a server: those are
+// reported.
 //
 //   SUMMA_ASSERT(open == idle + in_use);
 //
-// Checked when SUMMA_ASSERTS is defined, as in the builds that tests run on: the process then says
-// where and what on stderr and aborts. Otherwise the condition is compiled and never evaluated, so
-// it must have no effect. Thread-safe; needs no memory.
+// Checked when SUMMA_ASSERTS is defined, as in the builds that tests run on: the process then
+// prints the place and the condition on stderr and aborts. Otherwise the condition is compiled and
+// never evaluated, so it must have no effect. Thread-safe; needs no memory.
 #pragma once
 
 #include <cstdio>

@@ -1,5 +1,5 @@
 // Pauses between attempts. The longest possible pause doubles with every failure up to a limit, and
-// chance decides how much of it is waited: what failed together must not come back together.
+// the actual pause is drawn at random: callers that failed together must not try again together.
 //
 //   Backoff backoff(milliseconds(100), seconds(60));
 //   while (!Connect()) Wait(backoff.Next());
@@ -15,17 +15,17 @@
 
 namespace summa {
 
-// Uniform in [0, 1). Thread-safe: each thread has a generator of its own, seeded by the system.
+// Uniform in [0, 1). Thread-safe: each thread has its own generator, seeded by the system.
 inline double RandomFraction() {
   thread_local std::minstd_rand generator(std::random_device{}());
   return std::uniform_real_distribution<double>(0.0, 1.0)(generator);
 }
 
-// How much of a pause is left to chance.
+// How much of a pause is random.
 enum class Jitter {
-  kFull,  // all of it: many spread out best
+  kFull,  // all of it: spreads many callers best
   kHalf,  // the second half: it is never short
-  kNone,  // nothing: only one waits, or others may not guess
+  kNone,  // nothing: for a single caller, or a pause that must be exact
 };
 
 // Next() and Reset() belong to one thread; Pause() to any, when `random` does.
@@ -39,8 +39,8 @@ class Backoff {
           Random random = RandomFraction)
       : first_(first), longest_(longest), jitter_(jitter), random_(std::move(random)) {}
 
-  // The pause after so many failures in a row, counted by the caller from 1; less counts as 1.
-  // At least a millisecond, where the limits allow that: less would be a busy loop.
+  // The pause after `failures` consecutive failures, counted by the caller from 1; less counts as
+  // 1. At least a millisecond, if the limits allow that: less would be a busy loop.
   Microseconds Pause(std::int64_t failures) const {
     constexpr Microseconds kShortest = std::chrono::milliseconds(1);
     const Microseconds ceiling = Ceiling(failures);

@@ -1,5 +1,5 @@
 // Message buses: the interface that bus plugins implement (Bus, Subscription) and the client that
-// other plugins use (BusClient). What only some buses can do: summa_bus_capability.
+// other plugins use (BusClient). Functions that only some buses have: summa_bus_capability.
 #pragma once
 
 #include <summa/abi/bus.h>
@@ -27,7 +27,7 @@ namespace summa {
               "summa/abi/bus.h says which capability it lacks");
 }
 
-// Implemented by a bus plugin; rules are those of summa/abi/bus.h. Methods throw summa::Error.
+// Implemented by a bus plugin; the rules are those of summa/abi/bus.h. Methods throw summa::Error.
 class Subscription {
  public:
   virtual ~Subscription() = default;  // ends it; what was not acknowledged is delivered again
@@ -72,7 +72,7 @@ class Bus {
   virtual void Scan(const ScanOptions& options, const OnDelivery& on_message) = 0;
   virtual summa_bus_horizon Horizon(std::string_view stream) = 0;
 
-  // An empty stream: of all streams.
+  // Empty stream: all streams.
   virtual void Streams(std::string_view stream, BusVisitor& visitor) = 0;
   virtual void Groups(std::string_view stream, BusVisitor& visitor) = 0;
   virtual void Seek(std::string_view stream, std::string_view group, std::string_view place) = 0;
@@ -89,7 +89,7 @@ class Bus {
                            const OnDeadLetter& /*on_letter*/) {
     ThrowNoCapability("dead_letters()");
   }
-  // `done` grows with every letter, so that it is right also when the call throws half-way.
+  // `done` grows with every dead letter, so that it is also right when the call throws half-way.
   virtual void Redrive(std::string_view /*stream*/, std::span<const summa_str> /*dead_letter_ids*/,
                        std::uint64_t& /*done*/) {
     ThrowNoCapability("redrive()");
@@ -321,8 +321,8 @@ class BusTable {
 }  // namespace detail
 
 // One reader of a group as a client sees it: the pull form of consuming. Poll() belongs to one
-// thread; what settles may be called by any. Throws summa::Error. Ends with the object, which must
-// end before the bus does; what was not settled is delivered again.
+// thread; the settling functions may be called by any. Throws summa::Error. Ends with the object,
+// which must end before the bus does; what was not settled is delivered again.
 class SubscriptionClient {
  public:
   SubscriptionClient(const summa_bus_v1* bus, summa_bus_subscription* subscription)
@@ -373,7 +373,7 @@ class BusClient {
 
   bool Can(summa_bus_capability capability) const { return (bus_->capabilities & capability) != 0; }
   std::uint64_t max_message_bytes() const { return bus_->max_message_bytes; }
-  // Every receipt is filled in any case. False and `error` filled: the bus is away.
+  // Every receipt is filled in any case. False and `error` filled: the bus is unreachable.
   bool Publish(std::span<const summa_bus_message> messages, std::span<summa_bus_receipt> receipts,
                summa_error* error) const {
     return bus_->publish(bus_->self, messages.data(), messages.size(), receipts.data(), error) ==
@@ -384,7 +384,7 @@ class BusClient {
     detail::Check(bus_->ping(bus_->self, &error), error);
   }
 
-  // These throw summa::Error. A bus made before they were: SUMMA_E_CONFIG.
+  // These throw summa::Error. SUMMA_E_CONFIG on a bus that is older than these functions.
   std::unique_ptr<SubscriptionClient> Subscribe(std::string_view stream, std::string_view group,
                                                 std::string_view consumer,
                                                 std::uint32_t flags = 0) const {
@@ -422,7 +422,7 @@ class BusClient {
                               &callback, &error),
                    error);
   }
-  // An empty stream: of all streams.
+  // Empty stream: all streams.
   void Streams(std::string_view stream, BusVisitor& visitor) const {
     Require(offsetof(summa_bus_v1, streams) + sizeof bus_->streams);
     detail::VisitorTable table(visitor);
@@ -466,8 +466,8 @@ class BusClient {
     detail::Check(bus_->horizon(bus_->self, ToAbi(stream), &horizon, &error), error);
     return horizon;
   }
-  // Dead letters: those of the bus, or where it keeps none, those of the streams TOPIC.dlq.
-  // An empty stream: of all streams. `after` needs a stream.
+  // Dead letters: those of the bus, or, if it keeps none, those of the streams TOPIC.dlq.
+  // Empty stream: all streams. `after` needs a stream.
   void DeadLetters(std::string_view stream, std::string_view after,
                    const OnDeadLetter& on_letter) const {
     if (!Can(SUMMA_BUS_DEAD_LETTERS)) return Letters().List(stream, after, on_letter);
@@ -478,8 +478,8 @@ class BusClient {
                                       &callback, &error),
                    error);
   }
-  // How many were still there and are sent again, or deleted. `done`, when given, is right also
-  // after an error.
+  // Returns how many were still there and were sent again, or deleted. `done`, when given, is also
+  // right after an error.
   std::uint64_t Redrive(std::string_view stream, std::span<const summa_str> dead_letter_ids,
                         std::uint64_t* done = nullptr) const {
     if (!Can(SUMMA_BUS_DEAD_LETTERS)) return Letters().Redrive(stream, dead_letter_ids, done);

@@ -1,5 +1,5 @@
-// How a message stands on a bus that carries it as named texts, such as the fields of an entry or
-// the headers of a record: the same names on every bus. Link Summa::bus_plugin.
+// The form of a message on a bus that carries it as named texts, such as the fields of an entry or
+// the headers of a record. The names are the same on every bus. Link Summa::bus_plugin.
 #pragma once
 
 #include <summa/abi/bus.h>
@@ -13,12 +13,12 @@
 
 namespace summa {
 
-// The most fields of one message.
+// Maximum number of fields of one message.
 inline constexpr std::size_t kEnvelopeFields = 9;
 
 // Calls use(name, value) for each field that the message has; the first five are always there. A
-// value is borrowed from the message, but for the position, which is borrowed during the call from
-// `number`.
+// value is borrowed from the message, except the position, which is borrowed from `number` during
+// the call.
 template <typename Use>
 void ForEachField(const summa_bus_message& message, std::array<char, 24>& number, Use&& use) {
   use("id", FromAbi(message.id));
@@ -36,9 +36,9 @@ void ForEachField(const summa_bus_message& message, std::array<char, 24>& number
   if (message.note.size != 0) use("note", FromAbi(message.note));
 }
 
-// Puts a field into its place; the value is borrowed. A name that is none of ours is left alone.
+// Stores a field in the message; the value is borrowed. Unknown names are ignored.
 void ReadField(std::string_view name, std::string_view value, summa_bus_message& message);
-// Leaves `value` as it is when `text` is no number.
+// Leaves `value` unchanged when `text` is not a number.
 void ReadInteger(std::string_view text, std::int64_t& value);
 
 inline constexpr std::size_t kMaximumStreamName = 200;

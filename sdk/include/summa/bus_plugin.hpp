@@ -1,6 +1,6 @@
 // What every plugin that is a bus needs around its Bus: metrics, log lines and what /readyz shows.
-// Link Summa::bus_plugin. The metrics stand in the manifest of every bus by themselves
-// (host/plugin/bus-metrics.yaml) and carry the label `bus`.
+// Link Summa::bus_plugin. Every bus has the metrics without declaring them
+// (host/plugin/bus-metrics.yaml); they carry the label `bus`.
 //
 //   class MyBusPlugin final : public summa::Plugin {
 //     ...
@@ -9,7 +9,7 @@
 //     summa::BusReporter reporter_{host(), {"my-bus", "MyServer", "MB-0001", "start MyServer"}};
 //   };
 //
-// Beside it: <summa/bus_envelope.hpp> for the fields of a message, <summa/stop_signal.hpp> to end
+// See also <summa/bus_envelope.hpp> for the fields of a message, and <summa/stop_signal.hpp> to end
 // waits.
 #pragma once
 
@@ -26,7 +26,7 @@
 
 namespace summa {
 
-// What one poll gave.
+// The result of one poll.
 struct BusPoll {
   std::size_t delivered = 0;
   std::size_t redelivered = 0;  // of delivered: delivered before
@@ -34,12 +34,12 @@ struct BusPoll {
   std::span<const std::string> lost_ids = {};
 };
 
-// Any thread, at once from several, once Begin() was called.
+// Any thread, several at the same time, after Begin() was called.
 class BusReporter {
  public:
   BusReporter(Host host, BusServer server);
 
-  void Begin();  // [main] after the host offers its services: in Plugin::Start()
+  void Begin();  // [main] when the services of the host are available: in Plugin::Start()
 
   // A use of the connection for this purpose ("publish", "subscribe", ...) to this server.
   void Up(std::string_view purpose, const std::string& address);
@@ -54,7 +54,7 @@ class BusReporter {
   // what: "reading" or "settling"; an empty error: it works.
   void Reader(std::string_view stream, std::string_view group, std::string_view what,
               const std::string& error);
-  // How far a group is: to be told from time to time, for example by the worker that trims.
+  // The progress of a group: report it from time to time, for example in the worker that trims.
   void Lag(const summa_bus_group& group);
 
   std::vector<Finding> Failing() const { return reachability_.Failing(host_.BootNow()); }

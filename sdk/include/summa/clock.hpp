@@ -1,5 +1,5 @@
-// Time, as far as a part of the SDK measures it and waits for it. Given from outside, so that a
-// test can move it: <summa/testkit/manual_clock.hpp>.
+// The clock that parts of the SDK use to measure time and to wait. It is injected, so that a test
+// can move it: <summa/testkit/manual_clock.hpp>.
 #pragma once
 
 #include <chrono>
@@ -13,15 +13,15 @@ class Clock {
  public:
   virtual ~Clock() = default;
 
-  // Since the machine started, suspend included; never steps.
+  // Since the machine started, including suspend time; never jumps.
   virtual std::chrono::microseconds Now() const = 0;
 
-  // Waits until somebody notifies `changed` or it is `until`; may return earlier, for no reason.
+  // Waits until somebody notifies `changed`, or until `until`; may return earlier without a reason.
   // The lock is held before and after.
   virtual void Wait(std::condition_variable& changed, std::unique_lock<std::mutex>& lock,
                     std::chrono::microseconds until) = 0;
 
-  // The same until `holds` (called under the lock) is true. False: it is `until`.
+  // The same until `holds` (called under the lock) is true. Returns false when `until` was reached.
   template <typename Predicate>
   bool WaitUntil(std::condition_variable& changed, std::unique_lock<std::mutex>& lock,
                  std::chrono::microseconds until, Predicate holds) {

@@ -12,7 +12,7 @@
 
 namespace summa {
 
-// Valid during Plugin::Configure and Reload only. Paths are dotted: "retry.max". [main]
+// Valid only during Plugin::Configure and Reload. Paths are dotted: "retry.max". [main]
 class Config {
  public:
   explicit Config(const summa_config* config) : config_(config) {}

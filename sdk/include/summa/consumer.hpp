@@ -9,18 +9,18 @@
 //                                      }});
 //
 // Handlers run on `concurrency` threads of the consumer. Messages of one key are handled one at a
-// time and in order; a message that fails holds its key until it is tried again, and no other key.
-// After max_retries deliveries it goes to the dead letters and its key goes on. Delivery is at
-// least once: a handler that writes to the database makes its effect exactly once with
-// summa::Inbox. What counts as a failure: SubscribeOptions::handler.
+// time and in order; a message that fails blocks only its own key until it is tried again. After
+// max_retries deliveries it becomes a dead letter and its key continues. Delivery is at least once:
+// with summa::Inbox, a handler that writes to the database makes its effect happen exactly once.
+// SubscribeOptions::handler describes what counts as a failure.
 //
-// It works on every bus. Without claims what is handled is settled as far as nothing is missing
-// before it; without counts attempts are counted here alone; without dead letters of its own what
-// is given up goes to the stream TOPIC.dlq (docs/decisions/0049).
+// It works on every bus. Without claims, handled messages are settled up to the first one that is
+// not handled yet; without counts, attempts are counted only in the consumer; without dead letters
+// of its own, dead letters go to the stream TOPIC.dlq (docs/decisions/0049).
 //
-// Order per key holds within one reader of the group. Let a reader hold a lease and set
-// `exclusive`, so that it holds over a change of readers as well: <summa/leased_consumer.hpp>,
-// which plugins use, does so.
+// The order per key is kept within one reader of the group. To keep it across a change of readers,
+// let a reader hold a lease and set `exclusive`: <summa/leased_consumer.hpp>, which plugins use,
+// does so.
 #pragma once
 
 #include <chrono>
@@ -33,30 +33,33 @@
 
 namespace summa {
 
-// Any thread, but where it says otherwise.
+// Any thread, except where stated otherwise.
 class Consumer {
  public:
-  // Throws what subscribing throws, SUMMA_E_CONFIG for impossible options.
+  // Throws what subscribing throws, and SUMMA_E_CONFIG for impossible options.
   Consumer(BusClient bus, SubscribeOptions options);
   Consumer(const Consumer&) = delete;
   Consumer& operator=(const Consumer&) = delete;
   ~Consumer();  // Unsubscribe()
 
-  // Ends it: waits for the handlers that run, acknowledges what they did. Messages that wait in
-  // memory are delivered again, to this group's next reader. Not from a handler.
+  // Ends the consumer: waits for running handlers and acknowledges the messages that they handled.
+  // Messages that wait in memory are delivered again to the next reader of the group. Do not call
+  // it from a handler.
   void Unsubscribe();
 
-  // No handler starts and nothing more is fetched until Resume(); what is held stays ours.
+  // No handler starts and nothing more is fetched until Resume(); messages already held stay with
+  // this reader.
   void Pause();
   void Resume();
 
-  // Fetches no more and waits until everything held is settled. False: the time was over.
+  // Fetches no more and waits until everything held is settled. Returns false when the time has
+  // passed.
   bool Drain(std::chrono::microseconds limit);
 
   // Callbacks of `events` that threw or hang; for Plugin::Failing().
   std::vector<Finding> Failing() const;
 
-  // Everything that was there at the latest poll is settled and acknowledged.
+  // True when everything that was there at the latest poll is settled and acknowledged.
   bool CaughtUp() const;
 
   std::size_t held_messages() const;

@@ -10,8 +10,8 @@
 //                     ...
 //                   });
 //
-// The format tells neither names nor types: what is checked is the number of fields, NULL and the
-// width. Cast in the statement what may have another type (amount::bigint).
+// The format contains neither names nor types: only the number of fields, NULL and the width are
+// checked. In the statement, cast columns that may have another type (amount::bigint).
 #pragma once
 
 #include <summa/sql_value.hpp>
@@ -28,7 +28,8 @@ namespace summa {
 // One object for one COPY, whose first message begins with a header.
 class CopyRow {
  public:
-  // False: the message has no row (the last one). Borrowed until the message is gone.
+  // Returns false when the message has no row (the last one). The row is borrowed until the message
+  // is gone.
   bool Open(std::string_view message) {
     if (first_) message.remove_prefix(std::min(message.size(), kHeaderBytes));
     first_ = false;
@@ -38,7 +39,7 @@ class CopyRow {
     return fields_ >= 0;
   }
 
-  // The next field. SH-0434 when there is none, on NULL and on another width.
+  // The next field. Throws SH-0434 when there is none, on NULL and on a different width.
   template <typename T>
   T Next() {
     const std::optional<std::string_view> bytes = TakeField();

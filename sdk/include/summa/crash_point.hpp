@@ -1,13 +1,14 @@
-// Named places at which a test ends or freezes the process, to prove that nothing depends on what
-// would have come next. Compiled into every build, so that what is tested is what ships; without
-// the variables a point costs one branch.
+// Named places at which a test ends or freezes the process, to show that nothing depends on the
+// code that would have run next. They are compiled into every build, so that the tested program is
+// the shipped one; without the variables, a point costs one branch.
 //
 //   SUMMA_CRASH_AT=outbox.confirmed:2    SIGKILL when the process comes there for the second time
 //   SUMMA_FREEZE_AT=outbox.confirmed:2   SIGSTOP instead; a test sends SIGCONT
 //   SUMMA_CRASH_RECORD=/path/of/file     appends the name each time, one a line, and goes on
 //
-// A name is "part.place" and stands at one place in the source; the host and each plugin count
-// their own. The variables are read once. Thread-safe, never throws, allocates only when recording.
+// A name has the form "part.place" and occurs once in the source; the host and each plugin count
+// separately. The variables are read once. Thread-safe, never throws, allocates only when
+// recording.
 #pragma once
 
 #include <fcntl.h>

@@ -1,11 +1,11 @@
-// Dead letters on a bus that keeps none by itself (no SUMMA_BUS_DEAD_LETTERS): what consumers give
-// up of TOPIC goes to the stream TOPIC.dlq. Used through BusClient and summa::Consumer.
+// Dead letters on a bus that keeps none itself (no SUMMA_BUS_DEAD_LETTERS): the dead letters of
+// TOPIC go to the stream TOPIC.dlq. Used through BusClient and summa::Consumer.
 //
-// The stream is a log, for a bus may not be able to delete a single message: a letter is the
-// message as it was, with what happened in its note; whoever sends it again or discards it writes
-// a mark behind it. A letter without a mark is open. A letter comes twice when its consumer ended
-// between this stream and its own place, and is sent again twice when two people do it at once:
-// both with the same id, as everything on a bus may come twice.
+// The stream is a log, because a bus may not be able to delete a single message: a dead letter is
+// the original message, with the failure in its note. Redriving or discarding it writes a mark
+// behind it; a dead letter without a mark is open. A dead letter is written twice when its consumer
+// ended between this stream and settling, and is redriven twice when two people do so at the same
+// time: both with the same id, because everything on a bus may be delivered twice.
 #pragma once
 
 #include <summa/abi/bus.h>
@@ -31,7 +31,7 @@ class DeadLetterStream {
 
   explicit DeadLetterStream(const summa_bus_v1* bus) : bus_(bus) {}
 
-  // Gives the message up. Throws when the bus did not take it.
+  // Writes the dead letter. Throws when the bus did not accept it.
   void Bury(summa_bus_message message, std::string_view delivery_id, std::string_view group,
             std::string_view error, std::int64_t deliveries) const {
     const std::string stream = NameOf(FromAbi(message.stream));
@@ -43,7 +43,7 @@ class DeadLetterStream {
     Publish(message);
   }
 
-  // As BusClient says of them.
+  // As described at BusClient.
   void List(std::string_view stream, std::string_view after, const OnDeadLetter& on_letter) const {
     if (!stream.empty()) {
       ListOne(std::string(stream), std::string(after), on_letter);
@@ -170,8 +170,8 @@ class DeadLetterStream {
     return more;
   }
 
-  // Does it with each letter that is open, and closes it. One that is done and not closed, because
-  // the bus went away between, is done again by whoever asks next.
+  // Calls the function for each open dead letter, and closes it. When the bus became unreachable
+  // before one was closed, the next call repeats it.
   template <typename Use>
   std::uint64_t Close(std::string_view stream, std::span<const summa_str> ids, std::uint64_t* done,
                       Use&& use) const {

@@ -17,7 +17,7 @@ namespace summa {
 class Request {
  public:
   explicit Request(const summa_request* request) : request_(request) {}
-  // Sessions of this request: closed after it, cancelled when its time is over.
+  // Sessions of this request: closed after it, cancelled when its time limit has passed.
   const summa_sql_v1* sql() const { return request_->sql; }
   std::string_view body() const { return FromAbi(request_->body); }
   std::optional<std::string> Parameter(std::string_view name) const {
@@ -50,7 +50,7 @@ struct Response {
   std::string body = "{}";
   int status = 200;
   std::string content_type = "application/json";
-  std::string etag = {};  // with its quotes; empty: the host makes one
+  std::string etag = {};  // including its quotes; empty: the host computes one
 };
 
 using RouteFunction = std::function<Response(const Request&)>;

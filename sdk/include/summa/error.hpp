@@ -42,7 +42,7 @@ class Error : public std::runtime_error {
 
 namespace detail {
 
-// Copies as much as fits, never cutting a UTF-8 character in two.
+// Copies as much as fits, and never splits a UTF-8 character.
 template <std::size_t kSize>
 void CopyText(char (&target)[kSize], std::string_view text) {
   std::size_t size = text.size() < kSize - 1 ? text.size() : kSize - 1;
@@ -65,7 +65,7 @@ inline int32_t Fill(summa_error* error, int status, std::string_view code, std::
   return status;
 }
 
-// Runs `body` (returning a status) and lets no exception out.
+// Runs `body` (which returns a status) and catches all exceptions.
 template <typename Body>
 int32_t Guard(summa_error* error, Body&& body) noexcept {
   try {

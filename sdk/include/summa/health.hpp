@@ -1,4 +1,5 @@
-// What a plugin says of its own troubles and finds around it. The contract: abi/health.h.
+// What a plugin reports about its own problems and about its environment. The contract:
+// abi/health.h.
 #pragma once
 
 #include <summa/abi/health.h>
@@ -17,8 +18,8 @@ enum class Severity {
 
 struct Finding {
   Severity severity = Severity::kError;
-  std::string subject;   // what was looked at
-  std::string found;     // what it is like; why it fails, since when
+  std::string subject;   // what was checked
+  std::string found;     // its state; why it fails, since when
   std::string expected;  // may be empty
   std::string fix;       // what to do
 };

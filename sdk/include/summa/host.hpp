@@ -22,7 +22,7 @@ struct LogField {
   std::string value;
 };
 
-// Handle of a metric; a default-made one does nothing. Thread-safe.
+// Handle of a metric; a default-constructed one does nothing. Thread-safe.
 class Metric {
  public:
   Metric() = default;
@@ -43,8 +43,8 @@ class Metric {
   summa_metric* metric_ = nullptr;
 };
 
-// Cheap to copy; valid until the plugin is destroyed. Thread-safe. Not to be used in a constructor
-// of the plugin: the host offers its services from configure() on.
+// Cheap to copy; valid until the plugin is destroyed. Thread-safe. Do not use it in the constructor
+// of the plugin: the host provides its services from configure() on.
 class Host {
  public:
   explicit Host(const summa_host* host) : host_(host) {}
@@ -74,7 +74,7 @@ class Host {
     Log(SUMMA_LOG_WARN, code, message, fields);
   }
 
-  // Counts suspend, never steps. For deadlines and pauses.
+  // Includes suspend time, never jumps. For deadlines and pauses.
   BootTime BootNow() const {
     const auto* clock = Service<summa_clock_v1>(SUMMA_CLOCK_V1);
     return FromMicroseconds<BootTime>(clock->boot_microseconds(clock->self));
@@ -96,13 +96,15 @@ class Host {
     return MakeMetric(&summa_metrics_v1::histogram, name, help, labels);
   }
 
-  // Sessions without a lease: they commit unguarded. Workers use the one in their tick.
+  // Sessions without a lease: their commits are not fenced. Workers must use the sessions of their
+  // tick.
   const summa_sql_v1* sql() const { return Service<summa_sql_v1>(SUMMA_SQL_V1); }
 
-  // Leases to look at, by LookAtLease() of <summa/lease.hpp>; nullptr: the host is older.
+  // For LookAtLease() of <summa/lease.hpp>; nullptr: the host is too old.
   const summa_lease_v1* lease() const { return Service<summa_lease_v1>(SUMMA_LEASE_V1); }
 
-  // Long work, by the functions of <summa/operation.hpp>; nullptr: the manifest declares no kinds.
+  // For the functions of <summa/operation.hpp>; nullptr: the manifest declares no kinds of
+  // operations.
   const summa_operation_v1* operations() const {
     return Service<summa_operation_v1>(SUMMA_OPERATION_V1);
   }
@@ -111,7 +113,8 @@ class Host {
     const void* service;
     std::string provider;
   };
-  // A service of another plugin, by the alias of this plugin's `requires`. From Plugin::Start on.
+  // A service of another plugin, by the alias in this plugin's `requires`. Available from
+  // Plugin::Start on.
   Found FindService(std::string_view service_id, std::string_view alias) const {
     const auto* registry = Service<summa_registry_v1>(SUMMA_REGISTRY_V1);
     summa_error error = detail::EmptyError();

@@ -1,5 +1,5 @@
-// Exactly-once effects in the database: a handler that writes there remembers in the same
-// transaction which message it handled.
+// Exactly-once effects in the database: a handler that writes there records in the same transaction
+// which message it has handled.
 //
 //   session.Begin();
 //   if (summa::Inbox::First(session, "greeter", message.id)) session.Exec("INSERT ...");
@@ -13,9 +13,10 @@ namespace summa {
 
 class Inbox {
  public:
-  // True: the message is new to this consumer (a name of the purpose, the same on every host), and
-  // is remembered when the transaction commits. False: its effect stands already. Two transactions
-  // with the same message: the second waits for the first, and then knows. Throws as Session::Exec.
+  // Returns true when the message is new to this consumer (a name for the purpose, the same on
+  // every host); it is recorded when the transaction commits. Returns false when its effect is
+  // already committed. When two transactions handle the same message, the second waits for the
+  // first. Throws as Session::Exec.
   static bool First(Session& session, std::string_view consumer, std::string_view message_id) {
     return session
                .Exec(

@@ -1,4 +1,4 @@
-// A writer of JSON text: appends to a string, escapes correctly, knows nothing of files or trees.
+// A writer of JSON text: appends to a string and escapes correctly.
 #pragma once
 
 #include <charconv>
@@ -13,7 +13,7 @@ namespace summa {
 // JsonWriter json;
 // json.BeginObject().Key("pending").Value(3).Key("oldest").Null().EndObject();
 // json.text() == R"({"pending":3,"oldest":null})"
-// The caller keeps the nesting right. Text must be UTF-8; other bytes are passed through.
+// The caller must nest correctly. Text must be UTF-8; other bytes are passed through.
 class JsonWriter {
  public:
   JsonWriter& BeginObject() { return Open('{'); }
@@ -42,7 +42,7 @@ class JsonWriter {
     const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
     return Raw({buffer, static_cast<std::size_t>(end - buffer)});
   }
-  // Infinity and NaN have no form in JSON and become null.
+  // JSON cannot represent infinity and NaN; they become null.
   JsonWriter& Value(double value) {
     if (!std::isfinite(value)) return Null();
     char buffer[32];
@@ -50,7 +50,7 @@ class JsonWriter {
     return Raw({buffer, static_cast<std::size_t>(end - buffer)});
   }
   JsonWriter& Null() { return Raw("null"); }
-  // A finished JSON text.
+  // A complete JSON text.
   JsonWriter& Raw(std::string_view json) {
     Separate();
     text_ += json;

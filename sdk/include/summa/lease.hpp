@@ -1,4 +1,4 @@
-// What the host knows of the lease of a worker (summa.lease/1), to look at only.
+// What the host knows about the lease of a worker (summa.lease/1); read-only.
 #pragma once
 
 #include <summa/host.hpp>
@@ -16,13 +16,14 @@ struct LeaseView {
   bool trusted = false;    // held, and not near its end
   std::int64_t fence = 0;  // held only
   std::chrono::microseconds trust_left{0};
-  std::string holder;  // empty: nobody, or not known
-  // As this host's wall clock will show it; for people only. Absent: not known, or without an end.
+  std::string holder;  // empty: nobody, or unknown
+  // By this host's wall clock; for people only. Absent: unknown, or without an end.
   std::optional<UnixTime> lease_until;
 };
 
-// Asks no database; cheap enough for every message of a batch. Any thread, from Plugin::Configure
-// on. A host without the service (older than this header) knows nothing. Error: SUMMA_E_USAGE.
+// Does not query the database; cheap enough for every message of a batch. Any thread, from
+// Plugin::Configure on. On a host without the service (older than this header) the result is empty.
+// Error: SUMMA_E_USAGE.
 inline LeaseView LookAtLease(const Host& host, std::string_view worker_id) {
   LeaseView result;
   const summa_lease_v1* service = host.lease();

@@ -1,4 +1,4 @@
-// A worker that consumes: the ready-made way for a plugin to handle messages. Link Summa::consumer.
+// A worker that consumes messages, ready to use in a plugin. Link Summa::consumer.
 //
 //   class Greeter final : public summa::LeasedConsumer {
 //    public:
@@ -10,9 +10,10 @@
 //   };
 //
 // Bind it to a worker of the manifest with `kind: continuous`, which takes a lease. While a host
-// holds the lease it is the only reader of the group, so that order per key holds over a change of
-// hosts. It subscribes only when its worker runs: never in `doctor`, verbs or checks. `run --once`
-// handles everything that is there. Pausing, parking, `/status` and metrics are those of a worker.
+// holds the lease it is the only reader of the group, so that the order per key is kept across a
+// change of hosts. It subscribes only when its worker runs: never in `doctor`, verbs or checks.
+// `run --once` handles everything that is there. Pausing, parking, `/status` and metrics work as
+// for every worker.
 #pragma once
 
 #include <cstdint>
@@ -28,14 +29,15 @@
 
 namespace summa {
 
-// Borrowed during the handler.
+// Borrowed while the handler runs.
 struct LeasedMessage : ConsumedMessage {
   const summa_sql_v1* sql = nullptr;  // sessions commit only while the lease is held
   std::int64_t fence = 0;
   std::string_view group;
 
-  // The effect in the database, once for each message however often it is delivered: in one
-  // transaction that remembers the message (summa_host.inbox). False: it stands already.
+  // Runs the effect in the database once for each message, however often it is delivered, in one
+  // transaction that also records the message (summa_host.inbox). Returns false when the effect is
+  // already committed.
   bool Once(const std::function<void(Session&)>& effect) const;
 };
 
@@ -51,8 +53,8 @@ class LeasedConsumer : public Worker {
   std::vector<Finding> Failing() const;
 
  protected:
-  // One message; on `concurrency` threads at once, never two of one key. What it throws: see
-  // SubscribeOptions::handler.
+  // Handles one message; called on up to `concurrency` threads at the same time, never for two
+  // messages of one key. For exceptions see SubscribeOptions::handler.
   virtual void Handle(const LeasedMessage& message) = 0;
 
  private:

@@ -1,4 +1,4 @@
-// The bus as a plugin that consumes uses it: publish, subscribe, disconnect, ping.
+// The bus for a plugin that consumes: publish, subscribe, disconnect, ping.
 #pragma once
 
 #include <memory>
@@ -9,13 +9,13 @@
 
 namespace summa {
 
-// The bus with everything that was subscribed through it. Any thread.
+// A bus and all subscriptions made through it. Any thread.
 class MessageBus {
  public:
   explicit MessageBus(BusClient bus) : bus_(bus) {}
 
-  // Ends with Consumer::Unsubscribe(), with the last pointer to it and Disconnect(), whichever is
-  // first.
+  // The subscription ends with Consumer::Unsubscribe(), with the last pointer to it, or with
+  // Disconnect(), whichever comes first.
   std::shared_ptr<Consumer> Subscribe(SubscribeOptions options) {
     auto consumer = std::make_shared<Consumer>(bus_, std::move(options));
     const std::lock_guard lock(mutex_);
@@ -33,7 +33,7 @@ class MessageBus {
       if (const auto consumer = known.lock()) consumer->Unsubscribe();
     }
   }
-  void Ping() const { bus_.Ping(); }  // throws when the bus is away
+  void Ping() const { bus_.Ping(); }  // throws when the bus is unreachable
   const BusClient& client() const { return bus_; }
 
  private:

@@ -12,7 +12,7 @@
 //     return summa::OperationProgress{.cursor = batch.through, .rows = batch.rows};
 //   }
 //
-// A verb starts it with StartOperation() and shows it with FollowOperation().
+// A verb starts it with StartOperation() and shows its progress with FollowOperation().
 #pragma once
 
 #include <summa/abi/operation.h>
@@ -33,21 +33,21 @@
 
 namespace summa {
 
-// Where the next step begins, in the plugin's own words, and what was done.
+// Where the next step begins, in a form that the plugin chooses, and what was done.
 struct OperationProgress {
   std::string phase = {}, cursor = {};
   std::int64_t rows = 0;                             // done since the last save
-  std::optional<std::int64_t> total = std::nullopt;  // of the whole operation; none: as before
+  std::optional<std::int64_t> total = std::nullopt;  // of the whole operation; none: unchanged
   bool finished = false;
 };
 
-// One step; not to be kept. One thread, except what says otherwise.
+// One step; do not keep it. One thread, except where stated otherwise.
 class OperationStep {
  public:
   explicit OperationStep(const summa_operation_step* step) : step_(step) {}
 
   std::int64_t id() const { return step_->id; }
-  // As they were when the step began; empty in the first one.
+  // Their values when the step began; empty in the first step.
   std::string_view phase() const { return FromAbi(step_->phase); }
   std::string_view cursor() const { return FromAbi(step_->cursor); }
   std::string_view arguments() const { return FromAbi(step_->arguments); }  // a JSON object
@@ -56,23 +56,24 @@ class OperationStep {
     if (step_->total < 0) return std::nullopt;
     return step_->total;
   }
-  std::int64_t rows_wanted() const { return step_->rows_wanted; }  // make a good batch now
-  // [any] Rows a second at most, as people last set it; 0: no limit. The host keeps to it between
-  // steps; only a step that reads for minutes needs to ask.
+  std::int64_t rows_wanted() const { return step_->rows_wanted; }  // a good batch size
+  // [any] The rate that was last set, in rows per second; 0: no limit. The host keeps the rate
+  // between steps; only a step that reads for minutes needs to check it.
   std::int64_t rate() const { return step_->rate(step_); }
-  // [any] A step of a second or less need not ask.
+  // [any] A step of a second or less need not check this.
   bool ShouldStop() const { return step_->should_stop(step_) != 0; }
   bool Wait(std::chrono::microseconds time) const { return step_->wait(step_, time.count()) != 0; }
 
-  const summa_sql_v1* sql() const { return step_->sql; }  // for sessions to read with
-  // What is written here is committed with the progress. Begun by the first call after a save.
+  const summa_sql_v1* sql() const { return step_->sql; }  // for sessions that only read
+  // What is written here is committed with the progress. The first call after a save begins the
+  // transaction.
   Session& Transaction() {
     if (!session_) session_.emplace(step_->sql);
     if (!std::exchange(begun_, true)) session_->Begin();
     return *session_;
   }
-  // Commits the transaction and the progress, before the step is over: for a step that cannot be
-  // made smaller. After a failure nothing of the step counts: let it out.
+  // Commits the transaction and the progress before the step has ended: for a step that cannot be
+  // made smaller. After a failure nothing of the step counts: do not catch the exception.
   void Save(const OperationProgress& progress) {
     const summa_operation_progress abi = {
         sizeof abi,    progress.finished ? 1U : 0U, ToAbi(progress.phase), ToAbi(progress.cursor),
@@ -91,18 +92,19 @@ class OperationStep {
   bool begun_ = false;
 };
 
-// One kind of operations and what does a batch of it. Nothing returned: what there was to say was
-// saved, or there was nothing to do just now. What a step throws is noted in the journal.
+// One kind of operation and the function that does a batch of it. When the function returns
+// nothing, everything was already saved, or there is nothing to do at the moment. What a step
+// throws is recorded in the journal.
 struct OperationBinding {
   using Step = std::function<std::optional<OperationProgress>(OperationStep&)>;
   using Undo = std::function<void(OperationStep&)>;
   std::string kind;  // as in the manifest
   Step step;
-  // Takes back what an aborted operation has left, in the transaction of the step.
+  // Removes what an aborted operation has left, in the transaction of the step.
   Undo undo = {};
 };
 
-// For NextKeys(): where the step begins; none: with the first key.
+// For NextKeys(): where the step begins; none: at the first key.
 inline std::optional<std::string> CursorOf(const OperationStep& step) {
   if (step.cursor().empty()) return std::nullopt;
   return std::string(step.cursor());
@@ -116,7 +118,7 @@ inline WorkCaller CallerOf(const Host& host, const OperationStep& step) {
 
 enum class OperationState { kQueued, kRunning, kPaused, kDone, kFailed, kAborted };
 
-// An operation as the journal has it.
+// An operation as recorded in the journal.
 struct OperationView {
   std::int64_t id = 0;  // 0: there is none
   OperationState state = OperationState::kQueued;
@@ -188,12 +190,12 @@ struct OperationRequest {
   std::string kind = {};
   std::string arguments = {};  // a JSON object, or empty
   std::optional<std::int64_t> total = std::nullopt;
-  std::int64_t rate = 0;  // rows a second at most; 0: no limit
-  bool single = false;    // when one of the kind is open, it is that one,
-  bool set_rate = false;  // and gets this rate, too
+  std::int64_t rate = 0;  // maximum rows per second; 0: no limit
+  bool single = false;    // when one of the kind is open, use that one,
+  bool set_rate = false;  // and set this rate for it, too
 };
 
-// Writes it into the journal, in a transaction of its own; its id.
+// Writes it to the journal in a separate transaction; returns its id.
 inline std::int64_t StartOperation(const Host& host, const summa_sql_v1* sql,
                                    const OperationRequest& request) {
   const summa_operation_v1& service = detail::OperationsOf(host);
@@ -218,12 +220,13 @@ inline OperationView LookAtOperation(const Host& host, const summa_sql_v1* sql, 
 }
 
 struct OperationRunResult {
-  OperationView last;     // the one that is named, or the one worked on last
+  OperationView last;     // the operation named by id, or the last one processed
   std::int64_t rows = 0;  // done in this call
 };
 
-// Does steps of one kind until nothing is ready, told to stop, or `limit` is over (0: none). id 0:
-// whichever is ready. sql: of the tick or the verb that has the worker's lease.
+// Does steps of one kind until nothing is ready, it is told to stop, or `limit` has passed (0: no
+// limit). id 0: any operation that is ready. sql: that of the tick or the verb that has the
+// worker's lease.
 inline OperationRunResult RunOperation(const Host& host, const summa_sql_v1* sql,
                                        const WorkCaller& caller, const OperationBinding& binding,
                                        std::int64_t id = 0, std::chrono::microseconds limit = {}) {
@@ -268,14 +271,14 @@ class OperationWorker final : public Worker {
   }
 
  private:
-  // Of one kind before the next has its turn, and of one call.
+  // Time limits: for one kind before the next has its turn, and for one call.
   static constexpr std::chrono::microseconds kShare = std::chrono::seconds(5);
   Host host_;
   std::vector<OperationBinding> kinds_;
 };
 
-// Shows how far the operation is until it is over, paused, or the verb is told to stop; it goes on
-// all the same.
+// Shows the progress of the operation until it ends or is paused, or the verb is told to stop. The
+// operation itself continues.
 inline OperationView FollowOperation(const Host& host, const CommandCall& call, std::int64_t id) {
   constexpr std::chrono::milliseconds kLookEvery{500};
   for (;;) {

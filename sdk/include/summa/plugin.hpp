@@ -9,7 +9,7 @@
 //   };
 //   SUMMA_PLUGIN(Greeter)
 //
-// What it is called, needs and offers stands in its plugin.yaml (see summa_add_plugin). Functions
+// Its name, needs and interfaces are declared in its plugin.yaml (see summa_add_plugin). Functions
 // may throw summa::Error; nothing thrown crosses the boundary.
 #pragma once
 
@@ -57,28 +57,29 @@ class Plugin {
   Plugin& operator=(const Plugin&) = delete;
   virtual ~Plugin() = default;
 
-  virtual void Configure(const Config&) {}  // keep what is needed; no input or output yet
-  // Plugins it requires have started. Verbs and `doctor` call it, too: nothing may be consumed.
-  // Called again, after Stop(), when it threw that something is away.
+  virtual void Configure(const Config&) {}  // store what is needed; no input or output yet
+  // The plugins that it requires have started. Verbs and `doctor` also call it, so it must not
+  // consume messages. When it throws because something is unreachable, it is called again after
+  // Stop().
   virtual void Start() {}
-  virtual void Stop() {}  // none of its workers runs any more
-  // Threads and subscriptions of its own begin here: only a running host calls it, when all plugins
-  // have started. After SUMMA_E_UNAVAILABLE it is called again. Workers need neither.
+  virtual void Stop() {}  // none of its workers is running any more
+  // Start threads and subscriptions of the plugin here: only a running host calls it, when all
+  // plugins have started. After SUMMA_E_UNAVAILABLE it is called again. Workers need neither.
   virtual void Activate() {}
-  virtual void Deactivate() {}  // the first thing at the end; also when Activate() failed
-  // The configuration was read again (SIGHUP), and this part of it differs. The keys that are in
-  // force from now on, such as that of a password; what is not named needs a restart. Workers run
-  // meanwhile. Throws when nothing of it is taken.
+  virtual void Deactivate() {}  // called first at the end; also when Activate() failed
+  // The configuration was read again (SIGHUP), and the part of this plugin has changed. Returns the
+  // keys that have taken effect, such as that of a password; other changed keys need a restart.
+  // Workers run meanwhile. Throws when none of the changes is accepted.
   virtual std::vector<std::string> Reload(const Config&) { return {}; }
   virtual std::vector<WorkerBinding> Workers() { return {}; }
   virtual std::vector<CommandBinding> Commands() { return {}; }
-  // Any thread, several at once, beside the workers.
+  // The functions run on any thread, several at the same time, concurrently with the workers.
   virtual std::vector<RouteBinding> Routes() { return {}; }
   virtual Bus* ProvidedBus() { return nullptr; }  // summa.bus/1
   virtual std::string Status() { return {}; }  // a JSON object, or empty; any thread, from memory
-  // What does not work as it should, for /readyz; any thread, from memory.
+  // The current problems, for /readyz; any thread, from memory.
   virtual std::vector<Finding> Failing() { return {}; }
-  virtual void Examine(const Examination&) {}  // for `doctor`: looks around, changes nothing
+  virtual void Examine(const Examination&) {}  // for `doctor`: only looks
 
   const Host& host() const { return host_; }
 
@@ -265,7 +266,7 @@ class PluginHolder {
     write(result, ToAbi(json.text()));
   }
 
-  // A plugin that cannot say how it is, is not in order: that is what is reported then.
+  // A plugin that cannot report its state has a problem, and that is what is reported then.
   static void ReportFailing(void* self, void (*report)(void*, const summa_finding*), void* result) {
     auto* holder = static_cast<PluginHolder*>(self);
     const auto threw = [&](const char* function, const std::string& thrown) {
@@ -338,8 +339,8 @@ extern const char summa_manifest_begin[];
 extern const char summa_manifest_end[];
 }
 
-// Lowest minor of the host's ABI that the plugin needs; summa_add_plugin() takes it from the
-// manifest.
+// The lowest minor version of the host's ABI that the plugin needs; summa_add_plugin() takes it
+// from the manifest.
 #ifndef SUMMA_PLUGIN_ABI_MINOR
 #define SUMMA_PLUGIN_ABI_MINOR 0
 #endif

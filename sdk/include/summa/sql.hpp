@@ -10,7 +10,7 @@
 //   session.Exec("UPDATE t SET done = true WHERE id = ANY($1)", {summa::UuidArray(ids)});
 //   session.Commit();   // guarded by the worker's lease
 //
-// The types that a column is read as are those of summa/sql_value.hpp.
+// The types as which a column can be read are those of summa/sql_value.hpp.
 #pragma once
 
 #include <summa/abi/sql.h>
@@ -131,8 +131,8 @@ class Column {
 
 class Row;
 
-// A result in memory. Movable; outlives its session. One thread at a time. SH-0434 (SUMMA_E_DATA)
-// when it holds something else than is asked for.
+// A result in memory. Movable; outlives its session. One thread at a time. Throws SH-0434
+// (SUMMA_E_DATA) when it does not contain what is requested.
 class Result {
  public:
   Result(const summa_sql_v1* sql, summa_sql_result* result)
@@ -151,7 +151,7 @@ class Result {
   Column<T> Bind(std::string_view name) const {
     return Column<T>(Find<T>(name));
   }
-  // The value of a result that is one row of one column.
+  // The value of a result with one row and one column.
   template <typename T>
   T Value() const {
     const std::vector<Description>& columns = Columns();
@@ -192,8 +192,8 @@ class Result {
     return columns_;
   }
 
-  // The column that has the name, of a type that T reads. Rows are read in the same order again and
-  // again: the search begins behind the column that was found last.
+  // The column with this name, of a type that T can read. Rows usually read columns in the same
+  // order, so the search begins after the column that was found last.
   template <typename T>
   std::size_t Find(std::string_view name) const {
     const std::vector<Description>& columns = Columns();
@@ -241,13 +241,13 @@ class Result {
 // One row of a result, borrowed from it.
 class Row {
  public:
-  // The value of the column that has this name. Throws on NULL; std::optional<T> says that NULL may
-  // come.
+  // The value of the column that has this name. Throws on NULL; use std::optional<T> where NULL is
+  // allowed.
   template <typename T>
   T Get(std::string_view name) const {
     return result_->Read<T>(index_, result_->Find<T>(name));
   }
-  // Of a column that was bound on the same result.
+  // The value of a column that was bound on the same result.
   template <typename T>
   T Get(const Column<T>& column) const {
     return result_->Read<T>(index_, column.index_);
@@ -285,7 +285,7 @@ inline Row Result::operator[](std::size_t row) const {
 inline Result::Iterator Result::begin() const { return {this, 0}; }
 inline Result::Iterator Result::end() const { return {this, rows_}; }
 
-// One connection, given back when the object dies; an open transaction is rolled back then.
+// One connection, released when the object is destroyed; an open transaction is then rolled back.
 class Session {
  public:
   explicit Session(const summa_sql_v1* sql, std::string_view database = "ledger")
@@ -308,7 +308,7 @@ class Session {
     });
     return {sql(), result};
   }
-  // COPY ... TO STDOUT; on_row gives false to stop early.
+  // COPY ... TO STDOUT; on_row returns false to stop early.
   void CopyOut(std::string_view statement, const std::function<bool(std::string_view)>& on_row) {
     struct Context {
       const std::function<bool(std::string_view)>& on_row;
@@ -331,8 +331,8 @@ class Session {
     if (context.thrown) std::rethrow_exception(context.thrown);
     if (!context.stopped) detail::Check(status, error);
   }
-  // COPY ... FROM STDIN: `next` gives the data piece by piece, each borrowed until the next call,
-  // and nothing at the end. What it throws ends the copy, and comes out here.
+  // COPY ... FROM STDIN: `next` returns the data piece by piece, each borrowed until the next call,
+  // and nothing at the end. An exception from it ends the copy and is passed on.
   void CopyIn(std::string_view statement,
               const std::function<std::optional<std::string_view>()>& next) {
     struct Context {
@@ -359,8 +359,8 @@ class Session {
     detail::Check(status, error);
   }
   // VACUUM, CREATE INDEX CONCURRENTLY, DETACH PARTITION CONCURRENTLY and their like, which run only
-  // outside a transaction. Such a statement cannot be taken back: exec_autocommit in
-  // summa/abi/sql.h says what a lost lease means.
+  // outside a transaction. Such a statement cannot be rolled back: exec_autocommit in
+  // summa/abi/sql.h describes what a lost lease means.
   void ExecAutocommit(std::string_view statement) {
     Call([&](summa_error* error) {
       return sql()->exec_autocommit(session_.get(), ToAbi(statement), error);

@@ -1,5 +1,5 @@
-// Values of PostgreSQL in its binary form, and the C++ types they are read as. The one reader of
-// them: rows of a result (summa/sql.hpp) and of a COPY (summa/copy_row.hpp) go through it.
+// Values of PostgreSQL in binary form, and the C++ types as which they are read. This is the only
+// reader: rows of a result (summa/sql.hpp) and of a COPY (summa/copy_row.hpp) use it.
 //
 //   std::int64_t         bigint           bool              boolean
 //   std::int32_t         integer          Uuid              uuid
@@ -8,7 +8,7 @@
 //   std::string_view, std::string         text, varchar, char(n), name, json
 //   RawValue             any type, as it was sent
 //
-// No type stands for another one: an integer is not read as std::int64_t. Cast in the statement.
+// Types are never converted: an integer cannot be read as std::int64_t. Cast in the statement.
 // A std::string_view, Jsonb or RawValue is borrowed from the result, or from the call of a COPY.
 #pragma once
 
@@ -43,7 +43,7 @@ struct Jsonb {
   std::string_view text;
 };
 
-// The bytes of a value of any type: to be hashed or passed on.
+// The bytes of a value of any type, to be hashed or passed on.
 struct RawValue {
   std::string_view bytes;
 };
@@ -77,8 +77,8 @@ void AppendBigEndian(std::string& out, T value) {
 
 }  // namespace detail
 
-// How a type reads a value. kName: in messages. kOids: of the types that it may read; none: of
-// every type. Read: false when the bytes are no such value.
+// How a type reads a value. kName: its name in messages. kOids: the types that it can read; none:
+// every type. Read: returns false when the bytes are not a value of the type.
 template <typename T>
 struct SqlType;
 
@@ -200,7 +200,7 @@ bool MayRead(std::uint32_t type) {
   return oids.empty() || std::find(oids.begin(), oids.end(), type) != oids.end();
 }
 
-// The value of `bytes` (nothing: NULL); describe() says in an error which one it is.
+// The value of `bytes` (nothing: NULL); describe() names the value in an error.
 template <typename T, typename Describe>
 T ReadValue(const std::optional<std::string_view>& bytes, const Describe& describe) {
   if constexpr (IsOptional<T>::value) {
@@ -219,7 +219,7 @@ T ReadValue(const std::optional<std::string_view>& bytes, const Describe& descri
 
 }  // namespace detail
 
-// Reads bytes that were kept as RawValue. SH-0434 when they are no T.
+// Reads bytes that were kept as RawValue. Throws SH-0434 when they are not a T.
 template <typename T>
 T ReadAs(const std::optional<RawValue>& raw) {
   return detail::ReadValue<T>(raw ? std::optional(raw->bytes) : std::nullopt,

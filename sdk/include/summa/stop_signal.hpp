@@ -1,5 +1,4 @@
-// Wakes every connection of a plugin that waits: a file descriptor that becomes readable once and
-// stays so.
+// Wakes every waiting connection of a plugin: a file descriptor that becomes readable and stays so.
 #pragma once
 
 #include <sys/eventfd.h>

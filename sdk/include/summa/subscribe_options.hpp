@@ -1,4 +1,4 @@
-// What a handler is given, and what a subscription can be told; used with <summa/consumer.hpp>.
+// The arguments of a handler and the options of a subscription; used with <summa/consumer.hpp>.
 #pragma once
 
 #include <atomic>
@@ -15,7 +15,7 @@
 
 namespace summa {
 
-// A message and what is known of its delivery. Borrowed during the handler.
+// A message and its delivery data. Borrowed while the handler runs.
 struct ConsumedMessage {
   std::string_view topic, id, type, key, payload, timestamp, correlation_id;
   std::int64_t position = SUMMA_BUS_NO_POSITION;
@@ -26,18 +26,18 @@ struct ConsumedMessage {
   bool ShouldStop() const { return stop != nullptr && stop->load(std::memory_order_relaxed); }
 };
 
-// What happened, for log and metrics. Called by the consumer's threads, at once from several, and
-// under no lock of the consumer. What a callback throws is lost but for its name and text in
-// Consumer::Failing(). One that waits keeps a thread of the consumer waiting.
+// Events for log and metrics. Called by the consumer's threads, from several at the same time,
+// without a lock of the consumer. Exceptions of a callback are not passed on; Consumer::Failing()
+// reports their name and text. A callback that waits blocks a thread of the consumer.
 class ConsumerEvents {
  public:
   virtual ~ConsumerEvents() = default;
   virtual void Failed(const ConsumedMessage&, const std::string& /*error*/) {}
   virtual void DeadLettered(const ConsumedMessage&, const std::string& /*error*/) {}
-  // Past its deadline: another reader may handle the message by now.
+  // The handler is past its deadline: another reader may already handle the message.
   virtual void Overdue(std::string_view /*topic*/, std::string_view /*id*/) {}
-  // The bus, or what a handler needs, is away, or a handler says so: tried again, no attempt
-  // counted.
+  // The bus, or something that a handler needs, is unreachable, or a handler reports it: the
+  // message is tried again and no attempt is counted.
   virtual void Away(const std::string& /*error*/) {}
 };
 
@@ -45,25 +45,26 @@ struct SubscribeOptions {
   std::vector<std::string> topics;
   std::string group;     // one per purpose: two groups each get every message
   std::string consumer;  // stable name of this reader within the group
-  // Throw to have the message tried again. Its key waits for it, and no other key. What counts as
-  // an attempt, of which a message has max_retries:
-  // - Most of what is thrown: this message is at fault.
-  // - SUMMA_E_UNAVAILABLE, SUMMA_E_FENCED, SUMMA_E_CANCELLED (what it needs is away, it had to
-  // stop)
-  //   count only when the same message says so again, and `look` finds that it is not so, or
-  //   (`look` cannot tell) other keys got through meanwhile and none of them says it.
+  // Throw to have the message tried again. Only its key waits for it. A message has max_retries
+  // attempts. What counts as an attempt:
+  // - Most exceptions count, because this message is at fault.
+  // - SUMMA_E_UNAVAILABLE, SUMMA_E_FENCED, SUMMA_E_CANCELLED (a service is unreachable, or the
+  //   handler had to stop) count only when the same message throws one again and `look` finds
+  //   that the service is reachable, or, when `look` cannot tell, messages of other keys
+  //   succeeded meanwhile and none of them throws it.
   // - SUMMA_E_TRY_LATER (a timeout, a lock, a deadlock) counts.
-  // When messages of several keys throw one of these four, or `look` finds what they need away, the
-  // topic waits and nothing is counted.
+  // When messages of several keys throw one of these four, or `look` finds that the service is
+  // unreachable, the topic waits and nothing is counted.
   std::function<void(const ConsumedMessage&)> handler;
-  // Optional: is what this error of a handler is about away? nullopt: cannot be told. On the thread
-  // of the handler.
+  // Optional: tells whether the service that caused this error of a handler is unreachable.
+  // nullopt: unknown. Called on the thread of the handler.
   std::function<std::optional<bool>(const Error&)> look;
   int concurrency = 10;
   int max_retries = 3;     // deliveries before a message goes to the dead letters
   bool exclusive = false;  // this reader holds a lease: it takes over at once what others left
-  // A handler must be done by then. It is below the claim_after of the bus, or subscribing fails:
-  // above it two readers would handle the same message at once. 0: two thirds of claim_after, and
+  // The time limit of a handler. It must be below the claim_after of the bus, otherwise subscribing
+  // fails: above it, two readers would handle the same message at the same time. 0: two thirds of
+  // claim_after, and
   // 20 s on a bus without claims, where it only says when a handler is overdue.
   std::chrono::microseconds handler_deadline{0};
   // Held in memory; on a bus without claims also so many handled behind one that takes long.

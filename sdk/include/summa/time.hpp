@@ -1,12 +1,14 @@
-// Instants of four clocks that must not be mixed: each has a type of its own, a time_point of
-// std::chrono in microseconds. Two of one clock are compared and subtracted, durations are added;
-// across clocks nothing compiles but the conversions below, which say by name what is assumed.
+// Instants of four clocks that must not be mixed: each has its own type, a time_point of
+// std::chrono in microseconds. Instants of one clock can be compared and subtracted, and durations
+// can be added. Across clocks only the conversions below compile; their names state what they
+// assume.
 //
 //   const BootTime begin = host.BootNow();
 //   const std::chrono::microseconds took = host.BootNow() - begin;
 //   const std::string text = IsoText(created_at);   // "2026-11-22T15:00:00.123456Z"
 //
-// At the borders, where an instant is a number: FromMicroseconds<BusTime>(n), ToMicroseconds(time).
+// At the boundaries, where an instant is a number: FromMicroseconds<BusTime>(n),
+// ToMicroseconds(time).
 #pragma once
 
 #include <algorithm>
@@ -22,18 +24,18 @@ namespace summa {
 struct DatabaseClock {};
 using DatabaseTime = std::chrono::time_point<DatabaseClock, std::chrono::microseconds>;
 
-// The wall clock of this machine, since 1970-01-01 UTC. It may be wrong and may step: for people.
+// The wall clock of this machine, since 1970-01-01 UTC. It may be wrong and may jump: for people.
 using UnixTime = std::chrono::sys_time<std::chrono::microseconds>;
 
-// CLOCK_BOOTTIME of this machine: never steps, counts suspend. For deadlines and pauses.
+// CLOCK_BOOTTIME of this machine: never jumps, includes suspend time. For deadlines and pauses.
 struct BootClock {};
 using BootTime = std::chrono::time_point<BootClock, std::chrono::microseconds>;
 
-// The clock of a message bus, since 1970-01-01 UTC. It need not agree with any other.
+// The clock of a message bus, since 1970-01-01 UTC. It may disagree with every other clock.
 struct BusClock {};
 using BusTime = std::chrono::time_point<BusClock, std::chrono::microseconds>;
 
-// The number that the C ABI, PostgreSQL or the bus has for an instant, and back.
+// Conversion between an instant and its number in the C ABI, PostgreSQL or the bus.
 template <typename Time>
 constexpr Time FromMicroseconds(std::int64_t microseconds) {
   return Time(std::chrono::microseconds(microseconds));
@@ -47,8 +49,8 @@ constexpr std::int64_t ToMicroseconds(Time time) {
 inline constexpr std::chrono::microseconds kDatabaseEpoch =
     std::chrono::sys_days(std::chrono::year(2000) / 1 / 1).time_since_epoch();
 
-// The same instant, as if the clocks of the database and of this machine agreed. Exact; what the
-// other one cannot hold becomes the nearest, and infinity stays infinity.
+// The same instant, as if the clocks of the database and of this machine agreed. Exact; a value
+// that the other type cannot represent becomes the nearest one, and infinity stays infinity.
 constexpr UnixTime ToUnix(DatabaseTime time) {
   using std::chrono::microseconds;
   if (time == DatabaseTime::min()) return UnixTime::min();
@@ -66,8 +68,8 @@ constexpr DatabaseTime ToDatabase(UnixTime time) {
 constexpr UnixTime ToUnix(BusTime time) { return UnixTime(time.time_since_epoch()); }
 constexpr BusTime ToBus(UnixTime time) { return BusTime(time.time_since_epoch()); }
 
-// The nearest instant of the years 1 to 9999, which ISO-8601 writes with four digits. PostgreSQL
-// knows others, and infinity.
+// The nearest instant in the years 1 to 9999, which ISO-8601 writes with four digits. PostgreSQL
+// also has other years, and infinity.
 constexpr UnixTime InCalendar(UnixTime time) {
   using namespace std::chrono;
   constexpr UnixTime kFirst = sys_days(year(1) / 1 / 1);
@@ -78,7 +80,7 @@ constexpr DatabaseTime InCalendar(DatabaseTime time) {
   return ToDatabase(InCalendar(ToUnix(time)));
 }
 
-// How many digits of a second are written; what is behind them is cut off.
+// How many digits of a second are written; the rest is cut off.
 enum class IsoDigits { kMilliseconds = 3, kMicroseconds = 6 };
 
 // "2026-11-22T15:00:00.123456Z": ISO-8601 in UTC, of an instant in the calendar or the nearest one.

@@ -28,7 +28,8 @@ inline std::string ToText(const Uuid& uuid) {
   return text;
 }
 
-// Hexadecimal digits of either case, with the hyphens at 8, 13, 18 and 23; nothing: it is no UUID.
+// Hexadecimal digits of either case, with hyphens at 8, 13, 18 and 23; returns nothing when the
+// text is not a UUID.
 inline std::optional<Uuid> ParseUuid(std::string_view text) {
   const auto digit = [](char c) -> int {
     if (c >= '0' && c <= '9') return c - '0';

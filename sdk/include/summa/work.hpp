@@ -1,10 +1,10 @@
-// What long work needs and no plugin should write again: a pace with a limit, stopping, progress,
-// and batches by key. Nothing here has a clock or a database of its own.
+// Building blocks for long work: a pace with a limit, stopping, progress, and batches by key.
+// Nothing here has its own clock or database.
 //
 //   summa::Work work(summa::CallerOf(host, tick), [&] { return rate; });
 //   while (...) {
 //     ...                                // read or write 1,000 rows
-//     if (!work.Done(1000)) return;      // rests as long as the rate asks for; false: stop
+//     if (!work.Done(1000)) return;      // rests as long as the rate requires; false: stop
 //   }
 #pragma once
 
@@ -28,17 +28,18 @@
 
 namespace summa {
 
-// How long to rest, so that not more than so many rows a second are worked on. Time that was lost
-// is not made up for: after a busy spell of the machine the pace is the same as before, no faster.
+// Computes how long to rest, so that no more than a given number of rows per second is processed.
+// Lost time is not made up for: after a slow period of the machine, the pace is the same as before.
 // One thread at a time.
 class Pace {
  public:
-  // `rows` more rows were done between `begin` and `now`; rate: rows a second at most, 0: no limit.
+  // `rows` more rows were done between `begin` and `now`; rate: maximum rows per second, 0: no
+  // limit.
   std::chrono::microseconds Rest(std::int64_t rows, std::int64_t rate, BootTime begin,
                                  BootTime now) {
     if (rate <= 0 || rows <= 0) return std::chrono::microseconds(0);
     const double span = static_cast<double>(rows) * 1e6 / static_cast<double>(rate);
-    // A year is as good as for ever, and no number of rows makes it overflow.
+    // A limit of a year is long enough, and prevents an overflow with any number of rows.
     constexpr double kLongest = 365.0 * 24 * 3600 * 1e6;
     next_ = std::max(next_, begin) +
             std::chrono::microseconds(static_cast<std::int64_t>(std::min(span, kLongest)));
@@ -46,15 +47,15 @@ class Pace {
   }
 
  private:
-  BootTime next_;  // before this no more rows should be done
+  BootTime next_;  // no more rows should be done before this instant
 };
 
-// Rows a second, as of lately: what is a minute old hardly counts. One thread at a time.
+// The recent speed in rows per second: what is a minute old hardly counts. One thread at a time.
 class Speed {
  public:
   explicit Speed(double known = 0) : rows_per_second_(known) {}
 
-  // So many rows took so long, rests included.
+  // `rows` rows took `took`, including rests.
   void Add(std::int64_t rows, std::chrono::microseconds took) {
     const double seconds = std::max(std::chrono::duration<double>(took).count(), 1e-6);
     const double now = static_cast<double>(rows) / seconds;
@@ -63,7 +64,7 @@ class Speed {
     rows_per_second_ += share * (now - rows_per_second_);
   }
   double rows_per_second() const { return rows_per_second_; }
-  // How long the rest takes at this speed; nullopt: nobody can say.
+  // How long the remaining rows take at this speed; nullopt: unknown.
   std::optional<std::chrono::microseconds> Left(std::int64_t done, std::int64_t total) const {
     if (total <= 0 || rows_per_second_ <= 0) return std::nullopt;
     const double rows = static_cast<double>(std::max<std::int64_t>(total - done, 0));
@@ -77,23 +78,23 @@ class Speed {
 };
 
 // How many rows to take at once, so that a batch takes about half a second: short enough to stop
-// soon and to lock little, long enough that the transaction itself costs nothing. One thread at a
-// time.
+// soon and to hold locks briefly, long enough that the cost of the transaction itself is
+// negligible. One thread at a time.
 class BatchSize {
  public:
   explicit BatchSize(std::int64_t first = 1000, std::int64_t most = 50'000)
       : most_(std::max<std::int64_t>(most, 1)), size_(std::clamp<std::int64_t>(first, 1, most_)) {}
 
-  // rate: rows a second at most; a batch is then no more than a second's worth.
+  // rate: maximum rows per second; a batch then has at most the rows of one second.
   std::int64_t Next(std::int64_t rate) const {
     return rate > 0 ? std::min(size_, std::max<std::int64_t>(rate, 1)) : size_;
   }
-  // So many rows took so long, without the rest afterwards.
+  // `rows` rows took `time`, without the rest afterwards.
   void Took(std::int64_t rows, std::chrono::microseconds time) {
     if (rows <= 0) return;
     const double wanted = static_cast<double>(rows) * static_cast<double>(kTarget.count()) /
                           static_cast<double>(std::max<std::int64_t>(time.count(), 1));
-    // At most twice or half as much as before: one odd batch says little.
+    // At most twice or half as many as before, because a single unusual batch says little.
     const double half = static_cast<double>(size_) / 2, twice = static_cast<double>(size_) * 2;
     size_ = std::clamp<std::int64_t>(static_cast<std::int64_t>(std::clamp(wanted, half, twice)), 1,
                                      most_);
@@ -104,7 +105,7 @@ class BatchSize {
   std::int64_t most_, size_;
 };
 
-// Whoever called for the work: a worker's tick, a verb, a step of an operation, or a test.
+// The caller of the work: a worker's tick, a verb, a step of an operation, or a test.
 struct WorkCaller {
   std::function<BootTime()> now;
   std::function<bool()> should_stop;
@@ -112,7 +113,7 @@ struct WorkCaller {
   std::function<void(std::string_view label, std::int64_t done, std::int64_t total)> progress = {};
 };
 
-// Both borrow what they are given.
+// Both borrow their arguments.
 inline WorkCaller CallerOf(const Host& host, const Tick& tick) {
   return {[host] { return host.BootNow(); }, [&tick] { return tick.ShouldStop(); },
           [&tick](std::chrono::microseconds time) { return tick.Wait(time); }};
@@ -125,11 +126,11 @@ inline WorkCaller CallerOf(const Host& host, const CommandCall& call) {
           }};
 }
 
-// Work under way: whether to stop, when to rest, where to say how far it is. One thread at a time,
+// Work in progress: whether to stop, when to rest, where to report progress. One thread at a time,
 // except ShouldStop() and Progress(), which are as safe as the caller's functions.
 class Work {
  public:
-  // rate: asked each time, so that it may change; rows a second at most, 0: no limit.
+  // rate: called each time, so that it may change; maximum rows per second, 0: no limit.
   Work(WorkCaller caller, std::function<std::int64_t()> rate)
       : caller_(std::move(caller)), rate_(std::move(rate)), begin_(caller_.now()) {}
 
@@ -142,7 +143,7 @@ class Work {
     if (caller_.progress) caller_.progress(label, done, total);
   }
 
-  // `rows` more rows were done: rests so that the rate is kept. False: told to stop.
+  // `rows` more rows were done: rests so that the rate is kept. Returns false when told to stop.
   bool Done(std::int64_t rows) {
     if (ShouldStop()) return false;
     const BootTime now = caller_.now();
@@ -154,7 +155,7 @@ class Work {
   }
 
  private:
-  // A rest inside a transaction: well below the limit at which the server ends one that idles.
+  // The longest rest inside a transaction: well below the server's limit for idle transactions.
   static constexpr std::chrono::microseconds kLongestRest = std::chrono::seconds(2);
   WorkCaller caller_;
   std::function<std::int64_t()> rate_;
@@ -163,26 +164,27 @@ class Work {
 };
 
 // The next rows of a table in the order of one unique column that has an index: those with a key
-// above `after` and up to `through`. Its texts are those of the server, so any type will do.
+// above `after` and up to `through`. The keys are in the text form of the server, so any type
+// works.
 struct KeyBatch {
   std::optional<std::string> after;  // none: from the first key on
   std::string through;
-  std::int64_t rows = 0;  // 0: there are no more; the other members say nothing
+  std::int64_t rows = 0;  // 0: there are no more rows; the other members have no meaning
 
   // "id > $3 AND id <= $4": a condition whose first parameter is number `first`.
   std::string Where(const std::string& key, int first = 1) const {
     const std::string last = "$" + std::to_string(first + (after ? 1 : 0));
     return (after ? key + " > $" + std::to_string(first) + " AND " : "") + key + " <= " + last;
   }
-  // Appends what Where() asks for.
+  // Appends the parameters of Where().
   void AddTo(std::vector<Parameter>& parameters) const {
     if (after) parameters.emplace_back(*after);
     parameters.emplace_back(through);
   }
 };
 
-// At most `rows` of them; one look at the index. `table` and `key` are identifiers, quoted where
-// they need it.
+// At most `rows` rows, with one index scan. `table` and `key` are identifiers, quoted where
+// necessary.
 inline KeyBatch NextKeys(Session& session, const std::string& table, const std::string& key,
                          const std::optional<std::string>& after, std::int64_t rows) {
   // The last row of the piece, not max(): not every type has one.

@@ -11,7 +11,7 @@
 
 namespace summa {
 
-// What a worker may use during one tick; not to be kept.
+// What a worker may use during one tick; do not keep it.
 class Tick {
  public:
   explicit Tick(const summa_tick* tick) : tick_(tick) {}
@@ -20,7 +20,7 @@ class Tick {
   bool once() const { return (tick_->flags & SUMMA_TICK_ONCE) != 0; }
   bool new_lease() const { return (tick_->flags & SUMMA_TICK_NEW_LEASE) != 0; }
   bool ShouldStop() const { return tick_->should_stop(tick_) != 0; }
-  // Sleeps up to this long; true: told to stop.
+  // Sleeps up to this long; returns true when told to stop.
   bool Wait(std::chrono::microseconds time) const { return tick_->wait(tick_, time.count()) != 0; }
 
  private:
@@ -29,14 +29,14 @@ class Tick {
 
 struct TickResult {
   std::int64_t items = 0;                              // work done, in the worker's own unit
-  bool backlog = false;                                // more is known: call again at once
+  bool backlog = false;                                // there is more work: call again immediately
   std::optional<std::chrono::microseconds> wait_hint;  // call again after this long at the latest
 };
 
 class Worker {
  public:
   virtual ~Worker() = default;
-  // A bounded piece of work. May throw; the host retries with backoff. One thread at a time.
+  // Does a bounded piece of work. May throw; the host retries with backoff. One thread at a time.
   virtual TickResult Run(const Tick& tick) = 0;
 };
 

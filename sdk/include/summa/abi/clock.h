@@ -1,4 +1,4 @@
-/* summa.clock/1: local time. Truth (leases, due times) comes from the database, never from here.
+/* summa.clock/1: local time. Leases and due times use the time of the database, never this one.
  * [any] */
 #ifndef SUMMA_ABI_CLOCK_H
 #define SUMMA_ABI_CLOCK_H
@@ -14,7 +14,7 @@ typedef struct summa_clock_v1 {
   uint32_t reserved;
   void* self;
   int64_t (*boot_microseconds)(
-      void* self); /* CLOCK_BOOTTIME: monotonic, counts suspend; for deadlines and backoff */
+      void* self); /* CLOCK_BOOTTIME: monotonic, includes suspend time; for deadlines and backoff */
   int64_t (*unix_microseconds)(void* self); /* wall clock: for display only */
 } summa_clock_v1;
 

@@ -1,6 +1,6 @@
 /* summa.command/1 (extension): verbs that the plugin adds to the command line ("outbox status").
- * Verbs, options and help are in the manifest, so that `--help` needs no code of the plugin.
- * A command runs alone in a process of its own, after configure() and start(). [main]
+ * Verbs, options and help are in the manifest, so that `--help` needs no code of the plugin. A
+ * command runs in a separate process without workers, after configure() and start(). [main]
  */
 #ifndef SUMMA_ABI_COMMAND_H
 #define SUMMA_ABI_COMMAND_H
@@ -24,9 +24,9 @@ typedef struct summa_command_call {
   int32_t (*should_stop)(const struct summa_command_call* call);
   int32_t (*wait)(const struct summa_command_call* call,
                   int64_t microseconds); /* as in summa_tick */
-  /* One JSON object of a stream of results: a line on stdout as soon as it is given. */
+  /* One JSON object of a stream of results, printed as a line on stdout immediately. */
   void (*emit)(const struct summa_command_call* call, summa_str json_object);
-  /* What a person sees while it runs (stderr). total 0: unknown. */
+  /* Progress for people (stderr). total 0: unknown. */
   void (*progress)(const struct summa_command_call* call, summa_str label, int64_t done,
                    int64_t total);
 } summa_command_call;

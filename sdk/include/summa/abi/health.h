@@ -1,11 +1,11 @@
-/* summa.health/1 (extension): what a plugin knows of its own troubles, and what it finds when it
- * looks at its surroundings.
+/* summa.health/1 (extension): the problems that a plugin knows about, and what it finds when it
+ * checks its environment.
  *
  *   failing()  what the host shows in `/readyz`: from memory, at any time.
  *   examine()  what `summa-host doctor` asks: with input and output, once, in a process of its own.
  *
- * A finding is for people: it names what was looked at, what was found, what was expected and what
- * to do. Texts are UTF-8, borrowed for the call of report(); the host cuts each at 2,000 bytes.
+ * A finding is for people: it names what was checked, what was found, what was expected and what to
+ * do. Texts are UTF-8, borrowed for the call of report(); the host cuts each at 2,000 bytes.
  */
 #ifndef SUMMA_ABI_HEALTH_H
 #define SUMMA_ABI_HEALTH_H
@@ -17,15 +17,15 @@ extern "C" {
 #define SUMMA_HEALTH_V1 "summa.health/1"
 
 enum summa_severity {
-  SUMMA_SEVERITY_OK = 0,   /* looked at and good; failing() does not report these */
-  SUMMA_SEVERITY_WARN = 1, /* works, but somebody should look; the host stays ready */
+  SUMMA_SEVERITY_OK = 0,   /* checked and good; failing() does not report these */
+  SUMMA_SEVERITY_WARN = 1, /* works, but should be checked; the host stays ready */
   SUMMA_SEVERITY_ERROR = 2 /* does not work, or loses something; the host is not ready */
 };
 
 typedef struct summa_finding {
   uint32_t struct_size;
-  int32_t severity;   /* another value than those above counts as SUMMA_SEVERITY_ERROR */
-  summa_str subject;  /* what was looked at: "maxmemory-policy", "the bus" */
+  int32_t severity;   /* any other value counts as SUMMA_SEVERITY_ERROR */
+  summa_str subject;  /* what was checked: "maxmemory-policy", "the bus" */
   summa_str found;    /* "noeviction"; in failing(): why, since when */
   summa_str expected; /* may be empty */
   summa_str fix;      /* what to do; may be empty when there is nothing to do */
@@ -45,13 +45,13 @@ typedef struct summa_health_v1 {
   uint32_t struct_size;
   uint32_t reserved;
   void* self;
-  /* [any] Calls report() for each thing that does not work as it should, in the thread of the
-   * caller. Cheap, from memory, no input or output: a probe waits for it. NULL: nothing to say. */
+  /* [any] Calls report() for each problem, in the thread of the caller. Must be cheap, from memory,
+   * without input or output, because a probe waits for it. NULL: there is nothing to report. */
   void (*failing)(void* self, void (*report)(void* result, const summa_finding* finding),
                   void* result);
-  /* [main] After configure() and start(). Looks and changes nothing; reports also what is good, so
-   * that people see what was looked at. A failure (the bus is away) is shown as a finding beside
-   * those reported before it. Every wait needs a limit. NULL: nothing to look at. */
+  /* [main] After configure() and start(). Checks and changes nothing; also reports what is good, so
+   * that people see what was checked. A failure (the bus is unreachable) is shown as a finding,
+   * after those already reported. Every wait needs a limit. NULL: there is nothing to check. */
   int32_t (*examine)(void* self, const summa_examination* examination, summa_error* error);
 } summa_health_v1;
 

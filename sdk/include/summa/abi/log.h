@@ -24,7 +24,7 @@ typedef struct summa_log_v1 {
   uint32_t struct_size;
   uint32_t reserved;
   void* self;
-  /* code: stable code ("SH-0503") or empty. message: constant text; what varies goes into fields.
+  /* code: stable code ("SH-0503") or empty. message: constant text; variable parts go into fields.
    * Never log payloads, secrets or connection strings. Texts above 2,000 bytes are cut. */
   void (*write)(void* self, int32_t level, summa_str code, summa_str message,
                 const summa_log_field* fields, size_t field_count);

@@ -1,7 +1,7 @@
 /* summa.metrics/1: Prometheus metrics, exported by the host at /metrics. [any]
  * Names: summa_<noun>_<unit>[_total], seconds and bytes, low-cardinality labels only (never an
  * account or message id). Handles live until the process ends; asking twice for the same name and
- * labels gives the same handle. Limit: 1,000 handles per plugin; past it NULL is returned and
+ * labels returns the same handle. Limit: 1,000 handles per plugin; beyond it NULL is returned, and
  * updates of NULL do nothing. */
 #ifndef SUMMA_ABI_METRICS_H
 #define SUMMA_ABI_METRICS_H

@@ -39,11 +39,11 @@ typedef struct summa_str {
   size_t size;
 } summa_str;
 
-/* What kind of failure it was; decides the exit code of a command and the reaction of the host.
- * Values are part of the ABI. */
+/* The kind of failure; it decides the exit code of a command and the reaction of the host. Values
+ * are part of the ABI. */
 enum summa_status {
   SUMMA_OK = 0,
-  SUMMA_E_FINDING = 1,      /* a check found something                         -> exit 1  */
+  SUMMA_E_FINDING = 1,      /* a check found something                         -> exit 1 */
   SUMMA_E_USAGE = 64,       /* bad arguments                                   -> exit 64 */
   SUMMA_E_DATA = 65,        /* broken input                                    -> exit 65 */
   SUMMA_E_NOT_FOUND = 66,   /* the named thing does not exist                  -> exit 66 */
@@ -63,7 +63,7 @@ typedef struct summa_error {
   uint32_t struct_size;
   int32_t status;    /* the status that was returned */
   char code[16];     /* stable code, "SH-0501"; empty: the host chooses one for the status */
-  char sqlstate[8];  /* five characters when a database said no, else empty */
+  char sqlstate[8];  /* five characters for an error of a database, else empty */
   char message[512]; /* what happened, where, what was expected */
   char hint[256];    /* what to do; may be empty */
 } summa_error;
@@ -88,15 +88,15 @@ typedef struct summa_host {
   void* self;
   summa_str version;  /* of the host program */
   summa_str instance; /* unique per process start: also the holder of its leases */
-  /* [any] A host service by id (summa.log/1, summa.clock/1, summa.metrics/1, summa.sql/1,
-   * summa.lease/1, summa.operation/1, summa.registry/1), or NULL when this host has none. Valid
-   * until destroy() has returned. */
+  /* [any] A host service by its id (summa.log/1, summa.clock/1, summa.metrics/1, summa.sql/1,
+   * summa.lease/1, summa.operation/1, summa.registry/1), or NULL when this host does not have it.
+   * Valid until destroy() has returned. */
   const void* (*get_service)(const struct summa_host* host, const char* service_id);
 } summa_host;
 
-/* One plugin instance. Called in this order: configure, start, (workers run), stop, destroy. A host
- * that runs calls stop and start again when start reported SUMMA_E_UNAVAILABLE or
- * SUMMA_E_TRY_LATER: while its own database is away, else for start_timeout. */
+/* One plugin instance. Called in this order: configure, start, (workers run), stop, destroy. A
+ * running host calls stop and start again when start returned SUMMA_E_UNAVAILABLE or
+ * SUMMA_E_TRY_LATER: as long as its own database is unreachable, otherwise for start_timeout. */
 typedef struct summa_plugin {
   uint32_t struct_size;
   uint32_t reserved;
@@ -110,8 +110,8 @@ typedef struct summa_plugin {
   const void* (*get_extension)(void* self, const char* extension_id);
   int32_t (*stop)(
       void* self,
-      summa_error* error);     /* [main] no worker of it runs; also called when start() failed */
-  void (*destroy)(void* self); /* [main] last call; the code stays mapped for ever */
+      summa_error* error);     /* [main] no worker is running; also called when start() failed */
+  void (*destroy)(void* self); /* [main] last call; the code is never unmapped */
 } summa_plugin;
 
 /* The exported object. It is read before any code of the plugin is called. */
@@ -123,8 +123,8 @@ typedef struct summa_entry {
   uint32_t reserved;
   const char* manifest_begin; /* the bytes of the ELF section .summa.manifest */
   const char* manifest_end;
-  const char* build; /* compiler and SDK version, NUL-terminated: for people, never a gate */
-  /* [main] Makes the instance. Must not call host services. On failure *out stays NULL. */
+  const char* build; /* compiler and SDK version, NUL-terminated: for people, never checked */
+  /* [main] Creates the instance. Must not call host services. On failure *out stays NULL. */
   int32_t (*create)(const summa_host* host, summa_plugin** out, summa_error* error);
 } summa_entry;
 

@@ -1,4 +1,5 @@
-/* summa.registry/1: services of other plugins, found under the name the manifest gives them. [any]
+/* summa.registry/1: services of other plugins, found by the name that the manifest gives them.
+ * [any]
  */
 #ifndef SUMMA_ABI_REGISTRY_H
 #define SUMMA_ABI_REGISTRY_H
@@ -15,8 +16,9 @@ typedef struct summa_registry_v1 {
   void* self;
   /* service_id: "summa.bus/1". alias: the `as` of the plugin's own `requires` entry. The provider
    * is chosen by `use:` in the configuration, or is the only plugin that provides the service.
-   * provider_id: who it is, borrowed until destroy(). SUMMA_E_NOT_FOUND when it was optional and is
-   * absent. Call it from start() on; the provider has started by then and stops after the caller.
+   * provider_id: the id of the provider, borrowed until destroy(). SUMMA_E_NOT_FOUND when the
+   * service is optional and absent. Call it from start() on; the provider has started by then and
+   * stops after the caller.
    */
   int32_t (*find)(void* self, summa_str service_id, summa_str alias, const void** service,
                   summa_str* provider_id, summa_error* error);

@@ -1,4 +1,4 @@
-/* summa.schema/1: tables of a plugin's own.
+/* summa.schema/1: a plugin's own tables.
  *
  * A manifest that lists this extension lists the steps of its schema, and summa_add_plugin() embeds
  * them. There is no table of functions: the host reads the steps without running any code of the
@@ -12,15 +12,15 @@
  * (`database.migrate: auto`), after the steps before it and after those of the plugins that this
  * one requires.
  *
- * It is one transaction together with its record. It must not begin or end one itself, so nothing
- * that PostgreSQL refuses in a transaction (CREATE INDEX CONCURRENTLY, VACUUM) can stand in it. Its
- * search_path is the schema of the ledger. What it sets holds for the step only.
+ * It is one transaction together with its record. It must not begin or end one itself, so it cannot
+ * contain anything that PostgreSQL refuses in a transaction (CREATE INDEX CONCURRENTLY, VACUUM).
+ * Its search_path is the schema of the ledger. Settings that it changes apply only to the step.
  *
- * Released, it never changes: its checksum is recorded, and a host refuses another text under the
- * same number. What is to change comes in a new step.
+ * A released step must never change: its checksum is recorded, and a host refuses a different text
+ * with the same number. Put changes into a new step.
  *
- * Hosts of the release before may still run when it is applied: it adds, and removes nothing that
- * they use.
+ * Hosts of the previous release may still run when it is applied: it may add, but must not remove
+ * anything that they use.
  */
 #ifndef SUMMA_ABI_SCHEMA_H
 #define SUMMA_ABI_SCHEMA_H

@@ -1,16 +1,17 @@
-/* summa.sql/1: connections and transactions, owned by the host. Bytes in, bytes out, in libpq's
- * shape.
+/* summa.sql/1: connections and transactions, owned by the host. Values are passed as bytes, in the
+ * form that libpq uses.
  *
  * The host owns them so that every commit is fenced, bounded and measured: a session opened through
  * the table in a summa_tick commits only while the worker's lease is still held by this process,
- * checked as the last statement before COMMIT. A plugin cannot forget the check: no statement of
- * the session itself gets around it. What does is at the end of this file.
+ * checked as the last statement before COMMIT. A plugin cannot omit the check: no statement of the
+ * session itself bypasses it. The end of this file lists what does.
  *
  * Outside begin()..commit() a session is read only: a writing statement there fails with SQLSTATE
- * 25006. exec_autocommit() is for the few that run nowhere else. A session is one connection and
- * belongs to one thread at a time [owner]; open() is [any]. Limits: `database.<name>.pool` sessions
- * per host (open() waits up to 5 s, then SUMMA_E_UNAVAILABLE), 65,535 parameters per statement,
- * statement and lock timeouts of the host's configuration.
+ * 25006. exec_autocommit() is for the few statements that cannot run in a transaction. A session is
+ * one connection and belongs to one thread at a time [owner]; open() is [any]. Limits:
+ * `database.<name>.pool` sessions per host (open() waits up to 5 s, then returns
+ * SUMMA_E_UNAVAILABLE), 65,535 parameters per statement, statement and lock timeouts of the host's
+ * configuration.
  *
  * Formats: 0 text, 1 binary (PostgreSQL's send/receive form, big-endian). Times and intervals in
  * binary are microseconds since 2000-01-01.
@@ -35,8 +36,8 @@ typedef struct summa_sql_parameter {
 } summa_sql_parameter;
 
 enum summa_sql_begin_flags {
-  SUMMA_SQL_READ_WRITE = 0, /* READ COMMITTED; commit() is guarded when the session has a lease */
-  SUMMA_SQL_READ_ONLY = 1,  /* no guard (and none needed) */
+  SUMMA_SQL_READ_WRITE = 0, /* READ COMMITTED; commit() is fenced when the session has a lease */
+  SUMMA_SQL_READ_ONLY = 1,  /* not fenced (and no need to be) */
   SUMMA_SQL_REPEATABLE_READ = 2 /* one snapshot for all statements */
 };
 
@@ -45,9 +46,9 @@ typedef struct summa_sql_v1 {
   uint32_t reserved;
   void* self;
 
-  /* database: "ledger" or "read". The session comes with default settings and no open cursor. */
+  /* database: "ledger" or "read". The session has default settings and no open cursor. */
   int32_t (*open)(void* self, summa_str database, summa_sql_session** out, summa_error* error);
-  /* Gives the connection back; rolls back what is open. NULL is allowed. */
+  /* Releases the connection; rolls back an open transaction. NULL is allowed. */
   void (*close)(summa_sql_session* session);
 
   int32_t (*begin)(summa_sql_session* session, uint32_t flags, summa_error* error);
@@ -56,21 +57,22 @@ typedef struct summa_sql_v1 {
   int32_t (*exec)(summa_sql_session* session, summa_str sql, const summa_sql_parameter* parameters,
                   size_t parameter_count, int32_t result_format, summa_sql_result** out,
                   summa_error* error);
-  /* One statement by itself, without a transaction of the caller: what PostgreSQL runs only so.
+  /* One statement without a transaction, for statements that PostgreSQL runs only in this way:
    * VACUUM, CREATE, DROP and REINDEX INDEX .. CONCURRENTLY, ALTER TABLE .. DETACH PARTITION ..
    * CONCURRENTLY; others are refused (SH-0408). No parameters, no result. statement_timeout does
-   * not apply, and lock_timeout only to VACUUM: a limit would leave an index that is not valid, or
-   * a partition half detached. It commits by itself, in steps, and cannot be fenced: the lease is
-   * looked at before it is sent and after it has ended.
-   *   SUMMA_E_FENCED, SH-0301: the lease was gone before; nothing was run.
-   *   SUMMA_E_FENCED, SH-0433: the lease was gone afterwards; the statement HAS taken effect, and
+   * not apply, and lock_timeout only to VACUUM: a limit would leave an invalid index, or a
+   * partition that is only partly detached. The statement commits by itself, in steps, and cannot
+   * be fenced: the host checks the lease before it is sent and after it has ended.
+   *   SUMMA_E_FENCED, SH-0301: the lease was lost before; nothing was run.
+   *   SUMMA_E_FENCED, SH-0433: the lease was lost afterwards; the statement HAS taken effect, and
    *     another host may have begun the same work meanwhile.
    *   SUMMA_E_CANCELLED, SH-0409: told to stop, or the lease was lost, while it ran. What it had
-   *     done by then stays: an index that is not valid, a partition that is being detached.
-   *   SUMMA_E_UNAVAILABLE, SH-0402: the connection broke; it may have taken effect, or still run.
-   * So give only what is harmless when two hosts run it, look in the catalog (pg_index.indisvalid,
-   * pg_inherits.inhdetachpending) before it is given, and never conclude from an error that nothing
-   * happened. */
+   *     done by then stays: an invalid index, a partition that is being detached.
+   *   SUMMA_E_UNAVAILABLE, SH-0402: the connection broke; the statement may have taken effect, or
+   *     may still be running.
+   * So run only statements that are harmless when two hosts run them, check the catalog first
+   * (pg_index.indisvalid, pg_inherits.inhdetachpending), and never conclude from an error that
+   * nothing happened. */
   int32_t (*exec_autocommit)(summa_sql_session* session, summa_str sql, summa_error* error);
   /* COPY (...) TO STDOUT: on_row gets one row at a time, borrowed for the call; non-zero stops the
    * copy and ends it with SUMMA_E_CANCELLED. Not inside a read-write transaction of a leased
@@ -82,12 +84,12 @@ typedef struct summa_sql_v1 {
   int32_t (*copy_in)(summa_sql_session* session, summa_str sql,
                      int32_t (*next)(void* user, const char** data, size_t* size), void* user,
                      summa_error* error);
-  /* SUMMA_E_FENCED: the lease was gone, nothing was committed. SUMMA_E_UNAVAILABLE with code
-   * SH-0404: the connection broke while COMMIT was under way and the outcome is unknown. */
+  /* SUMMA_E_FENCED: the lease was lost, nothing was committed. SUMMA_E_UNAVAILABLE with code
+   * SH-0404: the connection broke during COMMIT and the outcome is unknown. */
   int32_t (*commit)(summa_sql_session* session, summa_error* error);
   int32_t (*rollback)(summa_sql_session* session, summa_error* error);
 
-  /* Results: rows and columns count from 0. cell() gives 1 and the bytes (borrowed until
+  /* Results: rows and columns count from 0. cell() returns 1 and the bytes (borrowed until
    * free_result), or 0 for SQL NULL. */
   size_t (*row_count)(const summa_sql_result* result);
   size_t (*column_count)(const summa_sql_result* result);
@@ -103,15 +105,15 @@ typedef struct summa_sql_v1 {
 }
 #endif
 
-/* The fence, and what it does not reach.
+/* The fence, and what it does not cover.
  *
- * A statement, or a function that it calls, that makes the session writable outside begin()..
- * commit() (default_transaction_read_only) or a read-only transaction writable
- * (transaction_read_only) gets SH-0426; nothing is committed, and the session is lost. PostgreSQL
- * tells of such a change since version 14; on 13 do not rely on it.
+ * When a statement, or a function that it calls, makes the session writable outside begin()..
+ * commit() (default_transaction_read_only) or makes a read-only transaction writable
+ * (transaction_read_only), that is SH-0426; nothing is committed, and the session is lost.
+ * PostgreSQL reports such a change since version 14; do not rely on it with version 13.
  *
- * Not reached: what a statement does outside its own transaction. dblink and postgres_fdw (where
- * it commits elsewhere), COPY .. TO PROGRAM and to a file, functions in untrusted languages,
- * pg_notify outside a transaction, and connections that a plugin opens by itself take effect with
- * or without the lease. Do not write through them; give the role no right to them. */
+ * Not covered: what a statement does outside its own transaction. dblink and postgres_fdw (where it
+ * commits elsewhere), COPY .. TO PROGRAM and to a file, functions in untrusted languages, pg_notify
+ * outside a transaction, and connections that a plugin opens itself take effect with or without the
+ * lease. Do not write through them, and do not grant the role the right to use them. */
 #endif

@@ -2,8 +2,8 @@
  * manifest.
  *
  * A worker is called by one thread at a time. A tick does a bounded piece of work and returns; the
- * host decides when the next one comes: at once while there is a backlog, else at the due time
- * (periodic) or after an idle pause that grows to `idle_poll` (continuous).
+ * host decides when the next tick comes: immediately while there is a backlog, otherwise at the due
+ * time (periodic) or after an idle pause that grows to `idle_poll` (continuous).
  */
 #ifndef SUMMA_ABI_WORKER_H
 #define SUMMA_ABI_WORKER_H
@@ -17,7 +17,7 @@ extern "C" {
 enum summa_tick_flags {
   SUMMA_TICK_ONCE = 1, /* `run --once`: waiting for new work makes no sense */
   SUMMA_TICK_NEW_LEASE =
-      2 /* first tick under this fence: forget what was learned under an earlier one */
+      2 /* first tick under this fence: discard what was learned under an earlier one */
 };
 
 typedef struct summa_tick {
@@ -30,13 +30,13 @@ typedef struct summa_tick {
       sql; /* sessions opened here are fenced by this worker's lease; valid for the tick */
   int32_t (*should_stop)(const struct summa_tick* tick); /* [any] 1: told to stop or lease no longer
                                                             trusted; return soon */
-  /* [owner] Sleeps up to this long; returns at once with 1 when told to stop. */
+  /* [owner] Sleeps up to this long; returns 1 immediately when told to stop. */
   int32_t (*wait)(const struct summa_tick* tick, int64_t microseconds);
 } summa_tick;
 
 typedef struct summa_tick_result {
   uint32_t struct_size;
-  uint32_t backlog; /* 1: more work is known, call again at once */
+  uint32_t backlog; /* 1: there is more work, call again immediately */
   int64_t items;    /* work done in this tick, in the worker's own unit; shown to people */
   int64_t wait_hint_microseconds; /* with backlog 0: call again after this long at the latest; -1:
                                      no hint */

@@ -1,5 +1,5 @@
-// Appending events to a ledger of the plan's layout, with the right versions, hashes and links. On
-// the deployed layout Summa itself appends; there it is refused.
+// Appends events to a ledger of the plan layout, with the right versions, hashes and links. It is
+// refused on the deployed layout, where Summa itself appends.
 #pragma once
 
 #include <summa/ledger/event_table.hpp>
@@ -17,7 +17,7 @@ struct NewEvent {
   std::string event_type;
   std::string event_data;      // JSON
   std::string correlation_id;  // the same for all events of one operation
-  // Version that the aggregate must have before; 0: it must be new. Nothing: whatever it has.
+  // Version that the aggregate must have before; 0: it must be new. Nothing: any version.
   std::optional<std::int64_t> expected_version = std::nullopt;
 };
 
@@ -27,12 +27,12 @@ struct AppendedEvent {
   std::string hash;
 };
 
-// Appends all or none, in order, within the read-write transaction that the session is in: what the
-// caller writes besides commits with it. Holds a lock on each aggregate until the transaction ends;
+// Appends all or none, in order, within the current read-write transaction of the session: other
+// writes of the caller commit with it. Holds a lock on each aggregate until the transaction ends;
 // give events of several aggregates in one call, so that two callers cannot wait for each other.
 // Throws summa::Error: SH-0804 (SUMMA_E_TRY_LATER) when the aggregate has another version than
-// expected or somebody appended without the lock: roll back, read again; SH-0801 when the data is
-// no JSON; SH-0805 when the ledger has not the plan's layout.
+// expected or another writer appended without the lock: roll back, read again; SH-0801 when the
+// data is not valid JSON; SH-0805 when the ledger does not have the plan layout.
 std::vector<AppendedEvent> Append(Session& session, const EventTable& table,
                                   std::span<const NewEvent> events,
                                   std::string_view hmac_secret = {});

@@ -1,4 +1,4 @@
-// Where the events of a ledger stand. Two layouts exist; all the rest of the code sees is this one
+// Where the events of a ledger are stored. Two layouts exist; the rest of the code sees only this
 // description.
 #pragma once
 
@@ -18,15 +18,15 @@ struct EventTable {
   Layout layout = Layout::kDeployed;
   bool partitioned = false;
   std::string name = "ledger_event";  // schema-qualified and quoted, ready for a statement
-  // Columns that the layouts name differently.
+  // Columns whose names differ between the layouts.
   std::string position = "sequence_number";
   std::string version = "aggregate_version";
   std::string hash = "hash";
   std::string previous_hash = "prev_hash";
 };
 
-// What a ledger_event with these columns is: nothing when it is neither. Fills `missing` with what
-// it lacks to be the one or the other ("deployed lacks hash, plan lacks position").
+// The layout of a ledger_event with these columns; nothing when it has neither. Fills `missing`
+// with the columns that it lacks for each layout ("deployed lacks hash, plan lacks position").
 std::optional<Layout> LayoutOf(const std::set<std::string>& columns,
                                std::string* missing = nullptr);
 

@@ -25,10 +25,10 @@ class Hash {
 };
 
 // SHA-256 of pieces, or HMAC-SHA256 with a key. Reuses its context, which makes short messages
-// twice as fast and lets threads work at once: make one per thread. One thread at a time.
+// twice as fast and lets threads work in parallel: create one per thread. One thread at a time.
 class Hasher {
  public:
-  // Empty key: plain SHA-256, as Summa takes an empty secret.
+  // Empty key: plain SHA-256, as Summa does with an empty secret.
   explicit Hasher(std::string_view key = {});
   ~Hasher();
   Hasher(Hasher&&) noexcept;
@@ -41,7 +41,7 @@ class Hasher {
   // An event: hash of its predecessor (as stored; nothing for the first event of an aggregate),
   // then the canonical text of its data.
   Hash Event(std::optional<std::string_view> previous_hash, std::string_view canonical_data);
-  // A copy that can go on from what was added so far. SHA-256 only.
+  // A copy that can continue from what was added so far. SHA-256 only.
   Hasher Fork() const;
 
  private:

@@ -1,13 +1,14 @@
-// Reading events in the order of their positions without ever passing over one. A position is drawn
-// from a sequence before its transaction commits: what is visible above a number that is not may be
-// overtaken by it later. Two ways to know, neither of which writers notice:
+// Reads events in the order of their positions without ever skipping one. A position is drawn from
+// a sequence before its transaction commits, so an event with a lower position may become visible
+// later than one with a higher position. There are two ways to handle this; neither affects
+// writers:
 //
 //   LockBarrier  up to which position nothing can appear any more. For sealing: blocks, snapshots.
 //   EventReader  delivers what is visible at once and remembers the numbers it skipped until nobody
 //                can own them any more. For projections: milliseconds behind, also while a foreign
 //                transaction stays open for hours.
 //
-// Both need a sequence with CACHE 1 (SH-0802 otherwise) and writers that draw the number in the
+// Both require a sequence with CACHE 1 (SH-0802 otherwise) and writers that draw the number in the
 // INSERT. Errors: summa::Error. Objects belong to one thread at a time.
 #pragma once
 
@@ -22,7 +23,7 @@
 
 namespace summa::ledger {
 
-// A transaction that may still bring an event to light.
+// A transaction that may still make an event visible.
 struct OpenWriter {
   std::string virtual_transaction;
   std::int32_t pid = 0;               // 0: a prepared transaction
@@ -32,15 +33,16 @@ struct OpenWriter {
   }
 };
 
-// Every method is one or two statements of their own; the session must not be in a transaction.
+// Every method runs one or two separate statements; the session must not be in a transaction.
 class LockBarrier {
  public:
   explicit LockBarrier(EventTable table) : table_(std::move(table)) {}
 
-  // Takes the highest visible position and who writes at this moment.
+  // Reads the highest visible position and the transactions that write at this moment.
   void Raise(Session& session);
   // Whether all of them have ended: then a snapshot taken from now on sees every event up to
-  // position() that will ever be. Asks the server, so not in a tight loop: some milliseconds apart.
+  // position() that will ever exist. Queries the server, so call it some milliseconds apart, not in
+  // a tight loop.
   bool Passed(Session& session);
   std::int64_t position() const { return position_; }
   const std::set<OpenWriter>& waiting_for() const { return writers_; }
@@ -52,9 +54,9 @@ class LockBarrier {
   std::string server_start_;
 };
 
-// Raises a barrier and waits until it has passed. `wait` sleeps for a time and returns true to give
-// up (Tick::Wait does); also given up after `patience`. The position, or nothing; `waiting_for`
-// then tells on whom (it may be nullptr).
+// Raises a barrier and waits until it has passed. `wait` sleeps for a time and returns true to stop
+// (as Tick::Wait does); it also stops after `patience`. Returns the position, or nothing;
+// `waiting_for` then names the transaction (it may be nullptr).
 std::optional<std::int64_t> WaitForHorizon(
     Session& session, const EventTable& table, std::chrono::microseconds patience,
     const std::function<bool(std::chrono::microseconds)>& wait,
@@ -75,7 +77,7 @@ struct StoredEvent {
   std::int64_t created_at = 0;  // microseconds since 2000-01-01 UTC
 };
 
-// How far a reader is: everything up to `position` was delivered, but what lies in `holes`.
+// The progress of a reader: everything up to `position` was delivered, except what is in `holes`.
 struct Checkpoint {
   struct Hole {
     std::int64_t from = 0, to = 0;  // both included
@@ -94,22 +96,23 @@ class EventReader {
  public:
   struct Limits {
     int batch = 1000;  // events of one poll
-    // Above this nothing new is read until holes close: memory and the statement stay bounded.
+    // Above this number nothing new is read until holes close, so that memory and the statement
+    // stay bounded.
     std::size_t most_holes = 10'000;
   };
   EventReader(EventTable table, Checkpoint from)
       : EventReader(std::move(table), std::move(from), {}) {}
   EventReader(EventTable table, Checkpoint from, Limits limits);
 
-  // Reads what has appeared, in the order of positions, and gives each event to `deliver`. Events
-  // of one aggregate always come in the order of their versions, over all polls. Afterwards
-  // checkpoint() is what to store, in the transaction of the effect. When `deliver` throws, nothing
-  // has moved. Returns how many; batch: there may be more.
-  // The statements run outside of a transaction, or inside one of READ COMMITTED.
+  // Reads new events in the order of positions and passes each to `deliver`. Events of one
+  // aggregate always come in the order of their versions, over all polls. Afterwards checkpoint()
+  // is what to store, in the transaction of the effect. When `deliver` throws, the checkpoint is
+  // unchanged. Returns the number of events; if it equals the batch size, there may be more. The
+  // statements run outside of a transaction, or inside one of READ COMMITTED.
   int Poll(Session& session, const std::function<void(const StoredEvent&)>& deliver);
   const Checkpoint& checkpoint() const { return checkpoint_; }
 
-  // The writer of the oldest hole, as of the last poll: why the reader is not complete.
+  // The writer of the oldest hole at the last poll: the reason why the reader is not complete.
   const std::optional<OpenWriter>& oldest_writer() const { return oldest_writer_; }
 
  private:

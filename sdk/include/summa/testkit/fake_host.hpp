@@ -1,6 +1,6 @@
-// A host for tests of plugin code: keeps what was logged, has a clock that the test moves, hands
-// out the SQL table and services it is given. No metrics. The object must outlive the plugin code
-// under test.
+// A host for tests of plugin code: keeps log lines, has a clock that the test controls, and returns
+// the SQL table and services that the test sets. No metrics. The object must outlive the plugin
+// code under test.
 #pragma once
 
 #include <summa/abi/operation.h>
@@ -45,9 +45,9 @@ class FakeHost {
   void AddService(const std::string& id, const std::string& alias, const void* service) {
     services_[id + " " + alias] = service;
   }
-  // summa.operation/1 for the code under test; without it there is none.
+  // summa.operation/1 for the code under test; without a call there is none.
   void SetOperations(const summa_operation_v1* operations) { operations_ = operations; }
-  // What LookAtLease() shows of a worker; without it nobody holds the lease. The trust runs out as
+  // What LookAtLease() shows for a worker; without a call nobody holds the lease. The trust ends as
   // the clock is advanced.
   void SetLease(const std::string& worker_id, LeaseView lease) {
     const std::lock_guard lock(mutex_);

@@ -1,6 +1,6 @@
-// A clock for tests: time stands until the test moves it, and who waits for a time waits until
-// then, however long the test takes. Give it to what is tested (SubscribeOptions::clock) and, as
-// MemoryBus::now, to the bus.
+// A clock for tests: time advances only when the test moves it, and a thread that waits for a time
+// waits until then, however long the test takes. Pass it to the code under test
+// (SubscribeOptions::clock) and, as MemoryBus::now, to the bus.
 #pragma once
 
 #include <algorithm>
@@ -35,8 +35,8 @@ class ManualClock final : public Clock {
     waiters_.erase(self);
   }
 
-  // Wakes who waits for a time that has come. Not under a lock of theirs, and not while one of them
-  // is destroyed.
+  // Wakes the threads that wait for a time that has been reached. Do not call it under a lock of
+  // theirs, or while one of them is being destroyed.
   void Advance(std::chrono::microseconds time) {
     std::vector<Waiter> due;
     {
@@ -52,8 +52,8 @@ class ManualClock final : public Clock {
     }
   }
 
-  // Until so many threads wait for times that have not come. Then nothing happens by itself: what
-  // was to be done at this time is done. False: they do not, however long one waits.
+  // Waits until this many threads wait for times in the future: then everything to be done at the
+  // current time is done. Returns false when they do not, however long it waits.
   bool AwaitWaiters(std::size_t threads) const {
     std::unique_lock guard(mutex_);
     return waits_.wait_for(guard, kPatience, [&] { return Waiting() >= threads; });

@@ -1,6 +1,6 @@
-// A bus in memory for tests: keeps every message, and fails as it is told. With every capability,
-// or with the core alone: then a stream has two partitions, and the latest reader of a group has
-// both.
+// A bus in memory for tests: keeps every message, and fails when the test tells it to. With every
+// capability, or with the core alone: then a stream has two partitions, and the latest reader of a
+// group has both.
 #pragma once
 
 #include <algorithm>
