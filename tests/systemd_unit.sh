@@ -16,7 +16,7 @@ if [ -s "$work/said" ]; then
   exit 1
 fi
 stop=$(sed -n 's/^TimeoutStopSec=\([0-9]*\)s$/\1/p' "$unit")
-drain=$(sed -n '/drain_timeout:/,/default:/s/.*default: \([0-9]*\)s$/\1/p' "$root/host/config/host-schema.yaml")
+drain=$(sed -n '/drain_timeout:/,/default:/s/.*default: \([0-9]*\)s$/\1/p' "$root/host/settings/host-schema.yaml")
 if [ "$stop" -lt $((drain * 2)) ]; then
   echo "TimeoutStopSec=${stop}s is too near to drain_timeout (${drain}s)"
   exit 1

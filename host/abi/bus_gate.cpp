@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "host/abi/foreign_text.hpp"
-#include "host/plugin/plugin_call.hpp"
+#include "host/abi/plugin_call.hpp"
 #include "summa/error.hpp"
 
 namespace summa::host {

@@ -5,8 +5,8 @@
 
 #include "host/abi/abi_text.hpp"
 #include "host/abi/foreign_text.hpp"
+#include "host/abi/plugin_call.hpp"
 #include "host/operation/operation_run.hpp"
-#include "host/plugin/plugin_call.hpp"
 
 namespace summa::host {
 namespace {

@@ -15,9 +15,9 @@
 #include "host/application/prepare_database.hpp"
 #include "host/application/requester.hpp"
 #include "host/application/termination_signal.hpp"
-#include "host/config/host_workers.hpp"
 #include "host/database/fleet_orders.hpp"
 #include "host/lease/lease_keeper.hpp"
+#include "host/settings/host_workers.hpp"
 
 namespace summa::host {
 namespace {

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "host/abi/plugin_call.hpp"
 #include "host/application/last_words.hpp"
 #include "host/database/fleet_orders.hpp"
 #include "host/database/renewed_url.hpp"
@@ -23,7 +24,6 @@
 #include "host/observe/log_end.hpp"
 #include "host/observe/log_settings.hpp"
 #include "host/plugin/code_map.hpp"
-#include "host/plugin/plugin_call.hpp"
 
 namespace summa::host {
 namespace {

@@ -15,8 +15,8 @@
 
 #include "host/abi/host_table.hpp"
 #include "host/application/settings.hpp"
+#include "host/application/status.hpp"
 #include "host/observe/finding.hpp"
-#include "host/observe/status.hpp"
 #include "host/plugin/config_view.hpp"
 #include "host/plugin/endpoint.hpp"
 #include "host/plugin/graph.hpp"

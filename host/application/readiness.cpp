@@ -1,6 +1,6 @@
 #include "host/application/readiness.hpp"
 
-#include "host/plugin/plugin_call.hpp"
+#include "host/abi/plugin_call.hpp"
 
 namespace summa::host {
 namespace {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "host/application/status.hpp"
 #include "host/observe/finding.hpp"
-#include "host/observe/status.hpp"
 
 namespace summa::host {
 

@@ -18,14 +18,14 @@
 #include "host/application/readiness.hpp"
 #include "host/application/reload.hpp"
 #include "host/application/scrape.hpp"
+#include "host/application/status.hpp"
 #include "host/bus/inbox.hpp"
-#include "host/config/host_workers.hpp"
 #include "host/database/worker_store.hpp"
 #include "host/http/http_server.hpp"
 #include "host/http/openapi.hpp"
 #include "host/observe/host_metrics.hpp"
-#include "host/observe/status.hpp"
 #include "host/schedule/runner.hpp"
+#include "host/settings/host_workers.hpp"
 
 namespace summa::host {
 namespace {

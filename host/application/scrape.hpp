@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "host/application/fleet_view.hpp"
+#include "host/application/status.hpp"
 #include "host/database/session.hpp"
 #include "host/lease/lease_keeper.hpp"
-#include "host/observe/status.hpp"
 
 namespace summa::host {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
-#include "host/config/host_workers.hpp"
 #include "host/http/access.hpp"
+#include "host/settings/host_workers.hpp"
 
 namespace summa::host {
 namespace {

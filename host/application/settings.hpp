@@ -6,13 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "host/config/configuration.hpp"
 #include "host/database/session.hpp"
 #include "host/error.hpp"
 #include "host/observe/log.hpp"
 #include "host/plugin/discovery.hpp"
 #include "host/plugin/graph.hpp"
 #include "host/schedule/runner.hpp"
+#include "host/settings/configuration.hpp"
 
 namespace summa::host {
 

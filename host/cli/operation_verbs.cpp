@@ -3,11 +3,11 @@
 
 #include "host/application/requester.hpp"
 #include "host/application/settings.hpp"
+#include "host/application/status.hpp"
 #include "host/application/termination_signal.hpp"
 #include "host/cli/verbs.hpp"
 #include "host/database/fleet_orders.hpp"
 #include "host/database/operations.hpp"
-#include "host/observe/status.hpp"
 
 namespace summa::host {
 namespace {

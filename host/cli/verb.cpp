@@ -2,7 +2,7 @@
 
 #include <summa/json.hpp>
 
-#include "host/observe/status.hpp"
+#include "host/application/status.hpp"
 
 namespace summa::host {
 

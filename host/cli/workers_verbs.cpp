@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <summa/json.hpp>
 
+#include "host/application/status.hpp"
 #include "host/cli/known_workers.hpp"
 #include "host/cli/verbs.hpp"
-#include "host/config/host_workers.hpp"
-#include "host/observe/status.hpp"
+#include "host/settings/host_workers.hpp"
 
 namespace summa::host {
 namespace {

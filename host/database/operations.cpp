@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "host/database/connection_settings.hpp"
-#include "host/lease/lease_statements.hpp"
+#include "host/database/lease_statements.hpp"
 
 namespace summa::host {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "host/lease/lease_statements.hpp"
+#include "host/database/lease_statements.hpp"
 
 namespace summa::host {
 namespace {

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "host/database/connection_settings.hpp"
+#include "host/database/lease_statements.hpp"
 #include "host/database/whole_tables.hpp"
-#include "host/lease/lease_statements.hpp"
 
 namespace summa::host {
 namespace {

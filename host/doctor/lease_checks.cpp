@@ -1,8 +1,8 @@
 // Who holds the leases of the workers of this configuration.
-#include "host/config/host_workers.hpp"
 #include "host/database/connection_settings.hpp"
+#include "host/database/lease_statements.hpp"
 #include "host/doctor/checks.hpp"
-#include "host/lease/lease_statements.hpp"
+#include "host/settings/host_workers.hpp"
 
 namespace summa::host {
 namespace {

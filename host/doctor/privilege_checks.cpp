@@ -4,9 +4,9 @@
 #include <map>
 #include <set>
 
-#include "host/config/host_workers.hpp"
 #include "host/database/connection_settings.hpp"
 #include "host/doctor/checks.hpp"
+#include "host/settings/host_workers.hpp"
 
 namespace summa::host {
 namespace {

@@ -8,9 +8,9 @@
 #include <mutex>
 #include <thread>
 
+#include "host/database/lease_statements.hpp"
 #include "host/database/reopening_connection.hpp"
 #include "host/lease/lease_keeper.hpp"
-#include "host/lease/lease_statements.hpp"
 #include "host/lease/take_over.hpp"
 
 namespace summa::host {

@@ -18,9 +18,9 @@
 #include <string>
 #include <string_view>
 
+#include "host/abi/plugin_call.hpp"
 #include "host/clock.hpp"
 #include "host/plugin/call_thread.hpp"
-#include "host/plugin/plugin_call.hpp"
 #include "host/plugin/plugin_file.hpp"
 
 namespace summa::host {

@@ -3,8 +3,8 @@
 #include <mutex>
 
 #include "host/abi/foreign_text.hpp"
+#include "host/abi/plugin_call.hpp"
 #include "host/plugin/health.hpp"
-#include "host/plugin/plugin_call.hpp"
 #include "summa/json.hpp"
 
 namespace summa::host {

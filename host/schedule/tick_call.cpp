@@ -4,8 +4,8 @@
 #include <string>
 
 #include "host/abi/foreign_text.hpp"
+#include "host/abi/plugin_call.hpp"
 #include "host/observe/log.hpp"
-#include "host/plugin/plugin_call.hpp"
 
 namespace summa::host {
 namespace {

@@ -10,7 +10,7 @@
 #include <map>
 #include <sstream>
 
-#include "host/config/configuration.hpp"
+#include "host/settings/configuration.hpp"
 
 namespace summa::host {
 namespace {

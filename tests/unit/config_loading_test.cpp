@@ -8,8 +8,8 @@
 #include <regex>
 #include <set>
 
-#include "host/config/configuration.hpp"
 #include "host/error.hpp"
+#include "host/settings/configuration.hpp"
 
 namespace summa::host {
 namespace {

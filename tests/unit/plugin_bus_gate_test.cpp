@@ -5,7 +5,7 @@
 #include <string>
 
 #include "host/abi/bus_gate.hpp"
-#include "host/plugin/plugin_call.hpp"
+#include "host/abi/plugin_call.hpp"
 #include "summa/error.hpp"
 
 namespace summa::host {

@@ -1,4 +1,4 @@
-#include "host/lease/lease_statements.hpp"
+#include "host/database/lease_statements.hpp"
 
 namespace summa::host {
 

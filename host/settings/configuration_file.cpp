@@ -3,8 +3,8 @@
 #include <fstream>
 #include <system_error>
 
-#include "host/config/configuration.hpp"
 #include "host/error.hpp"
+#include "host/settings/configuration.hpp"
 
 namespace summa::host {
 namespace {

@@ -3,9 +3,9 @@
 #include <cctype>
 #include <summa/json.hpp>
 
-#include "host/config/configuration.hpp"
 #include "host/config/scalar.hpp"
 #include "host/config/text.hpp"
+#include "host/settings/configuration.hpp"
 
 namespace summa::host {
 namespace {

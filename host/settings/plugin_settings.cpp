@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "host/config/settings.hpp"
 #include "host/config/text.hpp"
+#include "host/settings/settings.hpp"
 
 namespace summa::host {
 namespace {

@@ -1,4 +1,4 @@
-#include "host/config/configuration.hpp"
+#include "host/settings/configuration.hpp"
 
 #include <unistd.h>
 
@@ -7,10 +7,10 @@
 #include <stdexcept>
 #include <utility>
 
-#include "host/config/host_workers.hpp"
-#include "host/config/settings.hpp"
 #include "host/database/database_url.hpp"
 #include "host/http/access.hpp"
+#include "host/settings/host_workers.hpp"
+#include "host/settings/settings.hpp"
 #include "host_schema.hpp"
 
 namespace summa::host {

@@ -1,4 +1,4 @@
-#include "host/plugin/signal_stack.hpp"
+#include "host/abi/signal_stack.hpp"
 
 #include <sys/mman.h>
 

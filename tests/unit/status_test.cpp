@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "host/observe/status.hpp"
+#include "host/application/status.hpp"
 
 namespace summa::host {
 namespace {

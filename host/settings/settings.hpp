@@ -1,9 +1,9 @@
-// Steps of LoadConfiguration, in the order in which it takes them. Internal to host/config.
+// Steps of LoadConfiguration, in the order in which it takes them. Internal to host/settings.
 #pragma once
 
 #include <vector>
 
-#include "host/config/configuration.hpp"
+#include "host/settings/configuration.hpp"
 
 namespace summa::host {
 

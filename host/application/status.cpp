@@ -1,4 +1,4 @@
-#include "host/observe/status.hpp"
+#include "host/application/status.hpp"
 
 #include <span>
 

@@ -5,9 +5,9 @@
 #include <set>
 #include <utility>
 
-#include "host/config/host_workers.hpp"
-#include "host/config/settings.hpp"
 #include "host/config/text.hpp"
+#include "host/settings/host_workers.hpp"
+#include "host/settings/settings.hpp"
 
 namespace summa::host {
 namespace {

@@ -1,11 +1,11 @@
-#include "host/plugin/plugin_call.hpp"
+#include "host/abi/plugin_call.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <mutex>
 
-#include "host/plugin/signal_stack.hpp"
+#include "host/abi/signal_stack.hpp"
 
 namespace summa::host {
 namespace {

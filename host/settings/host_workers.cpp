@@ -1,4 +1,4 @@
-#include "host/config/host_workers.hpp"
+#include "host/settings/host_workers.hpp"
 
 #include <cstdint>
 
