@@ -1,15 +1,13 @@
 #include "host/database/operations.hpp"
 
-#include <algorithm>
+#include <chrono>
 
 #include "host/database/connection_settings.hpp"
 #include "host/database/lease_statements.hpp"
+#include "summa/work.hpp"
 
 namespace summa::host {
 namespace {
-
-// Thirty years: what takes longer has no end that anybody could tell.
-constexpr double kMostSeconds = 1e9;
 
 constexpr const char* kPause = R"sql(
 UPDATE summa_host.operation SET state = 'paused', steered_by = $2, updated_at = clock_timestamp()
@@ -65,9 +63,9 @@ std::int64_t Integer(const std::optional<std::string>& text) {
 }  // namespace
 
 std::optional<std::int64_t> OperationReport::SecondsLeft() const {
-  if (!total || !rows_per_second || *rows_per_second <= 0) return std::nullopt;
-  const double rows = static_cast<double>(std::max<std::int64_t>(*total - done, 0));
-  return static_cast<std::int64_t>(std::min(rows / *rows_per_second, kMostSeconds));
+  const auto left = Speed(rows_per_second.value_or(0)).Left(done, total.value_or(0));
+  if (!left) return std::nullopt;
+  return std::chrono::duration_cast<std::chrono::seconds>(*left).count();
 }
 
 std::string OperationsQuery(const std::string& schema) {

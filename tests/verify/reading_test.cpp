@@ -481,7 +481,6 @@ TEST(ProgressReports, CountRowsAndComeToTheEnd) {
   EXPECT_EQ(reports.back().done, Store::kEvents);
   EXPECT_GE(reports.back().total, Store::kEvents);
   EXPECT_EQ(reports.back().stage, "chains");
-  EXPECT_TRUE(reports.back().seconds_left);
 }
 
 TEST(BrokenConnections, CostOneRangeAndNotTheResult) {

@@ -17,7 +17,6 @@ constexpr int kAttempts = 5;            // of one job; a take-over of a lock is 
 constexpr int kLongestRetry = 4;        // pauses between them, at most: so many of the first one
 constexpr milliseconds kStopLook{100};  // how often the caller is asked
 constexpr milliseconds kProgressPause{500};
-constexpr double kLeastSecondsForEta = 0.5;
 // Under a rate limit the server may still sort a range as fast as it can before its first row: so
 // ranges are short, and no more connections do that at once than the rate needs.
 constexpr std::int64_t kThrottledRangesPerSecond = 4;
@@ -165,12 +164,6 @@ void Crew::Report() const {
   progress.stage = stage_;
   progress.done = meter_.rows();
   progress.total = std::max(total_, progress.done);
-  const double seconds = meter_.Seconds();
-  progress.rows_per_second = seconds > 0 ? static_cast<double>(progress.done) / seconds : 0;
-  if (seconds >= kLeastSecondsForEta && progress.done > 0) {
-    progress.seconds_left =
-        static_cast<double>(progress.total - progress.done) / progress.rows_per_second;
-  }
   options_.on_progress(progress);
 }
 

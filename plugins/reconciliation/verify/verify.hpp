@@ -24,8 +24,6 @@ struct Progress {
   std::string_view stage;  // "chains", "snapshots", "blocks", "ledger"
   std::int64_t done = 0;   // rows
   std::int64_t total = 0;  // estimated from the catalog; never below `done`
-  double rows_per_second = 0;
-  std::optional<double> seconds_left;  // nothing in the first moments
 };
 
 struct VerifyOptions {
