@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <string_view>
 
-#include "host/http/access.hpp"
 #include "host/settings/host_workers.hpp"
 
 namespace summa::host {
@@ -20,7 +19,7 @@ Error ToError(const Diagnostic& diagnostic) {
 }
 
 LogLevel ToLevel(const std::string& level) {
-  if (level == "trace" || level == "debug") return LogLevel::kDebug;
+  if (level == "debug") return LogLevel::kDebug;
   if (level == "warn") return LogLevel::kWarn;
   return level == "error" ? LogLevel::kError : LogLevel::kInfo;
 }
@@ -40,7 +39,7 @@ Settings MakeSettings(const Configuration& configuration) {
   settings.name = configuration.host.name;
   settings.listen = configuration.host.listen;
   settings.token_file = configuration.host.token_file;
-  settings.loopback = IsLoopback(configuration.host.listen_address);
+  settings.loopback = configuration.host.loopback;
   settings.http = configuration.host.http;
   settings.drain_timeout = Microseconds(configuration.host.drain_timeout_microseconds);
   settings.start_timeout = Microseconds(configuration.host.start_timeout_microseconds);

@@ -125,14 +125,6 @@ Layout ControlPlane::DetectLayout() {
   return layout;
 }
 
-std::string ControlPlane::ServerVersion() {
-  std::string version;
-  state_->Run([&](ControlTransaction& transaction) {
-    version = transaction.Exec("SHOW server_version", {}).at(0).at(0).value_or("");
-  });
-  return version;
-}
-
 std::string ControlPlane::LockHolders() {
   std::string holders;
   state_->Run([&](ControlTransaction& transaction) {

@@ -33,7 +33,6 @@ class ControlPlane {
   std::vector<MigrationStep> Migrate(const std::vector<SchemaStep>& steps = HostSteps());
   void CreatePlanLedger();  // in an empty database only: SH-0422
   Layout DetectLayout();    // from the catalog; SH-04xx when it is neither (says what is missing)
-  std::string ServerVersion();
   // Who holds a lock on a table of schema summa_host or of the ledger that keeps readers away, or
   // migrates: "pid 71 (psql, idle in transaction) holds AccessExclusiveLock on summa_host.x".
   // Empty: nobody, or it cannot be seen.

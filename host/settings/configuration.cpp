@@ -96,13 +96,12 @@ HostSettings ReadHost(Value& value, const Environment& environment, Diagnostics&
   host.http = ReadHttp(value);
   const std::size_t colon = host.listen.rfind(':');
   if (colon == std::string::npos) return host;  // reported
-  host.listen_address = host.listen.substr(0, colon);
-  if (host.listen_address.starts_with('[')) {
-    host.listen_address = host.listen_address.substr(1, host.listen_address.size() - 2);
-  }
-  const char* end = host.listen.data() + host.listen.size();
-  std::from_chars(host.listen.data() + colon + 1, end, host.listen_port);
-  if (host.listen_port > 65535) {
+  std::string address = host.listen.substr(0, colon);
+  if (address.starts_with('[')) address = address.substr(1, address.size() - 2);
+  host.loopback = IsLoopback(address);
+  int port = 0;
+  std::from_chars(host.listen.data() + colon + 1, host.listen.data() + host.listen.size(), port);
+  if (port > 65535) {
     diagnostics.push_back({"SH-0202", value.Find("host.listen")->where, "host.listen",
                            "port " + host.listen.substr(colon + 1) + " is above the maximum 65535",
                            "Write a port from 1 to 65535, or 0 for any free one"});
@@ -115,8 +114,7 @@ void CheckAccess(const Configuration& configuration, const std::vector<Manifest>
                  Diagnostics& diagnostics) {
   const HostSettings& host = configuration.host;
   const Value* listen = configuration.value.Find("host.listen");
-  if (!host.token_file.empty() || listen == nullptr || listen->unusable ||
-      IsLoopback(host.listen_address)) {
+  if (!host.token_file.empty() || listen == nullptr || listen->unusable || host.loopback) {
     return;
   }
   for (const PluginSettings& plugin : configuration.plugins) {

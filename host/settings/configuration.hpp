@@ -33,10 +33,9 @@ struct DatabaseSection {
 
 struct HostSettings {
   std::string name;
-  std::string listen;          // as written: "127.0.0.1:9464"
-  std::string listen_address;  // "127.0.0.1", "::1"
-  int listen_port = 0;         // 0: any free port
-  std::string token_file;      // empty: none
+  std::string listen;      // as written: "127.0.0.1:9464"
+  bool loopback = false;   // only this machine can reach `listen`
+  std::string token_file;  // empty: none
   HttpLimits http;
   std::int64_t drain_timeout_microseconds = 0;
   std::int64_t start_timeout_microseconds = 0;
@@ -44,7 +43,7 @@ struct HostSettings {
 };
 
 struct LogSettings {
-  std::string level;   // trace | debug | info | warn | error
+  std::string level;   // debug | info | warn | error
   std::string format;  // text | json
 };
 

@@ -70,7 +70,7 @@ class PoolerTest : public DatabaseTest {
     LeaseKeeper keeper(settings_, "a", clock, [](const std::string&) {});
     for (const auto& connect : std::vector<std::function<void()>>{
              [&] { ConnectSession(settings_); }, [&] { SessionPool(settings_).Take(); },
-             [&] { ControlPlane(settings_).ServerVersion(); },
+             [&] { ControlPlane(settings_).DetectLayout(); },
              [&] { keeper.TryAcquire("w", std::chrono::seconds(15)); }}) {
       const SqlFailure failure = CatchSql(connect);
       EXPECT_EQ(failure.error().code, "SH-0420") << failure.what();

@@ -84,8 +84,7 @@ TEST(Configuration, DefaultsAreThoseOfTheContract) {
   ASSERT_EQ(gethostname(machine, sizeof machine - 1), 0);
   EXPECT_EQ(c.host.name, machine);
   EXPECT_EQ(c.host.listen, "127.0.0.1:9464");
-  EXPECT_EQ(c.host.listen_address, "127.0.0.1");
-  EXPECT_EQ(c.host.listen_port, 9464);
+  EXPECT_TRUE(c.host.loopback);
   EXPECT_EQ(c.host.drain_timeout_microseconds, 10'000'000);
   EXPECT_EQ(c.log.level, "info");
   EXPECT_EQ(c.log.format, "text");
