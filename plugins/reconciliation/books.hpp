@@ -3,14 +3,14 @@
 // bounded memory:
 //
 //   0   every transaction has as much credit as debit: a sum over all entries, each multiplied with
-//   a
-//       secret number of its transaction, is zero. What is unequal makes it differ.
+//       a secret number of its transaction, is zero. What is unequal makes it differ.
 //   0b  no entry is there twice: the entries' fingerprints are all different, or the record itself
 //       names one destination more than once, and versions, balances and sums agree with that.
 //   0c  along the versions of an account each entry begins with the balance that the one before
-//   left. 1   the balances of each account are the sums of its entries, its reserved amount that of
-//   its holds. 2   the entries of a system account are its balance and what is still to be added to
-//   it.
+//       left.
+//   1   the balances of each account are the sums of its entries, its reserved amount that of its
+//       holds.
+//   2   the entries of a system account are its balance and what is still to be added to it.
 //
 // When one of these says no, one statement of SQL says what exactly is wrong.
 #pragma once

@@ -104,9 +104,13 @@ TEST(Configuration, DefaultsAreThoseOfTheContract) {
 
 TEST(Configuration, ReadsSettingsOfPluginsAndWorkers) {
   const LoadResult result = Load(
-      "plugins:\n  outbox: { use: { bus: bus-redis }, batch_size: 10 }\n  bus-redis:\n"
-      "schedules:\n  share_with_node: true\n  outbox-cleanup: { interval: 2d, "
-      "jitter: 12.5%, lease_ttl: 500ms, missed: skip, enabled: false }\n");
+      "plugins:\n"
+      "  outbox: { use: { bus: bus-redis }, batch_size: 10 }\n"
+      "  bus-redis:\n"
+      "schedules:\n"
+      "  share_with_node: true\n"
+      "  outbox-cleanup:\n"
+      "    { interval: 2d, jitter: 12.5%, lease_ttl: 500ms, missed: skip, enabled: false }\n");
   ASSERT_TRUE(result.ok()) << Problems(result);
   const Configuration& c = result.configuration;
   EXPECT_EQ(c.share_with_node, true);

@@ -64,9 +64,12 @@ TEST(Schema, MistakesInASchemaHaveAPlaceAndAFix) {
 
 TEST(Validation, FillsDefaultsAndNormalises) {
   const Schema schema = Read(
-      "d: { type: duration, default: 48h }\nm: { type: map, keys: { s: { type: size, default: "
-      "4KiB }, b: { type: boolean, default: false } } }\nl: { type: list, items: { type: duration "
-      "}, default: [1s] }\nn: { type: number, default: 0.5 }\n");
+      "d: { type: duration, default: 48h }\n"
+      "m:\n"
+      "  type: map\n"
+      "  keys: { s: { type: size, default: 4KiB }, b: { type: boolean, default: false } }\n"
+      "l: { type: list, items: { type: duration }, default: [1s] }\n"
+      "n: { type: number, default: 0.5 }\n");
   Diagnostics diagnostics;
   const Value value = Check(schema, "d: 5s\n", diagnostics);
   EXPECT_TRUE(diagnostics.empty());
@@ -91,8 +94,10 @@ TEST(Validation, AbsentAltogetherGivesDefaults) {
 
 TEST(Validation, ReportsAllProblemsAtOnce) {
   const Schema schema = Read(
-      "a: { type: integer }\nb: { type: boolean }\nc: { type: duration }\nd: { type: string, "
-      "required: true }\n");
+      "a: { type: integer }\n"
+      "b: { type: boolean }\n"
+      "c: { type: duration }\n"
+      "d: { type: string, required: true }\n");
   Diagnostics diagnostics;
   Check(schema, "a: x\nb: yes\nc: 5\ne: 1\n", diagnostics);
   EXPECT_EQ(diagnostics.size(), 5u);

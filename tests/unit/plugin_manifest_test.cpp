@@ -231,8 +231,9 @@ TEST(PluginManifest, AWorkerIdIsAtMostAHundredBytesBecauseItIsTheKeyOfALease) {
 TEST(PluginManifest, EachKindOfWorkerHasItsOwnPause) {
   const auto problems = [](const std::string& rest) {
     return Read(std::string(kHead) +
-                "extensions: [summa.worker/1]\nworkers:\n  - { id: w, summary: "
-                "S., " +
+                "extensions: [summa.worker/1]\n"
+                "workers:\n"
+                "  - { id: w, summary: S., " +
                 rest + " }\n")
         .problems;
   };
@@ -313,17 +314,16 @@ TEST(PluginManifest, PartsThatContradictEachOtherAreReported) {
       ElementsAre("workers: needs the extension summa.worker/1"));
   EXPECT_THAT(Read(std::string(kHead) + "extensions: [summa.command/1]\n").problems,
               ElementsAre("extensions: summa.command/1 is listed, but there are no commands"));
-  EXPECT_THAT(Read(std::string(kHead) +
-                   "extensions: [summa.command/1]\ncommands: [{ verb: greet, summary: S., worker: "
-                   "w }]\n")
+  EXPECT_THAT(Read(std::string(kHead) + "extensions: [summa.command/1]\n"
+                                        "commands: [{ verb: greet, summary: S., worker: w }]\n")
                   .problems,
               ElementsAre(HasSubstr("the verb \"greet\" names the worker \"w\"")));
 }
 
 TEST(PluginManifest, ReadsKindsOfOperations) {
   const std::string worker =
-      "extensions: [summa.worker/1]\nworkers: [{ id: w, summary: S., kind: continuous, idle_poll: "
-      "1s }]\n";
+      "extensions: [summa.worker/1]\n"
+      "workers: [{ id: w, summary: S., kind: continuous, idle_poll: 1s }]\n";
   const Reading reading =
       Read(std::string(kHead) + worker +
            "operations:\n  - { kind: copy, worker: w, summary: Copies. }\n"
@@ -337,8 +337,9 @@ TEST(PluginManifest, ReadsKindsOfOperations) {
   EXPECT_EQ(reading.manifest.operations[1].version, 3);
   EXPECT_EQ(reading.manifest.operations[1].retries, 0);
   EXPECT_THAT(Read(std::string(kHead) + worker +
-                   "operations: [{ kind: copy, worker: w, summary: S. }, { kind: copy, worker: w, "
-                   "summary: S. }]\n")
+                   "operations:\n"
+                   "  - { kind: copy, worker: w, summary: S. }\n"
+                   "  - { kind: copy, worker: w, summary: S. }\n")
                   .problems,
               ElementsAre("operations.kind: \"copy\" is given twice"));
   EXPECT_THAT(Read(std::string(kHead) + worker +
@@ -351,8 +352,9 @@ TEST(PluginManifest, ReadsKindsOfOperations) {
 TEST(PluginManifest, OperationsNeedAWorkerWithALease) {
   EXPECT_THAT(
       Read(std::string(kHead) +
-           "extensions: [summa.worker/1]\nworkers: [{ id: w, summary: S., kind: continuous, lease: "
-           "none, idle_poll: 1s }]\noperations: [{ kind: copy, worker: w, summary: S. }]\n")
+           "extensions: [summa.worker/1]\n"
+           "workers: [{ id: w, summary: S., kind: continuous, lease: none, idle_poll: 1s }]\n"
+           "operations: [{ kind: copy, worker: w, summary: S. }]\n")
           .problems,
       ElementsAre(HasSubstr("no worker of the manifest with a lease")));
 }
@@ -360,8 +362,11 @@ TEST(PluginManifest, OperationsNeedAWorkerWithALease) {
 TEST(PluginManifest, OptionsAreSchemasWithANameAndPositionalArgumentsComeFirst) {
   const auto problems = [](const std::string& options) {
     return Read(std::string(kHead) +
-                "extensions: [summa.command/1]\ncommands:\n  - verb: greet\n    summary: S.\n    "
-                "options:\n" +
+                "extensions: [summa.command/1]\n"
+                "commands:\n"
+                "  - verb: greet\n"
+                "    summary: S.\n"
+                "    options:\n" +
                 options)
         .problems;
   };

@@ -1,20 +1,19 @@
 /* summa-host plugin ABI, major 1: the descriptor, the lifecycle and the types that every interface
  * shares.
  *
- * DRAFT until summa-host 1.0: names and layouts may still change between minor versions of the
- * host.
+ * DRAFT until summa-host 1.0: names and layouts may still change between minor versions.
  *
  * How the boundary works
  *   - Plain C11. No exception, no C++ type and no allocation crosses it. C++ authors include
- * <summa/plugin.hpp>.
+ *     <summa/plugin.hpp>.
  *   - A plugin exports exactly one symbol, the data object `summa_plugin_v1`. Everything else is
- * found by string-named, revisioned interfaces ("summa.sql/1") in structs of function pointers.
+ *     found by string-named, revisioned interfaces ("summa.sql/1") in structs of function pointers.
  *   - Every struct begins with `struct_size`, set by whoever fills it. A reader uses the smaller of
- * its own and the given size: fields past that are absent. Structs only ever grow at the end.
+ *     its own and the given size: fields past that are absent. Structs only ever grow at the end.
  *   - Functions that can fail return SUMMA_OK or a SUMMA_E_* status and fill the caller's
- * summa_error.
+ *     summa_error.
  *   - Memory belongs to the side that allocated it. Borrowed memory says for how long it may be
- * used.
+ *     used.
  *   - Thread tags: [main] one thread per plugin, always the same; [any] any thread, also at once;
  *     [owner] one thread at a time, the one that was handed the object.
  */
