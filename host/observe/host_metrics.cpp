@@ -8,11 +8,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <mutex>
 #include <sstream>
 #include <system_error>
 
 #include "host/observe/log.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 namespace {
@@ -168,8 +168,8 @@ double BootTimestamp() {
 
 // A counter is added to; who scrapes at once with another sees the same value.
 void SetLogMetrics() {
-  static auto* mutex = new std::mutex;
-  const std::lock_guard lock(*mutex);
+  static auto* mutex = new Mutex;
+  const MutexLock lock(*mutex);
   static std::uint64_t counted = 0;
   const std::uint64_t lost = LogLinesLost();
   if (MetricHandle* metric = HostMetric("summa_log_lines_dropped_total")) {
@@ -240,8 +240,8 @@ void SetProcessMetrics() {
   const std::vector<double> fields = StatFields();
   if (fields.size() > kResident) {
     // A counter is added to; who scrapes at once with another sees the same value.
-    static auto* mutex = new std::mutex;
-    const std::lock_guard lock(*mutex);
+    static auto* mutex = new Mutex;
+    const MutexLock lock(*mutex);
     static double counted = 0;
     const double cpu = (fields[kUser] + fields[kSystem]) / ticks;
     if (MetricHandle* metric = HostMetric("process_cpu_seconds_total")) metric->Add(cpu - counted);

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <cstdio>
 #include <iostream>
-#include <mutex>
 #include <ostream>
 #include <sstream>
 #include <streambuf>
@@ -20,6 +19,7 @@
 #include "host/observe/log_line.hpp"
 #include "host/observe/log_settings.hpp"
 #include "host/observe/log_writer.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 namespace {
@@ -53,7 +53,7 @@ class Logger {
   }
   void ForgetRepeats() {
     WriteHeldBack(true);
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     fold_.Clear();
   }
   LogWriter& writer() { return writer_; }
@@ -65,7 +65,7 @@ class Logger {
     LogLine line{SystemClock().UnixNow(), level, code, message, fields, 0};
     WriteHeldBack(false);
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       const auto repeated = fold_.Admit(Key(line), SystemClock().BootNow());
       if (!repeated) return;
       line.repeated = *repeated;
@@ -76,7 +76,7 @@ class Logger {
   void WriteHeldBack(bool all) {
     std::vector<LineFold::Ended> ended;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       ended = fold_.TakeEnded(SystemClock().BootNow(), all);
     }
     for (const LineFold::Ended& each : ended) {
@@ -117,8 +117,8 @@ class Logger {
   const bool colours_;
   std::atomic<LogLevel> level_{LogLevel::kInfo};
   std::atomic<LogFormat> format_{LogFormat::kText};
-  std::mutex mutex_;
-  LineFold fold_;
+  Mutex mutex_;
+  LineFold fold_ SUMMA_GUARDED_BY(mutex_);
   LogWriter writer_;
 };
 
@@ -145,12 +145,12 @@ class ErrorBuffer : public std::streambuf {
     return traits_type::not_eof(character);
   }
   std::streamsize xsputn(const char* text, std::streamsize size) override {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     text_.append(text, static_cast<std::size_t>(size));
     return size;
   }
   int sync() override {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     LogWriter& writer = TheLogger().writer();
     if (flush_ == Flush::kWholeLines) {
       const std::size_t end = text_.rfind('\n') + 1;
@@ -168,9 +168,9 @@ class ErrorBuffer : public std::streambuf {
 
  private:
   const Flush flush_;
-  std::mutex mutex_;
-  std::string text_;
-  std::size_t waiting_ = 0;  // bytes, at most, since the last wait
+  Mutex mutex_;
+  std::string text_ SUMMA_GUARDED_BY(mutex_);
+  std::size_t waiting_ SUMMA_GUARDED_BY(mutex_) = 0;  // bytes, at most, since the last wait
 };
 
 }  // namespace

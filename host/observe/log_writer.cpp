@@ -46,7 +46,7 @@ LogWriter::LogWriter(int descriptor, std::size_t capacity_bytes, Notice notice)
 
 LogWriter::~LogWriter() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   work_.notify_all();
@@ -56,7 +56,7 @@ LogWriter::~LogWriter() {
 void LogWriter::Put(std::string lines) {
   if (lines.empty()) return;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     waiting_bytes_ += lines.size();
     lines_.push_back(std::move(lines));
     ++unwritten_;
@@ -74,7 +74,6 @@ void LogWriter::Put(std::string lines) {
   work_.notify_one();
 }
 
-// Under the lock.
 void LogWriter::Lose(const std::string& lines) {
   const std::uint64_t count = CountLines(lines);
   missing_ += count;
@@ -82,7 +81,7 @@ void LogWriter::Lose(const std::string& lines) {
 }
 
 bool LogWriter::Flush(const std::function<bool()>& hurry, Microseconds patience) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   auto last_progress = std::chrono::steady_clock::now();
   std::uint64_t seen = progress_;
   while (unwritten_ > 0) {
@@ -99,9 +98,9 @@ bool LogWriter::Flush(const std::function<bool()>& hurry, Microseconds patience)
 }
 
 void LogWriter::Run() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (true) {
-    work_.wait(lock, [this] { return stopping_ || !lines_.empty(); });
+    work_.wait(lock, [this]() SUMMA_REQUIRES(mutex_) { return stopping_ || !lines_.empty(); });
     if (stopping_) return;
     const std::string line = std::move(lines_.front());
     lines_.pop_front();

@@ -5,15 +5,14 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <thread>
 
 #include "host/clock.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -44,18 +43,18 @@ class LogWriter {
   void Run();
   bool WaitForRoom();
   bool Write(const std::string& text);
-  void Lose(const std::string& lines);
+  void Lose(const std::string& lines) SUMMA_REQUIRES(mutex_);
 
   const int descriptor_;
   const std::size_t capacity_bytes_;
   const Notice notice_;
   bool torn_ = false;  // [thread] the last line was written in part
-  std::mutex mutex_;
-  std::condition_variable work_, written_;
-  std::deque<std::string> lines_;
-  std::size_t waiting_bytes_ = 0;
-  std::uint64_t missing_ = 0;   // lost, and not said yet
-  std::uint64_t progress_ = 0;  // grows with every write
+  Mutex mutex_;
+  ConditionVariable work_, written_;
+  std::deque<std::string> lines_ SUMMA_GUARDED_BY(mutex_);
+  std::size_t waiting_bytes_ SUMMA_GUARDED_BY(mutex_) = 0;
+  std::uint64_t missing_ SUMMA_GUARDED_BY(mutex_) = 0;   // lost, and not said yet
+  std::uint64_t progress_ SUMMA_GUARDED_BY(mutex_) = 0;  // grows with every write
   std::atomic<std::uint64_t> lost_{0};
   std::atomic<std::size_t> unwritten_{0};  // elements of lines_, and the one being written
   std::atomic<bool> stopping_{false}, ended_{false};

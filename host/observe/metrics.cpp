@@ -10,10 +10,10 @@
 #include <cmath>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <sstream>
 
 #include "host/observe/log.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 namespace {
@@ -81,7 +81,7 @@ class Metrics {
  public:
   MetricHandle* Find(Kind kind, std::string_view name, std::string_view help, MetricLabels labels) {
     std::sort(labels.begin(), labels.end());
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const std::string text(name);
     const auto known = kinds_.find(text);
     if (!IsWord(name, true) || !ValidLabels(labels)) {
@@ -130,9 +130,10 @@ class Metrics {
   }
 
   prometheus::Registry registry_;
-  std::mutex mutex_;
-  std::map<std::string, Kind> kinds_;
-  std::map<std::pair<std::string, MetricLabels>, std::unique_ptr<MetricHandle>> handles_;
+  Mutex mutex_;
+  std::map<std::string, Kind> kinds_ SUMMA_GUARDED_BY(mutex_);
+  std::map<std::pair<std::string, MetricLabels>, std::unique_ptr<MetricHandle>> handles_
+      SUMMA_GUARDED_BY(mutex_);
 };
 
 // Never destroyed: threads that were abandoned may still count.
