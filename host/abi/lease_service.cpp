@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
-#include <mutex>
 
 #include "summa/error.hpp"
 
@@ -16,12 +15,12 @@ LeaseService::LeaseService(const Clock& clock) : clock_(clock) {
 }
 
 void LeaseService::Show(const LeaseKeeper* keeper) {
-  const std::unique_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   keeper_ = keeper;
 }
 
 LeaseStatus LeaseService::Status(std::string_view worker_id) {
-  const std::shared_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return keeper_ == nullptr ? LeaseStatus{} : keeper_->Status(std::string(worker_id));
 }
 

@@ -2,12 +2,12 @@
 // Thread-safe.
 #pragma once
 
-#include <shared_mutex>
 #include <string_view>
 
 #include "host/clock.hpp"
 #include "host/lease/lease_keeper.hpp"
 #include "summa/abi/lease.h"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -28,8 +28,8 @@ class LeaseService {
 
   const Clock& clock_;
   summa_lease_v1 table_{};
-  std::shared_mutex mutex_;
-  const LeaseKeeper* keeper_ = nullptr;
+  Mutex mutex_;
+  const LeaseKeeper* keeper_ SUMMA_GUARDED_BY(mutex_) = nullptr;
 };
 
 }  // namespace summa::host

@@ -7,6 +7,7 @@
 #include "host/abi/foreign_text.hpp"
 #include "host/observe/host_metrics.hpp"
 #include "host/observe/log.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 namespace {
@@ -65,15 +66,15 @@ std::string MetricsService::Problem(MetricType type, const std::string& name,
 }
 
 MetricsService::Handle* MetricsService::Keep(Handle* handle) {
-  static auto* mutex = new std::mutex;
+  static auto* mutex = new Mutex;
   static auto* kept = new std::vector<std::unique_ptr<Handle>>;
-  const std::lock_guard lock(*mutex);
+  const MutexLock lock(*mutex);
   return kept->emplace_back(handle).get();
 }
 
 MetricsService::Handle* MetricsService::Find(MetricType type, const std::string& name,
                                              const std::string& help, const MetricLabels& labels) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const std::pair key(std::string(Word(type)) + name, labels);
   const auto known = handles_.find(key);
   if (known != handles_.end()) return known->second;

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "host/observe/metric_declaration.hpp"
 #include "host/observe/metrics.hpp"
 #include "summa/abi/metrics.h"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -48,8 +48,9 @@ class MetricsService {
   const std::string plugin_id_;
   const std::optional<std::vector<MetricDeclaration>> declared_;
   summa_metrics_v1 table_{};
-  std::mutex mutex_;
-  std::map<std::pair<std::string, MetricLabels>, Handle*> handles_;  // key: type and name
+  Mutex mutex_;
+  std::map<std::pair<std::string, MetricLabels>, Handle*> handles_
+      SUMMA_GUARDED_BY(mutex_);  // key: type and name
 };
 
 }  // namespace summa::host

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <mutex>
 
 #include "host/abi/signal_stack.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 namespace {
@@ -16,8 +16,8 @@ thread_local bool ever_called = false;
 
 // Held for a few instructions, never in foreign code.
 struct Registry {
-  std::mutex mutex;
-  PluginCall* newest = nullptr;
+  Mutex mutex;
+  PluginCall* newest SUMMA_GUARDED_BY(mutex) = nullptr;
 };
 
 // Never destroyed: a call that does not return outlives everything.
@@ -46,7 +46,7 @@ PluginCall::PluginCall(std::string_view plugin, std::string_view function, std::
   place_.slow_after = slow_after;
   {
     Registry& registry = TheRegistry();
-    const std::lock_guard lock(registry.mutex);
+    const MutexLock lock(registry.mutex);
     previous_ = registry.newest;
     if (previous_ != nullptr) previous_->next_ = this;
     registry.newest = this;
@@ -60,7 +60,7 @@ PluginCall::~PluginCall() {
   current_place = outer_;
   std::atomic_signal_fence(std::memory_order_release);
   Registry& registry = TheRegistry();
-  const std::lock_guard lock(registry.mutex);
+  const MutexLock lock(registry.mutex);
   if (previous_ != nullptr) previous_->next_ = next_;
   if (next_ != nullptr) {
     next_->previous_ = previous_;
@@ -75,7 +75,7 @@ bool PluginCall::EverOnThisThread() noexcept { return ever_called; }
 std::vector<CallPlace> RunningCalls() {
   std::vector<CallPlace> places;
   Registry& registry = TheRegistry();
-  const std::lock_guard lock(registry.mutex);
+  const MutexLock lock(registry.mutex);
   for (const PluginCall* call = registry.newest; call != nullptr; call = call->previous_) {
     places.push_back(call->place_);
   }

@@ -24,7 +24,7 @@ std::int32_t RegistryService::Find(void* self, summa_str service_id, summa_str a
     try {
       const FoundService found =
           registry.resolver_(registry.plugin_id_, View(service_id), View(alias));
-      const std::lock_guard lock(registry.mutex_);
+      const MutexLock lock(registry.mutex_);
       const std::string& id = *registry.provider_ids_.insert(found.provider_id).first;
       if (provider_id != nullptr) *provider_id = {id.data(), id.size()};
       *service = found.service;

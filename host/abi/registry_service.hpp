@@ -4,12 +4,12 @@
 
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <set>
 #include <string>
 #include <string_view>
 
 #include "summa/abi/registry.h"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -35,8 +35,9 @@ class RegistryService {
 
   const std::string plugin_id_;
   const ServiceResolver resolver_;
-  std::mutex mutex_;
-  std::set<std::string> provider_ids_;  // lent to the plugin; nodes never move
+  Mutex mutex_;
+  std::set<std::string> provider_ids_
+      SUMMA_GUARDED_BY(mutex_);  // lent to the plugin; nodes never move
   summa_registry_v1 table_{};
 };
 

@@ -1,9 +1,9 @@
 #include "host/abi/sql_service.hpp"
 
-#include <mutex>
 #include <optional>
 
 #include "host/abi/sql_session.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -13,8 +13,9 @@ struct SqlService::State {
 
   const std::map<std::string, std::shared_ptr<SessionPool>> pools;
   SqlScope unleased;
-  std::mutex mutex;                                            // guards the map
-  std::map<std::string, std::unique_ptr<SqlScope>> of_plugin;  // unleased, too
+  Mutex mutex;
+  std::map<std::string, std::unique_ptr<SqlScope>> of_plugin
+      SUMMA_GUARDED_BY(mutex);  // unleased, too
 };
 
 namespace {
@@ -48,7 +49,7 @@ SqlService::~SqlService() = default;
 const summa_sql_v1* SqlService::unleased() const { return state_->unleased.table(); }
 
 const summa_sql_v1* SqlService::ForPlugin(const std::string& plugin) {
-  const std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   std::unique_ptr<SqlScope>& scope = state_->of_plugin[plugin];
   if (scope == nullptr) {
     scope = std::make_unique<SqlScope>(state_->pools, std::nullopt, SessionUser{plugin, {}});

@@ -21,13 +21,13 @@ SqlScope::~SqlScope() {
   for (;;) {
     std::shared_ptr<summa_sql_session> leaked;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (open_.empty()) return;
       leaked = *open_.begin();
       open_.erase(open_.begin());
     }
     // Waits for a call that is under way; it was cancelled above.
-    const std::lock_guard lock(leaked->use);
+    const MutexLock lock(leaked->use);
     CloseLeaked(*leaked);
   }
 }
@@ -42,7 +42,7 @@ void SqlScope::CloseLeaked(summa_sql_session& leaked) noexcept {
 }
 
 void SqlScope::CancelRunning() noexcept {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const auto& open : open_) open->session->Cancel();
 }
 
@@ -50,12 +50,12 @@ void SqlScope::CancelRunning() noexcept {
 void SqlScope::TakeBack() noexcept {
   std::set<std::shared_ptr<summa_sql_session>> open;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     open = open_;
   }
   for (const auto& leaked : open) {
     if (!leaked->use.try_lock()) continue;
-    const std::lock_guard lock(leaked->use, std::adopt_lock);
+    const MutexLock lock(leaked->use, std::adopt_lock);
     Forget(leaked);
     CloseLeaked(*leaked);
   }
@@ -67,7 +67,7 @@ bool SqlScope::Shut(Microseconds patience) noexcept {
     CancelRunning();
     std::shared_ptr<summa_sql_session> next;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       shut_ = true;
       if (open_.empty()) return true;
       next = *open_.begin();
@@ -77,7 +77,7 @@ bool SqlScope::Shut(Microseconds patience) noexcept {
       std::this_thread::sleep_for(kShutLook);
       continue;
     }
-    const std::lock_guard lock(next->use, std::adopt_lock);
+    const MutexLock lock(next->use, std::adopt_lock);
     Forget(next);
     if (!next->session) continue;  // closed in this very moment
     next->scope = nullptr;
@@ -96,7 +96,7 @@ summa_sql_session* SqlScope::Open(std::string_view database) {
   opened->scope = this;
   opened->guard = guard_;
   opened->session = pool->second->Take(user_);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (shut_) {
     opened->pool->Give(std::move(opened->session));
     throw Failure("SH-0419", "the worker took too long and may use its database no more",
@@ -108,7 +108,7 @@ summa_sql_session* SqlScope::Open(std::string_view database) {
 }
 
 void SqlScope::Forget(const std::shared_ptr<summa_sql_session>& session) noexcept {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   open_.erase(session);
 }
 

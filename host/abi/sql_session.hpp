@@ -3,7 +3,6 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -11,6 +10,7 @@
 
 #include "host/database/session.hpp"
 #include "summa/abi/sql.h"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -21,7 +21,7 @@ class SqlScope;
 // What a plugin holds. Lives until the plugin closes it, also when its scope has ended before: it
 // then answers every call with SH-0419.
 struct summa_sql_session {
-  std::mutex use;  // a call of the plugin against the end of the scope
+  summa::Mutex use;  // a call of the plugin against the end of the scope
   std::shared_ptr<summa::host::SessionPool> pool;
   std::unique_ptr<summa::host::Session> session;  // nullptr: the scope has ended
   summa::host::SqlScope* scope = nullptr;
@@ -61,9 +61,9 @@ class SqlScope {
   const std::optional<LeaseGuard> guard_;
   const SessionUser user_;
   summa_sql_v1 table_;
-  std::mutex mutex_;  // after the `use` of a session
-  bool shut_ = false;
-  std::set<std::shared_ptr<summa_sql_session>> open_;
+  Mutex mutex_;  // after the `use` of a session
+  bool shut_ SUMMA_GUARDED_BY(mutex_) = false;
+  std::set<std::shared_ptr<summa_sql_session>> open_ SUMMA_GUARDED_BY(mutex_);
 };
 
 // The thunks; `self` of the table is the scope.

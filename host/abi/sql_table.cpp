@@ -37,7 +37,7 @@ template <typename Body>
 int32_t Use(summa_sql_session* handle, summa_error* error, Body&& body) noexcept {
   return Guarded(error, [&] {
     if (handle == nullptr) throw Failure("SH-0407", "no session was given", "Open one first");
-    const std::lock_guard lock(handle->use);
+    const MutexLock lock(handle->use);
     if (!handle->session) {
       throw Failure("SH-0419", "the session has ended with the run of its worker",
                     "Close sessions before the tick returns");
@@ -60,7 +60,7 @@ int32_t Open(void* self, summa_str database, summa_sql_session** out, summa_erro
 void Close(summa_sql_session* handle) noexcept {
   if (handle == nullptr) return;
   const std::shared_ptr<summa_sql_session> owned = std::move(handle->self);
-  const std::lock_guard lock(owned->use);
+  const MutexLock lock(owned->use);
   if (owned->scope == nullptr) return;  // the scope has ended and taken the connection
   owned->scope->Forget(owned);
   owned->pool->Give(std::move(owned->session));
