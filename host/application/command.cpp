@@ -18,6 +18,7 @@
 #include "host/database/fleet_orders.hpp"
 #include "host/lease/lease_keeper.hpp"
 #include "host/settings/host_workers.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 namespace {
@@ -55,12 +56,12 @@ class Call {
   const summa_command_call* table() const { return &table_; }
   // Nothing is said any more: whoever asked was told that the verb was given up.
   void Close() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     closed_ = true;
   }
   // Why a row was left out; nullopt: none was.
   std::optional<std::string> row_problem() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return row_problem_;
   }
 
@@ -100,7 +101,7 @@ class Call {
   }
   static void Emit(const summa_command_call* call, summa_str row) noexcept {
     Call* self = Self(call);
-    const std::lock_guard lock(self->mutex_);
+    const MutexLock lock(self->mutex_);
     if (self->closed_ || !self->emit_) return;
     const std::string_view json = View(row);
     std::optional<std::string> problem = ProblemOfObject(json);
@@ -111,7 +112,7 @@ class Call {
   static void Progress(const summa_command_call* call, summa_str label, std::int64_t done,
                        std::int64_t total) noexcept {
     Call* self = Self(call);
-    const std::lock_guard lock(self->mutex_);
+    const MutexLock lock(self->mutex_);
     if (self->closed_ || !self->progress_) return;
     self->progress_(CleanLine(View(label), kMostLabelBytes), done, total);
   }
@@ -125,9 +126,9 @@ class Call {
   const std::atomic<bool>* const lease_lost_;
   std::map<std::string, std::string, std::less<>> texts_;
   summa_command_call table_{};
-  std::mutex mutex_;  // guards the two below
-  bool closed_ = false;
-  std::optional<std::string> row_problem_;
+  Mutex mutex_;
+  bool closed_ SUMMA_GUARDED_BY(mutex_) = false;
+  std::optional<std::string> row_problem_ SUMMA_GUARDED_BY(mutex_);
 };
 
 // Members of the envelope around a result: a verb that wrote them would say something in the name

@@ -50,7 +50,7 @@ FleetView::FleetView(DatabaseSettings ledger, const Clock& clock)
 
 FleetView::~FleetView() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   connection_.Stop();
@@ -59,26 +59,27 @@ FleetView::~FleetView() {
 }
 
 FleetSight FleetView::Look() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   const bool fresh = answers_ > 0 && clock_.BootNow() - answered_at_ < kAtMostEvery;
   if (fresh) return sight_;
   wanted_ = true;
   wanted_changed_.notify_all();
   if (!sight_.error) {
     const std::uint64_t before = answers_;
-    news_.wait_for(lock, kGlance, [&] { return answers_ != before || stopping_; });
+    news_.wait_for(lock, kGlance,
+                   [&]() SUMMA_REQUIRES(mutex_) { return answers_ != before || stopping_; });
   }
   return sight_;
 }
 
 void FleetView::Run() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!stopping_) {
-    wanted_changed_.wait(lock, [this] { return wanted_ || stopping_; });
+    wanted_changed_.wait(lock, [this]() SUMMA_REQUIRES(mutex_) { return wanted_ || stopping_; });
     if (stopping_) return;
     const Microseconds pause = asked_at_ + kAtMostEvery - clock_.BootNow();
     if (asked_at_ > BootTime() && pause > Microseconds(0)) {
-      wanted_changed_.wait_for(lock, pause, [this] { return stopping_; });
+      wanted_changed_.wait_for(lock, pause, [this]() SUMMA_REQUIRES(mutex_) { return stopping_; });
       continue;
     }
     wanted_ = false;

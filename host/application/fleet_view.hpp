@@ -2,10 +2,8 @@
 // thread of its own, on a connection of its own, only when somebody looks, at most once a second.
 #pragma once
 
-#include <condition_variable>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -14,6 +12,7 @@
 #include "host/clock.hpp"
 #include "host/database/operations.hpp"
 #include "host/database/reopening_connection.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -45,12 +44,12 @@ class FleetView {
   const std::string operations_query_;
   ReopeningConnection connection_;  // of the thread
   const Clock& clock_;
-  std::mutex mutex_;
-  std::condition_variable wanted_changed_, news_;
-  bool wanted_ = false, stopping_ = false;
-  std::uint64_t answers_ = 0;
-  BootTime asked_at_, answered_at_;
-  FleetSight sight_;
+  Mutex mutex_;
+  ConditionVariable wanted_changed_, news_;
+  bool wanted_ SUMMA_GUARDED_BY(mutex_) = false, stopping_ SUMMA_GUARDED_BY(mutex_) = false;
+  std::uint64_t answers_ SUMMA_GUARDED_BY(mutex_) = 0;
+  BootTime asked_at_ SUMMA_GUARDED_BY(mutex_), answered_at_ SUMMA_GUARDED_BY(mutex_);
+  FleetSight sight_ SUMMA_GUARDED_BY(mutex_);
   std::thread thread_;  // last: it uses all of the above
 };
 

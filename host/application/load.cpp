@@ -215,7 +215,7 @@ FoundService PluginSet::Resolve(std::string_view plugin, std::string_view servic
 // A process that is no running host serves a bus that nobody can consume from.
 const void* PluginSet::Guarded(Member& member, const Binding& binding, const void* service) {
   if (consuming_ == Consuming::kAll || binding.service != SUMMA_BUS_V1) return service;
-  const std::lock_guard lock(gates_mutex_);
+  const MutexLock lock(gates_mutex_);
   std::unique_ptr<BusGate>& gate = member.gates[service];
   if (gate == nullptr) {
     gate = std::make_unique<BusGate>(static_cast<const summa_bus_v1*>(service), binding.provider,

@@ -7,7 +7,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <string_view>
@@ -22,6 +21,7 @@
 #include "host/plugin/graph.hpp"
 #include "host/plugin/instance.hpp"
 #include "host/plugin/probe.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -99,7 +99,7 @@ class PluginSet {
   const void* Guarded(Member& member, const Binding& binding, const void* service);
 
   const Consuming consuming_;
-  std::mutex gates_mutex_;  // guards the gates of all members
+  Mutex gates_mutex_;  // guards the gates of all members
   std::function<bool()> stopping_;
   std::set<std::string> in_use_;  // by plugins that were lost
   std::deque<Member> members_;    // in start order

@@ -30,7 +30,7 @@ void SetWorker(const WorkerReport& worker, const ScrapeView& view) {
 
 // A kind whose operations are over is exported with zeros.
 void Scrape::SetOperations(const std::vector<OperationReport>& operations) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const OperationReport& each : operations) kinds_.emplace(each.plugin, each.kind);
   for (const auto& [plugin, kind] : kinds_) {
     std::map<std::string, int> states{
@@ -58,7 +58,7 @@ void Scrape::SetOperations(const std::vector<OperationReport>& operations) {
 
 std::string Scrape::Text(const ScrapeView& view) {
   for (const PluginReport& plugin : view.report.plugins) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     PluginReport& before = plugins_[plugin.id];
     if (!before.id.empty() && before.state != plugin.state) {
       SetHostMetric("summa_plugin_info", 0, {before.id, before.version, before.state});

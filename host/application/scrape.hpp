@@ -2,7 +2,6 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <set>
 #include <string>
 #include <utility>
@@ -11,6 +10,7 @@
 #include "host/application/status.hpp"
 #include "host/database/session.hpp"
 #include "host/lease/lease_keeper.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -29,9 +29,10 @@ class Scrape {
  private:
   void SetOperations(const std::vector<OperationReport>& operations);
 
-  std::mutex mutex_;
-  std::map<std::string, PluginReport> plugins_;          // as last exported
-  std::set<std::pair<std::string, std::string>> kinds_;  // of operations, that were exported
+  Mutex mutex_;
+  std::map<std::string, PluginReport> plugins_ SUMMA_GUARDED_BY(mutex_);  // as last exported
+  // Of operations, that were exported.
+  std::set<std::pair<std::string, std::string>> kinds_ SUMMA_GUARDED_BY(mutex_);
 };
 
 }  // namespace summa::host

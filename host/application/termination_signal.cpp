@@ -57,13 +57,15 @@ TerminationSignal::TerminationSignal(Hangup hangup) : hangup_(hangup) {
 }
 
 bool TerminationSignal::Wait(Microseconds time) {
-  std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, time, [this] { return requested_.load(); });
+  MutexLock lock(mutex_);
+  return changed_.wait_for(lock, time,
+                           [this]() SUMMA_REQUIRES(mutex_) { return requested_.load(); });
 }
 
 TerminationSignal::Event TerminationSignal::WaitForEvent(Microseconds time) {
-  std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, time, [this] { return requested_.load() || reload_; });
+  MutexLock lock(mutex_);
+  changed_.wait_for(lock, time,
+                    [this]() SUMMA_REQUIRES(mutex_) { return requested_.load() || reload_; });
   if (requested_) return Event::kStop;
   if (!reload_) return Event::kNothing;
   reload_ = false;
@@ -92,7 +94,7 @@ void TerminationSignal::Act(const signalfd_siginfo& signal) {
   // The kernel and the shell may both say it, so it is never the second signal.
   if (terminal_gone || hangup_ == Hangup::kStops) return Stop(name.c_str(), false);
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     reload_ = true;
   }
   changed_.notify_all();
@@ -102,7 +104,7 @@ void TerminationSignal::Act(const signalfd_siginfo& signal) {
 void TerminationSignal::Stop(const char* name, bool at_once_when_repeated) {
   const bool repeated = requested_.load();
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     requested_ = true;
   }
   changed_.notify_all();

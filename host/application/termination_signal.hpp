@@ -10,11 +10,10 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 
 #include "host/clock.hpp"
+#include "summa/mutex.hpp"
 
 struct signalfd_siginfo;
 
@@ -48,9 +47,9 @@ class TerminationSignal {
   const Hangup hangup_;
   bool nohup_ = false;
   std::atomic<bool> requested_{false};
-  std::mutex mutex_;
-  bool reload_ = false;
-  std::condition_variable changed_;
+  Mutex mutex_;
+  bool reload_ SUMMA_GUARDED_BY(mutex_) = false;
+  ConditionVariable changed_;
   int signal_descriptor_ = -1;
   std::thread listener_;
 };
