@@ -38,7 +38,7 @@ Output::Output(std::ostream& out, std::ostream& err, bool terminal)
       progress_(terminal) {}
 
 void Output::Row(std::string_view json_object) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   EndProgress();
   if (options_.json) {
     out_ << json_object << '\n';
@@ -51,7 +51,7 @@ void Output::Row(std::string_view json_object) {
 void Output::Progress(std::string_view label, std::int64_t done, std::int64_t total) {
   // Work does not wait for whoever reads how far it is.
   if (!LogIdle()) return;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const std::optional<std::string> line =
       progress_.Line(label, done, total, SystemClock().BootNow());
   if (!line) return;
@@ -70,7 +70,7 @@ void Output::EndProgress() {
 }
 
 int Output::Text(std::string_view text) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   out_ << text;
   return CheckWritten(0);
 }
@@ -98,7 +98,7 @@ void Output::PrintError(const Error& error) {
 }
 
 int Output::Finish(const VerbResult& result) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   EndProgress();
   int exit_code = result.exit_code;
   if (exit_code == 0 && !result.errors.empty()) exit_code = ExitCode(result.errors.front());

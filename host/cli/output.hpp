@@ -4,13 +4,13 @@
 
 #include <chrono>
 #include <iosfwd>
-#include <mutex>
 #include <string>
 #include <string_view>
 
 #include "host/cli/progress_display.hpp"
 #include "host/cli/render.hpp"
 #include "host/cli/verb.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -29,7 +29,7 @@ class Output : public Talk {
   int Text(std::string_view text);  // help and the like, as it is; gives the exit code
 
  private:
-  void EndProgress();
+  void EndProgress() SUMMA_REQUIRES(mutex_);
   void PrintError(const Error& error);
   int CheckWritten(int exit_code);
 
@@ -40,10 +40,11 @@ class Output : public Talk {
   std::string command_;
   const std::chrono::system_clock::time_point started_at_;
   const std::chrono::steady_clock::time_point started_;
-  std::mutex mutex_;
-  RowRenderer rows_;
-  bool progress_open_ = false;  // a line without its line break stands on the terminal
-  ProgressDisplay progress_;
+  Mutex mutex_;
+  RowRenderer rows_ SUMMA_GUARDED_BY(mutex_);
+  // A line without its line break stands on the terminal.
+  bool progress_open_ SUMMA_GUARDED_BY(mutex_) = false;
+  ProgressDisplay progress_ SUMMA_GUARDED_BY(mutex_);
 };
 
 }  // namespace summa::host
