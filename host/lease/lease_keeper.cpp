@@ -71,7 +71,7 @@ LeaseKeeper::State::State(const DatabaseSettings& ledger, std::string holder_nam
 
 LeaseKeeper::State::~State() {
   {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     stopping_ = true;
   }
   stop_signal_.Signal();
@@ -107,7 +107,7 @@ std::optional<TextRows> LeaseKeeper::State::AskForLease(const std::string& worke
   std::optional<TextRows> rows;
   const auto deadline = std::chrono::steady_clock::now() + kAcquirePatience;
   asked_at = clock.BootNow();
-  caller_connection_.Use(deadline, [&](DeadlineConnection& waiter) {
+  caller_connection_.Use(deadline, [&](DeadlineConnection& waiter) SUMMA_REQUIRES(acquire_mutex_) {
     rows = take_over_.Acquire(waiter, worker_id, statements_.acquire, parameters, deadline);
   });
   return rows;
@@ -116,13 +116,13 @@ std::optional<TextRows> LeaseKeeper::State::AskForLease(const std::string& worke
 std::optional<LeaseGuard> LeaseKeeper::State::Acquire(const std::string& worker_id,
                                                       Microseconds time_to_live) {
   CheckName("worker", worker_id);
-  const std::lock_guard one_at_a_time(acquire_mutex_);
+  const MutexLock one_at_a_time(acquire_mutex_);
   CrashPoint("lease.acquire");
   BootTime asked_at;
   const std::optional<TextRows> rows = AskForLease(worker_id, time_to_live, asked_at);
   if (!rows) return std::nullopt;
   if (rows->empty()) {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     const auto lease = leases.find(worker_id);
     if (lease != leases.end()) lease->second.trusted_until = BootTime();
     work_.notify_all();
@@ -143,7 +143,7 @@ std::optional<LeaseGuard> LeaseKeeper::State::Acquire(const std::string& worker_
 
 void LeaseKeeper::State::Remember(const LeaseGuard& guard, Microseconds time_to_live,
                                   BootTime asked_at) {
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   Lease& lease = leases[guard.worker_id];
   lease.guard = guard;
   lease.time_to_live = time_to_live;
@@ -161,11 +161,11 @@ void LeaseKeeper::State::Release(const std::vector<std::string>& workers,
                                  Microseconds keep_for) noexcept {
   std::vector<std::string> ours;
   try {
-    const std::lock_guard one_at_a_time(acquire_mutex_);
+    const MutexLock one_at_a_time(acquire_mutex_);
     {
-      Lock lock(mutex);
+      MutexLock lock(mutex);
       for (const std::string& worker : workers) {
-        news_.wait(lock, [&] {
+        news_.wait(lock, [&]() SUMMA_REQUIRES(mutex) {
           const auto lease = leases.find(worker);
           return lease == leases.end() || !lease->second.renewing;
         });
@@ -189,7 +189,7 @@ void LeaseKeeper::State::Release(const std::vector<std::string>& workers,
 bool LeaseKeeper::State::WaitUntilFree(const std::string& worker_id, Microseconds wait,
                                        const std::function<bool()>& should_stop) {
   const auto deadline = std::chrono::steady_clock::now() + wait;
-  Lock lock(mutex);
+  MutexLock lock(mutex);
   const std::uint64_t wanted = looks_ + 1;  // older looks say nothing about now
   Watch& watch = watches[worker_id];        // stays where it is while somebody waits
   ++watch.waiters;
@@ -228,13 +228,13 @@ bool LeaseKeeper::WaitUntilFree(const std::string& worker_id, Microseconds wait,
 }
 
 bool LeaseKeeper::Trusted(const std::string& worker_id) const {
-  const std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   const auto lease = state_->leases.find(worker_id);
   return lease != state_->leases.end() && state_->clock.BootNow() < lease->second.trusted_until;
 }
 
 LeaseStatus LeaseKeeper::Status(const std::string& worker_id) const {
-  const std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   const BootTime now = state_->clock.BootNow();
   LeaseStatus status;
   const auto lease = state_->leases.find(worker_id);
@@ -276,7 +276,7 @@ void LeaseKeeper::Release(const std::string& worker_id,
 }
 
 void LeaseKeeper::Forget(const std::string& worker_id) noexcept {
-  const std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   state_->leases.erase(worker_id);
 }
 
@@ -284,7 +284,7 @@ void LeaseKeeper::ReleaseAll() noexcept {
   try {
     std::vector<std::string> workers;
     {
-      const std::lock_guard lock(state_->mutex);
+      const MutexLock lock(state_->mutex);
       for (const auto& [worker, lease] : state_->leases) workers.push_back(worker);
     }
     if (!workers.empty()) state_->Release(workers, Microseconds{0});

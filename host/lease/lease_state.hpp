@@ -4,14 +4,13 @@
 #pragma once
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 
 #include "host/database/lease_statements.hpp"
 #include "host/database/reopening_connection.hpp"
 #include "host/lease/lease_keeper.hpp"
 #include "host/lease/take_over.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -49,41 +48,42 @@ struct LeaseKeeper::State {
 
   const std::string holder;
   const Clock& clock;
-  mutable std::mutex mutex;
-  std::map<std::string, Lease> leases;
-  std::map<std::string, Watch> watches;
-  std::map<std::string, Other> others;  // as last seen
+  mutable Mutex mutex;
+  std::map<std::string, Lease> leases SUMMA_GUARDED_BY(mutex);
+  std::map<std::string, Watch> watches SUMMA_GUARDED_BY(mutex);
+  std::map<std::string, Other> others SUMMA_GUARDED_BY(mutex);  // as last seen
 
  private:
-  using Lock = std::unique_lock<std::mutex>;
-
   void Run();
-  void ReportLost(Lock& lock);
-  std::string NextRenewal() const;  // empty: none is due
-  void Renew(Lock& lock, const std::string& worker_id);
-  bool LookDue() const;
-  void Look(Lock& lock);
-  void NoteLook(const TextRows& rows, const std::vector<std::string>& workers, BootTime asked_at);
-  void Pause(Lock& lock);
+  // Those with the lock as a parameter unlock it meanwhile, which clang cannot follow.
+  void ReportLost(MutexLock& lock) SUMMA_REQUIRES(mutex) SUMMA_NO_THREAD_SAFETY_CHECK;
+  std::string NextRenewal() const SUMMA_REQUIRES(mutex);  // empty: none is due
+  void Renew(MutexLock& lock, const std::string& worker_id)
+      SUMMA_REQUIRES(mutex) SUMMA_NO_THREAD_SAFETY_CHECK;
+  bool LookDue() const SUMMA_REQUIRES(mutex);
+  void Look(MutexLock& lock) SUMMA_REQUIRES(mutex) SUMMA_NO_THREAD_SAFETY_CHECK;
+  void NoteLook(const TextRows& rows, const std::vector<std::string>& workers, BootTime asked_at)
+      SUMMA_REQUIRES(mutex);
+  void Pause(MutexLock& lock) SUMMA_REQUIRES(mutex);
   TextRows AskForCaller(const std::string& sql, const TextParameters& parameters,
-                        Microseconds patience);
+                        Microseconds patience) SUMMA_REQUIRES(acquire_mutex_);
   TextRows AskForThread(const std::string& sql, const TextParameters& parameters,
                         Microseconds patience);
   std::optional<TextRows> AskForLease(const std::string& worker_id, Microseconds time_to_live,
-                                      BootTime& asked_at);
+                                      BootTime& asked_at) SUMMA_REQUIRES(acquire_mutex_);
   void Remember(const LeaseGuard& guard, Microseconds time_to_live, BootTime asked_at);
 
   const LeaseStatements statements_;
   const std::function<void(const std::string&)> on_lost_;
   WakeUp stop_signal_;  // outlives the take-over
-  std::mutex acquire_mutex_;
-  ReopeningConnection caller_connection_;  // under acquire_mutex_
-  TakeOver take_over_;                     // under acquire_mutex_
-  ReopeningConnection thread_connection_;  // the thread's own
-  std::condition_variable work_;           // for the thread
-  std::condition_variable news_;           // for callers
-  std::uint64_t serials_ = 0, looks_ = 0;
-  bool stopping_ = false;
+  Mutex acquire_mutex_;
+  ReopeningConnection caller_connection_ SUMMA_GUARDED_BY(acquire_mutex_);
+  TakeOver take_over_ SUMMA_GUARDED_BY(acquire_mutex_);  // under acquire_mutex_
+  ReopeningConnection thread_connection_;                // the thread's own
+  ConditionVariable work_;                               // for the thread
+  ConditionVariable news_;                               // for callers
+  std::uint64_t serials_ SUMMA_GUARDED_BY(mutex) = 0, looks_ SUMMA_GUARDED_BY(mutex) = 0;
+  bool stopping_ SUMMA_GUARDED_BY(mutex) = false;
   std::thread thread_;  // last: it uses all of the above
 };
 

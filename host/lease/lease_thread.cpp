@@ -43,7 +43,7 @@ void CountRenewal(const std::optional<TextRows>& rows) {
 }  // namespace
 
 void LeaseKeeper::State::Run() {
-  Lock lock(mutex);
+  MutexLock lock(mutex);
   while (!stopping_) {
     ReportLost(lock);
     if (const std::string worker = NextRenewal(); !worker.empty()) {
@@ -56,7 +56,7 @@ void LeaseKeeper::State::Run() {
   }
 }
 
-void LeaseKeeper::State::ReportLost(Lock& lock) {
+void LeaseKeeper::State::ReportLost(MutexLock& lock) {
   std::vector<std::string> lost;
   const BootTime now = clock.BootNow();
   for (auto lease = leases.begin(); lease != leases.end();) {
@@ -95,7 +95,7 @@ TextRows LeaseKeeper::State::AskForThread(const std::string& sql, const TextPara
                                 WhenLost::kFail);
 }
 
-void LeaseKeeper::State::Renew(Lock& lock, const std::string& worker_id) {
+void LeaseKeeper::State::Renew(MutexLock& lock, const std::string& worker_id) {
   Lease& due = leases.at(worker_id);
   SUMMA_ASSERT(!due.renewing);  // one thread renews, one lease after the other
   due.renewing = true;
@@ -145,7 +145,7 @@ bool LeaseKeeper::State::LookDue() const {
 }
 
 // One plain SELECT for everybody: it locks nothing and writes nothing.
-void LeaseKeeper::State::Look(Lock& lock) {
+void LeaseKeeper::State::Look(MutexLock& lock) {
   const BootTime asked_at = clock.BootNow();
   std::vector<std::string> workers;
   for (auto& [worker, watch] : watches) {
@@ -201,10 +201,12 @@ void LeaseKeeper::State::NoteLook(const TextRows& rows, const std::vector<std::s
   }
 }
 
-void LeaseKeeper::State::Pause(Lock& lock) {
+void LeaseKeeper::State::Pause(MutexLock& lock) {
   if (leases.empty() && watches.empty()) {
     // Telling of a lost lease let go of the lock: what was signalled meanwhile must not be missed.
-    work_.wait(lock, [this] { return stopping_ || !leases.empty() || !watches.empty(); });
+    work_.wait(lock, [this]() SUMMA_REQUIRES(mutex) {
+      return stopping_ || !leases.empty() || !watches.empty();
+    });
     return;
   }
   const BootTime now = clock.BootNow();
