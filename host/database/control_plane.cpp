@@ -1,7 +1,6 @@
 #include "host/database/control_plane.hpp"
 
 #include <algorithm>
-#include <mutex>
 
 #include "host/database/control_connection.hpp"
 #include "host/database/create_ledger.hpp"
@@ -9,6 +8,7 @@
 #include "host/database/migrations.hpp"
 #include "host/database/reconnect_gate.hpp"
 #include "host/database/whole_tables.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 namespace {
@@ -35,16 +35,16 @@ struct ControlPlane::State {
   explicit State(DatabaseSettings given) : settings(std::move(given)) {}
 
   const DatabaseSettings settings;
-  std::mutex mutex;
-  std::unique_ptr<ControlConnection> connection;
-  ReconnectGate gate{kFirstReconnectPause, kLongestReconnectPause};
+  Mutex mutex;
+  std::unique_ptr<ControlConnection> connection SUMMA_GUARDED_BY(mutex);
+  ReconnectGate gate SUMMA_GUARDED_BY(mutex){kFirstReconnectPause, kLongestReconnectPause};
 
   // Every use is one transaction that may be repeated: it reads, or it writes what does not depend
   // on what it wrote before (upserts; a migration looks under a lock for the first missing step).
   // So a connection that died while nobody used it is replaced once, and a COMMIT without an answer
   // is simply done again.
   void Run(const std::function<void(ControlTransaction&)>& body) {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     const bool fresh = connection == nullptr;
     try {
       RunOnce(body);
@@ -58,7 +58,7 @@ struct ControlPlane::State {
   // For a body that may leave settings in the session: nobody uses it afterwards.
   void RunLast(const std::function<void(ControlTransaction&)>& body) {
     const auto close = [this] {
-      const std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       connection.reset();
     };
     try {
@@ -71,7 +71,7 @@ struct ControlPlane::State {
   }
 
  private:
-  void RunOnce(const std::function<void(ControlTransaction&)>& body) {
+  void RunOnce(const std::function<void(ControlTransaction&)>& body) SUMMA_REQUIRES(mutex) {
     if (connection && !connection->usable()) connection.reset();
     if (!connection) {
       connection = gate.Open([this] { return std::make_unique<ControlConnection>(settings); });

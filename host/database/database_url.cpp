@@ -13,7 +13,6 @@
 #include <cstring>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <new>
 #include <string_view>
 #include <system_error>
@@ -22,6 +21,7 @@
 #include "host/database/sql_error.hpp"
 #include "host/database/url_mistakes.hpp"
 #include "host/database/url_text.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 namespace {
@@ -377,9 +377,9 @@ std::optional<Error> CheckDatabaseUrl(const std::string& url, bool must_write) {
 }
 
 DatabaseUrl ReadDatabaseUrl(const std::string& url, bool must_write) {
-  static std::mutex mutex;
+  static Mutex mutex;
   static std::map<std::pair<std::string, bool>, DatabaseUrl> known;
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   const auto found = known.find({url, must_write});
   if (found != known.end()) return found->second;
   return known.emplace(std::pair(url, must_write), ReadAnew(url, must_write)).first->second;

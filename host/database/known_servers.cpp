@@ -8,7 +8,7 @@ KnownServers& KnownServers::Of() {
 }
 
 void KnownServers::Good(const std::string& url, const std::string& address) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   known_[url].good = address;
   known_[url].failed.erase(address);
 }
@@ -16,7 +16,7 @@ void KnownServers::Good(const std::string& url, const std::string& address) {
 std::optional<std::uint32_t> KnownServers::GoodPrimary(const std::string& url,
                                                        const std::string& address,
                                                        const BackendIdentity& primary) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Known& known = known_[url];
   if (primary.history) {
     const bool same_system = known.history && known.history->system == primary.history->system;
@@ -32,19 +32,19 @@ std::optional<std::uint32_t> KnownServers::GoodPrimary(const std::string& url,
 }
 
 void KnownServers::Failed(const std::string& url, const std::string& address, bool hung) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   known_[url].failed[address] = hung;
 }
 
 void KnownServers::FellSilent(const std::string& url, const std::string& address) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Known& known = known_[url];
   known.failed[address] = true;
   ++known.silences[address];
 }
 
 int KnownServers::Rank(const std::string& url, const std::string& address, bool shuffled) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = known_.find(url);
   if (found == known_.end()) return 1;
   const Known& known = found->second;
@@ -56,7 +56,7 @@ int KnownServers::Rank(const std::string& url, const std::string& address, bool 
 }
 
 std::uint64_t KnownServers::Silences(const std::string& url, const std::string& address) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = known_.find(url);
   if (found == known_.end()) return 0;
   const auto silences = found->second.silences.find(address);
@@ -64,7 +64,7 @@ std::uint64_t KnownServers::Silences(const std::string& url, const std::string& 
 }
 
 std::optional<ServerLife> KnownServers::Primary(const std::string& url) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = known_.find(url);
   return found == known_.end() ? std::nullopt : found->second.primary;
 }

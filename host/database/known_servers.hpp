@@ -4,11 +4,11 @@
 
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 
 #include "host/database/backend_identity.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -42,8 +42,8 @@ class KnownServers {
     std::optional<ServerLife> primary;
     std::optional<ServerHistory> history;  // of the primary that told one last
   };
-  mutable std::mutex mutex_;
-  std::map<std::string, Known> known_;
+  mutable Mutex mutex_;
+  std::map<std::string, Known> known_ SUMMA_GUARDED_BY(mutex_);
 };
 
 }  // namespace summa::host

@@ -1,9 +1,9 @@
 #include "host/database/pooler.hpp"
 
-#include <mutex>
 #include <set>
 
 #include "host/database/pq_connection.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 namespace {
@@ -37,14 +37,14 @@ void LookSideBySide(const ConnectionParameters& parameters, PqConnection::TimePo
 
 void RequireSessionPooling(const ConnectionParameters& parameters,
                            PqConnection::TimePoint deadline) {
-  static std::mutex mutex;
+  static Mutex mutex;
   static std::set<ConnectionParameters> known;
   {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (known.contains(parameters)) return;
   }
   LookSideBySide(parameters, deadline);
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   known.insert(parameters);
 }
 

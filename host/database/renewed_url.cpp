@@ -4,10 +4,10 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 
 #include "host/database/session.hpp"
 #include "host/database/url_text.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 namespace {
@@ -36,8 +36,8 @@ std::map<std::string, std::string> WithoutSecrets(std::string url) {
 }
 
 struct Renewed {
-  std::mutex mutex;
-  std::map<std::string, std::string> urls;
+  Mutex mutex;
+  std::map<std::string, std::string> urls SUMMA_GUARDED_BY(mutex);
 };
 
 // Never destroyed: abandoned threads may still connect.
@@ -54,13 +54,13 @@ bool SameButForSecrets(const std::string& url, const std::string& other) {
 
 void RenewUrl(const std::string& url, const std::string& now) {
   Renewed& renewed = TheRenewed();
-  const std::lock_guard lock(renewed.mutex);
+  const MutexLock lock(renewed.mutex);
   renewed.urls[url] = now;
 }
 
 std::string NewestUrl(const std::string& url) {
   Renewed& renewed = TheRenewed();
-  const std::lock_guard lock(renewed.mutex);
+  const MutexLock lock(renewed.mutex);
   const auto found = renewed.urls.find(url);
   return found == renewed.urls.end() ? url : found->second;
 }

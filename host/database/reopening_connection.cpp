@@ -11,7 +11,7 @@ ReopeningConnection::ReopeningConnection(DatabaseSettings settings, ReconnectPau
 
 void ReopeningConnection::Interrupt() noexcept {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++interruptions_;
     wake_.Signal();
   }
@@ -28,13 +28,14 @@ class ReopeningConnection::Turn {
  public:
   Turn(ReopeningConnection& connection, TimePoint deadline, std::string_view sql)
       : connection_(connection) {
-    std::unique_lock lock(connection.mutex_);
+    MutexLock lock(connection.mutex_);
     const std::uint64_t before = connection.interruptions_;
-    const auto interrupted = [&] {
+    const auto interrupted = [&]() SUMMA_REQUIRES(connection.mutex_) {
       return connection.stopped_ || connection.interruptions_ != before;
     };
     const bool in_time = connection.turn_changed_.wait_until(
-        lock, deadline, [&] { return !connection.taken_ || interrupted(); });
+        lock, deadline,
+        [&]() SUMMA_REQUIRES(connection.mutex_) { return !connection.taken_ || interrupted(); });
     if (interrupted()) throw ConnectionLost("told to stop", sql);
     if (!in_time) throw ConnectionLost("questions before this one were not answered in time", sql);
     connection.wake_.Clear();
@@ -42,7 +43,7 @@ class ReopeningConnection::Turn {
   }
   ~Turn() {
     {
-      const std::lock_guard lock(connection_.mutex_);
+      const MutexLock lock(connection_.mutex_);
       connection_.taken_ = false;
     }
     connection_.turn_changed_.notify_all();

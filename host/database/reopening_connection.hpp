@@ -5,15 +5,14 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "host/database/deadline_connection.hpp"
 #include "host/database/reconnect_gate.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -61,10 +60,10 @@ class ReopeningConnection {
   const ReconnectPauses pauses_;
   WakeUp wake_;  // outlives the connection
   std::atomic<bool> stopped_{false};
-  std::mutex mutex_;  // guards the turn
-  std::condition_variable turn_changed_;
-  bool taken_ = false;
-  std::uint64_t interruptions_ = 0;
+  Mutex mutex_;
+  ConditionVariable turn_changed_;
+  bool taken_ SUMMA_GUARDED_BY(mutex_) = false;
+  std::uint64_t interruptions_ SUMMA_GUARDED_BY(mutex_) = 0;
   // Of whoever has the turn.
   ReconnectGate gate_;
   std::unique_ptr<DeadlineConnection> connection_;

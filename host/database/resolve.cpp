@@ -1,4 +1,5 @@
 #include "host/database/resolve.hpp"
+#include "summa/mutex.hpp"
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -9,7 +10,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <thread>
 
 namespace summa::host {
@@ -45,15 +45,15 @@ Resolved LookUp(const std::string& name) {
 }
 
 struct Pending {
-  std::mutex mutex;
-  bool done = false;
-  Resolved resolved;
+  Mutex mutex;
+  bool done SUMMA_GUARDED_BY(mutex) = false;
+  Resolved resolved SUMMA_GUARDED_BY(mutex);
 };
 
 // Never destroyed: a thread may still look up when the process ends.
 struct Directory {
-  std::mutex mutex;
-  std::map<std::string, std::shared_ptr<Pending>> pending;
+  Mutex mutex;
+  std::map<std::string, std::shared_ptr<Pending>> pending SUMMA_GUARDED_BY(mutex);
 };
 Directory& TheDirectory() {
   static auto* const directory = new Directory;
@@ -62,18 +62,18 @@ Directory& TheDirectory() {
 
 std::shared_ptr<Pending> Begin(const std::string& name) {
   Directory& directory = TheDirectory();
-  const std::lock_guard lock(directory.mutex);
+  const MutexLock lock(directory.mutex);
   std::shared_ptr<Pending>& slot = directory.pending[name];
   if (slot) return slot;
   slot = std::make_shared<Pending>();
   std::thread([name, pending = slot, &directory] {
     Resolved resolved = LookUp(name);
     {
-      const std::lock_guard done(pending->mutex);
+      const MutexLock done(pending->mutex);
       pending->resolved = std::move(resolved);
       pending->done = true;
     }
-    const std::lock_guard all(directory.mutex);
+    const MutexLock all(directory.mutex);
     directory.pending.erase(name);
   }).detach();
   return slot;
@@ -99,7 +99,7 @@ Resolved Resolve(const std::string& name, WakeUp& stop,
   const std::shared_ptr<Pending> pending = Begin(name);
   for (;;) {
     {
-      const std::lock_guard lock(pending->mutex);
+      const MutexLock lock(pending->mutex);
       if (pending->done) return pending->resolved;
     }
     const auto now = std::chrono::steady_clock::now();

@@ -1,9 +1,8 @@
-#include <condition_variable>
-#include <mutex>
 #include <summa/assert.hpp>
 
 #include "host/database/pq_session.hpp"
 #include "host/database/reconnect_gate.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 namespace {
@@ -27,18 +26,19 @@ struct SessionPool::State {
       : settings(std::move(given)), budget(settings.pool, settings.shares) {}
 
   const DatabaseSettings settings;
-  std::mutex mutex;
-  std::condition_variable freed;
-  std::vector<std::unique_ptr<PqSession>> idle;  // last used at the back
-  int open = 0;                                  // idle, in use and being opened
-  SessionBudget budget;                          // of those in use and being opened
-  std::string refusal;                           // the latest
-  TimePoint refused_at;
-  ReconnectGate gate{kFirstReconnectPause, kLongestReconnectPause};
-  bool trying = false;         // somebody opens a connection
-  std::uint64_t failures = 0;  // attempts that failed
+  Mutex mutex;
+  ConditionVariable freed;
+  std::vector<std::unique_ptr<PqSession>> idle SUMMA_GUARDED_BY(mutex);  // last used at the back
+  int open SUMMA_GUARDED_BY(mutex) = 0;          // idle, in use and being opened
+  SessionBudget budget SUMMA_GUARDED_BY(mutex);  // of those in use and being opened
+  std::string refusal SUMMA_GUARDED_BY(mutex);   // the latest
+  TimePoint refused_at SUMMA_GUARDED_BY(mutex);
+  ReconnectGate gate SUMMA_GUARDED_BY(mutex){kFirstReconnectPause, kLongestReconnectPause};
+  bool trying SUMMA_GUARDED_BY(mutex) = false;         // somebody opens a connection
+  std::uint64_t failures SUMMA_GUARDED_BY(mutex) = 0;  // attempts that failed
 
-  std::unique_ptr<PqSession> TakeIdle(std::vector<std::unique_ptr<PqSession>>& dropped) {
+  std::unique_ptr<PqSession> TakeIdle(std::vector<std::unique_ptr<PqSession>>& dropped)
+      SUMMA_REQUIRES(mutex) {
     const auto oldest = std::chrono::steady_clock::now() - kMaxIdle;
     while (!idle.empty() && idle.front()->idle_since < oldest) {
       dropped.push_back(std::move(idle.front()));
@@ -55,23 +55,24 @@ struct SessionPool::State {
     return nullptr;
   }
 
-  // Under the lock: every connection is idle or counted for whoever has it.
-  void Check() const {
+  // Every connection is idle or counted for whoever has it.
+  void Check() const SUMMA_REQUIRES(mutex) {
     SUMMA_ASSERT(open == static_cast<int>(idle.size()) + budget.used());
     SUMMA_ASSERT(open <= settings.pool);
   }
 
-  bool HasRoom() const { return open < settings.pool; }
+  bool HasRoom() const SUMMA_REQUIRES(mutex) { return open < settings.pool; }
   // While the server is away only one caller tries, and not too often.
-  bool MayOpen() const {
+  bool MayOpen() const SUMMA_REQUIRES(mutex) {
     const auto not_before = gate.not_before();
     if (!HasRoom()) return false;
     return !not_before || (!trying && *not_before <= std::chrono::steady_clock::now());
   }
   // Until there is a session (returned), the caller may open one or the time is over (nullptr).
-  std::unique_ptr<PqSession> WaitForTurn(const std::string& plugin,
-                                         std::unique_lock<std::mutex>& lock, TimePoint deadline,
-                                         std::vector<std::unique_ptr<PqSession>>& dropped) {
+  std::unique_ptr<PqSession> WaitForTurn(const std::string& plugin, MutexLock& lock,
+                                         TimePoint deadline,
+                                         std::vector<std::unique_ptr<PqSession>>& dropped)
+      SUMMA_REQUIRES(mutex) {
     const std::uint64_t failures_before = failures;
     for (;;) {
       const bool may = budget.MayTake(plugin);
@@ -90,7 +91,7 @@ struct SessionPool::State {
   }
 
   // The caller waited in vain.
-  SqlFailure Refuse(const std::string& plugin, Microseconds wait) {
+  SqlFailure Refuse(const std::string& plugin, Microseconds wait) SUMMA_REQUIRES(mutex) {
     const auto now = std::chrono::steady_clock::now();
     const int pool = settings.pool;
     const bool all = budget.used() >= pool;
@@ -126,7 +127,7 @@ struct SessionPool::State {
   }
   void Opened(const SqlFailure* failure, SessionBudget::Ticket ticket, bool good) {
     {
-      const std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       trying = false;
       if (!good) {
         budget.Give(ticket);
@@ -145,7 +146,7 @@ struct SessionPool::State {
 
   void Closed(SessionBudget::Ticket ticket) noexcept {
     {
-      const std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       budget.Give(ticket);
       --open;
       Check();
@@ -161,7 +162,7 @@ SessionPool::~SessionPool() = default;
 const DatabaseSettings& SessionPool::settings() const { return state_->settings; }
 
 PoolUse SessionPool::Use() const {
-  const std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   const int idle = static_cast<int>(state_->idle.size());
   const auto now = std::chrono::steady_clock::now();
   PoolUse use{state_->open - idle,
@@ -178,7 +179,7 @@ std::unique_ptr<Session> SessionPool::Take(const SessionUser& user, Microseconds
   std::vector<std::unique_ptr<PqSession>> dropped;  // closed outside the lock
   SessionBudget::Ticket ticket;
   for (;;) {
-    std::unique_lock lock(state_->mutex);
+    MutexLock lock(state_->mutex);
     auto session = state_->WaitForTurn(user.plugin, lock, deadline, dropped);
     if (session == nullptr && !(state_->budget.MayTake(user.plugin) && state_->HasRoom())) {
       throw state_->Refuse(user.plugin, wait);
@@ -208,7 +209,7 @@ void SessionPool::Give(std::unique_ptr<Session> session) noexcept {
   if (own->Reset()) {
     own->idle_since = std::chrono::steady_clock::now();
     try {
-      const std::lock_guard lock(state_->mutex);
+      const MutexLock lock(state_->mutex);
       state_->idle.emplace_back(own);
       static_cast<void>(session.release());
       state_->budget.Give(ticket);
