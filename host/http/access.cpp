@@ -86,7 +86,7 @@ HttpAccess::HttpAccess(std::optional<std::string> token_file, bool loopback)
 bool HttpAccess::Reload() {
   if (!file_) return false;
   std::string token = ReadToken(*file_);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const bool changed = token != token_;
   token_ = std::move(token);
   return changed;
@@ -107,7 +107,7 @@ void HttpAccess::Check(const HttpRequest& request) const {
   std::string_view given = request.Header("authorization");
   if (!given.starts_with(kBearer)) RefuseToken();
   given.remove_prefix(kBearer.size());
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!SameInConstantTime(given, token_)) RefuseToken();
 }
 

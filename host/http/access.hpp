@@ -1,12 +1,12 @@
 // Who may call routes that need a token (decision 0045). Thread-safe.
 #pragma once
 
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "host/http/http_message.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -28,8 +28,8 @@ class HttpAccess {
  private:
   const std::optional<std::string> file_;
   const bool loopback_;
-  mutable std::mutex mutex_;  // guards the token
-  std::string token_;
+  mutable Mutex mutex_;
+  std::string token_ SUMMA_GUARDED_BY(mutex_);
 };
 
 // Takes a time that depends on the length of `secret` only.

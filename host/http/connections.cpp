@@ -1,4 +1,5 @@
 #include "host/http/connections.hpp"
+#include "summa/mutex.hpp"
 
 #include <sys/socket.h>
 
@@ -15,7 +16,7 @@ Connections::~Connections() { Stop(); }
 
 void Connections::Stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_all();
@@ -23,7 +24,7 @@ void Connections::Stop() {
 }
 
 Connections::Entry* Connections::Add(int descriptor) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Entry& entry = entries_.emplace_back();
   entry.self_ = std::prev(entries_.end());
   entry.descriptor_ = descriptor;
@@ -34,27 +35,27 @@ Connections::Entry* Connections::Add(int descriptor) {
 }
 
 void Connections::Remove(Entry* entry) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!entry->closing_) --open_;
   entries_.erase(entry->self_);
 }
 
 void Connections::Idle(Entry* entry) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Move(*entry, true, nullptr);
 }
 
 void Connections::Busy(Entry* entry) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Move(*entry, false, nullptr);
 }
 
 void Connections::Handled(Entry* entry, const std::shared_ptr<HttpCall>& call) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Move(*entry, false, call);
 }
 
-// With the lock held. The list stays in the order of the times.
+// The list stays in the order of the times.
 void Connections::Move(Entry& entry, bool idle, std::shared_ptr<HttpCall> call) {
   entry.idle_ = idle;
   entry.call_ = std::move(call);
@@ -68,9 +69,9 @@ void Connections::Close(Entry& entry) {
   shutdown(entry.descriptor_, SHUT_RDWR);
 }
 
-// With the lock held. One that waits for a handler stays: few do, and their number has limits.
+// One that waits for a handler stays: few do, and their number has limits.
 void Connections::CloseOne() {
-  const auto gives_way = [&](bool idle) {
+  const auto gives_way = [&](bool idle) SUMMA_REQUIRES(mutex_) {
     return std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
       return !entry.closing_ && entry.call_ == nullptr && entry.idle_ == idle;
     });
@@ -83,7 +84,7 @@ void Connections::CloseOne() {
 }
 
 void Connections::Watch() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!stopping_) {
     if (entries_.empty()) {
       changed_.wait(lock);
@@ -97,7 +98,7 @@ void Connections::Watch() {
 }
 
 // The first one, whose time is over.
-void Connections::GiveUp(std::unique_lock<std::mutex>& lock) {
+void Connections::GiveUp(MutexLock& lock) {
   Entry& entry = entries_.front();
   const std::shared_ptr<HttpCall> call = entry.call_;
   if (call == nullptr && !entry.closing_) {

@@ -2,14 +2,13 @@
 // request that does not get on is given up. Thread-safe.
 #pragma once
 
-#include <condition_variable>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <thread>
 
 #include "host/clock.hpp"
 #include "host/http/http_call.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -36,19 +35,21 @@ class Connections {
  private:
   using Time = std::chrono::steady_clock::time_point;
 
-  void Move(Entry& entry, bool idle, std::shared_ptr<HttpCall> call);
+  void Move(Entry& entry, bool idle, std::shared_ptr<HttpCall> call) SUMMA_REQUIRES(mutex_);
   static void Close(Entry& entry);
-  void CloseOne();
+  void CloseOne() SUMMA_REQUIRES(mutex_);
   void Watch();
-  void GiveUp(std::unique_lock<std::mutex>& lock);
+  // Unlocks meanwhile.
+  void GiveUp(MutexLock& lock) SUMMA_REQUIRES(mutex_) SUMMA_NO_THREAD_SAFETY_CHECK;
 
   const std::size_t most_;
   const std::chrono::microseconds time_;
-  std::mutex mutex_;  // guards all below
-  std::condition_variable changed_;
-  std::list<Entry> entries_;  // the one whose state changed longest ago stands first
-  std::size_t open_ = 0;      // that are not being closed
-  bool stopping_ = false;
+  Mutex mutex_;
+  ConditionVariable changed_;
+  // The one whose state changed longest ago stands first.
+  std::list<Entry> entries_ SUMMA_GUARDED_BY(mutex_);
+  std::size_t open_ SUMMA_GUARDED_BY(mutex_) = 0;  // that are not being closed
+  bool stopping_ SUMMA_GUARDED_BY(mutex_) = false;
   std::thread watch_;
 };
 

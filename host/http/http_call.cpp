@@ -7,38 +7,38 @@ HttpCall::HttpCall(HttpRequest request, std::vector<std::string> values, std::fu
 
 void HttpCall::Answer(HttpResponse response) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (answered_) return;
     answered_ = true;
     response_ = std::move(response);
   }
   if (wake_) wake_();
-  const std::lock_guard lock(interrupt_mutex_);
+  const MutexLock lock(interrupt_mutex_);
   if (interrupt_) interrupt_();
 }
 
 bool HttpCall::answered() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return answered_;
 }
 
 HttpResponse HttpCall::TakeResponse() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return std::move(response_);
 }
 
 HttpCall::Interrupt::Interrupt(HttpCall& call, std::function<void()> function) : call_(call) {
   {
-    const std::lock_guard lock(call_.interrupt_mutex_);
+    const MutexLock lock(call_.interrupt_mutex_);
     call_.interrupt_ = std::move(function);
   }
   if (!call_.answered()) return;
-  const std::lock_guard lock(call_.interrupt_mutex_);
+  const MutexLock lock(call_.interrupt_mutex_);
   call_.interrupt_();
 }
 
 HttpCall::Interrupt::~Interrupt() {
-  const std::lock_guard lock(call_.interrupt_mutex_);
+  const MutexLock lock(call_.interrupt_mutex_);
   call_.interrupt_ = nullptr;
 }
 

@@ -3,11 +3,11 @@
 #pragma once
 
 #include <functional>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "host/http/http_message.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -45,11 +45,11 @@ class HttpCall {
   const HttpRequest request_;
   const std::vector<std::string> values_;
   const std::function<void()> wake_;
-  mutable std::mutex mutex_;  // guards the two below
-  bool answered_ = false;
-  HttpResponse response_;
-  std::mutex interrupt_mutex_;  // held while the function runs
-  std::function<void()> interrupt_;
+  mutable Mutex mutex_;
+  bool answered_ SUMMA_GUARDED_BY(mutex_) = false;
+  HttpResponse response_ SUMMA_GUARDED_BY(mutex_);
+  Mutex interrupt_mutex_;  // held while the function runs
+  std::function<void()> interrupt_ SUMMA_GUARDED_BY(interrupt_mutex_);
 };
 
 }  // namespace summa::host

@@ -1,10 +1,8 @@
 #include "host/http/http_queue.hpp"
 
-#include <condition_variable>
 #include <deque>
 #include <exception>
 #include <map>
-#include <mutex>
 #include <new>
 #include <set>
 #include <system_error>
@@ -12,6 +10,7 @@
 
 #include "host/http/encoding.hpp"
 #include "host/observe/log.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 namespace {
@@ -51,7 +50,7 @@ struct HttpQueue::State : std::enable_shared_from_this<State> {
     std::shared_ptr<HttpCall> call;
   };
   struct Pool {
-    std::condition_variable changed;
+    ConditionVariable changed;
     std::deque<Job> waiting;
     int threads = 0, idle = 0, taken = 0;
   };
@@ -59,15 +58,15 @@ struct HttpQueue::State : std::enable_shared_from_this<State> {
   explicit State(int threads_of_a_pool) : concurrency(threads_of_a_pool) {}
 
   const int concurrency;
-  std::mutex mutex;
-  std::condition_variable ended;  // a thread
-  std::map<std::string, Pool> pools;
-  std::set<std::shared_ptr<HttpCall>> running;
-  int threads = 0;
-  bool stopping = false;
+  Mutex mutex;
+  ConditionVariable ended;  // a thread
+  std::map<std::string, Pool> pools SUMMA_GUARDED_BY(mutex);
+  std::set<std::shared_ptr<HttpCall>> running SUMMA_GUARDED_BY(mutex);
+  int threads SUMMA_GUARDED_BY(mutex) = 0;
+  bool stopping SUMMA_GUARDED_BY(mutex) = false;
 
-  // With the lock held. False: the pool has no thread, and none can be made.
-  bool EnsureThread(Pool& pool) {
+  // False: the pool has no thread, and none can be made.
+  bool EnsureThread(Pool& pool) SUMMA_REQUIRES(mutex) {
     if (pool.idle >= static_cast<int>(pool.waiting.size()) || pool.threads >= concurrency) {
       return true;
     }
@@ -83,10 +82,11 @@ struct HttpQueue::State : std::enable_shared_from_this<State> {
   }
 
   void Serve(Pool& pool) {
-    std::unique_lock lock(mutex);
+    MutexLock lock(mutex);
     while (true) {
       ++pool.idle;
-      pool.changed.wait(lock, [&] { return stopping || !pool.waiting.empty(); });
+      pool.changed.wait(lock,
+                        [&]() SUMMA_REQUIRES(mutex) { return stopping || !pool.waiting.empty(); });
       --pool.idle;
       if (pool.waiting.empty()) break;
       const Job job = pool.waiting.front();
@@ -117,7 +117,7 @@ HttpQueue::Place::Place(std::shared_ptr<State> state, std::string pool)
     : state_(std::move(state)), pool_(std::move(pool)) {}
 
 HttpQueue::Place::~Place() {
-  const std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   --state_->pools[pool_].taken;
 }
 
@@ -126,7 +126,7 @@ HttpQueue::HttpQueue(int concurrency) : state_(std::make_shared<State>(concurren
 HttpQueue::~HttpQueue() { Stop(std::chrono::milliseconds(0)); }
 
 std::unique_ptr<HttpQueue::Place> HttpQueue::Enter(const std::string& pool) {
-  const std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   int& taken = state_->pools[pool].taken;
   if (taken >= state_->concurrency + kLongestQueue) return nullptr;
   auto place = std::make_unique<Place>(state_, pool);
@@ -137,7 +137,7 @@ std::unique_ptr<HttpQueue::Place> HttpQueue::Enter(const std::string& pool) {
 void HttpQueue::Push(std::shared_ptr<const HttpRoute> route,
                      const std::shared_ptr<HttpCall>& call) {
   {
-    const std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     State::Pool& pool = state_->pools[route->pool];
     pool.waiting.push_back({std::move(route), call});
     if (!state_->stopping && state_->EnsureThread(pool)) {
@@ -152,10 +152,11 @@ void HttpQueue::Push(std::shared_ptr<const HttpRoute> route,
 void HttpQueue::Stop(std::chrono::milliseconds grace) {
   std::set<std::shared_ptr<HttpCall>> open;
   {
-    std::unique_lock lock(state_->mutex);
+    MutexLock lock(state_->mutex);
     state_->stopping = true;
     for (auto& [name, pool] : state_->pools) pool.changed.notify_all();
-    state_->ended.wait_for(lock, grace, [this] { return state_->threads == 0; });
+    state_->ended.wait_for(lock, grace,
+                           [this]() SUMMA_REQUIRES(state_->mutex) { return state_->threads == 0; });
     open = state_->running;
     for (auto& [name, pool] : state_->pools) {
       for (const State::Job& job : pool.waiting) open.insert(job.call);
