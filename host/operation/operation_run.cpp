@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
-#include <mutex>
 #include <utility>
 
 #include "host/observe/log.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 namespace {
@@ -137,10 +137,11 @@ class OperationRun::Step {
 
   // At most once a second, and for one thread: the others are told what it saw.
   void Look() noexcept {
+    if (!look_mutex_.try_lock()) return;
+    const MutexLock lock(look_mutex_, std::adopt_lock);
     try {
-      const std::unique_lock lock(look_mutex_, std::try_to_lock);
       const BootTime now = run_.clock_.BootNow();
-      if (!lock || now - looked_at_ < kLookEvery) return;
+      if (now - looked_at_ < kLookEvery) return;
       looked_at_ = now;
       const std::optional<JournalRow> seen = run_.journal_.Read(begun_.id);
       if (!seen) return;
@@ -186,8 +187,8 @@ class OperationRun::Step {
   summa_operation_step table_{};
   std::atomic<std::int64_t> rate_;
   std::atomic<bool> halted_{false};
-  std::mutex look_mutex_;
-  BootTime looked_at_;
+  Mutex look_mutex_;
+  BootTime looked_at_ SUMMA_GUARDED_BY(look_mutex_);
   const bool undo_;
   bool saved_ = false, refused_ = false;
   std::int64_t rows_ = 0;

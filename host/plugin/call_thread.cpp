@@ -1,8 +1,7 @@
 #include "host/plugin/call_thread.hpp"
+#include "summa/mutex.hpp"
 
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 
 namespace summa::host {
@@ -15,19 +14,20 @@ std::atomic<bool> given_up{false};  // a plugin that was given up may have threa
 
 // Shared with the thread, which may outlive its owner.
 struct CallThread::State {
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::function<void()> call;  // not empty: under way, or about to be
-  bool ending = false;
+  Mutex mutex;
+  ConditionVariable changed;
+  std::function<void()> call SUMMA_GUARDED_BY(mutex);  // not empty: under way, or about to be
+  bool ending SUMMA_GUARDED_BY(mutex) = false;
   std::thread thread;
 
   void Serve() {
-    std::unique_lock lock(mutex);
+    MutexLock lock(mutex);
     for (;;) {
-      changed.wait(lock, [this] { return ending || call; });
+      changed.wait(lock, [this]() SUMMA_REQUIRES(mutex) { return ending || call; });
       if (!call) return;
+      const std::function<void()>* const under_way = &call;  // nobody else changes it meanwhile
       lock.unlock();
-      call();
+      (*under_way)();
       lock.lock();
       call = nullptr;
       --busy_threads;
@@ -39,7 +39,7 @@ struct CallThread::State {
 CallThread::CallThread() : state_(std::make_shared<State>()) {}
 
 CallThread::~CallThread() {
-  std::unique_lock lock(state_->mutex);
+  MutexLock lock(state_->mutex);
   state_->ending = true;
   state_->changed.notify_all();
   if (!state_->thread.joinable()) return;
@@ -53,7 +53,7 @@ CallThread::~CallThread() {
 }
 
 bool CallThread::Begin(std::function<void()> call) {
-  const std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   if (state_->call || state_->ending) return false;
   if (!state_->thread.joinable()) {
     state_->thread = std::thread([state = state_] { state->Serve(); });
@@ -65,8 +65,9 @@ bool CallThread::Begin(std::function<void()> call) {
 }
 
 bool CallThread::WaitUntilIdle(Microseconds time) const {
-  std::unique_lock lock(state_->mutex);
-  return state_->changed.wait_for(lock, time, [this] { return !state_->call; });
+  MutexLock lock(state_->mutex);
+  return state_->changed.wait_for(lock, time,
+                                  [this]() SUMMA_REQUIRES(state_->mutex) { return !state_->call; });
 }
 
 void CallThread::GiveUp() { given_up = true; }

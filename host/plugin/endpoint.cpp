@@ -156,7 +156,7 @@ HttpResponse AnswerOf(const PluginInstance& plugin, const std::string& route,
 
 PluginEndpoint::Running::Running(PluginEndpoint& endpoint, std::string route)
     : endpoint_(endpoint), route_(std::move(route)) {
-  const std::lock_guard lock(endpoint_.mutex_);
+  const MutexLock lock(endpoint_.mutex_);
   if (endpoint_.closed_ || endpoint_.plugin_.state() != PluginState::kStarted) {
     throw HttpProblem(503, "SH-0378",
                       "plugin \"" + endpoint_.plugin_.id() + "\" does not run; it is " +
@@ -166,7 +166,7 @@ PluginEndpoint::Running::Running(PluginEndpoint& endpoint, std::string route)
 }
 
 PluginEndpoint::Running::~Running() {
-  const std::lock_guard lock(endpoint_.mutex_);
+  const MutexLock lock(endpoint_.mutex_);
   const auto found = endpoint_.running_.find(route_);
   if (--found->second == 0) endpoint_.running_.erase(found);
   endpoint_.changed_.notify_all();
@@ -193,9 +193,11 @@ HttpResponse PluginEndpoint::Handle(const RouteDeclaration& route, const RouteVa
 bool PluginEndpoint::Close(Microseconds patience) {
   std::string left;
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     closed_ = true;
-    if (changed_.wait_for(lock, patience, [this] { return running_.empty(); })) return true;
+    if (changed_.wait_for(lock, patience,
+                          [this]() SUMMA_REQUIRES(mutex_) { return running_.empty(); }))
+      return true;
     left = running_.begin()->first;
   }
   if (!plugin_.lost()) plugin_.Lose(left, patience);

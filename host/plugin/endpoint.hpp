@@ -2,13 +2,12 @@
 // foreign texts. Thread-safe unless said otherwise.
 #pragma once
 
-#include <condition_variable>
 #include <map>
-#include <mutex>
 
 #include "host/http/http_call.hpp"
 #include "host/http/parameters.hpp"
 #include "host/plugin/instance.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -43,10 +42,10 @@ class PluginEndpoint {
 
  private:
   PluginInstance& plugin_;
-  std::mutex mutex_;  // guards the two below
-  std::condition_variable changed_;
-  bool closed_ = false;
-  std::map<std::string, int> running_;  // by the name of the route
+  Mutex mutex_;
+  ConditionVariable changed_;
+  bool closed_ SUMMA_GUARDED_BY(mutex_) = false;
+  std::map<std::string, int> running_ SUMMA_GUARDED_BY(mutex_);  // by the name of the route
 };
 
 }  // namespace summa::host

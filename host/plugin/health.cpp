@@ -1,9 +1,8 @@
 #include "host/plugin/health.hpp"
 
-#include <mutex>
-
 #include "host/abi/abi_text.hpp"
 #include "host/abi/foreign_text.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 namespace {
@@ -17,20 +16,20 @@ std::string Line(summa_str text) { return CleanLine(View(text), kMostFindingText
 struct Call {
   summa_examination table{};
   std::function<bool()> should_stop;
-  std::mutex mutex;
-  std::vector<Finding> findings;
-  bool closed = false;
+  Mutex mutex;
+  std::vector<Finding> findings SUMMA_GUARDED_BY(mutex);
+  bool closed SUMMA_GUARDED_BY(mutex) = false;
 };
 
 std::int32_t ShouldStop(const summa_examination* examination) noexcept {
   auto* call = static_cast<Call*>(examination->self);
-  const std::lock_guard lock(call->mutex);
+  const MutexLock lock(call->mutex);
   return call->closed || (call->should_stop && call->should_stop()) ? 1 : 0;
 }
 
 void Report(const summa_examination* examination, const summa_finding* finding) noexcept {
   auto* call = static_cast<Call*>(examination->self);
-  const std::lock_guard lock(call->mutex);
+  const MutexLock lock(call->mutex);
   if (call->closed || finding == nullptr || call->findings.size() >= kMostFindings) return;
   call->findings.push_back(FromPlugin(*finding));
 }
@@ -56,7 +55,7 @@ Examination Examine(PluginInstance& plugin, const summa_sql_v1* sql,
       plugin.Ask("examine()", plugin.limits().start, [health, call](summa_error* error) {
         return health->examine(health->self, &call->table, error);
       });
-  const std::lock_guard lock(call->mutex);
+  const MutexLock lock(call->mutex);
   call->closed = true;
   Examination result{std::move(call->findings), plugin.error()};
   if (answer.returned) result.error = plugin.ErrorOf("examine()", answer);

@@ -108,22 +108,22 @@ void PluginInstance::Destroy() noexcept {
 }
 
 PluginState PluginInstance::state() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return state_;
 }
 
 std::optional<Error> PluginInstance::error() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return error_;
 }
 
 void PluginInstance::SetState(PluginState state) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   state_ = state;
 }
 
 void PluginInstance::Refuse(Error error) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   state_ = PluginState::kRefused;
   error_ = std::move(error);
 }
@@ -131,7 +131,7 @@ void PluginInstance::Refuse(Error error) {
 void PluginInstance::Fail(Error error) {
   if (error.where.empty()) error.where = file_.path;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     state_ = PluginState::kFailed;
     error_ = error;
   }
@@ -159,7 +159,7 @@ void PluginInstance::Lose(const std::string& name, Microseconds elapsed) {
                   std::to_string(elapsed.count() / 1000) + " ms and was given up",
               ReportTo(manifest()), file_.path};
   LogError(LogLevel::kError, error, {{"plugin", id()}, {"call", name}});
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   state_ = PluginState::kFailed;
   error_ = std::move(error);
 }
@@ -375,7 +375,7 @@ void PluginInstance::Start() {
   start_called_ = true;
   Call("start()", limits_.start,
        [plugin = plugin_](summa_error* error) { return plugin->start(plugin->self, error); });
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   state_ = PluginState::kStarted;
   error_.reset();
 }
@@ -392,7 +392,7 @@ bool PluginInstance::Activate() {
   std::optional<Error> error = ErrorOf(name, answer);
   const bool away = answer.status == SUMMA_E_UNAVAILABLE || answer.status == SUMMA_E_TRY_LATER;
   if (error && !away) Fail(*std::move(error));
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   error_ = std::move(error);
   return !error_;
 }
@@ -440,7 +440,7 @@ void PluginInstance::Stop() {
   } catch (const Failure&) {
     if (!was_failed || lost_) throw;
     // The first failure explains more than what follows from it.
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     error_ = reason;
     return;
   }

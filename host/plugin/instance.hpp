@@ -13,7 +13,6 @@
 #include <atomic>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,6 +21,7 @@
 #include "host/clock.hpp"
 #include "host/plugin/call_thread.hpp"
 #include "host/plugin/plugin_file.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -135,9 +135,9 @@ class PluginInstance {
   bool start_called_ = false;                      // and not yet stopped
   bool active_ = false;  // activate() was called, and deactivate() not yet
 
-  mutable std::mutex mutex_;  // guards the two below
-  PluginState state_;
-  std::optional<Error> error_;
+  mutable Mutex mutex_;
+  PluginState state_ SUMMA_GUARDED_BY(mutex_);
+  std::optional<Error> error_ SUMMA_GUARDED_BY(mutex_);
 };
 
 }  // namespace summa::host

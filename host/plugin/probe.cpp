@@ -1,11 +1,10 @@
 #include "host/plugin/probe.hpp"
 
-#include <mutex>
-
 #include "host/abi/foreign_text.hpp"
 #include "host/abi/plugin_call.hpp"
 #include "host/plugin/health.hpp"
 #include "summa/json.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 namespace {
@@ -68,11 +67,11 @@ std::string AskStatus(const PluginInstance& plugin, std::vector<Finding>& failin
 
 // Shared with the thread that asks.
 struct PluginProbe::Answers {
-  std::mutex mutex;
-  bool any = false;
-  std::string status_json;
-  std::vector<Finding> failing;
-  BootTime at;
+  Mutex mutex;
+  bool any SUMMA_GUARDED_BY(mutex) = false;
+  std::string status_json SUMMA_GUARDED_BY(mutex);
+  std::vector<Finding> failing SUMMA_GUARDED_BY(mutex);
+  BootTime at SUMMA_GUARDED_BY(mutex);
 };
 
 PluginProbe::PluginProbe(const PluginInstance& plugin)
@@ -85,7 +84,7 @@ void PluginProbe::Ask() {
     std::vector<Finding> failing;
     std::string status = AskStatus(plugin, failing);
     for (Finding& each : AskFailing(plugin)) failing.push_back(std::move(each));
-    const std::lock_guard lock(answers->mutex);
+    const MutexLock lock(answers->mutex);
     answers->any = true;
     answers->status_json = std::move(status);
     answers->failing = std::move(failing);
@@ -96,7 +95,7 @@ void PluginProbe::Ask() {
 ProbeView PluginProbe::Look(Microseconds patience) const {
   if (plugin_.state() != PluginState::kStarted) return {};
   const bool answered = thread_.WaitUntilIdle(patience);
-  const std::lock_guard lock(answers_->mutex);
+  const MutexLock lock(answers_->mutex);
   ProbeView view{answers_->status_json, answers_->failing, std::nullopt};
   if (answered) return view;
   if (answers_->any) {
