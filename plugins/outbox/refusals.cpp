@@ -102,7 +102,7 @@ std::string Listed(std::span<const Refusal> refusals) {
 bool RefusedRows::Set(std::vector<Refusal> refusals, BootTime now) {
   const auto by_id = [](const Refusal& a, const Refusal& b) { return a.id < b.id; };
   std::sort(refusals.begin(), refusals.end(), by_id);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const bool grown =
       !std::includes(refusals_.begin(), refusals_.end(), refusals.begin(), refusals.end(), by_id);
   refusals_ = std::move(refusals);
@@ -111,23 +111,23 @@ bool RefusedRows::Set(std::vector<Refusal> refusals, BootTime now) {
 }
 
 void RefusedRows::Seen(BootTime now) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   seen_ = now;
 }
 
 std::vector<Refusal> RefusedRows::Get() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return refusals_;
 }
 
 bool RefusedRows::empty() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return refusals_.empty();
 }
 
 std::vector<Finding> RefusedRows::Failing(BootTime now, Microseconds known_for,
                                           const std::string& what, const std::string& why) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (refusals_.empty() || now > seen_ + known_for) return {};
   return {{Severity::kWarning, what,
            "SH-0511 " + why + ": " + std::to_string(refusals_.size()) + ", " + Listed(refusals_),

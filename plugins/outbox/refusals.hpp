@@ -5,11 +5,11 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <span>
 #include <string>
 #include <summa/error.hpp>
 #include <summa/health.hpp>
+#include <summa/mutex.hpp>
 #include <summa/sql.hpp>
 #include <summa/time.hpp>
 #include <vector>
@@ -59,9 +59,9 @@ class RefusedRows {
                                const std::string& why) const;
 
  private:
-  mutable std::mutex mutex_;
-  std::vector<Refusal> refusals_;
-  BootTime seen_;
+  mutable Mutex mutex_;
+  std::vector<Refusal> refusals_ SUMMA_GUARDED_BY(mutex_);
+  BootTime seen_ SUMMA_GUARDED_BY(mutex_);
 };
 
 }  // namespace summa::outbox

@@ -22,43 +22,43 @@ void Troubles::Note(Trouble& trouble, const std::string& error, const std::strin
 
 void Troubles::SinkFailed(const std::string& error, const std::string& hint, BootTime now,
                           BootTime until) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   sink_failed_ = true;
   Note(sink_, error, hint, now, until);
 }
 
 void Troubles::SinkWorks() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   sink_failed_ = false;
   sink_ = {};
 }
 
 void Troubles::StreamFailed(const std::string& stream, const std::string& error, BootTime now,
                             BootTime until) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Note(streams_[stream], error, "repair the stream; delivery goes on by itself", now, until);
 }
 
 void Troubles::StreamWorks(std::string_view stream) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (const auto found = streams_.find(stream); found != streams_.end()) streams_.erase(found);
 }
 
 void Troubles::Blocked(std::int64_t keys, BootTime now) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   blocked_keys_ = keys;
   seen_ = now;
 }
 
 void Troubles::Seen(BootTime now) {
   refused_.Seen(now);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   seen_ = now;
 }
 
 void Troubles::Forget() {
   refused_.Set({}, BootTime());
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   sink_failed_ = false;
   sink_ = {};
   streams_.clear();
@@ -66,7 +66,7 @@ void Troubles::Forget() {
 }
 
 std::vector<Finding> Troubles::Failing(BootTime now) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<Finding> failing;
   if (sink_failed_ && now <= sink_.until + kForgotten) {
     failing.push_back(

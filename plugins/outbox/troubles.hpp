@@ -8,10 +8,10 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <summa/health.hpp>
+#include <summa/mutex.hpp>
 #include <summa/time.hpp>
 #include <utility>
 #include <vector>
@@ -50,13 +50,13 @@ class Troubles {
                    BootTime now, BootTime until);
 
   const std::string name_;  // of the sink
-  mutable std::mutex mutex_;
-  bool sink_failed_ = false;
-  Trouble sink_;
-  std::map<std::string, Trouble, std::less<>> streams_;
-  std::int64_t blocked_keys_ = 0;
+  mutable Mutex mutex_;
+  bool sink_failed_ SUMMA_GUARDED_BY(mutex_) = false;
+  Trouble sink_ SUMMA_GUARDED_BY(mutex_);
+  std::map<std::string, Trouble, std::less<>> streams_ SUMMA_GUARDED_BY(mutex_);
+  std::int64_t blocked_keys_ SUMMA_GUARDED_BY(mutex_) = 0;
   RefusedRows refused_;
-  BootTime seen_;
+  BootTime seen_ SUMMA_GUARDED_BY(mutex_);
 };
 
 }  // namespace summa::outbox
