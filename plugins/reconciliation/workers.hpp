@@ -2,11 +2,11 @@
 // what does the work, and what is said of it afterwards.
 #pragma once
 
-#include <mutex>
 #include <set>
 #include <string>
 #include <summa/health.hpp>
 #include <summa/host.hpp>
+#include <summa/mutex.hpp>
 #include <summa/worker.hpp>
 #include <vector>
 
@@ -19,17 +19,17 @@ namespace summa::reconciliation {
 class Troubles {
  public:
   void Set(std::vector<Finding> findings) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     findings_ = std::move(findings);
   }
   std::vector<Finding> Get() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return findings_;
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::vector<Finding> findings_;
+  mutable Mutex mutex_;
+  std::vector<Finding> findings_ SUMMA_GUARDED_BY(mutex_);
 };
 
 class ReconciliationWorker : public Worker {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <summa/copy_row.hpp>
+#include <summa/mutex.hpp>
 #include <tuple>
 
 #include "chain_walker.hpp"
@@ -127,7 +128,7 @@ class Gatherer {
   Gatherer(const Plan& plan, const VerifyOptions& options) : plan_(plan), options_(options) {}
 
   void Add(std::size_t range, WalkResult result) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     report_.events += result.events;
     report_.aggregates += result.aggregates;
     report_.events_in_valid_prefixes += result.good_events;
@@ -145,6 +146,7 @@ class Gatherer {
   }
 
   ChainReport Finish() {
+    const MutexLock lock(mutex_);
     JoinPieces();
     std::sort(report_.broken.begin(), report_.broken.end(), [](const auto& a, const auto& b) {
       return std::tie(a.aggregate_type, a.aggregate_id) <
@@ -171,14 +173,14 @@ class Gatherer {
     return finding;
   }
 
-  void KeepBroken(const std::string& type, const Segment& segment) {
+  void KeepBroken(const std::string& type, const Segment& segment) SUMMA_REQUIRES(mutex_) {
     if (report_.broken.size() >= options_.most_findings) return;
     report_.broken.push_back(
         {type, ToText(segment.aggregate_id), *segment.broken_at, segment.good_events});
   }
 
   // The pieces of an aggregate follow one another.
-  void JoinPieces() {
+  void JoinPieces() SUMMA_REQUIRES(mutex_) {
     for (auto piece = pieces_.begin(); piece != pieces_.end();) {
       const std::string& type = plan_.ranges[piece->first].aggregate_type;
       Segment whole = piece->second;
@@ -203,9 +205,9 @@ class Gatherer {
 
   const Plan& plan_;
   const VerifyOptions& options_;
-  std::mutex mutex_;
-  ChainReport report_;
-  std::map<std::size_t, Segment> pieces_;
+  Mutex mutex_;
+  ChainReport report_ SUMMA_GUARDED_BY(mutex_);
+  std::map<std::size_t, Segment> pieces_ SUMMA_GUARDED_BY(mutex_);
 };
 
 // Walks all ranges of the plan.

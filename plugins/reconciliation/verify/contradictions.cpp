@@ -1,5 +1,7 @@
 #include "verify.hpp"
 
+#include <summa/mutex.hpp>
+
 #include <algorithm>
 #include <array>
 
@@ -84,7 +86,7 @@ LedgerReport CompareWithLedger(const summa_sql_v1* sql, const VerifyOptions& opt
   const std::size_t jobs = static_cast<std::size_t>(slices) * statements.size();
   std::vector<std::vector<Finding>> found_by_job(jobs);
   Crew crew(sql, options, "ledger", report.events);
-  std::mutex mutex;
+  Mutex mutex;
   crew.Run(jobs, [&](Session& own, std::size_t job, JobMeter& meter) {
     own.Exec("LOCK TABLE " + table.name + " IN ACCESS SHARE MODE");
     const auto slice = static_cast<std::int64_t>(job / statements.size());
@@ -95,7 +97,7 @@ LedgerReport CompareWithLedger(const summa_sql_v1* sql, const VerifyOptions& opt
     for (std::size_t row = 0; row < found.rows() && row < options.most_findings; ++row) {
       findings.push_back(ToFinding(found[row]));
     }
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     report.finding_count += static_cast<std::int64_t>(found.rows());
     found_by_job[job] = std::move(findings);
   });

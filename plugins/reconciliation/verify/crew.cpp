@@ -65,18 +65,18 @@ bool RowMeter::Count(std::int64_t rows) {
   if (most_ <= 0) return !stopped_;
   const std::int64_t taken = allowed_rows_ += rows;
   const auto due = started_ + std::chrono::microseconds(taken * 1'000'000 / most_);
-  std::unique_lock lock(mutex_);
-  wake_.wait_until(lock, due, [this] { return stopped_.load(); });
+  MutexLock lock(mutex_);
+  wake_.wait_until(lock, due, [this]() SUMMA_REQUIRES(mutex_) { return stopped_.load(); });
   return !stopped_;
 }
 
 bool RowMeter::Pause(milliseconds span) {
-  std::unique_lock lock(mutex_);
-  return !wake_.wait_for(lock, span, [this] { return stopped_.load(); });
+  MutexLock lock(mutex_);
+  return !wake_.wait_for(lock, span, [this]() SUMMA_REQUIRES(mutex_) { return stopped_.load(); });
 }
 
 void RowMeter::Stop() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   stopped_ = true;
   wake_.notify_all();
 }
@@ -87,17 +87,23 @@ void Crew::Run(std::size_t jobs, const Work& work) {
       std::clamp<std::size_t>(jobs, 1, static_cast<std::size_t>(Connections(options_)));
   std::vector<std::thread> threads;
   threads.reserve(hands);
-  running_ = static_cast<int>(hands);
+  {
+    const MutexLock lock(mutex_);
+    running_ = static_cast<int>(hands);
+  }
   for (std::size_t i = 0; i < hands; ++i) threads.emplace_back([&] { Labour(jobs, work); });
   try {
     Watch();
   } catch (...) {  // a callback of the caller threw
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!error_) error_ = std::current_exception();
     meter_.Stop();
   }
   for (std::thread& thread : threads) thread.join();
-  if (error_) std::rethrow_exception(error_);
+  {
+    const MutexLock lock(mutex_);
+    if (error_) std::rethrow_exception(error_);
+  }
   if (meter_.stopped()) ThrowStopped();
   Report();
 }
@@ -112,11 +118,11 @@ void Crew::Labour(std::size_t jobs, const Work& work) {
       Attempt(session, job, work);
     }
   } catch (...) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!error_) error_ = std::current_exception();
     meter_.Stop();
   }
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   --running_;
   ended_.notify_all();
 }
@@ -146,8 +152,9 @@ void Crew::Attempt(std::optional<Session>& session, std::size_t job, const Work&
 
 void Crew::Watch() {
   auto report_at = std::chrono::steady_clock::now() + kProgressPause;
-  std::unique_lock lock(mutex_);
-  while (!ended_.wait_for(lock, kStopLook, [this] { return running_ == 0; })) {
+  MutexLock lock(mutex_);
+  while (!ended_.wait_for(lock, kStopLook,
+                          [this]() SUMMA_REQUIRES(mutex_) { return running_ == 0; })) {
     lock.unlock();
     if (options_.should_stop && options_.should_stop()) meter_.Stop();
     if (std::chrono::steady_clock::now() >= report_at) {

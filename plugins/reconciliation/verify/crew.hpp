@@ -3,11 +3,11 @@
 // nothing of what is read.
 #pragma once
 
+#include <summa/mutex.hpp>
+
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <exception>
-#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -39,8 +39,8 @@ class RowMeter {
   std::atomic<std::int64_t> rows_{0};
   std::atomic<std::int64_t> allowed_rows_{0};  // taken under the limit, also by failed attempts
   std::atomic<bool> stopped_{false};
-  std::mutex mutex_;
-  std::condition_variable wake_;
+  Mutex mutex_;
+  ConditionVariable wake_;
 };
 
 // The share of one attempt at a job: what a failed attempt counted is taken back.
@@ -95,10 +95,10 @@ class Crew {
   const std::chrono::milliseconds retry_pause_;
   RowMeter meter_;
   std::atomic<std::size_t> next_{0};
-  std::mutex mutex_;
-  std::condition_variable ended_;
-  int running_ = 0;
-  std::exception_ptr error_;
+  Mutex mutex_;
+  ConditionVariable ended_;
+  int running_ SUMMA_GUARDED_BY(mutex_) = 0;
+  std::exception_ptr error_ SUMMA_GUARDED_BY(mutex_);
 };
 
 // Throws SH-0904 when the caller wants to stop.

@@ -1,5 +1,7 @@
 #include "verify.hpp"
 
+#include <summa/mutex.hpp>
+
 #include "crew.hpp"
 #include "event_lookup.hpp"
 #include "snapshot_table.hpp"
@@ -59,14 +61,14 @@ SnapshotReport VerifySnapshots(const summa_sql_v1* sql, const VerifyOptions& opt
       session.Exec("SELECT count(*) FROM " + options.snapshot_table).Value<std::int64_t>();
   const std::vector<std::string> slices =
       UuidSlices("s.aggregate_id", report.snapshots / kSnapshotsPerSlice + 1);
-  std::mutex mutex;
+  Mutex mutex;
   Crew crew(sql, options, "snapshots", report.snapshots);
   crew.Run(slices.size(), [&](Session& own, std::size_t job, JobMeter& meter) {
     own.Exec("LOCK TABLE " + table.name + " IN ACCESS SHARE MODE");
     const Result changed = own.Exec(MismatchStatement(table, options.snapshot_table, slices[job]));
     const Result gone = own.Exec(CountStatement(table, options.snapshot_table, slices[job]));
     meter.Count(report.snapshots / static_cast<std::int64_t>(slices.size()));
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     report.mismatches += static_cast<std::int64_t>(changed.rows() + gone.rows());
     for (const Row row : changed) {
       report.findings.push_back(ToFinding(kind::kSnapshotMismatch, row));
