@@ -18,7 +18,7 @@ FleetWatch::FleetWatch(std::vector<std::shared_ptr<WorkerRun>> runs, const Runne
     : runs_(std::move(runs)), services_(services), answers_(answers) {
   thread_ = std::thread([this] {
     LookAtOrders();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ended_ = true;
     changed_.notify_all();
   });
@@ -26,11 +26,12 @@ FleetWatch::FleetWatch(std::vector<std::shared_ptr<WorkerRun>> runs, const Runne
 
 FleetWatch::~FleetWatch() {
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     stopping_ = true;
     changed_.notify_all();
     // Again and again: an interruption ends only what is asked already.
-    while (!changed_.wait_for(lock, kInterruptEvery, [this] { return ended_; })) {
+    while (!changed_.wait_for(lock, kInterruptEvery,
+                              [this]() SUMMA_REQUIRES(mutex_) { return ended_; })) {
       services_.store->Interrupt();
     }
   }
@@ -38,8 +39,8 @@ FleetWatch::~FleetWatch() {
 }
 
 bool FleetWatch::Pause(Microseconds time) {
-  std::unique_lock lock(mutex_);
-  return !changed_.wait_for(lock, time, [this] { return stopping_; });
+  MutexLock lock(mutex_);
+  return !changed_.wait_for(lock, time, [this]() SUMMA_REQUIRES(mutex_) { return stopping_; });
 }
 
 void FleetWatch::LookAtOrders() {
@@ -57,7 +58,7 @@ void FleetWatch::LookAtOrders() {
       failing = false;
     } catch (const std::exception& failure) {
       // The last orders stay. The workers say the same of the database, so one line is enough.
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (!failing && !stopping_) {
         Log(LogLevel::kWarn, "SH-0325", "what the fleet asks of the workers could not be read",
             {{"error", failure.what()}});

@@ -1,13 +1,12 @@
 // Looks, once a second for all workers of this host, at what the fleet asks of them.
 #pragma once
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <vector>
 
 #include "host/schedule/worker_run.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -27,9 +26,9 @@ class FleetWatch {
   const std::vector<std::shared_ptr<WorkerRun>> runs_;
   const RunnerServices services_;
   const bool answers_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stopping_ = false, ended_ = false;
+  Mutex mutex_;
+  ConditionVariable changed_;
+  bool stopping_ SUMMA_GUARDED_BY(mutex_) = false, ended_ SUMMA_GUARDED_BY(mutex_) = false;
   std::thread thread_;  // last: it uses all of the above
 };
 

@@ -16,7 +16,7 @@ RunWatch::RunWatch(std::vector<WorkerRun*> runs) : runs_(std::move(runs)) {
 
 RunWatch::~RunWatch() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_all();
@@ -29,8 +29,8 @@ void RunWatch::Watch() {
     if (run->plan().max_run.count() > 0) pause = std::min(pause, run->plan().max_run / 4);
   }
   pause = std::max(pause, kShortestLook);
-  std::unique_lock lock(mutex_);
-  while (!changed_.wait_for(lock, pause, [this] { return stopping_; })) {
+  MutexLock lock(mutex_);
+  while (!changed_.wait_for(lock, pause, [this]() SUMMA_REQUIRES(mutex_) { return stopping_; })) {
     lock.unlock();
     for (WorkerRun* run : runs_) run->CheckRunTime();
     lock.lock();

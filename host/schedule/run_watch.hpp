@@ -2,12 +2,11 @@
 // A thread of its own: a database that does not answer must not hide a worker that is stuck.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 #include <vector>
 
 #include "host/schedule/worker_run.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -22,9 +21,9 @@ class RunWatch {
   void Watch();
 
   const std::vector<WorkerRun*> runs_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stopping_ = false;
+  Mutex mutex_;
+  ConditionVariable changed_;
+  bool stopping_ SUMMA_GUARDED_BY(mutex_) = false;
   std::thread thread_;  // last: it uses all of the above
 };
 

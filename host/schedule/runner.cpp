@@ -1,8 +1,6 @@
 #include "host/schedule/runner.hpp"
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <summa/crash_point.hpp>
 #include <thread>
 
@@ -11,6 +9,7 @@
 #include "host/schedule/once_run.hpp"
 #include "host/schedule/run_watch.hpp"
 #include "host/schedule/worker_loop.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 namespace {
@@ -22,19 +21,19 @@ constexpr Microseconds kDestructorDrain = std::chrono::seconds(10);
 class EndedThreads {
  public:
   void Add() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++count_;
     changed_.notify_all();
   }
   bool WaitFor(std::size_t count, Microseconds time) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, time, [&] { return count_ >= count; });
+    MutexLock lock(mutex_);
+    return changed_.wait_for(lock, time, [&]() SUMMA_REQUIRES(mutex_) { return count_ >= count; });
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::size_t count_ = 0;
+  Mutex mutex_;
+  ConditionVariable changed_;
+  std::size_t count_ SUMMA_GUARDED_BY(mutex_) = 0;
 };
 
 // One worker and its thread; shared with the thread for the same reason.
@@ -83,9 +82,10 @@ struct Runner::State {
 
   const std::vector<WorkerPlan> plans;
   const RunnerServices services;
-  mutable std::mutex mutex;  // guards the two lists below against LeaseLost and Report
+  mutable Mutex mutex;  // against LeaseLost and Report
+  // Changed under the mutex by the one thread that starts and stops; that one reads it without.
   std::vector<std::shared_ptr<Slot>> slots;
-  std::shared_ptr<OnceRun> once;
+  std::shared_ptr<OnceRun> once SUMMA_GUARDED_BY(mutex);
   std::vector<std::thread> threads;
   std::shared_ptr<EndedThreads> ended = std::make_shared<EndedThreads>();
   std::unique_ptr<FleetWatch> fleet_watch;
@@ -101,7 +101,7 @@ Runner::~Runner() {
 
 void Runner::Start() {
   {
-    const std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     for (const WorkerPlan& plan : state_->plans) {
       state_->slots.push_back(std::make_shared<Slot>(plan, state_->services));
     }
@@ -131,12 +131,12 @@ std::vector<std::string> Runner::Stop(Microseconds drain_timeout) {
 std::vector<OnceReport> Runner::RunOnce(Microseconds wait, const std::function<bool()>& stop) {
   auto once = std::make_shared<OnceRun>(state_->plans, state_->services, wait, stop);
   {
-    const std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     state_->once = once;
   }
   std::vector<OnceReport> reports = once->Run();
   {
-    const std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     state_->once.reset();
   }
   return reports;
@@ -145,7 +145,7 @@ std::vector<OnceReport> Runner::RunOnce(Microseconds wait, const std::function<b
 std::vector<WorkerReport> Runner::Report() const {
   std::vector<std::shared_ptr<Slot>> slots;
   {
-    const std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     slots = state_->slots;
   }
   std::vector<WorkerReport> reports;
@@ -155,7 +155,7 @@ std::vector<WorkerReport> Runner::Report() const {
 }
 
 void Runner::LeaseLost(const std::string& worker_id) {
-  const std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   for (const auto& slot : state_->slots) {
     if (slot->run.plan().id == worker_id) slot->run.LeaseLost();
   }

@@ -12,7 +12,7 @@ constexpr Microseconds kPollEvery = std::chrono::milliseconds(20);
 
 void StopSignal::Request() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     requested_ = true;
   }
   changed_.notify_all();
@@ -22,14 +22,14 @@ bool StopSignal::requested() const { return requested_ || (poll_ && poll_()); }
 
 void StopSignal::Notify() {
   // Taking the lock orders the notification after a sleeper's last look.
-  { const std::lock_guard lock(mutex_); }
+  { const MutexLock lock(mutex_); }
   changed_.notify_all();
 }
 
 bool StopSignal::WaitFor(Microseconds time, const std::function<bool()>& interrupted) {
   const BootTime begin = clock_->BootNow();
   const Microseconds slice = poll_ ? kPollEvery : kLongestSleep;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (true) {
     if (requested() || (interrupted && interrupted())) return true;
     const Microseconds remaining = time - (clock_->BootNow() - begin);

@@ -3,11 +3,10 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <functional>
-#include <mutex>
 
 #include "host/clock.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -28,8 +27,8 @@ class StopSignal {
   const Clock* clock_;
   std::function<bool()> poll_;
   std::atomic<bool> requested_{false};
-  std::mutex mutex_;
-  std::condition_variable changed_;
+  Mutex mutex_;
+  ConditionVariable changed_;
 };
 
 }  // namespace summa::host

@@ -5,9 +5,9 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 
 #include "host/abi/sql_service.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -15,22 +15,22 @@ class TickGate {
  public:
   // The worker's thread, around each call. scope: nullptr for a worker without a lease.
   void Enter(std::shared_ptr<SqlService::Scope> scope) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     scope_ = std::move(scope);
   }
   // False: abandoned meanwhile.
   bool Leave() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     scope_.reset();
     return !abandoned_;
   }
   bool abandoned() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return abandoned_;
   }
   // The stopping thread. Holding the lock keeps the scope alive during the call.
   void CancelRunning() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (scope_ != nullptr) scope_->CancelRunning();
   }
   // Takes the SQL from the call that is under way, so that nothing of it can be committed any more.
@@ -38,21 +38,21 @@ class TickGate {
   bool ShutSql(Microseconds patience) {
     std::shared_ptr<SqlService::Scope> scope;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       scope = scope_;
     }
     return scope == nullptr || scope->Shut(patience);
   }
   void Abandon() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     abandoned_ = true;
     scope_.reset();
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::shared_ptr<SqlService::Scope> scope_;
-  bool abandoned_ = false;
+  mutable Mutex mutex_;
+  std::shared_ptr<SqlService::Scope> scope_ SUMMA_GUARDED_BY(mutex_);
+  bool abandoned_ SUMMA_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace summa::host

@@ -25,7 +25,7 @@ std::string_view Name(TickResult result) {
 }  // namespace
 
 WorkerBoard::WorkerBoard(const WorkerPlan& plan, const Clock& clock)
-    : clock_(clock), metrics_(plan.id) {
+    : id_(plan.id), plugin_(plan.plugin), clock_(clock), metrics_(plan.id) {
   report_.id = plan.id;
   report_.kind = plan.kind();
   report_.plugin = plan.plugin;
@@ -35,7 +35,7 @@ WorkerBoard::WorkerBoard(const WorkerPlan& plan, const Clock& clock)
 
 void WorkerBoard::SetState(std::string_view state) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (report_.state == state) return;
     report_.state = state;
   }
@@ -44,7 +44,7 @@ void WorkerBoard::SetState(std::string_view state) {
 
 void WorkerBoard::Waiting(Microseconds until_due) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     report_.next_due_at = TimeText(clock_.UnixNow() + until_due);
   }
   SetState("waiting");
@@ -52,7 +52,7 @@ void WorkerBoard::Waiting(Microseconds until_due) {
 
 void WorkerBoard::Parked(const std::string& error, std::optional<Microseconds> until_retry) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     report_.next_due_at = until_retry ? TimeText(clock_.UnixNow() + *until_retry) : "";
     failing_code_ = error.substr(0, error.find(' '));
     report_.last_error = error;
@@ -62,11 +62,11 @@ void WorkerBoard::Parked(const std::string& error, std::optional<Microseconds> u
 
 void WorkerBoard::LeaseTaken(std::int64_t fence) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     report_.fence = fence;
   }
   Log(LogLevel::kInfo, "", "lease taken",
-      {{"worker", report_.id}, {"plugin", report_.plugin}, {"fence", std::to_string(fence)}});
+      {{"worker", id_}, {"plugin", plugin_}, {"fence", std::to_string(fence)}});
   metrics_.Lease(true, fence);
 }
 
@@ -75,7 +75,7 @@ void WorkerBoard::LeaseGone() { metrics_.Lease(false, 0); }
 void WorkerBoard::Ticked(TickResult result, std::int64_t items, Microseconds duration) {
   const UnixTime now = clock_.UnixNow();
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++report_.runs;
     report_.items += items;
     last_run_ = now;
@@ -92,7 +92,7 @@ void WorkerBoard::InVain(std::int64_t calls) {
   const bool named = calls >= kNamedAfter;
   bool changed = false;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     changed = report_.warning.empty() == named;
     report_.warning =
         named ? "SH-0358 it asks to be called at once and does nothing: " + std::to_string(calls) +
@@ -103,41 +103,40 @@ void WorkerBoard::InVain(std::int64_t calls) {
   if (named) {
     Log(LogLevel::kWarn, "SH-0358",
         "a worker asks to be called at once and does nothing; it is called less often",
-        {{"worker", report_.id}, {"plugin", report_.plugin}});
+        {{"worker", id_}, {"plugin", plugin_}});
   } else {
     Log(LogLevel::kInfo, {}, "the worker that asked in vain to be called at once does something",
-        {{"worker", report_.id}, {"plugin", report_.plugin}});
+        {{"worker", id_}, {"plugin", plugin_}});
   }
 }
 
 void WorkerBoard::Failed(const Error& error) {
   bool changed = false;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     changed = failing_code_ != error.code;
     failing_code_ = error.code;
     report_.last_error = error.code + " " + error.message;
   }
   SetState("error");
   if (!changed) return;
-  LogError(LogLevel::kError, error,
-           {{"worker", report_.id}, {"plugin", report_.plugin}});  // both never change
+  LogError(LogLevel::kError, error, {{"worker", id_}, {"plugin", plugin_}});
 }
 
 void WorkerBoard::Recovered() {
   std::string code;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     code.swap(failing_code_);
     if (code.empty()) return;
     report_.last_error.clear();
   }
   Log(LogLevel::kInfo, {}, "the worker no longer fails",
-      {{"worker", report_.id}, {"plugin", report_.plugin}, {"after", code}});
+      {{"worker", id_}, {"plugin", plugin_}, {"after", code}});
 }
 
 WorkerReport WorkerBoard::Report() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   WorkerReport report = report_;
   // Made only when somebody looks: an idle worker is called fifty times a second.
   report.last_run_at = TimeText(last_run_);

@@ -1,13 +1,13 @@
 // What people see of one worker: its report, its metrics and its log lines. Thread-safe.
 #pragma once
 
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "host/observe/worker_metrics.hpp"
 #include "host/schedule/runner.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -43,12 +43,14 @@ class WorkerBoard {
  private:
   void SetState(std::string_view state);
 
+  const std::string id_, plugin_;  // of the worker
   const Clock& clock_;
   WorkerMetrics metrics_;
-  mutable std::mutex mutex_;
-  WorkerReport report_;
-  UnixTime last_run_, last_success_;  // UnixTime(): never
-  std::string failing_code_;          // empty: not failing
+  mutable Mutex mutex_;
+  WorkerReport report_ SUMMA_GUARDED_BY(mutex_);
+  // UnixTime(): never.
+  UnixTime last_run_ SUMMA_GUARDED_BY(mutex_), last_success_ SUMMA_GUARDED_BY(mutex_);
+  std::string failing_code_ SUMMA_GUARDED_BY(mutex_);  // empty: not failing
 };
 
 }  // namespace summa::host

@@ -1,11 +1,11 @@
 #include "host/schedule/worker_run.hpp"
 
-#include <mutex>
 #include <summa/crash_point.hpp>
 #include <vector>
 
 #include "host/observe/log.hpp"
 #include "host/observe/time_text.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 namespace {
@@ -24,9 +24,9 @@ constexpr Microseconds kWholeTablesLook = std::chrono::seconds(15);
 // The service behind the scope of an abandoned worker may be gone, so it must not be destroyed; the
 // process is about to end.
 void KeepForEver(std::shared_ptr<SqlService::Scope> scope) {
-  static auto* mutex = new std::mutex;
+  static auto* mutex = new Mutex;
   static auto* kept = new std::vector<std::shared_ptr<SqlService::Scope>>;
-  const std::lock_guard lock(*mutex);
+  const MutexLock lock(*mutex);
   kept->push_back(std::move(scope));
 }
 
@@ -184,7 +184,7 @@ TickResult WorkerRun::Judge(TickOutcome& outcome, const Grant& grant) const {
 
 WorkerOrders WorkerRun::LookAtOrders() {
   WorkerOrders orders = services_.orders().Look(services_.host_name, {plan_.id}).at(0);
-  const std::lock_guard lock(orders_mutex_);
+  const MutexLock lock(orders_mutex_);
   orders_ = orders;
   paused_ = orders.paused;
   news_ = false;
@@ -192,14 +192,14 @@ WorkerOrders WorkerRun::LookAtOrders() {
 }
 
 WorkerOrders WorkerRun::ReadOrders() {
-  const std::lock_guard lock(orders_mutex_);
+  const MutexLock lock(orders_mutex_);
   news_ = false;
   return orders_;
 }
 
 void WorkerRun::SetOrders(const WorkerOrders& orders) {
   {
-    const std::lock_guard lock(orders_mutex_);
+    const MutexLock lock(orders_mutex_);
     const bool asked = orders.lease_asked_for.count() > 0;
     const bool same =
         orders.paused == orders_.paused && orders.parked_error == orders_.parked_error &&
@@ -219,14 +219,14 @@ void WorkerRun::LeaseLost() {
 }
 
 void WorkerRun::BeginSpan() {
-  const std::lock_guard lock(span_mutex_);
+  const MutexLock lock(span_mutex_);
   span_begin_ = services_.clock->BootNow();
   overrun_ = Overrun::kNone;
   stuck_ = false;
 }
 
 void WorkerRun::EndSpan() {
-  const std::lock_guard lock(span_mutex_);
+  const MutexLock lock(span_mutex_);
   span_begin_.reset();
 }
 
@@ -239,7 +239,7 @@ Error WorkerRun::StuckError() const {
 }
 
 void WorkerRun::CheckRunTime() {
-  const std::lock_guard lock(span_mutex_);
+  const MutexLock lock(span_mutex_);
   if (!span_begin_ || plan_.max_run.count() == 0 || overrun_ == Overrun::kLetGo) return;
   const Microseconds over = services_.clock->BootNow() - *span_begin_ - plan_.max_run;
   if (over < Microseconds(0)) return;
@@ -284,7 +284,7 @@ void WorkerRun::LetStuckGo() {
 WorkerReport WorkerRun::Report() const {
   WorkerReport report = board_.Report();
   {
-    const std::lock_guard lock(orders_mutex_);
+    const MutexLock lock(orders_mutex_);
     report.paused = orders_.paused;
   }
   if (!plan_.leased) return report;

@@ -7,7 +7,6 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 
@@ -17,6 +16,7 @@
 #include "host/schedule/tick_call.hpp"
 #include "host/schedule/tick_gate.hpp"
 #include "host/schedule/worker_board.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -147,7 +147,7 @@ class WorkerRun {
   std::optional<TickOutcome> RequireWholeTables(const Grant& grant);
   void BeginSpan();
   void EndSpan();
-  void LetStuckGo();
+  void LetStuckGo() SUMMA_REQUIRES(span_mutex_);
   Error StuckError() const;
 
   const WorkerPlan plan_;
@@ -163,14 +163,14 @@ class WorkerRun {
   std::int64_t whole_fence_ = 0;
   std::set<std::string> beside_;  // what was said of tables beside the ledger's
 
-  mutable std::mutex orders_mutex_;
-  WorkerOrders orders_;
+  mutable Mutex orders_mutex_;
+  WorkerOrders orders_ SUMMA_GUARDED_BY(orders_mutex_);
   std::atomic<bool> news_{false};
   std::atomic<bool> paused_{false};  // as orders_ says
 
-  std::mutex span_mutex_;  // held while the watch acts on the span, so that it meets no later one
-  std::optional<BootTime> span_begin_;
-  Overrun overrun_ = Overrun::kNone;
+  Mutex span_mutex_;  // held while the watch acts on the span, so that it meets no later one
+  std::optional<BootTime> span_begin_ SUMMA_GUARDED_BY(span_mutex_);
+  Overrun overrun_ SUMMA_GUARDED_BY(span_mutex_) = Overrun::kNone;
   std::atomic<bool> stuck_{false};  // overrun_ is not kNone
 };
 
