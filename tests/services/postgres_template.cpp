@@ -14,6 +14,7 @@
 
 #include "tests/services/postgres_server.hpp"
 #include "tests/services/process.hpp"
+#include "tests/services/server_directory.hpp"
 
 namespace summa::test {
 namespace {
@@ -108,8 +109,8 @@ const PostgresUser& ServerUser() {
 }
 
 void CopyTemplateData(const std::string& target) {
-  static const std::string directory =
-      "/tmp/summa-pg-template-" + ServerUser().name + "-" + ServerVersion() + "-" + kLayout;
+  static const std::string directory = ServerRoot() + "/summa-pg-template-" + ServerUser().name +
+                                       "-" + ServerVersion() + "-" + kLayout;
   const FileLock lock(directory + ".lock");
   if (!Usable(directory)) MakeTemplate(directory);
   RunOrThrow({"cp", "-a", "--reflink=auto", directory, target});

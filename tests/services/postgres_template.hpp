@@ -17,8 +17,8 @@ struct PostgresUser {
 const PostgresUser& ServerUser();
 
 // Copies a fresh data directory to `target` (which must not exist). initdb takes half a second, a
-// copy a tenth, so the result of one initdb per user and version is kept under /tmp, made under a
-// lock file, checked before use.
+// copy a tenth, so the result of one initdb per user and version is kept in ServerRoot(), made under
+// a lock file, checked before use.
 void CopyTemplateData(const std::string& target);
 
 }  // namespace summa::test

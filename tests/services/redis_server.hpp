@@ -32,7 +32,7 @@ class RedisServer {
   void Restart();
   bool Running();
 
-  // `unix:///tmp/st.XXXXXX/redis.sock`; the address stays the same over restarts.
+  // `unix://ROOT/st.XXXXXX/redis.sock` with ROOT of ServerRoot(); the same over restarts.
   std::string Url() const;
   // `redis://127.0.0.1:PORT`; only with the option tcp.
   std::string TcpUrl() const;

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -28,7 +29,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kPrefix[] = "/tmp/st.";
+constexpr char kPrefix[] = "st.";
 constexpr std::size_t kLogTailBytes = 4000;
 
 std::string ReadAll(const std::string& path) {
@@ -78,10 +79,15 @@ void EndServersIn(const std::string& directory) {
 
 }  // namespace
 
+std::string ServerRoot() {
+  const char* chosen = std::getenv("SUMMA_SERVER_ROOT");
+  return chosen == nullptr || *chosen == '\0' ? "/tmp" : chosen;
+}
+
 ServerDirectory::ServerDirectory() {
   static std::once_flag swept;
   std::call_once(swept, SweepServerDirectories);
-  path_ = std::string(kPrefix) + "XXXXXX";
+  path_ = ServerRoot() + "/" + kPrefix + "XXXXXX";
   if (mkdtemp(path_.data()) == nullptr) {
     throw std::runtime_error("mkdtemp " + path_ + ": " + std::strerror(errno));
   }
@@ -97,9 +103,10 @@ ServerDirectory::~ServerDirectory() {
 void SweepServerDirectories() {
   std::error_code ignored;
   std::vector<std::string> dead;
-  for (const auto& entry : fs::directory_iterator("/tmp", ignored)) {
+  for (const auto& entry : fs::directory_iterator(ServerRoot(), ignored)) {
     const std::string path = entry.path();
-    if (path.rfind(kPrefix, 0) == 0 && OwnerIsDead(path)) dead.push_back(path);
+    const bool ours = entry.path().filename().string().rfind(kPrefix, 0) == 0;
+    if (ours && OwnerIsDead(path)) dead.push_back(path);
   }
   for (const auto& path : dead) {
     EndServersIn(path);

@@ -4,7 +4,11 @@
 
 namespace summa::test {
 
-// A private directory /tmp/st.XXXXXX (short: a socket path may have 107 bytes) for one server, mode
+// Where servers keep their data: SUMMA_SERVER_ROOT, else /tmp. `./dev test` chooses a file system in
+// memory when there is room: servers made and removed all the time are slow on a disk.
+std::string ServerRoot();
+
+// A private directory st.XXXXXX in ServerRoot() (short: a socket path may have 107 bytes) for one server, mode
 // 0700. It holds a file `owner` that names the process which made it, so that what a killed test
 // program leaves behind is recognised and swept by the next one. Removed by the destructor.
 // The maker must end its server first. Thread-safe to make, not to share.
