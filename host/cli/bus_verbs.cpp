@@ -144,8 +144,7 @@ void AddBusVerbs(std::vector<Verb>& verbs) {
                                        "after it; $: only new messages")},
                            CreateGroup, " ledger-account-credited reports"));
   Verb deletion = MakeVerb(
-      "group delete",
-      "delete a consumer group, and forget what it has not handled",
+      "group delete", "delete a consumer group, and forget what it has not handled",
       {stream, GroupArgument(), MakeFlag("force", "also when it has not handled everything")},
       DeleteGroup, " ledger-account-credited reports");
   deletion.exit_codes[2].second += ", or the group has not handled everything";
