@@ -54,7 +54,8 @@ TEST(Status, EveryFieldOfTheContractIsTrueOfARunningHost) {
         const simdjson::padded_string json(HttpGet(host.Port(), "/status").body);
         if (parser.parse(json).get(status)) return false;
         for (const element worker : status["workers"].get_array()) {
-          (Text(worker["id"]) == "outbox-cleanup" ? cleanup : processor) = worker;
+          if (Text(worker["id"]) == "outbox-cleanup") cleanup = worker;
+          if (Text(worker["id"]) == "outbox-processor") processor = worker;
         }
         return IsTime(processor["lastSuccessAt"]) && IsTime(cleanup["nextDueAt"]);
       },
