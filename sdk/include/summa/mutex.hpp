@@ -17,6 +17,13 @@
 // The names of the functions are those of the standard library. A condition that is a lambda says
 // what it needs:
 //   changed_.wait(lock, [this]() SUMMA_REQUIRES(mutex_) { return count_ > 0; });
+// A function that is called under the lock names the mutex, not the lock. It unlocks the mutex with
+// MutexUnlock, and waits with the mutex:
+//   void Send() SUMMA_REQUIRES(mutex_) {
+//     while (count_ == 0) changed_.wait(mutex_);
+//     const MutexUnlock unlock(mutex_);
+//     socket_.Write();
+//   }
 #pragma once
 
 #include <condition_variable>
@@ -52,6 +59,7 @@ class SUMMA_THREAD_SAFETY(capability("mutex")) Mutex {
 
  private:
   friend class MutexLock;
+  friend class ConditionVariable;
   std::mutex mutex_;
 };
 
@@ -72,6 +80,19 @@ class SUMMA_THREAD_SAFETY(scoped_lockable) MutexLock {
  private:
   friend class ConditionVariable;
   std::unique_lock<std::mutex> lock_;
+};
+
+// Unlocks a mutex that this thread has locked, and locks it again when it ends. A MutexLock of the
+// same mutex must not be used meanwhile.
+class SUMMA_THREAD_SAFETY(scoped_lockable) MutexUnlock {
+ public:
+  explicit MutexUnlock(Mutex& mutex) SUMMA_RELEASE(mutex) : mutex_(mutex) { mutex_.unlock(); }
+  ~MutexUnlock() SUMMA_RELEASE() { mutex_.lock(); }
+  MutexUnlock(const MutexUnlock&) = delete;
+  MutexUnlock& operator=(const MutexUnlock&) = delete;
+
+ private:
+  Mutex& mutex_;
 };
 
 // Waits as std::condition_variable does; the lock is had again when it returns.
@@ -103,7 +124,24 @@ class ConditionVariable {
     return condition_.wait_until(lock.lock_, time, std::move(predicate));
   }
 
+  // For functions that are called under the lock.
+  void wait(Mutex& mutex) SUMMA_REQUIRES(mutex) {
+    Borrowed borrowed(mutex.mutex_);
+    condition_.wait(borrowed.lock);
+  }
+  template <typename Duration>
+  std::cv_status wait_for(Mutex& mutex, const Duration& span) SUMMA_REQUIRES(mutex) {
+    Borrowed borrowed(mutex.mutex_);
+    return condition_.wait_for(borrowed.lock, span);
+  }
+
  private:
+  // A lock of a mutex that is locked before and stays locked afterwards.
+  struct Borrowed {
+    explicit Borrowed(std::mutex& mutex) : lock(mutex, std::adopt_lock) {}
+    ~Borrowed() { lock.release(); }
+    std::unique_lock<std::mutex> lock;
+  };
   std::condition_variable condition_;
 };
 
