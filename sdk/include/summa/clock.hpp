@@ -3,8 +3,7 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
+#include <summa/mutex.hpp>
 
 namespace summa {
 
@@ -17,17 +16,18 @@ class Clock {
   virtual std::chrono::microseconds Now() const = 0;
 
   // Waits until somebody notifies `changed`, or until `until`; may return earlier without a reason.
-  // The lock is held before and after.
-  virtual void Wait(std::condition_variable& changed, std::unique_lock<std::mutex>& lock,
-                    std::chrono::microseconds until) = 0;
+  // The mutex is locked before and after.
+  virtual void Wait(ConditionVariable& changed, Mutex& mutex, std::chrono::microseconds until)
+      SUMMA_REQUIRES(mutex) = 0;
 
   // The same until `holds` (called under the lock) is true. Returns false when `until` was reached.
+  // Not checked: clang does not see that `mutex` is what `holds` requires. Its caller is checked.
   template <typename Predicate>
-  bool WaitUntil(std::condition_variable& changed, std::unique_lock<std::mutex>& lock,
-                 std::chrono::microseconds until, Predicate holds) {
+  bool WaitUntil(ConditionVariable& changed, Mutex& mutex, std::chrono::microseconds until,
+                 Predicate holds) SUMMA_REQUIRES(mutex) SUMMA_NO_THREAD_SAFETY_CHECK {
     while (!holds()) {
       if (Now() >= until) return false;
-      Wait(changed, lock, until);
+      Wait(changed, mutex, until);
     }
     return true;
   }

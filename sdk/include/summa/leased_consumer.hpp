@@ -18,11 +18,11 @@
 
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <summa/consumer.hpp>
 #include <summa/host.hpp>
+#include <summa/mutex.hpp>
 #include <summa/sql.hpp>
 #include <summa/worker.hpp>
 #include <vector>
@@ -64,8 +64,8 @@ class LeasedConsumer : public Worker {
   const Host host_;
   const std::string bus_;
   SubscribeOptions options_;
-  mutable std::mutex mutex_;
-  Consumer* consumer_ = nullptr;  // while it runs
+  mutable Mutex mutex_;
+  Consumer* consumer_ SUMMA_GUARDED_BY(mutex_) = nullptr;  // while it runs
 };
 
 }  // namespace summa

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <summa/consumer.hpp>
+#include <summa/mutex.hpp>
 #include <utility>
 #include <vector>
 
@@ -18,7 +18,7 @@ class MessageBus {
   // Disconnect(), whichever comes first.
   std::shared_ptr<Consumer> Subscribe(SubscribeOptions options) {
     auto consumer = std::make_shared<Consumer>(bus_, std::move(options));
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::erase_if(consumers_, [](const auto& known) { return known.expired(); });
     consumers_.push_back(consumer);
     return consumer;
@@ -26,7 +26,7 @@ class MessageBus {
   void Disconnect() {
     std::vector<std::weak_ptr<Consumer>> consumers;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       consumers.swap(consumers_);
     }
     for (const auto& known : consumers) {
@@ -38,8 +38,8 @@ class MessageBus {
 
  private:
   BusClient bus_;
-  std::mutex mutex_;
-  std::vector<std::weak_ptr<Consumer>> consumers_;
+  Mutex mutex_;
+  std::vector<std::weak_ptr<Consumer>> consumers_ SUMMA_GUARDED_BY(mutex_);
 };
 
 }  // namespace summa

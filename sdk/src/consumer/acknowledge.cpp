@@ -12,7 +12,10 @@ constexpr Microseconds kAfterFailure{50'000};
 
 using Places = std::vector<HandledMessages::Place>;
 
-bool Send(ConsumerState& state, TopicReader& reader, const Places& places) {
+// Gives the lock up meanwhile.
+bool Send(ConsumerState& state, TopicReader& reader, const Places& places)
+    SUMMA_REQUIRES(state.mutex) {
+  const MutexUnlock unlock(state.mutex);
   try {
     CrashPoint("consumer.ack");
     if (!state.claims()) {
@@ -32,14 +35,12 @@ bool Send(ConsumerState& state, TopicReader& reader, const Places& places) {
 
 }  // namespace
 
-void Acknowledge(ConsumerState& state, std::unique_lock<std::mutex>& lock, TopicReader& reader) {
+void Acknowledge(ConsumerState& state, TopicReader& reader) {
   if (reader.flushing) return;
   reader.flushing = true;
   const std::size_t messages = reader.handled.messages();
   Places places = reader.handled.Take();
-  lock.unlock();
   const bool done = Send(state, reader, places);
-  lock.lock();
   reader.flushing = false;
   if (done) {
     state.pending_acks -= messages;
@@ -49,13 +50,13 @@ void Acknowledge(ConsumerState& state, std::unique_lock<std::mutex>& lock, Topic
   // With the next ones; without an answer they come again, which is allowed.
   reader.handled.PutBack(std::move(places));
   if (!state.Stopping()) {
-    state.clock.Wait(state.changed, lock, state.clock.Now() + kAfterFailure);
+    state.clock.Wait(state.changed, state.mutex, state.clock.Now() + kAfterFailure);
   }
 }
 
-void AcknowledgeAll(ConsumerState& state, std::unique_lock<std::mutex>& lock) {
+void AcknowledgeAll(ConsumerState& state) {
   for (const auto& reader : state.readers) {
-    if (!reader->handled.empty()) Acknowledge(state, lock, *reader);
+    if (!reader->handled.empty()) Acknowledge(state, *reader);
   }
 }
 

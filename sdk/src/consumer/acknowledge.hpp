@@ -7,9 +7,9 @@ namespace summa::detail {
 
 // Acknowledges what the reader has handled, unless a thread does so already. What the bus does not
 // take is kept for the next time. Gives the lock up meanwhile.
-void Acknowledge(ConsumerState& state, std::unique_lock<std::mutex>& lock, TopicReader& reader);
+void Acknowledge(ConsumerState& state, TopicReader& reader) SUMMA_REQUIRES(state.mutex);
 
 // The same of every reader.
-void AcknowledgeAll(ConsumerState& state, std::unique_lock<std::mutex>& lock);
+void AcknowledgeAll(ConsumerState& state) SUMMA_REQUIRES(state.mutex);
 
 }  // namespace summa::detail

@@ -72,7 +72,7 @@ std::optional<bool> Attempt::Look(const Error& complaint) const {
 }
 
 Complaints::Sight Attempt::Complain() {
-  const std::lock_guard lock(state_.mutex);
+  const MutexLock lock(state_.mutex);
   return held_.reader->complaints.Complain(held_.order_key(), state_.begun);
 }
 

@@ -28,18 +28,16 @@ class Consumer::Threads {
 
   void End() {
     {
-      const std::lock_guard lock(state_.mutex);
+      const MutexLock lock(state_.mutex);
       if (std::exchange(ended_, true)) return;
       state_.stop.store(true);
     }
     state_.changed.notify_all();
     state_.room.notify_all();
     for (std::thread& thread : threads_) thread.join();
-    std::unique_lock lock(state_.mutex);
-    detail::AcknowledgeAll(state_, lock);
-    lock.unlock();
+    MutexLock lock(state_.mutex);
+    detail::AcknowledgeAll(state_);
     detail::ReturnStarts(state_);
-    lock.lock();
     const auto readers = std::exchange(state_.readers, {});
     lock.unlock();  // the bus is told without it
   }
@@ -47,14 +45,14 @@ class Consumer::Threads {
  private:
   detail::ConsumerState state_;
   std::vector<std::thread> threads_;
-  bool ended_ = false;
+  bool ended_ SUMMA_GUARDED_BY(state_.mutex) = false;
 };
 
 namespace {
 
 void SetPaused(detail::ConsumerState& state, bool paused) {
   {
-    const std::lock_guard lock(state.mutex);
+    const MutexLock lock(state.mutex);
     state.paused = paused;
     if (!paused) state.draining = false;
   }
@@ -74,18 +72,18 @@ void Consumer::Resume() { SetPaused(threads_->state(), false); }
 
 bool Consumer::Drain(std::chrono::microseconds limit) {
   detail::ConsumerState& state = threads_->state();
-  std::unique_lock lock(state.mutex);
+  const MutexLock lock(state.mutex);
   state.draining = true;
   state.changed.notify_all();
-  return state.clock.WaitUntil(state.idle, lock, state.clock.Now() + limit,
-                               [&] { return state.Idle(); });
+  return state.clock.WaitUntil(state.idle, state.mutex, state.clock.Now() + limit,
+                               [&]() SUMMA_REQUIRES(state.mutex) { return state.Idle(); });
 }
 
 std::vector<Finding> Consumer::Failing() const { return threads_->state().events.Failing(); }
 
 bool Consumer::CaughtUp() const {
   const detail::ConsumerState& state = threads_->state();
-  const std::lock_guard lock(state.mutex);
+  const MutexLock lock(state.mutex);
   return state.lanes.items() == 0 && state.pending_acks == 0 &&
          std::all_of(state.readers.begin(), state.readers.end(),
                      [](const auto& reader) { return reader->empty; });
@@ -93,12 +91,12 @@ bool Consumer::CaughtUp() const {
 
 std::size_t Consumer::held_messages() const {
   const detail::ConsumerState& state = threads_->state();
-  const std::lock_guard lock(state.mutex);
+  const MutexLock lock(state.mutex);
   return state.lanes.items();
 }
 std::size_t Consumer::held_bytes() const {
   const detail::ConsumerState& state = threads_->state();
-  const std::lock_guard lock(state.mutex);
+  const MutexLock lock(state.mutex);
   return state.lanes.bytes();
 }
 

@@ -44,8 +44,8 @@ ConsumerState::ConsumerState(BusClient of, SubscribeOptions wanted)
       claim_after(claims() ? bus.claim_after() : options.handler_deadline * 3 / 2),
       clock(options.clock != nullptr ? *options.clock : MachineClock()),
       events(options.events, options.group, clock),
-      lanes(options.max_messages, options.max_bytes),
-      backoff(options.retry_base, options.retry_cap) {
+      backoff(options.retry_base, options.retry_cap),
+      lanes(options.max_messages, options.max_bytes) {
   const bool exclusive = options.exclusive && bus.Can(SUMMA_BUS_EXCLUSIVE_READERS);
   const std::uint32_t flags = (counts() ? std::uint32_t{SUMMA_BUS_COUNT_STARTS} : 0U) |
                               (exclusive ? std::uint32_t{SUMMA_BUS_EXCLUSIVE} : 0U);

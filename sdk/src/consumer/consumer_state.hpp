@@ -4,18 +4,17 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <summa/backoff.hpp>
 #include <summa/bus.hpp>
 #include <summa/clock.hpp>
 #include <summa/lanes.hpp>
+#include <summa/mutex.hpp>
 #include <summa/subscribe_options.hpp>
 #include <vector>
 
@@ -39,6 +38,7 @@ struct TopicReader {
   std::string topic;
   std::size_t index = 0;  // among the readers
   std::unique_ptr<SubscriptionClient> subscription;
+  // Under the lock of the consumer, which has no name here.
   HandledMessages handled;  // and not acknowledged yet
   bool flushing = false;    // a thread acknowledges
   bool empty = false;       // the latest poll found nothing
@@ -79,9 +79,11 @@ struct ConsumerState {
   bool buries_whole() const { return bus.Can(SUMMA_BUS_DEAD_LETTERS) && claims(); }
 
   bool Stopping() const { return stop.load(std::memory_order_relaxed); }
-  // Under the lock: nothing is held, under way, or to be acknowledged.
-  bool Idle() const { return lanes.items() == 0 && pending_acks == 0 && fetching == 0; }
-  // Under the lock: how long to wait after so many failures in a row.
+  // Nothing is held, under way, or to be acknowledged.
+  bool Idle() const SUMMA_REQUIRES(mutex) {
+    return lanes.items() == 0 && pending_acks == 0 && fetching == 0;
+  }
+  // How long to wait after so many failures in a row.
   Microseconds Pause(std::int64_t failures) const { return backoff.Pause(failures); }
 
   const BusClient bus;
@@ -90,22 +92,24 @@ struct ConsumerState {
   const Microseconds claim_after;
   Clock& clock;
   GuardedEvents events;
+  const Backoff backoff;
   std::atomic<bool> stop{false};
 
-  mutable std::mutex mutex;
-  std::condition_variable changed, room, idle;
-  // All that follows is under the lock; of a message that is handled, what its thread alone uses is
-  // not.
-  LaneSet lanes;
-  std::deque<Held> held;  // by ticket; a deque: a message stays where it is
-  std::vector<std::unique_ptr<TopicReader>> readers;
-  const Backoff backoff;
-  Complaints::Moment begun = 0;  // handlers
-  std::size_t average_bytes = 1024;
-  std::size_t pending_acks = 0;
-  std::size_t fetching = 0;         // readers that poll
-  double mean_microseconds = 1000;  // of a handler; not quick until that is known
-  bool paused = false, draining = false;
+  mutable Mutex mutex;
+  ConditionVariable changed, room, idle;
+  LaneSet lanes SUMMA_GUARDED_BY(mutex);
+  // By ticket; a deque: a message stays where it is. Of one that is handled, what its thread alone
+  // uses is not under the lock.
+  std::deque<Held> held SUMMA_GUARDED_BY(mutex);
+  std::vector<std::unique_ptr<TopicReader>> readers SUMMA_GUARDED_BY(mutex);
+  Complaints::Moment begun SUMMA_GUARDED_BY(mutex) = 0;  // handlers
+  std::size_t average_bytes SUMMA_GUARDED_BY(mutex) = 1024;
+  std::size_t pending_acks SUMMA_GUARDED_BY(mutex) = 0;
+  std::size_t fetching SUMMA_GUARDED_BY(mutex) = 0;  // readers that poll
+  // Of a handler; not quick until that is known.
+  double mean_microseconds SUMMA_GUARDED_BY(mutex) = 1000;
+  bool paused SUMMA_GUARDED_BY(mutex) = false;
+  bool draining SUMMA_GUARDED_BY(mutex) = false;
 };
 
 }  // namespace summa::detail

@@ -20,7 +20,7 @@ class Fetching {
   Fetching(const Fetching&) = delete;
   Fetching& operator=(const Fetching&) = delete;
   ~Fetching() {
-    const std::lock_guard lock(state_.mutex);
+    const MutexLock lock(state_.mutex);
     --state_.fetching;
     if (state_.Idle()) state_.idle.notify_all();
   }
@@ -36,8 +36,8 @@ struct Renewal {
   std::vector<std::string> overdue;  // message ids of those that are not, seen for the first time
 };
 
-// Under the lock.
-Renewal ToRenew(ConsumerState& state, const TopicReader& reader, Microseconds now) {
+Renewal ToRenew(ConsumerState& state, const TopicReader& reader, Microseconds now)
+    SUMMA_REQUIRES(state.mutex) {
   Renewal renewal;
   for (LaneSet::Ticket ticket = 0; ticket < state.held.size(); ++ticket) {
     Held& held = state.held[ticket];
@@ -80,36 +80,38 @@ void FetchingThread::FetchOnce() {
 }
 
 void FetchingThread::WaitAfterFailure() {
-  std::unique_lock lock(state_.mutex);
+  const MutexLock lock(state_.mutex);
   const Microseconds pause = state_.Pause(++failures_);
-  state_.clock.WaitUntil(state_.changed, lock, state_.clock.Now() + pause,
+  state_.clock.WaitUntil(state_.changed, state_.mutex, state_.clock.Now() + pause,
                          [this] { return state_.Stopping(); });
+}
+
+// What waits behind a message that takes long is handled and comes again all the same when the
+// process dies: so much of it and no more.
+bool FetchingThread::HasRoom() const {
+  return state_.lanes.HasRoom() && reader_.handled.open() < state_.options.max_messages &&
+         !state_.paused && !state_.draining;
 }
 
 FetchingThread::Room FetchingThread::WaitForRoom() {
   const SubscribeOptions& options = state_.options;
-  LaneSet& lanes = state_.lanes;
-  std::unique_lock lock(state_.mutex);
-  // What waits behind a message that takes long is handled and comes again all the same when the
-  // process dies: so much of it and no more.
-  const auto has_room = [&] {
-    return lanes.HasRoom() && reader_.handled.open() < options.max_messages && !state_.paused &&
-           !state_.draining;
-  };
-  if (!has_room()) {
+  const MutexLock lock(state_.mutex);
+  if (!HasRoom()) {
     const Microseconds now = state_.clock.Now();
     const Microseconds time = std::clamp(next_renewal_ - now, kShortestWait, kLookAgain);
-    state_.clock.WaitUntil(state_.room, lock, now + time,
-                           [&] { return state_.Stopping() || has_room(); });
-    if (lanes.HasReady()) state_.changed.notify_one();
+    state_.clock.WaitUntil(
+        state_.room, state_.mutex, now + time,
+        [this]() SUMMA_REQUIRES(state_.mutex) { return state_.Stopping() || HasRoom(); });
+    if (state_.lanes.HasReady()) state_.changed.notify_one();
   }
-  if (state_.Stopping() || !has_room()) return {};
+  if (state_.Stopping() || !HasRoom()) return {};
   ++state_.fetching;  // until Fetching ends
   // What came so far tells how large messages are: the bytes held stay near their limit.
-  const std::size_t by_bytes = (options.max_bytes - std::min(options.max_bytes, lanes.bytes())) /
-                                   std::max<std::size_t>(state_.average_bytes, 1) +
-                               1;
-  return {std::min(options.max_messages - lanes.items(), by_bytes), lanes.HasReady()};
+  const std::size_t by_bytes =
+      (options.max_bytes - std::min(options.max_bytes, state_.lanes.bytes())) /
+          std::max<std::size_t>(state_.average_bytes, 1) +
+      1;
+  return {std::min(options.max_messages - state_.lanes.items(), by_bytes), state_.lanes.HasReady()};
 }
 
 void FetchingThread::Fetch(const Room& room) {
@@ -122,7 +124,7 @@ void FetchingThread::Fetch(const Room& room) {
     fetched.emplace_back(reader_, delivery, claimed_at);
   }
   {
-    const std::lock_guard lock(state_.mutex);
+    const MutexLock lock(state_.mutex);
     reader_.empty = fetched.empty();
     for (Held& held : fetched) Add(std::move(held));
     if (!state_.lanes.HasReady()) return;
@@ -154,7 +156,7 @@ void FetchingThread::RenewHeld() {
   const Microseconds now = state_.clock.Now();
   Renewal renewal;
   {
-    const std::lock_guard lock(state_.mutex);
+    const MutexLock lock(state_.mutex);
     renewal = ToRenew(state_, reader_, now);
   }
   for (const std::string& id : renewal.overdue) state_.events.Overdue(reader_.topic, id);
@@ -164,7 +166,7 @@ void FetchingThread::RenewHeld() {
   for (const std::string& id : renewal.ids) ids.push_back(ToAbi(id));
   std::vector<std::uint8_t> still(ids.size());
   reader_.subscription->Renew(ids, SUMMA_BUS_START_NONE, still);
-  const std::lock_guard lock(state_.mutex);
+  const MutexLock lock(state_.mutex);
   for (std::size_t i = 0; i < ids.size(); ++i) {
     Held& held = state_.held[renewal.tickets[i]];
     if (still[i] != 0 && held.live && held.delivery_id() == renewal.ids[i]) held.claimed_at = now;

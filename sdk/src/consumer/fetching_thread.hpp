@@ -25,8 +25,9 @@ class FetchingThread {
   void WaitAfterFailure();
   Room WaitForRoom();
   void Fetch(const Room& room);
-  void Add(Held held);
-  bool HasAlready(const Held& held) const;
+  bool HasRoom() const SUMMA_REQUIRES(state_.mutex);
+  void Add(Held held) SUMMA_REQUIRES(state_.mutex);
+  bool HasAlready(const Held& held) const SUMMA_REQUIRES(state_.mutex);
   void RenewHeld();
 
   ConsumerState& state_;

@@ -6,11 +6,11 @@
 #include <chrono>
 #include <list>
 #include <map>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <summa/clock.hpp>
 #include <summa/health.hpp>
+#include <summa/mutex.hpp>
 #include <summa/subscribe_options.hpp>
 #include <utility>
 #include <vector>
@@ -38,7 +38,7 @@ class GuardedEvents {
 
   // Callbacks that threw when they were last called, and those that have not returned for long.
   std::vector<Finding> Failing() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::vector<Finding> failing;
     for (const auto& [name, what] : thrown_) {
       failing.push_back(Describe(name, Severity::kWarning, "it threw " + what));
@@ -68,7 +68,7 @@ class GuardedEvents {
     try {
       std::list<Running>::iterator running;
       {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         running = running_.insert(running_.end(), {name, clock_.Now()});
       }
       std::string thrown;
@@ -79,7 +79,7 @@ class GuardedEvents {
       } catch (...) {
         thrown = "what is no std::exception";
       }
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       running_.erase(running);
       if (thrown.empty()) {
         thrown_.erase(name);
@@ -99,9 +99,9 @@ class GuardedEvents {
   ConsumerEvents* const events_;
   const std::string group_;
   const Clock& clock_;
-  mutable std::mutex mutex_;
-  std::list<Running> running_;
-  std::map<std::string, std::string> thrown_;  // by callback
+  mutable Mutex mutex_;
+  std::list<Running> running_ SUMMA_GUARDED_BY(mutex_);
+  std::map<std::string, std::string> thrown_ SUMMA_GUARDED_BY(mutex_);  // by callback
 };
 
 }  // namespace summa::detail

@@ -14,7 +14,7 @@ constexpr std::size_t kAckBatch = 500;
 constexpr double kQuickMicroseconds = 20;
 
 // Whether the bus must be told before the handler starts. Takes note that it starts now.
-bool MarkAsRunning(ConsumerState& state, Held& held) {
+bool MarkAsRunning(ConsumerState& state, Held& held) SUMMA_REQUIRES(state.mutex) {
   held.running = true;
   held.overdue = false;
   held.started_at = state.clock.Now();
@@ -26,63 +26,65 @@ bool MarkAsRunning(ConsumerState& state, Held& held) {
   return !held.counted || stale || unsure;
 }
 
+// Gives the lock up meanwhile.
+Outcome RunAttempt(ConsumerState& state, Attempt& attempt, bool begin) SUMMA_REQUIRES(state.mutex) {
+  const MutexUnlock unlock(state.mutex);
+  return attempt.Run(begin);
+}
+
 }  // namespace
 
 void HandlingThread::Run() {
-  const LaneSet& lanes = state_.lanes;
-  std::unique_lock lock(state_.mutex);
+  const MutexLock lock(state_.mutex);
   while (!state_.Stopping()) {
     std::optional<LaneSet::Ticket> ticket;
     if (!state_.paused) ticket = state_.lanes.Take(state_.clock.Now());
     if (!ticket) {
-      AcknowledgeAll(state_, lock);
-      const bool nothing = state_.paused || !lanes.HasReady() || lanes.running() > 0;
-      if (!state_.Stopping() && nothing) Wait(lock);
+      AcknowledgeAll(state_);
+      const bool nothing = state_.paused || !state_.lanes.HasReady() || state_.lanes.running() > 0;
+      if (!state_.Stopping() && nothing) Wait();
       continue;
     }
-    if (lanes.HasReady() && state_.mean_microseconds > kQuickMicroseconds) {
+    if (state_.lanes.HasReady() && state_.mean_microseconds > kQuickMicroseconds) {
       state_.changed.notify_one();
     }
-    Handle(lock, *ticket);
+    Handle(*ticket);
   }
 }
 
-void HandlingThread::Wait(std::unique_lock<std::mutex>& lock) {
+void HandlingThread::Wait() {
   const Microseconds now = state_.clock.Now();
   const std::optional<Microseconds> due = state_.lanes.NextDue();
   Microseconds time = state_.lanes.items() > 0 ? kLookAgain : state_.options.poll_wait;
   if (due) time = std::clamp(*due - now, Microseconds(0), time);
-  state_.clock.Wait(state_.changed, lock, now + time);
+  state_.clock.Wait(state_.changed, state_.mutex, now + time);
 }
 
-void HandlingThread::Handle(std::unique_lock<std::mutex>& lock, LaneSet::Ticket ticket) {
+void HandlingThread::Handle(LaneSet::Ticket ticket) {
   Held& held = state_.held[ticket];
   const bool begin = MarkAsRunning(state_, held);
-  lock.unlock();
   Attempt attempt(state_, held);
-  const Outcome outcome = attempt.Run(begin);
-  lock.lock();
+  const Outcome outcome = RunAttempt(state_, attempt, begin);
   held.running = false;
   const double took = static_cast<double>((state_.clock.Now() - held.started_at).count());
   state_.mean_microseconds += (took - state_.mean_microseconds) / 16;
-  Settle(lock, ticket, outcome, attempt.error());
+  Settle(ticket, outcome, attempt.error());
 }
 
-void HandlingThread::Settle(std::unique_lock<std::mutex>& lock, LaneSet::Ticket ticket,
-                            Outcome outcome, const std::string& error) {
+void HandlingThread::Settle(LaneSet::Ticket ticket, Outcome outcome, const std::string& error) {
   switch (outcome) {
     case Outcome::kFailed:
       TryAgain(ticket, outcome);
       return;
     case Outcome::kWaits:
-    case Outcome::kAway:
+    case Outcome::kAway: {
       TryAgain(ticket, outcome);
-      lock.unlock();
+      const MutexUnlock unlock(state_.mutex);
       state_.events.Away(error);
-      lock.lock();
       return;
+    }
     default:
-      Done(lock, ticket, outcome);
+      Done(ticket, outcome);
   }
 }
 
@@ -98,8 +100,7 @@ void HandlingThread::TryAgain(LaneSet::Ticket ticket, Outcome outcome) {
   lanes.Retry(ticket, due);
 }
 
-void HandlingThread::Done(std::unique_lock<std::mutex>& lock, LaneSet::Ticket ticket,
-                          Outcome outcome) {
+void HandlingThread::Done(LaneSet::Ticket ticket, Outcome outcome) {
   Held& held = state_.held[ticket];
   TopicReader& reader = *held.reader;
   if (outcome == Outcome::kHandled) {
@@ -120,7 +121,7 @@ void HandlingThread::Done(std::unique_lock<std::mutex>& lock, LaneSet::Ticket ti
   const std::size_t enough = held.suspect ? 1 : kAckBatch;
   lanes.Done(ticket);
   if (was_full || lanes.items() * 2 == state_.options.max_messages) state_.room.notify_all();
-  if (reader.handled.messages() >= enough) Acknowledge(state_, lock, reader);
+  if (reader.handled.messages() >= enough) Acknowledge(state_, reader);
   if (state_.Idle()) state_.idle.notify_all();
 }
 

@@ -1,7 +1,6 @@
 // One of the `concurrency` threads that call the handler.
 #pragma once
 
-#include <mutex>
 #include <string>
 
 #include "attempt.hpp"
@@ -18,12 +17,12 @@ class HandlingThread {
 
  private:
   // All under the lock, which they may give up meanwhile.
-  void Wait(std::unique_lock<std::mutex>& lock);
-  void Handle(std::unique_lock<std::mutex>& lock, LaneSet::Ticket ticket);
-  void Settle(std::unique_lock<std::mutex>& lock, LaneSet::Ticket ticket, Outcome outcome,
-              const std::string& error);
-  void TryAgain(LaneSet::Ticket ticket, Outcome outcome);
-  void Done(std::unique_lock<std::mutex>& lock, LaneSet::Ticket ticket, Outcome outcome);
+  void Wait() SUMMA_REQUIRES(state_.mutex);
+  void Handle(LaneSet::Ticket ticket) SUMMA_REQUIRES(state_.mutex);
+  void Settle(LaneSet::Ticket ticket, Outcome outcome, const std::string& error)
+      SUMMA_REQUIRES(state_.mutex);
+  void TryAgain(LaneSet::Ticket ticket, Outcome outcome) SUMMA_REQUIRES(state_.mutex);
+  void Done(LaneSet::Ticket ticket, Outcome outcome) SUMMA_REQUIRES(state_.mutex);
 
   ConsumerState& state_;
 };

@@ -32,13 +32,13 @@ class Events final : public ConsumerEvents {
   }
   void Away(const std::string& error) override {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       away_ = error;
     }
     if (options_.events != nullptr) options_.events->Away(error);
   }
   void ThrowWhatIsAway() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (away_.empty()) return;
     throw Error(SUMMA_E_UNAVAILABLE, "SH-0142",
                 "group " + options_.group + " could handle no message: " + away_);
@@ -58,8 +58,8 @@ class Events final : public ConsumerEvents {
 
   const Host host_;
   const SubscribeOptions& options_;
-  mutable std::mutex mutex_;
-  std::string away_;
+  mutable Mutex mutex_;
+  std::string away_ SUMMA_GUARDED_BY(mutex_);
 };
 
 // What the host's database said (SH-04..) is settled by asking it; of other things the consumer
@@ -93,7 +93,7 @@ class LeasedConsumer::Shown {
 
  private:
   void Show(Consumer* consumer) {
-    const std::lock_guard lock(owner_.mutex_);
+    const MutexLock lock(owner_.mutex_);
     owner_.consumer_ = consumer;
   }
   LeasedConsumer& owner_;
@@ -131,7 +131,7 @@ TickResult LeasedConsumer::Run(const Tick& tick) {
 }
 
 std::vector<Finding> LeasedConsumer::Failing() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return consumer_ == nullptr ? std::vector<Finding>{} : consumer_->Failing();
 }
 

@@ -13,9 +13,9 @@ class Machine final : public Clock {
     return std::chrono::duration_cast<std::chrono::microseconds>(
         std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
   }
-  void Wait(std::condition_variable& changed, std::unique_lock<std::mutex>& lock,
-            std::chrono::microseconds until) override {
-    changed.wait_for(lock, until - Now());
+  void Wait(ConditionVariable& changed, Mutex& mutex, std::chrono::microseconds until) override
+      SUMMA_REQUIRES(mutex) {
+    changed.wait_for(mutex, until - Now());
   }
 };
 

@@ -18,12 +18,19 @@ bool Renew(const ConsumerState& state, const Held& held, summa_bus_start start) 
   return still != 0;
 }
 
-void ReturnStartsOf(ConsumerState& state, const TopicReader& reader, Microseconds until) {
+// Gives the lock up meanwhile.
+void ReturnStartOf(ConsumerState& state, const Held& held) SUMMA_REQUIRES(state.mutex) {
+  const MutexUnlock unlock(state.mutex);
+  Renew(state, held, SUMMA_BUS_START_ENDED);
+}
+
+void ReturnStartsOf(ConsumerState& state, const TopicReader& reader, Microseconds until)
+    SUMMA_REQUIRES(state.mutex) {
   for (Held& held : state.held) {
     if (!held.live || held.reader != &reader || !held.counted) continue;
     if (held.began != 0 && !held.ended) continue;
     if (state.clock.Now() >= until) return;
-    Renew(state, held, SUMMA_BUS_START_ENDED);
+    ReturnStartOf(state, held);
     held.counted = false;
   }
 }
@@ -38,12 +45,12 @@ bool BeginStart(ConsumerState& state, Held& held) {
   } catch (...) {
     // Without an answer it may be counted. Counted twice it would look like a crash; not at all,
     // a handler that ends the process has one attempt more.
-    const std::lock_guard lock(state.mutex);
+    const MutexLock lock(state.mutex);
     if (counts) ++held.deliveries;
     held.counted = held.ended = true;
     throw;
   }
-  const std::lock_guard lock(state.mutex);  // against renewing what waits
+  const MutexLock lock(state.mutex);  // against renewing what waits
   held.claimed_at = held.started_at = now;
   if (counts) ++held.deliveries;
   held.counted = true;
@@ -52,18 +59,18 @@ bool BeginStart(ConsumerState& state, Held& held) {
 
 bool EndStart(ConsumerState& state, Held& held) {
   {
-    const std::lock_guard lock(state.mutex);
+    const MutexLock lock(state.mutex);
     if (!held.counted || held.overdue) return true;
   }
   const Microseconds now = state.clock.Now();
   try {
     if (!Renew(state, held, SUMMA_BUS_START_ENDED)) return false;
   } catch (const std::exception&) {
-    const std::lock_guard lock(state.mutex);
+    const MutexLock lock(state.mutex);
     held.ended = true;
     return true;
   }
-  const std::lock_guard lock(state.mutex);
+  const MutexLock lock(state.mutex);
   held.claimed_at = now;
   held.counted = false;
   --held.deliveries;

@@ -17,7 +17,7 @@ bool EndStart(ConsumerState& state, Held& held);
 // Takes back starts that the bus counted and that were no crash: its reading counted as the first
 // one, which never came, or the handler ended and the bus could not be told. At the end, when no
 // thread is left; for a limited time, and not at all without the bus: they stay counted, which is
-// allowed.
-void ReturnStarts(ConsumerState& state) noexcept;
+// allowed. Gives the lock up meanwhile.
+void ReturnStarts(ConsumerState& state) noexcept SUMMA_REQUIRES(state.mutex);
 
 }  // namespace summa::detail

@@ -5,12 +5,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <iterator>
 #include <list>
-#include <mutex>
 #include <summa/clock.hpp>
+#include <summa/mutex.hpp>
 #include <vector>
 
 namespace summa::testkit {
@@ -18,20 +17,20 @@ namespace summa::testkit {
 class ManualClock final : public Clock {
  public:
   std::chrono::microseconds Now() const override {
-    const std::lock_guard guard(mutex_);
+    const MutexLock guard(mutex_);
     return now_;
   }
-  void Wait(std::condition_variable& changed, std::unique_lock<std::mutex>& lock,
-            std::chrono::microseconds until) override {
+  void Wait(ConditionVariable& changed, Mutex& mutex, std::chrono::microseconds until) override
+      SUMMA_REQUIRES(mutex) {
     std::list<Waiter>::iterator self;
     {
-      const std::lock_guard guard(mutex_);
+      const MutexLock guard(mutex_);
       if (now_ >= until) return;
-      self = waiters_.insert(waiters_.end(), {&changed, lock.mutex(), until});
+      self = waiters_.insert(waiters_.end(), {&changed, &mutex, until});
     }
     waits_.notify_all();
-    changed.wait(lock);
-    const std::lock_guard guard(mutex_);
+    changed.wait(mutex);
+    const MutexLock guard(mutex_);
     waiters_.erase(self);
   }
 
@@ -40,14 +39,15 @@ class ManualClock final : public Clock {
   void Advance(std::chrono::microseconds time) {
     std::vector<Waiter> due;
     {
-      const std::lock_guard guard(mutex_);
+      const MutexLock guard(mutex_);
       now_ += time;
       std::copy_if(waiters_.begin(), waiters_.end(), std::back_inserter(due),
-                   [this](const Waiter& waiter) { return waiter.until <= now_; });
+                   [this](const Waiter& waiter)
+                       SUMMA_REQUIRES(mutex_) { return waiter.until <= now_; });
     }
     for (const Waiter& waiter : due) {
       // Who has said that he waits and still holds the lock is not there yet.
-      { const std::lock_guard until_it_waits(*waiter.mutex); }
+      { const MutexLock until_it_waits(*waiter.mutex); }
       waiter.changed->notify_all();
     }
   }
@@ -55,27 +55,28 @@ class ManualClock final : public Clock {
   // Waits until this many threads wait for times in the future: then everything to be done at the
   // current time is done. Returns false when they do not, however long it waits.
   bool AwaitWaiters(std::size_t threads) const {
-    std::unique_lock guard(mutex_);
-    return waits_.wait_for(guard, kPatience, [&] { return Waiting() >= threads; });
+    MutexLock guard(mutex_);
+    return waits_.wait_for(guard, kPatience,
+                           [&]() SUMMA_REQUIRES(mutex_) { return Waiting() >= threads; });
   }
 
  private:
   static constexpr std::chrono::minutes kPatience{3};  // machines that run tests are slow
   struct Waiter {
-    std::condition_variable* changed;
-    std::mutex* mutex;
+    ConditionVariable* changed;
+    Mutex* mutex;
     std::chrono::microseconds until;
   };
-  std::size_t Waiting() const {
-    return static_cast<std::size_t>(
-        std::count_if(waiters_.begin(), waiters_.end(),
-                      [this](const Waiter& waiter) { return waiter.until > now_; }));
+  std::size_t Waiting() const SUMMA_REQUIRES(mutex_) {
+    return static_cast<std::size_t>(std::count_if(
+        waiters_.begin(), waiters_.end(),
+        [this](const Waiter& waiter) SUMMA_REQUIRES(mutex_) { return waiter.until > now_; }));
   }
 
-  mutable std::mutex mutex_;
-  mutable std::condition_variable waits_;
-  std::chrono::microseconds now_{std::chrono::hours(1)};
-  std::list<Waiter> waiters_;
+  mutable Mutex mutex_;
+  mutable ConditionVariable waits_;
+  std::chrono::microseconds now_ SUMMA_GUARDED_BY(mutex_){std::chrono::hours(1)};
+  std::list<Waiter> waiters_ SUMMA_GUARDED_BY(mutex_);
 };
 
 }  // namespace summa::testkit
