@@ -24,12 +24,12 @@
 #include <summa/health.hpp>
 #include <summa/host.hpp>
 #include <summa/json.hpp>
+#include <summa/mutex.hpp>
 #include <summa/operation.hpp>
 #include <summa/sql.hpp>
 #include <summa/worker.hpp>
 
 #include <deque>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -257,7 +257,7 @@ class PluginHolder {
     });
     const std::string thrown = status == SUMMA_OK ? "" : std::string("it threw: ") + error.message;
     {
-      const std::lock_guard lock(holder->status_mutex_);
+      const MutexLock lock(holder->status_mutex_);
       holder->status_thrown_ = thrown;
     }
     if (thrown.empty()) return;
@@ -277,7 +277,7 @@ class PluginHolder {
     };
     std::string status_thrown;
     {
-      const std::lock_guard lock(holder->status_mutex_);
+      const MutexLock lock(holder->status_mutex_);
       status_thrown = holder->status_thrown_;
     }
     if (!status_thrown.empty()) threw("Status()", status_thrown);
@@ -317,8 +317,9 @@ class PluginHolder {
   summa_status_v1 status_table_{};
   summa_health_v1 health_table_{};
   std::optional<BusTable> bus_table_;
-  std::mutex status_mutex_;
-  std::string status_thrown_;  // by Status() when it was last called
+  Mutex status_mutex_;
+  // By Status() when it was last called.
+  std::string status_thrown_ SUMMA_GUARDED_BY(status_mutex_);
 };
 
 template <typename PluginClass>

@@ -4,10 +4,10 @@
 
 #include <chrono>
 #include <map>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <summa/health.hpp>
+#include <summa/mutex.hpp>
 #include <summa/time.hpp>
 #include <utility>
 #include <vector>
@@ -46,14 +46,15 @@ class Reachability {
     BootTime since, tried;
   };
   using Faults = std::map<std::pair<std::string, std::string>, Fault>;
-  bool Clear(Faults& faults, const std::string& first, const std::string& second);
+  bool Clear(Faults& faults, const std::string& first, const std::string& second)
+      SUMMA_REQUIRES(mutex_);
   bool Set(Faults& faults, const std::string& first, const std::string& second,
-           const std::string& reason, BootTime now);
+           const std::string& reason, BootTime now) SUMMA_REQUIRES(mutex_);
 
   const BusServer server_;
-  mutable std::mutex mutex_;
-  Faults down_;     // by purpose and address
-  Faults readers_;  // by what they do
+  mutable Mutex mutex_;
+  Faults down_ SUMMA_GUARDED_BY(mutex_);     // by purpose and address
+  Faults readers_ SUMMA_GUARDED_BY(mutex_);  // by what they do
 };
 
 }  // namespace summa

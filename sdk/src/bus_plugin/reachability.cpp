@@ -11,13 +11,11 @@ constexpr std::chrono::minutes kForgotten{2};
 }  // namespace
 
 bool Reachability::Clear(Faults& faults, const std::string& first, const std::string& second) {
-  const std::lock_guard lock(mutex_);
   return faults.erase({first, second}) > 0;
 }
 
 bool Reachability::Set(Faults& faults, const std::string& first, const std::string& second,
                        const std::string& reason, BootTime now) {
-  const std::lock_guard lock(mutex_);
   const auto [fault, added] = faults.try_emplace({first, second});
   if (added) fault->second.since = now;
   fault->second.reason = reason;
@@ -26,15 +24,18 @@ bool Reachability::Set(Faults& faults, const std::string& first, const std::stri
 }
 
 bool Reachability::Up(std::string_view purpose, const std::string& address) {
+  const MutexLock lock(mutex_);
   return Clear(down_, std::string(purpose), address);
 }
 
 bool Reachability::Down(std::string_view purpose, const std::string& address,
                         const std::string& reason, BootTime now) {
+  const MutexLock lock(mutex_);
   return Set(down_, std::string(purpose), address, reason, now);
 }
 
 void Reachability::Reader(const std::string& what, const std::string& error, BootTime now) {
+  const MutexLock lock(mutex_);
   if (error.empty()) {
     Clear(readers_, what, "");
   } else {
@@ -43,13 +44,13 @@ void Reachability::Reader(const std::string& what, const std::string& error, Boo
 }
 
 bool Reachability::AllUp(std::string_view purpose) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return std::none_of(down_.begin(), down_.end(),
                       [&](const auto& fault) { return fault.first.first == purpose; });
 }
 
 std::vector<Finding> Reachability::Failing(BootTime now) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<Finding> failing;
   const auto seconds = [&](const Fault& fault) {
     return std::to_string(
