@@ -6,11 +6,11 @@
 #include <summa/abi/operation.h>
 #include <summa/abi/worker.h>
 #include <summa/lease.hpp>
+#include <summa/mutex.hpp>
 
 #include <atomic>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -50,15 +50,15 @@ class FakeHost {
   // What LookAtLease() shows for a worker; without a call nobody holds the lease. The trust ends as
   // the clock is advanced.
   void SetLease(const std::string& worker_id, LeaseView lease) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     leases_[worker_id] = {std::move(lease), now_microseconds_};
   }
   std::vector<LoggedLine> Lines() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return lines_;
   }
   std::size_t CountCode(std::string_view code) const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::size_t count = 0;
     for (const LoggedLine& line : lines_) count += line.code == code ? 1 : 0;
     return count;
@@ -72,7 +72,7 @@ class FakeHost {
       line.fields[std::string(FromAbi(fields[i].name))] = FromAbi(fields[i].value);
     }
     auto* host = static_cast<FakeHost*>(self);
-    const std::lock_guard lock(host->mutex_);
+    const MutexLock lock(host->mutex_);
     host->lines_.push_back(std::move(line));
   }
   static std::int32_t Find(void* self, summa_str id, summa_str alias, const void** service,
@@ -90,7 +90,7 @@ class FakeHost {
   static std::int32_t LookAtLease(void* self, summa_str worker_id, summa_lease_view* view,
                                   summa_error*) {
     auto* host = static_cast<FakeHost*>(self);
-    const std::lock_guard lock(host->mutex_);
+    const MutexLock lock(host->mutex_);
     const std::uint32_t size = view->struct_size;
     *view = {};
     view->struct_size = size;
@@ -134,9 +134,9 @@ class FakeHost {
     LeaseView lease;
     std::int64_t set_at;
   };
-  mutable std::mutex mutex_;
-  std::map<std::string, SetLeaseView> leases_;
-  std::vector<LoggedLine> lines_;
+  mutable Mutex mutex_;
+  std::map<std::string, SetLeaseView> leases_ SUMMA_GUARDED_BY(mutex_);
+  std::vector<LoggedLine> lines_ SUMMA_GUARDED_BY(mutex_);
 };
 
 // A tick for tests: the worker is told to stop when the test says so.

@@ -6,15 +6,14 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <summa/bus.hpp>
 #include <summa/error.hpp>
+#include <summa/mutex.hpp>
 
 namespace summa::testkit {
 
@@ -50,7 +49,7 @@ class MemoryBus final : public Bus {
 
   void Publish(std::span<const summa_bus_message> messages,
                std::span<summa_bus_receipt> receipts) override {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++publish_calls_;
     std::set<std::string> failed_streams;
     for (std::size_t i = 0; i < messages.size(); ++i) {
@@ -73,7 +72,7 @@ class MemoryBus final : public Bus {
                                           std::string_view consumer,
                                           std::uint32_t flags = 0) override {
     RequireHere();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     Group& state = groups_[{std::string(stream), std::string(group)}];
     if (!Has(SUMMA_BUS_CLAIMS)) {
       return std::make_unique<CoreReader>(*this, std::string(stream), std::string(group));
@@ -120,7 +119,7 @@ class MemoryBus final : public Bus {
   }
   summa_bus_horizon Horizon(std::string_view stream) override {
     RequireHere();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     summa_bus_horizon horizon = EmptyHorizon();
     horizon.now_microseconds = ToMicroseconds(now());
     const auto removed = removed_.find(stream);
@@ -164,7 +163,7 @@ class MemoryBus final : public Bus {
   }
   void Seek(std::string_view stream, std::string_view group, std::string_view place) override {
     RequireHere();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     Group& state = FindGroup(stream, group);
     state.last_delivered = place == "$" ? last_entry_ : std::stoull(std::string(place));
     state.settled.fill(state.last_delivered);
@@ -172,14 +171,14 @@ class MemoryBus final : public Bus {
   void CreateGroup(std::string_view stream, std::string_view group,
                    std::string_view place) override {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       groups_.try_emplace({std::string(stream), std::string(group)});
     }
     Seek(stream, group, place);
   }
   void DeleteGroup(std::string_view stream, std::string_view group) override {
     RequireHere();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     FindGroup(stream, group);
     groups_.erase({std::string(stream), std::string(group)});
   }
@@ -202,7 +201,7 @@ class MemoryBus final : public Bus {
                std::uint64_t& done) override {
     if (!Has(SUMMA_BUS_DEAD_LETTERS)) ThrowNoCapability("redrive()");
     RequireHere();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const summa_str id : dead_letter_ids) {
       if (std::optional<StoredDeadLetter> letter = TakeLetter(stream, id)) {
         letter->message.redriven = letter->group.empty() ? SUMMA_BUS_EVERYBODY : letter->group;
@@ -215,14 +214,14 @@ class MemoryBus final : public Bus {
                std::uint64_t& done) override {
     if (!Has(SUMMA_BUS_DEAD_LETTERS)) ThrowNoCapability("discard()");
     RequireHere();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const summa_str id : dead_letter_ids) done += TakeLetter(stream, id) ? 1 : 0;
   }
 
   // What trimming or a foreign program does: removes messages, whoever still needs them.
   std::size_t Remove(const std::function<bool(const StoredMessage&)>& which) {
-    const std::lock_guard lock(mutex_);
-    return std::erase_if(stored_, [&](const StoredMessage& message) {
+    const MutexLock lock(mutex_);
+    return std::erase_if(stored_, [&](const StoredMessage& message) SUMMA_REQUIRES(mutex_) {
       if (!which(message)) return false;
       ++removed_[message.stream];
       return true;
@@ -230,27 +229,27 @@ class MemoryBus final : public Bus {
   }
   // What a consumer does that gives a message up.
   void AddDeadLetter(StoredDeadLetter letter) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     letter.entry = ++last_entry_;
     letter.died_at = now();
     dead_letters_.push_back(std::move(letter));
   }
   std::vector<StoredDeadLetter> StoredDeadLetters() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return dead_letters_;
   }
 
   std::vector<StoredMessage> Stored() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return stored_;
   }
   // Messages that were removed while a consumer still had to handle them.
   std::size_t lost() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return lost_;
   }
   std::size_t publish_calls() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return publish_calls_;
   }
 
@@ -306,19 +305,20 @@ class MemoryBus final : public Bus {
     }
     throw Error(SUMMA_E_NOT_FOUND, "SH-0607", "there is no stream " + std::string(stream));
   }
-  void Store(StoredMessage message) {
+  void Store(StoredMessage message) SUMMA_REQUIRES(mutex_) {
     message.entry = ++last_entry_;
     message.entered_at = now();
     stored_.push_back(std::move(message));
     arrived_.notify_all();
   }
-  const StoredMessage* Find(std::uint64_t entry) const {
+  const StoredMessage* Find(std::uint64_t entry) const SUMMA_REQUIRES(mutex_) {
     const auto found = std::lower_bound(
         stored_.begin(), stored_.end(), entry,
         [](const StoredMessage& message, std::uint64_t wanted) { return message.entry < wanted; });
     return found == stored_.end() || found->entry != entry ? nullptr : &*found;
   }
-  std::optional<StoredDeadLetter> TakeLetter(std::string_view stream, summa_str id) {
+  std::optional<StoredDeadLetter> TakeLetter(std::string_view stream, summa_str id)
+      SUMMA_REQUIRES(mutex_) {
     for (auto letter = dead_letters_.begin(); letter != dead_letters_.end(); ++letter) {
       if (letter->message.stream != stream || std::to_string(letter->entry) != FromAbi(id))
         continue;
@@ -356,7 +356,7 @@ class MemoryBus final : public Bus {
     return message.redriven.empty() || message.redriven == SUMMA_BUS_EVERYBODY ||
            message.redriven == group;
   }
-  Group& FindGroup(std::string_view stream, std::string_view group) {
+  Group& FindGroup(std::string_view stream, std::string_view group) SUMMA_REQUIRES(mutex_) {
     const auto found = groups_.find({std::string(stream), std::string(group)});
     if (found != groups_.end()) return found->second;
     throw Error(SUMMA_E_NOT_FOUND, "SH-0607",
@@ -369,7 +369,7 @@ class MemoryBus final : public Bus {
   };
   // Of one stream, or with an empty name of all.
   std::vector<SeenGroup> GroupsOf(std::string_view stream) const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::vector<SeenGroup> seen;
     for (const auto& [name, state] : groups_) {
       if (!stream.empty() && name.first != stream) continue;
@@ -404,7 +404,7 @@ class MemoryBus final : public Bus {
     std::span<const summa_bus_delivery> Poll(std::size_t max,
                                              std::chrono::microseconds wait) override {
       bus_.RequireHere();
-      std::unique_lock lock(bus_.mutex_);
+      MutexLock lock(bus_.mutex_);
       given_.clear();
       const auto deadline = std::chrono::steady_clock::now() + wait;
       for (;;) {
@@ -427,12 +427,12 @@ class MemoryBus final : public Bus {
     }
     void Ack(std::span<const summa_str> delivery_ids) override {
       bus_.RequireHere();
-      const std::lock_guard lock(bus_.mutex_);
+      const MutexLock lock(bus_.mutex_);
       for (const summa_str id : delivery_ids) Forget(Entry(id));
     }
     void Settle(summa_str delivery_id) override {
       bus_.RequireHere();
-      const std::lock_guard lock(bus_.mutex_);
+      const MutexLock lock(bus_.mutex_);
       const std::uint64_t last = Entry(delivery_id);
       while (!outstanding_.empty() && *outstanding_.begin() <= last) {
         Forget(*outstanding_.begin());
@@ -441,7 +441,7 @@ class MemoryBus final : public Bus {
     void Renew(std::span<const summa_str> delivery_ids, summa_bus_start start,
                std::span<std::uint8_t> held) override {
       bus_.RequireHere();
-      const std::lock_guard lock(bus_.mutex_);
+      const MutexLock lock(bus_.mutex_);
       for (std::size_t i = 0; i < delivery_ids.size(); ++i) {
         const auto pending = State().pending.find(Entry(delivery_ids[i]));
         held[i] = pending != State().pending.end() && pending->second.consumer == consumer_ ? 1 : 0;
@@ -453,7 +453,7 @@ class MemoryBus final : public Bus {
       }
     }
     void Nack(std::span<const summa_str> delivery_ids, std::chrono::microseconds delay) override {
-      const std::lock_guard lock(bus_.mutex_);
+      const MutexLock lock(bus_.mutex_);
       for (const summa_str id : delivery_ids) returned_[Entry(id)] = bus_.now() + delay;
     }
     void DeadLetter(summa_str delivery_id, std::string_view reason) override {
@@ -461,7 +461,7 @@ class MemoryBus final : public Bus {
       if (bus_.refuse_dead_letters) {
         throw Error(SUMMA_E_UNAVAILABLE, "SH-0601", "the dead letters cannot be written");
       }
-      const std::lock_guard lock(bus_.mutex_);
+      const MutexLock lock(bus_.mutex_);
       const std::uint64_t entry = Entry(delivery_id);
       const auto pending = State().pending.find(entry);
       const StoredMessage* message = bus_.Find(entry);
@@ -489,14 +489,14 @@ class MemoryBus final : public Bus {
       bool recovered;
     };
     static std::uint64_t Entry(summa_str id) { return std::stoull(std::string(FromAbi(id))); }
-    Group& State() { return bus_.groups_[{stream_, group_}]; }
-    void Forget(std::uint64_t entry) {
+    Group& State() SUMMA_REQUIRES(bus_.mutex_) { return bus_.groups_[{stream_, group_}]; }
+    void Forget(std::uint64_t entry) SUMMA_REQUIRES(bus_.mutex_) {
       State().pending.erase(entry);
       outstanding_.erase(entry);
       returned_.erase(entry);
     }
 
-    bool Due(std::uint64_t entry, const Pending& pending) const {
+    bool Due(std::uint64_t entry, const Pending& pending) const SUMMA_REQUIRES(bus_.mutex_) {
       const BusTime current = bus_.now();
       if (current - pending.since >= bus_.claim_after) return true;
       if (pending.consumer != consumer_) return false;
@@ -504,7 +504,7 @@ class MemoryBus final : public Bus {
       if (returned != returned_.end()) return returned->second <= current;
       return !outstanding_.contains(entry);
     }
-    void TakePending(std::size_t max) {
+    void TakePending(std::size_t max) SUMMA_REQUIRES(bus_.mutex_) {
       Group& state = State();
       for (auto next = state.pending.begin(); next != state.pending.end() && given_.size() < max;) {
         auto pending = next++;
@@ -522,7 +522,7 @@ class MemoryBus final : public Bus {
         Give(*message, pending->second.deliveries, true);
       }
     }
-    void TakeNew(std::size_t max) {
+    void TakeNew(std::size_t max) SUMMA_REQUIRES(bus_.mutex_) {
       Group& state = State();
       auto message = std::upper_bound(
           bus_.stored_.begin(), bus_.stored_.end(), state.last_delivered,
@@ -535,7 +535,8 @@ class MemoryBus final : public Bus {
         Give(*message, 1, false);
       }
     }
-    void Give(const StoredMessage& message, std::int64_t deliveries, bool recovered) {
+    void Give(const StoredMessage& message, std::int64_t deliveries, bool recovered)
+        SUMMA_REQUIRES(bus_.mutex_) {
       outstanding_.insert(message.entry);
       given_.push_back({message, std::to_string(message.entry), deliveries, recovered});
     }
@@ -543,10 +544,11 @@ class MemoryBus final : public Bus {
     MemoryBus& bus_;
     const std::string stream_, group_, consumer_;
     const std::uint32_t flags_;
-    std::vector<Given> given_;
-    std::vector<summa_bus_delivery> deliveries_;
-    std::set<std::uint64_t> outstanding_;        // given and not settled
-    std::map<std::uint64_t, BusTime> returned_;  // given back, and when they are due
+    std::vector<Given> given_ SUMMA_GUARDED_BY(bus_.mutex_);
+    std::vector<summa_bus_delivery> deliveries_;  // of the thread that polls
+    // Given and not settled; given back, and when they are due.
+    std::set<std::uint64_t> outstanding_ SUMMA_GUARDED_BY(bus_.mutex_);
+    std::map<std::uint64_t, BusTime> returned_ SUMMA_GUARDED_BY(bus_.mutex_);
   };
 
   // A reader of a group on a bus that has no claims: it begins behind what is settled, and ends
@@ -562,7 +564,7 @@ class MemoryBus final : public Bus {
     std::span<const summa_bus_delivery> Poll(std::size_t max,
                                              std::chrono::microseconds wait) override {
       bus_.RequireHere();
-      std::unique_lock lock(bus_.mutex_);
+      MutexLock lock(bus_.mutex_);
       messages_.clear();
       const auto deadline = std::chrono::steady_clock::now() + wait;
       for (;;) {
@@ -583,7 +585,7 @@ class MemoryBus final : public Bus {
     }
     void Settle(summa_str delivery_id) override {
       bus_.RequireHere();
-      const std::lock_guard lock(bus_.mutex_);
+      const MutexLock lock(bus_.mutex_);
       const std::uint64_t entry = std::stoull(std::string(FromAbi(delivery_id)));
       const StoredMessage* message = bus_.Find(entry);
       if (message == nullptr || State().reader != id_) return;
@@ -592,8 +594,8 @@ class MemoryBus final : public Bus {
     }
 
    private:
-    Group& State() { return bus_.groups_[{stream_, group_}]; }
-    void Take(std::size_t max) {
+    Group& State() SUMMA_REQUIRES(bus_.mutex_) { return bus_.groups_[{stream_, group_}]; }
+    void Take(std::size_t max) SUMMA_REQUIRES(bus_.mutex_) {
       if (State().reader != id_) return;
       for (const StoredMessage& message : bus_.stored_) {
         if (messages_.size() >= max) return;
@@ -607,23 +609,25 @@ class MemoryBus final : public Bus {
     MemoryBus& bus_;
     const std::string stream_, group_;
     const std::uint64_t id_;
-    std::array<std::uint64_t, kPartitions> given_{};
+    std::array<std::uint64_t, kPartitions> given_ SUMMA_GUARDED_BY(bus_.mutex_){};
+    // Of the thread that polls.
     std::vector<StoredMessage> messages_;
     std::vector<std::string> ids_;
     std::vector<summa_bus_delivery> deliveries_;
   };
 
   const std::uint32_t capabilities_;
-  mutable std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::uint64_t readers_ = 0;
-  std::map<std::pair<std::string, std::string>, Group> groups_;  // by stream and group
-  std::size_t lost_ = 0;
-  std::vector<StoredMessage> stored_;
-  std::vector<StoredDeadLetter> dead_letters_;
-  std::map<std::string, std::uint64_t, std::less<>> removed_;
-  std::uint64_t last_entry_ = 0;
-  std::size_t publish_calls_ = 0;
+  mutable Mutex mutex_;
+  ConditionVariable arrived_;
+  std::uint64_t readers_ SUMMA_GUARDED_BY(mutex_) = 0;
+  // By stream and group.
+  std::map<std::pair<std::string, std::string>, Group> groups_ SUMMA_GUARDED_BY(mutex_);
+  std::size_t lost_ SUMMA_GUARDED_BY(mutex_) = 0;
+  std::vector<StoredMessage> stored_ SUMMA_GUARDED_BY(mutex_);
+  std::vector<StoredDeadLetter> dead_letters_ SUMMA_GUARDED_BY(mutex_);
+  std::map<std::string, std::uint64_t, std::less<>> removed_ SUMMA_GUARDED_BY(mutex_);
+  std::uint64_t last_entry_ SUMMA_GUARDED_BY(mutex_) = 0;
+  std::size_t publish_calls_ SUMMA_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace summa::testkit
