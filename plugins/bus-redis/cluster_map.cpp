@@ -43,8 +43,8 @@ ClusterMap::ClusterMap(ConnectionOptions connection)
       }()) {}
 
 Endpoint ClusterMap::MasterOf(int slot) {
-  std::unique_lock lock(mutex_);
-  LookWhenNeeded(lock);
+  const MutexLock lock(mutex_);
+  LookWhenNeeded();
   const std::string address = connection_.url.ForPeople();
   if (masters_.empty()) {
     throw Error(SUMMA_E_UNAVAILABLE, "SH-0623",
@@ -62,7 +62,7 @@ Endpoint ClusterMap::MasterOf(int slot) {
 
 std::vector<Endpoint> ClusterMap::Masters() {
   MasterOf(0);  // throws when nothing is known
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<Endpoint> masters;
   for (const Endpoint& master : masters_) {
     if (!master.host.empty() && (masters.empty() || masters.back() != master)) {
@@ -75,7 +75,7 @@ std::vector<Endpoint> ClusterMap::Masters() {
 }
 
 void ClusterMap::Moved(int slot, const Endpoint& master) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   stale_ = true;
   if (masters_.empty() || slot < 0 || slot >= kHashSlots) return;
   Endpoint& known = masters_[static_cast<std::size_t>(slot)];
@@ -86,13 +86,13 @@ void ClusterMap::Moved(int slot, const Endpoint& master) {
 }
 
 void ClusterMap::Suspect(const std::string& address) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   stale_ = true;
   suspects_[address] = Clock::now();
 }
 
 std::uint64_t ClusterMap::version() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return version_;
 }
 
@@ -101,26 +101,20 @@ std::vector<Endpoint> ClusterMap::Candidates() const {
   for (const Endpoint& node : nodes_) AddOnce(candidates, node);
   for (const Endpoint& node : connection_.url.hosts) AddOnce(candidates, node);
   const auto now = Clock::now();
-  std::stable_partition(candidates.begin(), candidates.end(), [&](const Endpoint& node) {
-    const auto suspect = suspects_.find(connection_.url.At(node).ForPeople());
-    return suspect == suspects_.end() || now - suspect->second > kSuspicion;
-  });
+  std::stable_partition(candidates.begin(), candidates.end(),
+                        [&](const Endpoint& node) SUMMA_REQUIRES(mutex_) {
+                          const auto suspect = suspects_.find(connection_.url.At(node).ForPeople());
+                          return suspect == suspects_.end() || now - suspect->second > kSuspicion;
+                        });
   return candidates;
 }
 
-// One thread looks, without the lock: the others go on with what was known.
-void ClusterMap::LookWhenNeeded(std::unique_lock<std::mutex>& lock) {
-  // Without any answer yet there is nothing to go on with.
-  looked_.wait(lock, [this] { return !looking_ || !masters_.empty(); });
-  if (!stale_ || looking_ || Clock::now() < next_look_) return;
-  looking_ = true;
-  const std::vector<Endpoint> candidates = Candidates();
-  lock.unlock();
-  View found;
-  std::vector<std::string> silent;
-  std::string failure;
-  std::exception_ptr stopped;
-  for (const Endpoint& node : candidates) {
+// Without the lock.
+ClusterMap::Answers ClusterMap::AskInTurn(const std::vector<Endpoint>& nodes) {
+  const MutexUnlock unlock(mutex_);
+  Answers answers;
+  View& found = answers.view;
+  for (const Endpoint& node : nodes) {
     try {
       View view = Ask(node);
       // A node that was cut off from the others knows old things only.
@@ -128,20 +122,30 @@ void ClusterMap::LookWhenNeeded(std::unique_lock<std::mutex>& lock) {
       if (found.healthy) break;
     } catch (const Error& error) {
       if (error.status() == SUMMA_E_CANCELLED) {
-        stopped = std::current_exception();
+        answers.stopped = std::current_exception();
         break;
       }
-      failure = error.what();
-      silent.push_back(connection_.url.At(node).ForPeople());
+      answers.failure = error.what();
+      answers.silent.push_back(connection_.url.At(node).ForPeople());
     }
   }
-  lock.lock();
+  return answers;
+}
+
+// One thread looks: the others go on with what was known.
+void ClusterMap::LookWhenNeeded() {
+  // Without any answer yet there is nothing to go on with.
+  while (looking_ && masters_.empty()) looked_.wait(mutex_);
+  if (!stale_ || looking_ || Clock::now() < next_look_) return;
+  looking_ = true;
+  Answers answers = AskInTurn(Candidates());
   looking_ = false;
   looked_.notify_all();
   next_look_ = Clock::now() + kBetweenLooks;
-  if (stopped) std::rethrow_exception(stopped);
-  failure_ = failure;
-  for (const std::string& address : silent) suspects_[address] = Clock::now();
+  if (answers.stopped) std::rethrow_exception(answers.stopped);
+  failure_ = std::move(answers.failure);
+  for (const std::string& address : answers.silent) suspects_[address] = Clock::now();
+  View& found = answers.view;
   if (found.masters.empty()) return;
   // While the cluster is not whole, it is looked at again and again.
   stale_ = !found.healthy;

@@ -7,11 +7,11 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <map>
-#include <mutex>
 #include <string>
+#include <summa/mutex.hpp>
 #include <utility>
 #include <vector>
 
@@ -41,20 +41,31 @@ class ClusterMap {
     bool healthy = false;           // its node says that the cluster is ok
   };
 
-  void LookWhenNeeded(std::unique_lock<std::mutex>& lock);
-  std::vector<Endpoint> Candidates() const;
+  // What the nodes said when they were asked one after the other.
+  struct Answers {
+    View view;
+    std::vector<std::string> silent;  // addresses
+    std::string failure;
+    std::exception_ptr stopped;
+  };
+
+  void LookWhenNeeded() SUMMA_REQUIRES(mutex_);
+  std::vector<Endpoint> Candidates() const SUMMA_REQUIRES(mutex_);
+  Answers AskInTurn(const std::vector<Endpoint>& nodes) SUMMA_REQUIRES(mutex_);
   View Ask(const Endpoint& node) const;
 
   const ConnectionOptions connection_;
-  std::mutex mutex_;
-  std::condition_variable looked_;
-  std::vector<Endpoint> masters_;  // by slot; empty: nothing is known
-  std::vector<Endpoint> nodes_;
-  std::map<std::string, Clock::time_point> suspects_;  // by address, since when
-  std::uint64_t version_ = 0;
-  bool stale_ = true, looking_ = false;
-  Clock::time_point next_look_{};
-  std::string failure_;  // why the last look found nothing
+  Mutex mutex_;
+  ConditionVariable looked_;
+  std::vector<Endpoint> masters_ SUMMA_GUARDED_BY(mutex_);  // by slot; empty: nothing is known
+  std::vector<Endpoint> nodes_ SUMMA_GUARDED_BY(mutex_);
+  // By address, since when.
+  std::map<std::string, Clock::time_point> suspects_ SUMMA_GUARDED_BY(mutex_);
+  std::uint64_t version_ SUMMA_GUARDED_BY(mutex_) = 0;
+  bool stale_ SUMMA_GUARDED_BY(mutex_) = true;
+  bool looking_ SUMMA_GUARDED_BY(mutex_) = false;
+  Clock::time_point next_look_ SUMMA_GUARDED_BY(mutex_){};
+  std::string failure_ SUMMA_GUARDED_BY(mutex_);  // why the last look found nothing
 };
 
 // "MOVED 3999 127.0.0.1:6381" and "ASK 3999 127.0.0.1:6381".

@@ -94,7 +94,7 @@ void GroupReader::CreateGroup() {
   }
   if ((options_.flags & SUMMA_BUS_COUNT_STARTS) == 0) {
     // A reader that does not say which deliveries it begins may have lost what it took as well.
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     outstanding_.clear();
   }
   BeginWalk((options_.flags & SUMMA_BUS_EXCLUSIVE) != 0, milliseconds(0));
@@ -171,7 +171,7 @@ std::vector<GroupReader::Pending> GroupReader::PendingRows(const redisReply& row
   std::vector<Pending> pending;
   pending.reserve(rows.elements);
   const std::int64_t claim_after = std::chrono::ceil<milliseconds>(options_.claim_after).count();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (std::size_t i = 0; i < rows.elements; ++i) {
     const redisReply& row = *rows.element[i];  // id, consumer, idle time, deliveries
     if (!IsArray(row) || row.elements < 4) continue;
@@ -248,7 +248,7 @@ void GroupReader::FinishDeliveries() {
   summary_.delivered = deliveries_.size();
   for (const auto& delivery : deliveries_) summary_.redelivered += delivery.recovered;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& delivery : deliveries_) {
       outstanding_.insert(outstanding_.end(), ParseEntryId(FromAbi(delivery.delivery_id)));
     }
@@ -267,7 +267,7 @@ void GroupReader::Acknowledge(const std::vector<std::string>& ids) {
 bool GroupReader::ReadReturned(std::size_t max) {
   std::vector<std::string> due;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto now = Clock::now();
     while (!returned_.empty() && returned_.begin()->first <= now && due.size() < max) {
       due.push_back(std::move(returned_.begin()->second));
@@ -292,7 +292,7 @@ bool GroupReader::ReadNew(std::size_t max, microseconds wait) {
   std::vector<std::string_view> arguments = {"XREADGROUP",      "GROUP", options_.group,
                                              options_.consumer, "COUNT", count};
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!returned_.empty()) {
       const auto due = returned_.begin()->first - Clock::now();
       wait = std::min(wait, std::chrono::duration_cast<microseconds>(due));
@@ -330,13 +330,13 @@ const redisReply* GroupReader::Entries(const redisReply& reply) {
 }
 
 void GroupReader::Settled(std::span<const summa_str> delivery_ids) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const summa_str id : delivery_ids) outstanding_.erase(ParseEntryId(FromAbi(id)));
 }
 
 void GroupReader::Ack(std::span<const summa_str> delivery_ids) {
   if (delivery_ids.empty()) return;
-  const std::lock_guard lock(settle_mutex_);
+  const MutexLock lock(settle_mutex_);
   std::vector<std::string_view> arguments = {"XACK", key_, options_.group};
   arguments.reserve(delivery_ids.size() + arguments.size());
   for (const summa_str id : delivery_ids) arguments.push_back(FromAbi(id));
@@ -351,7 +351,7 @@ void GroupReader::Ack(std::span<const summa_str> delivery_ids) {
 void GroupReader::Settle(std::string_view delivery_id) {
   std::vector<std::string> handled;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto end = outstanding_.upper_bound(ParseEntryId(delivery_id));
     for (auto id = outstanding_.begin(); id != end; ++id) {
       handled.push_back(std::to_string(id->milliseconds) + "-" + std::to_string(id->sequence));
@@ -390,7 +390,7 @@ void GroupReader::SetDeliveries(std::string_view id, const Held& held, std::int6
 // XCLAIM asks nobody whose an entry is, so that is looked at first.
 void GroupReader::Renew(std::span<const summa_str> delivery_ids, summa_bus_start start,
                         std::span<std::uint8_t> held) {
-  const std::lock_guard lock(settle_mutex_);
+  const MutexLock lock(settle_mutex_);
   std::vector<std::string_view> mine = {"XCLAIM", key_, options_.group, options_.consumer, "0"};
   const std::size_t words = mine.size();
   for (std::size_t i = 0; i < delivery_ids.size(); ++i) {
@@ -411,13 +411,13 @@ void GroupReader::Renew(std::span<const summa_str> delivery_ids, summa_bus_start
 }
 
 void GroupReader::Nack(std::span<const summa_str> delivery_ids, microseconds delay) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto due = Clock::now() + std::max(delay, microseconds(0));
   for (const summa_str id : delivery_ids) returned_.emplace(due, FromAbi(id));
 }
 
 bool GroupReader::DeadLetter(std::string_view delivery_id, std::string_view reason) {
-  const std::lock_guard lock(settle_mutex_);
+  const MutexLock lock(settle_mutex_);
   const summa_str id = ToAbi(delivery_id);
   const std::optional<std::int64_t> deliveries = DeliveriesOf(delivery_id);
   const Reply found = AskToSettle({"XRANGE", key_, delivery_id, delivery_id});

@@ -20,12 +20,12 @@
 #include <initializer_list>
 #include <map>
 #include <memory_resource>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <summa/mutex.hpp>
 #include <vector>
 
 #include "plugins/bus-redis/key_naming.hpp"
@@ -100,8 +100,8 @@ class GroupReader {
   // To the server of the stream.
   Reply Ask(std::initializer_list<std::string_view> words);
   Reply Ask(Servers::Words words);
-  Reply AskToSettle(std::initializer_list<std::string_view> words);
-  Reply AskToSettle(Servers::Words words);
+  Reply AskToSettle(std::initializer_list<std::string_view> words) SUMMA_REQUIRES(settle_mutex_);
+  Reply AskToSettle(Servers::Words words) SUMMA_REQUIRES(settle_mutex_);
   void BeginWalk(bool everybody, std::chrono::milliseconds minimum_idle);
   bool ReadWalk(std::size_t max);
   bool ReadReturned(std::size_t max);
@@ -119,10 +119,11 @@ class GroupReader {
     std::int64_t deliveries = 0;
   };
   // Nothing: it is not pending.
-  std::optional<Held> HolderOf(std::string_view id);
+  std::optional<Held> HolderOf(std::string_view id) SUMMA_REQUIRES(settle_mutex_);
   // How often an entry that is pending for this consumer was begun; nothing: it is not ours.
-  std::optional<std::int64_t> DeliveriesOf(std::string_view id);
-  void SetDeliveries(std::string_view id, const Held& held, std::int64_t deliveries);
+  std::optional<std::int64_t> DeliveriesOf(std::string_view id) SUMMA_REQUIRES(settle_mutex_);
+  void SetDeliveries(std::string_view id, const Held& held, std::int64_t deliveries)
+      SUMMA_REQUIRES(settle_mutex_);
   void Settled(std::span<const summa_str> delivery_ids);
   [[noreturn]] void ThrowStreamFault(std::initializer_list<std::string_view> command,
                                      std::string_view server_text);
@@ -138,14 +139,15 @@ class GroupReader {
   std::vector<std::string> skipped_;  // redriven for another group
   PollSummary summary_;
 
-  std::mutex settle_mutex_;
-  Servers settle_servers_;
+  Mutex settle_mutex_;
+  Servers settle_servers_ SUMMA_GUARDED_BY(settle_mutex_);
 
-  std::mutex mutex_;
-  std::pmr::unsynchronized_pool_resource outstanding_memory_;
+  Mutex mutex_;
+  std::pmr::unsynchronized_pool_resource outstanding_memory_ SUMMA_GUARDED_BY(mutex_);
   // Delivered and not settled: not delivered again meanwhile.
-  std::pmr::set<EntryId> outstanding_{&outstanding_memory_};
-  std::multimap<Clock::time_point, std::string> returned_;  // given back, by when they are due
+  std::pmr::set<EntryId> outstanding_ SUMMA_GUARDED_BY(mutex_){&outstanding_memory_};
+  // Given back, by when they are due.
+  std::multimap<Clock::time_point, std::string> returned_ SUMMA_GUARDED_BY(mutex_);
 };
 
 }  // namespace summa::bus_redis

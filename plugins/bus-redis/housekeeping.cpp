@@ -31,7 +31,7 @@ void StreamTrimmer::Remember(const std::vector<LeftOut>& left_out) {
   std::map<std::string, LeftOut> now;
   for (const LeftOut& key : left_out) now.emplace(key.key, key);
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     left_out_.swap(now);
   }
   for (const LeftOut& key : left_out) {
@@ -48,7 +48,7 @@ void StreamTrimmer::Remember(const std::vector<LeftOut>& left_out) {
 }
 
 std::vector<Finding> StreamTrimmer::Warnings() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<Finding> warnings;
   warnings.reserve(left_out_.size());
   for (const auto& [name, key] : left_out_) {

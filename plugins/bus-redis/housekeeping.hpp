@@ -3,10 +3,10 @@
 
 #include <chrono>
 #include <map>
-#include <mutex>
 #include <summa/bus_plugin.hpp>
 #include <summa/health.hpp>
 #include <summa/host.hpp>
+#include <summa/mutex.hpp>
 #include <summa/worker.hpp>
 #include <vector>
 
@@ -39,8 +39,8 @@ class StreamTrimmer final : public Worker {
   BusReporter& reporter_;
   RedisBus* bus_ = nullptr;
   std::chrono::microseconds retention_{};
-  mutable std::mutex mutex_;
-  std::map<std::string, LeftOut> left_out_;  // by key
+  mutable Mutex mutex_;
+  std::map<std::string, LeftOut> left_out_ SUMMA_GUARDED_BY(mutex_);  // by key
 };
 
 }  // namespace summa::bus_redis

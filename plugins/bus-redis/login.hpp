@@ -1,8 +1,8 @@
 // User and password at a server. They may change while connections are made from them.
 #pragma once
 
-#include <mutex>
 #include <string>
+#include <summa/mutex.hpp>
 #include <utility>
 
 namespace summa::bus_redis {
@@ -17,17 +17,17 @@ class RenewableLogin {
  public:
   explicit RenewableLogin(Login login) : login_(std::move(login)) {}
   Login Now() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return login_;
   }
   void Renew(Login login) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     login_ = std::move(login);
   }
 
  private:
-  mutable std::mutex mutex_;
-  Login login_;
+  mutable Mutex mutex_;
+  Login login_ SUMMA_GUARDED_BY(mutex_);
 };
 
 }  // namespace summa::bus_redis

@@ -168,7 +168,7 @@ ConnectionOptions RedisBus::MakeConnectionOptions(const std::string& purpose) co
 
 void RedisBus::Publish(std::span<const summa_bus_message> messages,
                        std::span<summa_bus_receipt> receipts) {
-  const std::lock_guard lock(publish_mutex_);
+  const MutexLock lock(publish_mutex_);
   const auto begin = std::chrono::steady_clock::now();
   const std::optional<Error> failure = writer_.Publish(messages, receipts);
   events_->Published(messages, receipts, std::chrono::steady_clock::now() - begin);
@@ -193,7 +193,7 @@ std::unique_ptr<Subscription> RedisBus::Subscribe(std::string_view stream, std::
 }
 
 void RedisBus::Ping() {
-  const std::lock_guard lock(ping_mutex_);
+  const MutexLock lock(ping_mutex_);
   ping_servers_.ForEach([](Connection& connection) {
     const Reply reply = connection.Command({"PING"});
     if (IsError(*reply)) connection.ThrowServerError(Text(*reply));

@@ -9,10 +9,10 @@
 
 #include <chrono>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <summa/bus.hpp>
+#include <summa/mutex.hpp>
 #include <summa/stop_signal.hpp>
 #include <vector>
 
@@ -120,11 +120,11 @@ class RedisBus final : public Bus {
   const std::shared_ptr<ClusterMap> cluster_;   // of a cluster, else null
   const std::shared_ptr<Sentinels> sentinels_;  // likewise
 
-  std::mutex publish_mutex_;
-  StreamWriter writer_;
+  Mutex publish_mutex_;
+  StreamWriter writer_ SUMMA_GUARDED_BY(publish_mutex_);
 
-  std::mutex ping_mutex_;
-  Servers ping_servers_;
+  Mutex ping_mutex_;
+  Servers ping_servers_ SUMMA_GUARDED_BY(ping_mutex_);
 };
 
 }  // namespace summa::bus_redis

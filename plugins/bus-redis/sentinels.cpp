@@ -28,14 +28,14 @@ Sentinels::Sentinels(ConnectionOptions connection, std::shared_ptr<const Renewab
       sentinels_(connection_.url.hosts) {}
 
 Endpoint Sentinels::Master(bool doubted) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   // During a failover the Sentinels learn of the new master one after the other.
   if (doubted) std::rotate(sentinels_.begin(), sentinels_.begin() + 1, sentinels_.end());
   return AskAll();
 }
 
 Endpoint Sentinels::LatestMaster() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (Clock::now() - asked_ < kLatest) return master_;
   try {
     return AskAll();
@@ -47,7 +47,7 @@ Endpoint Sentinels::LatestMaster() {
 }
 
 std::string Sentinels::answered() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return answered_ ? sentinels_.front().ForPeople() : std::string();
 }
 

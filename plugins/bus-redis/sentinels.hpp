@@ -8,8 +8,8 @@
 
 #include <chrono>
 #include <memory>
-#include <mutex>
 #include <string>
+#include <summa/mutex.hpp>
 #include <vector>
 
 #include "plugins/bus-redis/connection.hpp"
@@ -32,14 +32,15 @@ class Sentinels {
  private:
   using Clock = std::chrono::steady_clock;
   Endpoint Ask(const Endpoint& sentinel) const;
-  Endpoint AskAll();
+  Endpoint AskAll() SUMMA_REQUIRES(mutex_);
 
   const ConnectionOptions connection_;
-  std::mutex mutex_;
-  std::vector<Endpoint> sentinels_;  // the one that answered last first
-  Endpoint master_;
-  bool answered_ = false;
-  Clock::time_point asked_{};
+  Mutex mutex_;
+  // The one that answered last first.
+  std::vector<Endpoint> sentinels_ SUMMA_GUARDED_BY(mutex_);
+  Endpoint master_ SUMMA_GUARDED_BY(mutex_);
+  bool answered_ SUMMA_GUARDED_BY(mutex_) = false;
+  Clock::time_point asked_ SUMMA_GUARDED_BY(mutex_){};
 };
 
 }  // namespace summa::bus_redis
