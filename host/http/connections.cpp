@@ -29,6 +29,7 @@ Connections::Entry* Connections::Add(int descriptor) {
   entry.self_ = std::prev(entries_.end());
   entry.descriptor_ = descriptor;
   entry.since_ = std::chrono::steady_clock::now();
+  metrics_.Open(entries_.size());
   if (++open_ > most_) CloseOne();
   if (entries_.size() == 1) changed_.notify_all();
   return &entry;
@@ -38,6 +39,7 @@ void Connections::Remove(Entry* entry) {
   const MutexLock lock(mutex_);
   if (!entry->closing_) --open_;
   entries_.erase(entry->self_);
+  metrics_.Open(entries_.size());
 }
 
 void Connections::Idle(Entry* entry) {
@@ -81,6 +83,7 @@ void Connections::CloseOne() {
   if (found == entries_.end()) return;
   Close(*found);
   --open_;
+  metrics_.MadeRoom();
 }
 
 void Connections::Watch() {

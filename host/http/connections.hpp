@@ -8,6 +8,7 @@
 
 #include "host/clock.hpp"
 #include "host/http/http_call.hpp"
+#include "host/observe/http_metrics.hpp"
 #include "summa/mutex.hpp"
 
 namespace summa::host {
@@ -44,6 +45,7 @@ class Connections {
 
   const std::size_t most_;
   const std::chrono::microseconds time_;
+  HttpMetrics metrics_;
   Mutex mutex_;
   ConditionVariable changed_;
   // The one whose state changed longest ago stands first.

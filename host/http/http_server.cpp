@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -16,6 +17,7 @@
 #include "host/http/connections.hpp"
 #include "host/http/http_queue.hpp"
 #include "host/http/listen_socket.hpp"
+#include "host/observe/http_metrics.hpp"
 
 namespace summa::host {
 namespace {
@@ -80,7 +82,9 @@ MHD_Result AddHeader(void* head_pointer, MHD_ValueKind, const char* name,
 struct Request {
   enum class Stage { kHead, kBody, kHandled, kAnswered };
   Stage stage = Stage::kHead;
-  bool more_follows = true;  // or may follow, that is no other request
+  bool more_follows = true;                     // or may follow, that is no other request
+  std::string method;                           // as sent
+  std::chrono::steady_clock::time_point begin;  // its head is there
   HttpRequest request;
   std::optional<HttpResponse> refusal;
   Router::Found found;
@@ -170,17 +174,21 @@ struct HttpServer::State {
                     bool close = false) {
     request.stage = Request::Stage::kAnswered;
     connections.Busy(EntryOf(connection));
+    const HttpRoute* route = request.found.route;
+    HttpMetrics::Answered(route == nullptr ? std::string_view() : route->declared.path,
+                          request.method, response.status,
+                          std::chrono::steady_clock::now() - request.begin);
     // Who reads an answer of the host slowly keeps nobody out; those of plugins may be large.
-    if (request.found.route == nullptr || request.found.route->plugin.empty()) {
-      request.place.reset();
-    }
+    if (route == nullptr || route->plugin.empty()) request.place.reset();
     return Send(connection, std::move(response), close);
   }
 
   MHD_Result Begin(MHD_Connection* connection, Request& request, const char* method) {
     ++requests;
     request.stage = Request::Stage::kBody;
+    request.begin = std::chrono::steady_clock::now();
     connections.Busy(EntryOf(connection));
+    request.method = method;
     try {
       Judge(connection, request, method);
       return MHD_YES;

@@ -121,6 +121,22 @@ const std::vector<MetricDeclaration>& Table() {
        {"outcome"},
        "Commits whose answer was lost, by the outcome that the server reported afterwards: "
        "committed, aborted, unknown."},
+      {"summa_http_requests_total",
+       kCounter,
+       {"route", "method", "status"},
+       "HTTP requests that were answered. route: the path as declared, with its parameters in "
+       "braces; other: a path or a method that is not served."},
+      {"summa_http_request_duration_seconds",
+       kHistogram,
+       {"route"},
+       "Time from the head of an HTTP request to its answer: receiving the body, waiting and "
+       "handling, without sending the answer."},
+      {"summa_http_connections", kGauge, {}, "Open HTTP connections."},
+      {"summa_http_connections_closed_total",
+       kCounter,
+       {},
+       "HTTP connections that were closed because more than 512 were open: the longest idle one, "
+       "else the one that has made no progress for the longest time."},
       {"summa_log_lines_dropped_total",
        kCounter,
        {},

@@ -115,6 +115,26 @@ TEST_F(Http, ServesThePathsOfAPluginWithTheirParameters) {
   EndWith(0);
 }
 
+TEST_F(Http, CountsRequestsByTheDeclaredPath) {
+  Begin();
+  for (const char* name : {"you", "me"}) Get(std::string("/v1/test/hello/") + name);
+  Get("/v1/test/hello/YOU");
+  Get("/v1/test/nothing");
+  const std::string metrics = Get("/metrics").body;
+  for (const char* line :
+       {"summa_http_requests_total{method=\"GET\",route=\"/v1/test/hello/{name}\",status=\"200\"} "
+        "2\n",
+        "summa_http_requests_total{method=\"GET\",route=\"/v1/test/hello/{name}\",status=\"400\"} "
+        "1\n",
+        "summa_http_requests_total{method=\"GET\",route=\"other\",status=\"404\"} 1\n",
+        "summa_http_request_duration_seconds_count{route=\"/v1/test/hello/{name}\"} 3\n",
+        "summa_http_connections_closed_total 0\n"}) {
+    EXPECT_THAT(metrics, HasSubstr(line));
+  }
+  EXPECT_THAT(metrics, HasSubstr("summa_http_connections "));
+  EndWith(0);
+}
+
 TEST_F(Http, RefusesWhatTheManifestDoesNotAllowBeforeThePluginSeesIt) {
   Begin();
   ExpectError(Get("/v1/test/hello/YOU"), 400, "SH-0372", "name");

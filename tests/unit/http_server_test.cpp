@@ -19,6 +19,7 @@
 #include "host/error.hpp"
 #include "host/http/http_server.hpp"
 #include "host/observe/log.hpp"
+#include "host/observe/metrics.hpp"
 #include "tests/services/wait_until.hpp"
 
 namespace summa::host {
@@ -116,6 +117,13 @@ std::vector<HttpRoute> Routes() {
                   return HttpResponse{200, "{}\n"};
                 }),
           Route("/throws", []() -> HttpResponse { throw std::runtime_error("secret reason"); })};
+}
+
+// A series as /metrics shows it; 0: there is none.
+double Metric(const std::string& series) {
+  const std::string text = "\n" + MetricsText(), begin = "\n" + series + " ";
+  const std::size_t at = text.find(begin);
+  return at == std::string::npos ? 0 : std::stod(text.substr(at + begin.size()));
 }
 
 bool StartsWith(const std::string& text, const std::string& start) {
@@ -286,6 +294,48 @@ TEST(HttpServer, ABodyAndParametersReachTheHandler) {
   EXPECT_NE(answer.find("\r\n\r\na b=hello"), std::string::npos) << answer;
 }
 
+TEST(HttpServer, RequestsAreCountedByTheDeclaredPathAndNotByWhatClientsSend) {
+  auto routes = Routes();
+  routes.push_back(PluginRoute("GET", "/v1/counted/{what}", [](HttpCall& call) {
+    if (call.values().front() == "gone") throw HttpProblem(404, "XY-0404", "gone");
+    return HttpResponse{200, "{}"};
+  }));
+  HttpServer server("127.0.0.1:0", std::move(routes));
+  const auto requests = [](const std::string& method, const std::string& status) {
+    return Metric("summa_http_requests_total{method=\"" + method +
+                  "\",route=\"/v1/counted/{what}\",status=\"" + status + "\"}");
+  };
+  const std::string unknown =
+      "summa_http_requests_total{method=\"GET\",route=\"other\",status=\"404\"}";
+  const std::string invented =
+      "summa_http_requests_total{method=\"other\",route=\"other\",status=\"405\"}";
+  const double unknown_before = Metric(unknown), invented_before = Metric(invented);
+  for (const char* path : {"/v1/counted/a", "/v1/counted/b", "/v1/counted/gone", "/v1/uncounted"}) {
+    Socket(server.port()).Request("GET", path);
+  }
+  Socket(server.port()).Request("HEAD", "/v1/counted/a");
+  Socket(server.port()).Request("BREW", "/livez");
+  EXPECT_EQ(requests("GET", "200"), 2);
+  EXPECT_EQ(requests("GET", "404"), 1);
+  EXPECT_EQ(requests("HEAD", "200"), 1);
+  EXPECT_EQ(Metric(unknown), unknown_before + 1);
+  EXPECT_EQ(Metric(invented), invented_before + 1);
+  EXPECT_EQ(Metric("summa_http_request_duration_seconds_count{route=\"/v1/counted/{what}\"}"), 4);
+  EXPECT_EQ(MetricsText().find("uncounted"), std::string::npos);
+  EXPECT_EQ(MetricsText().find("BREW"), std::string::npos);
+}
+
+TEST(HttpServer, OpenConnectionsAreCounted) {
+  const std::string open = "summa_http_connections";
+  ASSERT_TRUE(test::BecomesTrue([&] { return Metric(open) == 0; })) << "those of other servers";
+  HttpServer server("127.0.0.1:0", Routes());
+  {
+    const Socket first(server.port()), second(server.port());
+    EXPECT_TRUE(test::BecomesTrue([&] { return Metric(open) == 2; })) << Metric(open);
+  }
+  EXPECT_TRUE(test::BecomesTrue([&] { return Metric(open) == 0; })) << Metric(open);
+}
+
 TEST(HttpServer, ABodyWhoseLengthIsNotCertainIsRefused) {
   HttpServer server("127.0.0.1:0", {Echo()});
   const std::string twice = Post(server, "Content-Length: 5\r\nContent-Length: 5\r\n", "hello");
@@ -397,6 +447,8 @@ TEST(HttpServer, OfTooManyConnectionsTheOneThatIdlesLongestGivesWay) {
   HttpLimits limits;
   limits.time = std::chrono::hours(1);
   HttpServer server("127.0.0.1:0", Routes(), limits);
+  const std::string closed = "summa_http_connections_closed_total";
+  const double closed_before = Metric(closed);
   std::vector<Socket> slow;
   for (int i = 0; i < 512; ++i) {
     slow.emplace_back(server.port());
@@ -415,6 +467,7 @@ TEST(HttpServer, OfTooManyConnectionsTheOneThatIdlesLongestGivesWay) {
   stop = true;
   dribble.join();
   EXPECT_TRUE(slow.front().Answered()) << "the first one is closed";
+  EXPECT_GT(Metric(closed), closed_before);
 }
 
 TEST(HttpServer, AnAnswerIsCompressedAndNotSentTwiceWhereThatPays) {
