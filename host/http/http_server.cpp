@@ -4,20 +4,19 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <map>
 #include <optional>
 #include <string_view>
-#include <thread>
 
 #include "host/error.hpp"
 #include "host/http/connections.hpp"
 #include "host/http/http_queue.hpp"
 #include "host/http/listen_socket.hpp"
 #include "host/observe/http_metrics.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 namespace {
@@ -184,7 +183,7 @@ struct HttpServer::State {
   }
 
   MHD_Result Begin(MHD_Connection* connection, Request& request, const char* method) {
-    ++requests;
+    Count(1);
     request.stage = Request::Stage::kBody;
     request.begin = std::chrono::steady_clock::now();
     connections.Busy(EntryOf(connection));
@@ -252,7 +251,7 @@ struct HttpServer::State {
     if (request == nullptr || request->stage == Request::Stage::kHead) return;
     auto& state = *static_cast<State*>(self);
     state.connections.Idle(EntryOf(connection));
-    --state.requests;
+    state.Count(-1);
   }
 
   static void OnConnection(void* self, MHD_Connection* connection, void** context,
@@ -287,17 +286,25 @@ struct HttpServer::State {
     }
   }
 
+  void Count(int more) {
+    const MutexLock lock(mutex);
+    requests += more;
+    if (requests == 0) completed.notify_all();
+  }
+
+  // Until none is under way, at most kStopGrace.
+  void WaitForRequests() {
+    MutexLock lock(mutex);
+    completed.wait_for(lock, kStopGrace, [this]() SUMMA_REQUIRES(mutex) { return requests == 0; });
+  }
+
   void Stop() {
     if (daemon == nullptr) return;
     // The descriptor stays ours; closing is for the socket's destructor.
     MHD_quiesce_daemon(daemon);
     queue.Stop(kStopGrace);
     connections.Stop();
-    // Stopping drops answers that are not written yet.
-    const auto deadline = std::chrono::steady_clock::now() + kStopGrace;
-    while (requests > 0 && std::chrono::steady_clock::now() < deadline) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
+    WaitForRequests();  // stopping drops answers that are not written yet
     MHD_stop_daemon(daemon);
     daemon = nullptr;
   }
@@ -308,7 +315,9 @@ struct HttpServer::State {
   ListenSocket socket;
   HttpQueue queue;
   Connections connections;
-  std::atomic<int> requests{0};
+  Mutex mutex;
+  ConditionVariable completed;  // the last request under way
+  int requests SUMMA_GUARDED_BY(mutex) = 0;
   MHD_Daemon* daemon = nullptr;
 };
 
