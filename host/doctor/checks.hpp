@@ -61,6 +61,11 @@ void CheckPreparedTransactions(const CheckContext& context);
 void CheckReplicationSlots(const CheckContext& context);
 // lease_checks.cpp
 void CheckLeases(const CheckContext& context);
+// operation_checks.cpp
+void CheckOperations(const CheckContext& context);
+
+// http_checks.cpp: without the database; never throws for what it finds.
+Finding CheckTokenFile(const Settings& settings);  // host.token_file
 
 // Tables that the enabled plugins and the host use, as "schema.table", each once.
 std::vector<std::string> TablesInUse(const CheckContext& context);

@@ -13,7 +13,7 @@ namespace summa::host {
 namespace {
 
 // In the order in which a person would look; one that fails does not keep the others from looking.
-constexpr std::array<Check, 16> kChecks = {{
+constexpr std::array<Check, 17> kChecks = {{
     {"server-version", CheckServerVersion},
     {"durability", CheckDurability},
     {"session-settings", CheckSessionSettings},
@@ -30,6 +30,7 @@ constexpr std::array<Check, 16> kChecks = {{
     {"replication-slot", CheckReplicationSlots},
     {"autovacuum", CheckVacuum},
     {"lease", CheckLeases},
+    {"operations", CheckOperations},
 }};
 
 constexpr int kUnavailableExit = 69;
@@ -60,6 +61,7 @@ class Doctor {
   Diagnosis Run() {
     LookAtLedger();
     if (loaded_.settings.read) LookAtReadDatabase(*loaded_.settings.read);
+    diagnosis_.findings.push_back(CheckTokenFile(loaded_.settings));
     LookAtPlugins();
     return std::move(diagnosis_);
   }

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <string_view>
 
 #include "tests/e2e/summa_host.hpp"
@@ -161,6 +164,8 @@ TEST_F(Doctor, WhereNothingIsWrongItSaysSoAndExitsWithZero) {
                             "autovacuum",
                             "dead-rows",
                             "lease",
+                            "operations",
+                            "token-file",
                             "plugin outbox",
                             "outbox index",
                             "outbox autovacuum",
@@ -284,6 +289,77 @@ TEST_F(Doctor, NamesAnotherProgramThatHoldsALeaseAndOneThatDied) {
   EXPECT_NE(died.found.find("ended 36"), std::string::npos) << died.found;
 }
 
+TEST_F(Doctor, NamesOperationsThatFailedAndThoseWhosePluginIsNotEnabled) {
+  Db db(url_);
+  const auto add = [&](const std::string& plugin, const std::string& state) {
+    return db.Value(
+        "INSERT INTO summa_host.operation (plugin, kind, version, worker, single, arguments, "
+        "state, "
+        "rate, requested_by) VALUES ($1, 'backfill', 1, 'some-worker', false, '{}', $2, 0, "
+        "'somebody') RETURNING id",
+        {plugin, state});
+  };
+  add("outbox", "running");
+  const std::string gone = add("gone", "paused"), failed = add("outbox", "failed");
+  db.Query(
+      "UPDATE summa_host.operation SET error = 'the disk is full', finished_at = now() WHERE id = "
+      "$1::bigint",
+      {failed});
+  EXPECT_EQ(Examine(), 1);
+  const std::vector<Found> wrong = Wrong();
+  EXPECT_EQ(std::count_if(wrong.begin(), wrong.end(),
+                          [](const Found& each) { return each.check == "operations"; }),
+            2)
+      << output_;
+  const Found stopped = Of("operations", "the disk is full");
+  EXPECT_EQ(stopped.severity, "warn");
+  EXPECT_NE(stopped.found.find("operation " + failed + " (backfill of outbox)"), std::string::npos)
+      << stopped.found;
+  EXPECT_NE(stopped.fix.find("summa-host operations resume " + failed), std::string::npos)
+      << stopped.fix;
+  const Found left = Of("operations", "does not enable plugin gone");
+  EXPECT_EQ(left.severity, "warn");
+  EXPECT_NE(left.found.find("operation " + gone + " (backfill of gone) is paused"),
+            std::string::npos)
+      << left.found;
+
+  db.Query("DELETE FROM summa_host.operation WHERE plugin = 'gone'");
+  db.Query(
+      "UPDATE summa_host.operation SET state = 'running', error = NULL, finished_at = NULL WHERE "
+      "id = $1::bigint",
+      {failed});
+  Examine();
+  EXPECT_EQ(Of("operations").severity, "ok");
+  EXPECT_NE(Of("operations").found.find("2 open"), std::string::npos) << Of("operations").found;
+}
+
+TEST_F(Doctor, FindsATokenFileThatCannotBeUsedOrThatEverybodyCanRead) {
+  const TemporaryFile token("token", "a-token-of-this-test\n");
+  std::string text = Configuration();
+  const std::string name = "name: tested";
+  text.replace(text.find(name), name.size(), name + ", token_file: \"" + token.Path() + "\"");
+  Configure(text);
+  using std::filesystem::perms;
+  std::filesystem::permissions(token.Path(), perms(0644));
+  EXPECT_EQ(Examine(), 1);
+  const Found readable = Of("token-file");
+  EXPECT_EQ(readable.severity, "warn");
+  EXPECT_NE(readable.found.find("mode 0644"), std::string::npos) << readable.found;
+  EXPECT_EQ(readable.fix, "chmod o= " + token.Path());
+  std::filesystem::permissions(token.Path(), perms(0640));
+  Examine();
+  EXPECT_EQ(Of("token-file").severity, "ok");
+  for (const char* wrong : {"short", "a-token-of-this-test\na-second-line-of-it\n"}) {
+    std::ofstream(token.Path()) << wrong;
+    EXPECT_EQ(Examine(), 1) << wrong;
+    EXPECT_EQ(Of("token-file", "SH-0377").severity, "error") << wrong;
+  }
+  std::filesystem::remove(token.Path());
+  EXPECT_EQ(Examine(), 1);
+  EXPECT_EQ(Of("token-file", "SH-0377").severity, "error");
+  EXPECT_EQ(output_.find("of-this-test"), std::string::npos) << "the token is shown";
+}
+
 TEST_F(Doctor, FindsWhatSlowsDownTheOutbox) {
   Db db(url_);
   db.Execute("DROP INDEX idx_outbox_waiting");
@@ -331,6 +407,7 @@ TEST_F(Doctor, WithoutADatabaseItReportsTheRestAndExitsWith69) {
   EXPECT_EQ(Of("database").severity, "error");
   EXPECT_NE(Of("database").found.find("SH-0401"), std::string::npos);
   EXPECT_EQ(Of("bus-redis role").severity, "ok");
+  EXPECT_EQ(Of("token-file").severity, "ok");
 }
 
 TEST_F(Doctor, FindsARedisThatLosesMessages) {
