@@ -29,15 +29,15 @@ std::string Read(const std::filesystem::path& path) {
   return text.str();
 }
 
+}  // namespace
+
 std::string BinaryDir() {
   const char* directory = std::getenv("SUMMA_BINARY_DIR");
   if (directory == nullptr) throw std::runtime_error("SUMMA_BINARY_DIR is not set: run by ctest");
   return directory;
 }
 
-}  // namespace
-
-std::string SummaHostPath() { return BinaryDir() + "/bin/summa-host"; }
+std::string SummaHostPath(const std::string& build) { return build + "/bin/summa-host"; }
 
 std::string PluginDirectory(const std::string& name) {
   return BinaryDir() + "/tests/broken-plugins/" + name;

@@ -11,8 +11,11 @@
 
 namespace summa::test {
 
-// build/bin/summa-host of the build that runs the tests.
-std::string SummaHostPath();
+// The build that runs the tests.
+std::string BinaryDir();
+
+// bin/summa-host of a build.
+std::string SummaHostPath(const std::string& build = BinaryDir());
 
 // The directory of a plugin of tests/broken-plugins.
 std::string PluginDirectory(const std::string& name);

@@ -1,6 +1,3 @@
-#include <cstdlib>
-#include <stdexcept>
-
 #include "tests/faults/crash_points.hpp"
 #include "tests/faults/scenario.hpp"
 #include "tests/services/db.hpp"
@@ -44,11 +41,10 @@ Scenario OutboxToRedis() {
 
 std::vector<Scenario> AllScenarios() { return {OutboxToRedis(), OutboxToConsumer()}; }
 
-std::map<std::string, std::string> PluginEnvironment(const Scenario& scenario) {
+std::map<std::string, std::string> PluginEnvironment(const Scenario& scenario,
+                                                     const std::string& build) {
   if (scenario.plugin_directory.empty()) return {};
-  const char* build = std::getenv("SUMMA_BINARY_DIR");
-  if (build == nullptr) throw std::runtime_error("SUMMA_BINARY_DIR is not set: run by ctest");
-  return {{"SUMMA_PLUGIN_PATH", std::string(build) + "/" + scenario.plugin_directory}};
+  return {{"SUMMA_PLUGIN_PATH", build + "/" + scenario.plugin_directory}};
 }
 
 }  // namespace summa::test

@@ -25,6 +25,8 @@ constexpr AppenderOptions kTraffic{2, kAccounts, 40};
 constexpr long long kLaterTransactions = 10;
 constexpr long long kRecordedTransactions = 60;
 constexpr int kKilled = 128 + SIGKILL;
+// In watch.sql, too: a verb locks the rows that it changes and needs no lease.
+constexpr char kOperator[] = "operator";
 
 void Append(std::vector<std::string>& lines, const std::vector<std::string>& more) {
   lines.insert(lines.end(), more.begin(), more.end());
@@ -60,7 +62,9 @@ const std::string& FaultServers::Template(const Scenario& scenario) {
   const std::string url = InstallLedger(postgres, name);
   const World world{url, redis.Url(), "unused"};
   const TemporaryFile file("summa.yaml", HostConfiguration(scenario, world, {}, "migrating"));
-  const RunResult migrated = SummaHost({"migrate", "-c", file.Path()}, PluginEnvironment(scenario));
+  const RunResult migrated =
+      RunProgram({SummaHostPath(scenario.build), "migrate", "-c", file.Path()},
+                 CleanEnvironment(PluginEnvironment(scenario, scenario.build)));
   if (migrated.exit_code != 0) throw std::runtime_error("migrate: " + migrated.err);
   WatchFences(postgres, name, scenario.worker, scenario.guarded_tables);
   Appender appender(url, {2, kAccounts, 0});
@@ -71,23 +75,28 @@ const std::string& FaultServers::Template(const Scenario& scenario) {
   return name;
 }
 
-FaultHost::FaultHost(const std::string& configuration, const std::string& name,
-                     std::map<std::string, std::string> environment,
+FaultHost::FaultHost(const std::string& program, const std::string& configuration,
+                     const std::string& name, std::map<std::string, std::string> environment,
                      const std::vector<std::string>& options)
     : name_(name) {
   const std::string path = directory_.Path() + "/summa.yaml";
   WriteFile(path, configuration);
-  std::vector<std::string> command{SummaHostPath(), "run", "-c", path};
+  std::vector<std::string> command{program, "run", "-c", path};
   command.insert(command.end(), options.begin(), options.end());
   process_ = std::make_unique<Process>(command, CleanEnvironment(std::move(environment)));
 }
 
 FaultHost::~FaultHost() = default;
 
+void FaultHost::WaitUntilItRuns() {
+  WaitUntil([&] { return !process_->Running() || Log().find("host runs") != std::string::npos; },
+            kPatience, "a running host; " + Log());
+}
+
 std::string FaultHost::Log() const { return "log of host " + name_ + ":\n" + process_->Stderr(); }
 
 Round::Round(FaultServers& servers, const Scenario& scenario)
-    : servers_(servers), scenario_(scenario) {
+    : servers_(servers), scenario_(scenario), build_(scenario.build) {
   static int number = 0;
   database_ = "round_" + std::to_string(++number);
   const std::string& copied = servers.Template(scenario);
@@ -99,7 +108,7 @@ Round::Round(FaultServers& servers, const Scenario& scenario)
 
 Round::~Round() {
   appender_.reset();
-  host_.reset();
+  hosts_.clear();
   try {
     servers_.postgres.DropDatabase(database_);
   } catch (const std::exception&) {
@@ -116,12 +125,53 @@ std::string Round::Configuration(const std::string& host_name) const {
   return HostConfiguration(scenario_, world_, route_, host_name);
 }
 
+std::unique_ptr<FaultHost> Round::MakeHost(std::map<std::string, std::string> environment,
+                                           const std::vector<std::string>& options) {
+  const std::string name = "h" + std::to_string(++started_);
+  environment.merge(PluginEnvironment(scenario_, build_));
+  return std::make_unique<FaultHost>(SummaHostPath(build_), Configuration(name), name,
+                                     std::move(environment), options);
+}
+
 FaultHost& Round::StartHost(std::map<std::string, std::string> environment,
                             const std::vector<std::string>& options) {
-  const std::string name = "h" + std::to_string(++hosts_);
-  environment.merge(PluginEnvironment(scenario_));
-  host_ = std::make_unique<FaultHost>(Configuration(name), name, std::move(environment), options);
-  return *host_;
+  std::unique_ptr<FaultHost> host = MakeHost(std::move(environment), options);
+  hosts_.clear();
+  return *hosts_.emplace_back(std::move(host));
+}
+
+FaultHost& Round::AddHost(std::map<std::string, std::string> environment,
+                          const std::vector<std::string>& options) {
+  return *hosts_.emplace_back(MakeHost(std::move(environment), options));
+}
+
+std::vector<std::string> Round::StopHost(FaultHost& host) {
+  host.process().Signal(SIGTERM);
+  const auto code = host.process().Wait(kPatience);
+  if (code == 0) return {};
+  host.process().Signal(SIGKILL);
+  return {"host " + host.name() + " ended with " + std::to_string(code.value_or(-1)) + "; " +
+          host.Log()};
+}
+
+RunResult Round::RunVerb(std::vector<std::string> words,
+                         std::map<std::string, std::string> environment) const {
+  const TemporaryFile file("summa.yaml", Configuration(kOperator));
+  words.insert(words.begin(), SummaHostPath(build_));
+  words.insert(words.end(), {"-c", file.Path(), "--output", "json"});
+  environment.merge(PluginEnvironment(scenario_, build_));
+  return RunProgram(std::move(words), CleanEnvironment(std::move(environment)));
+}
+
+bool Round::AnyHostRuns() const {
+  return std::any_of(hosts_.begin(), hosts_.end(),
+                     [](const auto& host) { return host->process().Running(); });
+}
+
+std::string Round::Logs() const {
+  std::string logs;
+  for (const auto& host : hosts_) logs += host->Log();
+  return logs;
 }
 
 void Round::StartTraffic() {
@@ -134,19 +184,19 @@ bool Round::Progresses(long long units) {
   bool moved = false;
   BecomesTrue([&] {
     moved = scenario_.progress(world_) >= before + units;
-    return moved || !host_->process().Running();
+    return moved || !AnyHostRuns();
   });
   return moved;
 }
 
 void Round::WaitForProgress(long long units) {
-  if (!Progresses(units)) throw std::runtime_error("no progress; " + host_->Log());
+  if (!Progresses(units)) throw std::runtime_error("no progress; " + Logs());
 }
 
 void Round::WaitUntilSettled() {
   WaitForProgress();
   appender_->Stop();  // a busy machine may write faster than it delivers
-  if (!Drains()) throw std::runtime_error("something waits and nothing moves; " + host_->Log());
+  if (!Drains()) throw std::runtime_error("something waits and nothing moves; " + Logs());
   appender_->Start();
   WaitForProgress();
 }
@@ -156,11 +206,7 @@ std::vector<std::string> Round::KillAt(const CrashAt& at) {
   if (at.at_shutdown) {
     // What the host before it had under way may still be committed: progress alone would be taken
     // for progress of this one, which does not listen to signals yet.
-    WaitUntil(
-        [&] {
-          return !host.process().Running() || host.Log().find("host runs") != std::string::npos;
-        },
-        kPatience, "a running host; " + host.Log());
+    host.WaitUntilItRuns();
     // It may come to the place sooner than the recorded host, which had not renewed its lease yet
     // when it was told to stop.
     if (Progresses()) host.process().Signal(SIGTERM);
@@ -189,20 +235,14 @@ bool Round::Drains() const {
 
 std::vector<std::string> Round::Finish() {
   const long long acknowledged = appender_->Acknowledged();
-  if (!host_ || !host_->process().Running()) StartHost();
+  if (!AnyHostRuns()) StartHost();
   WaitUntil([&] { return appender_->Acknowledged() >= acknowledged + kLaterTransactions; },
             kPatience, "traffic after the fault: " + appender_->LastError());
   appender_->Stop();
   const bool drained = Drains();
   std::vector<std::string> lines;
-  if (!drained) lines.push_back("I12: something still waits; " + host_->Log());
-  host_->process().Signal(SIGTERM);
-  const auto code = host_->process().Wait(kPatience);
-  if (code != 0) {
-    lines.push_back("the last host ended with " + std::to_string(code.value_or(-1)) + "; " +
-                    host_->Log());
-    host_->process().Signal(SIGKILL);
-  }
+  if (!drained) lines.push_back("I12: something still waits; " + Logs());
+  for (const auto& host : hosts_) Append(lines, StopHost(*host));
   ObserveOptions options;
   options.ledger_url = world_.ledger_url;
   options.redis_url = world_.redis_url;

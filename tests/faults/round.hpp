@@ -42,11 +42,14 @@ struct Route {
 // A host that runs; killed with the object.
 class FaultHost {
  public:
-  FaultHost(const std::string& configuration, const std::string& name,
+  // `program`: summa-host of some build.
+  FaultHost(const std::string& program, const std::string& configuration, const std::string& name,
             std::map<std::string, std::string> environment,
             const std::vector<std::string>& options = {});
   ~FaultHost();
   Process& process() { return *process_; }
+  // Returns, too, when it has ended.
+  void WaitUntilItRuns();
   const std::string& name() const { return name_; }
   std::string Log() const;
 
@@ -66,31 +69,45 @@ class Round {
   const World& world() const { return world_; }
   const std::string& database() const { return database_; }
   Appender& appender() { return *appender_; }
-  FaultHost& host() { return *host_; }
+  FaultHost& host() { return *hosts_.back(); }  // the latest
+  // Hosts and verbs that are started from now on are of this build.
+  void UseBuild(const std::string& build) { build_ = build; }
   void RouteHostsBy(Route route) { route_ = std::move(route); }
 
   // Everybody, traffic and checks too, finds the ledger there. Before StartTraffic.
   void LedgerIsAt(const std::string& url);
 
-  // Each host of a round has a name of its own. Traffic goes on meanwhile.
-  // Options of the verb `run`.
+  // Each host of a round has a name of its own. Traffic goes on meanwhile, and the hosts before it
+  // are killed. Options of the verb `run`.
   FaultHost& StartHost(std::map<std::string, std::string> environment = {},
                        const std::vector<std::string>& options = {});
+  // The same, beside the hosts that are there.
+  FaultHost& AddHost(std::map<std::string, std::string> environment = {},
+                     const std::vector<std::string>& options = {});
+  // Tells it to stop. Lines when it did not end well.
+  static std::vector<std::string> StopHost(FaultHost& host);
+  // Runs a verb with the configuration of the hosts, to its end. The result is JSON.
+  RunResult RunVerb(std::vector<std::string> words,
+                    std::map<std::string, std::string> environment = {}) const;
   void StartTraffic();
-  // Waits until the host under test has moved the scenario's progress. Throws when it does not, or
-  // has ended.
+  // Waits until the hosts have moved the scenario's progress. Throws when they do not, or all have
+  // ended.
   void WaitForProgress(long long units = 1);
   // Waits until it has caught up and goes on: all retries and pauses of the last fault are over.
   void WaitUntilSettled();
 
   // Runs a host until it is killed there. A line when it ended otherwise.
   std::vector<std::string> KillAt(const CrashAt& at);
-  // Ends traffic, lets the running host (or a new one) finish, stops it, and checks everything.
+  // Ends traffic, lets the running hosts (or a new one) finish, stops them, and checks everything.
   std::vector<std::string> Finish();
 
  private:
   std::string Configuration(const std::string& host_name) const;
-  // False: the host under test has ended, or moves nothing.
+  std::unique_ptr<FaultHost> MakeHost(std::map<std::string, std::string> environment,
+                                      const std::vector<std::string>& options);
+  bool AnyHostRuns() const;
+  std::string Logs() const;
+  // False: all hosts have ended, or they move nothing.
   bool Progresses(long long units = 1);
   // Waits until nothing waits any more. False: something does, and nothing moves.
   bool Drains() const;
@@ -101,8 +118,9 @@ class Round {
   World world_;
   Route route_;
   std::unique_ptr<Appender> appender_;
-  std::unique_ptr<FaultHost> host_;
-  int hosts_ = 0;
+  std::string build_;
+  std::vector<std::unique_ptr<FaultHost>> hosts_;
+  int started_ = 0;
 };
 
 // Kill after kill with a restart each, then the proof.

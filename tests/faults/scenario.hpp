@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/e2e/summa_host.hpp"
+
 namespace summa::test {
 
 // The servers as one round of a scenario sees them: a database and a key prefix of its own.
@@ -20,7 +22,9 @@ struct Scenario {
   std::vector<std::string> plugins;
   // More folders with crash points, of the source tree.
   std::vector<std::string> sources;
-  // Where plugins of the tests are found, of the build tree. May be empty.
+  // Whose programs migrate the database, and run in a round that names no other build.
+  std::string build = BinaryDir();
+  // Where plugins of the tests are found, of the build. May be empty.
   std::string plugin_directory;
   // The texts of `plugins:` and `schedules:` in the configuration, as YAML flow maps.
   std::function<std::string(const World&)> plugins_yaml;
@@ -43,8 +47,9 @@ struct Scenario {
   std::map<std::string, std::string> unreached;
 };
 
-// For the host of a scenario.
-std::map<std::string, std::string> PluginEnvironment(const Scenario& scenario);
+// For a host of a scenario, of this build.
+std::map<std::string, std::string> PluginEnvironment(const Scenario& scenario,
+                                                     const std::string& build);
 
 // Outbox rows to Redis streams.
 Scenario OutboxToRedis();

@@ -28,7 +28,8 @@ CREATE OR REPLACE FUNCTION fixture.note_write() RETURNS trigger LANGUAGE plpgsql
 DECLARE
   writer text := fixture.host_of_session();
 BEGIN
-  IF writer IS NULL THEN RETURN NULL; END IF;
+  -- A verb of an operator locks the rows that it changes, and needs no lease.
+  IF writer IS NULL OR writer = 'operator' THEN RETURN NULL; END IF;
   INSERT INTO fixture.guarded_write (transaction, worker, relation, fence, fence_owner, written_by)
   SELECT pg_current_xact_id(), TG_ARGV[0], TG_TABLE_NAME, f.fence,
          (SELECT host FROM fixture.fence_log l WHERE l.worker = f.worker AND l.fence = f.fence), writer
