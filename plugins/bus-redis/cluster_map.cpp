@@ -127,6 +127,9 @@ ClusterMap::Answers ClusterMap::AskInTurn(const std::vector<Endpoint>& nodes) {
       }
       answers.failure = error.what();
       answers.silent.push_back(connection_.url.At(node).ForPeople());
+    } catch (...) {  // no memory: the other threads must not wait for this look
+      answers.stopped = std::current_exception();
+      break;
     }
   }
   return answers;
