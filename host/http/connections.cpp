@@ -87,21 +87,21 @@ void Connections::CloseOne() {
 }
 
 void Connections::Watch() {
-  MutexLock lock(mutex_);
+  const MutexLock lock(mutex_);
   while (!stopping_) {
     if (entries_.empty()) {
-      changed_.wait(lock);
+      changed_.wait(mutex_);
     } else if (const Time due = entries_.front().since_ + time_;
                due > std::chrono::steady_clock::now()) {
-      changed_.wait_until(lock, due);
+      changed_.wait_until(mutex_, due);
     } else {
-      GiveUp(lock);
+      GiveUp();
     }
   }
 }
 
 // The first one, whose time is over.
-void Connections::GiveUp(MutexLock& lock) {
+void Connections::GiveUp() {
   Entry& entry = entries_.front();
   const std::shared_ptr<HttpCall> call = entry.call_;
   if (call == nullptr && !entry.closing_) {
@@ -110,10 +110,9 @@ void Connections::GiveUp(MutexLock& lock) {
   }
   Move(entry, false, nullptr);  // one that was handled may now be read
   if (call == nullptr) return;
-  lock.unlock();
+  const MutexUnlock unlock(mutex_);
   call->Answer(HttpError(504, "SH-0375",
                          "the request was not answered within host.http.timeout and was given up"));
-  lock.lock();
 }
 
 }  // namespace summa::host

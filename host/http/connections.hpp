@@ -40,8 +40,7 @@ class Connections {
   static void Close(Entry& entry);
   void CloseOne() SUMMA_REQUIRES(mutex_);
   void Watch();
-  // Unlocks meanwhile.
-  void GiveUp(MutexLock& lock) SUMMA_REQUIRES(mutex_) SUMMA_NO_THREAD_SAFETY_CHECK;
+  void GiveUp() SUMMA_REQUIRES(mutex_);
 
   const std::size_t most_;
   const std::chrono::microseconds time_;

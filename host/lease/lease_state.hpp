@@ -55,16 +55,18 @@ struct LeaseKeeper::State {
 
  private:
   void Run();
-  // Those with the lock as a parameter unlock it meanwhile, which clang cannot follow.
-  void ReportLost(MutexLock& lock) SUMMA_REQUIRES(mutex) SUMMA_NO_THREAD_SAFETY_CHECK;
+  void ReportLost() SUMMA_REQUIRES(mutex);
   std::string NextRenewal() const SUMMA_REQUIRES(mutex);  // empty: none is due
-  void Renew(MutexLock& lock, const std::string& worker_id)
-      SUMMA_REQUIRES(mutex) SUMMA_NO_THREAD_SAFETY_CHECK;
+  std::optional<TextRows> AskToRenew(const std::string& worker_id, Microseconds time_to_live,
+                                     Microseconds patience) SUMMA_REQUIRES(mutex);
+  void Renew(const std::string& worker_id) SUMMA_REQUIRES(mutex);
   bool LookDue() const SUMMA_REQUIRES(mutex);
-  void Look(MutexLock& lock) SUMMA_REQUIRES(mutex) SUMMA_NO_THREAD_SAFETY_CHECK;
+  std::optional<TextRows> AskToLook(const std::vector<std::string>& workers, Microseconds patience)
+      SUMMA_REQUIRES(mutex);
+  void Look() SUMMA_REQUIRES(mutex);
   void NoteLook(const TextRows& rows, const std::vector<std::string>& workers, BootTime asked_at)
       SUMMA_REQUIRES(mutex);
-  void Pause(MutexLock& lock) SUMMA_REQUIRES(mutex);
+  void Pause() SUMMA_REQUIRES(mutex);
   TextRows AskForCaller(const std::string& sql, const TextParameters& parameters,
                         Microseconds patience) SUMMA_REQUIRES(acquire_mutex_);
   TextRows AskForThread(const std::string& sql, const TextParameters& parameters,

@@ -43,20 +43,20 @@ void CountRenewal(const std::optional<TextRows>& rows) {
 }  // namespace
 
 void LeaseKeeper::State::Run() {
-  MutexLock lock(mutex);
+  const MutexLock lock(mutex);
   while (!stopping_) {
-    ReportLost(lock);
+    ReportLost();
     if (const std::string worker = NextRenewal(); !worker.empty()) {
-      Renew(lock, worker);
+      Renew(worker);
     } else if (LookDue()) {
-      Look(lock);
+      Look();
     } else {
-      Pause(lock);
+      Pause();
     }
   }
 }
 
-void LeaseKeeper::State::ReportLost(MutexLock& lock) {
+void LeaseKeeper::State::ReportLost() {
   std::vector<std::string> lost;
   const BootTime now = clock.BootNow();
   for (auto lease = leases.begin(); lease != leases.end();) {
@@ -68,13 +68,12 @@ void LeaseKeeper::State::ReportLost(MutexLock& lock) {
     lease = leases.erase(lease);
   }
   if (lost.empty()) return;
-  lock.unlock();
+  const MutexUnlock unlock(mutex);
   for (const std::string& worker : lost) {
     Log(LogLevel::kWarn, "SH-0305", "a lease can no longer be trusted; its worker is told to stop",
         {{"worker", worker}});
     if (on_lost_) on_lost_(worker);
   }
-  lock.lock();
 }
 
 // The one that ends first among those that are due.
@@ -95,7 +94,25 @@ TextRows LeaseKeeper::State::AskForThread(const std::string& sql, const TextPara
                                 WhenLost::kFail);
 }
 
-void LeaseKeeper::State::Renew(MutexLock& lock, const std::string& worker_id) {
+// Without the lock.
+std::optional<TextRows> LeaseKeeper::State::AskToRenew(const std::string& worker_id,
+                                                       Microseconds time_to_live,
+                                                       Microseconds patience) {
+  const MutexUnlock unlock(mutex);
+  try {
+    return AskForThread(statements_.renew,
+                        {worker_id, holder, std::to_string(time_to_live.count())}, patience);
+  } catch (const Failure& failure) {
+    if (!thread_connection_.stopped()) {
+      LogError(LogLevel::kWarn, failure.error(), {{"renewal of", worker_id}});
+    }
+  } catch (const std::exception& error) {
+    Log(LogLevel::kWarn, "SH-0303", "a lease could not be renewed", {{"why", error.what()}});
+  }
+  return std::nullopt;
+}
+
+void LeaseKeeper::State::Renew(const std::string& worker_id) {
   Lease& due = leases.at(worker_id);
   SUMMA_ASSERT(!due.renewing);  // one thread renews, one lease after the other
   due.renewing = true;
@@ -105,19 +122,7 @@ void LeaseKeeper::State::Renew(MutexLock& lock, const std::string& worker_id) {
   // Half of what is left: a server that does not answer leaves time for a second try elsewhere.
   const Microseconds patience =
       std::clamp((due.trusted_until - asked_at) / 2, kShortestPatience, kLongestPatience);
-  lock.unlock();
-  std::optional<TextRows> rows;
-  try {
-    rows = AskForThread(statements_.renew,
-                        {worker_id, holder, std::to_string(time_to_live.count())}, patience);
-  } catch (const Failure& failure) {
-    if (!thread_connection_.stopped()) {
-      LogError(LogLevel::kWarn, failure.error(), {{"renewal of", worker_id}});
-    }
-  } catch (const std::exception& error) {
-    Log(LogLevel::kWarn, "SH-0303", "a lease could not be renewed", {{"why", error.what()}});
-  }
-  lock.lock();
+  const std::optional<TextRows> rows = AskToRenew(worker_id, time_to_live, patience);
   news_.notify_all();
   const auto found = leases.find(worker_id);
   if (found == leases.end()) return;
@@ -144,8 +149,22 @@ bool LeaseKeeper::State::LookDue() const {
                      [now](const auto& entry) { return entry.second.look_at <= now; });
 }
 
+// Without the lock.
+std::optional<TextRows> LeaseKeeper::State::AskToLook(const std::vector<std::string>& workers,
+                                                      Microseconds patience) {
+  const MutexUnlock unlock(mutex);
+  try {
+    return AskForThread(statements_.look, {TextArrayLiteral(workers), holder}, patience);
+  } catch (const std::exception& error) {
+    if (!thread_connection_.stopped()) {
+      Log(LogLevel::kWarn, "SH-0303", "the leases could not be looked at", {{"why", error.what()}});
+    }
+  }
+  return std::nullopt;
+}
+
 // One plain SELECT for everybody: it locks nothing and writes nothing.
-void LeaseKeeper::State::Look(MutexLock& lock) {
+void LeaseKeeper::State::Look() {
   const BootTime asked_at = clock.BootNow();
   std::vector<std::string> workers;
   for (auto& [worker, watch] : watches) {
@@ -159,16 +178,7 @@ void LeaseKeeper::State::Look(MutexLock& lock) {
     patience = std::min(patience, (lease.trusted_until - clock.BootNow()) / 4);
   }
   patience = std::max(patience, kShortestPatience);
-  lock.unlock();
-  std::optional<TextRows> rows;
-  try {
-    rows = AskForThread(statements_.look, {TextArrayLiteral(workers), holder}, patience);
-  } catch (const std::exception& error) {
-    if (!thread_connection_.stopped()) {
-      Log(LogLevel::kWarn, "SH-0303", "the leases could not be looked at", {{"why", error.what()}});
-    }
-  }
-  lock.lock();
+  const std::optional<TextRows> rows = AskToLook(workers, patience);
   if (rows) NoteLook(*rows, workers, asked_at);
   news_.notify_all();
 }
@@ -201,12 +211,10 @@ void LeaseKeeper::State::NoteLook(const TextRows& rows, const std::vector<std::s
   }
 }
 
-void LeaseKeeper::State::Pause(MutexLock& lock) {
+void LeaseKeeper::State::Pause() {
   if (leases.empty() && watches.empty()) {
     // Telling of a lost lease let go of the lock: what was signalled meanwhile must not be missed.
-    work_.wait(lock, [this]() SUMMA_REQUIRES(mutex) {
-      return stopping_ || !leases.empty() || !watches.empty();
-    });
+    while (!stopping_ && leases.empty() && watches.empty()) work_.wait(mutex);
     return;
   }
   const BootTime now = clock.BootNow();
@@ -215,7 +223,7 @@ void LeaseKeeper::State::Pause(MutexLock& lock) {
     pause = std::min({pause, lease.renew_at - now, lease.trusted_until - now});
   }
   for (const auto& [worker, watch] : watches) pause = std::min(pause, watch.look_at - now);
-  work_.wait_for(lock, std::max<Microseconds>(pause, milliseconds(1)));
+  work_.wait_for(mutex, std::max<Microseconds>(pause, milliseconds(1)));
 }
 
 }  // namespace summa::host

@@ -134,6 +134,11 @@ class ConditionVariable {
     Borrowed borrowed(mutex.mutex_);
     return condition_.wait_for(borrowed.lock, span);
   }
+  template <typename Time>
+  std::cv_status wait_until(Mutex& mutex, const Time& time) SUMMA_REQUIRES(mutex) {
+    Borrowed borrowed(mutex.mutex_);
+    return condition_.wait_until(borrowed.lock, time);
+  }
 
  private:
   // A lock of a mutex that is locked before and stays locked afterwards.
