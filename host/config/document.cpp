@@ -230,7 +230,7 @@ class TreeBuilder final : public YAML::EventHandler {
     // Once per line: yaml-cpp sees a key in every bracket of a row that is not closed.
     if (frame.complex_key && mark.line != complex_key_line_) {
       complex_key_line_ = mark.line;
-      Report("SH-0210", source_.At(mark), "a map or list stands where a key belongs",
+      Report("SH-0210", source_.At(mark), "a map or list is used where a key is expected",
              "Write a plain name before the colon; put ${...} into quotes inside { }");
     }
     frame.node.kind = kind;

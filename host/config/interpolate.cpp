@@ -31,7 +31,7 @@ bool IsVariableName(std::string_view name) {
 
 Problem FileProblem(const std::string& path, const std::string& what) {
   return {"SH-0224", "file " + path + " " + what,
-          "Name a readable file of at most 64 KiB that holds only the value"};
+          "Name a readable file of at most 64 KiB that contains only the value"};
 }
 
 // The content of a file that holds one value. Throws Problem.
@@ -56,7 +56,7 @@ std::string ReadSecretFile(const std::string& path) {
   if (text.empty()) throw FileProblem(path, "is empty");
   if (text.size() > kMaxFileBytes) throw FileProblem(path, "is larger than 64 KiB");
   if (text.find('\0') != std::string::npos || FindInvalidUtf8(text)) {
-    throw FileProblem(path, "does not hold UTF-8 text");
+    throw FileProblem(path, "does not contain UTF-8 text");
   }
   return text;
 }
@@ -86,7 +86,7 @@ class Expander {
         out += Resolve(rest.substr(1, end - 1));
         rest.remove_prefix(end + 1);
       } else {
-        throw Problem{"SH-0223", "a $ stands alone",
+        throw Problem{"SH-0223", "a $ is not followed by { or $",
                       "Write $$ for a dollar, or ${NAME} for a variable"};
       }
     }
@@ -96,7 +96,7 @@ class Expander {
   std::string Resolve(std::string_view inside) {
     node_.interpolated = true;
     if (inside.find("${") != std::string_view::npos) {
-      throw Problem{"SH-0223", "a ${...} stands inside another", "Use one variable per ${...}"};
+      throw Problem{"SH-0223", "a ${...} is nested in another", "Use one variable per ${...}"};
     }
     if (inside.starts_with("file:")) {
       node_.secret = true;
@@ -110,7 +110,7 @@ class Expander {
     }
     std::optional<std::string> value = environment_(name);
     if (value && (value->find('\0') != std::string::npos || FindInvalidUtf8(*value))) {
-      throw Problem{"SH-0223", "environment variable " + name + " does not hold UTF-8 text",
+      throw Problem{"SH-0223", "environment variable " + name + " does not contain UTF-8 text",
                     "Set it to text in UTF-8"};
     }
     if (colon == std::string_view::npos) {
@@ -127,7 +127,7 @@ class Expander {
                     "environment variable " + name + (value ? " is empty" : " is not set"),
                     rule.size() > 2 ? std::string(rule.substr(2)) : "Set it"};
     }
-    throw Problem{"SH-0223", "after ${" + name + " only :- and :? may stand",
+    throw Problem{"SH-0223", "after ${" + name + " only :- and :? are allowed",
                   "Write ${" + name + "}, ${" + name + ":-default} or ${" + name + ":?why}"};
   }
 

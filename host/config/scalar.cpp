@@ -203,8 +203,8 @@ Result ConvertUrl(const Schema& schema, std::string_view text, const std::string
   const auto blank = [](char c) { return static_cast<unsigned char>(c) <= ' '; };
   const bool blanks = std::any_of(text.begin(), text.end(), blank);
   if (scheme != std::string_view::npos && blanks) {
-    return ScalarProblem{"SH-0209", shown + " is not a URL: there is a blank in it",
-                         "Remove the blank, or write it as %20 where it belongs to a name"};
+    return ScalarProblem{"SH-0209", shown + " is not a URL: it contains a space",
+                         "Remove the space, or write it as %20 when it is part of a name"};
   }
   const bool form = scheme != std::string_view::npos && scheme > 0 && text.size() > scheme + 3 &&
                     std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(scheme),

@@ -95,7 +95,7 @@ class SchemaReader {
       if (std::find(known.begin(), known.end(), member.name) != known.end()) continue;
       const auto near = Suggest(member.name, known);
       Report(member.where, path, "unknown attribute \"" + member.name + "\"",
-             near ? "Did you mean " + *near + "?" : "Known are " + Join(known));
+             near ? "Did you mean " + *near + "?" : "Known attributes: " + Join(known));
     }
     return schema;
   }
@@ -150,7 +150,7 @@ class SchemaReader {
              "Write a default of the type");
     }
     if (schema.required && !schema.nullable) {
-      Report(given->where, path, "a required key has no use for a default", "Remove one of them");
+      Report(given->where, path, "a required key cannot have a default", "Remove one of them");
     }
   }
 
@@ -217,7 +217,7 @@ class SchemaReader {
     const Node* value = node.Find(name);
     if (value == nullptr) return std::nullopt;
     if (value->kind == Node::Kind::kScalar) return value->text;
-    Report(value->where, path, name + " must be a text", "Write one value");
+    Report(value->where, path, name + " must be a string", "Write one value");
     return std::nullopt;
   }
 
@@ -230,7 +230,7 @@ class SchemaReader {
       if (item.kind == Node::Kind::kScalar) texts.push_back(item.text);
     }
     if (value->kind != Node::Kind::kList || texts.size() != value->items.size()) {
-      Report(value->where, path, name + " must be a list of texts", "Write " + name + ": [a, b]");
+      Report(value->where, path, name + " must be a list of strings", "Write " + name + ": [a, b]");
     }
     return texts;
   }

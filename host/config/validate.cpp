@@ -152,7 +152,7 @@ class Validator {
     }
     if (const auto near = Suggest(member.name, names)) fix = "Did you mean " + *near + "?";
     if (fix.empty()) {
-      fix = names.empty() ? "No keys are known here" : "Known here are " + Join(names);
+      fix = names.empty() ? "No keys are allowed here" : "Known keys here: " + Join(names);
     }
     Report("SH-0201", member.where, prefix + member.name, "unknown key", std::move(fix));
   }
@@ -207,7 +207,7 @@ class Validator {
                              schema.type == Schema::Type::kBoolean;
     if (needs_plain && node.quoted && !node.interpolated) {
       Report("SH-0205", node.where, path,
-             "a text in quotes where " + std::string(TypeName(schema.type)) + " is expected",
+             "a quoted string where " + std::string(TypeName(schema.type)) + " is expected",
              "Remove the quotes");
       return Unusable(std::move(value));
     }

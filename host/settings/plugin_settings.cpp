@@ -99,8 +99,7 @@ class PluginLoader {
     if (!aliases.empty()) fix = "It uses " + Join(aliases);
     if (near) fix = "Did you mean " + *near + "?";
     Report("SH-0217", use.where, path,
-           "plugin \"" + manifest.id + "\" uses nothing of the name \"" + alias + "\"",
-           std::move(fix));
+           "plugin \"" + manifest.id + "\" uses nothing named \"" + alias + "\"", std::move(fix));
   }
 
   void CheckTarget(const PluginSettings& plugin, const ServiceRequirement& need,
