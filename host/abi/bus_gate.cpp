@@ -112,7 +112,7 @@ std::int32_t BusGate::Subscribe(void* self, const summa_bus_subscription_options
   }
   return summa::detail::Guard(error, [&] {
     const std::string here = gate.consuming_ == Consuming::kWorkers
-                                 ? "`run --once`, which consumes in calls of workers only"
+                                 ? "`run --once`, in which only workers consume"
                                  : "a command, not a running host";
     return summa::detail::Fill(
         error, SUMMA_E_CONFIG, "SH-0140",

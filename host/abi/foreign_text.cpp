@@ -95,10 +95,10 @@ std::optional<std::string> ProblemOfObject(std::string_view json,
   simdjson::dom::element root;
   const simdjson::padded_string padded(json);
   if (const simdjson::error_code error = parser.parse(padded).get(root)) {
-    return std::string("it is no JSON (") + simdjson::error_message(error) + ")";
+    return std::string("it is not JSON (") + simdjson::error_message(error) + ")";
   }
   simdjson::dom::object object;
-  if (root.get(object)) return "it is JSON, but not one object";
+  if (root.get(object)) return "it is JSON, but not an object";
   for (const auto field : object) {
     const bool is_taken = std::find(taken.begin(), taken.end(), field.key) != taken.end();
     if (is_taken) return "its member \"" + std::string(field.key) + "\" belongs to the host";

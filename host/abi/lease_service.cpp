@@ -28,7 +28,7 @@ int32_t LeaseService::Look(void* self, summa_str worker_id, summa_lease_view* vi
                            summa_error* error) noexcept {
   if (view == nullptr || view->struct_size <= sizeof view->struct_size) {
     return summa::detail::Fill(error, SUMMA_E_USAGE, "",
-                               "no room for the view of a lease was given",
+                               "the given view of a lease is null or too small",
                                "set struct_size to sizeof(summa_lease_view)");
   }
   try {

@@ -80,7 +80,7 @@ MetricsService::Handle* MetricsService::Find(MetricType type, const std::string&
   if (known != handles_.end()) return known->second;
   if (handles_.size() >= kMostHandles) {
     Log(LogLevel::kWarn, "SH-0333",
-        "a plugin asked for more than 1,000 metrics; the rest is ignored",
+        "a plugin asked for more than 1,000 metrics; the others are not exported",
         {{"plugin", plugin_id_}, {"metric", name}});
     return nullptr;
   }
@@ -110,7 +110,7 @@ void MetricsService::Change(summa_metric* metric, double value,
   }
   if (handle->named.exchange(true)) return;
   try {
-    Log(LogLevel::kWarn, "SH-0357", "a plugin gave its metric a number that cannot be",
+    Log(LogLevel::kWarn, "SH-0357", "a plugin gave a metric an invalid value",
         {{"plugin", handle->plugin},
          {"metric", handle->name},
          {"type", std::string(Word(handle->type))},

@@ -29,7 +29,7 @@ summa_operation_view ViewOf(const JournalRow& row) {
 // A smaller struct of the caller is filled as far as it goes.
 void Fill(summa_operation_view* view, summa_operation_view full) {
   if (view == nullptr || view->struct_size <= sizeof view->struct_size) {
-    throw summa::Error(SUMMA_E_USAGE, "", "no room for the view of an operation was given",
+    throw summa::Error(SUMMA_E_USAGE, "", "the given view of an operation is null or too small",
                        "set struct_size to sizeof(summa_operation_view)");
   }
   full.struct_size = view->struct_size;
@@ -39,7 +39,7 @@ void Fill(summa_operation_view* view, summa_operation_view full) {
 summa::Error NotAnOperation(const std::string& plugin, std::int64_t id) {
   return {SUMMA_E_NOT_FOUND, "SH-0382",
           "plugin \"" + plugin + "\" has no operation " + std::to_string(id),
-          "`summa-host operations list --all` names those that there are."};
+          "`summa-host operations list --all` lists the existing ones."};
 }
 
 // What a step reports is not trusted to be text that a database takes.

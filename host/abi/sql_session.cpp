@@ -99,8 +99,8 @@ summa_sql_session* SqlScope::Open(std::string_view database) {
   const MutexLock lock(mutex_);
   if (shut_) {
     opened->pool->Give(std::move(opened->session));
-    throw Failure("SH-0419", "the worker took too long and may use its database no more",
-                  "Return; the worker starts anew");
+    throw Failure("SH-0419", "the worker took too long and may no longer use its database",
+                  "Return; the worker starts again");
   }
   open_.insert(opened);
   opened->self = opened;

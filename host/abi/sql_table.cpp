@@ -51,7 +51,7 @@ struct StoppedByPlugin {};
 
 int32_t Open(void* self, summa_str database, summa_sql_session** out, summa_error* error) noexcept {
   return Guarded(error, [&] {
-    if (out == nullptr) throw Failure("SH-0407", "no place for the session was given", "");
+    if (out == nullptr) throw Failure("SH-0407", "the pointer for the new session is null", "");
     *out = nullptr;
     *out = static_cast<SqlScope*>(self)->Open(summa::FromAbi(database));
   });
@@ -111,7 +111,7 @@ int32_t CopyOut(summa_sql_session* handle, summa_str sql,
                 summa_error* error) noexcept {
   return Use(handle, error, [&](Session& session) {
     if (handle->guard && handle->read_write && session.in_transaction()) {
-      throw Failure("SH-0408", "no copy_out inside a read-write transaction under a lease",
+      throw Failure("SH-0408", "copy_out is not allowed in a read-write transaction under a lease",
                     "A stalled stream could outlive the lease: read in a read-only transaction");
     }
     session.CopyOut(summa::FromAbi(sql), [&](std::string_view row) {

@@ -31,8 +31,8 @@ std::vector<std::string> LibrariesIn(const std::string& directory, Discovery& di
     discovery.problems.push_back({"SH-0101",
                                   "plugin directory " + directory + " has " +
                                       std::to_string(paths.size()) + " .so files; at most " +
-                                      std::to_string(kMaxFilesPerDirectory) + " are looked at",
-                                  "Name a directory that holds plugins only", directory});
+                                      std::to_string(kMaxFilesPerDirectory) + " are read",
+                                  "Name a directory that contains only plugins", directory});
     paths.clear();
   }
   std::sort(paths.begin(), paths.end());
@@ -45,7 +45,7 @@ void RefuseTwins(PluginFile& first, PluginFile& second) {
                                    [](const Error& refusal) { return refusal.code == "SH-0116"; });
     if (known) return;
     file.refusals.push_back({"SH-0116",
-                             "plugin \"" + file.Id() + "\" is there twice in one directory: " +
+                             "plugin \"" + file.Id() + "\" exists twice in one directory: " +
                                  file.path + " and " + other.path,
                              "Remove one of the two files", file.path});
   };

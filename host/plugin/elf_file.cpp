@@ -79,7 +79,7 @@ std::string MachineName(std::uint16_t machine, unsigned char elf_class, unsigned
 std::span<const char> Slice(std::span<const char> bytes, std::uint64_t offset, std::uint64_t size,
                             const char* what) {
   if (offset > bytes.size() || bytes.size() - offset < size) {
-    Damaged(std::string("is damaged or cut off: ") + what + " should end at byte " +
+    Damaged(std::string("is damaged or truncated: ") + what + " should end at byte " +
             (size > UINT64_MAX - offset ? std::string("2^64 or later")
                                         : std::to_string(offset + size)) +
             ", but the file has " + std::to_string(bytes.size()) + " bytes");

@@ -89,7 +89,7 @@ void Respond(void* result, const summa_response* given) noexcept {
     } else if (given->status < 200 || given->status > 599 || given->status == 304) {
       reply.problem = "its status is " + std::to_string(given->status);
     } else if (!IsHeaderText(View(given->content_type)) || !IsHeaderText(View(given->etag))) {
-      reply.problem = "its content type or etag is no text of a header";
+      reply.problem = "its content type or etag is not a valid header value";
     } else if (given->body.size > kMostBodyBytes) {
       reply.problem = "its body has " + std::to_string(given->body.size) + " bytes";
     } else {

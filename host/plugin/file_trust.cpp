@@ -57,7 +57,7 @@ void CheckOne(const std::string& plugin, const std::string& path, const std::str
       fs::path(plugin).filename().string() + " was refused: " + (what.empty() ? "the file " : what);
   struct stat status {};
   if (stat(path.c_str(), &status) != 0) {
-    errors.push_back({"SH-0102", name + "cannot be looked at", "Check the path", plugin});
+    errors.push_back({"SH-0102", name + "cannot be examined", "Check the path", plugin});
     return;
   }
   if (!Contains(policy.owners, status.st_uid)) {
@@ -98,7 +98,7 @@ std::vector<Error> CheckTrust(const std::string& path, const TrustPolicy& policy
   std::error_code failure;
   const fs::path absolute = fs::absolute(path, failure);
   const fs::path real = fs::canonical(path, failure);
-  if (failure) return {{"SH-0102", path + " cannot be looked at: " + failure.message(), "", path}};
+  if (failure) return {{"SH-0102", path + " cannot be examined: " + failure.message(), "", path}};
   CheckOne(path, real.string(), "", policy, errors);
   std::vector<fs::path> directories = {real.parent_path()};
   const fs::path link_directory = fs::canonical(absolute.parent_path(), failure);

@@ -134,7 +134,7 @@ class Planner {
         if (route.method != theirs.method || !route.parsed.Overlaps(theirs.parsed)) continue;
         problems.push_back(Named(node) + " (" + node.file->path + ") serves \"" + RouteName(route) +
                            "\", and plugin \"" + other.enabled->id + "\" (" + other.file->path +
-                           ") serves \"" + RouteName(theirs) + "\": a request could be for both");
+                           ") serves \"" + RouteName(theirs) + "\": a request could match both");
       }
     }
     return problems;
@@ -195,13 +195,12 @@ class Planner {
     for (const auto& [alias, choice] : node.enabled->use) {
       if (std::find(aliases.begin(), aliases.end(), alias) != aliases.end()) continue;
       const auto near = Suggest(alias, aliases);
-      Refuse(
-          node, "SH-0118",
-          Named(node) + " requires nothing named \"" + alias + "\", so `use` has no place for it",
-          near              ? "Did you mean " + *near + "?"
-          : aliases.empty() ? "Remove it: the plugin requires no service of another plugin"
-                            : "Names it knows: " + Join(aliases),
-          choice.where);
+      Refuse(node, "SH-0118",
+             Named(node) + " requires nothing named \"" + alias + "\", so `use` cannot contain it",
+             near              ? "Did you mean " + *near + "?"
+             : aliases.empty() ? "Remove it: the plugin requires no service of another plugin"
+                               : "Names it knows: " + Join(aliases),
+             choice.where);
     }
   }
 
@@ -251,8 +250,9 @@ class Planner {
       Refuse(node, "SH-0108",
              needs + (other.empty() ? "none of the enabled plugins provides it"
                                     : "this host offers " + other),
-             other.empty() ? NothingProvidesFix(requirement.service)
-                           : "Install releases of the plugin and of summa-host that fit together");
+             other.empty()
+                 ? NothingProvidesFix(requirement.service)
+                 : "Install releases of the plugin and of summa-host that are compatible");
     }
     return std::nullopt;
   }
@@ -391,7 +391,7 @@ class Planner {
       services += node.bindings[static_cast<std::size_t>(binding)].service;
     }
     plugins += nodes_[ring[0]].enabled->id;
-    const std::string found = "dependency ring: " + plugins + " (through " + services + ")";
+    const std::string found = "dependency cycle: " + plugins + " (through " + services + ")";
     for (const std::size_t i : ring) {
       Refuse(nodes_[i], "SH-0109", found,
              "Choose another provider with `use`, or disable one of these plugins");
@@ -423,7 +423,7 @@ Error NeedsRefused(const std::string& id, const Binding& binding, const std::str
   return {"SH-0121",
           "plugin \"" + id + "\" needs " + binding.service + " from plugin \"" + binding.provider +
               "\", which is not available (" + provider_code + ")",
-          "Mend plugin \"" + binding.provider + "\" first", where};
+          "Fix plugin \"" + binding.provider + "\" first", where};
 }
 
 Plan MakePlan(const std::vector<EnabledPlugin>& enabled, const Discovery& discovery,

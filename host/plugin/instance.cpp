@@ -67,7 +67,7 @@ Error FromPlugin(const Manifest& manifest, std::string_view call, std::int32_t s
   const std::string named = Named(manifest) + ": " + std::string(call);
   if (message.empty()) {
     return {"SH-0111",
-            named + " reported failure without a message (status " + std::to_string(status) + ")",
+            named + " reported a failure without a message (status " + std::to_string(status) + ")",
             ReportTo(manifest), "", SUMMA_E_INTERNAL};
   }
   std::string sqlstate = CleanField(error.sqlstate);
@@ -142,7 +142,7 @@ bool PluginInstance::KeepWaiting(const std::string& name, Microseconds longest,
                                  Microseconds elapsed, std::optional<Microseconds>& told_to_stop,
                                  bool& named) const {
   if (longest.count() > 0 && elapsed >= kNamedAfter && !std::exchange(named, true)) {
-    Log(LogLevel::kWarn, "SH-0127", "a call of a plugin takes long",
+    Log(LogLevel::kWarn, "SH-0127", "a call of a plugin is taking a long time",
         {{"plugin", id()}, {"call", name}, {"limit", FormatDuration(longest.count())}});
   }
   if (longest.count() > 0 && elapsed >= longest) return false;
@@ -181,7 +181,7 @@ CallAnswer PluginInstance::Ask(const std::string& name, Microseconds longest, Fu
   }
   if (named) {
     const Microseconds elapsed = SystemClock().BootNow() - begin;
-    Log(LogLevel::kInfo, "", "a call of a plugin that took long has returned",
+    Log(LogLevel::kInfo, "", "a call of a plugin that took a long time has returned",
         {{"plugin", id()},
          {"call", name},
          {"milliseconds", std::to_string(elapsed.count() / 1000)}});
@@ -296,7 +296,7 @@ void PluginInstance::CheckPromises() {
     if (table == nullptr) {
       if (std::find(promised.begin(), promised.end(), id) == promised.end()) continue;
       Fail({"SH-0123",
-            Named(manifest()) + ": the manifest promises " + id + ", but the plugin has none",
+            Named(manifest()) + ": the manifest declares " + id + ", but the plugin has none",
             ReportTo(manifest()), ""});
     }
     if (const std::string missing = MissingFunction(id, table); !missing.empty()) {
@@ -331,7 +331,7 @@ void PluginInstance::CheckWorkers() {
   for (const WorkerDeclaration& declared : manifest().workers) {
     const auto count = std::count(ids.begin(), ids.end(), declared.id);
     if (count == 0) {
-      fail("the manifest promises the worker \"" + declared.id + "\", but the plugin has none");
+      fail("the manifest declares the worker \"" + declared.id + "\", but the plugin has none");
     }
     if (count > 1) fail("it has the worker \"" + declared.id + "\" twice");
     std::erase(ids, declared.id);
@@ -362,7 +362,7 @@ void PluginInstance::CheckRoutes() {
     const std::string name = RouteName(declared);
     const auto count = std::count(names.begin(), names.end(), name);
     if (count == 0) {
-      fail("the manifest promises the route \"" + name + "\", but the plugin has none");
+      fail("the manifest declares the route \"" + name + "\", but the plugin has none");
     }
     if (count > 1) fail("it has the route \"" + name + "\" twice");
     std::erase(names, name);

@@ -96,7 +96,7 @@ std::string Version(unsigned major, unsigned minor) {
 }
 
 void CheckEntry(const PluginFile& file, const summa_entry& entry, std::uintptr_t base) {
-  if (entry.magic != SUMMA_ENTRY_MAGIC) Mismatch(file, "summa_plugin_v1 is no summa_entry");
+  if (entry.magic != SUMMA_ENTRY_MAGIC) Mismatch(file, "summa_plugin_v1 is not a summa_entry");
   if (entry.struct_size < sizeof(summa_entry)) {
     Mismatch(file, "its descriptor has " + std::to_string(entry.struct_size) +
                        " bytes, needed at least " + std::to_string(sizeof(summa_entry)));
@@ -124,7 +124,7 @@ const summa_entry& LoadPlugin(const PluginFile& file) {
   if (!file.refusals.empty()) throw Failure(file.refusals.front());
   if (IdentityOf(file.path) != file.identity) {
     throw Failure("SH-0122",
-                  "plugin \"" + file.Id() + "\": the file was replaced after it was looked at",
+                  "plugin \"" + file.Id() + "\": the file was replaced after it was examined",
                   "Start the host again", file.path);
   }
   dll::shared_library library;

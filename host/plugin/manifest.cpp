@@ -267,7 +267,7 @@ class ManifestReader {
     fields.Finish();
     if (IsHostVerb(command.verb)) {
       fields.Report(&node, "verb", "\"" + command.verb + "\" belongs to summa-host itself",
-                    "Begin the verb with a word of the plugin's own, for example its id");
+                    "Begin the verb with a word that belongs to the plugin, for example its id");
     }
     for (const CommandDeclaration& other : manifest.commands) {
       if (!command.verb.empty() && other.verb == command.verb) {
@@ -303,7 +303,7 @@ class ManifestReader {
     if (!fields.usable() || option.name.empty()) return;
     option.schema = ReadOwnSchema(node, option.name, "commands.options", {"name", "positional"});
     if (option.positional && !command.options.empty() && !command.options.back().positional) {
-      fields.Report(&node, "positional", "a positional argument stands after an option",
+      fields.Report(&node, "positional", "a positional argument comes after an option",
                     "List the positional arguments first, in their order");
     }
     for (const CommandOption& other : command.options) {
@@ -348,7 +348,7 @@ class ManifestReader {
   void ReadPath(ManifestFields& fields, const Node& node, RouteDeclaration& route) {
     const std::optional<RoutePath> path = RoutePath::Parse(route.path);
     if (!path) {
-      fields.Report(&node, "path", "\"" + route.path + "\" is no path of a route",
+      fields.Report(&node, "path", "\"" + route.path + "\" is not a valid path of a route",
                     "Write 1 to 16 words of letters, digits, '.', '-' and '_', or parameters in "
                     "braces, each once, such as /v1/accounts/{id}/balance");
       return;
@@ -490,7 +490,7 @@ class ManifestReader {
     if (IsHostCode(error.code)) {
       fields.Report(
           &node, "code", error.code + " belongs to summa-host itself",
-          "Use SH-05xx to SH-08xx for a plugin of the project, else a prefix of your own");
+          "Use SH-05xx to SH-08xx for a plugin of the project, otherwise your own prefix");
     }
     for (const CodeDescription& other : manifest.errors) {
       if (!error.code.empty() && other.code == error.code) {
@@ -528,7 +528,7 @@ class ManifestReader {
       if (!leased) {
         fields.Report(root.Find("operations"), "operations.worker",
                       "the kind \"" + operation.kind + "\" names the worker \"" + operation.worker +
-                          "\", which is no worker of the manifest with a lease",
+                          "\", which is not a worker with a lease in the manifest",
                       "Name a worker of this plugin with `lease: required`: it runs them");
       }
     }

@@ -42,7 +42,7 @@ const Node* ManifestFields::Find(std::string_view name) {
 
 std::string ManifestFields::Check(const Node& value, std::string_view name, const TextForm& form) {
   if (value.kind != Node::Kind::kScalar) {
-    Report(&value, name, "must be a text", std::string("Write ") + form.words);
+    Report(&value, name, "must be a string", std::string("Write ") + form.words);
     return {};
   }
   // The length first: the regular expressions of the standard library recurse per character.
@@ -121,7 +121,7 @@ std::vector<const Node*> ManifestFields::Items(std::string_view name, std::size_
     Report(value, name,
            "has " + std::to_string(value->items.size()) + " items; at most " +
                std::to_string(max_items) + " are allowed",
-           "Split the plugin, or leave out what nobody uses");
+           "Split the plugin, or remove what is not used");
     return items;
   }
   for (const Node& item : value->items) items.push_back(&item);

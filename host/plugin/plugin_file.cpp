@@ -146,7 +146,7 @@ bool CheckMajor(PluginFile& file, const std::vector<std::string>& symbols) {
     if (symbol == own) return true;
     others += (others.empty() ? "" : ", ") + symbol;
   }
-  const std::string speaks = "; this host speaks v" + std::to_string(SUMMA_ABI_MAJOR);
+  const std::string speaks = "; this host supports v" + std::to_string(SUMMA_ABI_MAJOR);
   if (others.empty()) {
     file.refusals.push_back(
         {"SH-0122", Named(file) + " has a manifest, but exports no symbol " + own,
@@ -218,7 +218,7 @@ void ReadSteps(PluginFile& file, std::string_view section) {
       continue;
     }
     file.refusals.push_back({"SH-0114",
-                             FileName(file.path) + " has no text of the step " + step.path +
+                             FileName(file.path) + " does not contain the step " + step.path +
                                  " in its section .summa.schema",
                              "Build it with summa_add_plugin() and do not change it afterwards",
                              file.path});

@@ -52,7 +52,7 @@ std::string AskStatus(const PluginInstance& plugin, std::vector<Finding>& failin
   } else if (json.empty()) {
     return {};
   } else if (const std::optional<std::string> problem = json.Problem()) {
-    wrong = "SH-0129 what status() wrote is left out: " + *problem;
+    wrong = "SH-0129 the output of status() was discarded: " + *problem;
   } else {
     return json.Take();
   }
@@ -101,7 +101,7 @@ ProbeView PluginProbe::Look(Microseconds patience) const {
   if (answers_->any) {
     view.age = SystemClock().BootNow() - answers_->at;
   } else {
-    view.failing.push_back(Defect(plugin_, "SH-0127 it has not answered status() and failing()"));
+    view.failing.push_back(Defect(plugin_, "SH-0127 status() and failing() have not returned"));
   }
   return view;
 }

@@ -161,7 +161,7 @@ TEST(BrokenPlugins, APluginOfAnotherMajorIsNamedBeforeItIsLoaded) {
   EXPECT_THAT(
       Refusals("other-major"),
       ElementsAre("SH-0106 $DIR/other-major/other-major.so: plugin \"other-major\" 3.0.0 exports "
-                  "summa_plugin_v2; this host speaks v1. Fix: Install the release of the plugin "
+                  "summa_plugin_v2; this host supports v1. Fix: Install the release of the plugin "
                   "for this host, or the release of summa-host for this plugin."));
 }
 
@@ -194,7 +194,7 @@ TEST(BrokenPlugins, EveryProblemOfAManifestIsReportedAtOnceWithItsPlace) {
               "64, 65, 66, 69, 70, 75, 77, 78.",
           "SH-0115 " + file +
               ":13:5: errors.code: SH-0101 belongs to summa-host itself. Fix: Use SH-05xx to "
-              "SH-08xx for a plugin of the project, else a prefix of your own.",
+              "SH-08xx for a plugin of the project, otherwise your own prefix.",
           "SH-0115 " + file + ":7:1: licence: unknown key. Fix: Did you mean license?"));
 }
 
@@ -225,7 +225,7 @@ TEST(BrokenPlugins, FilesThatAreNoSharedObjectsAreRefusedWithTheReason) {
   ASSERT_GT(size, 0U);
   bytes.pop_back();
   EXPECT_EQ(refusal(bytes),
-            "SH-0113 x.so is damaged or cut off: the section table should end at byte " +
+            "SH-0113 x.so is damaged or truncated: the section table should end at byte " +
                 std::to_string(size) + ", but the file has " + std::to_string(size - 1) + " bytes");
   ASSERT_EQ(mkfifo((directory.path() + "/pipe.so").c_str(), 0600), 0);
   EXPECT_THAT(Texts(InspectPlugin(directory.path() + "/pipe.so", CurrentTrust()).refusals),
@@ -267,7 +267,7 @@ TEST(BrokenPlugins, ARingIsShownInFull) {
   ASSERT_THAT(plan.refused, SizeIs(3));
   for (const RefusedPlugin& refused : plan.refused) {
     EXPECT_THAT(Texts(refused.errors),
-                ElementsAre("SH-0109 summa.yaml:3:3: dependency ring: ring-a → ring-b → ring-c → "
+                ElementsAre("SH-0109 summa.yaml:3:3: dependency cycle: ring-a → ring-b → ring-c → "
                             "ring-a (through example.b/1, example.c/1, example.a/1). Fix: Choose "
                             "another provider with `use`, or disable one of these plugins."));
   }
@@ -282,11 +282,11 @@ TEST(BrokenPlugins, OneIdTwiceInOneDirectoryRefusesBoth) {
   const std::string a = directory.path() + "/a.so";
   const std::string b = directory.path() + "/b.so";
   EXPECT_THAT(Texts(discovery.files[0].refusals),
-              ElementsAre("SH-0116 " + a + ": plugin \"good\" is there twice in one directory: " +
-                          a + " and " + b + ". Fix: Remove one of the two files."));
+              ElementsAre("SH-0116 " + a + ": plugin \"good\" exists twice in one directory: " + a +
+                          " and " + b + ". Fix: Remove one of the two files."));
   EXPECT_THAT(Texts(discovery.files[1].refusals),
-              ElementsAre("SH-0116 " + b + ": plugin \"good\" is there twice in one directory: " +
-                          b + " and " + a + ". Fix: Remove one of the two files."));
+              ElementsAre("SH-0116 " + b + ": plugin \"good\" exists twice in one directory: " + b +
+                          " and " + a + ". Fix: Remove one of the two files."));
 }
 
 TEST(BrokenPlugins, AllMissingLibrariesAreNamedAtOnce) {
@@ -326,10 +326,9 @@ TEST(BrokenPlugins, AFileThatWasReplacedAfterTheLookIsNotLoaded) {
   PluginInstance plugin(InspectPlugin(path, CurrentTrust()));
   fs::remove(path);
   fs::copy_file(test::PluginPath("throws-in-start", "throws-in-start"), path);
-  EXPECT_EQ(FailureOf([&] { plugin.Load(); }),
-            "SH-0122 " + path +
-                ": plugin \"good\": the file was replaced after it was looked at. Fix: Start the "
-                "host again.");
+  EXPECT_EQ(FailureOf([&] { plugin.Load(); }), "SH-0122 " + path +
+                                                   ": plugin \"good\": the file was replaced after "
+                                                   "it was examined. Fix: Start the host again.");
 }
 
 TEST(BrokenPlugins, AFileThatIsLinkedElsewhereAfterTheLookIsLoaded) {
@@ -345,8 +344,8 @@ TEST(BrokenPlugins, AFailureWithoutAMessageIsNamedAsTheDefectOfThePlugin) {
   PluginInstance plugin(Inspect("silent-create", "silent-create"));
   EXPECT_EQ(FailureOf([&] { StartUp(plugin); }),
             "SH-0111 $DIR/silent-create/silent-create.so: plugin \"silent-create\": create() "
-            "reported failure without a message (status 70). Fix: This is a defect of the plugin; "
-            "report it to https://example.com/silent-create.");
+            "reported a failure without a message (status 70). Fix: This is a defect of the "
+            "plugin; report it to https://example.com/silent-create.");
   EXPECT_EQ(Word(plugin.state()), "failed");
 }
 
@@ -422,16 +421,16 @@ TEST(BrokenPlugins, EveryPromiseOfTheManifestIsAskedFor) {
     return FailureOf([&] { StartUp(plugin); });
   };
   EXPECT_EQ(failure("no-worker"),
-            "SH-0123 $DIR/no-worker/no-worker.so: plugin \"no-worker\": the manifest promises "
+            "SH-0123 $DIR/no-worker/no-worker.so: plugin \"no-worker\": the manifest declares "
             "summa.worker/1, but the plugin has none. Fix: This is a defect of the plugin; report "
             "it to https://example.com/no-worker.");
   EXPECT_EQ(failure("no-service"),
-            "SH-0123 $DIR/no-service/no-service.so: plugin \"no-service\": the manifest promises "
+            "SH-0123 $DIR/no-service/no-service.so: plugin \"no-service\": the manifest declares "
             "summa.bus/1, but the plugin has none. Fix: This is a defect of the plugin; report it "
             "to https://example.com/no-service.");
   EXPECT_EQ(failure("undeclared-worker"),
             "SH-0123 $DIR/undeclared-worker/undeclared-worker.so: plugin \"undeclared-worker\": "
-            "the manifest promises the worker \"other-worker\", but the plugin has none. Fix: This "
+            "the manifest declares the worker \"other-worker\", but the plugin has none. Fix: This "
             "is a defect of the plugin; report it to https://example.com/undeclared-worker.");
   EXPECT_THAT(failure("unbound"), testing::HasSubstr("SH-0123")) << failure("unbound");
   EXPECT_THAT(failure("unbound"),
@@ -443,7 +442,7 @@ TEST(BrokenPlugins, EveryPromiseOfTheManifestIsAskedFor) {
   EXPECT_THAT(failure("half-routes"), testing::HasSubstr("its route number 0 is incomplete"));
   EXPECT_THAT(
       failure("no-routes"),
-      testing::HasSubstr("the manifest promises summa.endpoint/1, but the plugin has none"));
+      testing::HasSubstr("the manifest declares summa.endpoint/1, but the plugin has none"));
 }
 
 TEST(BrokenPlugins, UnsafePathsAreRefusedWithTheCommandThatMendsThem) {

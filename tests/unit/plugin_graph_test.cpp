@@ -138,7 +138,7 @@ TEST(PluginGraph, ServicesOfTheHostNeedNoPluginAndAnUnknownRevisionIsSaid) {
   EXPECT_THAT(Refusals(plan),
               ElementsAre("b: SH-0108 plugin \"b\" requires service summa.sql/2 as \"sql\"; this "
                           "host offers summa.sql/1. Fix: Install releases of the plugin and of "
-                          "summa-host that fit together."));
+                          "summa-host that are compatible."));
 }
 
 TEST(PluginGraph, EveryWrongUseIsExplained) {
@@ -166,9 +166,11 @@ TEST(PluginGraph, EveryWrongUseIsExplained) {
       refusals({{"bus", "outbox"}}),
       ElementsAre(at + ": use.bus names plugin \"outbox\", which is the plugin itself. Fix: "
                        "Name another plugin."));
-  EXPECT_THAT(refusals({{"buss", "bus-redis"}}),
-              ElementsAre(at + " requires nothing named \"buss\", so `use` has no place for it. "
-                               "Fix: Did you mean bus?"));
+  EXPECT_THAT(
+      refusals({{"buss", "bus-redis"}}),
+      ElementsAre(
+          at +
+          " requires nothing named \"buss\", so `use` cannot contain it. Fix: Did you mean bus?"));
 }
 
 TEST(PluginGraph, ARefusedPluginTakesDownOnlyThoseThatNeedIt) {
@@ -184,12 +186,11 @@ TEST(PluginGraph, ARefusedPluginTakesDownOnlyThoseThatNeedIt) {
   EXPECT_THAT(Order(plan), ElementsAre("maintenance"));
   EXPECT_THAT(
       Refusals(plan),
-      ElementsAre(
-          "on-top: SH-0121 plugin \"on-top\" needs example.outbox/1 from plugin "
-          "\"outbox\", which is not available (SH-0121). Fix: Mend plugin \"outbox\" first.",
-          "outbox: SH-0121 plugin \"outbox\" needs summa.bus/1 from plugin \"bus-redis\", "
-          "which is not available (SH-0105). Fix: Mend plugin \"bus-redis\" first.",
-          "bus-redis: SH-0105 too new."));
+      ElementsAre("on-top: SH-0121 plugin \"on-top\" needs example.outbox/1 from plugin "
+                  "\"outbox\", which is not available (SH-0121). Fix: Fix plugin \"outbox\" first.",
+                  "outbox: SH-0121 plugin \"outbox\" needs summa.bus/1 from plugin \"bus-redis\", "
+                  "which is not available (SH-0105). Fix: Fix plugin \"bus-redis\" first.",
+                  "bus-redis: SH-0105 too new."));
 }
 
 TEST(PluginGraph, AnOptionalProviderMayBeAbsentButNotWhenItWasChosen) {
@@ -239,11 +240,11 @@ TEST(PluginGraph, OnlyTheRingAndThoseBehindItAreRefused) {
   const Plan plan = Make(installed, {On("behind"), On("b"), On("a"), On("apart")});
   EXPECT_THAT(Order(plan), ElementsAre("apart"));
   const std::string ring =
-      "SH-0109 dependency ring: b → a → b (through example.a/1, example.b/1). Fix: Choose another "
+      "SH-0109 dependency cycle: b → a → b (through example.a/1, example.b/1). Fix: Choose another "
       "provider with `use`, or disable one of these plugins.";
   EXPECT_THAT(Refusals(plan),
               ElementsAre("behind: SH-0121 plugin \"behind\" needs example.a/1 from plugin \"a\", "
-                          "which is not available (SH-0109). Fix: Mend plugin \"a\" first.",
+                          "which is not available (SH-0109). Fix: Fix plugin \"a\" first.",
                           "b: " + ring, "a: " + ring));
 }
 

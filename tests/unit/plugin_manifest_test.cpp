@@ -356,7 +356,7 @@ TEST(PluginManifest, OperationsNeedAWorkerWithALease) {
            "workers: [{ id: w, summary: S., kind: continuous, lease: none, idle_poll: 1s }]\n"
            "operations: [{ kind: copy, worker: w, summary: S. }]\n")
           .problems,
-      ElementsAre(HasSubstr("no worker of the manifest with a lease")));
+      ElementsAre(HasSubstr("not a worker with a lease in the manifest")));
 }
 
 TEST(PluginManifest, OptionsAreSchemasWithANameAndPositionalArgumentsComeFirst) {
@@ -375,7 +375,7 @@ TEST(PluginManifest, OptionsAreSchemasWithANameAndPositionalArgumentsComeFirst) 
               IsEmpty());
   EXPECT_THAT(problems("      - { name: full, type: boolean }\n"
                        "      - { name: id, positional: true, type: string }\n"),
-              ElementsAre(HasSubstr("a positional argument stands after an option")));
+              ElementsAre(HasSubstr("a positional argument comes after an option")));
   EXPECT_THAT(problems("      - { name: full, type: bolean }\n"), SizeIs(1));
   EXPECT_THAT(problems("      - { type: string }\n"), ElementsAre(HasSubstr("name: is missing")));
 }
@@ -417,7 +417,7 @@ TEST(PluginManifest, RoutesThatCannotBeServedAreReported) {
     return problem("  - { method: GET, path: \"" + path + "\", summary: S. }\n");
   };
   EXPECT_EQ(at("/v1/a"), "none");
-  EXPECT_THAT(at("/v1/a/"), HasSubstr("is no path of a route"));
+  EXPECT_THAT(at("/v1/a/"), HasSubstr("is not a valid path of a route"));
   EXPECT_THAT(at("/{a}"), HasSubstr("begins with a parameter"));
   EXPECT_THAT(at("/v1/{a}"), HasSubstr("the parameter {a} of the path is missing"));
   for (const char* taken :
@@ -446,7 +446,7 @@ TEST(PluginManifest, WrongShapesGiveOneProblemEach) {
   EXPECT_THAT(Read(std::string(kHead) + "database: all\n").problems,
               ElementsAre("database: must be a map"));
   EXPECT_THAT(Read("manifest: 1\nid: [a]\nversion: 1.0.0\nsummary: S.\nabi: \"1.0\"\n").problems,
-              ElementsAre("id: must be a text"));
+              ElementsAre("id: must be a string"));
 }
 
 TEST(PluginManifest, TextThatIsNoYamlIsReportedAndNotRead) {
