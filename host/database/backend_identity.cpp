@@ -88,7 +88,8 @@ BackendIdentity Identify(PqConnection& connection, const NewConnection& opened) 
           settings(announced_pid) +
           " FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a",
       announced_pid, opened.deadline);
-  if (PQntuples(row.get()) != 1) throw ConnectionLost("the backend does not know itself", "");
+  if (PQntuples(row.get()) != 1)
+    throw ConnectionLost("the server did not return the identity of the backend", "");
   BackendIdentity identity;
   identity.pid = std::stoi(CellText(row, 0));
   identity.started_at = CellText(row, 1);

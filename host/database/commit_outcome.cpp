@@ -37,7 +37,7 @@ const char* Sentence(CommitOutcome outcome) {
   }
   return outcome == CommitOutcome::kAborted
              ? "the answer to a COMMIT was lost; the server says that nothing was committed"
-             : "the answer to a COMMIT was lost, and the server could not say what became of it";
+             : "the answer to a COMMIT was lost, and the server could not report its outcome";
 }
 
 DatabaseSettings AskerSettings(DatabaseSettings settings) {
@@ -62,7 +62,7 @@ class Asker {
       trouble_ = failure.error().message;
       if (failure.sqlstate() != "22023") return std::nullopt;
       return CommitVerdict{CommitOutcome::kUnknown,
-                           "the server has not yet given out transaction number " +
+                           "the server has not yet assigned transaction number " +
                                commit_.transaction_id +
                                ": it is another server, was restored, or lost its last "
                                "transactions in a crash"};
@@ -91,7 +91,7 @@ class Asker {
     if (status == "committed" && number_may_be_anothers) {
       return CommitVerdict{CommitOutcome::kUnknown,
                            "the server recovered from a crash meanwhile, and transaction number " +
-                               commit_.transaction_id + " may have been given out a second time"};
+                               commit_.transaction_id + " may have been assigned a second time"};
     }
     if (status == "committed") return CommitVerdict{CommitOutcome::kCommitted, "it was committed"};
     if (status == "aborted" || (status == "in progress" && !same_life)) {
@@ -101,7 +101,7 @@ class Asker {
       return CommitVerdict{CommitOutcome::kUnknown, "transaction number " + commit_.transaction_id +
                                                         " is too old for the server to know"};
     }
-    found_ = "the commit is still under way in backend " + std::to_string(commit_.backend.pid);
+    found_ = "the commit is still in progress in backend " + std::to_string(commit_.backend.pid);
     EndBackendInTime(deadline);
     return std::nullopt;
   }

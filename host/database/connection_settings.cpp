@@ -108,7 +108,7 @@ SqlFailure ConnectionRefused(const std::string& words, const ConnectionParameter
   text = OneLine(text.c_str());
   // PostgreSQL speaks the protocol that libpq speaks; poolers refuse startup parameters with it.
   if (sqlstate == "08P01") {
-    return PoolerRefused("it refused what it was told at the start: " + text);
+    return PoolerRefused("it refused the parameters of the connection: " + text);
   }
   return SqlFailure(Error{"SH-0401", "no connection to PostgreSQL: " + text, HintFor(sqlstate), ""},
                     sqlstate);

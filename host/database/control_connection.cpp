@@ -53,13 +53,13 @@ struct ControlConnection::State {
       if (!connection.broken() || failure.sqlstate() == kIdleTooLong) throw;
       throw SqlFailure(
           Error{"SH-0404", "the outcome of a COMMIT is unknown: " + failure.error().message,
-                "Repeat the command; what is done already stays as it is", ""},
+                "Repeat the command; what is already done stays as it is", ""},
           "");
     }
     if (tag == "COMMIT") return;
     throw SqlFailure(Error{"SH-0405",
                            "the server answered " + tag +
-                               " to COMMIT: a statement before had failed, nothing was committed",
+                               " to COMMIT: an earlier statement had failed, nothing was committed",
                            "", ""},
                      "25P02");
   }

@@ -28,8 +28,8 @@ void CreatePlanLedger(ControlTransaction& transaction, const std::string& schema
     }
     if (foreign.size() > kMostNamed) names += ", ...";
     throw SqlFailure(Error{"SH-0422", "the database is not empty: " + names,
-                           "Create a ledger in a database of its own: CREATE DATABASE NAME, then "
-                           "name it in database.ledger.url",
+                           "Create the ledger in a new database: CREATE DATABASE NAME, then name "
+                           "it in database.ledger.url",
                            ""},
                      "");
   }

@@ -32,7 +32,7 @@ using Connection = std::unique_ptr<PGconn, decltype(&PQfinish)>;
 constexpr const char* kBalance = "load_balance_hosts";  // libpq knows it since 16
 constexpr const char* kBalanceVariable = "PGLOADBALANCEHOSTS";
 constexpr const char* kTarget = "target_session_attrs";
-constexpr const char* kSlips = "text that may hold the password";  // no keyword of libpq
+constexpr const char* kSlips = "text that may contain the password";  // no keyword of libpq
 
 struct Enumeration {
   const char* parameter;
@@ -251,10 +251,10 @@ Error Unreadable(const std::string& words) {
   while (!shown.empty() && (shown.back() == ' ' || shown.back() == ':')) shown.pop_back();
   if (shown.find(' ') == std::string::npos) shown.clear();  // "missing", and no more
   return {"SH-0418",
-          "the database URL is not a connection string that PostgreSQL knows" +
+          "the database URL is not a valid connection string of PostgreSQL" +
               (shown.empty() ? "" : ": " + shown),
-          "Write postgresql://USER@HOST:PORT/DATABASE, with special characters of the password "
-          "as %XX; the URL is not shown here because it may hold the password",
+          "Write postgresql://USER@HOST:PORT/DATABASE, with special characters of the password as "
+          "%XX; the URL is not shown here because it may contain the password",
           ""};
 }
 
@@ -318,10 +318,9 @@ std::optional<Error> CheckTarget(const Read& read, bool must_write) {
   if (!must_write || (target != "standby" && target != "read-only")) return std::nullopt;
   return Error{
       "SH-0229",
-      "the database URL asks for a server that takes no writes (target_session_attrs=" + target +
-          "), and the ledger is written to",
-      "Write target_session_attrs=read-write, or remove it: the host looks for the primary "
-      "by itself",
+      "the database URL asks for a server that accepts no writes (target_session_attrs=" + target +
+          "), but the host must write to the ledger",
+      "Write target_session_attrs=read-write, or remove it: the host finds the primary by itself",
       ""};
 }
 

@@ -53,7 +53,8 @@ Layout FindLayout(ControlTransaction& transaction, const std::string& schema) {
   }
   const bool only_position = columns.count("event_hash") > 0;
   throw SqlFailure(
-      Error{"SH-0415", "table " + schema + ".ledger_event has neither known layout: " + missing,
+      Error{"SH-0415",
+            "table " + schema + ".ledger_event has neither of the known layouts: " + missing,
             only_position ? "Add the global position: ALTER TABLE " + schema +
                                 ".ledger_event ADD COLUMN position bigserial UNIQUE;"
                           : "Check that database.ledger.schema names the schema of the ledger",

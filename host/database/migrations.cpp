@@ -104,21 +104,20 @@ std::string Checksum(const std::string& sql) {
 
 Error Changed(const MigrationStep& step, const std::string& applied, const std::string& now) {
   constexpr std::size_t kShown = 12;
-  return {
-      "SH-0435",
-      "step " + NameOf(step) + " was another one when it was applied: its checksum is " +
-          now.substr(0, kShown) + "..., the database has " + applied.substr(0, kShown) + "...",
-      "Install the release of " + step.plugin +
-          " that the database was migrated with, or a later one. A plugin's author puts what is "
-          "to change into a new step",
-      ""};
+  return {"SH-0435",
+          "step " + NameOf(step) + " was changed after it was applied: its checksum is " +
+              now.substr(0, kShown) + "..., the database has " + applied.substr(0, kShown) + "...",
+          "Install the release of " + step.plugin +
+              " that the database was migrated with, or a later one. The author of a plugin puts "
+              "changes into a new step",
+          ""};
 }
 
 Error Newer(const MigrationStep& step, const std::string& release, int last) {
   return {"SH-0436",
           "the database has step " + NameOf(step) +
-              (release.empty() ? "" : " of release " + release) + ", the last one known here is " +
-              std::to_string(last),
+              (release.empty() ? "" : " of release " + release) +
+              ", but the last one known here is " + std::to_string(last),
           "Install the release of " + step.plugin + " that applied it, or a later one", ""};
 }
 
@@ -179,7 +178,8 @@ void RequireOwner(ControlTransaction& transaction) {
   throw Failure(
       "SH-0413",
       "role \"" + row.at(0).value() + "\" does not own the table summa_host.schema_migration",
-      "Run summa-host migrate as role \"" + row.at(2).value() + "\", which has migrated before");
+      "Run summa-host migrate as role \"" + row.at(2).value() +
+          "\", which ran the migrations before");
 }
 
 // Asked before trying: the message can then name what to grant to whom.
@@ -243,8 +243,7 @@ SqlFailure StepFailed(const MigrationStep& step, const SqlFailure& failure) {
   if (exit_code == kDefectExit || exit_code == kConfigurationExit) {
     error.code = "SH-0417";
     error.hint =
-        "Nothing of the step was applied. Mend what the server names, and run: summa-host "
-        "migrate";
+        "Nothing of the step was applied. Fix what the server reports, and run: summa-host migrate";
   }
   return SqlFailure(std::move(error), failure.sqlstate());
 }
@@ -264,8 +263,8 @@ MigrationStep Apply(ControlTransaction& transaction, const SchemaStep& step) {
   if (RunningTransaction(transaction) != begun) {
     throw Failure("SH-0417",
                   "step " + NameOf(applied) + " ended the transaction that it is applied in",
-                  "Take COMMIT, ROLLBACK and BEGIN out of the step. What it did before them may "
-                  "stand in the database, without a record");
+                  "Remove COMMIT, ROLLBACK and BEGIN from the step. What it did before them may "
+                  "remain in the database without a record");
   }
   transaction.Exec(
       "INSERT INTO summa_host.schema_migration (plugin, database, version, name, release, "

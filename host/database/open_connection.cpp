@@ -191,10 +191,10 @@ class Opener {
     const auto refuse = [](const std::string& what) {
       throw SqlFailure(Error{"SH-0401", what + " (target_session_attrs)", kReachableHint, ""}, "");
     };
-    if (target == TargetServer::kReadWrite && read_only) refuse("the server takes no writes");
-    if (target == TargetServer::kReadOnly && !read_only) refuse("the server takes writes");
+    if (target == TargetServer::kReadWrite && read_only) refuse("the server accepts no writes");
+    if (target == TargetServer::kReadOnly && !read_only) refuse("the server accepts writes");
     if (target == TargetServer::kPrimary && standby) refuse("the server is a standby");
-    if (target == TargetServer::kStandby && !standby) refuse("the server is no standby");
+    if (target == TargetServer::kStandby && !standby) refuse("the server is not a standby");
   }
 
   const DatabaseSettings& settings_;

@@ -119,7 +119,7 @@ OperationReport Operations::Find(std::int64_t id) {
   std::vector<OperationReport> found = ReadOperations(connection_.Ask(query, {std::to_string(id)}));
   if (!found.empty()) return std::move(found.front());
   throw Failure("SH-0382", "there is no operation " + std::to_string(id),
-                "`summa-host operations list --all` names those that there are.");
+                "`summa-host operations list --all` lists the existing ones.");
 }
 
 bool Operations::Pause(std::int64_t id, const std::string& by) {
@@ -158,7 +158,7 @@ bool Operations::Steer(const char* statement, const char* what, const char* alre
   throw Failure(
       "SH-0383",
       "operation " + std::to_string(id) + " is " + report.state + " and cannot be " + what,
-      "`summa-host operations show " + std::to_string(id) + "` shows what became of it.");
+      "`summa-host operations show " + std::to_string(id) + "` shows its state.");
 }
 
 }  // namespace summa::host

@@ -14,11 +14,12 @@ constexpr const char* kIdleForTheLease =
     "false)";
 
 SqlFailure NotAlone(std::string_view sql) {
-  return {Error{"SH-0408", "the statement is not allowed by itself: " + StatementStart(sql),
-                "VACUUM and what is done CONCURRENTLY (CREATE, DROP and REINDEX INDEX, DETACH "
-                "PARTITION) need no transaction; write everything else between begin and commit",
-                ""},
-          ""};
+  return {
+      Error{"SH-0408", "the statement is not allowed outside a transaction: " + StatementStart(sql),
+            "only VACUUM and CONCURRENTLY statements (CREATE, DROP and REINDEX INDEX, DETACH "
+            "PARTITION) run without a transaction; run everything else between begin and commit",
+            ""},
+      ""};
 }
 
 SqlFailure ToldToStop(std::string_view sql) {
@@ -43,8 +44,8 @@ void PqSession::OpenAutocommit(StatementKind kind, std::string_view sql, const L
   const PgResult held = connection_.Finish(PQsendQuery(connection_.raw(), text.c_str()), sql);
   if (PQntuples(held.get()) == 0) {
     throw FencedFailure(Error{"SH-0301", "the lease was gone; not run: " + StatementStart(sql),
-                              "Another host goes on with the work; look at clocks, pauses and "
-                              "lease_ttl when it happens often",
+                              "Another host continues the work; check clocks, pauses and lease_ttl "
+                              "when this happens often",
                               ""},
                         "");
   }
@@ -94,9 +95,9 @@ void PqSession::ExecAutocommit(std::string_view sql, const LeaseGuard* guard) {
   if (EndAutocommit(sql, guard)) return;
   throw FencedFailure(
       Error{"SH-0433",
-            "the lease was gone when a statement had ended that cannot be taken back: " +
+            "the lease was lost during a statement that cannot be rolled back: " +
                 StatementStart(sql),
-            "It has taken effect. The next run looks in the catalog how far the work is", ""},
+            "It has taken effect. The next run finds out from the catalog how far the work is", ""},
       "");
 }
 

@@ -141,7 +141,7 @@ bool PqConnection::Alive() {
 
 void PqConnection::RequireUsable(std::string_view sql) {
   if (!broken()) return;
-  throw ConnectionLost(last_words_.empty() ? "it broke before" : last_words_, sql, last_state_);
+  throw ConnectionLost(last_words_.empty() ? "it was lost before" : last_words_, sql, last_state_);
 }
 
 void PqConnection::Start(std::optional<TimePoint> deadline) {
@@ -183,7 +183,7 @@ void PqConnection::Wait(short events, std::string_view sql) {
       Break("the server did not answer in time", sql);
     }
     if (!cancel_sent_ && !silence.Bearable(*wake_)) {
-      Break("the server is silent: it answers neither this connection nor a new one", sql);
+      Break("the server is silent: it responds neither on this connection nor on a new one", sql);
     }
   }
 }

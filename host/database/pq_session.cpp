@@ -62,8 +62,8 @@ void CheckAllowed(StatementKind kind, std::string_view sql, bool in_transaction)
         "that every commit is fenced";
   } else if (kind == StatementKind::kSessionState) {
     why =
-        "the connection goes to the next user with default settings; SET LOCAL lasts for one "
-        "transaction";
+        "the next user of the connection gets it with default settings; use SET LOCAL, which lasts "
+        "for one transaction";
   } else if (kind == StatementKind::kCopy) {
     why = "COPY goes through copy_out and copy_in";
   } else if (kind == StatementKind::kBlock && !in_transaction) {
@@ -114,7 +114,7 @@ std::optional<PqConnection::TimePoint> PqSession::AnswerDeadline() const {
 
 void PqSession::Begin(TransactionMode mode, const LeaseGuard* guard) {
   connection_.RequireUsable("BEGIN");
-  if (in_transaction()) Misused("a transaction is open already", "BEGIN", "Commit or roll back");
+  if (in_transaction()) Misused("a transaction is already open", "BEGIN", "Commit or roll back");
   mode_ = mode;
   timeout_changed_ = traces_left_;  // SET LOCAL ended with its transaction
   transaction_id_.clear();
@@ -150,7 +150,8 @@ void PqSession::RequireFence(std::string_view sql) {
             "a statement made the session writable outside a transaction; the session was "
             "closed, and nothing of an open transaction was committed, in: " +
                 StatementStart(sql),
-            "default_transaction_read_only is the host's: write between begin and commit", ""},
+            "default_transaction_read_only belongs to the host: write between begin and commit",
+            ""},
       "");
 }
 
@@ -170,8 +171,8 @@ void PqSession::FillArguments(std::string_view sql, std::span<const SqlParameter
       // The protocol ends a text at its first NUL: what follows would be lost without a word.
       const void* nul = std::memchr(parameter.data, '\0', parameter.size + 1);
       if (nul != parameter.data + parameter.size) {
-        Misused(name() + " is a text that holds a NUL byte or does not end with one", sql,
-                "PostgreSQL keeps no NUL in texts; pass bytes in binary format");
+        Misused(name() + " is a text that contains a NUL byte or does not end with one", sql,
+                "PostgreSQL does not store NUL in texts; pass bytes in binary format");
       }
     }
     values_.push_back(parameter.data);
@@ -241,7 +242,7 @@ std::unique_ptr<SqlResult> PqSession::Exec(std::string_view sql,
     return std::make_unique<PqResult>(RunPrepared(*known, result_format));
   }
   const std::string text(sql);
-  if (text.find('\0') != std::string::npos) Misused("the statement holds a NUL byte", sql, "");
+  if (text.find('\0') != std::string::npos) Misused("the statement contains a NUL byte", sql, "");
   const StatementKind kind = KindOf(sql);
   CheckAllowed(kind, sql, in_transaction());
   if (kind == StatementKind::kCursor) cursor_declared_ = true;
@@ -260,7 +261,7 @@ std::string PqSession::GuardRows(const LeaseGuard& guard) const {
   const auto literal = [this](const std::string& text) {
     const std::unique_ptr<char, decltype(&PQfreemem)> quoted(
         PQescapeLiteral(connection_.raw(), text.data(), text.size()), &PQfreemem);
-    if (!quoted) Misused("the lease's names are no valid text", "COMMIT", "");
+    if (!quoted) Misused("the names of the lease are not valid text", "COMMIT", "");
     return std::string(quoted.get());
   };
   return " FROM " + lease_table_ +
@@ -312,7 +313,7 @@ void PqSession::Resolve(const SqlFailure& lost) {
   throw SqlFailure(
       Error{"SH-0404",
             "the outcome of a COMMIT is unknown: " + lost.error().message + "; " + verdict.why,
-            "The work is looked at again by the next run; nothing is lost", ""},
+            "The next run checks the work again; nothing is lost", ""},
       "");
 }
 
@@ -349,19 +350,18 @@ void PqSession::FinishCommit(const std::string& text, bool guarded) {
     }
     if (guarded && !guard_passed &&
         (failure.sqlstate() == "22012" || failure.sqlstate() == "40001")) {
-      throw FencedFailure(
-          Error{"SH-0301", "the lease was gone at commit; nothing was committed",
-                "Another host goes on with the work; look at clocks, pauses and lease_ttl when it "
-                "happens often",
-                ""},
-          failure.sqlstate());
+      throw FencedFailure(Error{"SH-0301", "the lease was gone at commit; nothing was committed",
+                                "Another host continues the work; check clocks, pauses and "
+                                "lease_ttl when this happens often",
+                                ""},
+                          failure.sqlstate());
     }
     throw;
   }
   if (tag == "COMMIT") return;
   throw SqlFailure(Error{"SH-0405",
                          "the server answered " + tag +
-                             " to COMMIT: a statement before had failed, nothing was committed",
+                             " to COMMIT: an earlier statement had failed, nothing was committed",
                          "Roll back after a failed statement", ""},
                    "25P02");
 }

@@ -22,9 +22,10 @@ std::map<std::string, std::string> WithoutSecrets(std::string url) {
       PQconninfoParse(url.c_str(), &message), &PQconninfoFree);
   if (message != nullptr) PQfreemem(message);  // it may quote the password
   if (!options) {
-    throw SqlFailure(Error{"SH-0418", "the database URL is not one that PostgreSQL knows",
-                           "Write postgresql://USER@HOST:PORT/DATABASE", ""},
-                     "");
+    throw SqlFailure(
+        Error{"SH-0418", "the database URL is not a valid connection string of PostgreSQL",
+              "Write postgresql://USER@HOST:PORT/DATABASE", ""},
+        "");
   }
   std::map<std::string, std::string> values;
   for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {

@@ -37,7 +37,7 @@ class ReopeningConnection::Turn {
         lock, deadline,
         [&]() SUMMA_REQUIRES(connection.mutex_) { return !connection.taken_ || interrupted(); });
     if (interrupted()) throw ConnectionLost("told to stop", sql);
-    if (!in_time) throw ConnectionLost("questions before this one were not answered in time", sql);
+    if (!in_time) throw ConnectionLost("earlier queries were not answered in time", sql);
     connection.wake_.Clear();
     connection.taken_ = true;
   }

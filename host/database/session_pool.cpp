@@ -98,15 +98,16 @@ struct SessionPool::State {
     refusal = (all ? "all " + std::to_string(pool)
                    : std::to_string(budget.used()) + " of " + std::to_string(pool)) +
               " database sessions of this host are in use" +
-              (all ? "" : " and the rest is kept for other plugins") + ", none became free in " +
+              (all ? "" : " and the others are kept for other plugins") + ", none became free in " +
               Seconds(wait) + (plugin.empty() ? "" : " for plugin " + plugin) + ": " +
               Describe(budget.Uses(now));
     refused_at = now;
-    return {Error{"SH-0403", refusal,
-                  "Let the plugin that holds most use fewer at once or give them back sooner, or "
-                  "raise the pool of the database (and max_connections of the server)",
-                  ""},
-            ""};
+    return {
+        Error{"SH-0403", refusal,
+              "Let the plugin that holds the most sessions use fewer at the same time or return "
+              "them sooner, or raise the pool of the database (and max_connections of the server)",
+              ""},
+        ""};
   }
 
   std::unique_ptr<PqSession> Open(SessionBudget::Ticket ticket) {

@@ -35,17 +35,15 @@ bool NamesOurs(const ServerReport& report) {
 Class Classify(const ServerReport& report, bool cancelled) {
   const std::string_view state = report.sqlstate;
   if (state == "57014" && cancelled) {
-    return {"SH-0409", "The work was told to stop; it is done by a later run", SUMMA_E_CANCELLED};
+    return {"SH-0409", "The work was told to stop; a later run does it", SUMMA_E_CANCELLED};
   }
   if (state == "57014" || state == "55P03") {
-    return {"SH-0410",
-            "Look in pg_stat_activity for what holds the lock or makes the statement slow"};
+    return {"SH-0410", "Check in pg_stat_activity what holds the lock or makes the statement slow"};
   }
   if (state == "25P03" || state == "25P04") {  // it idled, or lasted, too long
-    return {
-        "SH-0410",
-        "Look at the load of the host's machine, and at idle_in_transaction_session_timeout and "
-        "transaction_timeout of the server; it is tried again"};
+    return {"SH-0410",
+            "Check the load of the host's machine, and at idle_in_transaction_session_timeout and "
+            "transaction_timeout of the server; it is tried again"};
   }
   if (StartsWith(state, "40")) return {"SH-0411", "It is tried again; nothing was changed"};
   if (state == "42501" && report.function == "check_enable_rls") {
@@ -67,7 +65,7 @@ Class Classify(const ServerReport& report, bool cancelled) {
   }
   if (StartsWith(state, "08") || StartsWith(state, "58") || StartsWith(state, "53") ||
       StartsWith(state, "57P")) {
-    return {"SH-0416", "Look at the server's log, disk, memory and max_connections"};
+    return {"SH-0416", "Check the server's log, disk, memory and max_connections"};
   }
   return {"SH-0405", ""};
 }
@@ -152,11 +150,11 @@ SqlFailure ConnectionLost(const std::string& reason, std::string_view sql, std::
 
 SqlFailure ServerIsStandby(std::string_view sql) {
   CountDatabaseError("");
-  std::string message = "this server is a standby and takes no writes";
+  std::string message = "this server is a standby and accepts no writes";
   if (!sql.empty()) message += "; refused: " + StatementStart(sql);
   return SqlFailure(Error{"SH-0423", message,
                           "Wait until a standby is promoted, start the primary, or name it in the "
-                          "database URL (several hosts may stand there)",
+                          "database URL (it may list several hosts)",
                           ""},
                     "");
 }

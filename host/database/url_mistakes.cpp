@@ -49,7 +49,7 @@ std::optional<UrlMistake> CheckHosts(const ConnectionParameters& parameters) {
                         "Remove the comma, or name the host"};
     }
     if (IsSocket(host) || CanBeHost(host)) continue;
-    return UrlMistake{"host", "a host has a character that no name has",
+    return UrlMistake{"host", "a host contains a character that is not allowed in a name",
                       "Write special characters of the password as %XX: %40 for @, %23 for #, %2F "
                       "for /, %3F for ?"};
   }
@@ -62,14 +62,14 @@ std::optional<UrlMistake> CheckDatabase(const ConnectionParameters& parameters) 
   if (separator == std::string::npos || database.find('=', separator) == std::string::npos) {
     return std::nullopt;
   }
-  return UrlMistake{"dbname", "dbname holds parameters",
+  return UrlMistake{"dbname", "dbname contains parameters",
                     "Write ? before the first parameter, & between them"};
 }
 
 std::optional<UrlMistake> CheckSession(const ConnectionParameters& parameters) {
   if (Get(parameters, "replication").empty()) return std::nullopt;
   return UrlMistake{"replication",
-                    "replication is set, and such a session runs no statements with parameters",
+                    "replication is set, and such a session cannot run statements with parameters",
                     "Remove it"};
 }
 
@@ -112,7 +112,7 @@ std::optional<UrlMistake> CheckFiles(const ConnectionParameters& parameters) {
   }
   return UrlMistake{"sslmode",
                     "sslmode is \"" + mode + "\", and there are no certificates to verify with: ~" +
-                        std::string(kRoots) + " is not there",
+                        std::string(kRoots) + " does not exist",
                     "Write sslrootcert=FILE"};
 }
 

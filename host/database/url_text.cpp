@@ -74,11 +74,11 @@ struct Advice {
 constexpr std::string_view kSession =
     "Remove it: the host sets the limits and settings of its sessions itself";
 constexpr std::string_view kPool =
-    "Remove it and set database.ledger.pool: the most sessions for the work of plugins";
+    "Remove it and set database.ledger.pool: the maximum number of sessions for plugins";
 constexpr std::string_view kSchema = "Remove it and set database.ledger.schema";
 constexpr std::string_view kPooler =
-    "Remove it. It tells Prisma to go without prepared statements; a pooler works here when it "
-    "keeps one server connection per client (docs/operate.md, Poolers)";
+    "Remove it. It tells Prisma not to use prepared statements; a pooler works here if it keeps "
+    "one server connection per client (docs/operate.md, Poolers)";
 constexpr std::string_view kTls = "Remove it and write sslmode=require, or sslmode=disable";
 
 constexpr std::array<Advice, 30> kAdvice = {{
@@ -176,7 +176,7 @@ std::string AdviceForScheme(std::string_view scheme) {
            "password before the host";
   }
   if (lower.starts_with("prisma")) {
-    return "It leads to a service of Prisma; write postgresql://USER@HOST:PORT/DATABASE of the "
+    return "It points to a service of Prisma; write postgresql://USER@HOST:PORT/DATABASE of the "
            "PostgreSQL server itself";
   }
   if (const std::size_t plus = lower.find('+');
@@ -184,7 +184,7 @@ std::string AdviceForScheme(std::string_view scheme) {
     return "Remove +" + std::string(scheme.substr(plus + 1)) +
            ", which names a driver: write postgresql://USER@HOST:PORT/DATABASE";
   }
-  if (lower == "postgresql" || lower == "postgres") return "Write " + lower + " in small letters";
+  if (lower == "postgresql" || lower == "postgres") return "Write " + lower + " in lower case";
   return "Write postgresql://USER@HOST:PORT/DATABASE";
 }
 
@@ -201,7 +201,7 @@ std::string AdviceFor(std::string_view parameter) {
   for (const auto& [name, text] : kAdvice) {
     if (name == parameter) return std::string(text);
   }
-  return "Remove it, or correct its name: the libpq of this machine knows no such parameter";
+  return "Remove it, or correct its name: the libpq of this machine does not know this parameter";
 }
 
 std::string AdviceForValue(std::string_view parameter, std::string_view value) {

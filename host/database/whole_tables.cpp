@@ -95,11 +95,11 @@ Error Filtered(const std::string& name, const std::string& policies, const std::
 
 std::string Why(const std::string& what, const std::string& root, const std::string& name) {
   const std::string its = root == name ? name + " is " : name + ", a part of " + root + ", is ";
-  if (what == "v") return its + "a view, which may show a part of the rows";
+  if (what == "v") return its + "a view, which may show only part of the rows";
   if (what == "m") return its + "a materialized view, as old as its last refresh";
-  if (what == "f") return its + "a foreign table, whose server may filter or be behind";
+  if (what == "f") return its + "a foreign table, whose server may filter rows or be behind";
   if (what == "detaching") return its + "a partition whose DETACH CONCURRENTLY is not finished";
-  if (what == "child") return its + "a child by inheritance, which is no partition";
+  if (what == "child") return its + "a child by inheritance, which is not a partition";
   return its + "filled by a subscription: a copy that may be behind";
 }
 
@@ -122,8 +122,8 @@ Error ReadRow(const std::vector<std::optional<std::string>>& row) {
     return Filtered(name, row.at(3).value_or(""), row.at(5).value_or(""), row.at(4) == "t");
   }
   return {std::string(kPartialTable),
-          "a table of the ledger is not whole: " + Why(what, root, name), FixOf(what, root, name),
-          ""};
+          "a table of the ledger is not complete: " + Why(what, root, name),
+          FixOf(what, root, name), ""};
 }
 
 }  // namespace
@@ -146,7 +146,7 @@ std::vector<Error> FindDetachedParts(const AskRows& ask, const std::vector<std::
     const std::string table = row.at(0).value_or(""), part = row.at(1).value_or("");
     found.push_back({std::string(kDetachedPart),
                      part + " has rows and the columns of " + table +
-                         ", and is no partition of it: a part that was detached?",
+                         ", but is not a partition of it: was it detached?",
                      "ALTER TABLE " + table + " ATTACH PARTITION " + part +
                          " ...; or, when its rows are not the ledger's, ALTER TABLE " + part +
                          " SET SCHEMA ...;",

@@ -70,9 +70,9 @@ FROM summa_host.worker_state WHERE worker_id = $1 AND next_due_at IS NOT NULL)sq
 
 FencedFailure Fenced(const std::string& worker_id) {
   return {
-      Error{"SH-0301", "the lease of " + worker_id + " was gone when its run was to be recorded",
-            "Another host goes on with the work; look at clocks, pauses and lease_ttl when it "
-            "happens often",
+      Error{"SH-0301", "the lease of " + worker_id + " was gone before its run could be recorded",
+            "Another host continues the work; check clocks, pauses and lease_ttl when this happens "
+            "often",
             ""},
       ""};
 }

@@ -29,8 +29,8 @@ void CheckLive(const CheckContext& context, const std::string& worker, std::stri
                       worker + "';");
   } else if (!holder.starts_with(kOurHolders)) {
     context.Warn("lease", found, "a summa-host",
-                 "A runner of Summa, or another program, runs this worker too; that is right only "
-                 "while you move from one to the other (schedules.share_with_node).");
+                 "A runner of Summa, or another program, runs this worker too; that is correct "
+                 "only while you move from one to the other (schedules.share_with_node).");
   } else {
     context.Ok("lease",
                idle ? worker + " was run by " + holder + "; its row is kept for " + seconds + " s"
@@ -49,9 +49,9 @@ void CheckEnded(const CheckContext& context, const WorkerPlan& plan, const std::
   }
   context.Warn("lease",
                found + ": the lease of " + holder + " ended " + seconds +
-                   " s ago, and it did not say that it stopped",
+                   " s ago, but it did not report that it stopped",
                "a host that took over",
-               "Start a host with this worker; look at `summa-host workers list`.");
+               "Start a host with this worker; see `summa-host workers list`.");
 }
 
 void CheckWorker(const CheckContext& context, const std::string& worker) {

@@ -48,26 +48,26 @@ void CheckCache(const CheckContext& context, const std::string& name, const std:
     context.Ok("sequence-cache", name + " has CACHE 1");
     return;
   }
-  context.Error("sequence-cache", name + " has CACHE " + cache,
-                "CACHE 1: else numbers are not drawn in the order of time, and a reader of events "
-                "would skip some",
-                "ALTER SEQUENCE " + name +
-                    " CACHE 1; then end every session that is older than that (they go on with "
-                    "the numbers they have).");
+  context.Error(
+      "sequence-cache", name + " has CACHE " + cache,
+      "CACHE 1: otherwise numbers are not drawn in the order of time, and a reader of events would "
+      "skip some",
+      "ALTER SEQUENCE " + name +
+          " CACHE 1; then end all older sessions (they keep the numbers they have drawn).");
 }
 
 void CheckHeadroom(const CheckContext& context, const std::string& name, double most, bool cycles,
                    const std::optional<std::string>& last, const std::string& type) {
   const std::string check = "sequence-headroom";
   if (cycles) {
-    context.Error(check, name + " begins anew at its end",
-                  "NO CYCLE: a position is never given twice",
+    context.Error(check, name + " starts again after its end",
+                  "NO CYCLE: a position is never used twice",
                   "ALTER SEQUENCE " + name + " NO CYCLE;");
   }
   const double used = last ? std::stod(*last) / most : 0;
   const std::string found = name + " (" + type + ") is used up to " + Percent(used);
   const std::string fix =
-      "Make column and sequence bigint before it ends: no event can be written then.";
+      "Make column and sequence bigint before it is used up: after that, no event can be written.";
   if (used > kUsedError) {
     context.Error(check, found, "under " + Percent(kUsedWarning), fix);
   } else if (used > kUsedWarning) {
@@ -94,10 +94,10 @@ void CheckTable(const CheckContext& context, const std::string& table) {
   const std::string found = table + " has " + std::to_string(dead) + " dead and " +
                             std::to_string(live) + " live rows, vacuumed " + row.at(2).value_or("");
   if (dead > kDeadRows && static_cast<double>(dead) > kDeadShare * static_cast<double>(live)) {
-    context.Warn(
-        "dead-rows", found, "fewer than " + Percent(kDeadShare) + " of the live ones",
-        "Look at held-snapshot first: nothing is removed while one is older. Then VACUUM " +
-            quoted + ";");
+    context.Warn("dead-rows", found, "fewer than " + Percent(kDeadShare) + " of the live ones",
+                 "Check held-snapshot first: dead rows are kept while an older snapshot is held. "
+                 "Then VACUUM " +
+                     quoted + ";");
   } else {
     context.Ok("dead-rows", found);
   }
@@ -169,7 +169,7 @@ void CheckSequences(const CheckContext& context) {
   }
   if (!rows.empty()) return;
   context.Error("sequence-cache", "ledger_event has no sequence", "one that numbers its events",
-                "Check database.ledger.schema: this is no event store of Summa.");
+                "Check database.ledger.schema: this is not an event store of Summa.");
 }
 
 void CheckVacuum(const CheckContext& context) {

@@ -46,7 +46,7 @@ void CheckServerVersion(const CheckContext& context) {
 void CheckDurability(const CheckContext& context) {
   for (const char* name : {"fsync", "full_page_writes"}) {
     if (const std::string value = Setting(context, name); value != "on") {
-      context.Error(name, value, "on: else a crash of the machine can destroy the ledger",
+      context.Error(name, value, "on: otherwise a crash of the machine can destroy the ledger",
                     std::string("ALTER SYSTEM SET ") + name + " = on; SELECT pg_reload_conf();");
     } else {
       context.Ok(name, value);
@@ -55,10 +55,10 @@ void CheckDurability(const CheckContext& context) {
   const std::string commit = Setting(context, "synchronous_commit");
   if (commit == "off") {
     context.Error("synchronous_commit", commit,
-                  "on: else a crash forgets commits that were already answered, also those whose "
-                  "events were delivered",
-                  "Set it on for role and database (ALTER ROLE ... SET synchronous_commit = on), "
-                  "or with ALTER SYSTEM.");
+                  "on: otherwise a crash loses commits that were already confirmed, even those "
+                  "whose events were delivered",
+                  "Turn it on for the role and the database (ALTER ROLE ... SET synchronous_commit "
+                  "= on), or with ALTER SYSTEM.");
   } else {
     context.Ok("synchronous_commit", commit);
   }
@@ -78,12 +78,12 @@ void CheckSessionSettings(const CheckContext& context) {
     const auto want = std::to_string(std::chrono::ceil<std::chrono::milliseconds>(time).count());
     if (milliseconds == want) continue;
     well = false;
-    context.Error("session-settings", std::string(name) + " is " + milliseconds + " ms",
-                  want + " ms, as the host asks for when it connects",
-                  "Connect to PostgreSQL itself: a pooler between them takes the settings of the "
-                  "session back.");
+    context.Error(
+        "session-settings", std::string(name) + " is " + milliseconds + " ms",
+        want + " ms, which the host sets when it connects",
+        "Connect to PostgreSQL directly: a pooler in between resets the settings of the session.");
   }
-  if (well) context.Ok("session-settings", "as the host asks for");
+  if (well) context.Ok("session-settings", "as set by the host");
 }
 
 void CheckConnections(const CheckContext& context) {
@@ -102,7 +102,7 @@ void CheckConnections(const CheckContext& context) {
   const int others = std::stoi(row.at(1).value_or("0"));
   const std::string found = "this host may open " + std::to_string(needed) + "; " +
                             std::to_string(others) + " of " + std::to_string(usable) +
-                            " are taken by others";
+                            " are used by others";
   const std::string fix =
       "Raise max_connections (or the limit of the role or database), or lower "
       "database.ledger.pool.";
@@ -137,8 +137,8 @@ void CheckClock(const CheckContext& context) {
   const std::string found = "the clocks of host and database differ by " + Seconds(skew);
   if (skew > kSkewSeconds) {
     context.Warn("clock", found, "under " + Seconds(kSkewSeconds),
-                 "Let both machines keep time (NTP). No lease and no due time depends on it, only "
-                 "the times in logs and status.");
+                 "Synchronise the clocks of both machines (NTP). Leases and due times do not "
+                 "depend on them, only the times in logs and status.");
   } else {
     context.Ok("clock", found);
   }

@@ -35,14 +35,14 @@ void CheckTransactions(const CheckContext& context) {
     const std::string pid = row.at(0).value_or("");
     context.Warn("held-snapshot",
                  "pid " + pid + " (" + row.at(1).value_or("") + ", " + row.at(2).value_or("") +
-                     ") is in a transaction since " + row.at(4).value_or("") + " s, " +
+                     ") has been in a transaction for " + row.at(4).value_or("") + " s, " +
                      row.at(3).value_or("") + ", last query started " + row.at(5).value_or("?") +
                      ", " + row.at(6).value_or("0") + " transactions old",
                  "no transaction open for more than " + Limit(context),
                  "Find out what it does; SELECT pg_terminate_backend(" + pid + "); ends it.");
   }
   if (const std::string hidden = context.database.Value(kCannotSee); hidden != "0") {
-    context.Warn("held-snapshot", hidden + " sessions of other roles cannot be looked at",
+    context.Warn("held-snapshot", hidden + " sessions of other roles cannot be examined",
                  "the right to see their transactions",
                  "GRANT pg_read_all_stats TO " +
                      context.database.Value("SELECT quote_ident(current_user)") + ";");
@@ -62,7 +62,7 @@ void CheckPreparedTransactions(const CheckContext& context) {
   for (const auto& row : rows) {
     const std::string gid = row.at(0).value_or("");
     std::string found = gid + " of " + row.at(1).value_or("");
-    found.append(" waits since ").append(row.at(2).value_or("")).append(" s");
+    found.append(" has been waiting for ").append(row.at(2).value_or("")).append(" s");
     std::string fix = "Let its coordinator end it, or COMMIT PREPARED ";
     fix.append(gid).append("; or ROLLBACK PREPARED ").append(gid).append(";");
     context.Warn("prepared-transaction", std::move(found), "none older than " + Limit(context),
@@ -79,12 +79,12 @@ void CheckReplicationSlots(const CheckContext& context) {
   for (const auto& row : rows) {
     const std::string slot = row.at(0).value_or("");
     context.Warn("replication-slot",
-                 slot + (row.at(1) == "t" ? " is behind" : " is used by nobody") + ", WAL " +
+                 slot + (row.at(1) == "t" ? " is behind" : " is not used") + ", WAL " +
                      row.at(2).value_or("") + ", holds dead rows of " + row.at(3).value_or("0") +
                      " transactions",
-                 "slots that are read",
+                 "only slots that are read",
                  "Start its reader, or SELECT pg_drop_replication_slot(" + slot +
-                     "); when nobody needs it: it keeps WAL and dead rows for ever.");
+                     "); when it is not needed: it keeps WAL and dead rows forever.");
   }
   if (rows.empty()) context.Ok("replication-slot", "none is left behind");
 }

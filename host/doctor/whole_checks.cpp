@@ -20,14 +20,14 @@ WHERE NOT ours AND size > 0 AND EXISTS (SELECT FROM ledger WHERE ours AND size =
 void CheckOthers(const CheckContext& context) {
   const std::string others = context.database.Value(kOthers, {context.schema()});
   if (others.empty()) {
-    context.Ok("other-ledger", "the ledger is not empty, or there is no other one");
+    context.Ok("other-ledger", "the ledger is not empty, or there is no other ledger");
     return;
   }
   context.Warn(
       "other-ledger",
       context.schema() + ".ledger_event is empty, and there is a ledger with events in " + others,
       "the schema that Summa writes to",
-      "Name that schema in database.ledger.schema, unless this ledger is a new one.");
+      "Name that schema in database.ledger.schema, unless this ledger is new.");
 }
 
 }  // namespace

@@ -186,7 +186,7 @@ TEST_F(CommitTest, FrozenBackendStaysUnknownAndAStopIsNotHeldUp) {
   const auto took = std::chrono::steady_clock::now() - begin;
   kill(session_->backend_pid(), SIGCONT);
   EXPECT_EQ(outcome, "SH-0404");
-  EXPECT_NE(message_.find("still under way in backend " + Pid()), std::string::npos) << message_;
+  EXPECT_NE(message_.find("still in progress in backend " + Pid()), std::string::npos) << message_;
   EXPECT_LT(took, seconds(12)) << "3 s after the stop, not 15 s";
   EXPECT_EQ(Counted("unknown"), before + 1);
   EXPECT_TRUE(BackendEnds()) << "the end was asked for";
@@ -256,7 +256,7 @@ TEST_F(CommitTest, NumberOfTheFutureIsAnotherServers) {
   const CommitVerdict verdict = ResolveCommit(
       settings_, {"4000000000", {1, "0", {row[0][1], row[0][2]}}}, [] { return false; });
   EXPECT_EQ(verdict.outcome, CommitOutcome::kUnknown);
-  EXPECT_NE(verdict.why.find("not yet given out"), std::string::npos) << verdict.why;
+  EXPECT_NE(verdict.why.find("not yet assigned"), std::string::npos) << verdict.why;
 }
 
 }  // namespace

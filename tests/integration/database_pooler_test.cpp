@@ -124,7 +124,7 @@ TEST_F(PoolerTest, PoolerThatRefusesTheUrlIsRefused) {
   const Pgbouncer pooler("session", "");
   Through(pooler);
   settings_.url += "?options=-c%20geqo%3Doff";
-  ExpectRefused("refused what it was told at the start: ");
+  ExpectRefused("refused the parameters of the connection: ");
 }
 
 TEST_F(PoolerTest, PoolingBySessionWorksWithAllSettings) {

@@ -76,7 +76,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "Remove +asyncpg"},
         Mistake{"prisma+postgres://h/?api_key=s3cret", "SH-0418", "prisma+postgres://",
                 "a service of Prisma"},
-        Mistake{"PostgreSQL://me:s3cret@h/d", "SH-0418", "PostgreSQL://", "small letters"},
+        Mistake{"PostgreSQL://me:s3cret@h/d", "SH-0418", "PostgreSQL://", "lower case"},
         Mistake{"postgresql://me:s3cret@h/d?replication=database", "SH-0227", "replication",
                 "Remove it"},
         // libpq finds these when it connects only, or does without the file.
