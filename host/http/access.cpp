@@ -18,11 +18,10 @@ constexpr std::size_t kShortestToken = 16, kLongestToken = 4096;
 constexpr std::string_view kBearer = "Bearer ";
 
 [[noreturn]] void RefuseFile(const std::string& file, const std::string& problem) {
-  throw Failure(
-      "SH-0377", "host.token_file " + file + " cannot be used: " + problem,
-      "Write one line of 16 to 4096 letters, digits and marks without blanks into it, for "
-      "example the output of `openssl rand -hex 32`.",
-      "host.token_file");
+  throw Failure("SH-0377", "host.token_file " + file + " cannot be used: " + problem,
+                "Write one line of 16 to 4096 visible characters without spaces into it, for "
+                "example the output of `openssl rand -hex 32`.",
+                "host.token_file");
 }
 
 std::string ReadToken(const std::string& file) {
@@ -35,11 +34,11 @@ std::string ReadToken(const std::string& file) {
   token.resize(static_cast<std::size_t>(stream.gcount()));
   if (!token.empty() && token.back() == '\n') token.pop_back();
   if (!token.empty() && token.back() == '\r') token.pop_back();
-  if (token.size() < kShortestToken) RefuseFile(file, "the token has less than 16 characters");
+  if (token.size() < kShortestToken) RefuseFile(file, "the token has fewer than 16 characters");
   if (token.size() > kLongestToken) RefuseFile(file, "the token has more than 4096 characters");
   const auto visible = [](char c) { return c > ' ' && c < 0x7F; };
   if (!std::all_of(token.begin(), token.end(), visible)) {
-    RefuseFile(file, "the token has blanks, line breaks or other characters than ASCII");
+    RefuseFile(file, "the token contains spaces, line breaks or non-ASCII characters");
   }
   return token;
 }
@@ -51,10 +50,9 @@ bool ComesFromAPage(const HttpRequest& request) {
 }
 
 [[noreturn]] void RefuseToken() {
-  HttpProblem problem(
-      401, "SH-0376",
-      "this path needs the header \"Authorization: Bearer TOKEN\" with the token of "
-      "host.token_file");
+  HttpProblem problem(401, "SH-0376",
+                      "this path requires the header \"Authorization: Bearer TOKEN\" with the "
+                      "token of host.token_file");
   problem.response.headers.emplace_back("WWW-Authenticate", "Bearer");
   throw problem;
 }
@@ -96,13 +94,12 @@ void HttpAccess::Check(const HttpRequest& request) const {
   if (!file_) {
     if (!loopback_) {
       throw HttpProblem(403, "SH-0376",
-                        "this path needs a token where other machines reach the host, and "
+                        "this path requires a token when other machines can reach the host, and "
                         "host.token_file is not set");
     }
     if (!ComesFromAPage(request)) return;
-    throw HttpProblem(
-        403, "SH-0376",
-        "this path needs a token for pages of the web, and host.token_file is not set");
+    throw HttpProblem(403, "SH-0376",
+                      "this path requires a token for web pages, and host.token_file is not set");
   }
   std::string_view given = request.Header("authorization");
   if (!given.starts_with(kBearer)) RefuseToken();

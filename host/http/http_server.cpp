@@ -102,7 +102,7 @@ std::size_t BodyBytes(const Head& head) {
   const std::string& text = head.headers.at("content-length");
   const bool digits =
       !text.empty() && text.size() <= 18 && text.find_first_not_of("0123456789") == text.npos;
-  if (!digits) throw HttpProblem(400, "SH-0372", "Content-Length is no number");
+  if (!digits) throw HttpProblem(400, "SH-0372", "Content-Length is not a number");
   return static_cast<std::size_t>(std::stoull(text));
 }
 
@@ -128,7 +128,7 @@ struct HttpServer::State {
     const MHD_ConnectionInfo* head_size =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     if (head_size != nullptr && head_size->header_size > limits.head_bytes) {
-      throw HttpProblem(431, "SH-0373", "the head of the request is above host.http.max_head");
+      throw HttpProblem(431, "SH-0373", "the request line and headers exceed host.http.max_head");
     }
     Head head;
     MHD_get_connection_values(connection, MHD_HEADER_KIND, &AddHeader, &head);
@@ -140,7 +140,7 @@ struct HttpServer::State {
     request.request.method = route.declared.method;
     if (route.declared.needs_token && access != nullptr) access->Check(request.request);
     if (body > limits.body_bytes) {
-      throw HttpProblem(413, "SH-0373", "the body of the request is above host.http.max_body");
+      throw HttpProblem(413, "SH-0373", "the body of the request exceeds host.http.max_body");
     }
     if (body > 0 && route.declared.body.empty()) {
       throw HttpProblem(400, "SH-0372", "this path takes no body");
@@ -148,7 +148,7 @@ struct HttpServer::State {
     if (route.pool.empty()) return;
     request.place = queue.Enter(route.pool);
     if (request.place != nullptr) return;
-    HttpProblem busy(503, "SH-0374", "too many requests wait already");
+    HttpProblem busy(503, "SH-0374", "too many requests are waiting");
     busy.response.headers.emplace_back("Retry-After", "1");
     throw busy;
   }
@@ -282,7 +282,7 @@ struct HttpServer::State {
         MHD_OPTION_END);
     if (daemon == nullptr) {
       throw Failure("SH-0330", "the HTTP endpoint could not be started on " + socket.address(),
-                    "look at the limits of the process: open files and threads", "host.listen");
+                    "check the limits of the process: open files and threads", "host.listen");
     }
   }
 

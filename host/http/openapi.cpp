@@ -103,9 +103,9 @@ void Operation(JsonWriter& json, const HttpRoute& route) {
     json.EndObject().EndArray();
   }
   json.Key("responses").BeginObject();
-  Response(json, "200", "It was done.", "");
+  Response(json, "200", "The request succeeded.", "");
   if (!route.plugin.empty()) {
-    Response(json, "default", "It was not done.", "#/components/schemas/Error");
+    Response(json, "default", "The request failed.", "#/components/schemas/Error");
   }
   json.EndObject().EndObject();
 }

@@ -22,7 +22,7 @@ void Take(Given& given, const RouteDeclaration& route, std::string_view part) {
   const std::size_t equals = std::min(part.find('='), part.size());
   const auto name = DecodeUrl(part.substr(0, equals), true);
   const auto value = DecodeUrl(part.substr(std::min(equals + 1, part.size())), true);
-  if (!name || !value) Refuse("the query is not encoded as a URL");
+  if (!name || !value) Refuse("the query is not URL-encoded");
   std::vector<std::string> known;
   for (const RouteParameter& parameter : route.parameters) {
     if (!parameter.in_path) known.push_back(parameter.name);

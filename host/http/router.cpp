@@ -10,7 +10,7 @@ namespace {
 [[noreturn]] void RefuseMethod(const std::set<std::string>& methods) {
   std::string allowed;
   for (const std::string& method : methods) allowed += (allowed.empty() ? "" : ", ") + method;
-  HttpProblem problem(405, "SH-0371", "this path is served for " + allowed + " only");
+  HttpProblem problem(405, "SH-0371", "this path accepts only " + allowed);
   problem.response.headers.emplace_back("Allow", allowed);
   throw problem;
 }
@@ -23,7 +23,7 @@ HttpRoute HostRoute(const std::string& path, const std::string& summary,
   route.declared.method = "GET";
   route.declared.path = path;
   const std::optional<RoutePath> parsed = RoutePath::Parse(path);
-  if (!parsed) throw std::logic_error(path + " is no path of a route");
+  if (!parsed) throw std::logic_error(path + " is not a valid path of a route");
   route.declared.parsed = *parsed;
   route.declared.summary = summary;
   route.declared.needs_token = false;

@@ -123,8 +123,8 @@ TEST(Parameters, ThatAreWrongAreNamed) {
   EXPECT_THAT(Wrong("you", "times=1&times=1"), HasSubstr("given twice"));
   EXPECT_THAT(Wrong("you", "name=me"), HasSubstr("unknown parameter"));
   EXPECT_THAT(Wrong("you", "tines=1"), HasSubstr("did you mean"));
-  EXPECT_THAT(Wrong("you", "times=%zz"), HasSubstr("not encoded"));
-  EXPECT_THAT(Wrong("you", "times=%00"), HasSubstr("not encoded"));
+  EXPECT_THAT(Wrong("you", "times=%zz"), HasSubstr("not URL-encoded"));
+  EXPECT_THAT(Wrong("you", "times=%00"), HasSubstr("not URL-encoded"));
   EXPECT_THAT(Wrong(std::string(100'000, 'a'), ""), HasSubstr("right form"));
 }
 
