@@ -60,7 +60,7 @@ class Writer final : public BusVisitor {
     return true;
   }
   bool Progress(std::int64_t looked_at) override {
-    call_.Progress("keys looked at", looked_at);
+    call_.Progress("keys examined", looked_at);
     return GoOn();
   }
 
@@ -68,7 +68,7 @@ class Writer final : public BusVisitor {
   bool End() {
     json_.EndArray();
     if (call_.Option("stream")) return false;
-    if (stopped_) throw summa::Error(SUMMA_E_CANCELLED, "SH-0904", "told to stop half-way");
+    if (stopped_) throw summa::Error(SUMMA_E_CANCELLED, "SH-0904", "told to stop before the end");
     json_.Key("leftOut").BeginArray();
     for (const Left& each : left_out_) {
       json_.BeginObject().Member("key", each.name).Member("code", each.code);

@@ -23,8 +23,8 @@ class Names final : public BusVisitor {
     return names_.size() < kMostNames;
   }
   std::string ForPeople() const {
-    if (names_.empty()) return "there is none yet";
-    std::string text = "there are: ";
+    if (names_.empty()) return "no stream exists yet";
+    std::string text = "existing streams: ";
     for (std::size_t i = 0; i < names_.size(); ++i) text += (i == 0 ? "" : ", ") + names_[i];
     if (names_.size() >= kMostNames) text += ", ...";
     return text;
@@ -77,7 +77,7 @@ class Tail {
   void RequireStream() const {
     if (bus_.Horizon(stream_).exists != 0) return;
     throw summa::Error(SUMMA_E_NOT_FOUND, "SH-0607", "there is no stream " + stream_,
-                       "a stream is there as soon as a message was published to it");
+                       "a stream exists as soon as a message has been published to it");
   }
 
   std::string NamesForPeople() {
@@ -86,7 +86,7 @@ class Tail {
       bus_.Streams("", names);
       return names.ForPeople();
     } catch (const summa::Error& error) {
-      return "those that are there cannot be listed: " + std::string(error.what());
+      return "the existing streams cannot be listed: " + std::string(error.what());
     }
   }
 

@@ -190,7 +190,7 @@ TEST_F(BusRedisTail, AnUnknownStreamIsNotFoundAndTheAnswerListsThoseThereAre) {
   const Error error = ErrorOf([&] { Tail(call); });
   EXPECT_EQ(error.status(), SUMMA_E_NOT_FOUND);
   EXPECT_EQ(error.code(), "SH-0607");
-  EXPECT_THAT(error.what(), HasSubstr("there are: credited, debited"));
+  EXPECT_THAT(error.what(), HasSubstr("existing streams: credited, debited"));
   EXPECT_THAT(call.emitted, IsEmpty());
 }
 
