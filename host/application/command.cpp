@@ -199,7 +199,7 @@ CommandOutcome Invoke(PluginInstance& plugin, Call& call, const std::string& ver
     outcome.errors.push_back(ResultProblem(plugin, verb, *problem));
   }
   if (const auto row = call.row_problem()) {
-    outcome.errors.push_back(ResultProblem(plugin, verb, "a row was left out: " + *row));
+    outcome.errors.push_back(ResultProblem(plugin, verb, "a row was not printed: " + *row));
   }
   if (good && !outcome.errors.empty()) outcome.exit_code = ExitCode(outcome.errors.front());
   return outcome;

@@ -74,7 +74,7 @@ const CallPlace* PlaceOf(std::uintptr_t program_counter, std::uintptr_t stack_po
   if (plugin == nullptr) return nullptr;
   static CallPlace own;  // one process crashes once
   std::strncpy(own.plugin, plugin, sizeof own.plugin - 1);
-  std::strcpy(own.function, "a thread of its own");
+  std::strcpy(own.function, "a thread that it created");
   return &own;
 }
 
@@ -191,7 +191,7 @@ void OnUncaught() {
   } catch (const std::exception& exception) {
     std::strncpy(uncaught, exception.what(), sizeof uncaught - 1);
   } catch (...) {
-    std::strncpy(uncaught, "no std::exception", sizeof uncaught - 1);
+    std::strncpy(uncaught, "not a std::exception", sizeof uncaught - 1);
   }
   std::abort();
 }

@@ -26,13 +26,12 @@ WHERE wait_event = 'SyncRep' AND datname = current_database()
 HAVING count(*) > 0)sql";
 
 Failure StandbyIsGone(const std::vector<std::optional<std::string>>& row) {
-  return {
-      "SH-0425",
-      row.at(0).value_or("") +
-          " commits wait for a synchronous standby: " + "synchronous_standby_names is \"" +
-          row.at(1).value_or("") + "\", and " + row.at(2).value_or("") + " standbys are connected",
-      "Start the standby, or take it out of synchronous_standby_names (ALTER SYSTEM, then SELECT "
-      "pg_reload_conf()): commits go on at once"};
+  return {"SH-0425",
+          row.at(0).value_or("") + " commits wait for a synchronous standby: " +
+              "synchronous_standby_names is \"" + row.at(1).value_or("") + "\", and " +
+              row.at(2).value_or("") + " standbys are connected",
+          "Start the standby, or remove it from synchronous_standby_names (ALTER SYSTEM, then "
+          "SELECT pg_reload_conf()): commits continue immediately"};
 }
 
 std::optional<DatabaseTime> Time(const std::optional<std::string>& microseconds_since_1970) {

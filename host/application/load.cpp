@@ -208,7 +208,7 @@ FoundService PluginSet::Resolve(std::string_view plugin, std::string_view servic
   }
   throw Failure(Error{"SH-0108",
                       "plugin \"" + id + "\" asked for service " + std::string(service) + " as \"" +
-                          std::string(alias) + "\", which nobody serves",
+                          std::string(alias) + "\", which no plugin provides",
                       "Enable a plugin that provides it, and name it under `use:`.", "", 66});
 }
 

@@ -28,8 +28,7 @@ std::vector<SlowCall> SlowCalls() {
 Readiness Judge(const ReadinessView& view) {
   Readiness readiness;
   if (view.report.state != "running") {
-    readiness.failing.push_back(
-        {"host", "it is " + view.report.state, "Wait, and look at the log."});
+    readiness.failing.push_back({"host", "it is " + view.report.state, "Wait, and check the log."});
   }
   if (view.database) readiness.failing.push_back(ItemOf("database", *view.database));
   for (const PluginReport& plugin : view.report.plugins) {
@@ -39,28 +38,28 @@ Readiness Judge(const ReadinessView& view) {
     if (!worker.warning.empty()) {
       readiness.warnings.push_back(
           {"worker " + worker.id, worker.warning,
-           "`summa-host explain " + CodeOf(worker.warning) + "` says more."});
+           "`summa-host explain " + CodeOf(worker.warning) + "` explains it."});
     }
     if (worker.state != "parked" && worker.state != "error") continue;
     readiness.failing.push_back(
         {"worker " + worker.id,
          worker.last_error.empty() ? "it is " + worker.state : worker.last_error,
          worker.state == "parked"
-             ? "Repair it; " +
+             ? "Fix it; " +
                    (worker.next_due_at.empty()
-                        ? std::string("it is not tried again before `summa-host workers resume ")
+                        ? std::string("it runs again only after `summa-host workers resume ")
                         : "it is tried again by itself at " + worker.next_due_at +
-                              ", at once with `summa-host workers resume ") +
+                              ", or immediately with `summa-host workers resume ") +
                    worker.id + "`."
              : "`summa-host explain " + CodeOf(worker.last_error) +
-                   "` says more; it is tried again by itself."});
+                   "` explains it; it is tried again by itself."});
   }
   for (const SlowCall& call : view.calls) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(call.for_time).count();
     readiness.failing.push_back(
         {"plugin " + call.plugin,
          "SH-0127 " + call.function + " has not returned for " + std::to_string(seconds) + " s",
-         "`summa-host explain SH-0127` says more.", call.plugin});
+         "`summa-host explain SH-0127` explains it.", call.plugin});
   }
   for (const auto& [plugin, finding] : view.plugins) {
     const FailingItem item{finding.check, finding.found, finding.fix, plugin};
@@ -73,14 +72,14 @@ Readiness Judge(const ReadinessView& view) {
     readiness.warnings.push_back(
         {"operation " + id + " (" + operation.kind + ")",
          (operation.state == "failed" ? "it failed: " : "it is tried again: ") + operation.error,
-         "Repair it, then `summa-host operations resume " + id +
-             "`; or give it up with `summa-host operations abort " + id + "`.",
+         "Fix it, then `summa-host operations resume " + id +
+             "`; or end it for good with `summa-host operations abort " + id + "`.",
          operation.plugin});
   }
   for (const std::string& refused : view.sessions) {
-    readiness.warnings.push_back(
-        {"database sessions", "SH-0403 " + refused,
-         "Let the plugin that holds most use fewer at once, or raise the pool of the database."});
+    readiness.warnings.push_back({"database sessions", "SH-0403 " + refused,
+                                  "Let the plugin that holds the most sessions use fewer at the "
+                                  "same time, or raise the pool of the database."});
   }
   return readiness;
 }

@@ -94,7 +94,7 @@ void Reload::OfferToPlugins(const LoadedConfiguration& now, PluginSet& plugins, 
     if (reloaded.refused) {
       std::erase_if(changes.restart,
                     [&](const std::string& path) { return IsBelow(path, section); });
-      Log(LogLevel::kError, "SH-0911", "a plugin goes on with its old configuration",
+      Log(LogLevel::kError, "SH-0911", "a plugin continues with its old configuration",
           {{"plugin", plugin.id}, {"keys", Join(theirs)}});
     }
     for (const std::string& key : reloaded.taken) {
@@ -123,7 +123,7 @@ void Reload::Take(const LoadedConfiguration& now, PluginSet& plugins) {
   Log(LogLevel::kInfo, "", "the configuration was reloaded",
       {{"in_effect", changes.taken.empty() ? "nothing new" : Join(changes.taken)}});
   if (!changes.restart.empty()) {
-    Log(LogLevel::kWarn, "SH-0910", "what changed in the configuration needs a restart",
+    Log(LogLevel::kWarn, "SH-0910", "changes in the configuration need a restart",
         {{"keys", Join(changes.restart)}});
   }
   ConfigureLog(now.settings.log_level, now.settings.log_format);

@@ -124,7 +124,7 @@ class RunningHost {
         throw Failure("SH-0903",
                       "no enabled worker is called \"" + id + "\"" +
                           (worker == nullptr ? "" : ": it is disabled under schedules:"),
-                      "`summa-host workers list` names those that there are.", settings_.file);
+                      "`summa-host workers list` lists the existing ones.", settings_.file);
       }
       owners.push_back(worker->plugin);
     }
@@ -146,7 +146,7 @@ class RunningHost {
     api_status.declared.needs_token = true;
     api_status.revalidates = true;
     return {
-        HostRoute("/livez", "Whether the process lives.", live, ""),
+        HostRoute("/livez", "Whether the process is alive.", live, ""),
         HostRoute("/readyz", "Whether the host does its work, and what fails.", ready, "readyz"),
         HostRoute("/metrics", "The metrics, for Prometheus.", metrics, "metrics"),
         HostRoute("/status", "Plugins and workers of this host.", status, "status"),
@@ -376,7 +376,7 @@ class RunningHost {
     }
     for (const auto& [plugin, finding] : asked.failing) {
       if (finding.severity != Severity::kError) continue;
-      Log(LogLevel::kWarn, "", "a plugin says that something fails",
+      Log(LogLevel::kWarn, "", "a plugin reports a failure",
           {{"plugin", plugin}, {"what", finding.check}, {"why", finding.found}});
     }
     outcome.json = json.EndObject().Take();
@@ -404,12 +404,12 @@ class RunningHost {
     json.BeginObject().Key("notStopped").BeginArray();
     for (const std::string& worker : left) {
       json.Value(worker);
-      outcome.errors.push_back(
-          {"SH-0904",
-           "worker " + worker + " did not stop within host.drain_timeout (" +
-               FormatDuration(settings_.drain_timeout.count()) + ")",
-           "Nothing it had not committed counts; another host takes over when its lease ends.",
-           ""});
+      outcome.errors.push_back({"SH-0904",
+                                "worker " + worker + " did not stop within host.drain_timeout (" +
+                                    FormatDuration(settings_.drain_timeout.count()) + ")",
+                                "What it had not committed is rolled back; another host takes over "
+                                "when its lease expires.",
+                                ""});
     }
     outcome.json = json.EndArray().EndObject().Take();
     outcome.threads_left = !left.empty();

@@ -102,7 +102,7 @@ std::vector<Error> ExplainMissing(const Diagnostic& diagnostic, const Discovery&
   std::vector<Error> errors;
   for (const Error& refusal : file->refusals) {
     errors.push_back({"SH-0230",
-                      "plugin \"" + id + "\" is there as " + file->path + ", but was refused: " +
+                      "plugin \"" + id + "\" was found as " + file->path + ", but refused: " +
                           ToText({refusal.code, refusal.message, "", refusal.where}),
                       refusal.hint, error.where});
   }

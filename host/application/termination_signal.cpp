@@ -51,7 +51,8 @@ TerminationSignal::TerminationSignal(Hangup hangup) : hangup_(hangup) {
   sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal_descriptor_ = signalfd(-1, &signals, SFD_CLOEXEC);
-  if (signal_descriptor_ < 0) throw Failure("SH-0901", "no descriptor for signals could be made");
+  if (signal_descriptor_ < 0)
+    throw Failure("SH-0901", "the descriptor for signals could not be created");
   listener_ = std::thread([this] { Read(); });
   listener_.detach();
 }
@@ -85,7 +86,7 @@ void TerminationSignal::Act(const signalfd_siginfo& signal) {
   if (IsStop(number)) return Stop(name.c_str(), true);
   if (number != SIGHUP) {
     // One line for each: equal messages are folded.
-    Log(LogLevel::kInfo, "SH-0908", name + " means nothing here and was ignored",
+    Log(LogLevel::kInfo, "SH-0908", name + " has no meaning here and was ignored",
         {{"from_pid", std::to_string(signal.ssi_pid)}});
     return;
   }
@@ -110,7 +111,7 @@ void TerminationSignal::Stop(const char* name, bool at_once_when_repeated) {
   changed_.notify_all();
   StopWaitingForReaders();
   if (repeated && at_once_when_repeated) {
-    Log(LogLevel::kWarn, "SH-0904", "second signal: ending at once", {{"signal", name}});
+    Log(LogLevel::kWarn, "SH-0904", "second signal: ending immediately", {{"signal", name}});
     FlushLog();
     _exit(kImpatientExit);
   }

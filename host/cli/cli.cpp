@@ -145,7 +145,7 @@ class Dispatcher {
     }
     if (!group.empty()) {
       throw Failure("SH-0900", "\"" + typed + "\" is only the beginning of a verb",
-                    "`summa-host " + typed + " --help` lists how it may go on.");
+                    "`summa-host " + typed + " --help` lists the complete verbs.");
     }
     ThrowIfOfRefusedPlugin();
     const std::string near = SuggestVerb(verbs_, typed);

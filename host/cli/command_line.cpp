@@ -9,7 +9,8 @@ namespace {
 
 Failure UsageFailure(std::string message, const std::string& verb) {
   return {"SH-0900", std::move(message),
-          "`summa-host " + verb + (verb.empty() ? "" : " ") + "--help` lists what there is."};
+          "`summa-host " + verb + (verb.empty() ? "" : " ") +
+              "--help` lists the options and arguments."};
 }
 
 // CLI11 takes its arguments from the back.

@@ -88,8 +88,8 @@ VerbResult Explain(const Invocation& call) {
   for (const KnownCode& each : codes) {
     if (each.description.code == code) return {.json = Json(each), .text = Text(each)};
   }
-  throw Failure("SH-0902", "nothing is known of code \"" + given->text + "\"",
-                "`summa-host explain` without a code lists all that are known.");
+  throw Failure("SH-0902", "unknown code \"" + given->text + "\"",
+                "`summa-host explain` without a code lists all known codes.");
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ std::size_t AppendBody(char* data, std::size_t size, std::size_t count, void* bo
 HttpAnswer HttpGet(const std::string& url, std::chrono::milliseconds timeout) {
   const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl(curl_easy_init(),
                                                                  curl_easy_cleanup);
-  if (!curl) throw Failure("SH-0901", "the HTTP client could not be made");
+  if (!curl) throw Failure("SH-0901", "the HTTP client could not be created");
   HttpAnswer answer;
   curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, AppendBody);

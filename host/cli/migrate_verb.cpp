@@ -49,10 +49,10 @@ VerbResult RunMigrate(const Invocation& call) {
   }
   const std::string ledger = call.options.String("create-ledger");
   if (!ledger.empty() && ledger != "plan") {
-    throw Failure(Error{"SH-0900", "--create-ledger " + ledger + ": there is no such layout",
-                        "Write --create-ledger plan. The deployed layout is made by Summa's own "
-                        "migrations",
-                        "", kUsageExit});
+    throw Failure(
+        Error{"SH-0900", "--create-ledger " + ledger + ": unknown layout",
+              "Write --create-ledger plan. Summa's own migrations create the deployed layout", "",
+              kUsageExit});
   }
   if (call.options.Boolean("dry-run")) {
     std::vector<MigrationStep> pending = Migrations(control, loaded.settings, schemas);

@@ -79,8 +79,10 @@ int Output::Text(std::string_view text) {
 int Output::CheckWritten(int exit_code) {
   out_.flush();
   if (!out_ && exit_code == 0) {
-    const Error lost{"SH-0906", "the result could not be written to standard output",
-                     "Look whether the disk behind it is full, or whoever reads it has gone.", ""};
+    const Error lost{
+        "SH-0906", "the result could not be written to standard output",
+        "Check whether the disk is full, or whether the program that reads the output has ended.",
+        ""};
     PrintError(lost);
     exit_code = ExitCode(lost);
   }

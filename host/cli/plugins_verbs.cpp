@@ -142,7 +142,7 @@ VerbResult Resume(const Invocation& call) {
   const std::string id = call.options.String("plugin");
   if (loaded.configuration.FindPlugin(id) == nullptr) {
     throw Failure(Error{"SH-0903", "the configuration has no plugin \"" + id + "\"",
-                        "`summa-host plugins list` names those that are installed.",
+                        "`summa-host plugins list` lists the installed plugins.",
                         loaded.settings.file, 66});
   }
   const bool changed = FleetOrders(loaded.settings.ledger).ResumePlugin(id);

@@ -45,7 +45,7 @@ VerbResult Status(const Invocation& call) {
   if (answer.status != 200 || !IsJsonObject(answer.body)) {
     throw Failure("SH-0905",
                   "answered with HTTP status " + std::to_string(answer.status) +
-                      (answer.status == 200 ? " and something that is no status" : ""),
+                      (answer.status == 200 ? " and something that is not a status" : ""),
                   "Check that the address is that of summa-host.", url);
   }
   return {.json = answer.body};

@@ -22,7 +22,7 @@ const WorkerRow& FindWorker(const std::vector<WorkerRow>& workers, const std::st
                                   [&](const WorkerRow& each) { return each.id == id; });
   if (found != workers.end()) return *found;
   throw Failure(Error{"SH-0903", "no worker is called \"" + id + "\"",
-                      "`summa-host workers list` names those that there are.", loaded.settings.file,
+                      "`summa-host workers list` lists the existing ones.", loaded.settings.file,
                       66});
 }
 
@@ -106,9 +106,9 @@ class RunRequest {
                          kTryLater});
   }
   Failure TookTooLong(const std::string& host) const {
-    const std::string what =
-        host.empty() ? "no host could begin to run worker " + worker_ + "; the request is withdrawn"
-                     : "worker " + worker_ + " still runs on host " + host;
+    const std::string what = host.empty() ? "no host could begin to run worker " + worker_ +
+                                                "; the request was withdrawn"
+                                          : "worker " + worker_ + " still runs on host " + host;
     return Failure(Error{"SH-0344", what, "`summa-host workers list` shows who holds its lease.",
                          "", kTryLater});
   }

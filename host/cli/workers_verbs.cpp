@@ -37,7 +37,7 @@ VerbResult List(const Invocation& call) {
   for (const WorkerRow& worker : workers) WriteWorker(json, worker);
   json.EndArray().EndObject();
   VerbResult result{.json = json.Take()};
-  if (workers.empty()) result.text = "no workers: none is configured, and none ever ran";
+  if (workers.empty()) result.text = "no workers: none is configured, and none has ever run";
   return result;
 }
 

@@ -130,11 +130,11 @@ std::optional<LeaseGuard> LeaseKeeper::State::Acquire(const std::string& worker_
   }
   LeaseGuard guard{worker_id, holder, std::stoll(rows->at(0).at(0).value()), time_to_live};
   if (clock.BootNow() >= asked_at + time_to_live - TrustMargin(time_to_live)) {
-    throw SqlFailure(
-        Error{"SH-0303",
-              "the lease of " + worker_id + " came so late that it cannot be trusted any more",
-              "Look at the load of the database, or raise lease_ttl", ""},
-        "");
+    throw SqlFailure(Error{"SH-0303",
+                           "the lease of " + worker_id +
+                               " was obtained so late that it can no longer be trusted",
+                           "Check the load of the database, or raise lease_ttl", ""},
+                     "");
   }
   Remember(guard, time_to_live, asked_at);
   CrashPoint("lease.acquired");
@@ -262,7 +262,7 @@ Error LeaseKeeper::HeldElsewhere(const std::string& worker_id) {
   const std::string holder = Status(worker_id).holder;
   return {"SH-0323",
           "the lease of the worker is held by " + (holder.empty() ? "another process" : holder),
-          "wait until that host lets it go, give a longer --wait, or stop that host",
+          "wait until that host releases it, give a longer --wait, or stop that host",
           "worker " + worker_id, SUMMA_E_TRY_LATER};
 }
 

@@ -157,7 +157,7 @@ std::optional<TextRows> LeaseKeeper::State::AskToLook(const std::vector<std::str
     return AskForThread(statements_.look, {TextArrayLiteral(workers), holder}, patience);
   } catch (const std::exception& error) {
     if (!thread_connection_.stopped()) {
-      Log(LogLevel::kWarn, "SH-0303", "the leases could not be looked at", {{"why", error.what()}});
+      Log(LogLevel::kWarn, "SH-0303", "the leases could not be read", {{"why", error.what()}});
     }
   }
   return std::nullopt;

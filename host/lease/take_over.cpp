@@ -30,7 +30,7 @@ constexpr const char* kEnd =
 
 constexpr const char* kOurSessions = "summa-host/";
 constexpr std::string_view kForeign =
-    "a session that is not summa-host's blocks the take-over of a lease and is left alone";
+    "a session of another program blocks the take-over of a lease and is not ended";
 constexpr std::string_view kNotPermitted =
     "a session that this role may not end blocks the take-over of a lease";
 

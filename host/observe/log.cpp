@@ -39,7 +39,7 @@ class Logger {
         writer_(STDERR_FILENO, kCapacityBytes, [this](std::uint64_t lines) {
           const LogField count[] = {{"lines", std::to_string(lines)}};
           return Text({SystemClock().UnixNow(), LogLevel::kWarn, "SH-0907",
-                       "lines of the log were lost: nobody took them in time", count, 0});
+                       "lines of the log were lost because they were not read in time", count, 0});
         }) {}
 
   void Configure(LogLevel level, LogFormat format) {

@@ -41,10 +41,11 @@ JournalEntry EntryOf(const summa_operation_progress& progress, double speed) {
   entry.finished = progress.finished != 0;
   entry.speed = speed;
   if (entry.phase.size() > kMostPhaseBytes || entry.cursor.size() > kMostCursorBytes) {
-    throw Misused("gave a phase or a cursor that is too long: 64 and 4,000 bytes are the most");
+    throw Misused(
+        "returned a phase or a cursor that is too long: at most 64 and 4,000 bytes are allowed");
   }
   if (entry.rows < 0 || entry.rows > kMostRows || entry.total < -1) {
-    throw Misused("counted rows that cannot be: " + std::to_string(entry.rows) + " of " +
+    throw Misused("reported an impossible number of rows: " + std::to_string(entry.rows) + " of " +
                   std::to_string(entry.total));
   }
   return entry;
@@ -153,8 +154,8 @@ class OperationRun::Step {
   }
 
   void Save(summa_sql_session* session, const summa_operation_progress& progress) {
-    if (save_error_ || refused_) throw Misused("goes on after a save that failed");
-    if (!row_.open) throw Misused("goes on after the save that finished the operation");
+    if (save_error_ || refused_) throw Misused("continues after a save that failed");
+    if (!row_.open) throw Misused("continues after the save that finished the operation");
     const BootTime now = run_.clock_.BootNow();
     Speed speed = run_.speed_;
     speed.Add(progress.rows, now - run_.saved_at_);
@@ -165,10 +166,11 @@ class OperationRun::Step {
       throw;
     }
     if (refused_) {
-      throw summa::Error(SUMMA_E_CANCELLED, "SH-0384",
-                         "operation " + std::to_string(begun_.id) +
-                             " was aborted or is worked on elsewhere; the batch was not committed",
-                         "Nothing is needed: give up this step.");
+      throw summa::Error(
+          SUMMA_E_CANCELLED, "SH-0384",
+          "operation " + std::to_string(begun_.id) +
+              " was aborted, or another host works on it; the batch was not committed",
+          "Nothing is needed: end this step.");
     }
     run_.speed_ = speed;
     run_.saved_at_ = run_.clock_.BootNow();

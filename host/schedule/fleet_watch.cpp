@@ -60,7 +60,7 @@ void FleetWatch::LookAtOrders() {
       // The last orders stay. The workers say the same of the database, so one line is enough.
       const MutexLock lock(mutex_);
       if (!failing && !stopping_) {
-        Log(LogLevel::kWarn, "SH-0325", "what the fleet asks of the workers could not be read",
+        Log(LogLevel::kWarn, "SH-0325", "the requests for workers could not be read",
             {{"error", failure.what()}});
       }
       failing = true;

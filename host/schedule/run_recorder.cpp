@@ -81,7 +81,7 @@ void RunRecorder::Trouble(const Error& error) {
 void RunRecorder::Fine() {
   if (!failing_) return;
   failing_ = false;
-  Log(LogLevel::kInfo, {}, "the state of a worker is written again", {{"worker", plan_.id}});
+  Log(LogLevel::kInfo, {}, "the state of a worker can be written again", {{"worker", plan_.id}});
 }
 
 }  // namespace summa::host

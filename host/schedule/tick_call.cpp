@@ -78,7 +78,7 @@ constexpr Microseconds kLongestHint = std::chrono::hours(24);
 std::int64_t InRange(const char* what, std::int64_t value, std::int64_t most,
                      const TickRequest& request, const std::string& worker_id) {
   if (value >= 0 && value <= most) return value;
-  Log(LogLevel::kWarn, "SH-0355", "a worker returned a number that cannot be",
+  Log(LogLevel::kWarn, "SH-0355", "a worker returned an impossible number",
       {{"worker", worker_id},
        {"plugin", std::string(request.plugin)},
        {"what", what},

@@ -94,18 +94,17 @@ void WorkerBoard::InVain(std::int64_t calls) {
   {
     const MutexLock lock(mutex_);
     changed = report_.warning.empty() == named;
-    report_.warning =
-        named ? "SH-0358 it asks to be called at once and does nothing: " + std::to_string(calls) +
-                    " calls in a row"
-              : "";
+    report_.warning = named ? "SH-0358 it asks to be called immediately but does nothing: " +
+                                  std::to_string(calls) + " consecutive calls"
+                            : "";
   }
   if (!changed) return;
   if (named) {
     Log(LogLevel::kWarn, "SH-0358",
-        "a worker asks to be called at once and does nothing; it is called less often",
+        "a worker asks to be called immediately but does nothing; it is called less often",
         {{"worker", id_}, {"plugin", plugin_}});
   } else {
-    Log(LogLevel::kInfo, {}, "the worker that asked in vain to be called at once does something",
+    Log(LogLevel::kInfo, {}, "the worker that asked to be called immediately does something again",
         {{"worker", id_}, {"plugin", plugin_}});
   }
 }

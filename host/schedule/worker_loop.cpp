@@ -230,7 +230,7 @@ void WorkerLoop::FinishTry(OneRun& run, Grant& grant) {
     return;
   }
   services.orders().Unpark(plan_.id, services.host_name);
-  Log(LogLevel::kInfo, "SH-0350", "a parked worker was tried and is run again",
+  Log(LogLevel::kInfo, "SH-0350", "a parked worker was tried and runs again",
       {{"worker", plan_.id}, {"plugin", plan_.plugin}, {"was", run.orders.parked_error}});
   if (!plan_.continuous) FinishPeriodic(grant, run.done);
 }
@@ -389,7 +389,7 @@ void WorkerLoop::Park(const WorkerRun::Done& done) {
       text, retried ? std::optional(*next_try_ - run_.services().clock->BootNow()) : std::nullopt);
   Log(LogLevel::kError, "SH-0340",
       retried ? "the worker is parked: this host only tries it from time to time"
-              : "the worker is parked: this host runs it no more",
+              : "the worker is parked: this host no longer runs it",
       {{"worker", plan_.id},
        {"plugin", plan_.plugin},
        {"failures", std::to_string(failures_)},

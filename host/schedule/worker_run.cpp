@@ -234,7 +234,7 @@ Error WorkerRun::StuckError() const {
   return {"SH-0328",
           "the worker runs longer than its max_run of " +
               std::to_string(plan_.max_run.count() / 1000) + " ms",
-          "raise schedules." + plan_.id + ".max_run when that is usual, else report it",
+          "raise schedules." + plan_.id + ".max_run when such runs are normal, otherwise report it",
           "worker " + plan_.id, SUMMA_E_INTERNAL};
 }
 
@@ -275,7 +275,7 @@ void WorkerRun::LetStuckGo() {
     board_.LeaseGone();
   }
   Log(LogLevel::kError, "SH-0329",
-      !plan_.leased ? "a stuck worker does not return; it takes no lease, so nobody else runs it"
+      !plan_.leased ? "a stuck worker does not return; it has no lease, so no other host runs it"
       : shut        ? "a stuck worker does not return; its lease was released for other hosts"
                     : "a stuck worker does not return; its lease is left to expire",
       {{"worker", plan_.id}, {"plugin", plan_.plugin}});

@@ -43,7 +43,7 @@ void WorkerRun::Start::Write(bool called) noexcept {
     open_ = false;
   } catch (const std::exception& failure) {
     try_again_at_ = run_.services_.clock->BootNow() + kTryAgain;
-    Log(LogLevel::kDebug, "SH-0325", "that a call has returned could not be written",
+    Log(LogLevel::kDebug, "SH-0325", "the return of a call could not be recorded",
         {{"worker", run_.plan_.id}, {"error", failure.what()}});
   }
 }
@@ -65,7 +65,7 @@ std::string WorkerRun::Start::WhyToPark() const {
   }
   if (unexplained > 0) {
     why += std::string(earlier_.crashes > 0 ? "; " : "") + std::to_string(earlier_.deaths) +
-           " hosts in a row died before a call of the worker had returned";
+           " hosts in a row died before a call of the worker returned";
   }
   return why;
 }
@@ -88,7 +88,7 @@ bool WorkerRun::WaitAfterDeaths(const Start& start, const Grant& grant) {
 void WorkerRun::ParkEverywhere(const std::string& why) {
   services_.orders().ParkEverywhere(plan_, services_.host_name, why);
   board_.Parked(why, std::nullopt);
-  Log(LogLevel::kError, "SH-0347", "the worker is parked: no host runs it any more",
+  Log(LogLevel::kError, "SH-0347", "the worker is parked: no host runs it",
       {{"worker", plan_.id}, {"plugin", plan_.plugin}, {"error", why}});
 }
 

@@ -155,7 +155,7 @@ TEST_F(Crash, OnAThreadOfThePluginNamesThePlugin) {
     const std::string log = host->process().Stderr();
     const std::string last = log.substr(log.rfind('\n', log.size() - 2) + 1);
     EXPECT_NE(last.find(end.words), std::string::npos) << end.how << log;
-    EXPECT_NE(last.find("plugin=\"crashes\" in=\"a thread of its own\""), std::string::npos)
+    EXPECT_NE(last.find("plugin=\"crashes\" in=\"a thread that it created\""), std::string::npos)
         << end.how << log;
     WaitForCrashes("plugin:crashes", 1);
   }

@@ -147,7 +147,7 @@ TEST_F(UnreadLog, ThatIsReadAfterAllSaysWhatIsMissing) {
   const auto host = Start("chatty", port, log.path());
   WaitUntil([&] { return Metric(port, "summa_log_lines_dropped_total") > 100; }, kPatience,
             "lines that give way");
-  log.ReadUntil("SH-0907 lines of the log were lost: nobody took them in time lines=");
+  log.ReadUntil("SH-0907 lines of the log were lost because they were not read in time lines=");
   log.ReadUntil("\nfrom a library in C, after ");
   log.ReadUntil("\nfrom a library in C++, after ");
   EXPECT_LT(host->Use().resident_bytes, std::size_t{200} << 20);

@@ -334,15 +334,15 @@ TEST_P(AnsweredWith, StatusStaysJsonAndThePluginIsNamed) {
 }
 INSTANTIATE_TEST_SUITE_P(
     How, AnsweredWith,
-    testing::Values(Rubbish{"failing-throws", R"("mood":"fine")", "it threw: cannot tell"},
-                    Rubbish{"failing-throws-a-number", R"("mood":"fine")", "no std::exception"},
-                    Rubbish{"status-throws", "Status(): it threw: no status today",
-                            "no status today"},
-                    Rubbish{"status-cut-off", R"("code":"SH-0129")", "SH-0129 what status() wrote"},
-                    Rubbish{"status-array", R"("code":"SH-0129")", "not one object"},
-                    Rubbish{"status-two-objects", R"("code":"SH-0129")", "it is no JSON"},
-                    Rubbish{"status-latin1", R"("code":"SH-0129")", "it is no JSON"},
-                    Rubbish{"status-megabytes", R"("code":"SH-0129")", "more than 262144 bytes"}),
+    testing::Values(
+        Rubbish{"failing-throws", R"("mood":"fine")", "it threw: cannot tell"},
+        Rubbish{"failing-throws-a-number", R"("mood":"fine")", "not a std::exception"},
+        Rubbish{"status-throws", "Status(): it threw: no status today", "no status today"},
+        Rubbish{"status-cut-off", R"("code":"SH-0129")", "SH-0129 the output of status()"},
+        Rubbish{"status-array", R"("code":"SH-0129")", "not an object"},
+        Rubbish{"status-two-objects", R"("code":"SH-0129")", "it is not JSON"},
+        Rubbish{"status-latin1", R"("code":"SH-0129")", "it is not JSON"},
+        Rubbish{"status-megabytes", R"("code":"SH-0129")", "more than 262144 bytes"}),
     [](const auto& one) {
       std::string name = one.param.how;
       std::erase(name, '-');
@@ -397,21 +397,19 @@ TEST_P(VerbResults, OneObjectIsAResultAndEverythingElseIsNamed) {
   EXPECT_TRUE(Contains(last, GetParam().said)) << last;
   EXPECT_FALSE(Contains(result.out, "XY-0001")) << result.out;
 }
-INSTANTIATE_TEST_SUITE_P(How, VerbResults,
-                         testing::Values(Result{"well", 0, "\"done\":1"},
-                                         Result{"verb-nothing", 70, "SH-0130"},
-                                         Result{"verb-words", 70, "SH-0130"},
-                                         Result{"verb-two-objects", 70, "SH-0130"},
-                                         Result{"verb-array", 70, "not one object"},
-                                         Result{"verb-latin1", 70, "SH-0130"},
-                                         Result{"verb-forges", 70, "belongs to the host"},
-                                         Result{"verb-emits-rubbish", 70, "a row was left out"},
-                                         Result{"verb-throws", 70, "cannot do it"}),
-                         [](const auto& one) {
-                           std::string name = one.param.how;
-                           std::erase(name, '-');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    How, VerbResults,
+    testing::Values(Result{"well", 0, "\"done\":1"}, Result{"verb-nothing", 70, "SH-0130"},
+                    Result{"verb-words", 70, "SH-0130"}, Result{"verb-two-objects", 70, "SH-0130"},
+                    Result{"verb-array", 70, "not an object"}, Result{"verb-latin1", 70, "SH-0130"},
+                    Result{"verb-forges", 70, "belongs to the host"},
+                    Result{"verb-emits-rubbish", 70, "a row was not printed"},
+                    Result{"verb-throws", 70, "cannot do it"}),
+    [](const auto& one) {
+      std::string name = one.param.how;
+      std::erase(name, '-');
+      return name;
+    });
 
 class WorkerTexts : public PluginCalls, public testing::WithParamInterface<Result> {};
 
@@ -523,7 +521,7 @@ TEST_F(RefusedFiles, AFileThatOthersMayWriteIsNotMissing) {
   std::filesystem::permissions(path, std::filesystem::perms(0777));
   const std::string text = Check("{ good: {} }");
   EXPECT_TRUE(Contains(text, "error SH-0230 ")) << text;
-  EXPECT_TRUE(Contains(text, "plugin \"good\" is there as " + path + ", but was refused: SH-0102"))
+  EXPECT_TRUE(Contains(text, "plugin \"good\" was found as " + path + ", but refused: SH-0102"))
       << text;
   EXPECT_TRUE(Contains(text, "fix: chmod")) << text;
   EXPECT_TRUE(Contains(List(), "SH-0102"));
@@ -553,7 +551,7 @@ TEST_F(RefusedFiles, WithoutAManifestOrOfAnotherProcessorOrCutOffAreNamedWithThe
   text = Check("{ good: {} }");
   EXPECT_TRUE(Contains(text, path)) << text;
   EXPECT_TRUE(Contains(text, "SH-0113 ")) << text;
-  EXPECT_TRUE(Contains(text, "is damaged or cut off")) << text;
+  EXPECT_TRUE(Contains(text, "is damaged or truncated")) << text;
 }
 
 TEST_F(RefusedFiles, AManifestThatCannotBeReadIsNotAMissingPlugin) {
@@ -561,7 +559,7 @@ TEST_F(RefusedFiles, AManifestThatCannotBeReadIsNotAMissingPlugin) {
   Replace(path, "id: good\n", "id: {ood\n");
   const std::string text = Check("{ good: {} }");
   EXPECT_TRUE(Contains(text, "SH-0230")) << text;
-  EXPECT_TRUE(Contains(text, "is there as " + path)) << text;
+  EXPECT_TRUE(Contains(text, "was found as " + path)) << text;
   EXPECT_FALSE(Contains(text, "not installed")) << text;
 }
 

@@ -117,7 +117,7 @@ TEST_F(Signals, ThatMeanNothingAreNamedAndIgnored) {
   for (const int signal : {SIGUSR1, SIGUSR2, SIGALRM, SIGPIPE, SIGRTMIN + 1}) {
     host->process().Signal(signal);
   }
-  WaitForLog(*host, "SH-0908 SIGUSR2 means nothing here and was ignored");
+  WaitForLog(*host, "SH-0908 SIGUSR2 has no meaning here and was ignored");
   EXPECT_EQ(HttpGet(host->Port(), "/livez").status, 200);
   EXPECT_TRUE(Held());
 }
