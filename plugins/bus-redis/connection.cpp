@@ -140,8 +140,8 @@ void Connection::BeginTls(Deadline deadline) {
   }
   if (reason.empty()) return;
   FailToConnect("SH-0614", reason,
-                "the server must speak TLS at this port, with a certificate for this host that "
-                "plugins.bus-redis.tls_ca_file vouches for");
+                "the server must speak TLS at this port, with a certificate for this host that is "
+                "signed by an authority in plugins.bus-redis.tls_ca_file");
 }
 
 bool Connection::MovedMeanwhile() {
@@ -209,22 +209,22 @@ void Connection::CheckServer(Deadline deadline) {
     return;
   }
   if (mode == "sentinel") {
-    refuse("this is a Sentinel, which keeps no streams",
+    refuse("this is a Sentinel, which has no streams",
            "write plugins.bus-redis.url as redis+sentinel://host[:26379],.../master");
   }
   if (mode == "cluster" && !cluster) {
-    refuse("this is a node of a Redis Cluster, which keeps a part of the keys only",
+    refuse("this is a node of a Redis Cluster, which has only part of the keys",
            "write plugins.bus-redis.url as redis+cluster://host[:port],...");
   }
   if (mode == "standalone" && cluster) {
-    refuse("this is no node of a Redis Cluster (cluster-enabled no)",
+    refuse("this is not a node of a Redis Cluster (cluster-enabled no)",
            "name one host in plugins.bus-redis.url, as redis://host[:port]; Sentinels as "
            "redis+sentinel://host[:26379],.../master");
   }
   const bool needs_master = options_.url.kind != ServerKind::kSingle && !options_.any_role;
   if (role == "replica" && needs_master) {
     FailToConnect("SH-0622", "this server is a replica, not the master",
-                  "nothing, when a failover is under way: the host asks again where the master is");
+                  "nothing is needed during a failover: the host asks again where the master is");
   }
 }
 

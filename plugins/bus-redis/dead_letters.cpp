@@ -19,7 +19,7 @@ constexpr int kMaximumAttempts = 100;
 std::string CheckedId(summa_str id) {
   std::string text(FromAbi(id));
   if (!NextEntryId(text).empty()) return text;
-  throw Error(SUMMA_E_USAGE, "SH-0900", "\"" + text + "\" is no id of a dead letter",
+  throw Error(SUMMA_E_USAGE, "SH-0900", "\"" + text + "\" is not the id of a dead letter",
               "ids look like 1700000000000-0");
 }
 
@@ -62,7 +62,7 @@ bool DeadLetters::RedriveOne(std::string_view stream, const std::string& id) {
   for (int attempt = 0; attempt < kMaximumAttempts; ++attempt) {
     if (const auto moved = TryRedrive(letters, target, id)) return *moved;
   }
-  throw Error(SUMMA_E_TRY_LATER, "SH-0610", letters + " is changed by others all the time",
+  throw Error(SUMMA_E_TRY_LATER, "SH-0610", letters + " is constantly changed by other programs",
               "try again later");
 }
 
@@ -113,7 +113,7 @@ std::optional<bool> DeadLetters::SentOn(std::initializer_list<std::string_view> 
   bool asking = false;
   const bool elsewhere = servers_.Follow(Text(error), connection, asking) != nullptr;
   if (!elsewhere) ThrowRefused(command, key, Text(error));
-  connection.Drop("the key is at another node");  // it still watches
+  connection.Drop("the key is on another node");  // it still watches
   if (!asking) return std::nullopt;
   throw Error(SUMMA_E_TRY_LATER, "SH-0624", key + " is being moved to another node",
               "try again when the resharding has ended");

@@ -73,7 +73,7 @@ void ExamineRole(const Info& info, const Report& report) {
   const std::string role = Get(info, "role");
   const bool master = role == "master";
   report({master ? Severity::kOk : Severity::kError, "role", role, "master",
-          master ? "" : "name the master in plugins.bus-redis.url: a replica takes no messages"});
+          master ? "" : "name the master in plugins.bus-redis.url: a replica accepts no messages"});
 }
 
 // A single server may have replicas for other purposes; where a failover is meant, they matter.
@@ -88,13 +88,14 @@ void ExamineReplicas(const Connection& connection, const Info& info, int wait_re
       ""};
   if (wait_replicas == 0) {
     finding.severity = Severity::kWarning;
-    finding.expected = "wait_replicas of 1 or more: else a failover may lose confirmed messages";
+    finding.expected =
+        "wait_replicas of 1 or more: otherwise a failover may lose confirmed messages";
     finding.fix =
         "set plugins.bus-redis.wait_replicas, or accept the loss and restore it from the "
         "ledger";
   } else if (follow < wait_replicas) {
     finding.severity = Severity::kError;
-    finding.expected = "as many as wait_replicas: with fewer nothing is confirmed";
+    finding.expected = "as many as wait_replicas: with fewer, nothing is confirmed";
     finding.fix = "start the replicas, or lower plugins.bus-redis.wait_replicas";
   }
   report(finding);
@@ -111,15 +112,16 @@ void ExamineMemory(const Info& info, const Report& report) {
   const std::string human = Get(info, "used_memory_human") + " used, ";
   if (most <= 0) {
     report({Severity::kWarning, "maxmemory", human + "no limit",
-            "a limit under the memory of the machine",
-            "set maxmemory: without it the kernel ends Redis when the machine is full, instead of "
-            "Redis refusing messages until there is room"});
+            "a limit below the memory of the machine",
+            "set maxmemory: without it, the kernel kills Redis when the machine runs out of "
+            "memory; with it, Redis refuses messages until there is room"});
     return;
   }
   const bool full = used > kFullWarning * most;
-  report({full ? Severity::kWarning : Severity::kOk, "maxmemory",
-          human + "limit " + Get(info, "maxmemory_human"), "under 80 % used",
-          full ? "raise maxmemory or let consumers catch up; a full Redis takes no messages" : ""});
+  report(
+      {full ? Severity::kWarning : Severity::kOk, "maxmemory",
+       human + "limit " + Get(info, "maxmemory_human"), "under 80 % used",
+       full ? "raise maxmemory or let consumers catch up; a full Redis accepts no messages" : ""});
 }
 
 void ExamineAppendOnly(Connection& connection, const Info& info, const Report& report) {
@@ -129,7 +131,7 @@ void ExamineAppendOnly(Connection& connection, const Info& info, const Report& r
                                   : save->empty() ? "no snapshots"
                                                   : "snapshots " + *save;
     report({Severity::kError, "appendonly", "no, " + snapshots,
-            "yes: else a crash of Redis loses messages that it confirmed and that count as "
+            "yes: otherwise a crash of Redis loses messages that it confirmed and that count as "
             "delivered",
             "CONFIG SET appendonly yes, and in redis.conf"});
     return;
@@ -137,13 +139,13 @@ void ExamineAppendOnly(Connection& connection, const Info& info, const Report& r
   report({Severity::kOk, "appendonly", "yes", "", ""});
   const auto sync = AskConfig(connection, "appendfsync");
   if (!sync) {
-    report({Severity::kWarning, "appendfsync", "cannot be asked", "always",
-            "allow the login +config|get, or look into redis.conf"});
+    report({Severity::kWarning, "appendfsync", "cannot be read", "always",
+            "allow the login +config|get, or check redis.conf"});
   } else if (*sync == "always") {
     report({Severity::kOk, "appendfsync", *sync, "", ""});
   } else {
     report({*sync == "everysec" ? Severity::kWarning : Severity::kError, "appendfsync", *sync,
-            "always: else a crash of the machine loses the last " +
+            "always: otherwise a crash of the machine loses the last " +
                 std::string(*sync == "everysec" ? "second" : "half minute") +
                 " of confirmed messages",
             "CONFIG SET appendfsync always, and in redis.conf; or accept the loss and restore it "
@@ -156,8 +158,8 @@ void ExaminePersistence(Connection& connection, const Info& info, const Report& 
   for (const char* name : {"aof_last_write_status", "rdb_last_bgsave_status"}) {
     const std::string value = Get(info, name);
     if (value.empty() || value == "ok") continue;
-    report({Severity::kError, name, value, "ok",
-            "look at the log of Redis: it cannot write its files"});
+    report(
+        {Severity::kError, name, value, "ok", "check the log of Redis: it cannot write its files"});
   }
 }
 
@@ -173,7 +175,7 @@ void ExamineLatency(Connection& connection, const Report& report) {
   std::snprintf(text.data(), text.size(), "%.2f ms, the slowest of %d", worst, kPings);
   const bool slow = worst > kSlowMilliseconds;
   report({slow ? Severity::kWarning : Severity::kOk, "latency", text.data(), "under 50 ms",
-          slow ? "look at SLOWLOG and at the network between host and Redis" : ""});
+          slow ? "check SLOWLOG and the network between host and Redis" : ""});
 }
 
 enum class Allowed { kYes, kNotTheCommand, kNotTheKey };
@@ -232,7 +234,7 @@ void ExamineRights(Connection& connection, const KeyNaming& names, const Report&
   const std::string user = named.empty() ? "default" : named;
   const std::string command = "ACL SETUSER " + user + " ";
   if (needed.rules.empty()) {
-    report({Severity::kOk, "rights", "user " + user + " may send all that is needed", "", ""});
+    report({Severity::kOk, "rights", "user " + user + " has all rights that are needed", "", ""});
   } else {
     report({Severity::kError, "rights", "user " + user + " lacks " + needed.for_people,
             "the rights of publishers, consumers, workers and verbs", command + needed.rules});

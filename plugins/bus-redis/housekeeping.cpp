@@ -37,12 +37,11 @@ void StreamTrimmer::Remember(const std::vector<LeftOut>& left_out) {
   for (const LeftOut& key : left_out) {
     const auto before = now.find(key.key);
     if (before != now.end() && before->second.code == key.code) continue;
-    host_.Warn("SH-0616", "a key is left out; the other streams are looked after",
+    host_.Warn("SH-0616", "a key was skipped; the other streams were trimmed",
                {{"key", key.key}, {"error", key.code + " " + key.reason}});
   }
   host_
-      .Gauge("summa_bus_keys_left_out",
-             "Keys under key_prefix that the last stream-trim could not look after.",
+      .Gauge("summa_bus_keys_left_out", "Keys under key_prefix that the last stream-trim skipped.",
              {{"bus", kBusId}})
       .Set(static_cast<double>(left_out.size()));
 }
@@ -54,9 +53,9 @@ std::vector<Finding> StreamTrimmer::Warnings() const {
   for (const auto& [name, key] : left_out_) {
     if (warnings.size() == kMostWarnings) break;
     warnings.push_back({Severity::kWarning, "key " + name,
-                        "SH-0616 left out by stream-trim: " + key.code + " " + key.reason, "",
-                        "remove the key, or let the login use it; `summa-host bus streams` "
-                        "shows all that are left out"});
+                        "SH-0616 skipped by stream-trim: " + key.code + " " + key.reason, "",
+                        "remove the key, or let the login use it; `summa-host bus streams` shows "
+                        "all skipped keys"});
   }
   return warnings;
 }
@@ -66,16 +65,17 @@ void StreamTrimmer::TrimOne(StreamAdmin& admin, const std::string& stream, TickR
   for (const GroupState& group : admin.Groups(stream)) reporter_.Lag(ViewOf(stream, group));
   result.items += report.removed;
   host_
-      .Counter("summa_bus_trimmed_messages_total", "Entries removed by stream-trim.",
+      .Counter("summa_bus_trimmed_messages_total", "Entries removed by stream-trim, by topic.",
                {{"bus", kBusId}, {"topic", stream}})
       .Add(static_cast<double>(report.removed));
   host_
       .Gauge("summa_bus_trim_held_seconds",
-             "How far past stream_retention the oldest entry is that a group still needs.",
+             "How far past stream_retention the oldest entry is that a group still needs, by "
+             "topic; 0: nothing prevents trimming.",
              {{"bus", kBusId}, {"topic", stream}})
       .Set(static_cast<double>(report.held_seconds));
   if (report.held_by.empty()) return;
-  host_.Warn("SH-0613", "a group holds trimming",
+  host_.Warn("SH-0613", "a group prevents trimming",
              {{"stream", stream},
               {"group", report.held_by},
               {"past_retention_seconds", std::to_string(report.held_seconds)}});

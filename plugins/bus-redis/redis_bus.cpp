@@ -80,19 +80,19 @@ class GroupSubscription final : public Subscription {
 KeyNaming NamesOf(const RedisBusOptions& options) {
   KeyNaming names(options.writer.key_prefix, options.writer.tagged_keys);
   if (options.url.kind != ServerKind::kCluster || names.FitsCluster()) return names;
-  throw Error(
-      SUMMA_E_CONFIG, "SH-0625",
-      "a Redis Cluster keeps " + names.Stream("TOPIC") + " and " + names.DeadLetter("TOPIC") +
-          " on different nodes, so that no message could be given up",
-      "set plugins.bus-redis.key_names to tagged (docs/operate.md says how streams that are there "
-      "are renamed), and key_prefix to one without braces");
+  throw Error(SUMMA_E_CONFIG, "SH-0625",
+              "a Redis Cluster keeps " + names.Stream("TOPIC") + " and " +
+                  names.DeadLetter("TOPIC") +
+                  " on different nodes, so that no message could be given up",
+              "set plugins.bus-redis.key_names to tagged (docs/operate.md says how existing "
+              "streams are renamed), and key_prefix to one without braces");
 }
 
 void RequirePlace(std::string_view stream, std::string_view place) {
   RequireStreamName(stream);
   if (place == "$" || !NextEntryId(place).empty()) return;
-  throw Error(SUMMA_E_USAGE, "SH-0605", "\"" + std::string(place) + "\" is no place of a stream",
-              "give 0 (everything), an entry id such as 1700000000000-0, or $ (only what comes)");
+  throw Error(SUMMA_E_USAGE, "SH-0605", "\"" + std::string(place) + "\" is not a place in a stream",
+              "give 0 (everything), an entry id such as 1700000000000-0, or $ (only new messages)");
 }
 
 // Calls `use` with the named stream, or with each there is; false ends it.

@@ -130,8 +130,8 @@ RedisUrl ParseTcp(std::string_view rest, bool cluster) {
     return url;
   }
   if (url.database != 0) {
-    Refuse("several hosts are a Redis Cluster, which has database 0 only",
-           "leave the database out; for Sentinels write redis+sentinel://host,.../master");
+    Refuse("several hosts are a Redis Cluster, which has only database 0",
+           "remove the database; for Sentinels write redis+sentinel://host,.../master");
   }
   url.kind = ServerKind::kCluster;
   url.hosts = std::move(hosts);

@@ -18,7 +18,7 @@ struct Answer {
 // Words that speak of the server or of our login. Every other word (WRONGTYPE, OOM, MOVED, NOPERM,
 // ERR ...) was caused by the key, and the server goes on taking messages for other keys.
 constexpr std::array<Answer, 12> kServerAnswers = {{
-    {"LOADING", "nothing: Redis reads its file; it is tried again by itself"},
+    {"LOADING", "nothing is needed: Redis is loading its data; it is tried again by itself"},
     {"READONLY",
      "this server is a replica: name the master in plugins.bus-redis.url; after a failover it is "
      "tried again by itself"},
@@ -30,8 +30,8 @@ constexpr std::array<Answer, 12> kServerAnswers = {{
     {"NOAUTH", "give user and password in plugins.bus-redis.url", true},
     {"WRONGPASS", "correct user and password in plugins.bus-redis.url", true},
     {"MISCONF",
-     "Redis cannot write its file: give it room and the right to its directory (INFO persistence, "
-     "its log); it is tried again by itself"},
+     "Redis cannot write its file: give it disk space and the right to write to its directory "
+     "(INFO persistence, its log); it is tried again by itself"},
     {"NOREPLICAS",
      "start the replicas that min-replicas-to-write asks for; it is tried again by itself"},
     {"BUSY", "end the script that runs (SCRIPT KILL, FUNCTION KILL); it is tried again by itself"},
@@ -44,10 +44,9 @@ constexpr std::array<Answer, 12> kServerAnswers = {{
 
 // Of a cluster: "ERR max number of clients + cluster connections reached".
 constexpr std::string_view kTooManyClients = "ERR max number of clients";
-constexpr Answer kTooMany = {
-    "ERR",
-    "raise maxclients of Redis, or end connections that nobody needs (CLIENT LIST); it is "
-    "tried again by itself"};
+constexpr Answer kTooMany = {"ERR",
+                             "raise maxclients of Redis, or end connections that are not needed "
+                             "(CLIENT LIST); it is tried again by itself"};
 
 // Nothing: the error is one of the key.
 const Answer* FindAnswer(std::string_view text) {
@@ -93,13 +92,13 @@ void ThrowRefused(std::span<const std::string_view> command, std::string_view wh
   if (word == "NOPERM") {
     throw Error(SUMMA_E_DENIED, "SH-0617", text,
                 "allow the login " + RightOf(command) +
-                    " on the keys of key_prefix (ACL SETUSER); `summa-host doctor` names all that "
-                    "is missing");
+                    " on the keys of key_prefix (ACL SETUSER); `summa-host doctor` names all "
+                    "missing rights");
   }
   throw Error(SUMMA_E_CONFIG, "SH-0604", text,
               word == "WRONGTYPE" ? "another program uses this key (redis-cli TYPE): remove it, or "
                                     "change plugins.bus-redis.key_prefix"
-                                  : "look at the key with redis-cli TYPE");
+                                  : "check the key with redis-cli TYPE");
 }
 
 void ThrowRefused(std::initializer_list<std::string_view> command, std::string_view what,

@@ -36,7 +36,7 @@ Step NextStep(Connection& connection, const std::string& cursor, const std::stri
   const redisReply& reply = *step.reply;
   if (IsError(reply)) ThrowRefused({"SCAN"}, "the keys", Text(reply));
   if (IsArray(reply) && reply.elements == 2 && IsArray(*reply.element[1])) return step;
-  throw Error(SUMMA_E_CONFIG, "SH-0615", "SCAN was answered with something that is no list of keys",
+  throw Error(SUMMA_E_CONFIG, "SH-0615", "the answer to SCAN is not a list of keys",
               "connect to Redis itself, not to a proxy");
 }
 
@@ -72,7 +72,7 @@ Catalog StreamCatalog::Look(const std::string& start, const OnStep& on_step) {
       cursor = step.cursor();
       keys += kStepKeys;
       if (!on_step(keys)) {
-        throw Error(SUMMA_E_CANCELLED, "SH-0904", "told to stop before all keys were looked at");
+        throw Error(SUMMA_E_CANCELLED, "SH-0904", "told to stop before all keys were examined");
       }
     } while (cursor != "0");
   });

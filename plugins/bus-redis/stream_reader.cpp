@@ -32,7 +32,7 @@ std::string ScanStart(const ScanOptions& options) {
   if (!options.after.empty()) {
     start = NextEntryId(options.after);
     if (start.empty()) {
-      throw Error(SUMMA_E_USAGE, "SH-0900", "\"" + options.after + "\" is no id of an entry",
+      throw Error(SUMMA_E_USAGE, "SH-0900", "\"" + options.after + "\" is not the id of an entry",
                   "ids look like 1700000000000-0");
     }
   }
@@ -61,7 +61,8 @@ void StreamReader::Read(std::string_view stream, std::string_view after, std::si
   }
   const std::string first = NextEntryId(after);
   if (first.empty()) {
-    throw Error(SUMMA_E_USAGE, "SH-0900", "\"" + std::string(after) + "\" is no id of an entry",
+    throw Error(SUMMA_E_USAGE, "SH-0900",
+                "\"" + std::string(after) + "\" is not the id of an entry",
                 "ids look like 1700000000000-0");
   }
   ReadFrom(stream, first, count, on_message);
@@ -179,7 +180,7 @@ void StreamReader::RequireStream(std::string_view stream) {
   if (reply->type == REDIS_REPLY_INTEGER && reply->integer == 1) return;
   throw Error(SUMMA_E_NOT_FOUND, "SH-0607",
               "there is no stream " + key + " in Redis at " + servers_.options().url.ForPeople(),
-              "a stream is there as soon as a message was published to it");
+              "a stream exists as soon as a message has been published to it");
 }
 
 }  // namespace summa::bus_redis

@@ -169,7 +169,7 @@ bool StreamWriter::CheckMessage(std::size_t index, Stream& stream) {
   if (message.payload.size > options_.max_message_bytes) {
     Fail(stream, index, SUMMA_BUS_REFUSED,
          "the payload has " + std::to_string(message.payload.size) +
-             " bytes, above max_message_bytes " + std::to_string(options_.max_message_bytes));
+             " bytes, more than max_message_bytes " + std::to_string(options_.max_message_bytes));
     return false;
   }
   return true;
@@ -214,7 +214,7 @@ void StreamWriter::SendWindow() {
       continue;
     }
     Away(streams, nullptr,
-         Error(SUMMA_E_UNAVAILABLE, "SH-0624", "the nodes of the cluster send us on without end",
+         Error(SUMMA_E_UNAVAILABLE, "SH-0624", "the nodes of the cluster redirect without end",
                "redis-cli --cluster check HOST:PORT names what is wrong"));
     return;
   }
@@ -382,7 +382,8 @@ void StreamWriter::ReadTransaction(std::size_t index, Connection::Deadline deadl
   }
   // Nothing that Redis does to a login that may use MULTI; a proxy between us may, or a change of
   // rights under way. What arrived is not certain, so all of it stays UNSENT.
-  if (out_of_step) RefuseTransactions(connection, "a transaction was answered out of step");
+  if (out_of_step)
+    RefuseTransactions(connection, "the answers to a transaction do not match its commands");
   if (first_error.empty()) {
     ReadResults(index, *results);
     return;

@@ -297,7 +297,7 @@ TEST_F(RedisBusCluster, AnotherKindOfServerThanTheUrlSaysIsRefusedByName) {
   const std::string other = std::to_string(single.Port());
   const Error no_cluster =
       ErrorOf([&] { MakeBus(Options("redis+cluster://127.0.0.1:" + other))->Ping(); });
-  EXPECT_THAT(no_cluster.what(), HasSubstr("no node of a Redis Cluster"));
+  EXPECT_THAT(no_cluster.what(), HasSubstr("not a node of a Redis Cluster"));
   const Error no_sentinel =
       ErrorOf([&] { MakeBus(Options("redis+sentinel://127.0.0.1:" + other + "/m"))->Ping(); });
   EXPECT_THAT(no_sentinel.what(), HasSubstr("not a Sentinel"));
