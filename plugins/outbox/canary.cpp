@@ -11,11 +11,11 @@ constexpr std::size_t kReadBack = 10;
 Canary::Canary(Host host, BusClient bus, std::string sink, std::chrono::microseconds interval)
     : host_(host), bus_(bus), sink_(std::move(sink)), interval_(interval) {
   seconds_ = host_.Histogram("summa_canary_end_to_end_seconds",
-                             "From sending a message of our own to having read it back.",
+                             "Time from sending the canary message to reading it back.",
                              {{"sink", sink_}});
-  lost_ = host_.Counter("summa_canary_lost_total",
-                        "Messages of our own that the bus confirmed and did not have.",
-                        {{"sink", sink_}});
+  lost_ =
+      host_.Counter("summa_canary_lost_total",
+                    "Canary messages that the bus confirmed but did not have.", {{"sink", sink_}});
 }
 
 std::chrono::microseconds Canary::Look() {
@@ -51,7 +51,7 @@ void Canary::Send() {
     if (failure.status() != SUMMA_E_NOT_FOUND) return;  // the bus went away in between
   }
   lost_.Add();
-  host_.Warn("SH-0508", "the bus confirmed a message and does not have it",
+  host_.Warn("SH-0508", "the bus confirmed a message but does not have it",
              {{"sink", sink_}, {"stream", kStream}, {"id", id}});
 }
 

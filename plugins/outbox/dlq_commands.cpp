@@ -142,7 +142,7 @@ CommandResult Print(const CommandCall& call, std::string_view counted, std::int6
 [[noreturn]] void NoSuchLetter(const CommandCall& call) {
   throw Error(SUMMA_E_NOT_FOUND, "SH-0510",
               "no dead letter has the id " + call.Option("id").value_or(""),
-              "`summa-host dlq list` shows those that are there");
+              "`summa-host dlq list` lists the existing ones");
 }
 
 CommandResult ChangeOutbox(const CommandCall& call, const CommandContext& context, bool redrive) {

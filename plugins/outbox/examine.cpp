@@ -28,19 +28,19 @@ void ExamineIndexes(Session& session, const Report& report) {
     const auto name = row.Get<std::string>("name");
     if (!row.Get<bool>("usable")) {
       report({Severity::kError, "index", name + " is not valid", "an index that can be used",
-              "DROP INDEX CONCURRENTLY " + name + "; and create it anew"});
+              "DROP INDEX CONCURRENTLY " + name + "; and create it again"});
       continue;
     }
     usable.append(usable.empty() ? "" : ", ").append(name);
     partial = partial || row.Get<bool>("partial");
   }
   if (usable.empty()) {
-    report({Severity::kError, "index", "none that finds the rows that wait",
-            "an index on created_at of the rows that wait: else each poll reads the whole table",
+    report({Severity::kError, "index", "none that finds waiting rows",
+            "an index on created_at of waiting rows: otherwise each poll reads the whole table",
             kCreateIndex});
   } else if (!partial) {
-    report({Severity::kWarning, "index", usable + " holds delivered rows, too",
-            "an index of the rows that wait only: it stays small however long rows are kept",
+    report({Severity::kWarning, "index", usable + " also contains delivered rows",
+            "an index of waiting rows only: it stays small however long rows are kept",
             kCreateIndex});
   } else {
     report({Severity::kOk, "index", usable, "", ""});
@@ -58,11 +58,11 @@ void ExamineRows(Session& session, const Report& report) {
   const auto dead_letters = result[0].Get<std::int64_t>("dead_letters");
   const auto blocked = result[0].Get<std::int64_t>("blocked_keys");
   const bool none = dead_letters == 0 && blocked == 0;
-  report(
-      {none ? Severity::kOk : Severity::kWarning, "dead letters",
-       std::to_string(dead_letters) + " open, " + std::to_string(blocked) + " keys blocked", "none",
-       none ? ""
-            : "`summa-host dlq list` shows why; repair the cause, then `summa-host dlq redrive`"});
+  report({none ? Severity::kOk : Severity::kWarning, "dead letters",
+          std::to_string(dead_letters) + " open, " + std::to_string(blocked) + " keys blocked",
+          "none",
+          none ? ""
+               : "`summa-host dlq list` shows why; fix the cause, then `summa-host dlq redrive`"});
 }
 
 }  // namespace

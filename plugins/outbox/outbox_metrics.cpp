@@ -14,9 +14,10 @@ OutboxMetrics::OutboxMetrics(Host host, std::string sink) : host_(host), sink_(s
                              "Delivered rows that the ledger refuses to mark.", {{"sink", sink_}});
   publish_seconds = host_.Histogram("summa_outbox_publish_duration_seconds",
                                     "Time to publish one batch.", {{"sink", sink_}});
-  end_to_end_seconds = host_.Histogram("summa_outbox_end_to_end_duration_seconds",
-                                       "From the row's created_at to the confirmation of the bus.",
-                                       {{"sink", sink_}});
+  end_to_end_seconds = host_.Histogram(
+      "summa_outbox_end_to_end_duration_seconds",
+      "Time from the row's created_at to the confirmation of the bus, by the database's clock.",
+      {{"sink", sink_}});
   empty_polls = host_.Counter("summa_outbox_empty_polls_total", "Polls that found nothing.",
                               {{"sink", sink_}});
 }
@@ -27,19 +28,23 @@ Metric& OutboxMetrics::Outcome(const std::string& topic, const std::string& outc
   const std::string name = outcomes_.size() < kTopicLimit ? topic : kOtherTopics;
   return outcomes_
       .try_emplace({name, outcome},
-                   host_.Counter("summa_outbox_messages_total", "Messages by outcome.",
+                   host_.Counter("summa_outbox_messages_total",
+                                 "Messages by sink, topic and outcome: delivered, retried, dead.",
                                  {{"sink", sink_}, {"topic", name}, {"outcome", outcome}}))
       .first->second;
 }
 
 void OutboxMetrics::Pending(const std::vector<TopicCount>& topics) {
-  Set(pending_, topics, "summa_outbox_pending_messages", "Rows waiting, as last counted.",
-      "summa_outbox_oldest_pending_age_seconds", "Age of the oldest waiting row, as last counted.");
+  Set(pending_, topics, "summa_outbox_pending_messages",
+      "Rows that wait to be delivered, by topic, as last counted (at most every 5 s).",
+      "summa_outbox_oldest_pending_age_seconds",
+      "Age of the oldest waiting row, by topic, as last counted.");
 }
 
 void OutboxMetrics::DeadLetters(const std::vector<TopicCount>& topics) {
-  Set(dead_letters_, topics, "summa_dead_letters", "Dead letters that nobody has dealt with yet.",
-      "summa_oldest_dead_letter_age_seconds", "Age of the oldest of them.");
+  Set(dead_letters_, topics, "summa_dead_letters",
+      "Dead letters that are pending, by topic, as last counted.",
+      "summa_oldest_dead_letter_age_seconds", "Age of the oldest pending dead letter, by topic.");
 }
 
 void OutboxMetrics::Set(GaugesByTopic& gauges, const std::vector<TopicCount>& topics,

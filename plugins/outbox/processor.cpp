@@ -229,7 +229,8 @@ void Processor::HandOver(Session& session) {
   keeping_ = Keeping::kOwn;
   recorder_.SetKeeping(keeping_);
   full_poll_wanted_ = true;
-  host_.Info("the hand-over from Summa's own processor is done", {{"sink", settings_.outbox.sink}});
+  host_.Info("the hand-over from Summa's own processor is complete",
+             {{"sink", settings_.outbox.sink}});
 }
 
 std::int64_t Processor::DrainBacklog(Session& session, const Tick& tick) {
@@ -300,11 +301,11 @@ std::int64_t Processor::Deliver(Session& session, const std::vector<Row>& rows, 
     const bool progress =
         !delivery.delivered.empty() || !delivery.faults.empty() || !delivery.stream_faults.empty();
     if (!progress && !delivery.unsent.empty()) {
-      PauseSink("the bus answered, but sent nothing and said no reason", "");
+      PauseSink("the bus answered, but sent nothing and gave no reason", "");
       break;
     }
     if (progress && std::exchange(sink_faults_, 0) > 0) {
-      host_.Info("the bus takes messages again", {{"sink", settings_.outbox.sink}});
+      host_.Info("the bus accepts messages again", {{"sink", settings_.outbox.sink}});
       troubles_.SinkWorks();
     }
     open = delivery.unsent;
@@ -353,7 +354,7 @@ void Processor::PauseStreams(const Delivery& delivery) {
     const BootTime until = now + backoff_.Pause(attempt);
     lanes_.PauseStream(stream, until);
     troubles_.StreamFailed(stream, error, now, until);
-    host_.Warn("SH-0502", "a stream takes no messages; it is tried again",
+    host_.Warn("SH-0502", "a stream accepts no messages; it is tried again",
                {{"stream", stream}, {"error", error}, {"attempt", std::to_string(attempt)}});
   }
 }
@@ -388,7 +389,7 @@ void Processor::HoldFault(const RowFault& fault) {
              {"topic", row.topic},
              {"attempts", std::to_string(attempt)},
              {"error", fault.error},
-             {"key", settings_.outbox.block_key_on_dead_letter ? "blocked" : "goes on"}});
+             {"key", settings_.outbox.block_key_on_dead_letter ? "blocked" : "continues"}});
 }
 
 void Processor::PauseSink(const std::string& error, const std::string& hint) {
@@ -430,7 +431,8 @@ TickResult Processor::Result(std::int64_t items, bool backlog, bool once) const 
                 "nothing is lost; start the bus and run it again");
   }
   if (const auto streams = lanes_.PausedStreams(); !streams.empty()) {
-    throw Error(SUMMA_E_UNAVAILABLE, "SH-0502", "stream " + streams.front() + " takes no messages",
+    throw Error(SUMMA_E_UNAVAILABLE, "SH-0502",
+                "stream " + streams.front() + " accepts no messages",
                 "nothing is lost; repair the stream and run it again");
   }
   if (due) result.backlog = true;  // a row is tried again in a moment

@@ -207,7 +207,7 @@ void Recorder::Compare(std::int64_t confirmed, const Written& written) {
   foreign_marks_ += confirmed - written.marked;
   if (keeping_ == Keeping::kHandOver) return;  // Summa's processor may still end its last run
   host_.Warn(
-      "SH-0505", "rows that were just published had already been marked by somebody else",
+      "SH-0505", "rows that were just published had already been marked by another program",
       {{"published", std::to_string(confirmed)}, {"marked", std::to_string(written.marked)}});
 }
 

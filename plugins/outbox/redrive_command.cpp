@@ -105,7 +105,7 @@ CommandResult Redrive(const CommandCall& call, const CommandContext& context) {
   const auto id = call.Option("id");
   const bool missing = call.Flag("missing"), lost = call.Flag("lost");
   if ((id ? 1 : 0) + (missing ? 1 : 0) + (lost ? 1 : 0) != 1) {
-    throw Error(SUMMA_E_USAGE, "SH-0509", "it is not clear which rows are to be sent again",
+    throw Error(SUMMA_E_USAGE, "SH-0509", "it is not specified which rows are to be sent again",
                 "give exactly one of --id ID, --missing, --lost");
   }
   if (id) return RedriveOne(call, context, *id);

@@ -129,9 +129,10 @@ std::vector<Finding> RefusedRows::Failing(BootTime now, Microseconds known_for,
                                           const std::string& what, const std::string& why) const {
   const MutexLock lock(mutex_);
   if (refusals_.empty() || now > seen_ + known_for) return {};
-  return {{Severity::kWarning, what,
-           "SH-0511 " + why + ": " + std::to_string(refusals_.size()) + ", " + Listed(refusals_),
-           "", "repair the trigger or constraint that refuses them; the rest happens by itself"}};
+  return {
+      {Severity::kWarning, what,
+       "SH-0511 " + why + ": " + std::to_string(refusals_.size()) + ", " + Listed(refusals_), "",
+       "repair the trigger or constraint that refuses them; everything else happens by itself"}};
 }
 
 }  // namespace summa::outbox

@@ -36,7 +36,7 @@ void Troubles::SinkWorks() {
 void Troubles::StreamFailed(const std::string& stream, const std::string& error, BootTime now,
                             BootTime until) {
   const MutexLock lock(mutex_);
-  Note(streams_[stream], error, "repair the stream; delivery goes on by itself", now, until);
+  Note(streams_[stream], error, "repair the stream; delivery continues by itself", now, until);
 }
 
 void Troubles::StreamWorks(std::string_view stream) {
@@ -71,15 +71,15 @@ std::vector<Finding> Troubles::Failing(BootTime now) const {
   if (sink_failed_ && now <= sink_.until + kForgotten) {
     failing.push_back(
         {Severity::kError, "outbox: " + name_,
-         "SH-0501 takes no messages since " + For(now - sink_.since) + ": " + sink_.error, "",
+         "SH-0501 has accepted no messages for " + For(now - sink_.since) + ": " + sink_.error, "",
          sink_.hint.empty() ? "`summa-host explain SH-0501`" : sink_.hint});
   }
   for (const auto& [stream, trouble] : streams_) {
     if (now > trouble.until + kForgotten) continue;
     failing.push_back(
         {Severity::kError, "outbox: stream " + stream + " of " + name_,
-         "SH-0502 takes no messages since " + For(now - trouble.since) + ": " + trouble.error, "",
-         trouble.hint});
+         "SH-0502 has accepted no messages for " + For(now - trouble.since) + ": " + trouble.error,
+         "", trouble.hint});
   }
   if (blocked_keys_ > 0 && now <= seen_ + kForgotten) {
     failing.push_back(

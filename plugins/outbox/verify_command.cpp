@@ -47,7 +47,8 @@ class Comparer {
     for (Page page = NextPage(now); !page.empty(); page = NextPage(now)) {
       Compare(std::move(page));
       // What was compared so far is not what was asked for.
-      if (call_.ShouldStop()) throw Error(SUMMA_E_CANCELLED, "SH-0904", "told to stop half-way");
+      if (call_.ShouldStop())
+        throw Error(SUMMA_E_CANCELLED, "SH-0904", "told to stop before the end");
     }
     LookEverywhere();
     return std::move(result_);

@@ -20,7 +20,7 @@ TEST(Troubles, ASinkThatFailsIsNamedSinceItsFirstFailureUntilItWorks) {
   const auto failing = troubles.Failing(At(111));
   ASSERT_EQ(failing.size(), 1u);
   EXPECT_EQ(failing[0].severity, Severity::kError);
-  EXPECT_EQ(failing[0].found, "SH-0501 takes no messages since 11 s: timed out");
+  EXPECT_EQ(failing[0].found, "SH-0501 has accepted no messages for 11 s: timed out");
   EXPECT_EQ(failing[0].fix, "start it");
   troubles.SinkWorks();
   EXPECT_TRUE(troubles.Failing(At(112)).empty());
