@@ -73,8 +73,8 @@ std::int64_t BlockSealer::Horizon(Session& session) {
                                 std::to_string(writer.age_microseconds / 1'000'000) + " s";
   }
   throw Error(SUMMA_E_UNAVAILABLE, "SH-0702",
-              "no block can be made: " + who + " may still add an event below",
-              "end it; sealing goes on by itself");
+              "no block can be created: " + who + " may still add an event below",
+              "end it; sealing continues by itself");
 }
 
 LastBlock BlockSealer::ReadLast(Session& session) {

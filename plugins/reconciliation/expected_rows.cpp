@@ -9,9 +9,8 @@ namespace summa::reconciliation {
 namespace {
 
 constexpr const char* kHint =
-    "`summa-host doctor` looks for what hides rows (policies, views, partitions). When there is "
-    "nothing and the table is "
-    "right, its statistics are wrong: ANALYZE it";
+    "`summa-host doctor` looks for what hides rows (policies, views, partitions). When it finds "
+    "nothing and the table is complete, the statistics of the table are wrong: ANALYZE it";
 
 bool Far(double rows, double expected, double share, double few) {
   return rows < expected * share && expected - rows >= few;
@@ -35,7 +34,7 @@ std::optional<Error> FarLess(Session& session, const std::vector<RowsRead>& read
     if (!Far(static_cast<double>(read[i].rows), rows, kLeastShare, kFewRows)) continue;
     text += text.empty() ? "" : "; ";
     text += std::to_string(read[i].rows) + " rows of " + read[i].table +
-            " were read, and the catalog counts about " + Number(rows);
+            " were read, but the catalog counts about " + Number(rows);
   }
   if (text.empty()) return std::nullopt;
   return TooFew(text);
@@ -49,7 +48,7 @@ std::optional<Error> EmptyBeside(Session& session, const ledger::EventTable& tab
   if (!others) return std::nullopt;
   return Error(SUMMA_E_DATA, "SH-0709",
                table.name + " has no event, and there is a ledger with events in " + *others,
-               "Name that schema in database.ledger.schema, unless this ledger is a new one");
+               "Name that schema in database.ledger.schema, unless this ledger is new");
 }
 
 std::optional<Error> FarLessOfPart(Session& session, const ledger::EventTable& table,
@@ -71,7 +70,7 @@ std::optional<Error> FarLessOfPart(Session& session, const ledger::EventTable& t
   if (!Far(static_cast<double>(rows), expected, kLeastShareOfPart, kFewRowsOfPart))
     return std::nullopt;
   return TooFew(std::to_string(rows) +
-                " events of the part were read, and the planner expects about " + Number(expected));
+                " events of the part were read, but the planner expects about " + Number(expected));
 }
 
 std::optional<Error> FarLessThanBefore(const std::string& part, std::int64_t before,

@@ -19,9 +19,10 @@ std::string Directory() {
 }
 
 [[noreturn]] void Fail(const char* what) {
-  throw Error(SUMMA_E_CONFIG, "SH-0706",
-              std::string(what) + " in " + Directory() + ": " + std::strerror(errno),
-              "8 bytes for each entry of the ledger must fit there; set TMPDIR to another place");
+  throw Error(
+      SUMMA_E_CONFIG, "SH-0706",
+      std::string(what) + " in " + Directory() + ": " + std::strerror(errno),
+      "it needs room for 8 bytes for each entry of the ledger; set TMPDIR to another place");
 }
 
 int OpenFile() {
@@ -31,7 +32,7 @@ int OpenFile() {
   // Not every file system knows files without a name.
   std::string name = directory + "/summa-reconcile-XXXXXX";
   file = mkostemp(name.data(), O_CLOEXEC);
-  if (file < 0) Fail("no temporary file can be made");
+  if (file < 0) Fail("no temporary file can be created");
   unlink(name.c_str());
   return file;
 }

@@ -67,10 +67,9 @@ void Locator::Duplicates(Findings& findings) {
     found.account_id = row.Get<std::string>("account_id");
     found.candidates = SplitIds(row.Get<std::string_view>("ids"));
     const auto times = row.Get<std::int64_t>("times"), entries = row.Get<std::int64_t>("entries");
-    found.expected = times < 2 ? "one entry"
-                               : Number(times) +
-                                     " entries that follow on one another, with the sums that the "
-                                     "record names";
+    found.expected = times < 2
+                         ? "one entry"
+                         : Number(times) + " consecutive entries with the amounts of the record";
     found.found = Number(entries) + " entries";
     JsonWriter json;
     json.BeginObject()
@@ -112,7 +111,7 @@ void Locator::Order(const std::vector<const Account*>& suspects, Findings& findi
   const std::span<const Account* const> all(suspects);
   for (std::size_t from = 0; from < all.size(); from += kSuspectsTogether) {
     OrderOf(all.subspan(from, std::min(kSuspectsTogether, all.size() - from)), findings);
-    work_.Progress("accounts looked at again", static_cast<std::int64_t>(from),
+    work_.Progress("accounts checked again", static_cast<std::int64_t>(from),
                    static_cast<std::int64_t>(all.size()));
     work_.StopIfAsked();
   }

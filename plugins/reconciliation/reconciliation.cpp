@@ -33,7 +33,7 @@ void Attempt(Work& work, std::string& error_text, const std::function<void()>& p
   } catch (const Error& error) {
     if (WorthAnotherTry(error)) throw;
     error_text = error.code() + " " + error.what();
-    work.host().Log(SUMMA_LOG_ERROR, "SH-0703", "a part of the reconciliation could not be done",
+    work.host().Log(SUMMA_LOG_ERROR, "SH-0703", "part of the reconciliation could not be done",
                     {{"error", error_text}, {"hint", error.hint()}});
   }
 }
@@ -130,11 +130,11 @@ Reconciled RunStep(OperationStep& step, const Work& caller, const Settings& sett
   if (operation.state == OperationState::kPaused) {
     throw Error(SUMMA_E_TRY_LATER, "SH-0389", "the reconciliation is paused: " + name,
                 "`summa-host operations resume " + std::to_string(operation.id) +
-                    "` lets it go on where it was");
+                    "` continues it where it stopped");
   }
   if (operation.state == OperationState::kAborted) {
     throw Error(SUMMA_E_TRY_LATER, "SH-0384", "the reconciliation was aborted: " + name,
-                "the next run begins anew");
+                "the next run starts from the beginning");
   }
   ThrowStopped();
 }

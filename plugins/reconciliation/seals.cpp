@@ -153,7 +153,7 @@ class Checker {
       Fail(verdict, seal, verify::kind::kBlockHashMismatch, seal.events_hash, reading.events_hash);
     } else if (reading.content_hash != seal.content_hash) {
       Fail(verdict, seal, verify::kind::kBlockHashMismatch, "all columns as they were sealed",
-           "a column was changed that the hashes of events do not cover");
+           "a column that the hashes of events do not cover was changed");
     }
   }
 

@@ -3,8 +3,8 @@
 namespace summa::reconciliation {
 
 void ThrowStopped() {
-  throw Error(SUMMA_E_CANCELLED, "SH-0705", "told to stop before everything was looked at",
-              "start it again; what was done is kept where that is possible");
+  throw Error(SUMMA_E_CANCELLED, "SH-0705", "told to stop before everything was checked",
+              "start it again; completed work is kept where that is possible");
 }
 
 void Work::StopIfAsked() const {

@@ -15,7 +15,7 @@ constexpr const char* kLookAtThem =
     "`summa-host verify all` names each of them, `summa-host explain SH-0701` says what to do";
 
 void Log(const Host& host, const Discrepancy& finding) {
-  host.Log(SUMMA_LOG_ERROR, "SH-0701", "the ledger does not agree with itself",
+  host.Log(SUMMA_LOG_ERROR, "SH-0701", "the ledger is inconsistent",
            {{"kind", finding.kind}, {"detail", DetailOf(finding)}});
 }
 
@@ -91,8 +91,8 @@ TickResult SnapshotWorker::Run(const Tick& tick) {
   metrics_.Snapshotted(outcome);
   Tell("hash-snapshot-creator", outcome.findings);
   if (outcome.created > 0) {
-    host_.Info("snapshots made", {{"created", std::to_string(outcome.created)},
-                                  {"events", std::to_string(outcome.events)}});
+    host_.Info("snapshots created", {{"created", std::to_string(outcome.created)},
+                                     {"events", std::to_string(outcome.events)}});
   }
   return {outcome.created, false, std::nullopt};
 }
@@ -106,11 +106,11 @@ TickResult RollingWorker::Run(const Tick& tick) {
   Tell("rolling-verification", outcome.findings);
   if (outcome.incomplete) {
     const Error& error = *outcome.incomplete;
-    host_.Log(SUMMA_LOG_WARN, error.code(), "a part was not read as a whole; it stays unverified",
+    host_.Log(SUMMA_LOG_WARN, error.code(), "a part was not read completely; it stays unverified",
               {{"part", outcome.part}, {"error", error.what()}, {"hint", error.hint()}});
     troubles_.Set(
         {{Severity::kWarning, "rolling-verification",
-          error.code() + " not read as a whole: " + error.what(), "every row read", error.hint()}});
+          error.code() + " not read completely: " + error.what(), "every row read", error.hint()}});
   }
   host_.Debug("verified", {{"part", outcome.part}, {"rows", std::to_string(outcome.rows)}});
   return {outcome.rows, outcome.more_due, std::nullopt};

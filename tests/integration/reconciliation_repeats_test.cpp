@@ -232,7 +232,7 @@ TEST_P(RepeatsTest, AreDuplicatesWhenTheSumIsNotTheOneNamed) {
   const BooksReport report = Check();
   ASSERT_EQ(report.duplicates.count(), 1);
   EXPECT_EQ(report.duplicates.kept()[0].account_id, Id(2));
-  EXPECT_NE(report.duplicates.kept()[0].expected.find("2 entries that follow"), std::string::npos)
+  EXPECT_NE(report.duplicates.kept()[0].expected.find("2 consecutive entries"), std::string::npos)
       << report.duplicates.kept()[0].expected;
 }
 

@@ -47,10 +47,10 @@ std::string BrokenLink(const Block& block, const Block* before) {
     return block.previous_id || block.previous_hash ? "the block before it is gone" : "";
   }
   if (block.previous_id != before->id) {
-    return "it names another block before it than block " + std::to_string(before->sequence);
+    return "its previous block is not block " + std::to_string(before->sequence);
   }
   if (block.previous_hash != before->block_hash) {
-    return "the hash of block " + std::to_string(before->sequence) + " is no longer what it was";
+    return "the hash of block " + std::to_string(before->sequence) + " has changed";
   }
   return "";
 }

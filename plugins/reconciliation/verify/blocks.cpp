@@ -306,7 +306,7 @@ class BlockCheck {
     } else if (found->block_hash != known.block_hash) {
       Add(BlockFinding(kind::kBlockHashMismatch, *found, known.block_hash, found->block_hash));
       report_.failures.push_back(
-          {found->id, found->sequence, "it is not the block that was there before"});
+          {found->id, found->sequence, "it is not the block that was sealed"});
     }
   }
 
