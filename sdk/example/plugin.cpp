@@ -92,7 +92,7 @@ std::string Days(const summa_sql_v1* sql, const std::string& currency, std::int6
         .EndObject();
   }
   if (days.rows() == 0) {
-    throw summa::Error(SUMMA_E_NOT_FOUND, "TO-0001", "no turnover is known of " + currency,
+    throw summa::Error(SUMMA_E_NOT_FOUND, "TO-0001", "there is no turnover of " + currency,
                        "run `summa-host run --once --only turnover-daily` first");
   }
   json.EndArray().EndObject();

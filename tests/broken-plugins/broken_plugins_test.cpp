@@ -434,7 +434,7 @@ TEST(BrokenPlugins, EveryPromiseOfTheManifestIsAskedFor) {
             "is a defect of the plugin; report it to https://example.com/undeclared-worker.");
   EXPECT_THAT(failure("unbound"), testing::HasSubstr("SH-0123")) << failure("unbound");
   EXPECT_THAT(failure("unbound"),
-              testing::HasSubstr("the worker \"nobody\" is bound to no object"));
+              testing::HasSubstr("the worker \"nobody\" is not bound to an object"));
   EXPECT_THAT(failure("half-bus"), testing::HasSubstr("SH-0123"));
   EXPECT_THAT(failure("half-bus"),
               testing::HasSubstr("the function subscribe() of its summa.bus/1 is missing"));

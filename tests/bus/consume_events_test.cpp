@@ -42,7 +42,8 @@ TEST_P(Consume, AnEventThatThrowsEndsNothingAndIsNamed) {
   std::map<std::string, std::string> failing;
   for (const Finding& finding : consumer.Failing()) failing[finding.subject] = finding.found;
   EXPECT_EQ(failing["consumer g, callback Failed"], "it threw an exception: no row for it");
-  EXPECT_EQ(failing["consumer g, callback DeadLettered"], "it threw what is no std::exception");
+  EXPECT_EQ(failing["consumer g, callback DeadLettered"],
+            "it threw an exception that is not a std::exception");
   EXPECT_EQ(failing["consumer g, callback Away"], "it threw an exception: the log is away");
 }
 

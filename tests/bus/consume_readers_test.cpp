@@ -193,7 +193,7 @@ TEST_P(Consume, AMessageThatEndsTheProcessIsGivenUpAndThoseThatOnlyWaitedAreNot)
   EXPECT_THAT(record_.ids(), ElementsAre("1", "2", "3"));
   ASSERT_EQ(Letters().size(), 1U);
   EXPECT_EQ(Letters()[0].id, "0");
-  EXPECT_THAT(Letters()[0].error, ::testing::HasSubstr("no handler ever answered"));
+  EXPECT_THAT(Letters()[0].error, ::testing::HasSubstr("the handler never returned"));
 }
 
 TEST_P(Consume, UnsubscribingLeavesWhatWasNotHandledToTheNextReader) {

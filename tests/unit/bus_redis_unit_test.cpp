@@ -303,7 +303,7 @@ TEST(Reachability, SaysSinceWhenAndWhyAndIsNewsOnlyOnce) {
   ASSERT_EQ(failing.size(), 1u);
   EXPECT_EQ(failing[0].severity, Severity::kError);
   EXPECT_EQ(failing[0].subject, "Redis at redis://r:1/0 (publish)");
-  EXPECT_EQ(failing[0].found, "SH-0601 not reachable since 10 s: timed out");
+  EXPECT_EQ(failing[0].found, "SH-0601 has been unreachable for 10 s: timed out");
   EXPECT_TRUE(reachability.Up("publish", "redis://r:1/0"));
   EXPECT_TRUE(reachability.Failing(BootTime(seconds(20))).empty());
 }

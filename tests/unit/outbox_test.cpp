@@ -202,7 +202,7 @@ TEST_F(PublisherTest, MarksWhatWasSentAgainByAPerson) {
 TEST_F(PublisherTest, ABusThatIsAwayBurnsNothing) {
   bus_.away = true;
   const Delivery delivery = Publish({MakeRow(1, "s", "a", 1), MakeRow(2, "s", "b", 2)});
-  EXPECT_EQ(delivery.bus_error, "the memory bus is away");
+  EXPECT_EQ(delivery.bus_error, "the memory bus is unreachable");
   EXPECT_TRUE(delivery.delivered.empty());
   EXPECT_TRUE(delivery.faults.empty());
   EXPECT_EQ(delivery.unsent.size(), 2u);

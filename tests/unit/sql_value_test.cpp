@@ -151,7 +151,7 @@ TEST(RowTest, RefusesAnotherTypeAndWidth) {
   EXPECT_THAT(Refusal([&] { result.Bind<Uuid>("amount"); }), HasSubstr("expected uuid"));
   EXPECT_THAT(Refusal([&] { result[0].Get<std::string_view>("kind"); }), HasSubstr("OID 16385"));
   EXPECT_EQ(Refusal([&] { result[0].Get<std::int64_t>("wide"); }),
-            "column \"wide\" of row 0 has 4 bytes, which are no bigint");
+            "column \"wide\" of row 0 has 4 bytes, which are not a valid bigint");
 }
 
 TEST(RowTest, RefusesANameThatIsNotThereOrThereTwice) {
@@ -206,7 +206,7 @@ TEST(CopyRowTest, ReadsFieldsInOrder) {
   EXPECT_EQ(row.Next<std::string_view>(), "abc");
   EXPECT_EQ(row.Next<std::optional<Uuid>>(), std::nullopt);
   EXPECT_EQ(Refusal([&] { row.Next<bool>(); }),
-            "a copied row has 3 fields and another one was asked for");
+            "a copied row has 3 fields, and one more was requested");
   const std::string second = Binary<std::int16_t>(1) + Field(std::string("\1"));
   ASSERT_TRUE(row.Open(second));
   EXPECT_TRUE(row.Next<bool>());
@@ -226,11 +226,11 @@ TEST(CopyRowTest, RefusesNullAnotherWidthAndATornRow) {
   EXPECT_EQ(Refusal([&] { row.Next<std::int64_t>(); }),
             "field 1 of a copied row is NULL, expected bigint");
   EXPECT_EQ(Refusal([&] { row.Next<std::int64_t>(); }),
-            "field 2 of a copied row has 4 bytes, which are no bigint");
+            "field 2 of a copied row has 4 bytes, which are not a valid bigint");
   summa::CopyRow torn;
   ASSERT_TRUE(torn.Open(std::string_view(message).substr(0, message.size() - 1)));
   EXPECT_EQ(torn.Next<std::optional<bool>>(), std::nullopt);
-  EXPECT_EQ(Refusal([&] { torn.Next<std::int32_t>(); }), "a copied row ends too soon");
+  EXPECT_EQ(Refusal([&] { torn.Next<std::int32_t>(); }), "a copied row is truncated");
 }
 
 }  // namespace

@@ -33,7 +33,8 @@ class Config {
     std::int64_t value = 0;
     const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (failure != std::errc{} || end != text.data() + text.size()) {
-      throw Error(SUMMA_E_CONFIG, "", "configuration key " + std::string(path) + " is no integer");
+      throw Error(SUMMA_E_CONFIG, "",
+                  "configuration key " + std::string(path) + " is not an integer");
     }
     return value;
   }

@@ -54,7 +54,7 @@ class CopyRow {
   std::optional<std::string_view> TakeField() {
     if (++number_ > fields_) {
       detail::ThrowUnexpected("a copied row has " + std::to_string(fields_) +
-                              " fields and another one was asked for");
+                              " fields, and one more was requested");
     }
     const auto size = TakeInteger<std::int32_t>();
     if (size < 0) return std::nullopt;
@@ -65,7 +65,7 @@ class CopyRow {
     return detail::FromBigEndian<T>(TakeBytes(sizeof(T)).data());
   }
   std::string_view TakeBytes(std::size_t size) {
-    if (rest_.size() < size) detail::ThrowUnexpected("a copied row ends too soon");
+    if (rest_.size() < size) detail::ThrowUnexpected("a copied row is truncated");
     const std::string_view bytes = rest_.substr(0, size);
     rest_.remove_prefix(size);
     return bytes;

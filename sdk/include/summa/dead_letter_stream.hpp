@@ -110,8 +110,8 @@ class DeadLetterStream {
     if (receipt.outcome == SUMMA_BUS_CONFIRMED) return;
     throw Error(SUMMA_E_UNAVAILABLE, "SH-0631",
                 "stream " + std::string(FromAbi(message.stream)) +
-                    " did not take a message: " + receipt.error,
-                "it is tried again; look at the bus");
+                    " did not accept a message: " + receipt.error,
+                "it is tried again; check the bus");
   }
 
   void Scan(const std::string& stream, const OnDelivery& on_message) const {

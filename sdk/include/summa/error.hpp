@@ -75,7 +75,7 @@ int32_t Guard(summa_error* error, Body&& body) noexcept {
   } catch (const std::exception& e) {
     return Fill(error, SUMMA_E_INTERNAL, "", e.what());
   } catch (...) {
-    return Fill(error, SUMMA_E_INTERNAL, "", "an exception that is no std::exception");
+    return Fill(error, SUMMA_E_INTERNAL, "", "an exception that is not a std::exception");
   }
 }
 

@@ -146,7 +146,7 @@ class PluginHolder {
     for (WorkerBinding& binding : plugin_->Workers()) {
       if (binding.worker == nullptr) {
         throw Error(SUMMA_E_INTERNAL, "SH-0123",
-                    "the worker \"" + binding.id + "\" is bound to no object",
+                    "the worker \"" + binding.id + "\" is not bound to an object",
                     "give WorkerBinding the address of a Worker that lives as long as the plugin");
       }
       bindings_.push_back(std::move(binding));
@@ -167,7 +167,7 @@ class PluginHolder {
       if (!binding.handle) {
         throw Error(
             SUMMA_E_INTERNAL, "SH-0123",
-            "the route \"" + binding.method + " " + binding.path + "\" is bound to no function",
+            "the route \"" + binding.method + " " + binding.path + "\" is not bound to a function",
             "give RouteBinding a function that answers the request");
       }
       route_bindings_.push_back(std::move(binding));

@@ -278,7 +278,7 @@ class Result::Iterator {
 inline Row Result::operator[](std::size_t row) const {
   if (row >= rows_) {
     detail::ThrowUnexpected("a result has " + std::to_string(rows_) + " rows, and row " +
-                            std::to_string(row) + " was asked for");
+                            std::to_string(row) + " was requested");
   }
   return {this, row};
 }

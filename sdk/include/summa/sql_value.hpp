@@ -71,8 +71,8 @@ void AppendBigEndian(std::string& out, T value) {
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void ThrowUnexpected(const std::string& what) {
   throw Error(SUMMA_E_DATA, "SH-0434", what,
-              "The statement and the code that reads its rows do not fit together, or the table is "
-              "not what they expect");
+              "The statement and the code that reads its rows do not match, or the table is not "
+              "what they expect");
 }
 
 }  // namespace detail
@@ -211,7 +211,7 @@ T ReadValue(const std::optional<std::string_view>& bytes, const Describe& descri
     T value{};
     if (!SqlType<T>::Read(*bytes, value)) {
       ThrowUnexpected(describe() + " has " + std::to_string(bytes->size()) +
-                      " bytes, which are no " + SqlType<T>::kName);
+                      " bytes, which are not a valid " + SqlType<T>::kName);
     }
     return value;
   }

@@ -44,7 +44,8 @@ bool IsStreamName(std::string_view name) {
 
 void RequireStreamName(std::string_view stream) {
   if (IsStreamName(stream)) return;
-  throw Error(SUMMA_E_USAGE, "SH-0605", "\"" + std::string(stream) + "\" is no name of a stream",
+  throw Error(SUMMA_E_USAGE, "SH-0605",
+              "\"" + std::string(stream) + "\" is not a valid name of a stream",
               "use 1 to 200 of the characters A-Z a-z 0-9 . _ -");
 }
 
@@ -57,7 +58,7 @@ void RequireGroupName(std::string_view what, std::string_view name) {
   }
   if (what != "group" || name != SUMMA_BUS_EVERYBODY) return;
   throw Error(SUMMA_E_USAGE, "SH-0605", "a group cannot be called " SUMMA_BUS_EVERYBODY,
-              "it stands for every group");
+              "this name means every group");
 }
 
 }  // namespace summa

@@ -10,8 +10,10 @@ BusReporter::BusReporter(Host host, BusServer server)
 
 void BusReporter::Begin() {
   const auto outcome = [&](std::string_view name) {
-    return host_.Counter("summa_bus_messages_total", "Messages given to publish, by outcome.",
-                         {BusLabel(), {"outcome", name}});
+    return host_.Counter(
+        "summa_bus_messages_total",
+        "Messages given to publish, by outcome: confirmed, refused, stream_fault, unsent.",
+        {BusLabel(), {"outcome", name}});
   };
   confirmed_ = outcome("confirmed");
   refused_ = outcome("refused");
@@ -21,14 +23,16 @@ void BusReporter::Begin() {
                          "Bytes of the payloads that the bus confirmed.", {BusLabel()});
   duration_ = host_.Histogram("summa_bus_publish_duration_seconds", "Time to publish one batch.",
                               {BusLabel()});
-  connected_ = host_.Gauge("summa_bus_connected",
-                           "1 while the connection for publishing is up, else 0.", {BusLabel()});
+  connected_ =
+      host_.Gauge("summa_bus_connected",
+                  "1 while the connection for publishing is up, otherwise 0.", {BusLabel()});
 }
 
 void BusReporter::CountConnection(bool up, std::string_view purpose) {
   host_
       .Counter(up ? "summa_bus_connections_total" : "summa_bus_connection_failures_total",
-               up ? "Connections made, by purpose." : "Connections lost or not made, by purpose.",
+               up ? "Connections opened, by purpose, such as publish or subscribe."
+                  : "Connections that were lost or could not be opened, by purpose.",
                {BusLabel(), {"purpose", purpose}})
       .Add();
 }
@@ -60,7 +64,7 @@ void BusReporter::Retired(std::string_view purpose, const std::string& address) 
   const bool changed = reachability_.Up(purpose, address);
   ShowConnected(true, purpose);
   if (!changed) return;
-  host_.Info("this " + server_.name + " is not needed any more",
+  host_.Info("this " + server_.name + " is no longer needed",
              {{"purpose", std::string(purpose)}, {"address", address}});
 }
 
@@ -90,10 +94,15 @@ void BusReporter::Polled(std::string_view stream, std::string_view group, const 
     host_.Counter(name, help, {BusLabel(), {"topic", stream}, {"group", group}})
         .Add(static_cast<double>(messages));
   };
-  count("summa_bus_consumed_messages_total", "Messages given to consumers.", poll.delivered);
-  count("summa_bus_redeliveries_total", "Messages given to the same consumer once more.",
-        poll.redelivered);
-  count("summa_bus_lost_messages_total", "Messages deleted before they were handled.",
+  count("summa_bus_consumed_messages_total", "Messages delivered to consumers, by topic and group.",
+        poll.delivered);
+  count(
+      "summa_bus_redeliveries_total",
+      "Of these, messages that had been delivered to the same consumer before, by topic and group.",
+      poll.redelivered);
+  count("summa_bus_lost_messages_total",
+        "Messages that were deleted from the stream while a consumer still had to handle them, by "
+        "topic and group.",
         poll.lost_ids.size());
   if (poll.lost_ids.empty()) return;
   host_.Log(SUMMA_LOG_ERROR, "SH-0608", "messages were deleted before they were handled",
@@ -106,7 +115,8 @@ void BusReporter::Polled(std::string_view stream, std::string_view group, const 
 
 void BusReporter::DeadLettered(std::string_view stream, std::string_view group) {
   host_
-      .Counter("summa_bus_dead_letters_total", "Messages that consumers gave up.",
+      .Counter("summa_bus_dead_letters_total",
+               "Messages that became dead letters of consumers, by topic and group.",
                {BusLabel(), {"topic", stream}, {"group", group}})
       .Add();
 }
@@ -127,8 +137,14 @@ void BusReporter::Lag(const summa_bus_group& group) {
                {BusLabel(), {"topic", FromAbi(group.stream)}, {"group", FromAbi(group.name)}})
         .Set(static_cast<double>(value));
   };
-  gauge("summa_bus_consumer_lag_messages", "Messages the group was not given yet.", group.lag);
-  gauge("summa_bus_in_flight_messages", "Messages given and not acknowledged.", group.pending);
+  gauge("summa_bus_consumer_lag_messages",
+        "Messages that were not delivered to a group yet, by bus, topic and group; as last "
+        "reported by the bus.",
+        group.lag);
+  gauge("summa_bus_in_flight_messages",
+        "Messages that were delivered to a group but not acknowledged, by bus, topic and group; as "
+        "last reported by the bus.",
+        group.pending);
 }
 
 }  // namespace summa

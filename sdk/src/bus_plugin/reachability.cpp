@@ -62,15 +62,15 @@ std::vector<Finding> Reachability::Failing(BootTime now) const {
     subject.append(" (").append(name.first).append(")");
     failing.push_back(
         {Severity::kError, std::move(subject),
-         server_.code + " not reachable since " + seconds(fault) + " s: " + fault.reason, "",
+         server_.code + " has been unreachable for " + seconds(fault) + " s: " + fault.reason, "",
          server_.advice + "; the host connects again by itself"});
   }
   for (const auto& [name, fault] : readers_) {
     if (now > fault.tried + kForgotten) continue;
-    failing.push_back({Severity::kError, name.first,
-                       "fails since " + seconds(fault) + " s: " + fault.reason, "",
-                       "summa-host explain says what the code means; the consumer tries again by "
-                       "itself"});
+    failing.push_back(
+        {Severity::kError, name.first,
+         "has been failing for " + seconds(fault) + " s: " + fault.reason, "",
+         "`summa-host explain` says what the code means; the consumer tries again by itself"});
   }
   return failing;
 }

@@ -40,7 +40,7 @@ Outcome Attempt::CallHandler() {
   } catch (const std::exception& e) {
     error_ = e.what();
   } catch (...) {
-    error_ = "an exception that is no std::exception";
+    error_ = "an exception that is not a std::exception";
   }
   return Outcome::kFailed;
 }
@@ -58,7 +58,7 @@ Outcome Attempt::Weigh(const Error& complaint) {
   if (verdict == Verdict::kMessage) return Outcome::kFailed;
   if (!EndStart(state_, held_)) return Outcome::kGone;
   if (verdict == Verdict::kTopic) return Outcome::kAway;
-  error_ += " (message " + std::string(held_.id()) + "; other keys go on)";
+  error_ += " (message " + std::string(held_.id()) + "; other keys continue)";
   return Outcome::kWaits;
 }
 
@@ -84,7 +84,7 @@ bool Attempt::NobodyAnswers() {
   const std::int64_t most = std::max<std::int64_t>(state_.options.max_retries, kMinimumCrashes);
   if (!held_.recovered || held_.again || held_.deliveries <= most) return false;
   held_.verdict = "delivered " + std::to_string(held_.deliveries - 1) +
-                  " times, and no handler ever answered: it ends the process or hangs";
+                  " times, but the handler never returned: it ends the process or hangs";
   return true;
 }
 
@@ -93,7 +93,7 @@ Outcome Attempt::Failed() {
     state_.events.Failed(View(), error_);
     return Outcome::kFailed;
   }
-  held_.verdict = error_.empty() ? "the handler failed without a word" : error_;
+  held_.verdict = error_.empty() ? "the handler failed without a message" : error_;
   return Outcome::kGivenUp;
 }
 

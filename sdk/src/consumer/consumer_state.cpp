@@ -32,7 +32,8 @@ SubscribeOptions Checked(const BusClient& bus, SubscribeOptions options) {
     refuse("concurrency is not 1 to 1000", "10 is the default");
   }
   if (options.max_retries < 1) refuse("max_retries is below 1", "3 is the default");
-  if (options.max_messages == 0 || options.max_bytes == 0) refuse("no room", "leave the default");
+  if (options.max_messages == 0 || options.max_bytes == 0)
+    refuse("max_messages or max_bytes is 0", "leave the default");
   return options;
 }
 

@@ -77,7 +77,7 @@ class GuardedEvents {
       } catch (const std::exception& exception) {
         thrown = std::string("an exception: ") + exception.what();
       } catch (...) {
-        thrown = "what is no std::exception";
+        thrown = "an exception that is not a std::exception";
       }
       const MutexLock lock(mutex_);
       running_.erase(running);
@@ -93,7 +93,7 @@ class GuardedEvents {
 
   Finding Describe(const std::string& name, Severity severity, std::string found) const {
     return {severity, "consumer " + group_ + ", callback " + name, std::move(found), "",
-            "Mend ConsumerEvents::" + name + " of the plugin"};
+            "Fix ConsumerEvents::" + name + " of the plugin"};
   }
 
   ConsumerEvents* const events_;

@@ -15,8 +15,9 @@ struct Head {
 };
 
 [[noreturn]] void Conflict(const std::string& what) {
-  throw Error(SUMMA_E_TRY_LATER, "SH-0804", "the aggregate was changed by somebody else: " + what,
-              "Roll back, read the aggregate again and decide anew");
+  throw Error(SUMMA_E_TRY_LATER, "SH-0804",
+              "the aggregate was changed by another transaction: " + what,
+              "Roll back, read the aggregate again and decide again");
 }
 
 std::string Name(const Key& key) { return key.first + "/" + ToText(key.second); }

@@ -17,8 +17,8 @@ namespace {
 namespace ondemand = simdjson::ondemand;
 
 [[noreturn]] void Refuse(const std::string& why) {
-  throw Error(SUMMA_E_DATA, "SH-0801", "the document is no JSON: " + why,
-              "Look at event_data of the event; what PostgreSQL keeps as jsonb is always readable");
+  throw Error(SUMMA_E_DATA, "SH-0801", "the document is not JSON: " + why,
+              "Check event_data of the event; what PostgreSQL stores as jsonb is always readable");
 }
 
 void Require(simdjson::error_code error) {

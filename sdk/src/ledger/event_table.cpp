@@ -59,7 +59,8 @@ EventTable FindEvents(Session& session) {
   std::string missing;
   const auto layout = LayoutOf(columns, &missing);
   if (!layout) {
-    throw Error(SUMMA_E_CONFIG, "SH-0415", "ledger_event has neither known layout: " + missing,
+    throw Error(SUMMA_E_CONFIG, "SH-0415",
+                "ledger_event has neither of the known layouts: " + missing,
                 "Run `summa-host doctor`: it names what to add");
   }
   EventTable table = DescribeEvents(*layout, found[0].Get<std::string>("name"));

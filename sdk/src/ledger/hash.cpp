@@ -136,7 +136,7 @@ Hash MerkleRoot(std::span<const std::string> leaves) {
     level.resize(parents);
   }
   if (level[0].size() != 2 * kDigestBytes) {
-    throw Error(SUMMA_E_DATA, "SH-0901", "a leaf is no hash of 64 hexadecimal digits");
+    throw Error(SUMMA_E_DATA, "SH-0901", "a leaf is not a hash of 64 hexadecimal digits");
   }
   std::array<char, 2 * kDigestBytes> root;
   level[0].copy(root.data(), root.size());

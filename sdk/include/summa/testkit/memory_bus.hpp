@@ -65,7 +65,7 @@ class MemoryBus final : public Bus {
       failed_streams.insert(stream);
       if (outcome != SUMMA_BUS_UNSENT) detail::CopyText(receipts[i].error, "told to fail");
     }
-    if (away) throw Error(SUMMA_E_UNAVAILABLE, "SH-0601", "the memory bus is away");
+    if (away) throw Error(SUMMA_E_UNAVAILABLE, "SH-0601", "the memory bus is unreachable");
   }
 
   std::unique_ptr<Subscription> Subscribe(std::string_view stream, std::string_view group,
@@ -268,7 +268,7 @@ class MemoryBus final : public Bus {
 
  private:
   void RequireHere() const {
-    if (away) throw Error(SUMMA_E_UNAVAILABLE, "SH-0601", "the memory bus is away");
+    if (away) throw Error(SUMMA_E_UNAVAILABLE, "SH-0601", "the memory bus is unreachable");
   }
   static StoredMessage Copy(const summa_bus_message& message) {
     const auto text = [](summa_str value) { return std::string(FromAbi(value)); };
