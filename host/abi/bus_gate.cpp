@@ -20,7 +20,7 @@ bool InCallOfWorker() {
   return place != nullptr && place->worker[0] != '\0';
 }
 
-// As they stand in logs and reports of crashes.
+// As they appear in logs and crash reports.
 constexpr char kPublish[] = "publish()";
 constexpr char kPing[] = "ping()";
 constexpr char kRead[] = "read()";
@@ -39,8 +39,8 @@ constexpr char kSubscribe[] = "subscribe()";
 
 }  // namespace
 
-// Inside the call of a worker it stays a call for that worker. On a thread of a plugin's own
-// nothing is announced: the report of a crash there goes by the code that crashes.
+// Inside the call of a worker it stays a call for that worker. On a thread that a plugin created,
+// nothing is announced: the crash report there is based on the code that crashes.
 template <typename Function>
 std::int32_t BusGate::Call(const char* name, summa_error* error,
                            Function&& function) const noexcept {

@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::size_t kMostFields = 32;   // of one line; more is a mistake
 constexpr std::size_t kMostBytes = 2000;  // of one text, as the header says
-// What the host says of a line: a plugin that used these names would say it in the host's name.
+// Fields that only the host may set in a line: a plugin that used these names would speak for the
+// host.
 constexpr std::array<std::string_view, 6> kOfTheHost = {"ts",      "level",  "code",
                                                         "message", "plugin", "repeated"};
 

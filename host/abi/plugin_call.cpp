@@ -14,7 +14,7 @@ namespace {
 thread_local const CallPlace* current_place = nullptr;
 thread_local bool ever_called = false;
 
-// Held for a few instructions, never in foreign code.
+// Held for a few instructions, never while code of a plugin runs.
 struct Registry {
   Mutex mutex;
   PluginCall* newest SUMMA_GUARDED_BY(mutex) = nullptr;

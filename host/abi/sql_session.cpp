@@ -26,7 +26,7 @@ SqlScope::~SqlScope() {
       leaked = *open_.begin();
       open_.erase(open_.begin());
     }
-    // Waits for a call that is under way; it was cancelled above.
+    // Waits for a call in progress; it was cancelled above.
     const MutexLock lock(leaked->use);
     CloseLeaked(*leaked);
   }

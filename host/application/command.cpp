@@ -54,12 +54,12 @@ class Call {
     }
   }
   const summa_command_call* table() const { return &table_; }
-  // Nothing is said any more: whoever asked was told that the verb was given up.
+  // Nothing is reported any more: the caller was told that the verb was abandoned.
   void Close() {
     const MutexLock lock(mutex_);
     closed_ = true;
   }
-  // Why a row was left out; nullopt: none was.
+  // Why a row was not printed; nullopt: all rows were printed.
   std::optional<std::string> row_problem() {
     const MutexLock lock(mutex_);
     return row_problem_;
@@ -131,8 +131,7 @@ class Call {
   std::optional<std::string> row_problem_ SUMMA_GUARDED_BY(mutex_);
 };
 
-// Members of the envelope around a result: a verb that wrote them would say something in the name
-// of the host.
+// Members of the envelope around a result: a verb that wrote them would speak for the host.
 constexpr std::array<std::string_view, 7> kEnvelope = {"command",    "ok",    "code",  "startedAt",
                                                        "durationMs", "error", "errors"};
 
@@ -142,7 +141,7 @@ Error ResultProblem(const PluginInstance& plugin, const std::string& verb,
           "This is a defect of the plugin; report it to its author.", ""};
 }
 
-// What does the verb, given where its result goes.
+// Runs the verb, given where its result goes.
 using VerbFunction =
     std::function<std::int32_t(const summa_command_call*, ForeignJson&, summa_error*)>;
 
@@ -157,7 +156,7 @@ VerbFunction FunctionOfPlugin(const PluginInstance& plugin, const std::string& v
   };
 }
 
-// A verb of the host's own; every call of the bus is guarded.
+// A verb of the host itself; every call of the bus is guarded.
 VerbFunction FunctionOfBus(const PluginInstance& plugin, BusVerb verb,
                            std::optional<BusGate>& gate) {
   const auto* bus = static_cast<const summa_bus_v1*>(plugin.Extension(SUMMA_BUS_V1));
@@ -288,7 +287,8 @@ class VerbLease {
 // Of verbs that need no lease and so have no --wait.
 constexpr Microseconds kLockWait = std::chrono::seconds(20);
 
-// A database that is away is said at once; somebody's lock is waited for like a lease.
+// An unreachable database is reported immediately; a lock of another session is waited for like a
+// lease.
 void AwaitDatabase(ControlPlane& control, const Settings& settings, const Plan& plan,
                    Microseconds wait, TerminationSignal& signal) {
   constexpr int kTryLaterExit = 75;

@@ -40,7 +40,7 @@ constexpr std::size_t kMostReport = 16 << 10;
 std::atomic<bool> exit_expected{true};  // until WatchForCrashes()
 // What the child reads: texts that end with NUL. Replaced as a whole, never freed.
 std::atomic<const std::string*> report_head{nullptr};
-char uncaught[256] = {};          // what(), of the exception that nobody catches
+char uncaught[256] = {};          // what() of the uncaught exception
 std::atomic<long> speaker{0};     // the thread that says the last words of this process
 std::atomic<bool> unsaid{false};  // it calls exit(), and its last line is not written yet
 
@@ -66,7 +66,7 @@ void AddPlace(LastWords& words, const CallPlace& place) {
 }
 
 // Where the calling thread is in the code of a plugin: in a call of the host, or on a thread that
-// the plugin has made itself. nullptr: in none. Async-signal-safe.
+// the plugin created. nullptr: in no plugin. Async-signal-safe.
 const CallPlace* PlaceOf(std::uintptr_t program_counter, std::uintptr_t stack_pointer) {
   if (const CallPlace* place = PluginCall::OfThisThread()) return place;
   const char* plugin = PluginOfCode(program_counter);
@@ -114,8 +114,8 @@ int FileOfReport(const std::string& head, const CallPlace& place, const char* te
   return lseek(file, 0, SEEK_SET) == 0 ? file : -1;
 }
 
-// The report is whole before the child begins: once there is a child, nothing that happens to this
-// process takes it away. Async-signal-safe: fork without handlers, execve.
+// The report is complete before the child begins: once there is a child, nothing that happens to
+// this process takes it away. Async-signal-safe: fork without handlers, execve.
 void ReportToDatabase(const CallPlace& place, const char* text) {
   const std::string* head = report_head.load();
   if (head == nullptr) return;
@@ -221,7 +221,7 @@ void WatchForCrashes() {
   sigfillset(&action.sa_mask);
   for (const int signal : kFatal) {
     struct sigaction before {};
-    // A sanitizer has its own.
+    // A sanitizer has its own handlers.
     if (sigaction(signal, nullptr, &before) == 0 && before.sa_handler == SIG_DFL) {
       sigaction(signal, &action, nullptr);
     }

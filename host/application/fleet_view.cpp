@@ -6,9 +6,9 @@ namespace summa::host {
 namespace {
 
 constexpr Microseconds kAtMostEvery = std::chrono::seconds(1);
-// How long somebody who looks waits for an answer: a database that is well needs a few ms.
+// How long a reader waits for an answer: a healthy database needs a few ms.
 constexpr std::chrono::milliseconds kGlance{250};
-// A database that has not answered until then cannot be asked.
+// A database that has not answered by then counts as unreachable.
 constexpr std::chrono::seconds kPatience{5};
 
 constexpr const char* kWorkers =
@@ -16,7 +16,7 @@ constexpr const char* kWorkers =
     "(extract(epoch FROM next_due_at) * 1000000)::bigint FROM summa_host.worker_state";
 
 // Sessions of this role, whose waits it may always see. A commit that waits so long waits for a
-// standby that is gone.
+// standby that is unreachable.
 constexpr const char* kWaitingForStandby = R"sql(
 SELECT count(*), current_setting('synchronous_standby_names'),
        (SELECT count(*) FROM pg_catalog.pg_stat_replication)

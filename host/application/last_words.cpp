@@ -50,7 +50,7 @@ LastWords::LastWords(LogFormat format, const char* code, const char* message) : 
 }
 
 void LastWords::Field(const char* name, const char* value) {
-  if (size_ + std::strlen(name) + 2 * kReserve > kCapacity) return;  // a name is whole or not there
+  if (size_ + std::strlen(name) + 2 * kReserve > kCapacity) return;  // a name is complete or absent
   const bool json = format_ == LogFormat::kJson;
   Add(json ? ",\"" : " ");
   Add(name);

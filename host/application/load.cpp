@@ -212,7 +212,7 @@ FoundService PluginSet::Resolve(std::string_view plugin, std::string_view servic
                       "Enable a plugin that provides it, and name it under `use:`.", "", 66});
 }
 
-// A process that is no running host serves a bus that nobody can consume from.
+// A process that is not a running host provides a bus from which nothing can be consumed.
 const void* PluginSet::Guarded(Member& member, const Binding& binding, const void* service) {
   if (consuming_ == Consuming::kAll || binding.service != SUMMA_BUS_V1) return service;
   const MutexLock lock(gates_mutex_);

@@ -30,7 +30,7 @@ std::vector<HttpRoute> PluginRoutes(const Plan& plan,
       HttpRoute route;
       route.declared = declared;
       route.plugin = planned.id;
-      route.pool = "plugin " + planned.id;  // no path of the host has a blank
+      route.pool = "plugin " + planned.id;  // no path of the host contains a space
       route.revalidates = true;
       route.handler = [id = planned.id, declared, plugins, &sql, longest](HttpCall& call) {
         return Handle(id, declared, plugins(), sql, longest, call);

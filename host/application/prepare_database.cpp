@@ -29,7 +29,7 @@ Error NotMigrated(std::vector<MigrationStep> steps, const std::string& file) {
 }  // namespace
 
 Layout PrepareDatabase(ControlPlane& control, const Settings& settings, const Schemas& schemas) {
-  // The layout first: nothing is created in a database that is no ledger.
+  // The layout first: nothing is created in a database that is not a ledger.
   const Layout layout = control.DetectLayout();
   const bool plan = layout == Layout::kPlan;
   const bool fits = settings.layout == DatabaseSection::Layout::kAuto ||

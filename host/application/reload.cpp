@@ -118,7 +118,7 @@ void Reload::Take(const LoadedConfiguration& now, PluginSet& plugins) {
     values_.erase(path);
     if (const auto after = values.find(path); after != values.end()) values_.insert(*after);
   }
-  // Said by whichever of the two levels lets it through.
+  // Logged if either of the two levels permits it.
   ConfigureLog(std::min(CurrentLogLevel(), now.settings.log_level), now.settings.log_format);
   Log(LogLevel::kInfo, "", "the configuration was reloaded",
       {{"in_effect", changes.taken.empty() ? "nothing new" : Join(changes.taken)}});

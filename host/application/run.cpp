@@ -33,7 +33,8 @@ namespace {
 // A database that is down is asked again after these; a restart takes seconds.
 constexpr Microseconds kFirstDatabasePause = std::chrono::milliseconds(250);
 constexpr Microseconds kLongestDatabasePause = std::chrono::seconds(15);
-// A bus that is away; so often is a plugin asked that could not begin.
+// A plugin that could not begin, for example because its bus is unreachable, is asked again this
+// often.
 constexpr Microseconds kFirstActivityPause = std::chrono::milliseconds(250);
 constexpr Microseconds kLongestActivityPause = std::chrono::seconds(5);
 constexpr Microseconds kForever = std::chrono::hours(24 * 365);
@@ -67,7 +68,7 @@ class RunningHost {
         {SUMMA_VERSION, std::to_string(SUMMA_ABI_MAJOR) + "." + std::to_string(SUMMA_ABI_MINOR)});
   }
 
-  // The plugins live longer than the leases, and may look at them until their end.
+  // The plugins live longer than the leases, and may use them until they end.
   ~RunningHost() { lease_service_.Show(nullptr); }
   RunningHost(const RunningHost&) = delete;
   RunningHost& operator=(const RunningHost&) = delete;
@@ -113,7 +114,7 @@ class RunningHost {
     return event;
   }
 
-  // --only needs the plugins of those workers and whoever serves them, no others.
+  // --only needs the plugins of those workers and the plugins that they require, no others.
   Plan PlanForWorkers() const {
     Plan plan = PlanPlugins(loaded_.configuration, discovery_);
     if (options_.only.empty()) return plan;
@@ -220,7 +221,7 @@ class RunningHost {
     }
   }
 
-  // What crashed host after host would take this one, too.
+  // A plugin that crashed several hosts would also crash this one.
   void RefuseCrashing() {
     std::vector<std::string> ids;
     for (const PluginReport& plugin : plugins_->Report()) {
@@ -237,8 +238,8 @@ class RunningHost {
     }
   }
 
-  // A start() may need what is away for a moment. Without the database no worker could run anyhow;
-  // whatever else a plugin needs keeps the others waiting for start_timeout only.
+  // A start() may need something that is unreachable for a moment. Without the database no worker
+  // could run anyhow; whatever else a plugin needs keeps the others waiting for start_timeout only.
   void StartPlugins() {
     std::string waits;
     Backoff backoff(kFirstDatabasePause, kLongestDatabasePause, Jitter::kNone);
@@ -493,7 +494,7 @@ class RunningHost {
   std::atomic<BootTime> end_begin_{BootTime()};  // BootTime(): not yet
   std::atomic<const char*> state_{"starting"};
   Layout layout_ = Layout::kDeployed;  // [main]; known once the database is ready
-  // What the endpoint and the keeper of leases may look at: set once, when it is whole. No lock, so
+  // What the endpoint and the lease keeper may read: set once, when it is complete. No lock, so
   // that a plugin that hangs in its status keeps nobody else waiting.
   std::atomic<const PluginSet*> seen_plugins_{nullptr};
   std::atomic<Runner*> seen_runner_{nullptr};

@@ -120,7 +120,7 @@ LoadedConfiguration ReadConfiguration(const std::string& file, const Discovery& 
     std::vector<Error>& kind = diagnostic.warning ? warnings : errors;
     for (Error& error : ExplainMissing(diagnostic, plugins)) kind.push_back(std::move(error));
   }
-  // Of a plugin that cannot be known nothing follows: these would only say it once more.
+  // Nothing can be derived for an unknown plugin: these errors would only repeat the first one.
   if (std::any_of(errors.begin(), errors.end(),
                   [](const Error& error) { return error.code == "SH-0230"; })) {
     std::erase_if(errors, [](const Error& error) { return error.code == "SH-0218"; });

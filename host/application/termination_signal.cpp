@@ -16,8 +16,8 @@ namespace {
 
 constexpr int kImpatientExit = 75;
 constexpr int kStops[] = {SIGTERM, SIGINT, SIGQUIT};
-// Their default is to end the process, which nobody means who sends them to one that has no use for
-// them. The timers of profilers (SIGPROF, SIGVTALRM) are left to those.
+// By default they end the process, which is not what their sender wants. The timers of profilers
+// (SIGPROF, SIGVTALRM) are left to those.
 constexpr int kMeaningless[] = {SIGUSR1, SIGUSR2, SIGALRM, SIGIO, SIGPWR, SIGSTKFLT};
 
 std::string Name(int signal) {
@@ -92,7 +92,7 @@ void TerminationSignal::Act(const signalfd_siginfo& signal) {
   }
   const bool terminal_gone = signal.ssi_code == SI_KERNEL;
   if (nohup_ && (terminal_gone || hangup_ == Hangup::kStops)) return;
-  // The kernel and the shell may both say it, so it is never the second signal.
+  // Both the kernel and the shell may send it, so it never counts as the second signal.
   if (terminal_gone || hangup_ == Hangup::kStops) return Stop(name.c_str(), false);
   {
     const MutexLock lock(mutex_);
@@ -101,7 +101,7 @@ void TerminationSignal::Act(const signalfd_siginfo& signal) {
   changed_.notify_all();
 }
 
-// The flag first: whoever stops does not depend on what can be said about it.
+// The flag first: stopping must not depend on whether it can be logged.
 void TerminationSignal::Stop(const char* name, bool at_once_when_repeated) {
   const bool repeated = requested_.load();
   {

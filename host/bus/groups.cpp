@@ -22,7 +22,7 @@ struct Named {
   const std::string stream, group;
 };
 
-// What the group has still to do; an unknown lag may be something.
+// What the group still has to handle; an unknown lag counts as work left.
 class Needed final : public BusVisitor {
  public:
   explicit Needed(std::string_view group) : group_(group) {}

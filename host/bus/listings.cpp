@@ -64,7 +64,7 @@ class Writer final : public BusVisitor {
     return GoOn();
   }
 
-  // Closes the array. True: streams were refused, so what was written is not all there is.
+  // Closes the array. True: streams were refused, so the list is not complete.
   bool End() {
     json_.EndArray();
     if (call_.Option("stream")) return false;

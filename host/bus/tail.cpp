@@ -73,7 +73,7 @@ class Tail {
     }
   }
 
-  // To a scan a stream that does not exist is an empty one.
+  // A scan treats a stream that does not exist as empty.
   void RequireStream() const {
     if (bus_.Horizon(stream_).exists != 0) return;
     throw summa::Error(SUMMA_E_NOT_FOUND, "SH-0607", "there is no stream " + stream_,

@@ -119,7 +119,7 @@ class Dispatcher {
     return output_.Text(VerbHelp(*match.verb));
   }
 
-  // A verb that is missing because its plugin cannot be loaded is not a slip of the fingers.
+  // A verb that is missing because its plugin cannot be loaded is not a typing mistake.
   void ThrowIfOfRefusedPlugin() {
     for (const PluginFile& file : installed_.plugins().files) {
       if (!file.manifest || file.refusals.empty() || !file.shadowed_by.empty()) continue;
@@ -193,7 +193,7 @@ int RunCommandLine(const std::vector<std::string>& arguments) noexcept try {
   FlushLog();
   _exit(exit_code);  // code of a plugin still runs, and must find everything in its place
 } catch (...) {
-  // Not even the error could be said.
+  // Not even the error could be printed.
   return 70;
 }
 

@@ -81,7 +81,7 @@ VerbResult Run(const Invocation& call) {
   TerminationSignal& signal = TerminationSignal::Listen();  // before any thread is started
   const Discovery& plugins = call.installed.plugins();
   const LoadedConfiguration loaded = ReadConfiguration(call.global.config, plugins);
-  // What goes wrong here is a finding; as a log line it would be said twice.
+  // What goes wrong here is a finding; a log line would report it twice.
   ConfigureLog(LogLevel::kOff, loaded.settings.log_format);
   DoctorOptions options;
   options.held_longer_than = Microseconds(call.options.Integer("held-longer-than"));

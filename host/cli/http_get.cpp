@@ -9,7 +9,7 @@
 namespace summa::host {
 namespace {
 
-// A status of a hundred workers is some 50 KiB; what is far above is no status.
+// A status of a hundred workers is some 50 KiB; a much larger answer is not a status.
 constexpr std::size_t kMaximumBody = std::size_t{16} << 20;
 
 std::size_t AppendBody(char* data, std::size_t size, std::size_t count, void* body_pointer) {

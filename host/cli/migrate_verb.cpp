@@ -43,7 +43,7 @@ VerbResult RunMigrate(const Invocation& call) {
   const Schemas schemas = SchemasOf(loaded.settings, plan);
   ControlPlane control(loaded.settings.ledger);
   VerbResult result;
-  // The others get their tables all the same.
+  // The others get their tables anyway.
   for (const RefusedPlugin& refused : plan.refused) {
     result.errors.insert(result.errors.end(), refused.errors.begin(), refused.errors.end());
   }

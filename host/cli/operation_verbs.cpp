@@ -45,7 +45,7 @@ std::string LabelOf(const OperationReport& operation) {
   return operation.kind + (operation.phase.empty() ? "" : " " + operation.phase);
 }
 
-// Until it is over, paused, or nobody wants to see it any more; it goes on all the same.
+// Until it ends or is paused, or the display is interrupted; the operation itself continues.
 OperationReport Follow(Operations& operations, std::int64_t id, Talk& talk) {
   TerminationSignal& signal = TerminationSignal::Listen();
   for (;;) {

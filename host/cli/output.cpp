@@ -49,7 +49,7 @@ void Output::Row(std::string_view json_object) {
 }
 
 void Output::Progress(std::string_view label, std::int64_t done, std::int64_t total) {
-  // Work does not wait for whoever reads how far it is.
+  // Work does not wait for the reader of its progress.
   if (!LogIdle()) return;
   const MutexLock lock(mutex_);
   const std::optional<std::string> line =
@@ -75,7 +75,7 @@ int Output::Text(std::string_view text) {
   return CheckWritten(0);
 }
 
-// A result that nobody could read (a full disk behind stdout) is no success.
+// A result that nobody could read (a full disk behind stdout) is not a success.
 int Output::CheckWritten(int exit_code) {
   out_.flush();
   if (!out_ && exit_code == 0) {

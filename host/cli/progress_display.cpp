@@ -35,7 +35,7 @@ std::string TimeLeft(std::int64_t seconds) {
   return std::to_string(seconds) + " s";
 }
 
-// Another stage, or one that begins anew, has a rate of its own.
+// Another stage, or one that starts again, has its own rate.
 void ProgressDisplay::Measure(std::string_view label, std::int64_t done, BootTime now) {
   if (!measured_at_ || label != label_ || done < measured_) {
     label_ = label;

@@ -20,7 +20,7 @@ VerbResult Run(const Invocation& call) {
     throw Failure("SH-0900", "--once and --for exclude each other",
                   "--once ends when no worker has a backlog, --for when the time has passed.");
   }
-  // A service works and ends whoever reads what it says.
+  // A service runs and ends whether or not its output is read.
   if (!options.once) StopWaitingForReaders();
   TerminationSignal& signal = TerminationSignal::Listen(
       options.once ? TerminationSignal::Hangup::kStops : TerminationSignal::Hangup::kReloads);

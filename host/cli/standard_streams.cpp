@@ -21,7 +21,7 @@ namespace {
 
 constexpr int kDefectExit = 70;
 constexpr std::chrono::milliseconds kLook{100};
-// A process that is to end waits so long for a reader that reads nothing.
+// A process that is ending waits this long for a reader that reads nothing.
 constexpr std::chrono::milliseconds kReaderPatience{500};
 
 // False: nobody reads, and nobody is waited for.
@@ -33,7 +33,7 @@ bool WaitForRoom(int descriptor) {
     if (WaitsForReaders()) given_up_at = now + kReaderPatience;
     if (now >= given_up_at) return false;
   }
-  return true;  // errors are the write's to tell
+  return true;  // the write reports errors
 }
 
 bool WriteAll(int descriptor, const std::string& text) {

@@ -8,7 +8,7 @@
 namespace summa::host {
 namespace {
 
-// A status comes from memory; a host that needs longer is not well.
+// A status comes from memory; a host that needs longer is not healthy.
 constexpr std::chrono::seconds kTimeout{5};
 
 // "0.0.0.0:9464" is where a host listens, not where it can be asked.

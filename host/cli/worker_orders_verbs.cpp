@@ -1,4 +1,4 @@
-// What people ask of workers: workers pause, resume and run.
+// The verbs workers pause, resume and run.
 #include <algorithm>
 #include <summa/json.hpp>
 
@@ -73,7 +73,7 @@ VerbResult Resume(const Invocation& call) {
   return {.json = json.Take()};
 }
 
-// A request to run one worker, taken back when it is not waited for any longer.
+// A request to run one worker, withdrawn when nobody waits for it any more.
 class RunRequest {
  public:
   RunRequest(const LoadedConfiguration& loaded, std::string worker, Microseconds wait)
@@ -90,7 +90,7 @@ class RunRequest {
       const Microseconds waited = SystemClock().BootNow() - begin;
       const bool unseen = !run->seen && waited >= std::min(kNoticePatience, wait_);
       const bool late = waited >= wait_ || signal_.requested();
-      // When it cannot be taken back a host has just begun.
+      // When it cannot be withdrawn, a host has just begun.
       if ((unseen || late) && run->host.empty() && orders_.Withdraw(id_)) {
         throw unseen ? Unseen() : TookTooLong({});
       }

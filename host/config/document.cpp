@@ -61,8 +61,8 @@ class Source {
   std::vector<std::size_t> starts_;
 };
 
-// Builds the tree from yaml-cpp's events. Open collections stand on a stack; each is put into its
-// parent when it ends, so that a broken file still leaves what was read.
+// Builds the tree from yaml-cpp's events. Open collections are on a stack; each is added to its
+// parent when it ends, so that a broken file still gives what was read.
 class TreeBuilder final : public YAML::EventHandler {
  public:
   TreeBuilder(const Source& source, Diagnostics& diagnostics)
@@ -146,7 +146,7 @@ class TreeBuilder final : public YAML::EventHandler {
     Location key_where;
     bool has_key = false;
     bool keep = true;          // false: the value of a key that was refused
-    bool complex_key = false;  // the collection stands where a key belongs
+    bool complex_key = false;  // the collection is used where a key is expected
   };
 
   void Report(std::string code, Location where, std::string problem, std::string fix) {

@@ -42,7 +42,7 @@ std::string ReadSecretFile(const std::string& path) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   if (!std::filesystem::exists(status)) throw FileProblem(path, "does not exist");
-  // A pipe could block the start for ever.
+  // A pipe could block the start forever.
   if (!std::filesystem::is_regular_file(status)) throw FileProblem(path, "is not a regular file");
   std::ifstream file(path, std::ios::binary);
   if (!file) throw FileProblem(path, "cannot be opened (check its owner and mode)");

@@ -1,5 +1,5 @@
-// Reads a schema from YAML. What is wrong in a schema is a defect of whoever wrote the manifest;
-// it is said as exactly as a mistake in a configuration.
+// Reads a schema from YAML. What is wrong in a schema is a defect of whoever wrote the manifest; it
+// is reported as exactly as a mistake in a configuration.
 #include "host/config/schema.hpp"
 
 #include <algorithm>

@@ -6,7 +6,7 @@
 namespace summa::host {
 namespace {
 
-// Names are short; a longer one is no slip of the fingers and would cost time for nothing.
+// Names are short; a longer one is not a typing mistake, and comparing it would waste time.
 constexpr std::size_t kMaxLength = 64;
 
 // Insertions, deletions, changes and swaps of neighbours (optimal string alignment).

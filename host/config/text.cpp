@@ -85,8 +85,8 @@ std::string Join(const std::vector<std::string>& words) {
 }
 
 std::string RedactUrl(std::string_view url) {
-  // The last @, not the first: an unescaped @ or / may stand in the password itself. A URL with a
-  // slip in its scheme still holds its password.
+  // The last @, not the first: the password itself may contain an unescaped @ or /. A URL with a
+  // mistake in its scheme still contains its password.
   const std::size_t at = url.rfind('@');
   if (at == std::string_view::npos) return RedactParameters(url);
   const std::size_t scheme = url.find("://");

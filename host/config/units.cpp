@@ -33,7 +33,7 @@ constexpr std::array<Unit, 10> kSizeUnits = {{{"B", 1},
                                               {"GiB", 1LL << 30},
                                               {"TiB", 1LL << 40}}};
 
-// Ten years. Timers and timestamps overflow somewhere above; nothing of ours waits that long.
+// Ten years. Timers and timestamps overflow somewhere above; nothing here waits that long.
 constexpr std::int64_t kMaxDuration = 3650 * std::int64_t{86'400'000'000};
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }

@@ -1,4 +1,4 @@
-// Checks a tree against a schema and gives the value with defaults. Goes on after every problem.
+// Checks a tree against a schema and gives the value with defaults. Continues after every problem.
 #include <utility>
 
 #include "host/config/scalar.hpp"
@@ -212,7 +212,7 @@ class Validator {
       return Unusable(std::move(value));
     }
     if (auto problem = ConvertScalar(schema, node.text, Shown(schema, node), value.text)) {
-      // A fix that repeats the value would show it after all.
+      // A fix that repeats the value would reveal it.
       const bool repeats = problem->code == "SH-0205" || problem->code == "SH-0206";
       if (repeats && IsHidden(schema, node)) problem->fix = "Give it " + Expected(schema);
       Report(problem->code, node.where, path, problem->problem, problem->fix);

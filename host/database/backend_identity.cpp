@@ -32,8 +32,8 @@ PgResult QueryUnhurried(PqConnection& connection, const std::string& sql, int an
   }
 }
 
-// What a server that has no such log, or lets nobody ask for it, says to the question. Anything
-// else is trouble that passes: an old primary must not slip through because it was short of memory.
+// How a server answers that has no such log or does not permit the query. Any other error is
+// temporary: an old primary must not pass this check because it was short of memory.
 bool TellsNone(const std::string& code) {
   return code == "SH-0405" || code == "SH-0406" || code == "SH-0412" || code == "SH-0414";
 }

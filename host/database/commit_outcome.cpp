@@ -19,7 +19,7 @@ using TimePoint = std::chrono::steady_clock::time_point;
 constexpr std::chrono::seconds kLongestDoubt{15};
 // A stop has host.drain_timeout (10 s) in all.
 constexpr std::chrono::seconds kLongestDoubtAtStop{3};
-// A COMMIT takes milliseconds, and one that is not done by then may be waiting for ever.
+// A COMMIT takes milliseconds, and one that is not done by then may be waiting forever.
 constexpr std::chrono::seconds kCommitPatience{1};
 constexpr std::chrono::seconds kAnswerPatience{2};  // for connecting or one answer
 constexpr milliseconds kFirstPause{10};
@@ -85,7 +85,7 @@ class Asker {
     }
     const ServerLife life{row.at(1).value_or(""), row.at(2).value_or("")};
     const bool same_life = life == commit_.backend.server;
-    // A crash, or a standby that took over, may have lost our number and given it to somebody else.
+    // A crash, or a standby that took over, may have lost our number and assigned it again.
     const bool number_may_be_anothers = !same_life && !life.recovered_to.empty();
     const std::string status = row.at(3).value_or("");
     if (status == "committed" && number_may_be_anothers) {
@@ -106,7 +106,7 @@ class Asker {
     return std::nullopt;
   }
 
-  // It could still commit when nobody looks any more.
+  // It could still commit after the last check.
   void EndBackendInTime(TimePoint deadline) {
     const auto now = std::chrono::steady_clock::now();
     if (!under_way_since_) under_way_since_ = now;

@@ -9,7 +9,7 @@ namespace {
 
 using TimePoint = PqConnection::TimePoint;
 
-// Every statement of a script has a timeout of its own, and a migration waits for locks.
+// Every statement of a script has its own timeout, and a migration waits for locks.
 constexpr std::chrono::minutes kLongestScript{10};
 constexpr std::chrono::seconds kRollbackPatience{5};
 

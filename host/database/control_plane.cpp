@@ -13,7 +13,7 @@
 namespace summa::host {
 namespace {
 
-// Catalogs only: asking them waits for nobody. The advisory lock is that of migrations.cpp.
+// Catalogs only: such queries wait for no lock. The advisory lock is that of migrations.cpp.
 constexpr const char* kLockHolders = R"sql(
 SELECT string_agg(DISTINCT format('pid %s (%s%s) holds %s on %s', l.pid,
                          coalesce(nullif(a.application_name, ''), 'no name'),
@@ -98,7 +98,7 @@ std::vector<MigrationStep> ControlPlane::Migrations(const std::vector<SchemaStep
 std::vector<MigrationStep> ControlPlane::Migrate(const std::vector<SchemaStep>& steps) {
   std::vector<MigrationStep> applied;
   for (;;) {
-    // A look first: a role that may only read is told so only when something is missing.
+    // A look first: a role that may only read gets an error only when something is missing.
     const std::vector<MigrationStep> found = Migrations(steps);
     RequireSound(found);
     if (std::all_of(found.begin(), found.end(),

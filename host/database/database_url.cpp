@@ -244,8 +244,8 @@ struct Read {
   ConnectionParameters given, effective;
 };
 
-// libpq quotes parts of the text, and a slip of the pen makes the password one of them: its words
-// are shown up to there.
+// libpq quotes parts of the text, and a mistake can make the password one of them: the text is
+// shown only up to there.
 Error Unreadable(const std::string& words) {
   std::string shown = words.substr(0, words.find('"'));
   while (!shown.empty() && (shown.back() == ' ' || shown.back() == ':')) shown.pop_back();
@@ -270,7 +270,7 @@ std::optional<Error> CheckNames(const std::string& url) {
     for (const auto* option = known.get(); option->keyword != nullptr; ++option) {
       found |= name == option->keyword;
     }
-    // Of JDBC, and libpq takes exactly this one.
+    // A JDBC parameter; libpq accepts exactly this one.
     const bool jdbc = name == "ssl" && url.find("ssl=true") != std::string::npos;
     if (found || jdbc) continue;
     const bool shown = !name.empty() && name.size() <= 64 &&

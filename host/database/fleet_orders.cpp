@@ -45,14 +45,14 @@ WITH parked AS (DELETE FROM summa_host.worker_parked WHERE worker_id = $1 RETURN
   WHERE worker_id = $1 AND (paused OR state = 'parked') RETURNING 1)
 SELECT EXISTS (SELECT FROM parked) OR EXISTS (SELECT FROM state))sql";
 
-// One row of every host that gave up, beside the state that the last one wrote. A host without a
-// name is every host.
+// One row for every host that parked the worker, beside the state that the last one wrote. A host
+// without a name is every host.
 constexpr const char* kPark = R"sql(
 INSERT INTO summa_host.worker_parked AS p (worker_id, host, error) VALUES ($1, $2, left($3, 2000))
 ON CONFLICT (worker_id, host) DO UPDATE SET error = excluded.error, parked_at = clock_timestamp()
 )sql";
 
-// A start of a fence of before writes nothing: its host was frozen. Crashes further apart than ten
+// A start under an older fence writes nothing: its host was frozen. Crashes further apart than ten
 // minutes have nothing to do with each other.
 constexpr const char* kBegin = R"sql(
 INSERT INTO summa_host.worker_start AS s (worker_id, host, fence, unfinished)
@@ -108,7 +108,8 @@ UPDATE summa_host.worker_state SET
   state = 'error', last_error = left($3, 2000), updated_at = clock_timestamp()
 WHERE worker_id = $1 AND host = $2)sql";
 
-// What commands that died have left goes with the next one. A requester reads its answer at once.
+// The next command removes what commands that died left behind. A requester reads its answer at
+// once.
 constexpr const char* kRequest = R"sql(
 WITH gone AS (
   DELETE FROM summa_host.worker_request WHERE expires_at < clock_timestamp() - interval '1 hour')

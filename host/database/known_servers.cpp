@@ -51,7 +51,7 @@ int KnownServers::Rank(const std::string& url, const std::string& address, bool 
   const bool good = known.good == address && !shuffled;
   const auto failure = known.failed.find(address);
   if (failure == known.failed.end()) return good ? 0 : 1;
-  if (failure->second) return 4;  // it costs the time of the others
+  if (failure->second) return 4;  // the others pay for its time
   return good ? 2 : 3;
 }
 

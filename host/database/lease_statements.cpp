@@ -35,7 +35,7 @@ LeaseStatements::LeaseStatements(const std::string& quoted_schema) {
          std::to_string(kHolderCharacters - std::string(kIdleHolder).size()) +
          "), lease_until = " + until +
          " WHERE worker_id = ANY ($1::text[]) AND lease_holder = $2::text";
-  // Somebody may have written infinity: it has no distance.
+  // The row may contain infinity, which has no distance.
   look =
       "SELECT worker_id, lease_holder, lease_until < clock_timestamp() OR lease_holder = "
       "$2::text OR " +

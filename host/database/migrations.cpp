@@ -234,7 +234,7 @@ void EnsureRecords(ControlTransaction& transaction, const std::vector<SchemaStep
   }
 }
 
-// What keeps a step from working now is told as it is; everything else is a fault of the step.
+// What temporarily prevents a step is reported as it is; everything else is a defect of the step.
 SqlFailure StepFailed(const MigrationStep& step, const SqlFailure& failure) {
   constexpr int kDefectExit = 70, kConfigurationExit = 78;
   Error error = failure.error();

@@ -15,7 +15,7 @@ namespace {
 
 using TimePoint = PqConnection::TimePoint;
 
-// A URL may say more, but a thread that connects for longer serves nobody.
+// A URL may allow more, but a thread that connects for longer is of no use.
 constexpr std::chrono::seconds kLongestConnecting{60};
 
 struct Address {
@@ -40,7 +40,7 @@ std::string TextOf(const DatabaseUrl::Host& host) {
   return text + ":" + (host.port.empty() ? "5432" : host.port);
 }
 
-// What each attempt came to, for one message.
+// The result of each attempt, for one message.
 class Attempts {
  public:
   void Add(const std::string& address, const SqlFailure& failure) {
@@ -57,7 +57,7 @@ class Attempts {
     ++count_;
     text_ += (text_.empty() ? "" : "; ") + address + ": " + why;
   }
-  // One failure of one address stands for itself.
+  // A single failure of a single address needs no list.
   [[noreturn]] void Throw() const {
     if (count_ == 1 && last_) throw SqlFailure(*last_);
     if (no_primary_) {

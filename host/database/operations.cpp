@@ -13,7 +13,7 @@ constexpr const char* kPause = R"sql(
 UPDATE summa_host.operation SET state = 'paused', steered_by = $2, updated_at = clock_timestamp()
 WHERE id = $1 AND finished_at IS NULL AND state IN ('queued', 'running') RETURNING 1)sql";
 
-// Also one that waits for its next try. A failed one goes on where it was.
+// Also one that waits for its next try. A failed one continues where it stopped.
 constexpr const char* kResume = R"sql(
 UPDATE summa_host.operation SET
   state = CASE WHEN state = 'aborted' THEN state
@@ -23,7 +23,7 @@ UPDATE summa_host.operation SET
 WHERE id = $1 AND (state IN ('paused', 'failed') OR (finished_at IS NULL AND error IS NOT NULL))
 RETURNING 1)sql";
 
-// What was begun stays open until what it has left is taken back.
+// An operation that has begun stays open until its remains are removed.
 constexpr const char* kAbort = R"sql(
 UPDATE summa_host.operation SET
   state = 'aborted', failures = 0, error = NULL, retry_at = NULL,

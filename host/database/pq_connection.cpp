@@ -34,7 +34,7 @@ bool IsError(const PGresult* result) {
   return status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE;
 }
 
-// Until the first of them; -1: for ever.
+// Until the first of them; -1: no limit.
 int PollTime(const std::optional<PqConnection::TimePoint>& deadline,
              const std::optional<PqConnection::TimePoint>& look_at) {
   if (!deadline) return look_at ? PollMilliseconds(*look_at) : -1;
@@ -166,7 +166,7 @@ void PqConnection::CancelStatement() noexcept {
 void PqConnection::Wait(short events, std::string_view sql) {
   Silence silence(watch_.get());
   for (;;) {
-    if (PQsocket(raw()) < 0) return;  // closed: the next read says why
+    if (PQsocket(raw()) < 0) return;  // closed: the next read reports why
     pollfd sockets[2] = {{PQsocket(raw()), events, 0}, {wake_->descriptor(), POLLIN, 0}};
     // Once the cancel is on its way there is nothing more to be woken for.
     const nfds_t count = cancel_sent_ ? 1 : 2;
@@ -223,7 +223,7 @@ SqlFailure PqConnection::Failed(const PGresult* result, std::string_view sql) {
                       InRecovery()};
   if (report.message.empty()) report.message = OneLine(PQresultErrorMessage(result));
   if (report.in_recovery && RefusedByRecovery(report.sqlstate, sql)) {
-    Abandon();  // the primary is somewhere else now
+    Abandon();  // another server is the primary now
     return ServerIsStandby(sql);
   }
   if (!broken() && !report.sqlstate.empty()) return MakeSqlFailure(report, sql, cancel_sent_);
@@ -276,7 +276,7 @@ PgResult PqConnection::ReadAll(std::string_view sql) {
     }
     const ExecStatusType status = PQresultStatus(next.get());
     if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) {
-      return next;  // the caller goes on with the copy
+      return next;  // the caller continues with the copy
     }
     last = std::move(next);
   }

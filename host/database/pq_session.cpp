@@ -168,7 +168,7 @@ void PqSession::FillArguments(std::string_view sql, std::span<const SqlParameter
     const auto name = [this] { return "$" + std::to_string(values_.size() + 1); };
     if (parameter.size > INT_MAX) Misused(name() + " is larger than 2 GB", sql, "Use copy_in");
     if (parameter.format == 0 && parameter.data != nullptr) {
-      // The protocol ends a text at its first NUL: what follows would be lost without a word.
+      // The protocol ends a text at its first NUL: what follows would be lost silently.
       const void* nul = std::memchr(parameter.data, '\0', parameter.size + 1);
       if (nul != parameter.data + parameter.size) {
         Misused(name() + " is a text that contains a NUL byte or does not end with one", sql,
@@ -336,7 +336,7 @@ void PqSession::FinishCommit(const std::string& text, bool guarded) {
     if (tag != "COMMIT" && error) throw connection_.Failed(error.get(), "COMMIT");
     if (tag.empty()) throw ConnectionLost("no answer", "COMMIT");
   } catch (const SqlFailure& failure) {
-    if (tag == "COMMIT") return;  // the server had said so before the connection went
+    if (tag == "COMMIT") return;  // the server reported it before the connection was lost
     // The server's idle limit ends a transaction before any COMMIT is read: that is no doubt.
     if (failure.error().code == "SH-0402" && failure.sqlstate() != kIdleTooLong) {
       return Resolve(failure);

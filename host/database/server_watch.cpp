@@ -8,7 +8,7 @@ namespace {
 
 // A machine that swaps or starts may miss one.
 constexpr int kUnansweredLooks = 2;
-// What runs for an hour is not looked at every five seconds.
+// A statement that runs for an hour is not checked every five seconds.
 constexpr int kLongestPause = 4;  // times the first
 
 }  // namespace

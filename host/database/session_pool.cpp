@@ -7,7 +7,7 @@
 namespace summa::host {
 namespace {
 
-// How long `/readyz` names whoever held the sessions when somebody got none.
+// How long `/readyz` names the holders of the sessions after a request got none.
 constexpr std::chrono::minutes kRefusalShown{1};
 // Firewalls and balancers forget idle connections after about an hour.
 constexpr std::chrono::minutes kMaxIdle{30};
@@ -80,7 +80,7 @@ struct SessionPool::State {
         if (auto session = TakeIdle(dropped)) return session;
         if (MayOpen()) return nullptr;
       }
-      const bool away = may && HasRoom();  // else all are in use
+      const bool away = may && HasRoom();  // otherwise all are in use
       const bool over = std::chrono::steady_clock::now() >= deadline;
       if (away && (over || failures != failures_before)) throw SqlFailure(gate.last_failure());
       if (over) return nullptr;
@@ -90,7 +90,7 @@ struct SessionPool::State {
     }
   }
 
-  // The caller waited in vain.
+  // The caller waited without success.
   SqlFailure Refuse(const std::string& plugin, Microseconds wait) SUMMA_REQUIRES(mutex) {
     const auto now = std::chrono::steady_clock::now();
     const int pool = settings.pool;

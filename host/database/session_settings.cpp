@@ -70,8 +70,9 @@ constexpr std::pair<const char*, const char*> kGuarded[] = {
 
 Pins SessionSettings(const DatabaseSettings& settings, bool read_only, int server_version) {
   Pins pins = Constant();
-  // pg_temp last, else a temporary table would hide the ledger's. pg_catalog is not named, so that
-  // it comes first: else a function or table in the ledger's schema would hide the server's own.
+  // pg_temp last: otherwise a temporary table would hide the ledger's. pg_catalog is not named, so
+  // that it comes first: otherwise a function or table in the ledger's schema would hide the
+  // server's own.
   pins.emplace_back("search_path", QuoteIdentifier(settings.schema) + ", pg_temp");
   pins.emplace_back("statement_timeout", Milliseconds(settings.statement_timeout));
   pins.emplace_back("lock_timeout", Milliseconds(settings.lock_timeout));

@@ -8,8 +8,8 @@ namespace summa::host {
 namespace {
 
 // The tables of $1 (schemas) and $2 (names), each with all that it consists of, and one line for
-// each thing that hides rows. row_security_active knows owners and BYPASSRLS, and does not care for
-// the session's row_security.
+// each thing that hides rows. row_security_active knows owners and BYPASSRLS, and ignores the
+// session's row_security.
 constexpr const char* kLook = R"sql(
 WITH RECURSIVE wanted AS (
   SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname) AS name, c.relkind, w.place
@@ -42,8 +42,8 @@ WHERE filtered AND (is_root OR $3::boolean) OR relkind IN ('v', 'm', 'f') OR det
       OR (NOT is_root AND root_kind = 'r')
 ORDER BY place, NOT is_root, name)sql";
 
-// Tables with rows that have the columns of a partitioned table of $1 (schemas) and $2 (names),
-// stand in its schema and are neither a part of it nor one of them. By size: rows need a right.
+// Tables with rows that have the columns of a partitioned table of $1 (schemas) and $2 (names), are
+// in its schema, and are neither a part of it nor one of these tables. By size: rows need a right.
 constexpr const char* kDetached = R"sql(
 WITH wanted AS (
   SELECT c.oid, c.relnamespace, c.relkind, w.place, n.nspname, c.relname

@@ -104,7 +104,7 @@ std::string IsoTime(const std::string& column) {
 }
 
 std::string WorkersQuery(const std::string& schema) {
-  // Whoever ran a worker that takes leases runs it no more when nobody holds the lease.
+  // The host that ran a leased worker no longer runs it when nobody holds the lease.
   return "SELECT worker_id, s.kind, CASE WHEN s.state = 'running' AND f.fence IS NOT NULL AND "
          "l.lease_holder IS NULL THEN 'stopped' ELSE s.state END, s.host, " +
          IsoTime("s.last_run_at") + ", " + IsoTime("s.last_success_at") + ", " +

@@ -67,7 +67,7 @@ class Doctor {
   }
 
  private:
-  // A pooler that cannot be used, say, is no database that is down.
+  // A pooler that cannot be used, for example, does not mean that the database is down.
   void Down(const char* check, const Error& error) {
     if (ExitCode(error) == kUnavailableExit) diagnosis_.database_down = true;
     diagnosis_.findings.push_back(CannotLook(check, error));
@@ -142,7 +142,7 @@ class Doctor {
     diagnosis_.findings.push_back(std::move(finding));
   }
 
-  // What it reports stands under its own name.
+  // What it reports is listed under its own name.
   void LookAtPlugin(PluginInstance& plugin, const SqlService& sql) {
     Examination examination = Examine(plugin, sql.unleased(), should_stop_);
     for (Finding& finding : examination.findings) {

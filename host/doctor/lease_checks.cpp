@@ -38,7 +38,8 @@ void CheckLive(const CheckContext& context, const std::string& worker, std::stri
   }
 }
 
-// A host that stopped said so; of one that died the lease ran out and its last state stands.
+// A host that stopped recorded that; when a host died, its lease expired and its last state
+// remains.
 void CheckEnded(const CheckContext& context, const WorkerPlan& plan, const std::string& holder,
                 const std::string& seconds, const std::string& state) {
   const bool stopped = state.empty() || state == "stopped" || !plan.continuous;

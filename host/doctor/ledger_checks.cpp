@@ -83,7 +83,7 @@ void CheckTable(const CheckContext& context, const std::string& table) {
       QuoteIdentifier(table.substr(0, dot)) + "." + QuoteIdentifier(table.substr(dot + 1));
   const ControlRows rows =
       context.database.Query(kTable, {table.substr(0, dot), table.substr(dot + 1)});
-  if (rows.empty()) return;  // said by CheckPrivileges
+  if (rows.empty()) return;  // reported by CheckPrivileges
   const auto& row = rows.at(0);
   const auto dead = std::stoll(row.at(0).value_or("0"));
   const auto live = std::stoll(row.at(1).value_or("0"));

@@ -64,7 +64,7 @@ void CheckDurability(const CheckContext& context) {
   }
 }
 
-// They are made when a session begins; something between us and the server may take them back.
+// They are made when a session begins; something between the host and the server may reset them.
 void CheckSessionSettings(const CheckContext& context) {
   const DatabaseSettings& ours = context.database.settings();
   const std::vector<std::pair<const char*, Microseconds>> expected = {
@@ -132,7 +132,7 @@ void CheckClock(const CheckContext& context) {
   const double server = std::stod(
       context.database.Value("SELECT extract(epoch FROM clock_timestamp())::float8::text"));
   const double after = now();
-  // What the way took cannot be told from skew.
+  // The time of the round trip cannot be distinguished from clock skew.
   const double skew = server < before ? before - server : (server > after ? server - after : 0);
   const std::string found = "the clocks of host and database differ by " + Seconds(skew);
   if (skew > kSkewSeconds) {
