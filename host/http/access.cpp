@@ -43,7 +43,8 @@ std::string ReadToken(const std::string& file) {
   return token;
 }
 
-// A page of the web in a browser on this machine reaches the listener as well. Browsers say so.
+// A web page in a browser on this machine reaches the listener as well. Browsers mark such
+// requests.
 bool ComesFromAPage(const HttpRequest& request) {
   const std::string_view site = request.Header("sec-fetch-site");
   return !request.Header("origin").empty() || !(site.empty() || site == "none");

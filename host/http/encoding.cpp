@@ -51,7 +51,7 @@ bool IsText(std::string_view type) {
   return type.starts_with("text/") || type.starts_with("application/json");
 }
 
-// Empty: it could not be compressed, or is no shorter then.
+// Empty: it could not be compressed, or would not be shorter.
 std::string Gzip(const std::string& text) {
   z_stream stream{};
   if (deflateInit2(&stream, kLevel, Z_DEFLATED, kGzipWindow, kMemoryLevel, Z_DEFAULT_STRATEGY) !=

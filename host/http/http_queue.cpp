@@ -71,7 +71,7 @@ struct HttpQueue::State : std::enable_shared_from_this<State> {
       return true;
     }
     try {
-      // Detached, with a share of the state: a handler may hang for ever.
+      // Detached, with a share of the state: a handler may hang forever.
       std::thread([state = shared_from_this(), &pool] { state->Serve(pool); }).detach();
     } catch (const std::system_error&) {
       return pool.threads > 0;

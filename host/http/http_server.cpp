@@ -177,7 +177,7 @@ struct HttpServer::State {
     HttpMetrics::Answered(route == nullptr ? std::string_view() : route->declared.path,
                           request.method, response.status,
                           std::chrono::steady_clock::now() - request.begin);
-    // Who reads an answer of the host slowly keeps nobody out; those of plugins may be large.
+    // A slow reader of an answer of the host keeps nobody out; answers of plugins may be large.
     if (route == nullptr || route->plugin.empty()) request.place.reset();
     return Send(connection, std::move(response), close);
   }
@@ -203,7 +203,7 @@ struct HttpServer::State {
   MHD_Result Continue(MHD_Connection* connection, Request& request, const char* data,
                       std::size_t* size) {
     if (*size > 0) {
-      // More than was announced does not come.
+      // No more than was announced arrives.
       if (request.stage == Request::Stage::kBody) request.request.body.append(data, *size);
       *size = 0;
       return MHD_YES;

@@ -102,7 +102,7 @@ std::optional<TextRows> LeaseKeeper::State::AskForLease(const std::string& worke
     if (failure.sqlstate() != "55P03") throw;
   }
   // A commit under the lease, or another take-over, is under way. It has had lock_timeout to end;
-  // when the time of the lease is over as well, somebody may keep the row locked for ever.
+  // when the time of the lease is over as well, the other session may keep the row locked forever.
   if (AskForCaller(statements_.over, {worker_id}, kAcquirePatience).empty()) return std::nullopt;
   std::optional<TextRows> rows;
   const auto deadline = std::chrono::steady_clock::now() + kAcquirePatience;
@@ -156,7 +156,8 @@ void LeaseKeeper::State::Remember(const LeaseGuard& guard, Microseconds time_to_
   work_.notify_all();
 }
 
-// The thread must not renew what is being let go: its later answer would take the lease back.
+// The thread must not renew a lease that is being released: its later answer would take the lease
+// back.
 void LeaseKeeper::State::Release(const std::vector<std::string>& workers,
                                  Microseconds keep_for) noexcept {
   std::vector<std::string> ours;
@@ -190,7 +191,7 @@ bool LeaseKeeper::State::WaitUntilFree(const std::string& worker_id, Microsecond
                                        const std::function<bool()>& should_stop) {
   const auto deadline = std::chrono::steady_clock::now() + wait;
   MutexLock lock(mutex);
-  const std::uint64_t wanted = looks_ + 1;  // older looks say nothing about now
+  const std::uint64_t wanted = looks_ + 1;  // older looks do not show the present state
   Watch& watch = watches[worker_id];        // stays where it is while somebody waits
   ++watch.waiters;
   watch.look_at = clock.BootNow();

@@ -13,11 +13,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// How long a standby needs at most to see that a lease was let go: with the pause before it tries,
-// a hand-over stays below 100 ms. One SELECT per host, and only while somebody waits: twenty in a
-// second are far below a hundredth of a core.
+// How long a standby needs at most to see that a lease was released: with the pause before it
+// tries, a hand-over stays below 100 ms. One SELECT per host, and only while somebody waits: twenty
+// in a second are far below a hundredth of a core.
 constexpr Microseconds kLookInterval = milliseconds(50);
-// After a look that failed: whatever is wrong with the database is not mended by asking more.
+// After a look that failed: asking more often does not help the database.
 constexpr Microseconds kLookRetry = milliseconds(500);
 // A condition variable does not count the time in which the machine sleeps; the clock of the leases
 // does. So look at it at least this often while there is something to lose.
@@ -87,7 +87,7 @@ std::string LeaseKeeper::State::NextRenewal() const {
   return next == nullptr ? std::string() : next->guard.worker_id;
 }
 
-// No repeating: the next round asks anew, with what is left of the trust by then.
+// No repetition: the next round asks again, with what is left of the trust by then.
 TextRows LeaseKeeper::State::AskForThread(const std::string& sql, const TextParameters& parameters,
                                           Microseconds patience) {
   return thread_connection_.Ask(sql, parameters, std::chrono::steady_clock::now() + patience,
@@ -129,7 +129,7 @@ void LeaseKeeper::State::Renew(const std::string& worker_id) {
   Lease& lease = found->second;
   lease.renewing = false;
   CountRenewal(rows);
-  if (lease.serial != serial) return;  // acquired anew meanwhile: this answer is older
+  if (lease.serial != serial) return;  // acquired again meanwhile: this answer is older
   if (!rows) {
     lease.renew_at = clock.BootNow() + RetryPause(time_to_live);
   } else if (rows->empty()) {
@@ -192,7 +192,7 @@ void LeaseKeeper::State::NoteLook(const TextRows& rows, const std::vector<std::s
     if (found == watches.end()) continue;
     found->second.looked = looks_;
     found->second.is_free = true;  // no row: nobody has it
-    // Else a new waiter wants a newer look.
+    // Otherwise a new waiter needs a newer look.
     if (found->second.look_at > now) found->second.look_at = now + kLookInterval;
   }
   for (const auto& row : rows) {
@@ -213,7 +213,8 @@ void LeaseKeeper::State::NoteLook(const TextRows& rows, const std::vector<std::s
 
 void LeaseKeeper::State::Pause() {
   if (leases.empty() && watches.empty()) {
-    // Telling of a lost lease let go of the lock: what was signalled meanwhile must not be missed.
+    // The lock was released while the loss of a lease was reported: what was signalled meanwhile
+    // must not be missed.
     while (!stopping_ && leases.empty() && watches.empty()) work_.wait(mutex);
     return;
   }

@@ -11,8 +11,9 @@ namespace {
 // Between two looks at who blocks; the wait itself is bounded by lock_timeout.
 constexpr std::chrono::milliseconds kLookInterval{50};
 
-// Only who holds a row that the statement waits for: who merely stands before it in the queue is
-// another take-over. It waits for rows of one worker only, so whoever it is has locked those.
+// Only a session that holds a row for which the statement waits: one that is merely before it in
+// the queue is another take-over. It waits for rows of one worker only, so whoever it is has locked
+// those.
 constexpr const char* kBlockers =
     "SELECT b.pid, (extract(epoch FROM a.backend_start) * 1000000)::bigint, "
     "coalesce(a.application_name, ''), coalesce(a.usename::text, ''), coalesce(a.state, ''), "
@@ -22,7 +23,7 @@ constexpr const char* kBlockers =
     "LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid "
     "WHERE w.pid = $1::int AND NOT w.granted AND w.locktype = 'transactionid'";
 
-// In one statement, so that a process id that was given out again is nobody's end.
+// In one statement, so that no other session is ended when a process id was assigned again.
 constexpr const char* kEnd =
     "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE pid = "
     "$1::int AND (extract(epoch FROM backend_start) * 1000000)::bigint = $2::bigint AND "
@@ -72,8 +73,8 @@ std::optional<TextRows> TakeOver::Acquire(DeadlineConnection& waiter, const std:
   }
 }
 
-// False: looking makes no sense any more. What went wrong here must not hide the answer that the
-// waiter gets.
+// False: there is no point in looking any more. What went wrong here must not hide the answer that
+// the waiter gets.
 bool TakeOver::Look(std::optional<DeadlineConnection>& watcher, int waiting_pid,
                     const std::string& worker_id, TimePoint deadline) {
   try {
@@ -103,14 +104,14 @@ void TakeOver::Deal(DeadlineConnection& watcher, const Blocker& blocker,
   }
   try {
     if (watcher.Query(kEnd, {blocker.pid, blocker.started_at, kOurSessions}, deadline).empty()) {
-      return;  // it has gone by itself
+      return;  // it ended by itself
     }
   } catch (const SqlFailure& failure) {
     if (failure.sqlstate() != "42501") throw;
     NameOnce(worker_id, blocker, kNotPermitted, failure.error().message);
     return;
   }
-  // One that stands still is told again and again until it goes.
+  // A frozen one is told repeatedly until it ends.
   if (!ended_[worker_id].insert(blocker.Name()).second) return;
   Log(LogLevel::kWarn, "SH-0306", "a session that blocked the take-over of a lease was ended",
       {{"worker", worker_id},

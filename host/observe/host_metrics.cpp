@@ -160,7 +160,7 @@ const MetricDeclaration* Find(std::string_view name) {
   return nullptr;
 }
 
-// Fields of /proc/self/stat behind the name, which may hold blanks; the first is the state (3).
+// Fields of /proc/self/stat behind the name, which may contain spaces; the first is the state (3).
 std::vector<double> StatFields() {
   std::ifstream file("/proc/self/stat");
   std::string text((std::istreambuf_iterator<char>(file)), {});
@@ -182,7 +182,7 @@ double BootTimestamp() {
   return 0;
 }
 
-// A counter is added to; who scrapes at once with another sees the same value.
+// A counter can only be increased; two scrapes at the same time see the same value.
 void SetLogMetrics() {
   static auto* mutex = new Mutex;
   const MutexLock lock(*mutex);
@@ -240,7 +240,7 @@ void SetHostMetric(std::string_view name, double value,
 
 void CountDatabaseError(std::string_view sqlstate) {
   std::string_view state_class = sqlstate.size() == 5 ? sqlstate.substr(0, 2) : "08";
-  // Whatever stands at the other end of the connection makes no series of its own invention.
+  // The other end of the connection must not be able to create series.
   const bool well = std::all_of(state_class.begin(), state_class.end(), [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
   });

@@ -26,7 +26,7 @@ namespace {
 
 // Of lines that wait for a reader: some ten thousand, an hour of a host in trouble.
 constexpr std::size_t kCapacityBytes = 1 << 20;
-// A process that is to end waits so long for a reader that reads nothing.
+// A process that is ending waits this long for a reader that reads nothing.
 constexpr Microseconds kReaderPatience = std::chrono::milliseconds(500);
 
 std::atomic<bool> waits_for_readers{true};
@@ -72,7 +72,7 @@ class Logger {
     }
     Put(line);
   }
-  // What was held back and is not going to be said by a next line.
+  // What was held back and will not be reported by a later line.
   void WriteHeldBack(bool all) {
     std::vector<LineFold::Ended> ended;
     {

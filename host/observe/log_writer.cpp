@@ -118,12 +118,12 @@ void LogWriter::Run() {
   }
 }
 
-// False: told to stop. A write after it does not block for long: nobody waits in one for ever.
+// False: told to stop. A write after it does not block for long: no thread waits in one forever.
 bool LogWriter::WaitForRoom() {
   pollfd watched{descriptor_, POLLOUT, 0};
   while (!stopping_) {
     const int ready = poll(&watched, 1, static_cast<int>(kLook.count()));
-    if (ready != 0) return true;  // errors are the write's to tell
+    if (ready != 0) return true;  // the write reports errors
   }
   return false;
 }
@@ -131,7 +131,7 @@ bool LogWriter::WaitForRoom() {
 // In pieces that a pipe with room takes at once. False: refused, perhaps in the middle.
 bool LogWriter::Write(const std::string& text) {
   std::string whole;
-  if (torn_) whole = "\n";  // what follows must not stand in the middle of a line
+  if (torn_) whole = "\n";  // what follows must not be in the middle of a line
   whole += text;
   std::size_t done = 0;
   while (done < whole.size()) {

@@ -7,7 +7,7 @@
 namespace summa::host {
 namespace {
 
-// A handle is missing when something else took the name; measuring must not stop the work then.
+// A handle is missing when the name was already used; measuring must not stop the work then.
 void Set(MetricHandle* metric, double value) {
   if (metric != nullptr) metric->Set(value);
 }

@@ -7,7 +7,7 @@
 namespace summa::host {
 namespace {
 
-// What ended long ago goes with the next one. The update of an open one may change nothing; without
+// The next one deletes what ended long ago. The update of an open one may change nothing; without
 // it RETURNING would not show the row.
 constexpr const char* kStart = R"sql(
 WITH gone AS (
@@ -19,7 +19,7 @@ ON CONFLICT (plugin, kind) WHERE single AND finished_at IS NULL AND state <> 'ab
 DO UPDATE SET rate = CASE WHEN $10 THEN excluded.rate ELSE o.rate END
 RETURNING id)sql";
 
-// What an aborted one has left may be in the way of the others: they wait until it is taken back.
+// The remains of an aborted one may affect the others: they wait until these are removed.
 constexpr const char* kReady = R"sql(
 SELECT id, version FROM summa_host.operation
 WHERE plugin = $1 AND kind = $2 AND finished_at IS NULL
@@ -59,8 +59,8 @@ constexpr const char* kAdvance =
     "WHEN $8 THEN clock_timestamp() END WHERE id = $1 AND batches = $2 AND finished_at IS NULL AND "
     "(state = 'aborted') = $9 AND state <> 'queued' RETURNING " SUMMA_JOURNAL_COLUMNS;
 
-// $4: so many failures are one too many; 0: none is, and whoever called for the step waits. What an
-// aborted operation has left is tried to be taken back for ever.
+// $4: this number of failures is one too many; 0: no number is, and the caller of the step waits.
+// The removal of the remains of an aborted operation is tried without end.
 constexpr const char* kFail = R"sql(
 UPDATE summa_host.operation AS o SET
   failures = failures + 1, error = $3, updated_at = clock_timestamp(),
@@ -150,7 +150,7 @@ std::optional<JournalRow> Journal::Claim(std::int64_t id) {
   if (!ready) return std::nullopt;
   session.Begin();
   const Result row = session.Exec(kClaim, {*ready, kind_.worker, host_});
-  if (row.rows() == 0) return std::nullopt;  // paused in this very moment
+  if (row.rows() == 0) return std::nullopt;  // paused at this moment
   CrashPoint("operation.claim");
   session.Commit();
   CrashPoint("operation.claimed");

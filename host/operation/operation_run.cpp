@@ -11,9 +11,9 @@
 namespace summa::host {
 namespace {
 
-// What people say to an operation is looked at as often as what they say to a worker.
+// Orders for an operation are read as often as orders for a worker.
 constexpr Microseconds kLookEvery = std::chrono::seconds(1);
-// After a step that found nothing to do, and when that goes on.
+// The pause after a step that found nothing to do, and the longest one when this continues.
 constexpr Microseconds kFirstPause = std::chrono::milliseconds(100);
 constexpr Microseconds kLongestPause = std::chrono::seconds(5);
 // They are shown to people, and read with every batch.
@@ -21,7 +21,7 @@ constexpr std::size_t kMostPhaseBytes = 64;
 constexpr std::size_t kMostCursorBytes = 4000;
 constexpr std::int64_t kMostRows = 1'000'000'000'000;  // in one batch
 
-// Says nothing of the operation: it passes by itself, or this host is not in order.
+// Not a failure of the operation: it is temporary, or this host has a problem.
 bool IsOfTheHost(std::int32_t status) {
   return status == SUMMA_E_UNAVAILABLE || status == SUMMA_E_TRY_LATER || status == SUMMA_E_FENCED ||
          status == SUMMA_E_CONFIG || status == SUMMA_E_DENIED;
@@ -100,11 +100,11 @@ class OperationRun::Step {
   const summa_operation_step* table() const { return &table_; }
   bool saved() const { return saved_; }
   std::int64_t rows() const { return rows_; }
-  // The operation was aborted, or somebody else has worked on it: what was not saved is gone.
+  // The operation was aborted, or another host has worked on it: what was not saved is lost.
   bool refused() const { return refused_; }
   // Why a save failed; nothing that the step said afterwards counts.
   const std::optional<summa::Error>& save_error() const { return save_error_; }
-  // People want that it does not go on.
+  // An order says that it must not continue.
   bool halted() const { return halted_; }
 
  private:
@@ -121,7 +121,7 @@ class OperationRun::Step {
       return true;  // asked wrongly is answered safely
     }
   }
-  // In pieces: what people say has no signal that would wake it.
+  // In pieces: orders have no signal that would wake it.
   bool Wait(Microseconds time) noexcept {
     try {
       const BootTime until = run_.clock_.BootNow() + std::min(time, Microseconds(kForever));
@@ -149,7 +149,7 @@ class OperationRun::Step {
       rate_ = seen->rate;
       halted_ = !seen->open || seen->state != begun_.state;
     } catch (...) {
-      // Not to be had just now; the step goes on as it was told before.
+      // Not available now; the step continues with what it was told before.
     }
   }
 
@@ -225,7 +225,7 @@ std::optional<JournalRow> OperationRun::Run() {
   const bool named = call_.id != 0 && (!last || last->id != call_.id);
   if (!last && !named) return std::nullopt;
   if (!named && !last->open) return last;
-  return journal_.Read(named ? call_.id : last->id);  // what people said meanwhile
+  return journal_.Read(named ? call_.id : last->id);  // orders that were given meanwhile
 }
 
 void OperationRun::WorkOn(JournalRow& row) {
@@ -241,14 +241,14 @@ bool OperationRun::CallStep(JournalRow& row) {
   if (error.status != SUMMA_OK || step.save_error() || step.refused()) {
     return Failed(row, step, error);
   }
-  if (!row.open || row.state != state) return false;  // finished, or paused under way
+  if (!row.open || row.state != state) return false;  // finished, or paused during the step
   if (!step.saved()) return InVain();
   pause_.Reset();
   size_.Took(step.rows(), clock_.BootNow() - begin);
   return Rest(row, step.rows(), begin);
 }
 
-// There was nothing to do just now. Claimed anew afterwards, so that what people say is heard.
+// There was nothing to do just now. Claimed again afterwards, so that new orders are read.
 bool OperationRun::InVain() {
   call_.wait(pause_.Next());
   return false;
@@ -277,7 +277,7 @@ bool OperationRun::Failed(JournalRow& row, const Step& step, const summa_error& 
   return false;
 }
 
-// So that no more rows a second are done than people want, also when they change their mind.
+// Keeps the rows per second below the rate, also when the rate is changed.
 bool OperationRun::Rest(JournalRow& row, std::int64_t rows, BootTime begin) {
   const auto end = [&] { return begin + Pace().Rest(rows, row.rate, begin, begin); };
   BootTime until = end();

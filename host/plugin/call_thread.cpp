@@ -8,7 +8,7 @@ namespace summa::host {
 namespace {
 
 std::atomic<int> busy_threads{0};
-std::atomic<bool> given_up{false};  // a plugin that was given up may have threads of its own
+std::atomic<bool> given_up{false};  // an abandoned plugin may have created threads
 
 }  // namespace
 
@@ -16,7 +16,7 @@ std::atomic<bool> given_up{false};  // a plugin that was given up may have threa
 struct CallThread::State {
   Mutex mutex;
   ConditionVariable changed;
-  std::function<void()> call SUMMA_GUARDED_BY(mutex);  // not empty: under way, or about to be
+  std::function<void()> call SUMMA_GUARDED_BY(mutex);  // not empty: in progress, or about to begin
   bool ending SUMMA_GUARDED_BY(mutex) = false;
   std::thread thread;
 

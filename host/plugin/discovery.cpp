@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A plugin directory holds tens of files; /usr/lib given by mistake holds thousands.
+// A plugin directory contains tens of files; /usr/lib, given by mistake, contains thousands.
 constexpr std::size_t kMaxFilesPerDirectory = 1000;
 constexpr char kSystemDirectory[] = "/usr/lib/summa/plugins";
 

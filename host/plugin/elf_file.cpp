@@ -122,7 +122,7 @@ FileHeader ReadHeader(std::span<const char> bytes) {
   }
   const auto elf_class = static_cast<unsigned char>(bytes[EI_CLASS]);
   const auto data = static_cast<unsigned char>(bytes[EI_DATA]);
-  // e_type and e_machine stand at the same place for every class.
+  // e_type and e_machine are at the same place for every class.
   auto machine = Read<std::uint16_t>(bytes, offsetof(FileHeader, e_machine), "the file header");
   if (data != kHostData) machine = static_cast<std::uint16_t>(machine << 8 | machine >> 8);
   if (elf_class != kHostClass || data != kHostData || machine != kHostMachine) {
@@ -279,8 +279,8 @@ void ReadEntrySymbols(std::span<const char> bytes, const Sections& sections, Elf
   std::sort(file.entry_symbols.begin(), file.entry_symbols.end());
 }
 
-// The dynamic loader maps segments without a look at the size of the file: a cut-off one would end
-// the process with SIGBUS.
+// The dynamic loader maps segments without a look at the size of the file: a truncated file would
+// end the process with SIGBUS.
 void CheckSegments(std::span<const char> bytes, const FileHeader& header) {
   if (header.e_phentsize != sizeof(ProgramHeader) || header.e_phnum == 0 ||
       header.e_phnum == PN_XNUM) {

@@ -122,7 +122,7 @@ int HttpStatusOf(std::int32_t status) {
   }
 }
 
-// What went wrong on our side is for the log: it may name servers and statements.
+// Failures of the host or the plugin go to the log only: they may name servers and statements.
 [[noreturn]] void Report(const PluginInstance& plugin, const std::string& route, int status,
                          const Error& error) {
   LogError(status == 503 ? LogLevel::kWarn : LogLevel::kError, error,

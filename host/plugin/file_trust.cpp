@@ -50,7 +50,7 @@ bool Contains(const std::vector<T>& values, T value) {
   return std::find(values.begin(), values.end(), value) != values.end();
 }
 
-// `what` is "" for the file itself, else "its directory /opt/p ".
+// `what` is "" for the file itself, otherwise "its directory /opt/p ".
 void CheckOne(const std::string& plugin, const std::string& path, const std::string& what,
               const TrustPolicy& policy, std::vector<Error>& errors) {
   const std::string name =

@@ -87,8 +87,8 @@ class Planner {
   std::string Named(const Node& node) const { return "plugin \"" + node.enabled->id + "\""; }
 
   // Worker ids are keys of the lease table, verbs are typed by people: both have one owner. Nothing
-  // says which of two plugins is meant, the order of the configuration least of all: one that takes
-  // the id of another must not get its lease. Both are refused.
+  // shows which of two plugins is meant, not even the order in the configuration: a plugin that
+  // uses the id of another must not get its lease. Both are refused.
   void RefuseSecondOwners() {
     std::map<std::string, std::vector<Node*>> workers;
     std::map<std::string, std::vector<Node*>> verbs;
@@ -109,8 +109,8 @@ class Planner {
     }
   }
 
-  // Two routes are one when some path is for both. One of another plugin would get its requests,
-  // and what they say.
+  // Two routes conflict when some path matches both. The other plugin would get the requests and
+  // their content.
   void RefuseSecondRoutes() {
     std::vector<std::pair<Node*, std::string>> found;
     for (Node& node : nodes_) {
@@ -165,7 +165,7 @@ class Planner {
         continue;
       }
       const auto choice = node.enabled->use.find(requirement.alias);
-      // A second one of the same kind is used when it is asked for, and not because it is there.
+      // A second provider of the same kind is used only when the configuration names it.
       if (choice == node.enabled->use.end() && requirement.optional &&
           NeedsTwice(*node.manifest, requirement.service)) {
         continue;
@@ -296,7 +296,8 @@ class Planner {
     return "Enable " + Join(ids, " or ") + " under plugins: in " + configuration_;
   }
 
-  // A plugin falls with a provider it needs; an optional one is left out instead.
+  // A plugin is refused together with a provider that it needs; an optional provider is left out
+  // instead.
   void RefuseNeedy() {
     bool changed = true;
     while (changed) {
@@ -326,8 +327,8 @@ class Planner {
     return changed;
   }
 
-  // First in, first out among those whose providers stand in the order already. What is missing in
-  // the result stands in a ring or behind one.
+  // First in, first out among those whose providers are in the order already. What is missing in
+  // the result is in a cycle or depends on one.
   std::vector<std::size_t> StartOrder() const {
     std::vector<std::size_t> waiting_for(nodes_.size());
     std::deque<std::size_t> ready;

@@ -12,7 +12,7 @@ constexpr std::size_t kMostFindings = 1000;
 std::string Line(summa_str text) { return CleanLine(View(text), kMostFindingText); }
 
 // What examine() sees; behind the function pointers of summa_examination. Shared with the plugin's
-// thread: one that comes back late writes into nothing that is read any more.
+// thread: a thread that returns late writes only where nobody reads any more.
 struct Call {
   summa_examination table{};
   std::function<bool()> should_stop;

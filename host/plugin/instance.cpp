@@ -103,7 +103,7 @@ void PluginInstance::Destroy() noexcept {
     });
     plugin_ = nullptr;
   } catch (const std::exception&) {
-    // Nobody to tell; the reason is kept in error().
+    // There is no caller to report to; the reason is kept in error().
   }
 }
 
@@ -269,7 +269,7 @@ void PluginInstance::Configure(const summa_config* config) {
   SetState(PluginState::kConfigured);
 }
 
-// All that anybody may want to know later: get_extension() is foreign code, and its answers stay
+// Everything that may be needed later: get_extension() is code of the plugin, and its answers stay
 // valid.
 void PluginInstance::AskForExtensions() {
   std::vector<std::string> ids = manifest().extensions;

@@ -30,7 +30,7 @@ void KeepForEver(dll::shared_library library) {
 }
 
 // Boost appends the text of an error code that has nothing to do with the failure: the useful part
-// stands in the parenthesis.
+// is in the parentheses.
 std::string LoaderText(const std::string& what) {
   constexpr std::string_view kBegin = "dlerror system message: ";
   const auto begin = what.find(kBegin);

@@ -558,7 +558,7 @@ Manifest ReadManifest(std::string_view text, const std::string& file, Diagnostic
   manifest.text = text;
   const std::size_t problems_before = diagnostics.size();
   const Node root = ParseDocument(text, file, diagnostics);
-  // A tree that could only be read in part would give complaints that are not true.
+  // A tree that could be read only in part would give false errors.
   if (diagnostics.size() == problems_before) ManifestReader(diagnostics).Read(root, manifest);
   return manifest;
 }

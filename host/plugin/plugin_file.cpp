@@ -74,7 +74,7 @@ std::optional<std::vector<char>> ReadAll(int fd, std::size_t size) {
   return bytes;
 }
 
-// Reads the file into `bytes` when it is a regular one that may be trusted; else refuses it.
+// Reads the file into `bytes` when it is a regular one that may be trusted; otherwise refuses it.
 bool ReadTrusted(PluginFile& file, const TrustPolicy& trust, std::vector<char>& bytes) {
   const std::string name = FileName(file.path);
   const auto refuse = [&](const char* code, std::string message, std::string hint) {
@@ -255,7 +255,7 @@ PluginFile InspectPlugin(const std::string& path, const TrustPolicy& trust) {
   file.library_paths = std::move(elf.library_paths);
   Diagnostics diagnostics;
   file.manifest = ReadManifest(elf.manifest, FileName(path) + "(.summa.manifest)", diagnostics);
-  // Versions first: a manifest for a later host may hold keys that this one calls unknown.
+  // Versions first: a manifest for a later host may contain keys that are unknown here.
   if (!CheckMajor(file, elf.entry_symbols) || !CheckMinor(file)) return file;
   for (const Diagnostic& problem : diagnostics) {
     const std::string place = problem.where.file + ":" + std::to_string(problem.where.line) + ":" +

@@ -37,7 +37,7 @@ std::vector<Finding> AskFailing(const PluginInstance& plugin) {
   return failing;
 }
 
-// A text that is no object is replaced by one that says so, and named.
+// A text that is not an object is replaced by one that reports this.
 std::string AskStatus(const PluginInstance& plugin, std::vector<Finding>& failing) {
   const summa_status_v1* status = plugin.Status();
   if (status == nullptr || status->status == nullptr) return {};

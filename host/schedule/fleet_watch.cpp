@@ -57,7 +57,8 @@ void FleetWatch::LookAtOrders() {
       }
       failing = false;
     } catch (const std::exception& failure) {
-      // The last orders stay. The workers say the same of the database, so one line is enough.
+      // The last orders stay in force. The workers report the same failure of the database, so one
+      // line is enough.
       const MutexLock lock(mutex_);
       if (!failing && !stopping_) {
         Log(LogLevel::kWarn, "SH-0325", "the requests for workers could not be read",
@@ -68,7 +69,7 @@ void FleetWatch::LookAtOrders() {
   }
 }
 
-// Tells a command that waits that somebody will run what it asks for.
+// Tells a waiting command that a host will run what it requests.
 void FleetWatch::Acknowledge(const WorkerRun& run, const WorkerOrders& orders,
                              std::int64_t& acknowledged) {
   if (orders.run_request == 0 || orders.run_request == acknowledged) return;

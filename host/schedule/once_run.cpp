@@ -18,7 +18,7 @@ constexpr Microseconds kFirstRetry = std::chrono::milliseconds(100);
 constexpr Microseconds kLongestRetry = std::chrono::seconds(5);
 // How long one foreign lease is watched before the next worker in line is tried.
 constexpr Microseconds kLeaseLook = std::chrono::milliseconds(500);
-// Between a lease that looked free and the next attempt: somebody may have been faster.
+// Between a lease that looked free and the next attempt: another host may have been faster.
 constexpr Microseconds kOutrunPause = std::chrono::milliseconds(10);
 
 constexpr const char* kToldBefore = "SH-0904 told to stop before the worker ran";
@@ -99,7 +99,7 @@ std::vector<OnceReport> OnceRun::Run() {
       continue;
     }
     open.push_back(item);
-    // Everybody who could be run was run: wait for whoever is next in line.
+    // Every worker that could run has run: wait for the next in line.
     if (++in_vain >= open.size()) open.front()->WaitForLease();
   }
   std::vector<OnceReport> reports;
@@ -165,8 +165,8 @@ bool OnceRun::Item::After(const OneRun& run) {
   return true;
 }
 
-// Paused for the fleet, or given up by this host until somebody says otherwise; this call does when
-// parked workers are tried again at all.
+// Paused for the fleet, or parked by this host until it is resumed; this call does that when parked
+// workers may be tried again.
 bool OnceRun::Item::HoldsBack(const WorkerOrders& orders) {
   if (orders.paused) {
     Report("skipped", "SH-0341 the worker is paused", 0);
@@ -209,7 +209,8 @@ bool OnceRun::Item::Ok(const TickOutcome& outcome, const Grant& grant) {
   return false;
 }
 
-// What is away may come back; the lease may be lost meanwhile, and then another host has the work.
+// What is unreachable may come back; the lease may be lost meanwhile, and then another host has the
+// work.
 bool OnceRun::Item::Failed(const WorkerRun::Done& done, const Grant& grant) {
   const Error& error = done.outcome.error;
   if (done.result == TickResult::kError) {
@@ -217,7 +218,7 @@ bool OnceRun::Item::Failed(const WorkerRun::Done& done, const Grant& grant) {
     const auto wait = [&](Microseconds time) { return run_.Wait(time, grant); };
     if (Away(error) && WaitForIt(wait)) return true;
   }
-  // The rest is for whoever runs it next.
+  // The next host that runs it does the rest.
   const bool left = Away(error) && (run_.stopping() || run_.paused() || !grant.Good());
   if (done.failed() && !left) {
     Report("error", ToText(error), ExitCode(error));

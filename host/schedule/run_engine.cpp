@@ -7,7 +7,7 @@ namespace summa::host {
 
 OneRun RunEngine::Go() {
   OneRun run;
-  // Asked before every lease, so that nothing begins that somebody has just stopped.
+  // Asked before every lease, so that nothing begins that has just been stopped.
   run.orders = worker_.LookAtOrders();
   if (policy_.HoldsBack(run.orders)) {
     run.end = OneRun::End::kHeldBack;

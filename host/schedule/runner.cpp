@@ -55,7 +55,8 @@ struct Runner::State {
     CrashPoint("schedule.stopping");
     for (const auto& slot : slots) slot->run.Stop();
     if (!ended->WaitFor(threads.size(), drain_timeout / 2)) {
-      services.store->Hurry();  // first: what those whose statements end write down is not ended
+      // First: what workers record after their statements were ended is not cancelled.
+      services.store->Hurry();
       for (const auto& slot : slots) {
         if (!slot->ended) slot->run.Cancel();
       }

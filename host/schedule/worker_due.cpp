@@ -11,7 +11,7 @@ namespace {
 
 // A take-over from a dead host begins this long after the end of its lease, at most.
 constexpr Microseconds kTakeOver = std::chrono::seconds(1);
-// Before a due time that somebody else has just moved is looked at again.
+// The pause before a due time that another host has just moved is read again.
 constexpr Microseconds kLookAgain = std::chrono::milliseconds(10);
 constexpr Microseconds kNow{0};
 
@@ -62,8 +62,8 @@ Microseconds WorkerDue::UntilRun() {
   if (Stale(due)) {
     return Move(DelayUntilDue(plan_, RandomFraction()), due).value_or(kLookAgain);
   }
-  // Times of the day have no length of their own: a day stands for it, and only whether something
-  // was missed matters.
+  // Times of the day have no interval: a day is used instead, and only whether something was missed
+  // matters.
   const Microseconds length = plan_.times.empty() ? plan_.interval : std::chrono::hours(24 * 365);
   const Microseconds pause = PauseUntilRun(due.until, {length, plan_.run_missed_once, Grace()});
   if (pause <= kNow || *due.until > kNow) return pause;

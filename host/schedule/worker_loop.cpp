@@ -17,14 +17,14 @@ constexpr Microseconds kLongestDatabaseRetry = std::chrono::seconds(5);
 // The due time is looked up again this often: another host or a command may have moved it.
 constexpr Microseconds kLookAgain = std::chrono::seconds(60);
 constexpr Microseconds kStandbyLook = std::chrono::seconds(30);
-// A lease that looked free was taken by somebody faster.
+// A lease that looked free was taken by a faster host.
 constexpr Microseconds kOutrunPause = std::chrono::milliseconds(10);
 constexpr Microseconds kNow{0};
 // The first try of a parked worker comes after so much of its longest pause.
 constexpr int kFirstTryPart = 16;
 
-// What is away comes back, and what is asked for later is asked for again: neither says anything of
-// the worker.
+// An unreachable server comes back, and a try-later is repeated: neither is a failure of the
+// worker.
 bool Passes(std::int32_t status) {
   return status == SUMMA_E_UNAVAILABLE || status == SUMMA_E_TRY_LATER || status == SUMMA_E_FENCED ||
          status == SUMMA_E_CANCELLED;
@@ -59,7 +59,7 @@ void WorkerLoop::Run() noexcept {
   run_.board().Stopped();
 }
 
-// Whatever goes wrong on the way to the worker ends here, and the next round begins anew.
+// Every failure on the way to the worker ends here, and the next round starts again.
 Microseconds WorkerLoop::Round() {
   try {
     tries_ = false;
@@ -111,15 +111,15 @@ bool WorkerLoop::HoldsBack(const WorkerOrders& orders) {
     try_backoff_.Reset();
     return orders.hold();
   }
-  failures_ = 0;  // whoever lets it run again gives it all its attempts
+  failures_ = 0;  // a worker that is resumed gets all its attempts
   worker_backoff_.Reset();
   tries_ = Tries(orders) && next_try_ && *next_try_ <= run_.services().clock->BootNow();
   if (tries_) PlanTry();
   return !tries_;
 }
 
-// Whether this host runs a parked worker from time to time, to see if what kept it from working is
-// gone.
+// Whether this host runs a parked worker from time to time, to find out whether the cause of its
+// failures is gone.
 bool WorkerLoop::Tries(const WorkerOrders& orders) {
   return plan_.retry_parked > kNow && !orders.parked_everywhere && !orders.paused &&
          orders.lease_asked_for == kNow;
@@ -237,7 +237,7 @@ void WorkerLoop::FinishTry(OneRun& run, Grant& grant) {
 
 void WorkerLoop::FinishContinuous(OneRun& run, const Grant& grant) {
   if (!leaves_) return;
-  Refuse(run.request);  // stopped or held up in this very moment
+  Refuse(run.request);  // stopped or paused at this moment
   if (grant.Good()) pause_ = kNow;
   Leave(grant);
 }
@@ -326,14 +326,14 @@ void WorkerLoop::RecordDue(Grant& grant, Microseconds delay) {
   }
 }
 
-// Ours alone: 0 when nobody asked, or somebody else does it.
+// Only ours: 0 when there is no request, or another host does it.
 std::int64_t WorkerLoop::Claim(std::int64_t request) {
   if (request == 0) return 0;
   const RunnerServices& services = run_.services();
   return services.orders().Take(request, services.host_name) ? request : 0;
 }
 
-// Whoever asked for the run hears of it, once.
+// The requester of the run is told once.
 void WorkerLoop::Answer(OneRun& run) {
   const std::int64_t request = std::exchange(run.request, 0);
   if (request == 0) return;
@@ -348,7 +348,7 @@ void WorkerLoop::Answer(OneRun& run) {
   try {
     run_.services().orders().Finish(request, result);
   } catch (const Failure& failure) {
-    // Whoever asked waits in vain and is told so; the run itself counts.
+    // The requester waits without success and is told so; the run itself counts.
     LogError(LogLevel::kWarn, failure.error(), {{"worker", plan_.id}});
   }
 }
@@ -368,7 +368,7 @@ void WorkerLoop::Succeeded() {
   run_.board().Recovered();
 }
 
-// True: it was one too many, and the worker is to be parked.
+// True: it was one too many, so the worker must be parked.
 bool WorkerLoop::CountFailure(const WorkerRun::Done& done) {
   const std::int32_t status = done.outcome.status;
   const bool passes = Passes(status) || HealsInTheDatabase(done.outcome.error.code);
@@ -378,7 +378,7 @@ bool WorkerLoop::CountFailure(const WorkerRun::Done& done) {
 }
 
 // On this host only, however often it restarts: another one, whose plugin or configuration is in
-// order, takes over. When that one fails, too, nobody is left and the state stays "parked".
+// order, takes over. When that one fails as well, no host is left and the state stays "parked".
 void WorkerLoop::Park(const WorkerRun::Done& done) {
   const Error& error = done.outcome.error;
   const std::string text = error.code + " " + error.message;
@@ -401,7 +401,8 @@ Microseconds WorkerLoop::AfterFence() {
   return worker_backoff_.Next();
 }
 
-// Says that nobody runs it now, before the lease is free and somebody may say otherwise.
+// Records that no host runs it now, before the lease is free and another host may record its own
+// state.
 void WorkerLoop::Leave(const Grant& grant) {
   if (grant.Good()) {
     run_.recorder().State("stopped");

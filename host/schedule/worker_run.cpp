@@ -18,7 +18,8 @@ constexpr Microseconds kKeepMargin = std::chrono::seconds(1);
 constexpr Microseconds kStuckGrace = std::chrono::seconds(5);
 // A statement that does not end in this time after it was cancelled will not.
 constexpr Microseconds kShutPatience = std::chrono::seconds(2);
-// A table that is replaced by a view under way is noticed after this; the look is one small query.
+// A table that is replaced by a view during the run is noticed after this time; the look is one
+// small query.
 constexpr Microseconds kWholeTablesLook = std::chrono::seconds(15);
 
 // The service behind the scope of an abandoned worker may be gone, so it must not be destroyed; the
@@ -61,7 +62,7 @@ WorkerRun::Grant::~Grant() {
     KeepForEver(std::move(scope_));
     return;
   }
-  scope_.reset();  // its sessions are closed before anybody else can have the lease
+  scope_.reset();  // its sessions are closed before another host can have the lease
   run_->services_.leases->Release(run_->plan_.id, keep_for_);
   run_->board_.LeaseGone();
 }
@@ -100,8 +101,8 @@ std::optional<TickOutcome> WorkerRun::RequireWholeTables(const Grant& grant) {
       LogError(LogLevel::kWarn, error, {{"worker", plan_.id}, {"plugin", plan_.plugin}});
     }
   } catch (const Failure& failure) {
-    // As if the worker had said so, which it would a moment later; whoever asked for the run hears
-    // it.
+    // As if the worker had reported it, which it would a moment later; the requester of the run is
+    // told.
     TickOutcome outcome;
     outcome.status = KindOf(failure.error());
     outcome.error = failure.error();
@@ -163,7 +164,7 @@ bool EndedForTheLease(const Error& error) {
 }  // namespace
 
 TickResult WorkerRun::Judge(TickOutcome& outcome, const Grant& grant) const {
-  // Late but whole is good; what gave up because it was told to is not.
+  // A late but complete call is good; one that gave up because it was told to stop is not.
   const bool whole = outcome.status == SUMMA_OK && !outcome.backlog && grant.Good();
   if (stuck_ && !whole) {
     outcome.error = StuckError();
@@ -177,7 +178,7 @@ TickResult WorkerRun::Judge(TickOutcome& outcome, const Grant& grant) const {
     return TickResult::kFenced;
   }
   if (!told && grant.Good()) return TickResult::kError;
-  // Told to stop, or the lease ran out: a call that gave up is what was asked for.
+  // Told to stop, or the lease ran out: a call that gave up did what it was told.
   LogError(LogLevel::kInfo, outcome.error, {{"worker", plan_.id}, {"plugin", plan_.plugin}});
   return TickResult::kCancelled;
 }
@@ -253,8 +254,8 @@ void WorkerRun::CheckRunTime() {
   if (over >= kStuckGrace) LetStuckGo();
 }
 
-// Its database first, its lease last: whoever has the lease next finds nothing of it under way. A
-// worker that returns after all finds both gone and begins anew.
+// Its database first, its lease last: the next holder of the lease finds none of its work in
+// progress. A worker that returns after all finds both gone and starts again.
 void WorkerRun::LetStuckGo() {
   overrun_ = Overrun::kLetGo;
   const bool leased = plan_.leased && services_.leases->Trusted(plan_.id);

@@ -1,4 +1,4 @@
-// What a host writes down before it calls a worker, and what it makes of those who did before it.
+// What a host records before it calls a worker, and how it judges the records of earlier hosts.
 #include <algorithm>
 #include <exception>
 #include <summa/backoff.hpp>
@@ -10,13 +10,14 @@
 namespace summa::host {
 namespace {
 
-// A host that was killed, or lost its power, says nothing of the worker; so many in a row do.
+// One host that was killed or lost its power is no evidence against the worker; this many in a row
+// are.
 constexpr int kDeathsByChance = 3;
-// A host that crashed is started again by whoever watches it: the next one tries when it may be
-// back, so that the fleet does not go down within seconds.
+// A host that crashed is started again by its supervisor: the next one tries when it may be back,
+// so that the fleet does not go down within seconds.
 constexpr Microseconds kFirstPause = std::chrono::seconds(1);
 constexpr Microseconds kLongestPause = std::chrono::seconds(60);
-// While the database does not take it.
+// The pause while the database does not accept it.
 constexpr Microseconds kTryAgain = std::chrono::seconds(5);
 
 }  // namespace

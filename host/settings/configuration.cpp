@@ -64,7 +64,7 @@ Value* FindMutable(Value& value, std::string_view first, std::string_view second
   return nullptr;
 }
 
-// Shells do not export HOSTNAME, and a fleet of hosts called "local" tells nobody anything.
+// Shells do not export HOSTNAME, and a fleet of hosts called "local" is of no use.
 std::string MachineName() {
   char name[256] = {};  // longer than the kernel's limit of 64
   return gethostname(name, sizeof name - 1) == 0 && name[0] != '\0' ? name : "local";
@@ -109,7 +109,7 @@ HostSettings ReadHost(Value& value, const Environment& environment, Diagnostics&
   return host;
 }
 
-// Routes that whoever reaches this machine could call.
+// Routes that anybody who reaches this machine could call.
 void CheckAccess(const Configuration& configuration, const std::vector<Manifest>& manifests,
                  Diagnostics& diagnostics) {
   const HostSettings& host = configuration.host;

@@ -29,7 +29,7 @@ std::string Scalar(const Value& value) {
     case Schema::Type::kString:
     case Schema::Type::kUrl:
     case Schema::Type::kEnum:
-      // Any text may hold a URL with a password, whatever its key is declared as.
+      // Any text may contain a URL with a password, whatever its key is declared as.
       return Quoted(RedactUrl(value.text));
     case Schema::Type::kDuration:
     case Schema::Type::kSize:

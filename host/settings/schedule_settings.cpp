@@ -116,7 +116,7 @@ class ScheduleLoader {
     if (section != nullptr) section->members.emplace_back(declaration.id, std::move(value));
   }
 
-  // `at` stands instead of an interval and is meant as written: no jitter unless it is asked for.
+  // `at` replaces the interval and is meant as written: no jitter unless it is asked for.
   void CheckTimes(Value& value, const Node& given, const std::string& path) {
     const Value* at = value.Find("at");
     if (at == nullptr || at->null) return;
