@@ -15,7 +15,7 @@ using std::chrono::milliseconds;
 
 // A failover takes seconds: more looks find nothing new, and the nodes have other work.
 constexpr milliseconds kBetweenLooks{100};
-// A node that did not serve is asked after the others for so long.
+// For this long, a node that did not serve is asked after the others.
 constexpr std::chrono::seconds kSuspicion{10};
 
 Endpoint ReadNode(const redisReply& node, const std::string& asked) {
@@ -37,7 +37,8 @@ void AddOnce(std::vector<Endpoint>& endpoints, const Endpoint& endpoint) {
 ClusterMap::ClusterMap(ConnectionOptions connection)
     : connection_([&] {
         connection.any_role = true;
-        // Only when no node answers, something is wrong: whoever asked for a slot says so.
+        // Only when no node answers is something wrong: the caller that asked for a slot reports
+        // it.
         connection.on_event = nullptr;
         return std::move(connection);
       }()) {}
@@ -137,7 +138,7 @@ ClusterMap::Answers ClusterMap::AskInTurn(const std::vector<Endpoint>& nodes) {
 
 // One thread looks: the others go on with what was known.
 void ClusterMap::LookWhenNeeded() {
-  // Without any answer yet there is nothing to go on with.
+  // Without any answer so far there is nothing to continue with.
   while (looking_ && masters_.empty()) looked_.wait(mutex_);
   if (!stale_ || looking_ || Clock::now() < next_look_) return;
   looking_ = true;
@@ -150,7 +151,7 @@ void ClusterMap::LookWhenNeeded() {
   for (const std::string& address : answers.silent) suspects_[address] = Clock::now();
   View& found = answers.view;
   if (found.masters.empty()) return;
-  // While the cluster is not whole, it is looked at again and again.
+  // While the cluster is not complete, it is examined repeatedly.
   stale_ = !found.healthy;
   nodes_ = std::move(found.nodes);
   if (masters_ == found.masters) return;

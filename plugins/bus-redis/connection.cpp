@@ -66,8 +66,8 @@ void Connection::Ensure() {
   Connect();
 }
 
-// Nothing is asked, so nothing may arrive: what does is the end of the stream or a farewell. Only
-// TLS has something of its own to say.
+// Nothing is asked, so nothing may arrive: what does arrive is the end of the stream or a last
+// message. Only TLS sends data of its own.
 bool Connection::ClosedMeanwhile() {
   if (unanswered_ != 0) return true;
   pollfd socket{context_->fd, POLLIN, 0};
@@ -130,7 +130,7 @@ void Connection::BeginTls(Deadline deadline) {
     for (TlsNeed need = tls_->Handshake(); need != TlsNeed::kNothing; need = tls_->Handshake()) {
       short became = 0;
       if (WaitFor(need == TlsNeed::kReadable ? POLLIN : POLLOUT, deadline, became)) continue;
-      reason = "no answer to the TLS handshake in time";  // as of a server that speaks no TLS
+      reason = "no answer to the TLS handshake in time";  // as from a server without TLS
       break;
     }
   } catch (const Error&) {
@@ -170,7 +170,7 @@ void Connection::LogIn(Deadline deadline) {
                     "correct the database number in plugins.bus-redis.url");
     }
   }
-  // A name is a help for people only: a server or login that does not allow it is no failure.
+  // A name only helps people: a server or login that does not allow it is not a failure.
   if (!options_.client_name.empty()) Ask({"CLIENT", "SETNAME", options_.client_name}, deadline);
   const Reply pong = Ask({"PING"}, deadline);
   if (IsError(*pong)) {
@@ -180,7 +180,7 @@ void Connection::LogIn(Deadline deadline) {
   }
 }
 
-// What the server answers to everybody now is no fault of what it answers.
+// What the server now answers to every command is not a fault of the single command.
 void Connection::RequireServing(const redisReply& reply) {
   if (!IsError(reply) || !IsOutage(Text(reply))) return;
   FailToConnect("SH-0603", NotServing(Text(reply)), ServerErrorHint(Text(reply)));
@@ -299,8 +299,8 @@ Reply Connection::Next(Deadline deadline) {
   }
 }
 
-// Moves bytes once, in whichever direction is possible. Reading goes on while we write: a server
-// whose replies nobody reads would stop reading, too.
+// Moves bytes once, in whichever direction is possible. Reading continues during writing: a server
+// whose replies nobody reads would stop reading as well.
 void Connection::WaitForSocket(Deadline deadline) {
   if (unsent_) Push();
   const auto events = static_cast<short>(unsent_ ? POLLIN | POLLOUT : POLLIN);
@@ -320,7 +320,7 @@ bool Connection::WaitFor(short events, Deadline deadline, short& became) {
   const int ready = poll(sockets.data(), sockets.size(), PollTimeout(deadline));
   if (ready < 0 && errno != EINTR) Lose(std::strerror(errno));
   if (ready > 0 && (sockets[1].revents & POLLIN) != 0) {
-    context_.reset();  // its answer is still to come; that we stop is no fault to report
+    context_.reset();  // its answer is still to come; stopping is not a fault to report
     throw Error(SUMMA_E_CANCELLED, "SH-0904", "Redis: told to stop while waiting for an answer");
   }
   became = ready > 0 ? sockets[0].revents : short{0};

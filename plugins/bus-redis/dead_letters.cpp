@@ -12,8 +12,8 @@ namespace summa::bus_redis {
 namespace {
 
 constexpr std::size_t kPage = 16;  // of letters that may have 64 MiB each
-// Every letter that arrives or leaves while one is moved makes Redis refuse the move: so many in a
-// row happen only when something is wrong.
+// Every letter that arrives or leaves while one is moved makes Redis refuse the move: this many
+// consecutive refusals happen only when something is wrong.
 constexpr int kMaximumAttempts = 100;
 
 std::string CheckedId(summa_str id) {
@@ -66,9 +66,9 @@ bool DeadLetters::RedriveOne(std::string_view stream, const std::string& id) {
               "try again later");
 }
 
-// WATCH makes the move fail when somebody else touched the dead letters since we read this one, so
-// that two who redrive the same letter send it once. It holds on one connection only: a server that
-// sends us on to another ends the attempt.
+// WATCH makes the move fail when another client changed the dead letters since this one was read,
+// so that two who redrive the same letter send it once. It holds on one connection only: a server
+// that redirects to another one ends the attempt.
 std::optional<bool> DeadLetters::TryRedrive(const std::string& letters, const std::string& target,
                                             const std::string& id) {
   servers_.Tidy();
@@ -101,12 +101,12 @@ std::optional<bool> DeadLetters::TryRedrive(const std::string& letters, const st
   if (IsError(*queued)) return SentOn({"XADD"}, *queued, connection, target);
   if (IsError(*removed)) return SentOn({"XDEL"}, *removed, connection, letters);
   if (IsError(*result)) return SentOn({"EXEC"}, *result, connection, target);
-  if (!IsArray(*result)) return std::nullopt;  // somebody was faster: look again
+  if (!IsArray(*result)) return std::nullopt;  // another client was faster: look again
   if (IsError(*result->element[0])) ThrowRefused({"XADD"}, target, Text(*result->element[0]));
   return true;
 }
 
-// What was refused was not done. Nothing: at the other server, then; else it is a fault.
+// What was refused was not done. nullopt: try the other server; otherwise it is a fault.
 std::optional<bool> DeadLetters::SentOn(std::initializer_list<std::string_view> command,
                                         const redisReply& error, Connection& connection,
                                         const std::string& key) {

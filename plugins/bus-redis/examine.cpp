@@ -76,7 +76,7 @@ void ExamineRole(const Info& info, const Report& report) {
           master ? "" : "name the master in plugins.bus-redis.url: a replica accepts no messages"});
 }
 
-// A single server may have replicas for other purposes; where a failover is meant, they matter.
+// A single server may have replicas for other purposes; where a failover is intended, they matter.
 void ExamineReplicas(const Connection& connection, const Info& info, int wait_replicas,
                      const Report& report) {
   const bool fails_over = connection.options().url.kind != ServerKind::kSingle;
@@ -244,7 +244,7 @@ void ExamineRights(Connection& connection, const KeyNaming& names, const Report&
           command + wished.rules});
 }
 
-// Its own answers, and what the others say of it.
+// Its own answers, and what the other servers report about it.
 void ExamineServer(Connection& connection, const KeyNaming& names, int wait_replicas,
                    const Report& report) {
   report({Severity::kOk, "connection", connection.address() + " answers", "", ""});

@@ -16,7 +16,8 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-// How often a poll without time left reads on because somebody deletes the stream again and again.
+// How often a poll without time left continues to read because another program keeps deleting the
+// stream.
 constexpr int kLateRounds = 3;
 
 // Smaller than any id that Redis gives.
@@ -25,7 +26,7 @@ constexpr const char* kFirstEntry = "0-1";
 // A message of a dead letter; longer ones are cut.
 constexpr std::size_t kMaximumReason = 1000;
 
-// BLOCK 0 would wait for ever.
+// BLOCK 0 would wait forever.
 std::int64_t BlockMilliseconds(microseconds time) {
   return std::max<std::int64_t>(1, std::chrono::ceil<milliseconds>(time).count());
 }
@@ -87,8 +88,8 @@ void GroupReader::EnsureGroup() {
 void GroupReader::CreateGroup() {
   const Reply reply = Ask({"XGROUP", "CREATE", key_, options_.group, "0", "MKSTREAM"});
   if (IsError(*reply) && ServerErrorWord(Text(*reply)) != "BUSYGROUP") {
-    // A full Redis refuses the command before it looks for the group. Its readers must come in all
-    // the same: they are what makes room.
+    // A full Redis refuses the command before it looks for the group. Its readers must be able to
+    // start anyway: they are what frees memory.
     const bool full = ServerErrorWord(Text(*reply)) == "OOM";
     if (!full || !GroupExists()) ThrowStreamFault({"XGROUP", "CREATE"}, Text(*reply));
   }
@@ -183,8 +184,8 @@ std::vector<GroupReader::Pending> GroupReader::PendingRows(const redisReply& row
   return pending;
 }
 
-// Makes the entries this consumer's and delivers them, with the count of the server, which also
-// knows of deliveries before a restart of ours.
+// Makes the entries this consumer's and delivers them, with the count of the server, which includes
+// deliveries before a restart of this process.
 bool GroupReader::Claim(const std::vector<Pending>& rows, milliseconds minimum_idle) {
   if (rows.empty()) return false;
   const bool count_starts = (options_.flags & SUMMA_BUS_COUNT_STARTS) != 0;
@@ -379,7 +380,7 @@ std::optional<std::int64_t> GroupReader::DeliveriesOf(std::string_view id) {
   return held->deliveries;
 }
 
-// Of whoever has it. JUSTID leaves the count alone unless RETRYCOUNT sets it.
+// For whichever consumer has it. JUSTID leaves the count alone unless RETRYCOUNT sets it.
 void GroupReader::SetDeliveries(std::string_view id, const Held& held, std::int64_t deliveries) {
   const std::string count = std::to_string(std::max<std::int64_t>(0, deliveries));
   const Reply reply = AskToSettle({"XCLAIM", key_, options_.group, held.consumer, "0", id, "IDLE",
@@ -387,7 +388,7 @@ void GroupReader::SetDeliveries(std::string_view id, const Held& held, std::int6
   if (IsError(*reply)) ThrowStreamFault({"XCLAIM"}, Text(*reply));
 }
 
-// XCLAIM asks nobody whose an entry is, so that is looked at first.
+// XCLAIM does not check whose an entry is, so that is checked first.
 void GroupReader::Renew(std::span<const summa_str> delivery_ids, summa_bus_start start,
                         std::span<std::uint8_t> held) {
   const MutexLock lock(settle_mutex_);
@@ -436,7 +437,7 @@ bool GroupReader::DeadLetter(std::string_view delivery_id, std::string_view reas
   }
   add.insert(add.end(), {"error", reason.substr(0, kMaximumReason), "deliveries", count, "group",
                          options_.group, "sourceId", delivery_id});
-  // Inside EXEC the acknowledgement would be carried out though the letter cannot be kept.
+  // Inside EXEC the acknowledgement would be executed although the letter cannot be stored.
   const Reply length = AskToSettle({"XLEN", dead_letter_key_});
   if (IsError(*length)) ThrowStreamFault({"XLEN"}, Text(*length));
   CrashPoint("redis.dead_letter");

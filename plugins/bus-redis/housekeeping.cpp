@@ -5,7 +5,7 @@
 namespace summa::bus_redis {
 namespace {
 
-// Of keys that are left out: enough to see what is wrong with them.
+// For skipped keys: enough to see what is wrong with them.
 constexpr std::size_t kMostWarnings = 10;
 
 }  // namespace
@@ -26,7 +26,7 @@ TickResult StreamTrimmer::Run(const Tick& tick) {
               "trimmed");
 }
 
-// Each is said once, until it is gone or something else is wrong with it.
+// Each is reported once, until it is gone or has another problem.
 void StreamTrimmer::Remember(const std::vector<LeftOut>& left_out) {
   std::map<std::string, LeftOut> now;
   for (const LeftOut& key : left_out) now.emplace(key.key, key);

@@ -35,7 +35,7 @@ void ReadDeadLetterField(std::string_view name, std::string_view value,
 }
 
 // Calls `read` for every field of an entry [id, [field, value, ...]]; the id, or empty when `entry`
-// is none. `whole`: the entry has its fields, it was not deleted.
+// is none. `whole`: the entry has its fields; it was not deleted.
 template <typename Read>
 std::string_view ReadFields(const redisReply& entry, bool& whole, Read&& read) {
   whole = false;

@@ -19,8 +19,8 @@ std::string ClientName(std::string_view instance) {
   return name;
 }
 
-// A reader renews what it holds between two reads: were that later than claim_after, others would
-// take its messages while it works on them.
+// A reader renews what it holds between two reads: if that were later than claim_after, others
+// would take its messages while it works on them.
 void RequireClaimAfter(const RedisBusOptions& options) {
   if (options.claim_after > options.block_time + options.command_timeout) return;
   throw Error(SUMMA_E_CONFIG, "SH-0612",
@@ -105,8 +105,8 @@ class BusRedisPlugin final : public Plugin {
     bus_ = std::make_unique<RedisBus>(std::move(options), &events_);
     trimmer_.Configure(bus_.get(), retention);
   }
-  // A new login is for connections to come. Another server is a restart: messages that were given
-  // out would be acknowledged elsewhere.
+  // A new login is for connections to come. Another server is a restart: messages that were
+  // delivered would be acknowledged on the wrong server.
   std::vector<std::string> Reload(const Config& config) override {
     const RedisUrl url = ParseRedisUrl(config.String("url"));
     const bool same = url_.SamePlace(url);

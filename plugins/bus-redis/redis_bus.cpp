@@ -25,7 +25,7 @@ class GroupSubscription final : public Subscription {
         return deliveries;
       });
     } catch (...) {
-      // Lost entries are acknowledged by now, so nobody would hear of them again.
+      // Lost entries are acknowledged by now, so nobody would be told of them again.
       if (!reader_.summary().lost_ids.empty()) events_->Polled(options_, reader_.summary());
       throw;
     }
@@ -226,7 +226,8 @@ summa_bus_horizon RedisBus::Horizon(std::string_view stream) {
 void RedisBus::Streams(std::string_view stream, BusVisitor& visitor) {
   StreamAdmin admin = MakeAdmin();
   VisitStreams(admin, stream, visitor, [&](const std::string& name) {
-    // Asked before anything is told: of a stream that cannot be read there is no half.
+    // Checked before anything is reported: a stream that cannot be read must not be reported in
+    // part.
     const std::int64_t messages = admin.Length(name);
     const auto groups = static_cast<std::int64_t>(admin.Groups(name).size());
     return visitor.Stream({ToAbi(name), messages, groups, admin.DeadLetters(name)});

@@ -8,7 +8,7 @@
 namespace summa::bus_redis {
 namespace {
 
-// A master that was cut off from the Sentinels would take messages that are lost when it returns.
+// A master that was cut off from the Sentinels would accept messages that are lost when it returns.
 constexpr std::chrono::seconds kLatest{2};
 
 ConnectionOptions OptionsOf(ConnectionOptions options,
@@ -17,7 +17,7 @@ ConnectionOptions OptionsOf(ConnectionOptions options,
   options.login = std::move(login);
   options.url.database = 0;
   options.to_sentinel = true;
-  options.on_event = nullptr;  // that none answers is said by the connection that asked
+  options.on_event = nullptr;  // the connection that asked reports that none answers
   return options;
 }
 

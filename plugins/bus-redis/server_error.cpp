@@ -15,8 +15,8 @@ struct Answer {
   bool of_login = false;
 };
 
-// Words that speak of the server or of our login. Every other word (WRONGTYPE, OOM, MOVED, NOPERM,
-// ERR ...) was caused by the key, and the server goes on taking messages for other keys.
+// Error codes that concern the server or our login. Every other word (WRONGTYPE, OOM, MOVED,
+// NOPERM, ERR ...) was caused by the key, and the server still accepts messages for other keys.
 constexpr std::array<Answer, 12> kServerAnswers = {{
     {"LOADING", "nothing is needed: Redis is loading its data; it is tried again by itself"},
     {"READONLY",

@@ -126,7 +126,7 @@ Reply Servers::Try(std::string_view key, Connection::Deadline deadline,
         options_.cluster->Suspect(to->address());
         ThrowMoving(*to, text);
       }
-      // Two nodes that send us on to each other have not heard of a change yet.
+      // Two nodes that redirect to each other do not know of a change yet.
       if (redirections > 2) to->Pause(kWhileMoving);
       to = next;
       asking = ask_next;

@@ -11,7 +11,7 @@
 namespace summa::bus_redis {
 namespace {
 
-// One XTRIM removes so many at most: a server that removes millions at once answers nobody
+// The most that one XTRIM removes: a server that removes millions at once does not answer
 // meanwhile.
 constexpr const char* kTrimStep = "10000";
 constexpr std::size_t kCountPage = 1000;
@@ -96,7 +96,7 @@ std::vector<LeftOut> StreamAdmin::ForEach(const Catalog& catalog,
           {names_.Stream(stream), error.code(), error.what(), error.status() == SUMMA_E_DENIED});
     }
   }
-  // When none can be looked after, it is no single key that is at fault.
+  // When no stream can be trimmed, the fault is not that of a single key.
   if (done == 0 && first && first->status() == SUMMA_E_DENIED) throw *first;
   return left_out;
 }

@@ -9,7 +9,7 @@
 namespace summa::bus_redis {
 namespace {
 
-// Keys looked at by one SCAN: well below a millisecond of a server that does nothing else then.
+// Keys examined by one SCAN: well below a millisecond of a server that does nothing else then.
 constexpr std::int64_t kStepKeys = 1000;
 
 // A prefix with * or [ in it must match itself.

@@ -30,7 +30,7 @@ std::optional<Error> StreamWriter::Publish(std::span<const summa_bus_message> me
                                            std::span<summa_bus_receipt> receipts) {
   messages_ = messages;
   receipts_ = receipts;
-  // UNSENT until an answer says otherwise: whatever happens below, no receipt claims too much.
+  // UNSENT until an answer says otherwise: so no receipt claims too much, whatever happens below.
   for (summa_bus_receipt& receipt : receipts_) {
     receipt.outcome = SUMMA_BUS_UNSENT;
     receipt.error[0] = '\0';
@@ -58,7 +58,8 @@ std::optional<Error> StreamWriter::Publish(std::span<const summa_bus_message> me
   return failure;
 }
 
-// The bus is away when no server took anything; else only the streams of those that did not.
+// The bus is unreachable when no server accepted anything; otherwise only the streams of those that
+// did not.
 std::optional<Error> StreamWriter::Finish() {
   std::optional<Error> failure;
   bool served = false;
@@ -84,8 +85,8 @@ void StreamWriter::Probe(Connection& connection) {
   ProbeReplicas(connection);
 }
 
-// A login that may not use MULTI would have every XADD carried out at once, and the order with it
-// gone: so a new connection is asked before anything is sent on it.
+// With a login that may not use MULTI, every XADD would be executed immediately and the order would
+// be lost: so a new connection is checked before anything is sent on it.
 void StreamWriter::ProbeTransactions(Connection& connection) {
   std::uint64_t& probed = probed_[&connection];
   if (probed == connection.generation()) return;
@@ -115,7 +116,7 @@ Connection::Deadline StreamWriter::AnswerDeadline() const {
   return options_.wait_replicas == 0 ? deadline : deadline + options_.wait_timeout;
 }
 
-// The connection stays: WAIT speaks of what was written on it before.
+// The connection stays: WAIT refers to what was written on it before.
 void StreamWriter::RequireReplicas(Connection& connection, const redisReply& reply) {
   if (!IsError(reply) && reply.integer >= options_.wait_replicas) return;
   replicated_.erase(&connection);
@@ -158,7 +159,7 @@ bool StreamWriter::Acceptable(const summa_bus_message& message, const Stream& st
   return IsStreamName(stream.name) && message.payload.size <= options_.max_message_bytes;
 }
 
-// Refuses what will never be taken, before anything of it is sent.
+// Refuses what will never be accepted, before any of it is sent.
 bool StreamWriter::CheckMessage(std::size_t index, Stream& stream) {
   const summa_bus_message& message = messages_[index];
   if (!IsStreamName(stream.name)) {
@@ -185,7 +186,7 @@ std::size_t StreamWriter::FillWindow(std::size_t from) {
   for (std::size_t index = from; index < messages_.size(); ++index) {
     Stream& stream = streams_[stream_of_[index]];
     if (stream.failed) continue;
-    // What stands before it in its stream must be in Redis, or have failed, before it is judged.
+    // What comes before it in its stream must be in Redis, or have failed, before it is judged.
     if (!stream.window.empty() && !Acceptable(messages_[index], stream)) return index;
     if (!CheckMessage(index, stream)) continue;
     const std::size_t size = WireBytes(messages_[index]);
@@ -209,7 +210,7 @@ void StreamWriter::SendWindow() {
     streams = moved_;
     if (streams.empty()) return;
     if (redirections < kMaximumRedirections) {
-      // Two nodes that send us on to each other have not heard of a change yet.
+      // Two nodes that redirect to each other do not know of a change yet.
       if (redirections > 1) streams_[streams.front()].connection->Pause(kWhileMoving);
       continue;
     }
@@ -220,7 +221,7 @@ void StreamWriter::SendWindow() {
   }
 }
 
-// Connects every stream of the window to its server; takes away those whose server is away.
+// Connects every stream of the window to its server; removes those whose server is unreachable.
 void StreamWriter::Route(Streams& streams) {
   std::erase_if(streams, [&](std::size_t index) {
     Stream& stream = streams_[index];
@@ -295,7 +296,7 @@ void StreamWriter::Send(const Streams& streams) {
   }
 }
 
-// What the masters have taken is confirmed when their replicas have it, too.
+// What the masters have accepted is confirmed when their replicas have it as well.
 void StreamWriter::WaitForReplicas(const Streams& streams, Connection::Deadline deadline) {
   if (options_.wait_replicas == 0) return;
   for (const std::size_t index : OnePerServer(streams)) {
@@ -315,7 +316,7 @@ void StreamWriter::WaitForReplicas(const Streams& streams, Connection::Deadline 
 void StreamWriter::Judge(std::size_t index) {
   Stream& stream = streams_[index];
   if (!stream.refusal.empty()) {
-    // The server is left: the next attempt connects anew.
+    // The connection is dropped: the next attempt connects again.
     stream.connection->ThrowServerError(std::exchange(stream.refusal, {}));
   }
   stream.connection->Succeeded();
@@ -380,8 +381,8 @@ void StreamWriter::ReadTransaction(std::size_t index, Connection::Deadline deadl
     out_of_step |=
         !first_error.empty() || !IsArray(*results) || results->elements != stream.window.size();
   }
-  // Nothing that Redis does to a login that may use MULTI; a proxy between us may, or a change of
-  // rights under way. What arrived is not certain, so all of it stays UNSENT.
+  // Redis does not do this to a login that may use MULTI; a proxy in between may, or a change of
+  // rights at this moment. What arrived is not certain, so all of it stays UNSENT.
   if (out_of_step)
     RefuseTransactions(connection, "the answers to a transaction do not match its commands");
   if (first_error.empty()) {
@@ -392,7 +393,7 @@ void StreamWriter::ReadTransaction(std::size_t index, Connection::Deadline deadl
 }
 
 // Inside EXEC an error can only be one of the key (WRONGTYPE, ids exhausted), which no other client
-// can mend in between: it hits the first message and all behind it.
+// can fix in between: it hits the first message and all behind it.
 void StreamWriter::ReadResults(std::size_t index, const redisReply& results) {
   Stream& stream = streams_[index];
   for (std::size_t i = 0; i < results.elements; ++i) {
@@ -423,7 +424,7 @@ void StreamWriter::Fail(Stream& stream, std::size_t index, std::int32_t outcome,
   detail::CopyText(receipts_[index].error, reason);
 }
 
-// A refusal that speaks of the server or of another one was made before anything was done.
+// A refusal that concerns the server or names another one was made before anything was done.
 void StreamWriter::FailStream(std::size_t index, std::size_t message,
                               std::string_view server_text) {
   Stream& stream = streams_[index];

@@ -3,7 +3,7 @@
 namespace summa::outbox {
 namespace {
 
-// Other hosts may have sent theirs in between; more than so many do not take turns.
+// Other hosts may have sent theirs in between; more hosts than this do not take turns.
 constexpr std::size_t kReadBack = 10;
 
 }  // namespace
@@ -48,7 +48,7 @@ void Canary::Send() {
       return;
     }
   } catch (const Error& failure) {
-    if (failure.status() != SUMMA_E_NOT_FOUND) return;  // the bus went away in between
+    if (failure.status() != SUMMA_E_NOT_FOUND) return;  // the bus became unreachable in between
   }
   lost_.Add();
   host_.Warn("SH-0508", "the bus confirmed a message but does not have it",

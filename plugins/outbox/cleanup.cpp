@@ -12,7 +12,7 @@ namespace {
 
 // Longer rests would only make it last longer: by then the server is busy with something else.
 constexpr std::chrono::microseconds kLongestRest = std::chrono::seconds(1);
-// Another host may have the lease by then, and says it itself.
+// Another host may have the lease by then, and reports it itself.
 constexpr std::chrono::microseconds kKnownFor = std::chrono::hours(24);
 
 }  // namespace

@@ -15,7 +15,7 @@ Parameter OrNull(const std::optional<std::string>& text) {
   return text ? Parameter(*text) : Parameter(nullptr);
 }
 
-// What is not known is an empty text for people.
+// Unknown values are empty texts for people.
 std::string TextOf(const summa::Row& row, std::string_view name) {
   return row.Get<std::optional<std::string>>(name).value_or("");
 }

@@ -25,7 +25,7 @@ std::string TextOf(std::optional<BusTime> time) {
   return time ? IsoText(*time, IsoDigits::kMilliseconds) : std::string();
 }
 
-// For the audit: what the person asked for.
+// For the audit: what the person requested.
 std::string FilterText(const CommandCall& call) {
   std::string text;
   for (const char* name : {"id", "topic", "key"}) {
@@ -76,8 +76,8 @@ struct BusLetters {
   std::vector<std::string> unread;  // why there may be others
 };
 
-// Dead letters of the bus, of every sink. What became of one that was sent again is not kept there.
-// A key that cannot be read does not hide the letters of the others.
+// Dead letters of the bus, of every sink. The fate of one that was sent again is not kept there. A
+// key that cannot be read does not hide the letters of the others.
 BusLetters ReadBus(const CommandContext& context, const DeadLetterFilter& filter) {
   BusLetters letters;
   const auto enough = [&] {
@@ -199,7 +199,7 @@ CommandResult ChangeBus(const CommandCall& call, const CommandContext& context, 
       try {
         ChangeOnBus(*place.first, place.second, piece, redrive, &done);
       } catch (const Error&) {
-        // What was done half-way has happened all the same.
+        // What was done in part has happened anyway.
         if (done > 0) {
           context.dead_letters.Audit(session, audit, static_cast<std::int64_t>(done), piece);
         }

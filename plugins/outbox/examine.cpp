@@ -11,7 +11,7 @@ namespace {
 using Report = std::function<void(const Finding&)>;
 
 // Rows die here as fast as they come: at PostgreSQL's 20 % a poll would walk over hundreds of
-// thousands of dead entries before somebody removes them.
+// thousands of dead entries before they are removed.
 constexpr double kScaleFactor = 0.05;
 
 constexpr const char* kCreateIndex =
@@ -49,7 +49,7 @@ void ExamineIndexes(Session& session, const Report& report) {
 
 void ExamineRows(Session& session, const Report& report) {
   const Result result = session.Exec(sql::examine_table);
-  if (result.rows() == 0) return;  // said where rights and tables are looked at
+  if (result.rows() == 0) return;  // reported where rights and tables are checked
   const auto factor = result[0].Get<std::string>("scale_factor");
   const bool often = std::atof(factor.c_str()) <= kScaleFactor;
   report({often ? Severity::kOk : Severity::kWarning, "autovacuum",

@@ -28,14 +28,14 @@ TickResult Processor::Run(const Tick& tick) {
   try {
     return Look(tick);
   } catch (...) {
-    // How far it came is not known: the next tick looks at everything.
+    // Its progress is unknown: the next tick looks at everything.
     full_poll_wanted_ = true;
     throw;
   }
 }
 
 TickResult Processor::Look(const Tick& tick) {
-  // Not by new_lease(), which is said until a tick succeeded: what is confirmed under this fence
+  // Not by new_lease(), which stays true until a tick succeeded: what is confirmed under this fence
   // must not be forgotten because marking it failed.
   if (fence_ != tick.fence()) {
     Forget();
@@ -238,7 +238,7 @@ std::int64_t Processor::DrainBacklog(Session& session, const Tick& tick) {
   recorder_.BeginBehind(tick.sql());
   std::int64_t delivered = 0;
   try {
-    // Lanes are not let go while the list is read: their earlier rows stand in front of it.
+    // Lanes are not released while the list is read: their earlier rows come before it.
     while (!tick.ShouldStop() && sink_paused_until_ == BootTime()) {
       std::size_t fetched = 0;
       const std::vector<Row> page = table_.NextPage(session, keeping_, &fetched);
@@ -260,7 +260,7 @@ std::int64_t Processor::SendWaiting(Session& session, const Tick& tick) {
   const std::vector<Lane> lanes = lanes_.Released(kLanesTogether);
   if (lanes.empty()) return 0;
   WaitingRows waiting = table_.ReadWaiting(session, keeping_, lanes, AskSent());
-  // Nothing of them can come to the table but by this thread, after this.
+  // Only this thread can add rows of them to the table, after this.
   for (const Lane& lane : waiting.empty) lanes_.Emptied(lane);
   const std::int64_t delivered = Deliver(session, waiting.rows, tick, true);
   Outcome outcome;
@@ -421,11 +421,11 @@ TickResult Processor::Result(std::int64_t items, bool backlog, bool once) const 
   std::optional<BootTime> due = lanes_.NextDue();
   if (sink_paused_until_ > now) due = sink_paused_until_;
   if (due) result.wait_hint = std::max(Microseconds(0), *due - now);
-  // Where there was something, there is more in a moment.
+  // Where there was work, there is soon more.
   if (items > 0) result.wait_hint = std::min(result.wait_hint.value_or(kLookSoon), kLookSoon);
   result.backlog = backlog && sink_paused_until_ <= now;
   if (!once) return result;
-  // A run that ends must not call it done while rows wait for a bus or stream that takes none.
+  // A run that ends must not report success while rows wait for a bus or stream that accepts none.
   if (sink_paused_until_ > now) {
     throw Error(SUMMA_E_UNAVAILABLE, "SH-0501", "the bus cannot be reached: " + sink_error_,
                 "nothing is lost; start the bus and run it again");

@@ -82,7 +82,7 @@ bool Recorder::RefusesRows(Session& session, const Error& error) const {
       session, error, [&](std::span<const Uuid> ids) { table_.Settle(session, keeping_, ids); });
 }
 
-// What every host must know of before anything else is tried: nothing in here is Summa's table.
+// What every host must know before anything else is tried: none of these tables is Summa's.
 void Recorder::Remember(Session& session, const Outcome& outcome, bool record_delivery) const {
   std::vector<Uuid> ids = outcome.confirmed;
   session.Begin();
@@ -119,7 +119,7 @@ void Recorder::WriteFaultAlone(Session& session, const Outcome::Fault& fault) co
 std::int64_t Recorder::WriteTogether(Session& session, const Outcome& outcome,
                                      bool record_delivery) const {
   std::vector<Uuid> ids = outcome.confirmed;
-  // The order in which rows are locked, the same as everybody else's who goes by id.
+  // The order in which rows are locked, the same as that of every other program that locks by id.
   std::sort(ids.begin(), ids.end());
   session.Begin();
   // Before the marks: `outbox verify` looks at what was marked from then on.
@@ -144,7 +144,7 @@ void Recorder::WriteFaults(Session& session, std::span<const Outcome::Fault> fau
     return fault.row.retry_count + 1 >= settings_.max_retries;
   };
   for (const Outcome::Fault& fault : faults) {
-    // Where the row itself cannot say that it failed, it goes on standing first in its lane.
+    // Where the row itself cannot say that it failed, it stays first in its lane.
     if (last(fault) && keeping_ == Keeping::kOwn) continue;
     parked.push_back(ToParked(fault.row, settings_));
   }
@@ -162,7 +162,8 @@ void Recorder::BeginBehind(const summa_sql_v1* sql) {
   try {
     behind_.emplace(sql);
   } catch (const Error& error) {
-    // A pool without a second session: the writing is done in front then, slower but done.
+    // A pool without a second session: the rows are then written before the next batch, which is
+    // slower.
     if (error.code() != "SH-0403") throw;
   }
 }

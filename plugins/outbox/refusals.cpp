@@ -40,7 +40,7 @@ bool WorksWithoutRows(Session& session, const WriteRows& write) {
     write({});
     works = true;
   } catch (const Error&) {
-    // What it says is what was said before.
+    // It reports the same as before.
   }
   session.Rollback();
   return works;

@@ -17,7 +17,7 @@ constexpr std::string_view kOldestAge =
 
 constexpr std::int64_t kUnknownPosition = INT64_MAX;  // in park.sql
 
-// Runs it without and, when a payload held an id that is none, with the full check of every id.
+// Runs it without and, when a payload contained an invalid id, with the full check of every id.
 template <typename Function>
 auto CheapOrCareful(Function&& run) {
   try {
@@ -28,7 +28,7 @@ auto CheapOrCareful(Function&& run) {
   return run(true);
 }
 
-// What every statement says of a row that is to be sent, found once for a page of them. A hand or a
+// The columns of a row that is to be sent, found once for a page of them. Manual changes or a
 // repair may have left a NULL in the ledger's own table: that must not keep the others waiting.
 class RowColumns {
  public:
@@ -225,7 +225,7 @@ std::vector<Row> OutboxTable::NextPage(Session& session, Keeping keeping,
   std::vector<Row> rows;
   rows.reserve(result.rows());
   const RowColumns columns(result);
-  // Both are in the order of the page: one walk brings them together.
+  // Both are in the order of the page: one pass combines them.
   std::size_t at = 0;
   for (const summa::Row row : result) {
     rows.push_back(columns.Read(row));

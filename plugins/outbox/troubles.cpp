@@ -3,7 +3,8 @@
 namespace summa::outbox {
 namespace {
 
-// Something that was to be tried again this long ago, and was not, is somebody else's by now.
+// Something that should have been tried again this long ago, but was not, belongs to another host
+// by now.
 constexpr std::chrono::minutes kForgotten{1};
 
 std::string For(std::chrono::microseconds time) {

@@ -11,9 +11,9 @@
 namespace summa::outbox {
 namespace {
 
-// Rows looked at together, and so the memory of it.
+// Rows that are checked together; this bounds the memory.
 constexpr std::int64_t kPage = 50'000;
-// A message enters the bus so long before its row is marked at most, nearly always; the others are
+// A message nearly always enters the bus at most this long before its row is marked; the others are
 // looked for once more in the whole stream.
 constexpr std::chrono::minutes kMarkLag{1};
 
@@ -46,7 +46,7 @@ class Comparer {
     at_ = *from;
     for (Page page = NextPage(now); !page.empty(); page = NextPage(now)) {
       Compare(std::move(page));
-      // What was compared so far is not what was asked for.
+      // What was compared so far is only a part of the request.
       if (call_.ShouldStop())
         throw Error(SUMMA_E_CANCELLED, "SH-0904", "told to stop before the end");
     }
@@ -142,7 +142,7 @@ class Comparer {
   bool Trimmed(const Marked& row) {
     const Stream& stream = StreamNamed(context_.settings.StreamOf(row.topic));
     const summa_bus_horizon& horizon = stream.horizon;
-    // A bus that does not count what it removed may have lost it: said aloud, not passed over.
+    // A bus that does not count what it removed may have lost it: this is reported, not ignored.
     if (horizon.exists == 0 || horizon.removed == 0 || horizon.removed == UINT64_MAX) return false;
     const std::optional<BusTime> oldest = ToBusTime(horizon.oldest_microseconds);
     return !oldest || stream.OnBus(row.at) < *oldest + kMarkLag;

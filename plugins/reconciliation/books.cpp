@@ -113,7 +113,7 @@ class Pass {
  private:
   bool First() const { return !after_; }
 
-  // Sorted only when they are more than one pass takes: else the order costs time for nothing.
+  // Sorted only when they are more than one pass takes: otherwise sorting would waste time.
   void ReadAccounts() {
     const std::string columns =
         "id, balance::bigint, credit_balance::bigint, debit_balance::bigint, pending_debit::bigint";
@@ -142,7 +142,7 @@ class Pass {
     pass_.through = accounts_.accounts().back().id;
   }
 
-  // Only the holds that are open: they are few, and an index knows them.
+  // Only open holds: they are few, and an index finds them.
   void ReadHolds() {
     CopyRow row;
     session_.CopyOut(

@@ -8,7 +8,7 @@ namespace {
 // Events in memory at once: some hundred kilobytes.
 constexpr std::int64_t kPage = 1000;
 
-// Why an event cannot follow on the one before.
+// Why an event cannot follow the one before.
 std::string_view KindOfBreak(std::int64_t version, std::int64_t expected) {
   if (version == expected) return verify::kind::kLinkMismatch;
   if (version < expected) return verify::kind::kVersionDuplicate;

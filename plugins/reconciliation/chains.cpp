@@ -15,7 +15,7 @@ namespace {
 
 bool Is(const verify::Finding& finding, std::string_view kind) { return finding.kind == kind; }
 
-// Puts together what the blocks say and what their seals say.
+// Combines the results of the blocks and of their seals.
 class BlockJudge {
  public:
   BlockJudge(verify::BlockReport blocks, SealReport seals, std::set<std::string> sealed_late)
@@ -113,7 +113,7 @@ std::set<std::string> ReadSealedLate(Session& session) {
   return late;
 }
 
-// A run over what is new knows nothing of the whole: the rolling verification does.
+// A run over new events does not see the whole ledger: the rolling verification does.
 std::string Incomplete(const summa_sql_v1* sql, const ChainsScope& scope, std::int64_t verified) {
   if (scope.since) return {};
   Session session(sql);

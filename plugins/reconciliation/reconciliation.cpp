@@ -12,8 +12,8 @@
 namespace summa::reconciliation {
 namespace {
 
-// Whether the same thing may go well if it is simply done again; or nothing can be said at all
-// while a table shows a part of its rows.
+// Whether the same step may succeed when it is repeated, or nothing can be concluded while a table
+// shows only part of its rows.
 bool WorthAnotherTry(const Error& error) {
   if (error.code() == "SH-0430" || error.code() == "SH-0431") return true;
   switch (error.status()) {
@@ -39,7 +39,7 @@ void Attempt(Work& work, std::string& error_text, const std::function<void()>& p
 }
 
 // Everything, as long as that takes minutes; in a larger ledger what is new since the last good
-// run, and the rolling verification sees to the rest.
+// run, and the rolling verification covers the rest.
 ChainsScope ScopeOfRun(const summa_sql_v1* sql, const Settings& settings) {
   Session session(sql);
   const ledger::EventTable table = ledger::FindEvents(session);

@@ -24,7 +24,7 @@ std::string Step3(const ChainsReport& chains) {
   return json.Take();
 }
 
-// {"checked": true, "incremental": false, NAME: count}: every run looks at everything.
+// {"checked": true, "incremental": false, NAME: count}: every run checks everything.
 std::string Counted(const char* name, const Findings& findings) {
   JsonWriter json;
   json.BeginObject()

@@ -149,7 +149,7 @@ FinishedRun RunStore::Finish(const RunState& run) {
                                                     result.step0b, result.step0c, result.step1,
                                                     result.step2, result.step3, result.mismatches});
   const auto result_id = row[0].Get<std::string>("id");
-  // The mark from which Summa itself would go on: only when everything before it was looked at.
+  // The mark from which Summa itself would continue: only when everything before it was checked.
   if (run.books_done && run.books_error.empty()) {
     session.Exec(sql::watermark, {run.id, mismatches});
   }

@@ -37,7 +37,7 @@ Seal ReadSeal(const Row& row) {
   if (!seal.block_there) return seal;
   seal.block_hash_now = *block_hash_now;
   seal.events_hash = row.Get<std::optional<std::string>>("events_hash").value_or("");
-  // Of the block, too: what lies in its range and not in the seal came late.
+  // Of the block as well: what is in its range but not in the seal came late.
   seal.from = std::min(seal.from, row.Get<std::int64_t>("from_event_sequence"));
   seal.to = std::max(seal.to, row.Get<std::int64_t>("to_event_sequence"));
   return seal;

@@ -60,7 +60,7 @@ SnapshotOutcome SnapshotMaker::CatchUp() {
   const ledger::EventTable table = ledger::FindEvents(session);
   auto from =
       session.Exec(sql::snapshot_search, {settings_.snapshot_after_events}).Value<std::int64_t>();
-  // What can still appear below is not passed over; a writer that stays is waited for next time.
+  // What can still appear below is not skipped; the next run waits for a writer that stays.
   const std::optional<std::int64_t> until =
       ledger::WaitForHorizon(session, table, settings_.patience,
                              [&](std::chrono::microseconds time) { return work_.Wait(time); });

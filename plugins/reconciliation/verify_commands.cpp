@@ -111,7 +111,7 @@ void WriteChains(JsonWriter& json, const verify::ChainReport& chains) {
   json.EndArray();
 }
 
-// valid: everything was looked at and nothing is wrong.
+// valid: everything was checked and nothing is wrong.
 std::string Judge(const RunState& run, std::int64_t findings) {
   if (findings > 0 || run.Mismatches() > 0) return "invalid";
   return run.books_error.empty() && run.chains_error.empty() ? "valid" : "incomplete";
@@ -130,7 +130,8 @@ CommandResult VerifyAll(const CommandCall& call, const CommandContext& context) 
   }
   ChainsResult chains = VerifyLedger(call.sql(), work, context.settings, scope);
   if (!scope.from_snapshots && !scope.since) {
-    // Not for the daily run, whose rows say what Summa's say; the rolling verification does it.
+    // Not for the daily run, whose rows contain what Summa's rows contain; the rolling verification
+    // does it.
     const verify::LedgerReport compared =
         verify::CompareWithLedger(call.sql(), OptionsFor(work, context.settings));
     chains.findings.Add(compared.findings, compared.finding_count);

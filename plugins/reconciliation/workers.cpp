@@ -8,7 +8,7 @@
 namespace summa::reconciliation {
 namespace {
 
-// Each is a line of the log; the others stand in the tables.
+// Each is a line of the log; the others are in the tables.
 constexpr std::size_t kMostLogged = 20;
 
 constexpr const char* kLookAtThem =
@@ -32,7 +32,7 @@ void ReconciliationWorker::Tell(const char* worker, const Findings& findings) {
     troubles_.Set({});
     return;
   }
-  // A ledger that does not agree with itself is no reason to take the host away: a warning.
+  // An inconsistent ledger is not a reason to make the host unready: a warning.
   troubles_.Set(
       {{Severity::kWarning, worker, std::to_string(findings.count()) + " findings in the last run",
         "none", kLookAtThem}});
@@ -45,7 +45,7 @@ TickResult DailyWorker::Run(const Tick& tick) {
   try {
     result = Reconcile(tick.sql(), work, settings_);
   } catch (const Error& error) {
-    // What a person wanted is no failure of the worker.
+    // What a person requested is not a failure of the worker.
     if (error.code() != "SH-0389" && error.code() != "SH-0384") throw;
     host_.Warn(error.code(), error.what(), {{"hint", error.hint()}});
     troubles_.Set(

@@ -19,7 +19,7 @@ std::vector<Block> ReadBlocks(Session& session) {
     block.from = row.Get<std::int64_t>("from_event_sequence");
     block.to = row.Get<std::int64_t>("to_event_sequence");
     block.event_count = row.Get<std::int64_t>("event_count");
-    // No hash is as wrong as another one.
+    // A missing hash is as wrong as a different one.
     block.events_hash = row.Get<std::optional<std::string>>("events_hash").value_or("");
     block.block_hash = row.Get<std::optional<std::string>>("block_hash").value_or("");
     const auto previous_id = row.Get<std::optional<Uuid>>("prev_block_id");

@@ -18,7 +18,7 @@ constexpr std::size_t kHashedAtOnce = 8192;
 // Positions or events that one finding names.
 constexpr std::size_t kMostNamed = 100;
 
-// What the events below a block say.
+// The results computed from the events below a block.
 struct Computed {
   ledger::Hash events_hash;
   std::int64_t events = 0;
@@ -134,7 +134,7 @@ class BlockCheck {
     session.CopyOut(Statement(above, blocks_[group.end - 1].to, ""), [&](std::string_view message) {
       if (!row.Open(message)) return true;
       const auto position = row.Next<std::int64_t>();
-      // No hash is as wrong as another one.
+      // A missing hash is as wrong as a different one.
       reader.Step(position, row.Next<std::optional<std::string_view>>().value_or(""));
       return ++rows % kRowsPerCount != 0 || meter.Count(kRowsPerCount);
     });

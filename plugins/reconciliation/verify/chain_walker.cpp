@@ -68,7 +68,7 @@ void ChainWalker::Continue(const EventRow& event) {
   } else if (settings_.looks_back) {
     CheckLookedBack(event);
   } else {
-    // That it is not linked to the event before the gap goes without saying.
+    // It cannot be linked to the event before the gap, so that is not reported.
     Fail(kind::kVersionGap, event, std::to_string(expected), std::to_string(event.version));
   }
 }

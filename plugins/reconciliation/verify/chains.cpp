@@ -255,7 +255,8 @@ std::vector<Range> PiecesOf(const std::string& type, const Uuid& id, std::int64_
 }
 
 // Where to begin in time: created_at is the start of a transaction, and one that started earlier
-// may have written a later version. Should the margin not do, the aggregate is verified without it.
+// may have written a later version. If the margin is too small, the aggregate is verified without
+// it.
 constexpr const char* kTimeMargin = "1 hour";
 
 std::string CreatedFrom(Session& session, const ledger::EventTable& table, const std::string& type,
@@ -308,7 +309,7 @@ AggregateReport VerifyAggregate(const summa_sql_v1* sql, const VerifyOptions& op
   plan.table = ledger::FindEvents(session);
   const Extent extent = ExtentOf(session, plan.table, aggregate_type, aggregate_id);
   const std::int64_t from = start ? start->version : 1;
-  // Events that a snapshot names and that are gone are for it to report.
+  // Missing events that a snapshot names are reported by the snapshot check.
   const bool usable = start && extent.first == 1 && extent.last >= start->version;
   plan.ranges = PiecesOf(aggregate_type, aggregate_id, from, std::max(extent.last, from),
                          RowsPerRange(options));
@@ -328,7 +329,7 @@ AggregateReport VerifyAggregate(const summa_sql_v1* sql, const VerifyOptions& op
   report.exists = extent.last != 0 || extent.first != 0;
   if (!start || (usable && report.valid)) return report;
 
-  // Not to be had from the snapshot: in full, and what was wrong with the snapshot stays a finding.
+  // Not possible from the snapshot: verified in full; the problem of the snapshot stays a finding.
   AggregateReport full = VerifyAggregate(sql, options, aggregate_type, aggregate_id);
   std::vector<Finding> mismatches = std::move(report.findings);
   std::erase_if(mismatches, [](const Finding& f) { return f.kind != kind::kSnapshotMismatch; });

@@ -28,8 +28,8 @@ std::span<const std::string_view> StatementsOf(ledger::Layout layout) {
   return kDeployed;
 }
 
-// The plan's layout says nothing of types of events. Those of another vocabulary tell nothing that
-// could be compared, and must not be taken for contradictions.
+// The plan's layout does not fix the types of events. Types of another vocabulary cannot be
+// compared, and must not be taken for contradictions.
 bool KnowsVocabulary(Session& session, ledger::Layout layout) {
   return layout != ledger::Layout::kPlan || session.Exec(sql::plan_vocabulary).Value<bool>();
 }

@@ -40,8 +40,8 @@ void BeginReading(Session& session) {
 }
 
 // Of this thread. It then does not take a core from a server on the same machine for every 8 KiB
-// that the server sends, but waits until several have come together. Where this is not allowed, all
-// works as well, only slower.
+// that the server sends, but waits until several have come together. Where this is not allowed,
+// everything works as well, but more slowly.
 void ScheduleAsBatch() {
   const sched_param none{};
   static_cast<void>(pthread_setschedparam(pthread_self(), SCHED_BATCH, &none));

@@ -28,7 +28,7 @@ std::map<Key, Place> LookUp(Session& session, const ledger::EventTable& table,
     ids.push_back(finding.aggregate_id);
     versions.push_back(*finding.version);
   }
-  // Of two events of one version the later one is told, which is the one in question.
+  // Of two events of one version, the later one is reported, which is the one in question.
   const Result found = session.Exec(
       "SELECT w.type, w.id, w.version, e.id AS event_id, e." + table.position +
           "::bigint AS position FROM unnest($1::text[], $2::text[], $3::bigint[]) AS w (type, id, "

@@ -45,13 +45,13 @@ Outcome Attempt::CallHandler() {
   return Outcome::kFailed;
 }
 
-// The handler says that it is not the message's fault. It may be.
+// The handler reports that the message is not at fault. That may be wrong.
 Outcome Attempt::Weigh(const Error& complaint) {
   const Complaints::Sight sight = Complain();
   auto verdict = Verdict::kTopic;
   if (!state_.Stopping()) {
     std::optional<bool> away;
-    // Many that say the same need no further witness.
+    // When many report the same, no further check is needed.
     if (!sight.others) away = Look(complaint);
     verdict = Judge(complaint.status(), sight, away);
   }
@@ -67,7 +67,7 @@ std::optional<bool> Attempt::Look(const Error& complaint) const {
   try {
     return state_.options.look(complaint);
   } catch (const std::exception&) {
-    return true;  // whoever cannot look finds nobody there
+    return true;  // a failed check counts as unreachable
   }
 }
 
@@ -76,10 +76,10 @@ Complaints::Sight Attempt::Complain() {
   return held_.reader->complaints.Complain(held_.order_key(), state_.begun);
 }
 
-// The bus does not do what this message needs; others may need something else of it.
+// The bus cannot do what this message needs; others may need something else.
 Outcome Attempt::BusFailed() { return Complain().others ? Outcome::kAway : Outcome::kWaits; }
 
-// Begun again and again, and never answered: the handler ends the process, or hangs.
+// Started repeatedly and never finished: the handler ends the process, or hangs.
 bool Attempt::NobodyAnswers() {
   const std::int64_t most = std::max<std::int64_t>(state_.options.max_retries, kMinimumCrashes);
   if (!held_.recovered || held_.again || held_.deliveries <= most) return false;
@@ -97,7 +97,7 @@ Outcome Attempt::Failed() {
   return Outcome::kGivenUp;
 }
 
-// The dead letters may be out of reach as well: then it is tried again.
+// The dead letters may be unreachable as well: then it is tried again.
 Outcome Attempt::Bury() {
   try {
     if (state_.bus.Can(SUMMA_BUS_DEAD_LETTERS)) {

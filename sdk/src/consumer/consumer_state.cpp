@@ -8,7 +8,7 @@
 namespace summa::detail {
 namespace {
 
-// Where the bus takes no message from a reader: what a handler is told, and when it is overdue.
+// For a bus without claims: the deadline that a handler is told, after which it is overdue.
 constexpr Microseconds kDeadline = std::chrono::seconds(20);
 
 // With the defaults that depend on the bus. Throws SUMMA_E_CONFIG for impossible options.

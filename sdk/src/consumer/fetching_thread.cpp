@@ -8,12 +8,13 @@ namespace summa::detail {
 namespace {
 
 constexpr std::size_t kMostPolled = 1000;
-// A recovered message that was begun so often may be what ends the process: it runs alone, so
+// A recovered message that was started this often may be what ends the process: it runs alone, so
 // that it cannot take others with it into the dead letters.
 constexpr std::int64_t kSuspectDeliveries = 2;
 constexpr Microseconds kShortestWait{1000};
 
-// A fetch that WaitForRoom() announced: what it brings is not there yet, and not nothing.
+// A fetch that WaitForRoom() announced: its result is not there yet, which is not the same as
+// empty.
 class Fetching {
  public:
   explicit Fetching(ConsumerState& state) : state_(state) {}
@@ -87,7 +88,7 @@ void FetchingThread::WaitAfterFailure() {
 }
 
 // What waits behind a message that takes long is handled and comes again all the same when the
-// process dies: so much of it and no more.
+// process dies: only this much of it.
 bool FetchingThread::HasRoom() const {
   return state_.lanes.HasRoom() && reader_.handled.open() < state_.options.max_messages &&
          !state_.paused && !state_.draining;

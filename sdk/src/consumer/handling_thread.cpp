@@ -13,7 +13,7 @@ constexpr std::size_t kAckBatch = 500;
 // Handlers quicker than this are not worth a second thread: waking it costs more.
 constexpr double kQuickMicroseconds = 20;
 
-// Whether the bus must be told before the handler starts. Takes note that it starts now.
+// Whether the bus must be told before the handler starts. Records that it starts now.
 bool MarkAsRunning(ConsumerState& state, Held& held) SUMMA_REQUIRES(state.mutex) {
   held.running = true;
   held.overdue = false;
@@ -21,7 +21,7 @@ bool MarkAsRunning(ConsumerState& state, Held& held) SUMMA_REQUIRES(state.mutex)
   held.began = ++state.begun;
   const bool stale =
       held.started_at - held.claimed_at > state.claim_after - state.options.handler_deadline;
-  // Without an answer nobody knows who has it by now.
+  // Without an answer it is unknown who has it by now.
   const bool unsure = std::exchange(held.ended, false);
   return !held.counted || stale || unsure;
 }
@@ -117,7 +117,8 @@ void HandlingThread::Done(LaneSet::Ticket ticket, Outcome outcome) {
   held.verdict.clear();
   LaneSet& lanes = state_.lanes;
   const bool was_full = !lanes.HasRoom();
-  // At once after a suspect: were the next one to end the process, it would look guilty again.
+  // Immediately after a suspect: if the next one ended the process, the suspect would be blamed
+  // again.
   const std::size_t enough = held.suspect ? 1 : kAckBatch;
   lanes.Done(ticket);
   if (was_full || lanes.items() * 2 == state_.options.max_messages) state_.room.notify_all();

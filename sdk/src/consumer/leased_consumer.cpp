@@ -15,7 +15,7 @@ constexpr std::chrono::seconds kCall{10};
 constexpr std::chrono::milliseconds kLook{20};
 constexpr std::chrono::seconds kDrain{2};
 
-// Tells the author's events, and the log.
+// Tells the events object of the plugin, and the log.
 class Events final : public ConsumerEvents {
  public:
   Events(Host host, const SubscribeOptions& options) : host_(host), options_(options) {}
@@ -62,8 +62,8 @@ class Events final : public ConsumerEvents {
   std::string away_ SUMMA_GUARDED_BY(mutex_);
 };
 
-// What the host's database said (SH-04..) is settled by asking it; of other things the consumer
-// knows nothing.
+// What the host's database said (SH-04..) is settled by asking it; the consumer knows nothing about
+// other causes.
 std::optional<bool> IsAway(const Tick& tick, const Error& error) {
   if (tick.ShouldStop()) return true;
   if (!error.code().starts_with("SH-04")) return std::nullopt;

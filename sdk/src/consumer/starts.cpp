@@ -83,7 +83,7 @@ void ReturnStarts(ConsumerState& state) noexcept {
     try {
       ReturnStartsOf(state, *reader, until);
     } catch (const std::exception&) {
-      // The bus of this topic is away; that of another may be there.
+      // The bus of this topic is unreachable; that of another topic may be reachable.
     }
   }
 }

@@ -30,7 +30,7 @@ std::map<Key, Head> LockHeads(Session& session, const EventTable& table,
     heads.try_emplace({event.aggregate_type, event.aggregate_id});
   for (auto& [key, head] : heads) {
     session.Exec("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", {"summa " + Name(key)});
-    // A statement of its own after the lock: it sees what the holder before has committed.
+    // A separate statement after the lock: it sees what the previous holder has committed.
     const Result last = session.Exec(
         "SELECT " + table.version + "::bigint AS version, " + table.hash + " AS hash FROM " +
             table.name + " WHERE aggregate_type = $1 AND aggregate_id = $2 ORDER BY " +

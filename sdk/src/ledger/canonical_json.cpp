@@ -282,7 +282,7 @@ std::string_view Canonicalizer::Canonical(std::string_view json) {
 std::string_view Canonicalizer::EventData(std::string_view json) {
   const std::size_t first = json.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos || json[first] != '"') return Canonical(json);
-  Canonical(json);  // refuses what is no JSON
+  Canonical(json);  // refuses what is not JSON
   ondemand::document document = state_->Parse(json);
   std::string_view text;
   Require(document.at(0).get_string().get(text));

@@ -3,7 +3,7 @@
 namespace summa::ledger {
 namespace {
 
-// Adds "LAYOUT lacks a, b" to `missing`; true when nothing lacks.
+// Adds "LAYOUT lacks a, b" to `missing`; true when nothing is missing.
 bool Has(const std::set<std::string>& columns, const char* layout,
          std::initializer_list<const char*> needed, std::string* missing) {
   std::string absent;

@@ -14,7 +14,7 @@ constexpr microseconds kFirstPause{3'000}, kLongestPause{50'000};
 }  // namespace
 
 void LockBarrier::Raise(Session& session) {
-  // The position in a statement of its own, before the locks: what is drawn later is above it.
+  // The position in a separate statement, before the locks: what is drawn later is above it.
   position_ =
       session.Exec("SELECT coalesce(max(" + table_.position + "), 0)::bigint FROM " + table_.name)
           .Value<std::int64_t>();
