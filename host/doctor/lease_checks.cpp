@@ -23,7 +23,7 @@ void CheckLive(const CheckContext& context, const std::string& worker, std::stri
   if (idle) holder.erase(0, std::string_view(kIdleHolder).size());
   const std::string found = worker + " is held by " + holder + " for " + seconds + " s";
   if (seconds == "infinite") {
-    context.Error("lease", worker + " is held by " + holder + " for ever", "a lease that ends",
+    context.Error("lease", worker + " is held by " + holder + " forever", "a lease that ends",
                   "End that program, then UPDATE worker_lease SET lease_until = now() WHERE "
                   "worker_id = '" +
                       worker + "';");

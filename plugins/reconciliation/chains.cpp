@@ -85,7 +85,7 @@ class BlockJudge {
       late.position = position;
       late.block_sequence = sequence;
       late.expected = "sealed";
-      late.found = "committed after the block was made";
+      late.found = "committed after the block was created";
       result.findings.Add(std::move(late));
       result.late.push_back(position);
     }

@@ -239,7 +239,7 @@ class BlockCheck {
       finding.kind = kind::kLateEvent;
       finding.block_sequence = block.sequence;
       finding.expected = "sealed";
-      finding.found = "committed after the block was made";
+      finding.found = "committed after the block was created";
       Add(std::move(finding));
     }
     return true;
