@@ -25,7 +25,7 @@ ServerWatch::ServerWatch(const DatabaseSettings& settings, std::string address,
 
 std::string ServerWatch::Outdated() const {
   const KnownServers& known = KnownServers::Of();
-  if (known.Silences(url_, address_) != silences_) return address_ + " no longer responds";
+  if (known.Silences(url_, address_) != silences_) return address_ + " is silent";
   const auto primary = known.Primary(url_);
   if (must_write_ && primary && *primary != server_) {
     return "another server than " + address_ + " is the primary now";
