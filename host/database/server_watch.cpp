@@ -28,7 +28,7 @@ std::string ServerWatch::Outdated() const {
   if (known.Silences(url_, address_) != silences_) return address_ + " is silent";
   const auto primary = known.Primary(url_);
   if (must_write_ && primary && *primary != server_) {
-    return "another server than " + address_ + " is the primary now";
+    return address_ + " is no longer the primary";
   }
   return {};
 }
