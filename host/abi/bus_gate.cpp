@@ -13,7 +13,7 @@
 namespace summa::host {
 namespace {
 
-constexpr std::size_t kMostThrownText = 256;
+constexpr std::size_t kMaxThrownText = 256;
 
 bool InCallOfWorker() {
   const CallPlace* place = PluginCall::OfThisThread();
@@ -53,7 +53,7 @@ std::int32_t BusGate::Call(const char* name, summa_error* error,
     return summa::detail::Fill(error, SUMMA_E_INTERNAL, "SH-0124",
                                "plugin \"" + provider_id_ + "\": " + name +
                                    " of its bus threw an exception across the C boundary" +
-                                   CleanText(*answer.thrown, kMostThrownText),
+                                   CleanText(*answer.thrown, kMaxThrownText),
                                "This is a defect of that plugin; report it to its author.");
   });
 }
@@ -72,7 +72,7 @@ struct BusGate::Forward<kFunction, kName> {
 
 // Fields that the bus is too old for stay absent: struct_size says so.
 template <auto kFunction, const char* kName>
-void BusGate::Let() {
+void BusGate::SetForward() {
   table_.*kFunction = &Forward<kFunction, kName>::Call;
 }
 
@@ -87,20 +87,20 @@ BusGate::BusGate(const summa_bus_v1* bus, std::string provider_id, std::string p
   table_.struct_size = static_cast<std::uint32_t>(size);
   table_.self = this;
   table_.subscribe = &BusGate::Subscribe;
-  Let<&summa_bus_v1::publish, kPublish>();
-  Let<&summa_bus_v1::ping, kPing>();
-  Let<&summa_bus_v1::read, kRead>();
-  Let<&summa_bus_v1::scan, kScan>();
-  Let<&summa_bus_v1::horizon, kHorizon>();
-  Let<&summa_bus_v1::dead_letters, kDeadLetters>();
-  Let<&summa_bus_v1::redrive, kRedrive>();
-  Let<&summa_bus_v1::discard, kDiscard>();
-  Let<&summa_bus_v1::streams, kStreams>();
-  Let<&summa_bus_v1::groups, kGroups>();
-  Let<&summa_bus_v1::trim, kTrim>();
-  Let<&summa_bus_v1::seek, kSeek>();
-  Let<&summa_bus_v1::create_group, kCreateGroup>();
-  Let<&summa_bus_v1::delete_group, kDeleteGroup>();
+  SetForward<&summa_bus_v1::publish, kPublish>();
+  SetForward<&summa_bus_v1::ping, kPing>();
+  SetForward<&summa_bus_v1::read, kRead>();
+  SetForward<&summa_bus_v1::scan, kScan>();
+  SetForward<&summa_bus_v1::horizon, kHorizon>();
+  SetForward<&summa_bus_v1::dead_letters, kDeadLetters>();
+  SetForward<&summa_bus_v1::redrive, kRedrive>();
+  SetForward<&summa_bus_v1::discard, kDiscard>();
+  SetForward<&summa_bus_v1::streams, kStreams>();
+  SetForward<&summa_bus_v1::groups, kGroups>();
+  SetForward<&summa_bus_v1::trim, kTrim>();
+  SetForward<&summa_bus_v1::seek, kSeek>();
+  SetForward<&summa_bus_v1::create_group, kCreateGroup>();
+  SetForward<&summa_bus_v1::delete_group, kDeleteGroup>();
 }
 
 std::int32_t BusGate::Subscribe(void* self, const summa_bus_subscription_options* options,

@@ -32,7 +32,7 @@ class BusGate {
   template <auto kFunction, const char* kName>
   struct Forward;
   template <auto kFunction, const char* kName>
-  void Let();
+  void SetForward();
   template <typename Function>
   std::int32_t Call(const char* name, summa_error* error, Function&& function) const noexcept;
   static std::int32_t Subscribe(void* self, const summa_bus_subscription_options* options,

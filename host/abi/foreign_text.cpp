@@ -70,8 +70,8 @@ std::int32_t CleanStatus(std::int32_t status) {
 }
 
 std::string CleanName(std::string_view name) {
-  constexpr std::size_t kMostNameBytes = 64;
-  std::string out(name.substr(0, kMostNameBytes));
+  constexpr std::size_t kMaxNameBytes = 64;
+  std::string out(name.substr(0, kMaxNameBytes));
   for (char& c : out) {
     if (!IsLetterOrDigit(c) && c != '_' && c != '-' && c != '.') c = '_';
   }
@@ -119,11 +119,11 @@ std::string AsUtf8(std::string_view text) {
 }
 
 bool IsJsonLine(std::string_view text) {
-  constexpr std::size_t kMostLevels = 128;
+  constexpr std::size_t kMaxLevels = 128;
   if (text.empty() || text.find_first_of("\r\n") != text.npos) return false;
   simdjson::dom::parser parser;
   simdjson::dom::element root;
-  if (parser.allocate(text.size(), kMostLevels)) return false;
+  if (parser.allocate(text.size(), kMaxLevels)) return false;
   const simdjson::padded_string padded(text);
   return !parser.parse(padded).get(root);
 }

@@ -11,7 +11,7 @@ namespace summa::host {
 LeaseService::LeaseService(const Clock& clock) : clock_(clock) {
   table_.struct_size = sizeof table_;
   table_.self = this;
-  table_.look = &LeaseService::Look;
+  table_.look = &LeaseService::Read;
 }
 
 void LeaseService::Show(const LeaseKeeper* keeper) {
@@ -24,7 +24,7 @@ LeaseStatus LeaseService::Status(std::string_view worker_id) {
   return keeper_ == nullptr ? LeaseStatus{} : keeper_->Status(std::string(worker_id));
 }
 
-int32_t LeaseService::Look(void* self, summa_str worker_id, summa_lease_view* view,
+int32_t LeaseService::Read(void* self, summa_str worker_id, summa_lease_view* view,
                            summa_error* error) noexcept {
   if (view == nullptr || view->struct_size <= sizeof view->struct_size) {
     return summa::detail::Fill(error, SUMMA_E_USAGE, "",

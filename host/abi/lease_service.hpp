@@ -22,7 +22,7 @@ class LeaseService {
   void Show(const LeaseKeeper* keeper);
 
  private:
-  static int32_t Look(void* self, summa_str worker_id, summa_lease_view* view,
+  static int32_t Read(void* self, summa_str worker_id, summa_lease_view* view,
                       summa_error* error) noexcept;
   LeaseStatus Status(std::string_view worker_id);
 

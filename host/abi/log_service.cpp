@@ -11,8 +11,8 @@
 namespace summa::host {
 namespace {
 
-constexpr std::size_t kMostFields = 32;   // of one line; more is a mistake
-constexpr std::size_t kMostBytes = 2000;  // of one text, as the header says
+constexpr std::size_t kMaxFields = 32;   // of one line; more is a mistake
+constexpr std::size_t kMaxBytes = 2000;  // of one text, as the header says
 // Fields that only the host may set in a line: a plugin that used these names would speak for the
 // host.
 constexpr std::array<std::string_view, 6> kOfTheHost = {"ts",      "level",  "code",
@@ -46,16 +46,16 @@ void LogService::Write(void* self, std::int32_t level, summa_str code, summa_str
   try {
     if (!LogEnabled(Level(level))) return;
     std::vector<std::string> names;  // the fields borrow them
-    names.reserve(kMostFields);
+    names.reserve(kMaxFields);
     std::vector<LogField> all;
     all.push_back({"plugin", static_cast<const LogService*>(self)->plugin_id_});
     if (fields == nullptr) field_count = 0;
-    for (std::size_t i = 0; i < std::min(field_count, kMostFields); ++i) {
+    for (std::size_t i = 0; i < std::min(field_count, kMaxFields); ++i) {
       all.push_back({names.emplace_back(FieldName(fields[i].name)),
-                     CleanText(View(fields[i].value), kMostBytes)});
+                     CleanText(View(fields[i].value), kMaxBytes)});
     }
     const std::string clean_code = IsCode(View(code)) ? Copy(code) : std::string();
-    Log(Level(level), clean_code, CleanText(View(message), kMostBytes), all);
+    Log(Level(level), clean_code, CleanText(View(message), kMaxBytes), all);
   } catch (...) {
     // Out of memory: a lost line is better than a dead worker.
   }

@@ -12,11 +12,11 @@
 namespace summa::host {
 namespace {
 
-constexpr std::size_t kMostHandles = 1000;  // promised in metrics.h
-constexpr std::size_t kMostLabels = 16;     // of one handle; more is a mistake
-constexpr std::size_t kMostNameBytes = 200;
-constexpr std::size_t kMostHelpBytes = 500;
-constexpr std::size_t kMostValueBytes = 200;  // of a label
+constexpr std::size_t kMaxHandles = 1000;  // promised in metrics.h
+constexpr std::size_t kMaxLabels = 16;     // of one handle; more is a mistake
+constexpr std::size_t kMaxNameBytes = 200;
+constexpr std::size_t kMaxHelpBytes = 500;
+constexpr std::size_t kMaxValueBytes = 200;  // of a label
 
 bool SameLabels(const MetricDeclaration& declared, const MetricLabels& labels) {
   if (declared.labels.size() != labels.size()) return false;
@@ -33,15 +33,15 @@ summa_metric* MetricsService::Make(void* self, summa_str name, summa_str help,
                                    const summa_label* labels, std::size_t label_count) noexcept {
   try {
     auto* service = static_cast<MetricsService*>(self);
-    const std::string clean_name = CleanLine(View(name), kMostNameBytes);
+    const std::string clean_name = CleanLine(View(name), kMaxNameBytes);
     MetricLabels all;
     if (labels == nullptr) label_count = 0;
-    for (std::size_t i = 0; i < std::min(label_count, kMostLabels + 1); ++i) {
-      all.emplace_back(CleanLine(View(labels[i].name), kMostNameBytes),
-                       CleanLine(View(labels[i].value), kMostValueBytes));
+    for (std::size_t i = 0; i < std::min(label_count, kMaxLabels + 1); ++i) {
+      all.emplace_back(CleanLine(View(labels[i].name), kMaxNameBytes),
+                       CleanLine(View(labels[i].value), kMaxValueBytes));
     }
     return reinterpret_cast<summa_metric*>(
-        service->Find(kType, clean_name, CleanLine(View(help), kMostHelpBytes), all));
+        service->Find(kType, clean_name, CleanLine(View(help), kMaxHelpBytes), all));
   } catch (...) {
     return nullptr;
   }
@@ -53,13 +53,13 @@ std::string MetricsService::Problem(MetricType type, const std::string& name,
   if (std::any_of(own.begin(), own.end(), [&](const auto& each) { return each.name == name; })) {
     return "it is a metric of the host";
   }
-  if (labels.size() > kMostLabels) return "it has more than 16 labels";
+  if (labels.size() > kMaxLabels) return "it has more than 16 labels";
   if (!declared_) return {};
   const auto found = std::find_if(declared_->begin(), declared_->end(),
                                   [&](const auto& each) { return each.name == name; });
   if (found == declared_->end()) return "the manifest does not declare it";
   if (found->type != type) {
-    return "the manifest declares it as a " + std::string(Word(found->type));
+    return "the manifest declares it as a " + std::string(ToText(found->type));
   }
   if (!SameLabels(*found, labels)) return "its labels are not those of the manifest";
   return {};
@@ -75,10 +75,10 @@ MetricsService::Handle* MetricsService::Keep(Handle* handle) {
 MetricsService::Handle* MetricsService::Find(MetricType type, const std::string& name,
                                              const std::string& help, const MetricLabels& labels) {
   const MutexLock lock(mutex_);
-  const std::pair key(std::string(Word(type)) + name, labels);
+  const std::pair key(std::string(ToText(type)) + name, labels);
   const auto known = handles_.find(key);
   if (known != handles_.end()) return known->second;
-  if (handles_.size() >= kMostHandles) {
+  if (handles_.size() >= kMaxHandles) {
     Log(LogLevel::kWarn, "SH-0333",
         "a plugin asked for more than 1,000 metrics; the others are not exported",
         {{"plugin", plugin_id_}, {"metric", name}});
@@ -113,7 +113,7 @@ void MetricsService::Change(summa_metric* metric, double value,
     Log(LogLevel::kWarn, "SH-0357", "a plugin gave a metric an invalid value",
         {{"plugin", handle->plugin},
          {"metric", handle->name},
-         {"type", std::string(Word(handle->type))},
+         {"type", std::string(ToText(handle->type))},
          {"value", std::to_string(value)}});
   } catch (...) {
     // Out of memory: a lost line is better than a dead plugin.

@@ -11,7 +11,7 @@
 namespace summa::host {
 namespace {
 
-constexpr std::size_t kMostArgumentBytes = 64 * 1024;  // a few names and numbers
+constexpr std::size_t kMaxArgumentBytes = 64 * 1024;  // a few names and numbers
 
 summa_operation_view ViewOf(const JournalRow& row) {
   summa_operation_view view{};
@@ -76,7 +76,7 @@ OperationService::OperationService(std::string plugin, std::vector<OperationKind
   table_.self = this;
   table_.start = &OperationService::Start;
   table_.run = &OperationService::Run;
-  table_.look = &OperationService::Look;
+  table_.look = &OperationService::Read;
 }
 
 const OperationKind& OperationService::Find(std::string_view kind) const {
@@ -97,7 +97,7 @@ std::int32_t OperationService::Start(void* self, const summa_sql_v1* sql,
     const OperationKind& kind = service.Find(View(request->kind));
     const std::string arguments = Copy(request->arguments);
     const std::optional<std::string> problem = arguments.empty() ? std::nullopt
-                                               : arguments.size() > kMostArgumentBytes
+                                               : arguments.size() > kMaxArgumentBytes
                                                    ? "they have more than 65,536 bytes"
                                                    : ProblemOfObject(arguments);
     if (problem) {
@@ -135,7 +135,7 @@ std::int32_t OperationService::Run(void* self, const summa_operation_run* run,
   });
 }
 
-std::int32_t OperationService::Look(void* self, const summa_sql_v1* sql, std::int64_t id,
+std::int32_t OperationService::Read(void* self, const summa_sql_v1* sql, std::int64_t id,
                                     summa_operation_view* view, summa_error* error) noexcept {
   return summa::detail::Guard(error, [&] {
     const auto& service = *static_cast<OperationService*>(self);

@@ -28,7 +28,7 @@ class OperationService {
                             summa_error* error) noexcept;
   static std::int32_t Run(void* self, const summa_operation_run* run, summa_operation_view* view,
                           std::int64_t* rows, summa_error* error) noexcept;
-  static std::int32_t Look(void* self, const summa_sql_v1* sql, std::int64_t id,
+  static std::int32_t Read(void* self, const summa_sql_v1* sql, std::int64_t id,
                            summa_operation_view* view, summa_error* error) noexcept;
   // Throws summa::Error: the manifest has no such kind.
   const OperationKind& Find(std::string_view kind) const;

@@ -26,8 +26,8 @@ class PluginScope final : public SqlService::Scope {
       : scope_(pools, std::move(guard), std::move(user)) {}
   const summa_sql_v1* table() const override { return scope_.table(); }
   void CancelRunning() noexcept override { scope_.CancelRunning(); }
-  bool Shut(Microseconds patience) noexcept override { return scope_.Shut(patience); }
-  void TakeBack() noexcept override { scope_.TakeBack(); }
+  bool Close(Microseconds timeout) noexcept override { return scope_.Close(timeout); }
+  void ReclaimSessions() noexcept override { scope_.ReclaimSessions(); }
 
  private:
   SqlScope scope_;

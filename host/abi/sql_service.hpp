@@ -33,9 +33,9 @@ class SqlService {
     CancelRunning() noexcept = 0;  // any thread: ends the running statements of its sessions
     // Any thread: takes the sessions from whoever uses them and opens no more; nothing that was not
     // committed can be committed any more. False: a statement did not end within the time.
-    virtual bool Shut(Microseconds patience) noexcept = 0;
+    virtual bool Close(Microseconds timeout) noexcept = 0;
     // After a call of the worker: takes back what it did not close, and names it.
-    virtual void TakeBack() noexcept = 0;
+    virtual void ReclaimSessions() noexcept = 0;
   };
   std::unique_ptr<Scope> ForLease(LeaseGuard guard, const std::string& plugin = {});
   // The same without a lease, for one request over HTTP: what it did not close is taken back, and

@@ -9,7 +9,7 @@ namespace summa::host {
 namespace {
 
 // How often a statement that was cancelled is looked at.
-constexpr std::chrono::milliseconds kShutLook{10};
+constexpr std::chrono::milliseconds kClosePollInterval{10};
 
 }  // namespace
 
@@ -38,7 +38,7 @@ void SqlScope::CloseLeaked(summa_sql_session& leaked) noexcept {
   Log(LogLevel::kWarn, "SH-0419", "a plugin did not close its SQL session; it is closed now",
       {{"plugin", user_.plugin}, {"worker", user_.worker}});
   leaked.scope = nullptr;
-  leaked.pool->Give(std::move(leaked.session));
+  leaked.pool->Release(std::move(leaked.session));
 }
 
 void SqlScope::CancelRunning() noexcept {
@@ -47,7 +47,7 @@ void SqlScope::CancelRunning() noexcept {
 }
 
 // After a call of a worker: what it did not close. One that another thread uses is left to it.
-void SqlScope::TakeBack() noexcept {
+void SqlScope::ReclaimSessions() noexcept {
   std::set<std::shared_ptr<summa_sql_session>> open;
   {
     const MutexLock lock(mutex_);
@@ -61,27 +61,27 @@ void SqlScope::TakeBack() noexcept {
   }
 }
 
-bool SqlScope::Shut(Microseconds patience) noexcept {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
+bool SqlScope::Close(Microseconds timeout) noexcept {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
   for (;;) {
     CancelRunning();
     std::shared_ptr<summa_sql_session> next;
     {
       const MutexLock lock(mutex_);
-      shut_ = true;
+      closed_ = true;
       if (open_.empty()) return true;
       next = *open_.begin();
     }
     if (!next->use.try_lock()) {
       if (std::chrono::steady_clock::now() >= deadline) return false;
-      std::this_thread::sleep_for(kShutLook);
+      std::this_thread::sleep_for(kClosePollInterval);
       continue;
     }
     const MutexLock lock(next->use, std::adopt_lock);
     Forget(next);
     if (!next->session) continue;  // closed in this very moment
     next->scope = nullptr;
-    next->pool->Give(std::move(next->session));
+    next->pool->Release(std::move(next->session));
   }
 }
 
@@ -95,10 +95,10 @@ summa_sql_session* SqlScope::Open(std::string_view database) {
   opened->pool = pool->second;
   opened->scope = this;
   opened->guard = guard_;
-  opened->session = pool->second->Take(user_);
+  opened->session = pool->second->Acquire(user_);
   const MutexLock lock(mutex_);
-  if (shut_) {
-    opened->pool->Give(std::move(opened->session));
+  if (closed_) {
+    opened->pool->Release(std::move(opened->session));
     throw Failure("SH-0419", "the worker took too long and may no longer use its database",
                   "Return; the worker starts again");
   }

@@ -49,8 +49,8 @@ class SqlScope {
 
   const summa_sql_v1* table() const { return &table_; }
   void CancelRunning() noexcept;
-  bool Shut(Microseconds patience) noexcept;
-  void TakeBack() noexcept;
+  bool Close(Microseconds timeout) noexcept;
+  void ReclaimSessions() noexcept;
   summa_sql_session* Open(std::string_view database);
   void Forget(const std::shared_ptr<summa_sql_session>& session) noexcept;
 
@@ -62,7 +62,7 @@ class SqlScope {
   const SessionUser user_;
   summa_sql_v1 table_;
   Mutex mutex_;  // after the `use` of a session
-  bool shut_ SUMMA_GUARDED_BY(mutex_) = false;
+  bool closed_ SUMMA_GUARDED_BY(mutex_) = false;
   std::set<std::shared_ptr<summa_sql_session>> open_ SUMMA_GUARDED_BY(mutex_);
 };
 

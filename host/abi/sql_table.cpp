@@ -63,7 +63,7 @@ void Close(summa_sql_session* handle) noexcept {
   const MutexLock lock(owned->use);
   if (owned->scope == nullptr) return;  // the scope has ended and taken the connection
   owned->scope->Forget(owned);
-  owned->pool->Give(std::move(owned->session));
+  owned->pool->Release(std::move(owned->session));
 }
 
 int32_t Begin(summa_sql_session* handle, uint32_t flags, summa_error* error) noexcept {

@@ -11,7 +11,7 @@
 #include "host/abi/abi_text.hpp"
 #include "host/abi/bus_gate.hpp"
 #include "host/abi/foreign_text.hpp"
-#include "host/application/load.hpp"
+#include "host/application/plugin_set.hpp"
 #include "host/application/prepare_database.hpp"
 #include "host/application/requester.hpp"
 #include "host/application/termination_signal.hpp"
@@ -24,8 +24,8 @@ namespace summa::host {
 namespace {
 
 // More than any verb of a person prints; rows of a stream come one by one.
-constexpr std::size_t kMostResultBytes = 64 * 1024 * 1024;
-constexpr std::size_t kMostLabelBytes = 200;  // a line of a terminal
+constexpr std::size_t kMaxResultBytes = 64 * 1024 * 1024;
+constexpr std::size_t kMaxLabelBytes = 200;  // a line of a terminal
 
 summa_str ToText(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -114,7 +114,7 @@ class Call {
     Call* self = Self(call);
     const MutexLock lock(self->mutex_);
     if (self->closed_ || !self->progress_) return;
-    self->progress_(CleanLine(View(label), kMostLabelBytes), done, total);
+    self->progress_(CleanLine(View(label), kMaxLabelBytes), done, total);
   }
 
   bool Stopped() const { return signal_.requested() || (lease_lost_ != nullptr && *lease_lost_); }
@@ -177,8 +177,8 @@ VerbFunction FunctionOfBus(const PluginInstance& plugin, BusVerb verb,
 CommandOutcome Invoke(PluginInstance& plugin, Call& call, const std::string& verb,
                       const VerbFunction& function) {
   const std::string name = "\"" + verb + "\"";
-  const auto json = std::make_shared<ForeignJson>(kMostResultBytes);
-  const CallAnswer answer = plugin.Ask(
+  const auto json = std::make_shared<ForeignJson>(kMaxResultBytes);
+  const CallAnswer answer = plugin.TryCall(
       name, Microseconds(0),
       [function, json, &call](summa_error* error) { return function(call.table(), *json, error); });
   call.Close();
@@ -221,7 +221,7 @@ class LeaseRequest {
   LeaseRequest(const LeaseRequest&) = delete;
   LeaseRequest& operator=(const LeaseRequest&) = delete;
 
-  void Uphold() {
+  void Renew() {
     // Several times the pause between two calls of this.
     constexpr Microseconds kLifetime = std::chrono::seconds(10);
     if (id_) return orders_.Extend(*id_, kLifetime);
@@ -272,7 +272,7 @@ class VerbLease {
       }
       const Microseconds left = end - SystemClock().BootNow();
       if (left <= Microseconds(0) || stop()) throw Failure(keeper_.HeldElsewhere(worker_));
-      request.Uphold();
+      request.Renew();
       keeper_.WaitUntilFree(worker_, std::min(left, kPiece), stop);
     }
   }
@@ -320,7 +320,7 @@ Plan PlanFor(const LoadedConfiguration& loaded, const Discovery& plugins, const 
 }
 
 // What a verb is given. It stays until the process ends when the verb does not return.
-struct CommandWorld {
+struct CommandResources {
   TerminationSignal& signal = TerminationSignal::Listen();  // before any thread is started
   std::optional<ControlPlane> control;
   std::optional<SqlService> sql;
@@ -335,28 +335,29 @@ struct CommandWorld {
 
 CommandOutcome RunPluginCommand(const LoadedConfiguration& loaded, const Discovery& plugins,
                                 const CommandRequest& request) {
-  const std::unique_ptr<CommandWorld, UnlessCallsAreLeft> world(new CommandWorld);
+  const std::unique_ptr<CommandResources, UnlessCallsAreLeft> resources(new CommandResources);
   // What the command itself has to say is its result; the log is for what goes wrong.
   ConfigureLog(std::max(loaded.settings.log_level, LogLevel::kWarn), loaded.settings.log_format);
   const Plan plan = PlanFor(loaded, plugins, request.plugin);
-  ControlPlane& control = world->control.emplace(loaded.settings.ledger);
+  ControlPlane& control = resources->control.emplace(loaded.settings.ledger);
   const bool leased = !request.declaration.worker.empty();
-  AwaitDatabase(control, loaded.settings, plan, leased ? request.wait : kLockWait, world->signal);
+  AwaitDatabase(control, loaded.settings, plan, leased ? request.wait : kLockWait,
+                resources->signal);
   for (const PlannedPlugin& planned : plan.order) {
     const std::vector<Error> beside = control.RequireWholeTables(
         TablesOf(*planned.file->manifest, loaded.settings.ledger.schema));
     for (const Error& error : beside) LogError(LogLevel::kWarn, error);
   }
-  SqlService& sql = world->sql.emplace(MakePools(loaded.settings));
+  SqlService& sql = resources->sql.emplace(MakePools(loaded.settings));
   HostTableSettings table;
   table.version = SUMMA_VERSION;
   table.instance = MakeInstance(loaded.settings.name);
   table.requester = Requester(loaded.settings.name);
   table.sql = &sql;
-  table.leases = &world->leases;
-  const auto stopping = [&signal = world->signal] { return signal.requested(); };
-  PluginSet& set =
-      world->set.emplace(loaded.configuration, plan, table, LimitsOf(loaded.settings, stopping));
+  table.leases = &resources->leases;
+  const auto stopping = [&signal = resources->signal] { return signal.requested(); };
+  PluginSet& set = resources->set.emplace(loaded.configuration, plan, table,
+                                          LimitsOf(loaded.settings, stopping));
   set.Start();
   PluginInstance* plugin = set.Find(request.plugin);
   if (plugin == nullptr || plugin->state() != PluginState::kStarted) {
@@ -368,18 +369,18 @@ CommandOutcome RunPluginCommand(const LoadedConfiguration& loaded, const Discove
   const summa_sql_v1* table_of_verb = sql.unleased();
   const std::atomic<bool>* lost = nullptr;
   if (!worker.empty()) {
-    const VerbLease& lease = world->lease.emplace(loaded, table.instance, worker, sql,
-                                                  world->leases, request.wait, world->signal);
+    const VerbLease& lease = resources->lease.emplace(
+        loaded, table.instance, worker, sql, resources->leases, request.wait, resources->signal);
     table_of_verb = lease.sql();
     lost = &lease.lost();
   }
-  Call& call = world->call.emplace(request, table_of_verb, world->signal, lost);
+  Call& call = resources->call.emplace(request, table_of_verb, resources->signal, lost);
   const std::string& verb = request.declaration.verb;
   const VerbFunction function = request.bus_verb != nullptr
-                                    ? FunctionOfBus(*plugin, request.bus_verb, world->gate)
+                                    ? FunctionOfBus(*plugin, request.bus_verb, resources->gate)
                                     : FunctionOfPlugin(*plugin, verb);
   CommandOutcome outcome = Invoke(*plugin, call, verb, function);
-  world->lease.reset();
+  resources->lease.reset();
   for (Error& error : set.End()) outcome.errors.push_back(std::move(error));
   return outcome;
 }

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "host/abi/plugin_call.hpp"
-#include "host/application/last_words.hpp"
+#include "host/application/signal_safe_line.hpp"
 #include "host/database/fleet_orders.hpp"
 #include "host/database/renewed_url.hpp"
 #include "host/observe/log.hpp"
@@ -30,19 +30,19 @@ namespace {
 
 constexpr int kFatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 constexpr int kDefectExit = 70;
-constexpr timespec kLook{0, 5'000'000};
-constexpr int kLogLooks = 400;     // 2 s: the lines before the last one
-constexpr int kReportLooks = 400;  // 2 s: what the child has for the database
+constexpr timespec kPollInterval{0, 5'000'000};
+constexpr int kLogPolls = 400;     // 2 s: the lines before the last one
+constexpr int kReportPolls = 400;  // 2 s: what the child has for the database
 // 10 s: more than the last words of another thread take, unless that one is stuck.
-constexpr int kOtherLooks = 2000;
-constexpr std::size_t kMostReport = 16 << 10;
+constexpr int kOtherPolls = 2000;
+constexpr std::size_t kMaxReport = 16 << 10;
 
 std::atomic<bool> exit_expected{true};  // until WatchForCrashes()
 // What the child reads: texts that end with NUL. Replaced as a whole, never freed.
 std::atomic<const std::string*> report_head{nullptr};
-char uncaught[256] = {};          // what() of the uncaught exception
-std::atomic<long> speaker{0};     // the thread that says the last words of this process
-std::atomic<bool> unsaid{false};  // it calls exit(), and its last line is not written yet
+char uncaught[256] = {};              // what() of the uncaught exception
+std::atomic<long> reporter{0};        // the thread that reports the crash
+std::atomic<bool> unreported{false};  // it calls exit(), and its last line is not written yet
 
 const char* NameOf(int signal) {
   switch (signal) {
@@ -59,10 +59,10 @@ const char* NameOf(int signal) {
   }
 }
 
-void AddPlace(LastWords& words, const CallPlace& place) {
-  words.Field("plugin", place.plugin);
-  if (place.worker[0] != '\0') words.Field("worker", place.worker);
-  words.Field("in", place.function);
+void AddPlace(SignalSafeLine& line, const CallPlace& place) {
+  line.Field("plugin", place.plugin);
+  if (place.worker[0] != '\0') line.Field("worker", place.worker);
+  line.Field("in", place.function);
 }
 
 // Where the calling thread is in the code of a plugin: in a call of the host, or on a thread that
@@ -91,8 +91,8 @@ const CallPlace* PlaceAtSignal(const void* context) {
 }
 
 // The worker, or "plugin:ID" when it happened in none, as FleetOrders::Crashed() takes it.
-struct Blamed {
-  explicit Blamed(const CallPlace& place) {
+struct CrashSubject {
+  explicit CrashSubject(const CallPlace& place) {
     if (place.worker[0] == '\0') std::strcpy(text, kPluginPrefix);
     std::strncat(text, place.worker[0] == '\0' ? place.plugin : place.worker,
                  sizeof text - std::strlen(text) - 1);
@@ -102,12 +102,12 @@ struct Blamed {
 
 // The whole report, as the child reads it; -1 when there is none. Async-signal-safe.
 int FileOfReport(const std::string& head, const CallPlace& place, const char* text) {
-  const Blamed blamed(place);
+  const CrashSubject subject(place);
   const int file = memfd_create("crash report", 0);
   if (file == -1) return -1;
   // Each text with the NUL that ends it; the head has its own.
   for (const std::string_view part :
-       {std::string_view(head), std::string_view(blamed.text, std::strlen(blamed.text) + 1),
+       {std::string_view(head), std::string_view(subject.text, std::strlen(subject.text) + 1),
         std::string_view(text, std::strlen(text) + 1)}) {
     if (write(file, part.data(), part.size()) != static_cast<ssize_t>(part.size())) return -1;
   }
@@ -129,57 +129,58 @@ void ReportToDatabase(const CallPlace& place, const char* text) {
     execve("/proc/self/exe", arguments, environ);
     _exit(kDefectExit);
   }
-  for (int i = 0; child > 0 && i < kReportLooks && waitpid(child, nullptr, WNOHANG) == 0; ++i) {
-    nanosleep(&kLook, nullptr);
+  for (int i = 0; child > 0 && i < kReportPolls && waitpid(child, nullptr, WNOHANG) == 0; ++i) {
+    nanosleep(&kPollInterval, nullptr);
   }
 }
 
 void WaitForLog() {
-  for (int i = 0; i < kLogLooks && !LogIdle(); ++i) nanosleep(&kLook, nullptr);
+  for (int i = 0; i < kLogPolls && !LogIdle(); ++i) nanosleep(&kPollInterval, nullptr);
 }
 
 // Other threads run on until the process ends, and log.
-void WriteAsLastLine(LastWords& words) {
+void WriteAsLastLine(SignalSafeLine& line) {
   EndLog();
   WaitForLog();
-  words.Write();
+  line.Write();
 }
 
-void SayLastWords(int signal, const siginfo_t* info, const void* context) {
+void ReportFatalSignal(int signal, const siginfo_t* info, const void* context) {
   WaitForLog();
   const bool from_outside = info->si_code == SI_USER && info->si_pid != getpid();
   const CallPlace* place = from_outside ? nullptr : PlaceAtSignal(context);
-  LastWords words(
+  SignalSafeLine line(
       CurrentLogFormat(), place == nullptr ? "SH-0901" : "SH-0345",
       place == nullptr ? "the process crashed" : "the process crashed in the code of a plugin");
-  words.Field("signal", NameOf(signal));
-  if (place != nullptr) AddPlace(words, *place);
-  if (from_outside) words.Field("from_pid", static_cast<std::uint64_t>(info->si_pid), false);
+  line.Field("signal", NameOf(signal));
+  if (place != nullptr) AddPlace(line, *place);
+  if (from_outside) line.Field("from_pid", static_cast<std::uint64_t>(info->si_pid), false);
   if (signal != SIGABRT && !from_outside) {
-    words.Field("address", reinterpret_cast<std::uintptr_t>(info->si_addr), true);
+    line.Field("address", reinterpret_cast<std::uintptr_t>(info->si_addr), true);
   }
-  if (uncaught[0] != '\0') words.Field("exception", uncaught);
-  const std::size_t size = std::strlen(words.text());
+  if (uncaught[0] != '\0') line.Field("exception", uncaught);
+  const std::size_t size = std::strlen(line.text());
   char text[512];
-  std::memcpy(text, words.text(), std::min(size + 1, sizeof text));
+  std::memcpy(text, line.text(), std::min(size + 1, sizeof text));
   text[sizeof text - 1] = '\0';
-  WriteAsLastLine(words);
+  WriteAsLastLine(line);
   if (place != nullptr) ReportToDatabase(*place, text);
 }
 
-// Whether the calling thread is the first one to say the last words. While another thread says
-// them it waits: the process ends as that one says, unless it is stuck, for example at a lock that
-// the calling thread holds. False: others are stuck, or this thread was saying them already.
-bool BeginLastWords() {
+// Whether the calling thread is the first one to report the crash. While another thread reports
+// it, this one waits: the process ends as that one decides, unless it is stuck, for example at a
+// lock that the calling thread holds. False: others are stuck, or this thread was reporting it
+// already.
+bool BecomeReporter() {
   const long self = syscall(SYS_gettid);
   long first = 0;
-  if (speaker.compare_exchange_strong(first, self)) return true;
-  for (int i = 0; first != self && i < kOtherLooks; ++i) nanosleep(&kLook, nullptr);
+  if (reporter.compare_exchange_strong(first, self)) return true;
+  for (int i = 0; first != self && i < kOtherPolls; ++i) nanosleep(&kPollInterval, nullptr);
   return false;
 }
 
 extern "C" void OnFatalSignal(int signal, siginfo_t* info, void* context) {
-  if (BeginLastWords() || unsaid.exchange(false)) SayLastWords(signal, info, context);
+  if (BecomeReporter() || unreported.exchange(false)) ReportFatalSignal(signal, info, context);
   // The same end as without us. What was raised here is delivered on return.
   std::signal(signal, SIG_DFL);
   raise(signal);
@@ -199,15 +200,15 @@ void OnUncaught() {
 extern "C" void OnExit() {
   if (exit_expected.exchange(true)) return;
   // Other threads run on while exit() destroys what they use, and may crash because of that.
-  unsaid = BeginLastWords();
+  unreported = BecomeReporter();
   StopWaitingForReaders();
   const CallPlace* place = PlaceOf(0, reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)));
-  LastWords words(CurrentLogFormat(), "SH-0346", "a plugin ended the process with exit()");
-  if (place != nullptr) AddPlace(words, *place);
-  const std::string text = words.text();
+  SignalSafeLine line(CurrentLogFormat(), "SH-0346", "a plugin ended the process with exit()");
+  if (place != nullptr) AddPlace(line, *place);
+  const std::string text = line.text();
   FlushLog();
-  WriteAsLastLine(words);
-  unsaid = false;
+  WriteAsLastLine(line);
+  unreported = false;
   if (place != nullptr) ReportToDatabase(*place, text.c_str());
   _exit(kDefectExit);
 }
@@ -244,14 +245,14 @@ void PrepareCrashReport(const DatabaseSettings& ledger, const std::string& host,
   for (const std::string& text : {NewestUrl(ledger.url), ledger.schema, host, holder}) {
     head->append(text).push_back('\0');
   }
-  if (head->size() < kMostReport) report_head = head;
+  if (head->size() < kMaxReport) report_head = head;
 }
 
 int ReportCrash() {
   std::string input;
   char buffer[4096];
   for (ssize_t size;
-       input.size() < 4 * kMostReport && (size = read(STDIN_FILENO, buffer, sizeof buffer)) > 0;) {
+       input.size() < 4 * kMaxReport && (size = read(STDIN_FILENO, buffer, sizeof buffer)) > 0;) {
     input.append(buffer, static_cast<std::size_t>(size));
   }
   std::vector<std::string> texts;

@@ -7,9 +7,9 @@ namespace {
 
 constexpr Microseconds kAtMostEvery = std::chrono::seconds(1);
 // How long a reader waits for an answer: a healthy database needs a few ms.
-constexpr std::chrono::milliseconds kGlance{250};
+constexpr std::chrono::milliseconds kFreshTimeout{250};
 // A database that has not answered by then counts as unreachable.
-constexpr std::chrono::seconds kPatience{5};
+constexpr std::chrono::seconds kTimeout{5};
 
 constexpr const char* kWorkers =
     "SELECT worker_id, (extract(epoch FROM last_success_at) * 1000000)::bigint, "
@@ -57,18 +57,18 @@ FleetView::~FleetView() {
   thread_.join();
 }
 
-FleetSight FleetView::Look() {
+FleetStatus FleetView::Read() {
   MutexLock lock(mutex_);
   const bool fresh = answers_ > 0 && clock_.BootNow() - answered_at_ < kAtMostEvery;
-  if (fresh) return sight_;
+  if (fresh) return status_;
   wanted_ = true;
   wanted_changed_.notify_all();
-  if (!sight_.error) {
+  if (!status_.error) {
     const std::uint64_t before = answers_;
-    news_.wait_for(lock, kGlance,
+    news_.wait_for(lock, kFreshTimeout,
                    [&]() SUMMA_REQUIRES(mutex_) { return answers_ != before || stopping_; });
   }
-  return sight_;
+  return status_;
 }
 
 void FleetView::Run() {
@@ -84,38 +84,38 @@ void FleetView::Run() {
     wanted_ = false;
     asked_at_ = clock_.BootNow();
     lock.unlock();
-    FleetSight sight;
+    FleetStatus status;
     try {
-      sight = Ask();
+      status = Query();
     } catch (const Failure& failure) {
-      sight.error = failure.error();
+      status.error = failure.error();
     } catch (const std::exception& exception) {
-      sight.error = Error{
+      status.error = Error{
           "SH-0405", std::string("the workers could not be read: ") + exception.what(), "", ""};
     }
     lock.lock();
-    if (sight.error) {
-      sight.workers = std::move(sight_.workers);
-      sight.operations = std::move(sight_.operations);
+    if (status.error) {
+      status.workers = std::move(status_.workers);
+      status.operations = std::move(status_.operations);
     }
-    sight_ = std::move(sight);
+    status_ = std::move(status);
     answered_at_ = clock_.BootNow();
     ++answers_;
     news_.notify_all();
   }
 }
 
-FleetSight FleetView::Ask() {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  FleetSight sight;
-  for (const auto& row : connection_.Ask(kWorkers, {}, deadline, WhenLost::kFail)) {
-    sight.workers[row.at(0).value_or("")] = {Time(row.at(1)), Time(row.at(2))};
+FleetStatus FleetView::Query() {
+  const auto deadline = std::chrono::steady_clock::now() + kTimeout;
+  FleetStatus status;
+  for (const auto& row : connection_.Query(kWorkers, {}, deadline, WhenLost::kFail)) {
+    status.workers[row.at(0).value_or("")] = {Time(row.at(1)), Time(row.at(2))};
   }
-  sight.operations = ReadOperations(
-      connection_.Ask(operations_query_, {std::string("false")}, deadline, WhenLost::kFail));
-  const TextRows waiting = connection_.Ask(kWaitingForStandby, {}, deadline, WhenLost::kFail);
+  status.operations = ReadOperations(
+      connection_.Query(operations_query_, {std::string("false")}, deadline, WhenLost::kFail));
+  const TextRows waiting = connection_.Query(kWaitingForStandby, {}, deadline, WhenLost::kFail);
   if (!waiting.empty()) throw StandbyIsGone(waiting.at(0));
-  return sight;
+  return status;
 }
 
 }  // namespace summa::host

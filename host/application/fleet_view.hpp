@@ -20,7 +20,7 @@ struct FleetWorker {
   std::optional<DatabaseTime> last_success, next_due;
 };
 
-struct FleetSight {
+struct FleetStatus {
   std::map<std::string, FleetWorker> workers;  // as last read
   std::vector<OperationReport> operations;     // open and failed ones, too
   std::optional<Error> error;                  // why the database could not be asked, if so
@@ -33,13 +33,13 @@ class FleetView {
   FleetView(const FleetView&) = delete;
   FleetView& operator=(const FleetView&) = delete;
 
-  // Any thread. Waits for fresh news a moment (kGlance), and not at all while the database is away:
-  // then what was last known.
-  FleetSight Look();
+  // Any thread. Waits up to kFreshTimeout for a new answer, and not at all while the database is
+  // away: then what was last known.
+  FleetStatus Read();
 
  private:
   void Run();
-  FleetSight Ask();
+  FleetStatus Query();
 
   const std::string operations_query_;
   ReopeningConnection connection_;  // of the thread
@@ -49,7 +49,7 @@ class FleetView {
   bool wanted_ SUMMA_GUARDED_BY(mutex_) = false, stopping_ SUMMA_GUARDED_BY(mutex_) = false;
   std::uint64_t answers_ SUMMA_GUARDED_BY(mutex_) = 0;
   BootTime asked_at_ SUMMA_GUARDED_BY(mutex_), answered_at_ SUMMA_GUARDED_BY(mutex_);
-  FleetSight sight_ SUMMA_GUARDED_BY(mutex_);
+  FleetStatus status_ SUMMA_GUARDED_BY(mutex_);
   std::thread thread_;  // last: it uses all of the above
 };
 

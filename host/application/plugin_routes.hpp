@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "host/abi/sql_service.hpp"
-#include "host/application/load.hpp"
+#include "host/application/plugin_set.hpp"
 #include "host/clock.hpp"
 #include "host/http/router.hpp"
 

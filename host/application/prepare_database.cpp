@@ -54,7 +54,7 @@ Layout PrepareDatabase(ControlPlane& control, const Settings& settings, const Sc
   return layout;
 }
 
-bool PassesByItself(const Error& error) {
+bool IsTransient(const Error& error) {
   const int code = ExitCode(error);
   return code == kUnavailableExit || code == kTryLaterExit;
 }

@@ -18,7 +18,7 @@ Layout PrepareDatabase(ControlPlane& control, const Settings& settings, const Sc
 
 // Whether PrepareDatabase may go well a moment later with nobody doing anything about it: the
 // database is away, starts or is short of something, or somebody holds a lock.
-bool PassesByItself(const Error& error);
+bool IsTransient(const Error& error);
 
 // Whether it is of the host's own databases, also when a plugin hands it on.
 bool IsOfDatabase(const Error& error);

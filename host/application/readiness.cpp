@@ -25,7 +25,7 @@ std::vector<SlowCall> SlowCalls() {
   return slow;
 }
 
-Readiness Judge(const ReadinessView& view) {
+Readiness EvaluateReadiness(const ReadinessView& view) {
   Readiness readiness;
   if (view.report.state != "running") {
     readiness.failing.push_back({"host", "it is " + view.report.state, "Wait, and check the log."});

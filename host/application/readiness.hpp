@@ -29,6 +29,6 @@ struct ReadinessView {
 
 // Host state, plugins that do not run, workers that fail, the database, what plugins say. A standby
 // without leases is ready: it does what it is there for.
-Readiness Judge(const ReadinessView& view);
+Readiness EvaluateReadiness(const ReadinessView& view);
 
 }  // namespace summa::host

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "host/application/load.hpp"
+#include "host/application/plugin_set.hpp"
 #include "host/application/settings.hpp"
 
 namespace summa::host {

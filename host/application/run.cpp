@@ -12,8 +12,8 @@
 
 #include "host/application/crash_report.hpp"
 #include "host/application/fleet_view.hpp"
-#include "host/application/load.hpp"
 #include "host/application/plugin_routes.hpp"
+#include "host/application/plugin_set.hpp"
 #include "host/application/prepare_database.hpp"
 #include "host/application/readiness.hpp"
 #include "host/application/reload.hpp"
@@ -39,9 +39,9 @@ constexpr Microseconds kFirstActivityPause = std::chrono::milliseconds(250);
 constexpr Microseconds kLongestActivityPause = std::chrono::seconds(5);
 constexpr Microseconds kForever = std::chrono::hours(24 * 365);
 // How long an answer of a probe waits for plugins: probes themselves give up after a second.
-constexpr Microseconds kProbePatience = std::chrono::milliseconds(500);
+constexpr Microseconds kProbeTimeout = std::chrono::milliseconds(500);
 // For the summary of `run --once`.
-constexpr Microseconds kLastPatience = std::chrono::seconds(5);
+constexpr Microseconds kLastTimeout = std::chrono::seconds(5);
 // One arena per thread would let a host of twenty threads hold far more memory than it uses.
 constexpr int kMemoryArenas = 2;
 
@@ -85,7 +85,7 @@ class RunningHost {
     if (signal_.requested() && !options_.once) return End();
     StartWorkers(plan);
     CrashPoint("host.workers-started");
-    SayWhatRuns();
+    LogRunningPlugins();
     if (options_.once) return Once();
     SetState("running");
     ActivateAndWait();
@@ -140,7 +140,8 @@ class RunningHost {
     };
     const auto status = [this](HttpCall&) { return HttpResponse{200, Status()}; };
     const auto metrics = [this](HttpCall&) {
-      return HttpResponse{200, scrape_.Text(Look()), "text/plain; version=0.0.4; charset=utf-8"};
+      return HttpResponse{200, scrape_.Text(MakeScrapeView()),
+                          "text/plain; version=0.0.4; charset=utf-8"};
     };
     HttpRoute api_status =
         HostRoute("/api/v1/status", "Plugins and workers of this host.", status, "status");
@@ -211,7 +212,7 @@ class RunningHost {
             {{"layout", layout_ == Layout::kPlan ? "plan" : "deployed"}});
         return true;
       } catch (const Failure& failure) {
-        if (!PassesByItself(failure.error())) throw;
+        if (!IsTransient(failure.error())) throw;
         if (limit && Remaining(*limit) <= Microseconds(0)) throw;
         pause = backoff.Next();
         LogWaiting(*control_, failure.error(), pause);
@@ -225,7 +226,7 @@ class RunningHost {
   void RefuseCrashing() {
     std::vector<std::string> ids;
     for (const PluginReport& plugin : plugins_->Report()) {
-      if (plugin.state == Word(PluginState::kConfigured)) ids.push_back(plugin.id);
+      if (plugin.state == ToText(PluginState::kConfigured)) ids.push_back(plugin.id);
     }
     for (const CrashingPlugin& each : store_.orders().CrashingPlugins(ids)) {
       plugins_->Refuse(each.id,
@@ -245,7 +246,7 @@ class RunningHost {
     Backoff backoff(kFirstDatabasePause, kLongestDatabasePause, Jitter::kNone);
     BootTime begin;
     plugins_->Start([&](const std::string& id, const Error& error) {
-      if (!PassesByItself(error)) return false;
+      if (!IsTransient(error)) return false;
       const BootTime now = SystemClock().BootNow();
       if (std::exchange(waits, id) != id) {
         backoff.Reset();
@@ -344,9 +345,9 @@ class RunningHost {
   }
 
   // The start table: one line per plugin.
-  void SayWhatRuns() const {
+  void LogRunningPlugins() const {
     for (const PluginReport& plugin : plugins_->Report()) {
-      const bool well = plugin.state == Word(PluginState::kStarted);
+      const bool well = plugin.state == ToText(PluginState::kStarted);
       Log(well ? LogLevel::kInfo : LogLevel::kError, plugin.error ? plugin.error->code : "",
           well ? "plugin runs" : "plugin does not run",
           {{"plugin", plugin.id}, {"version", plugin.version}, {"state", plugin.state}});
@@ -371,11 +372,11 @@ class RunningHost {
       if (outcome.exit_code == 0) outcome.exit_code = report.exit_code;
     }
     json.EndArray();
-    PluginSet::Asked asked = plugins_->Ask(kLastPatience);
-    for (const PluginReport& plugin : asked.reports) {
+    PluginSet::ProbeResult probed = plugins_->Probe(kLastTimeout);
+    for (const PluginReport& plugin : probed.reports) {
       if (!plugin.details_json.empty()) json.Key(plugin.id).Raw(plugin.details_json);
     }
-    for (const auto& [plugin, finding] : asked.failing) {
+    for (const auto& [plugin, finding] : probed.failing) {
       if (finding.severity != Severity::kError) continue;
       Log(LogLevel::kWarn, "", "a plugin reports a failure",
           {{"plugin", plugin}, {"what", finding.check}, {"why", finding.found}});
@@ -444,18 +445,18 @@ class RunningHost {
   std::string Status() {
     HostReport report = Report();
     if (const PluginSet* plugins = seen_plugins_.load()) {
-      report.plugins = plugins->Ask(kProbePatience).reports;
+      report.plugins = plugins->Probe(kProbeTimeout).reports;
     }
     // There is nothing to read before the workers are there.
-    if (!report.workers.empty()) report.operations = fleet_.Look().operations;
+    if (!report.workers.empty()) report.operations = fleet_.Read().operations;
     return StatusJson(report);
   }
 
-  ScrapeView Look() {
+  ScrapeView MakeScrapeView() {
     ScrapeView view;
     view.report = Report();
     // There is nothing to read before the workers are there.
-    if (!view.report.workers.empty()) view.fleet = fleet_.Look();
+    if (!view.report.workers.empty()) view.fleet = fleet_.Read();
     for (const WorkerReport& worker : view.report.workers) {
       view.leases[worker.id] = leases_->Status(worker.id);  // made before the runner was
     }
@@ -467,12 +468,12 @@ class RunningHost {
     ReadinessView view;
     view.report = Report();
     if (const PluginSet* plugins = seen_plugins_.load()) {
-      PluginSet::Asked asked = plugins->Ask(kProbePatience);
-      view.report.plugins = std::move(asked.reports);
-      view.plugins = std::move(asked.failing);
+      PluginSet::ProbeResult probed = plugins->Probe(kProbeTimeout);
+      view.report.plugins = std::move(probed.reports);
+      view.plugins = std::move(probed.failing);
     }
     view.calls = SlowCalls();
-    FleetSight fleet = fleet_.Look();
+    FleetStatus fleet = fleet_.Read();
     view.database = std::move(fleet.error);
     view.report.operations = std::move(fleet.operations);
     for (const auto& [database, pool] : pools_) {
@@ -480,7 +481,7 @@ class RunningHost {
         view.sessions.push_back(std::move(refused));
       }
     }
-    return Judge(view);
+    return EvaluateReadiness(view);
   }
 
   const LoadedConfiguration& loaded_;

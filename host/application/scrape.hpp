@@ -16,7 +16,7 @@ namespace summa::host {
 
 struct ScrapeView {
   HostReport report;
-  FleetSight fleet;
+  FleetStatus fleet;
   std::map<std::string, LeaseStatus> leases;  // by worker
   std::map<std::string, PoolUse> pools;       // by database
 };

@@ -33,7 +33,7 @@ class Writer final : public BusVisitor {
     NumberOrNull(json_, "groups", stream.groups);
     NumberOrNull(json_, "deadLetters", stream.dead_letters);
     json_.EndObject();
-    return GoOn();
+    return Continue();
   }
   bool Group(const summa_bus_group& group) override {
     json_.BeginObject().Member("stream", Text(group.stream)).Member("group", Text(group.name));
@@ -44,7 +44,7 @@ class Writer final : public BusVisitor {
     json_.TextOrNull("lowestPendingId", Text(group.lowest_pending));
     NumberOrNull(json_, "idleSeconds", group.idle_seconds);
     json_.EndObject();
-    return GoOn();
+    return Continue();
   }
   bool Trimmed(const summa_bus_trimmed& trimmed) override {
     removed_ += trimmed.removed;
@@ -52,7 +52,7 @@ class Writer final : public BusVisitor {
     json_.Member("removed", trimmed.removed).Member("belowId", Text(trimmed.below));
     json_.TextOrNull("heldBy", Text(trimmed.held_by));
     json_.Member("heldSeconds", trimmed.held_seconds).EndObject();
-    return GoOn();
+    return Continue();
   }
   bool LeftOut(const summa_bus_left_out& left_out) override {
     left_out_.push_back({Text(left_out.name), Text(left_out.code), Text(left_out.reason)});
@@ -61,7 +61,7 @@ class Writer final : public BusVisitor {
   }
   bool Progress(std::int64_t looked_at) override {
     call_.Progress("keys examined", looked_at);
-    return GoOn();
+    return Continue();
   }
 
   // Closes the array. True: streams were refused, so the list is not complete.
@@ -83,7 +83,7 @@ class Writer final : public BusVisitor {
   struct Left {
     std::string name, code, reason;
   };
-  bool GoOn() {
+  bool Continue() {
     stopped_ = call_.ShouldStop();
     return !stopped_;
   }

@@ -14,19 +14,19 @@ namespace {
 constexpr std::chrono::microseconds kFollowPause{200'000};
 
 // How many names of streams a message lists.
-constexpr std::size_t kMostNames = 100;
+constexpr std::size_t kMaxNames = 100;
 
 class Names final : public BusVisitor {
  public:
   bool Stream(const summa_bus_stream& stream) override {
     names_.push_back(AsUtf8(FromAbi(stream.name)));
-    return names_.size() < kMostNames;
+    return names_.size() < kMaxNames;
   }
   std::string ForPeople() const {
     if (names_.empty()) return "no stream exists yet";
     std::string text = "existing streams: ";
     for (std::size_t i = 0; i < names_.size(); ++i) text += (i == 0 ? "" : ", ") + names_[i];
-    if (names_.size() >= kMostNames) text += ", ...";
+    if (names_.size() >= kMaxNames) text += ", ...";
     return text;
   }
 

@@ -90,7 +90,7 @@ class Dispatcher {
  private:
   void AddVerbsOfPlugins() {
     if (std::exchange(plugins_added_, true)) return;
-    AddPluginVerbs(installed_.plugins(), verbs_);
+    AddManifestVerbs(installed_.plugins(), verbs_);
   }
 
   // The plugins are asked only when a verb of theirs may be meant: `summa-host version` must work
@@ -157,7 +157,7 @@ class Dispatcher {
   const GlobalOptions global_;
   std::vector<std::string> words_;
   Output& output_;
-  Installed installed_;
+  InstalledPlugins installed_;
   std::vector<Verb> verbs_;
   bool plugins_added_ = false;
 };

@@ -14,7 +14,7 @@ namespace {
 constexpr int kFoundExit = 1;
 constexpr int kDatabaseDownExit = 69;
 
-std::string_view Word(Severity severity) {
+std::string_view ToText(Severity severity) {
   if (severity == Severity::kOk) return "ok";
   return severity == Severity::kWarning ? "warn" : "error";
 }
@@ -30,7 +30,7 @@ std::string Json(const std::vector<Finding>& findings) {
   json.BeginObject().Member("errors", Count(findings, Severity::kError));
   json.Member("warnings", Count(findings, Severity::kWarning)).Key("findings").BeginArray();
   for (const Finding& each : findings) {
-    json.BeginObject().Member("check", each.check).Member("severity", Word(each.severity));
+    json.BeginObject().Member("check", each.check).Member("severity", ToText(each.severity));
     json.Member("found", each.found).TextOrNull("expected", each.expected);
     json.TextOrNull("fix", each.fix).EndObject();
   }
@@ -49,7 +49,7 @@ std::string Text(const std::vector<Finding>& findings, bool color) {
   std::size_t width = 0;
   for (const Finding& each : findings) width = std::max(width, each.check.size());
   const auto paint = [color](Severity severity) {
-    std::string word(Word(severity));
+    std::string word(ToText(severity));
     word.resize(5, ' ');
     if (!color) return word;
     const char* code = severity == Severity::kOk      ? "32"

@@ -9,7 +9,7 @@ namespace summa::host {
 namespace {
 
 void Write(JsonWriter& json, const MetricDeclaration& metric, std::string_view plugin) {
-  json.BeginObject().Member("name", metric.name).Member("type", Word(metric.type));
+  json.BeginObject().Member("name", metric.name).Member("type", ToText(metric.type));
   json.Key("labels").BeginArray();
   for (const std::string& label : metric.labels) json.Value(label);
   json.EndArray().TextOrNull("plugin", plugin).Member("meaning", metric.help).EndObject();

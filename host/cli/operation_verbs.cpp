@@ -12,7 +12,7 @@
 namespace summa::host {
 namespace {
 
-constexpr Microseconds kLookEvery = std::chrono::milliseconds(500);
+constexpr Microseconds kPollInterval = std::chrono::milliseconds(500);
 // How long a host may take to do what a resumed operation asks of its worker.
 constexpr Microseconds kRunLifetime = std::chrono::hours(24);
 
@@ -46,12 +46,12 @@ std::string LabelOf(const OperationReport& operation) {
 }
 
 // Until it ends or is paused, or the display is interrupted; the operation itself continues.
-OperationReport Follow(Operations& operations, std::int64_t id, Talk& talk) {
+OperationReport Follow(Operations& operations, std::int64_t id, VerbOutput& output) {
   TerminationSignal& signal = TerminationSignal::Listen();
   for (;;) {
     OperationReport operation = operations.Find(id);
-    talk.Progress(LabelOf(operation), operation.done, operation.total.value_or(0));
-    if (!operation.open || operation.state == "paused" || signal.Wait(kLookEvery)) {
+    output.Progress(LabelOf(operation), operation.done, operation.total.value_or(0));
+    if (!operation.open || operation.state == "paused" || signal.Wait(kPollInterval)) {
       return operation;
     }
   }
@@ -61,7 +61,7 @@ VerbResult Show(const Invocation& call) {
   Operations operations(Read(call).settings.ledger);
   const std::int64_t id = call.options.Integer("id");
   if (!call.options.Boolean("follow")) return ShowOf(operations.Find(id));
-  return ShowOf(Follow(operations, id, call.talk));
+  return ShowOf(Follow(operations, id, call.output));
 }
 
 VerbResult Steered(Operations& operations, std::int64_t id, bool changed) {

@@ -1,5 +1,5 @@
-// Where results and talk go: results on stdout, as text or as one JSON envelope; everything else on
-// stderr.
+// Where results and messages go: results on stdout, as text or as one JSON envelope; everything
+// else on stderr.
 #pragma once
 
 #include <chrono>
@@ -14,7 +14,7 @@
 
 namespace summa::host {
 
-class Output : public Talk {
+class Output : public VerbOutput {
  public:
   // Time runs from here on.
   Output(std::ostream& out, std::ostream& err, bool terminal);

@@ -16,7 +16,7 @@ void WriteTexts(JsonWriter& json, std::string_view name, const std::vector<std::
 
 std::string_view StateOf(const PluginFile& file) {
   if (!file.shadowed_by.empty()) return "shadowed";
-  return Word(file.refusals.empty() ? PluginState::kInspected : PluginState::kRefused);
+  return ToText(file.refusals.empty() ? PluginState::kInspected : PluginState::kRefused);
 }
 
 void WriteListed(JsonWriter& json, const PluginFile& file) {
@@ -115,7 +115,7 @@ void WriteManifest(JsonWriter& json, const Manifest& manifest) {
   }
   json.EndArray().Key("metrics").BeginArray();
   for (const MetricDeclaration& each : manifest.metrics) {
-    json.BeginObject().Member("name", each.name).Member("type", Word(each.type));
+    json.BeginObject().Member("name", each.name).Member("type", ToText(each.type));
     WriteTexts(json, "labels", each.labels);
     json.Member("help", each.help).EndObject();
   }

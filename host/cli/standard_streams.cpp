@@ -20,17 +20,17 @@ namespace summa::host {
 namespace {
 
 constexpr int kDefectExit = 70;
-constexpr std::chrono::milliseconds kLook{100};
+constexpr std::chrono::milliseconds kPollInterval{100};
 // A process that is ending waits this long for a reader that reads nothing.
-constexpr std::chrono::milliseconds kReaderPatience{500};
+constexpr std::chrono::milliseconds kReaderTimeout{500};
 
 // False: nobody reads, and nobody is waited for.
 bool WaitForRoom(int descriptor) {
   pollfd watched{descriptor, POLLOUT, 0};
-  auto given_up_at = std::chrono::steady_clock::now() + kReaderPatience;
-  while (poll(&watched, 1, static_cast<int>(kLook.count())) == 0) {
+  auto given_up_at = std::chrono::steady_clock::now() + kReaderTimeout;
+  while (poll(&watched, 1, static_cast<int>(kPollInterval.count())) == 0) {
     const auto now = std::chrono::steady_clock::now();
-    if (WaitsForReaders()) given_up_at = now + kReaderPatience;
+    if (WaitsForReaders()) given_up_at = now + kReaderTimeout;
     if (now >= given_up_at) return false;
   }
   return true;  // the write reports errors

@@ -37,7 +37,7 @@ VerbOption MakeArgument(std::string name, std::string help, std::string metavar)
   return option;
 }
 
-const Discovery& Installed::plugins() {
+const Discovery& InstalledPlugins::plugins() {
   if (!discovery_) discovery_ = DiscoverPlugins(PluginDirectories(plugin_dirs_), CurrentTrust());
   return *discovery_;
 }

@@ -33,17 +33,18 @@ struct VerbOption {
 };
 
 // Where a verb that takes long says what it is doing. Thread-safe.
-class Talk {
+class VerbOutput {
  public:
-  virtual ~Talk() = default;
+  virtual ~VerbOutput() = default;
   virtual void Row(std::string_view json_object) = 0;  // a line of a stream of results, on stdout
   virtual void Progress(std::string_view label, std::int64_t done, std::int64_t total) = 0;
 };
 
 // The installed plugins, looked for when first asked. Not thread-safe.
-class Installed {
+class InstalledPlugins {
  public:
-  explicit Installed(std::vector<std::string> plugin_dirs) : plugin_dirs_(std::move(plugin_dirs)) {}
+  explicit InstalledPlugins(std::vector<std::string> plugin_dirs)
+      : plugin_dirs_(std::move(plugin_dirs)) {}
   const Discovery& plugins();
 
  private:
@@ -53,9 +54,9 @@ class Installed {
 
 struct Invocation {
   const GlobalOptions& global;
-  Installed& installed;
+  InstalledPlugins& installed;
   const Value& options;  // one member per declared option, defaults filled in
-  Talk& talk;
+  VerbOutput& output;
 };
 
 struct VerbResult {

@@ -22,6 +22,6 @@ void AddExplainVerbs(std::vector<Verb>& verbs);
 void AddVersionVerbs(std::vector<Verb>& verbs);
 
 // What the manifests of installed plugins declare; none of their code runs before the verb does.
-void AddPluginVerbs(const Discovery& discovery, std::vector<Verb>& verbs);
+void AddManifestVerbs(const Discovery& discovery, std::vector<Verb>& verbs);
 
 }  // namespace summa::host

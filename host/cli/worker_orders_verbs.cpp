@@ -12,8 +12,8 @@ namespace summa::host {
 namespace {
 
 // Running hosts look once a second; five times that is a host that is very slow, or none.
-constexpr Microseconds kNoticePatience = std::chrono::seconds(5);
-constexpr Microseconds kLookEvery = std::chrono::milliseconds(100);
+constexpr Microseconds kNoticeTimeout = std::chrono::seconds(5);
+constexpr Microseconds kPollInterval = std::chrono::milliseconds(100);
 constexpr int kTryLater = 75;
 
 const WorkerRow& FindWorker(const std::vector<WorkerRow>& workers, const std::string& id,
@@ -78,7 +78,7 @@ class RunRequest {
  public:
   RunRequest(const LoadedConfiguration& loaded, std::string worker, Microseconds wait)
       : orders_(loaded.settings.ledger), worker_(std::move(worker)), wait_(wait) {
-    id_ = orders_.RequestRun(worker_, Requester(loaded.settings.name), wait + kNoticePatience);
+    id_ = orders_.RequestRun(worker_, Requester(loaded.settings.name), wait + kNoticeTimeout);
   }
 
   RequestedRun Wait() {
@@ -88,14 +88,14 @@ class RunRequest {
       if (!run) throw TookTooLong({});  // expired long ago: this process slept
       if (run->finished) return *run;
       const Microseconds waited = SystemClock().BootNow() - begin;
-      const bool unseen = !run->seen && waited >= std::min(kNoticePatience, wait_);
+      const bool unseen = !run->seen && waited >= std::min(kNoticeTimeout, wait_);
       const bool late = waited >= wait_ || signal_.requested();
       // When it cannot be withdrawn, a host has just begun.
       if ((unseen || late) && run->host.empty() && orders_.Withdraw(id_)) {
         throw unseen ? Unseen() : TookTooLong({});
       }
       if (late) throw TookTooLong(run->host);
-      signal_.Wait(kLookEvery);
+      signal_.Wait(kPollInterval);
     }
   }
 

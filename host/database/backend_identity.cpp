@@ -15,15 +15,15 @@ std::string CellText(const PgResult& result, int column) {
 
 // The default of a role or database may be shorter than the statement that sets ours; what lifts it
 // takes no time, and is tried until it comes through.
-PgResult QueryUnhurried(PqConnection& connection, const std::string& sql, int announced_pid,
-                        PqConnection::TimePoint deadline) {
+PgResult QueryWithoutTimeout(PqConnection& connection, const std::string& sql, int announced_pid,
+                             PqConnection::TimePoint deadline) {
   const std::string lift =
       "SELECT pg_catalog.set_config('statement_timeout', '0', false) "
       "WHERE pg_catalog.pg_backend_pid() = " +
       std::to_string(announced_pid);
-  for (bool hurried = false;; hurried = true) {
+  for (bool timed_out = false;; timed_out = true) {
     try {
-      if (hurried) connection.Query(lift, deadline);
+      if (timed_out) connection.Query(lift, deadline);
       return connection.Query(sql, deadline);
     } catch (const SqlFailure& failure) {
       const bool by_the_clock = failure.sqlstate() == "57014" && failure.error().code == "SH-0410";
@@ -34,13 +34,13 @@ PgResult QueryUnhurried(PqConnection& connection, const std::string& sql, int an
 
 // How a server answers that has no such log or does not permit the query. Any other error is
 // temporary: an old primary must not pass this check because it was short of memory.
-bool TellsNone(const std::string& code) {
+bool HasNoHistory(const std::string& code) {
   return code == "SH-0405" || code == "SH-0406" || code == "SH-0412" || code == "SH-0414";
 }
 
 // Not everything that speaks this protocol has a write-ahead log to tell of (Aurora).
-std::optional<ServerHistory> AskForHistory(PqConnection& connection,
-                                           PqConnection::TimePoint deadline) {
+std::optional<ServerHistory> QueryHistory(PqConnection& connection,
+                                          PqConnection::TimePoint deadline) {
   try {
     const PgResult row = connection.Query(
         "SELECT s.system_identifier, "
@@ -50,7 +50,7 @@ std::optional<ServerHistory> AskForHistory(PqConnection& connection,
     if (PQntuples(row.get()) != 1) return std::nullopt;
     return ReadHistory(CellText(row, 0), CellText(row, 1));
   } catch (const SqlFailure& failure) {
-    if (connection.broken() || !TellsNone(failure.error().code)) throw;
+    if (connection.broken() || !HasNoHistory(failure.error().code)) throw;
     return std::nullopt;
   }
 }
@@ -79,7 +79,7 @@ BackendIdentity Identify(PqConnection& connection, const NewConnection& opened) 
   const auto settings = [&](int only_if_pid) {
     return SettingsExpression(opened.settings, opened.read_only, version, only_if_pid);
   };
-  const PgResult row = QueryUnhurried(
+  const PgResult row = QueryWithoutTimeout(
       connection,
       std::string("SELECT a.pid, (extract(epoch FROM a.backend_start) * 1000000)::bigint, ") +
           kServerLifeColumns +
@@ -101,7 +101,7 @@ BackendIdentity Identify(PqConnection& connection, const NewConnection& opened) 
     connection.Query("SELECT " + settings(0), opened.deadline);
   }
   if (opened.settings.must_write && !identity.in_recovery) {
-    identity.history = AskForHistory(connection, opened.deadline);
+    identity.history = QueryHistory(connection, opened.deadline);
   }
   return identity;
 }

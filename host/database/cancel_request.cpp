@@ -13,7 +13,7 @@ constexpr std::size_t kMessageSize = 256;  // as libpq's documentation recommend
 
 }  // namespace
 
-bool SendCancelRequest(PGconn* connection, std::chrono::milliseconds patience) noexcept {
+bool SendCancelRequest(PGconn* connection, std::chrono::milliseconds timeout) noexcept {
   try {
     const std::shared_ptr<PGcancel> cancel(PQgetCancel(connection), &PQfreeCancel);
     if (!cancel) return true;  // the connection is closed: nothing runs
@@ -23,7 +23,7 @@ bool SendCancelRequest(PGconn* connection, std::chrono::milliseconds patience) n
     });
     const std::future<void> sent = request.get_future();
     std::thread(std::move(request)).detach();
-    return sent.wait_for(patience) == std::future_status::ready;
+    return sent.wait_for(timeout) == std::future_status::ready;
   } catch (const std::exception&) {
     return false;  // no thread, or no memory
   }

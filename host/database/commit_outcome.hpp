@@ -11,14 +11,14 @@
 namespace summa::host {
 
 // Known before COMMIT is sent.
-struct DoubtfulCommit {
+struct InDoubtCommit {
   std::string transaction_id;  // of pg_current_xact_id()
   BackendIdentity backend;
 };
 
 enum class CommitOutcome { kUnknown, kCommitted, kAborted };
 
-struct CommitVerdict {
+struct CommitResolution {
   CommitOutcome outcome = CommitOutcome::kUnknown;
   std::string why;  // for people
 };
@@ -27,7 +27,7 @@ struct CommitVerdict {
 // (decision 0007). A COMMIT that is still under way is given a second, then exactly its backend is
 // ended. Never throws but for lack of memory. Counts summa_db_ambiguous_commits_total and logs one
 // line.
-CommitVerdict ResolveCommit(const DatabaseSettings& settings, const DoubtfulCommit& commit,
-                            const std::function<bool()>& told_to_stop);
+CommitResolution ResolveCommit(const DatabaseSettings& settings, const InDoubtCommit& commit,
+                               const std::function<bool()>& told_to_stop);
 
 }  // namespace summa::host

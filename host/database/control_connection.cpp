@@ -11,7 +11,7 @@ using TimePoint = PqConnection::TimePoint;
 
 // Every statement of a script has its own timeout, and a migration waits for locks.
 constexpr std::chrono::minutes kLongestScript{10};
-constexpr std::chrono::seconds kRollbackPatience{5};
+constexpr std::chrono::seconds kRollbackTimeout{5};
 
 TimePoint In(Microseconds span) { return std::chrono::steady_clock::now() + span; }
 
@@ -65,7 +65,7 @@ struct ControlConnection::State {
   }
   void Rollback() noexcept {
     try {
-      if (!connection.broken()) connection.Query("ROLLBACK", In(kRollbackPatience));
+      if (!connection.broken()) connection.Query("ROLLBACK", In(kRollbackTimeout));
     } catch (const std::exception&) {
       connection.Abandon();  // a transaction may still be open in it
     }

@@ -19,7 +19,7 @@ class ControlTransaction {
  public:
   virtual ~ControlTransaction() = default;
   virtual ControlRows Exec(const std::string& sql, const ControlParameters& parameters) = 0;
-  AskRows Asking() {
+  QueryFunction Querier() {
     return [this](const std::string& sql, const ControlParameters& parameters) {
       return Exec(sql, parameters);
     };

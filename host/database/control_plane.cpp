@@ -137,7 +137,7 @@ std::string ControlPlane::LockHolders() {
 std::vector<Error> ControlPlane::RequireWholeTables(const std::vector<std::string>& tables) {
   std::vector<Error> beside;
   state_->Run([&](ControlTransaction& transaction) {
-    beside = host::RequireWholeTables(transaction.Asking(), tables);
+    beside = host::RequireWholeTables(transaction.Querier(), tables);
   });
   return beside;
 }

@@ -6,7 +6,7 @@
 namespace summa::host {
 namespace {
 
-constexpr std::size_t kMostNamed = 5;
+constexpr std::size_t kMaxNamed = 5;
 
 // Tables, views and sequences that neither the server nor an extension nor we have made.
 constexpr const char* kForeign =
@@ -23,10 +23,10 @@ void CreatePlanLedger(ControlTransaction& transaction, const std::string& schema
   const ControlRows foreign = transaction.Exec(kForeign, {});
   if (!foreign.empty()) {
     std::string names;
-    for (std::size_t i = 0; i < foreign.size() && i < kMostNamed; ++i) {
+    for (std::size_t i = 0; i < foreign.size() && i < kMaxNamed; ++i) {
       names.append(i == 0 ? "" : ", ").append(foreign[i].at(0).value_or(""));
     }
-    if (foreign.size() > kMostNamed) names += ", ...";
+    if (foreign.size() > kMaxNamed) names += ", ...";
     throw SqlFailure(Error{"SH-0422", "the database is not empty: " + names,
                            "Create the ledger in a new database: CREATE DATABASE NAME, then name "
                            "it in database.ledger.url",

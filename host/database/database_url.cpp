@@ -324,7 +324,7 @@ std::optional<Error> CheckTarget(const Read& read, bool must_write) {
       ""};
 }
 
-DatabaseUrl ReadAnew(const std::string& url, bool must_write) {
+DatabaseUrl ReadUncached(const std::string& url, bool must_write) {
   Read read;
   auto error = ReadParameters(url, read);
   if (!error) error = CheckTarget(read, must_write);
@@ -381,7 +381,7 @@ DatabaseUrl ReadDatabaseUrl(const std::string& url, bool must_write) {
   const MutexLock lock(mutex);
   const auto found = known.find({url, must_write});
   if (found != known.end()) return found->second;
-  return known.emplace(std::pair(url, must_write), ReadAnew(url, must_write)).first->second;
+  return known.emplace(std::pair(url, must_write), ReadUncached(url, must_write)).first->second;
 }
 
 }  // namespace summa::host

@@ -27,8 +27,8 @@ void DeadlineConnection::Send(const std::string& sql, const TextParameters& para
   state_->sql = sql;
 }
 
-std::optional<TextRows> DeadlineConnection::Receive(TimePoint patience) {
-  if (!state_->connection.AnswersBy(patience, state_->sql)) return std::nullopt;
+std::optional<TextRows> DeadlineConnection::Receive(TimePoint timeout) {
+  if (!state_->connection.AnswersBy(timeout, state_->sql)) return std::nullopt;
   return ToTextRows(state_->connection.ReadAll(state_->sql));
 }
 

@@ -29,8 +29,8 @@ class DeadlineConnection {
   // Query in two halves, to look meanwhile from elsewhere why the server does not answer. Between
   // them nothing else may be asked.
   void Send(const std::string& sql, const TextParameters& parameters, TimePoint deadline);
-  // The answer, or nullopt when there is none until `patience`; the deadline of Send holds.
-  std::optional<TextRows> Receive(TimePoint patience);
+  // The answer, or nullopt when there is none until `timeout`; the deadline of Send holds.
+  std::optional<TextRows> Receive(TimePoint timeout);
   int backend_pid() const;
   bool usable();  // not broken, and the server has not closed it meanwhile
 

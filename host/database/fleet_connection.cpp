@@ -3,11 +3,11 @@
 namespace summa::host {
 namespace {
 
-constexpr Microseconds kPatience = std::chrono::seconds(5);
-constexpr Microseconds kPatienceAtStop = std::chrono::seconds(1);
+constexpr Microseconds kTimeout = std::chrono::seconds(5);
+constexpr Microseconds kTimeoutAtStop = std::chrono::seconds(1);
 
 DatabaseSettings OwnSettings(DatabaseSettings settings) {
-  settings.statement_timeout = kPatience;
+  settings.statement_timeout = kTimeout;
   settings.application_name += " fleet";
   return settings;
 }
@@ -17,14 +17,14 @@ DatabaseSettings OwnSettings(DatabaseSettings settings) {
 FleetConnection::FleetConnection(const DatabaseSettings& ledger)
     : schema_(ledger.schema), connection_(OwnSettings(ledger)) {}
 
-TextRows FleetConnection::Ask(const std::string& sql, const TextParameters& parameters,
-                              WhenLost when_lost) {
-  const Microseconds patience = hurried_ ? kPatienceAtStop : kPatience;
-  return connection_.Ask(sql, parameters, std::chrono::steady_clock::now() + patience, when_lost);
+TextRows FleetConnection::Query(const std::string& sql, const TextParameters& parameters,
+                                WhenLost when_lost) {
+  const Microseconds timeout = shutting_down_ ? kTimeoutAtStop : kTimeout;
+  return connection_.Query(sql, parameters, std::chrono::steady_clock::now() + timeout, when_lost);
 }
 
-void FleetConnection::Hurry() noexcept {
-  hurried_ = true;
+void FleetConnection::BeginShutdown() noexcept {
+  shutting_down_ = true;
   connection_.Interrupt();
 }
 

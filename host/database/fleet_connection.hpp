@@ -15,18 +15,18 @@ class FleetConnection {
   explicit FleetConnection(const DatabaseSettings& ledger);
 
   // One statement, which is its own transaction. Throws SqlFailure.
-  TextRows Ask(const std::string& sql, const TextParameters& parameters,
-               WhenLost when_lost = WhenLost::kFail);
+  TextRows Query(const std::string& sql, const TextParameters& parameters,
+                 WhenLost when_lost = WhenLost::kFail);
   // Ends the questions that are under way or wait for their turn. Any thread.
   void Interrupt() noexcept { connection_.Interrupt(); }
   // The time to stop is half over: the same, and leaves the later ones the time that a server needs
   // that is well. Any thread.
-  void Hurry() noexcept;
+  void BeginShutdown() noexcept;
   const std::string& schema() const { return schema_; }  // of the ledger
 
  private:
   const std::string schema_;
-  std::atomic<bool> hurried_{false};
+  std::atomic<bool> shutting_down_{false};
   ReopeningConnection connection_;
 };
 

@@ -8,7 +8,7 @@
 namespace summa::host {
 namespace {
 
-constexpr const char* kLook = R"sql(
+constexpr const char* kReadOrders = R"sql(
 SELECT coalesce(s.paused, false), p.error, coalesce(r.run, 0), greatest(coalesce(r.lease, 0), 0),
        coalesce(p.host = '', false)
 FROM unnest($2::text[]) WITH ORDINALITY AS w(id, place)
@@ -149,11 +149,11 @@ FleetOrders::FleetOrders(std::shared_ptr<FleetConnection> connection)
 FleetOrders::FleetOrders(const DatabaseSettings& ledger)
     : FleetOrders(std::make_shared<FleetConnection>(ledger)) {}
 
-std::vector<WorkerOrders> FleetOrders::Look(const std::string& host,
+std::vector<WorkerOrders> FleetOrders::Read(const std::string& host,
                                             const std::vector<std::string>& workers) {
   std::vector<WorkerOrders> orders;
   orders.reserve(workers.size());
-  for (const auto& row : connection_->Ask(kLook, {host, TextArrayLiteral(workers)})) {
+  for (const auto& row : connection_->Query(kReadOrders, {host, TextArrayLiteral(workers)})) {
     WorkerOrders& each = orders.emplace_back();
     each.paused = row.at(0) == "t";
     each.parked_error = row.at(1).value_or("");
@@ -166,48 +166,48 @@ std::vector<WorkerOrders> FleetOrders::Look(const std::string& host,
 
 void FleetOrders::Pause(const WorkerName& worker, const std::string& by,
                         const std::string& reason) {
-  connection_->Ask(kPause, {worker.id, worker.plugin, worker.kind(), by, reason});
+  connection_->Query(kPause, {worker.id, worker.plugin, worker.kind(), by, reason});
 }
 
 bool FleetOrders::Resume(const std::string& worker_id) {
-  return connection_->Ask(kResume, {worker_id}).at(0).at(0) == "t";
+  return connection_->Query(kResume, {worker_id}).at(0).at(0) == "t";
 }
 
 void FleetOrders::Park(const WorkerName& worker, const std::string& host,
                        const std::string& error) {
   Report(worker, host, "parked", error);
-  connection_->Ask(kPark, {worker.id, host, error});
+  connection_->Query(kPark, {worker.id, host, error});
 }
 
 void FleetOrders::ParkEverywhere(const WorkerName& worker, const std::string& host,
                                  const std::string& error) {
   Report(worker, host, "parked", error);
-  connection_->Ask(kPark, {worker.id, "", error});
+  connection_->Query(kPark, {worker.id, "", error});
 }
 
 EarlierStarts FleetOrders::Begin(const std::string& worker_id, const std::string& host,
                                  std::int64_t fence) {
-  const TextRows rows = connection_->Ask(kBegin, {worker_id, host, std::to_string(fence)});
+  const TextRows rows = connection_->Query(kBegin, {worker_id, host, std::to_string(fence)});
   if (rows.empty()) return {};
   const auto& row = rows[0];
   return {std::stoi(row.at(0).value()), std::stoi(row.at(1).value()), row.at(2).value_or("")};
 }
 
 void FleetOrders::Returned(const std::string& worker_id, std::int64_t fence, bool called) {
-  connection_->Ask(kReturned, {worker_id, std::to_string(fence), called ? "true" : "false"});
+  connection_->Query(kReturned, {worker_id, std::to_string(fence), called ? "true" : "false"});
 }
 
 void FleetOrders::Crashed(const std::string& worker_id, const std::string& host,
                           const std::string& holder, const std::string& crash) {
   const std::string schema = QuoteIdentifier(connection_->schema());
-  connection_->Ask(CrashedStatement(schema), {worker_id, host, holder, crash});
-  connection_->Ask(kCrashedState, {worker_id, host, crash});
+  connection_->Query(CrashedStatement(schema), {worker_id, host, holder, crash});
+  connection_->Query(kCrashedState, {worker_id, host, crash});
 }
 
 std::vector<CrashingPlugin> FleetOrders::CrashingPlugins(const std::vector<std::string>& plugins) {
   std::vector<CrashingPlugin> crashing;
   const TextRows rows =
-      connection_->Ask(kCrashingPlugins, {TextArrayLiteral(plugins), std::string(kPluginPrefix)});
+      connection_->Query(kCrashingPlugins, {TextArrayLiteral(plugins), std::string(kPluginPrefix)});
   for (const auto& row : rows) {
     crashing.push_back({row.at(0).value(), std::stoi(row.at(1).value()), row.at(2).value_or("")});
   }
@@ -215,56 +215,57 @@ std::vector<CrashingPlugin> FleetOrders::CrashingPlugins(const std::vector<std::
 }
 
 bool FleetOrders::ResumePlugin(const std::string& plugin) {
-  return !connection_->Ask(kResumePlugin, {kPluginPrefix + plugin}).empty();
+  return !connection_->Query(kResumePlugin, {kPluginPrefix + plugin}).empty();
 }
 
 void FleetOrders::Unpark(const std::string& worker_id, const std::string& host) {
-  connection_->Ask(kUnpark, {worker_id, host});
+  connection_->Query(kUnpark, {worker_id, host});
 }
 
 void FleetOrders::Report(const WorkerName& worker, const std::string& host,
                          const std::string& state, const std::string& error) {
-  connection_->Ask(kReport, {worker.id, worker.plugin, worker.kind(), host, error, state});
+  connection_->Query(kReport, {worker.id, worker.plugin, worker.kind(), host, error, state});
 }
 
 std::int64_t FleetOrders::RequestRun(const std::string& worker_id, const std::string& by,
                                      Microseconds lifetime) {
   const TextRows rows =
-      connection_->Ask(kRequest, {worker_id, "run", by, std::to_string(lifetime.count())});
+      connection_->Query(kRequest, {worker_id, "run", by, std::to_string(lifetime.count())});
   return std::stoll(rows.at(0).at(0).value());
 }
 
 std::int64_t FleetOrders::RequestLease(const std::string& worker_id, const std::string& by,
                                        Microseconds lifetime) {
   const TextRows rows =
-      connection_->Ask(kRequest, {worker_id, "lease", by, std::to_string(lifetime.count())});
+      connection_->Query(kRequest, {worker_id, "lease", by, std::to_string(lifetime.count())});
   return std::stoll(rows.at(0).at(0).value());
 }
 
 void FleetOrders::Extend(std::int64_t request, Microseconds lifetime) {
-  connection_->Ask(kExtend, {std::to_string(request), std::to_string(lifetime.count())});
+  connection_->Query(kExtend, {std::to_string(request), std::to_string(lifetime.count())});
 }
 
 bool FleetOrders::Withdraw(std::int64_t request) {
-  return !connection_->Ask(kWithdraw, {std::to_string(request)}).empty();
+  return !connection_->Query(kWithdraw, {std::to_string(request)}).empty();
 }
 
 void FleetOrders::Seen(std::int64_t request, const std::string& host) {
-  connection_->Ask(kSeen, {std::to_string(request), host});
+  connection_->Query(kSeen, {std::to_string(request), host});
 }
 
 bool FleetOrders::Take(std::int64_t request, const std::string& host) {
-  return !connection_->Ask(kTake, {std::to_string(request), host}).empty();
+  return !connection_->Query(kTake, {std::to_string(request), host}).empty();
 }
 
 void FleetOrders::Finish(std::int64_t request, const RunSummary& result) {
-  connection_->Ask(kFinish, {std::to_string(request), result.outcome, std::to_string(result.runs),
-                             std::to_string(result.items), std::to_string(result.duration.count()),
-                             result.error, std::to_string(result.exit_code)});
+  connection_->Query(
+      kFinish, {std::to_string(request), result.outcome, std::to_string(result.runs),
+                std::to_string(result.items), std::to_string(result.duration.count()), result.error,
+                std::to_string(result.exit_code)});
 }
 
 std::optional<RequestedRun> FleetOrders::ReadRun(std::int64_t request) {
-  const TextRows rows = connection_->Ask(kReadRun, {std::to_string(request)});
+  const TextRows rows = connection_->Query(kReadRun, {std::to_string(request)});
   if (rows.empty()) return std::nullopt;
   const auto& row = rows[0];
   RequestedRun run;

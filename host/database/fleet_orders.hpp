@@ -56,7 +56,7 @@ class FleetOrders {
   explicit FleetOrders(const DatabaseSettings& ledger);
 
   // One for each of the workers, in their order.
-  std::vector<WorkerOrders> Look(const std::string& host, const std::vector<std::string>& workers);
+  std::vector<WorkerOrders> Read(const std::string& host, const std::vector<std::string>& workers);
 
   void Pause(const WorkerName& worker, const std::string& by, const std::string& reason);
   // Ends a pause and lets every host that parked the worker try it again. False: neither was so.

@@ -36,7 +36,7 @@ void KnownServers::Failed(const std::string& url, const std::string& address, bo
   known_[url].failed[address] = hung;
 }
 
-void KnownServers::FellSilent(const std::string& url, const std::string& address) {
+void KnownServers::RecordSilence(const std::string& url, const std::string& address) {
   const MutexLock lock(mutex_);
   Known& known = known_[url];
   known.failed[address] = true;

@@ -25,7 +25,7 @@ class KnownServers {
   // No connection; `hung`: it let the time pass without an answer.
   void Failed(const std::string& url, const std::string& address, bool hung);
   // It answers neither its connections nor new ones: all that it has are worth nothing.
-  void FellSilent(const std::string& url, const std::string& address);
+  void RecordSilence(const std::string& url, const std::string& address);
 
   // 0: try it first; 4: last. With a shuffled URL none is the first.
   int Rank(const std::string& url, const std::string& address, bool shuffled) const;

@@ -36,7 +36,7 @@ LeaseStatements::LeaseStatements(const std::string& quoted_schema) {
          "), lease_until = " + until +
          " WHERE worker_id = ANY ($1::text[]) AND lease_holder = $2::text";
   // The row may contain infinity, which has no distance.
-  look =
+  check =
       "SELECT worker_id, lease_holder, lease_until < clock_timestamp() OR lease_holder = "
       "$2::text OR " +
       IdleLease("lease_holder") +

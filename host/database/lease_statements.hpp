@@ -31,7 +31,7 @@ struct LeaseStatements {
   std::string keep;
   // $1 workers, $2 holder. worker, holder, whether it may be taken by $2, microseconds left (null:
   // it has no end).
-  std::string look;
+  std::string check;
 };
 
 // The text form of a text[]: {"a","b"}.

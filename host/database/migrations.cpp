@@ -43,7 +43,7 @@ constexpr std::array<MovedStep, 3> kMovedSteps = {{
 // Any number does; it must only be the same in every version of this program.
 constexpr const char* kLockKey = "7308332246085722";  // "summa" and a bit
 // Another program's step may take this long; the session's own limit is meant for rows.
-constexpr const char* kLockPatience = "SET LOCAL lock_timeout = '30s'";
+constexpr const char* kLockTimeout = "SET LOCAL lock_timeout = '30s'";
 
 // The table of records as the first releases made it, and what it has since plugins have steps.
 // Programs of those releases read and write it still: the defaults are for them.
@@ -308,7 +308,7 @@ void RequireSound(const std::vector<MigrationStep>& steps) {
 std::optional<MigrationStep> ApplyNextMigration(ControlTransaction& transaction,
                                                 const std::vector<SchemaStep>& steps) {
   // The lock first of all: who waits for it must hold no lock on the table of records.
-  transaction.ExecScript(kLockPatience);
+  transaction.ExecScript(kLockTimeout);
   transaction.ExecScript("SELECT pg_advisory_xact_lock(" + std::string(kLockKey) + ")");
   EnsureSchema(transaction);
   EnsureRecords(transaction, steps);

@@ -44,7 +44,7 @@ std::string TextOf(const DatabaseUrl::Host& host) {
 class Attempts {
  public:
   void Add(const std::string& address, const SqlFailure& failure) {
-    Say(address, failure.error().message);
+    AddText(address, failure.error().message);
     last_ = failure;
     const std::string& code = failure.error().code;
     if (code == "SH-0424" || (code == "SH-0423" && !no_primary_)) {
@@ -53,7 +53,7 @@ class Attempts {
       away_ = failure;
     }
   }
-  void Say(const std::string& address, const std::string& why) {
+  void AddText(const std::string& address, const std::string& why) {
     ++count_;
     text_ += (text_.empty() ? "" : "; ") + address + ": " + why;
   }
@@ -126,7 +126,7 @@ class Opener {
     if (url_.shuffle) {
       std::shuffle(resolved.addresses.begin(), resolved.addresses.end(), Random());
     }
-    if (resolved.addresses.empty()) attempts_.Say(TextOf(host), resolved.trouble);
+    if (resolved.addresses.empty()) attempts_.AddText(TextOf(host), resolved.trouble);
     for (const std::string& address : resolved.addresses) {
       const DatabaseUrl::Host one{host.name, address, host.port};
       addresses.push_back({one, TextOf(one)});

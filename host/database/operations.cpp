@@ -111,24 +111,25 @@ std::vector<OperationReport> ReadOperations(const TextRows& rows) {
 
 std::vector<OperationReport> Operations::List(bool all) {
   const std::string query = OperationsQuery(connection_.schema());
-  return ReadOperations(connection_.Ask(query, {all ? "true" : "false"}));
+  return ReadOperations(connection_.Query(query, {all ? "true" : "false"}));
 }
 
 OperationReport Operations::Find(std::int64_t id) {
   const std::string query = Query(connection_.schema(), "o.id = $1");
-  std::vector<OperationReport> found = ReadOperations(connection_.Ask(query, {std::to_string(id)}));
+  std::vector<OperationReport> found =
+      ReadOperations(connection_.Query(query, {std::to_string(id)}));
   if (!found.empty()) return std::move(found.front());
   throw Failure("SH-0382", "there is no operation " + std::to_string(id),
                 "`summa-host operations list --all` lists the existing ones.");
 }
 
 bool Operations::Pause(std::int64_t id, const std::string& by) {
-  return Steer(kPause, "paused", "paused", id, {by});
+  return Update(kPause, "paused", "paused", id, {by});
 }
 
 bool Operations::Resume(std::int64_t id, const std::string& by) {
   try {
-    return Steer(kResume, "resumed", "running queued", id, {by});
+    return Update(kResume, "resumed", "running queued", id, {by});
   } catch (const SqlFailure& failure) {
     if (failure.sqlstate() != "23505") throw;
     throw Failure("SH-0383",
@@ -140,19 +141,19 @@ bool Operations::Resume(std::int64_t id, const std::string& by) {
 }
 
 bool Operations::Abort(std::int64_t id, const std::string& by) {
-  return Steer(kAbort, "aborted", "aborted", id, {by});
+  return Update(kAbort, "aborted", "aborted", id, {by});
 }
 
 void Operations::SetRate(std::int64_t id, std::int64_t rate, const std::string& by) {
-  Steer(kRate, "given a rate", "", id, {by, std::to_string(rate)});
+  Update(kRate, "given a rate", "", id, {by, std::to_string(rate)});
 }
 
 // already: the states, in one text, in which there was nothing to do.
-bool Operations::Steer(const char* statement, const char* what, const char* already,
-                       std::int64_t id, const TextParameters& parameters) {
+bool Operations::Update(const char* statement, const char* what, const char* already,
+                        std::int64_t id, const TextParameters& parameters) {
   TextParameters all{std::to_string(id)};
   all.insert(all.end(), parameters.begin(), parameters.end());
-  if (!connection_.Ask(statement, all).empty()) return true;
+  if (!connection_.Query(statement, all).empty()) return true;
   const OperationReport report = Find(id);
   if (std::string(already).find(report.state) != std::string::npos) return false;
   throw Failure(

@@ -57,8 +57,8 @@ class Operations {
   void SetRate(std::int64_t id, std::int64_t rate, const std::string& by);
 
  private:
-  bool Steer(const char* statement, const char* what, const char* already, std::int64_t id,
-             const TextParameters& parameters);
+  bool Update(const char* statement, const char* what, const char* already, std::int64_t id,
+              const TextParameters& parameters);
 
   FleetConnection connection_;
 };

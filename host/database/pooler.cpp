@@ -12,19 +12,20 @@ namespace {
 // that was used last, or goes round; only with other clients in between can it happen to give each
 // its own, and that this often in a row it does not. The first is asked twice in a row: in turn
 // with the second, each would find its own of two backends.
-constexpr int kLooks = 8;
+constexpr int kChecks = 8;
 
 int BackendPid(PqConnection& connection, PqConnection::TimePoint deadline) {
   const PgResult row = connection.Query("SELECT pg_catalog.pg_backend_pid()", deadline);
   return std::stoi(PQgetvalue(row.get(), 0, 0));
 }
 
-void LookSideBySide(const ConnectionParameters& parameters, PqConnection::TimePoint deadline) {
+void RequireStableBackends(const ConnectionParameters& parameters,
+                           PqConnection::TimePoint deadline) {
   WakeUp never;
   PqConnection first(parameters, never, PqConnection::OnWake::kGiveUp, deadline);
   PqConnection second(parameters, never, PqConnection::OnWake::kGiveUp, deadline);
   const int first_pid = BackendPid(first, deadline), second_pid = BackendPid(second, deadline);
-  for (int look = 0; look < kLooks; ++look) {
+  for (int check = 0; check < kChecks; ++check) {
     const bool first_keeps =
         BackendPid(first, deadline) == first_pid && BackendPid(first, deadline) == first_pid;
     const bool second_keeps = BackendPid(second, deadline) == second_pid;
@@ -43,7 +44,7 @@ void RequireSessionPooling(const ConnectionParameters& parameters,
     const MutexLock lock(mutex);
     if (known.contains(parameters)) return;
   }
-  LookSideBySide(parameters, deadline);
+  RequireStableBackends(parameters, deadline);
   const MutexLock lock(mutex);
   known.insert(parameters);
 }

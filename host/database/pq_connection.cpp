@@ -16,7 +16,7 @@ namespace summa::host {
 namespace {
 
 // After a cancel the server answers at once; one that does not is frozen or cut off.
-constexpr std::chrono::seconds kCancelPatience{5};
+constexpr std::chrono::seconds kCancelTimeout{5};
 
 std::string Field(const PGresult* result, int field) {
   const char* text = PQresultErrorField(result, field);
@@ -36,9 +36,9 @@ bool IsError(const PGresult* result) {
 
 // Until the first of them; -1: no limit.
 int PollTime(const std::optional<PqConnection::TimePoint>& deadline,
-             const std::optional<PqConnection::TimePoint>& look_at) {
-  if (!deadline) return look_at ? PollMilliseconds(*look_at) : -1;
-  return PollMilliseconds(look_at ? std::min(*deadline, *look_at) : *deadline);
+             const std::optional<PqConnection::TimePoint>& next_check) {
+  if (!deadline) return next_check ? PollMilliseconds(*next_check) : -1;
+  return PollMilliseconds(next_check ? std::min(*deadline, *next_check) : *deadline);
 }
 
 }  // namespace
@@ -110,7 +110,7 @@ void PqConnection::OnNotice(void* self, const PGresult* notice) noexcept {
     const std::string severity = Field(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
     const std::string message = Field(notice, PG_DIAG_MESSAGE_PRIMARY);
     if (severity == "FATAL" || severity == "PANIC") {
-      static_cast<PqConnection*>(self)->last_words_ = message;
+      static_cast<PqConnection*>(self)->close_reason_ = message;
       static_cast<PqConnection*>(self)->last_state_ = Field(notice, PG_DIAG_SQLSTATE);
     } else if (LogEnabled(LogLevel::kDebug)) {
       Log(LogLevel::kDebug, "", "PostgreSQL notice", {{"severity", severity}, {"text", message}});
@@ -123,8 +123,8 @@ void PqConnection::OnNotice(void* self, const PGresult* notice) noexcept {
 bool PqConnection::broken() const { return broken_ || PQstatus(raw()) == CONNECTION_BAD; }
 
 bool PqConnection::Alive() {
-  if (watch_ && !broken() && last_words_.empty()) last_words_ = watch_->Outdated();
-  if (!last_words_.empty()) broken_ = true;
+  if (watch_ && !broken() && close_reason_.empty()) close_reason_ = watch_->Outdated();
+  if (!close_reason_.empty()) broken_ = true;
   // Twice: first the server's last words, then the end of the stream.
   for (int i = 0; i < 2 && !broken(); ++i) {
     pollfd socket{PQsocket(raw()), POLLIN, 0};
@@ -133,7 +133,7 @@ bool PqConnection::Alive() {
       broken_ = true;
     } else {
       PQisBusy(raw());  // parses what has arrived
-      if (!last_words_.empty()) broken_ = true;
+      if (!close_reason_.empty()) broken_ = true;
     }
   }
   return !broken();
@@ -141,7 +141,8 @@ bool PqConnection::Alive() {
 
 void PqConnection::RequireUsable(std::string_view sql) {
   if (!broken()) return;
-  throw ConnectionLost(last_words_.empty() ? "it was lost before" : last_words_, sql, last_state_);
+  throw ConnectionLost(close_reason_.empty() ? "it was lost before" : close_reason_, sql,
+                       last_state_);
 }
 
 void PqConnection::Start(std::optional<TimePoint> deadline) {
@@ -156,21 +157,21 @@ void PqConnection::Break(const std::string& reason, std::string_view sql) {
 }
 
 void PqConnection::CancelStatement() noexcept {
-  const bool taken = SendCancelRequest(raw(), kCancelPatience);
+  const bool taken = SendCancelRequest(raw(), kCancelTimeout);
   cancel_sent_ = true;
   // A server that does not react must not hold the thread: the wait ends with a broken connection.
   deadline_ = std::chrono::steady_clock::now();
-  if (taken) *deadline_ += kCancelPatience;
+  if (taken) *deadline_ += kCancelTimeout;
 }
 
 void PqConnection::Wait(short events, std::string_view sql) {
-  Silence silence(watch_.get());
+  AnswerWait answer_wait(watch_.get());
   for (;;) {
     if (PQsocket(raw()) < 0) return;  // closed: the next read reports why
     pollfd sockets[2] = {{PQsocket(raw()), events, 0}, {wake_->descriptor(), POLLIN, 0}};
     // Once the cancel is on its way there is nothing more to be woken for.
     const nfds_t count = cancel_sent_ ? 1 : 2;
-    const int ready = poll(sockets, count, PollTime(deadline_, silence.look_at()));
+    const int ready = poll(sockets, count, PollTime(deadline_, answer_wait.next_check()));
     if (ready < 0 && errno != EINTR) Break(std::strerror(errno), sql);
     if (ready > 0 && sockets[0].revents != 0) return;
     if (ready > 0 && count == 2 && sockets[1].revents != 0) {
@@ -182,7 +183,7 @@ void PqConnection::Wait(short events, std::string_view sql) {
     if (deadline_ && std::chrono::steady_clock::now() >= *deadline_) {
       Break("the server did not answer in time", sql);
     }
-    if (!cancel_sent_ && !silence.Bearable(*wake_)) {
+    if (!cancel_sent_ && !answer_wait.CheckServer(*wake_)) {
       Break("the server is silent: it responds neither on this connection nor on a new one", sql);
     }
   }
@@ -228,7 +229,7 @@ SqlFailure PqConnection::Failed(const PGresult* result, std::string_view sql) {
   }
   if (!broken() && !report.sqlstate.empty()) return MakeSqlFailure(report, sql, cancel_sent_);
   broken_ = true;
-  if (!last_words_.empty()) return ConnectionLost(last_words_, sql, last_state_);
+  if (!close_reason_.empty()) return ConnectionLost(close_reason_, sql, last_state_);
   return ConnectionLost(report.message.empty() ? "no answer" : report.message, sql,
                         report.sqlstate);
 }
@@ -238,11 +239,11 @@ PgResult PqConnection::Finish(int sent, std::string_view sql) {
   return ReadAll(sql);
 }
 
-bool PqConnection::AnswersBy(TimePoint patience, std::string_view sql) {
+bool PqConnection::AnswersBy(TimePoint timeout, std::string_view sql) {
   Flush(sql);
   while (PQisBusy(raw()) != 0) {
     pollfd sockets[2] = {{PQsocket(raw()), POLLIN, 0}, {wake_->descriptor(), POLLIN, 0}};
-    const auto until = deadline_ ? std::min(patience, *deadline_) : patience;
+    const auto until = deadline_ ? std::min(timeout, *deadline_) : timeout;
     const int ready = poll(sockets, 2, PollMilliseconds(until));
     if (ready < 0 && errno != EINTR) Break(std::strerror(errno), sql);
     if (ready > 0 && sockets[1].revents != 0) Break("told to stop", sql);
@@ -250,7 +251,7 @@ bool PqConnection::AnswersBy(TimePoint patience, std::string_view sql) {
     if (ready > 0 && PQconsumeInput(raw()) == 0) return true;
     const auto now = std::chrono::steady_clock::now();
     if (ready > 0 || now < until) continue;
-    if (now < patience) Break("the server did not answer in time", sql);
+    if (now < timeout) Break("the server did not answer in time", sql);
     return false;
   }
   return true;

@@ -72,8 +72,8 @@ class PqConnection {
   // Finish in two halves.
   void Sent(int sent, std::string_view sql);
   PgResult ReadAll(std::string_view sql);
-  // Between them: waits until the answer is there (true) or `patience` is over. With kGiveUp only.
-  bool AnswersBy(TimePoint patience, std::string_view sql);
+  // Between them: waits until the answer is there (true) or `timeout` is over. With kGiveUp only.
+  bool AnswersBy(TimePoint timeout, std::string_view sql);
   PgResult Query(const std::string& sql, std::optional<TimePoint> deadline);  // text, no parameters
   // One statement with text parameters; ReadAll reads the answer.
   void SendText(const std::string& sql, const TextParameters& parameters, TimePoint deadline);
@@ -106,8 +106,8 @@ class PqConnection {
   std::optional<TimePoint> deadline_;
   bool cancel_sent_ = false;
   bool broken_ = false;
-  std::string last_words_;  // why the connection is to be closed: the server's, or our own
-  std::string last_state_;  // the SQLSTATE of the server's last words
+  std::string close_reason_;  // why the connection is to be closed: the server's, or our own
+  std::string last_state_;    // the SQLSTATE of the server's last words
 };
 
 }  // namespace summa::host

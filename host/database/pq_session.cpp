@@ -12,8 +12,8 @@
 namespace summa::host {
 namespace {
 
-constexpr std::size_t kMaxParameters = 65535;      // of PostgreSQL's protocol
-constexpr std::chrono::seconds kResetPatience{5};  // a session that takes longer is dropped
+constexpr std::size_t kMaxParameters = 65535;     // of PostgreSQL's protocol
+constexpr std::chrono::seconds kResetTimeout{5};  // a session that takes longer is dropped
 
 class PqResult final : public SqlResult {
  public:
@@ -305,14 +305,14 @@ void PqSession::Commit(const LeaseGuard* guard) {
 // Returns when the transaction was committed.
 void PqSession::Resolve(const SqlFailure& lost) {
   if (transaction_id_.empty()) throw SqlFailure(lost);  // read only: there is nothing to lose
-  const CommitVerdict verdict = ResolveCommit(settings_, {transaction_id_, identity_}, [this] {
-    return wake_.signalled() || connection_.cancel_sent();
-  });
-  if (verdict.outcome == CommitOutcome::kCommitted) return;
-  if (verdict.outcome == CommitOutcome::kAborted) throw SqlFailure(lost);
+  const CommitResolution resolution =
+      ResolveCommit(settings_, {transaction_id_, identity_},
+                    [this] { return wake_.signalled() || connection_.cancel_sent(); });
+  if (resolution.outcome == CommitOutcome::kCommitted) return;
+  if (resolution.outcome == CommitOutcome::kAborted) throw SqlFailure(lost);
   throw SqlFailure(
       Error{"SH-0404",
-            "the outcome of a COMMIT is unknown: " + lost.error().message + "; " + verdict.why,
+            "the outcome of a COMMIT is unknown: " + lost.error().message + "; " + resolution.why,
             "The next run checks the work again; nothing is lost", ""},
       "");
 }
@@ -369,7 +369,7 @@ void PqSession::FinishCommit(const std::string& text, bool guarded) {
 void PqSession::Rollback() {
   connection_.RequireUsable("ROLLBACK");
   if (PQtransactionStatus(connection_.raw()) == PQTRANS_IDLE) return;
-  connection_.Query("ROLLBACK", std::chrono::steady_clock::now() + kResetPatience);
+  connection_.Query("ROLLBACK", std::chrono::steady_clock::now() + kResetTimeout);
 }
 
 bool PqSession::Reset() noexcept {
@@ -377,7 +377,7 @@ bool PqSession::Reset() noexcept {
     if (!connection_.Alive() || traces_left_) return false;
     Rollback();
     if (cursor_declared_) {
-      connection_.Query("CLOSE ALL", std::chrono::steady_clock::now() + kResetPatience);
+      connection_.Query("CLOSE ALL", std::chrono::steady_clock::now() + kResetTimeout);
       cursor_declared_ = false;
     }
     if (connection_.broken() || PQtransactionStatus(connection_.raw()) != PQTRANS_IDLE) {
@@ -385,7 +385,7 @@ bool PqSession::Reset() noexcept {
     }
     // RESET in a function, or a setting that a function left: nothing of it reaches the next user.
     // The answer is read by the next Take, which costs it no round trip.
-    connection_.Start(std::chrono::steady_clock::now() + kResetPatience);
+    connection_.Start(std::chrono::steady_clock::now() + kResetTimeout);
     connection_.Sent(PQsendQuery(connection_.raw(), settings_text_.c_str()), settings_text_);
     PQflush(connection_.raw());
     resetting_ = true;

@@ -85,8 +85,8 @@ void ReopeningConnection::Use(TimePoint deadline,
   UseOnce(deadline, use);
 }
 
-TextRows ReopeningConnection::Ask(const std::string& sql, const TextParameters& parameters,
-                                  TimePoint deadline, WhenLost when_lost) {
+TextRows ReopeningConnection::Query(const std::string& sql, const TextParameters& parameters,
+                                    TimePoint deadline, WhenLost when_lost) {
   TextRows rows;
   const auto ask = [&](DeadlineConnection& connection) {
     rows = connection.Query(sql, parameters, deadline);

@@ -40,8 +40,8 @@ class ReopeningConnection {
 
   // One statement, which is its own transaction. Throws what DeadlineConnection throws; SH-0402
   // also when it was not this question's turn until the deadline.
-  TextRows Ask(const std::string& sql, const TextParameters& parameters, TimePoint deadline,
-               WhenLost when_lost);
+  TextRows Query(const std::string& sql, const TextParameters& parameters, TimePoint deadline,
+                 WhenLost when_lost);
   // For more than one statement on one connection, or one in two halves.
   void Use(TimePoint deadline, const std::function<void(DeadlineConnection&)>& use);
 

@@ -16,7 +16,7 @@ namespace summa::host {
 namespace {
 
 // How often somebody who waits for the look-up of somebody else sees whether it is done.
-constexpr std::chrono::milliseconds kLook{10};
+constexpr std::chrono::milliseconds kPollInterval{10};
 
 Resolved LookUp(const std::string& name) {
   addrinfo hints{};
@@ -105,7 +105,7 @@ Resolved Resolve(const std::string& name, WakeUp& stop,
     const auto now = std::chrono::steady_clock::now();
     if (now >= deadline) return {{}, "the name was not resolved in time"};
     pollfd socket{stop.descriptor(), POLLIN, 0};
-    if (poll(&socket, 1, PollMilliseconds(std::min(deadline, now + kLook))) > 0) {
+    if (poll(&socket, 1, PollMilliseconds(std::min(deadline, now + kPollInterval))) > 0) {
       return {{}, "told to stop"};
     }
   }

@@ -7,7 +7,7 @@ namespace summa::host {
 namespace {
 
 // A machine that swaps or starts may miss one.
-constexpr int kUnansweredLooks = 2;
+constexpr int kUnansweredChecks = 2;
 // A statement that runs for an hour is not checked every five seconds.
 constexpr int kLongestPause = 4;  // times the first
 
@@ -18,7 +18,7 @@ ServerWatch::ServerWatch(const DatabaseSettings& settings, std::string address,
     : url_(settings.url),
       address_(std::move(address)),
       must_write_(settings.must_write),
-      patience_(settings.silence),
+      timeout_(settings.silence),
       parameters_(std::move(parameters)),
       server_(std::move(server)),
       silences_(KnownServers::Of().Silences(url_, address_)) {}
@@ -36,35 +36,35 @@ std::string ServerWatch::Outdated() const {
 bool ServerWatch::Answers(WakeUp& wake) const {
   try {
     const PqConnection another(parameters_, wake, PqConnection::OnWake::kGiveUp,
-                               std::chrono::steady_clock::now() + patience_);
+                               std::chrono::steady_clock::now() + timeout_);
     return true;
   } catch (const SqlFailure& failure) {
     return !failure.sqlstate().empty() || wake.signalled();
   }
 }
 
-void ServerWatch::FoundSilent() const { KnownServers::Of().FellSilent(url_, address_); }
+void ServerWatch::ReportSilence() const { KnownServers::Of().RecordSilence(url_, address_); }
 
-Silence::Silence(const ServerWatch* watch) : watch_(watch) {
+AnswerWait::AnswerWait(const ServerWatch* watch) : watch_(watch) {
   if (watch_ == nullptr) return;
-  const Microseconds patience = watch_->patience();
-  pauses_.emplace(patience, kLongestPause * patience, Jitter::kNone);
-  look_at_ = std::chrono::steady_clock::now() + patience;
+  const Microseconds timeout = watch_->timeout();
+  pauses_.emplace(timeout, kLongestPause * timeout, Jitter::kNone);
+  next_check_ = std::chrono::steady_clock::now() + timeout;
 }
 
-bool Silence::Bearable(WakeUp& wake) {
-  if (!look_at_ || std::chrono::steady_clock::now() < *look_at_) return true;
-  if (unanswered_ == kUnansweredLooks) {
-    watch_->FoundSilent();
+bool AnswerWait::CheckServer(WakeUp& wake) {
+  if (!next_check_ || std::chrono::steady_clock::now() < *next_check_) return true;
+  if (unanswered_ == kUnansweredChecks) {
+    watch_->ReportSilence();
     return false;
   }
   if (!watch_->Outdated().empty()) return false;
   if (watch_->Answers(wake)) {
     unanswered_ = 0;
-    look_at_ = std::chrono::steady_clock::now() + pauses_->Next();
+    next_check_ = std::chrono::steady_clock::now() + pauses_->Next();
   } else {
     ++unanswered_;
-    look_at_ = std::chrono::steady_clock::now();  // the answer itself may have come meanwhile
+    next_check_ = std::chrono::steady_clock::now();  // the answer itself may have come meanwhile
   }
   return true;
 }

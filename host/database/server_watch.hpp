@@ -35,32 +35,32 @@ class ServerWatch {
   // an answer. A signal of `wake` ends it and says nothing against the server.
   bool Answers(WakeUp& wake) const;
   // From now on the others that are connected to it know, too.
-  void FoundSilent() const;
-  Microseconds patience() const { return patience_; }
+  void ReportSilence() const;
+  Microseconds timeout() const { return timeout_; }
 
  private:
   const std::string url_, address_;
   const bool must_write_;
-  const Microseconds patience_;
+  const Microseconds timeout_;
   const ConnectionParameters parameters_;
   const ServerLife server_;
   const std::uint64_t silences_;  // of the address, when the connection was opened
 };
 
 // One wait for an answer.
-class Silence {
+class AnswerWait {
  public:
   using TimePoint = ServerWatch::TimePoint;
 
-  explicit Silence(const ServerWatch* watch);  // nullptr: nobody looks
-  std::optional<TimePoint> look_at() const { return look_at_; }
-  // Looks when it is time to. False: the server is silent.
-  bool Bearable(WakeUp& wake);
+  explicit AnswerWait(const ServerWatch* watch);  // nullptr: the server is not checked
+  std::optional<TimePoint> next_check() const { return next_check_; }
+  // Checks the server when it is time to. False: the server is silent.
+  bool CheckServer(WakeUp& wake);
 
  private:
   const ServerWatch* watch_;
-  std::optional<Backoff> pauses_;  // between answers, after the first look
-  std::optional<TimePoint> look_at_;
+  std::optional<Backoff> pauses_;  // between answers, after the first check
+  std::optional<TimePoint> next_check_;
   int unanswered_ = 0;
 };
 

@@ -148,12 +148,12 @@ class SessionPool {
   // Waits up to `wait` for a free one within the budget of the plugin, then SH-0403. While no
   // connection can be opened (SH-0401), one caller at a time tries, with growing pauses up to a
   // second; the others wait for what comes of the next attempt.
-  std::unique_ptr<Session> Take(const SessionUser& user,
-                                Microseconds wait = std::chrono::seconds(5));
-  std::unique_ptr<Session> Take(Microseconds wait = std::chrono::seconds(5)) {
-    return Take(SessionUser{}, wait);
+  std::unique_ptr<Session> Acquire(const SessionUser& user,
+                                   Microseconds wait = std::chrono::seconds(5));
+  std::unique_ptr<Session> Acquire(Microseconds wait = std::chrono::seconds(5)) {
+    return Acquire(SessionUser{}, wait);
   }
-  void Give(std::unique_ptr<Session> session) noexcept;
+  void Release(std::unique_ptr<Session> session) noexcept;
   const DatabaseSettings& settings() const;
   PoolUse Use() const;
 

@@ -15,7 +15,7 @@ int SessionBudget::UsedBy(const std::string& plugin) const {
   return found == used_by_.end() ? 0 : found->second;
 }
 
-bool SessionBudget::MayTake(const std::string& plugin) const {
+bool SessionBudget::MayAcquire(const std::string& plugin) const {
   const int left = pool_ - used() - 1;  // when it has this one
   if (left < 0) return false;
   if (shares_.own.contains(plugin) || (shares_.own.empty() && shares_.sure.empty())) return true;
@@ -29,12 +29,12 @@ bool SessionBudget::MayTake(const std::string& plugin) const {
   return left >= kept;
 }
 
-SessionBudget::Ticket SessionBudget::Take(SessionUser user, TimePoint now) {
+SessionBudget::Ticket SessionBudget::Acquire(SessionUser user, TimePoint now) {
   ++used_by_[user.plugin];
   return holders_.insert(holders_.end(), {std::move(user), now});
 }
 
-void SessionBudget::Give(Ticket ticket) {
+void SessionBudget::Release(Ticket ticket) {
   --used_by_[ticket->user.plugin];
   holders_.erase(ticket);
 }

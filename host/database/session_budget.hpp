@@ -47,9 +47,9 @@ class SessionBudget {
 
   SessionBudget(int pool, SessionShares shares);
 
-  bool MayTake(const std::string& plugin) const;
-  Ticket Take(SessionUser user, TimePoint now);
-  void Give(Ticket ticket);
+  bool MayAcquire(const std::string& plugin) const;
+  Ticket Acquire(SessionUser user, TimePoint now);
+  void Release(Ticket ticket);
   int used() const { return static_cast<int>(holders_.size()); }
   // Every plugin that ever had one, the greatest user first.
   std::vector<SessionUse> Uses(TimePoint now) const;

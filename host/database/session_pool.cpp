@@ -37,7 +37,7 @@ struct SessionPool::State {
   bool trying SUMMA_GUARDED_BY(mutex) = false;         // somebody opens a connection
   std::uint64_t failures SUMMA_GUARDED_BY(mutex) = 0;  // attempts that failed
 
-  std::unique_ptr<PqSession> TakeIdle(std::vector<std::unique_ptr<PqSession>>& dropped)
+  std::unique_ptr<PqSession> AcquireIdle(std::vector<std::unique_ptr<PqSession>>& dropped)
       SUMMA_REQUIRES(mutex) {
     const auto oldest = std::chrono::steady_clock::now() - kMaxIdle;
     while (!idle.empty() && idle.front()->idle_since < oldest) {
@@ -75,9 +75,9 @@ struct SessionPool::State {
       SUMMA_REQUIRES(mutex) {
     const std::uint64_t failures_before = failures;
     for (;;) {
-      const bool may = budget.MayTake(plugin);
+      const bool may = budget.MayAcquire(plugin);
       if (may) {
-        if (auto session = TakeIdle(dropped)) return session;
+        if (auto session = AcquireIdle(dropped)) return session;
         if (MayOpen()) return nullptr;
       }
       const bool away = may && HasRoom();  // otherwise all are in use
@@ -131,7 +131,7 @@ struct SessionPool::State {
       const MutexLock lock(mutex);
       trying = false;
       if (!good) {
-        budget.Give(ticket);
+        budget.Release(ticket);
         --open;
       }
       Check();
@@ -148,7 +148,7 @@ struct SessionPool::State {
   void Closed(SessionBudget::Ticket ticket) noexcept {
     {
       const MutexLock lock(mutex);
-      budget.Give(ticket);
+      budget.Release(ticket);
       --open;
       Check();
     }
@@ -175,17 +175,17 @@ PoolUse SessionPool::Use() const {
   return use;
 }
 
-std::unique_ptr<Session> SessionPool::Take(const SessionUser& user, Microseconds wait) {
+std::unique_ptr<Session> SessionPool::Acquire(const SessionUser& user, Microseconds wait) {
   const auto deadline = std::chrono::steady_clock::now() + wait;
   std::vector<std::unique_ptr<PqSession>> dropped;  // closed outside the lock
   SessionBudget::Ticket ticket;
   for (;;) {
     MutexLock lock(state_->mutex);
     auto session = state_->WaitForTurn(user.plugin, lock, deadline, dropped);
-    if (session == nullptr && !(state_->budget.MayTake(user.plugin) && state_->HasRoom())) {
+    if (session == nullptr && !(state_->budget.MayAcquire(user.plugin) && state_->HasRoom())) {
       throw state_->Refuse(user.plugin, wait);
     }
-    ticket = state_->budget.Take(user, std::chrono::steady_clock::now());
+    ticket = state_->budget.Acquire(user, std::chrono::steady_clock::now());
     if (session != nullptr) {
       state_->Check();
       lock.unlock();
@@ -203,9 +203,9 @@ std::unique_ptr<Session> SessionPool::Take(const SessionUser& user, Microseconds
   return state_->Open(ticket);
 }
 
-void SessionPool::Give(std::unique_ptr<Session> session) noexcept {
+void SessionPool::Release(std::unique_ptr<Session> session) noexcept {
   if (!session) return;
-  auto* own = static_cast<PqSession*>(session.get());  // only Take() makes them
+  auto* own = static_cast<PqSession*>(session.get());  // only Acquire() makes them
   const SessionBudget::Ticket ticket = own->ticket;
   if (own->Reset()) {
     own->idle_since = std::chrono::steady_clock::now();
@@ -213,7 +213,7 @@ void SessionPool::Give(std::unique_ptr<Session> session) noexcept {
       const MutexLock lock(state_->mutex);
       state_->idle.emplace_back(own);
       static_cast<void>(session.release());
-      state_->budget.Give(ticket);
+      state_->budget.Release(ticket);
       state_->Check();
       state_->freed.notify_all();
       return;

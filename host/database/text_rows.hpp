@@ -11,6 +11,7 @@ namespace summa::host {
 using TextRows = std::vector<std::vector<std::optional<std::string>>>;
 using TextParameters = std::vector<std::optional<std::string>>;
 // Asks one statement, wherever it is asked.
-using AskRows = std::function<TextRows(const std::string& sql, const TextParameters& parameters)>;
+using QueryFunction =
+    std::function<TextRows(const std::string& sql, const TextParameters& parameters)>;
 
 }  // namespace summa::host

@@ -10,7 +10,7 @@ namespace {
 // The tables of $1 (schemas) and $2 (names), each with all that it consists of, and one line for
 // each thing that hides rows. row_security_active knows owners and BYPASSRLS, and ignores the
 // session's row_security.
-constexpr const char* kLook = R"sql(
+constexpr const char* kFindPartialTables = R"sql(
 WITH RECURSIVE wanted AS (
   SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname) AS name, c.relkind, w.place
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (schema, name, place)
@@ -128,21 +128,23 @@ Error ReadRow(const std::vector<std::optional<std::string>>& row) {
 
 }  // namespace
 
-std::vector<Error> FindPartialTables(const AskRows& ask, const std::vector<std::string>& tables,
-                                     bool parts) {
+std::vector<Error> FindPartialTables(const QueryFunction& query,
+                                     const std::vector<std::string>& tables, bool parts) {
   const Names names = Split(tables);
   std::vector<Error> found;
-  const TextRows rows = ask(kLook, {TextArrayLiteral(names.schemas), TextArrayLiteral(names.tables),
-                                    parts ? "true" : "false"});
+  const TextRows rows = query(
+      kFindPartialTables,
+      {TextArrayLiteral(names.schemas), TextArrayLiteral(names.tables), parts ? "true" : "false"});
   for (const auto& row : rows) found.push_back(ReadRow(row));
   return found;
 }
 
-std::vector<Error> FindDetachedParts(const AskRows& ask, const std::vector<std::string>& tables) {
+std::vector<Error> FindDetachedParts(const QueryFunction& query,
+                                     const std::vector<std::string>& tables) {
   const Names names = Split(tables);
   std::vector<Error> found;
   for (const auto& row :
-       ask(kDetached, {TextArrayLiteral(names.schemas), TextArrayLiteral(names.tables)})) {
+       query(kDetached, {TextArrayLiteral(names.schemas), TextArrayLiteral(names.tables)})) {
     const std::string table = row.at(0).value_or(""), part = row.at(1).value_or("");
     found.push_back({std::string(kDetachedPart),
                      part + " has rows and the columns of " + table +
@@ -155,10 +157,11 @@ std::vector<Error> FindDetachedParts(const AskRows& ask, const std::vector<std::
   return found;
 }
 
-std::vector<Error> RequireWholeTables(const AskRows& ask, const std::vector<std::string>& tables) {
-  std::vector<Error> found = FindPartialTables(ask, tables, false);
+std::vector<Error> RequireWholeTables(const QueryFunction& query,
+                                      const std::vector<std::string>& tables) {
+  std::vector<Error> found = FindPartialTables(query, tables, false);
   if (!found.empty()) throw Failure(std::move(found.front()));
-  return FindDetachedParts(ask, tables);
+  return FindDetachedParts(query, tables);
 }
 
 }  // namespace summa::host

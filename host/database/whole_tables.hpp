@@ -20,15 +20,17 @@ inline constexpr std::string_view kDetachedPart = "SH-0432";
 // What keeps this role from reading all rows of the tables ("schema.table", not quoted), in their
 // order; empty: nothing. A table that does not exist is passed over. `parts`: also policies of
 // single partitions, which count only for whoever reads the partition itself.
-std::vector<Error> FindPartialTables(const AskRows& ask, const std::vector<std::string>& tables,
-                                     bool parts);
+std::vector<Error> FindPartialTables(const QueryFunction& query,
+                                     const std::vector<std::string>& tables, bool parts);
 
 // SH-0432: tables beside the partitioned ones of these that look like partitions of them and are
 // none. Their rows are in no answer, and nobody can tell whether they should be.
-std::vector<Error> FindDetachedParts(const AskRows& ask, const std::vector<std::string>& tables);
+std::vector<Error> FindDetachedParts(const QueryFunction& query,
+                                     const std::vector<std::string>& tables);
 
 // Throws the first of FindPartialTables() as a Failure; else what FindDetachedParts() has to say.
-std::vector<Error> RequireWholeTables(const AskRows& ask, const std::vector<std::string>& tables);
+std::vector<Error> RequireWholeTables(const QueryFunction& query,
+                                      const std::vector<std::string>& tables);
 
 // Neither of the first two is a failure of the work itself: it goes on by itself as soon as
 // somebody has changed the table or the role.

@@ -128,13 +128,13 @@ std::string WorkersQuery(const std::string& schema) {
 WorkerStore::WorkerStore(const DatabaseSettings& ledger)
     : connection_(std::make_shared<FleetConnection>(ledger)), orders_(connection_) {}
 
-TextRows WorkerStore::Ask(const std::string& sql, const TextParameters& parameters) {
-  return connection_->Ask(sql, parameters, WhenLost::kRepeat);
+TextRows WorkerStore::Query(const std::string& sql, const TextParameters& parameters) {
+  return connection_->Query(sql, parameters, WhenLost::kRepeat);
 }
 
 std::vector<Error> WorkerStore::RequireWholeTables(const std::vector<std::string>& tables) {
   const auto ask = [this](const std::string& sql, const TextParameters& parameters) {
-    return Ask(sql, parameters);
+    return Query(sql, parameters);
   };
   return host::RequireWholeTables(ask, tables);
 }
@@ -144,10 +144,10 @@ std::optional<Microseconds> WorkerStore::RecordRun(const RunRecord& record) {
   if (!record.ok) error = record.error;
   if (record.next_due_in) next_due = std::to_string(record.next_due_in->count());
   const TextRows rows =
-      Ask(RecordRunStatement(),
-          {record.worker.id, record.worker.plugin, record.worker.kind(), record.host,
-           record.ok ? "true" : "false", error, next_due, TimesLiteral(record.times),
-           record.schedule, std::to_string(record.fence)});
+      Query(RecordRunStatement(),
+            {record.worker.id, record.worker.plugin, record.worker.kind(), record.host,
+             record.ok ? "true" : "false", error, next_due, TimesLiteral(record.times),
+             record.schedule, std::to_string(record.fence)});
   if (rows.empty()) throw Fenced(record.worker.id);
   return ReadTime(rows);
 }
@@ -155,25 +155,25 @@ std::optional<Microseconds> WorkerStore::RecordRun(const RunRecord& record) {
 std::optional<Microseconds> WorkerStore::MoveDue(const RunRecord& record, const DueTime& known) {
   const std::string delay = std::to_string(record.next_due_in.value_or(Microseconds(0)).count());
   return ReadTime(
-      Ask(MoveDueStatement(), {record.worker.id, record.worker.plugin, record.worker.kind(),
-                               record.host, record.ok ? "true" : "false", known.moment, delay,
-                               TimesLiteral(record.times), record.schedule}));
+      Query(MoveDueStatement(), {record.worker.id, record.worker.plugin, record.worker.kind(),
+                                 record.host, record.ok ? "true" : "false", known.moment, delay,
+                                 TimesLiteral(record.times), record.schedule}));
 }
 
 void WorkerStore::RecordState(const WorkerName& worker, const std::string& state,
                               const std::string& host) {
-  Ask(kRecordState, {worker.id, worker.plugin, worker.kind(), state, host});
+  Query(kRecordState, {worker.id, worker.plugin, worker.kind(), state, host});
 }
 
 DueTime WorkerStore::Due(const std::string& worker_id) {
-  const TextRows rows = Ask(kDue, {worker_id});
+  const TextRows rows = Query(kDue, {worker_id});
   if (rows.empty()) return {};
   return {ReadTime(rows), rows[0].at(1).value_or(""), rows[0].at(2).value_or("")};
 }
 
 std::vector<WorkerRow> WorkerStore::Workers() {
   std::vector<WorkerRow> workers;
-  for (const auto& row : Ask(WorkersQuery(connection_->schema()), {})) {
+  for (const auto& row : Query(WorkersQuery(connection_->schema()), {})) {
     WorkerRow worker;
     worker.id = row.at(0).value_or("");
     worker.kind = row.at(1).value_or("");

@@ -57,10 +57,10 @@ class WorkerStore {
   FleetOrders& orders() { return orders_; }
   // Of the connection. Any thread.
   void Interrupt() noexcept { connection_->Interrupt(); }
-  void Hurry() noexcept { connection_->Hurry(); }
+  void BeginShutdown() noexcept { connection_->BeginShutdown(); }
 
  private:
-  TextRows Ask(const std::string& sql, const TextParameters& parameters);
+  TextRows Query(const std::string& sql, const TextParameters& parameters);
 
   const std::shared_ptr<FleetConnection> connection_;
   FleetOrders orders_;

@@ -4,7 +4,7 @@
 #include <memory>
 #include <optional>
 
-#include "host/application/load.hpp"
+#include "host/application/plugin_set.hpp"
 #include "host/application/prepare_database.hpp"
 #include "host/doctor/checks.hpp"
 #include "host/plugin/health.hpp"
@@ -36,15 +36,15 @@ constexpr std::array<Check, 17> kChecks = {{
 constexpr int kUnavailableExit = 69;
 constexpr std::string_view kMayNotConsume = "SH-0140";
 
-Finding CannotLook(const std::string& check, const Error& error) {
+Finding FailedCheck(const std::string& check, const Error& error) {
   return {check, Severity::kError, error.code + " " + error.message, "", error.hint};
 }
 
 bool Stopped(const std::function<bool()>& should_stop) { return should_stop && should_stop(); }
 
 // What plugins are given. It stays until the process ends when one of them does not return.
-struct PluginWorld {
-  explicit PluginWorld(const LoadedConfiguration& loaded) : sql(MakePools(loaded.settings)) {}
+struct PluginResources {
+  explicit PluginResources(const LoadedConfiguration& loaded) : sql(MakePools(loaded.settings)) {}
   SqlService sql;
   std::optional<PluginSet> plugins;
 };
@@ -59,26 +59,26 @@ class Doctor {
         plan_(PlanPlugins(loaded.configuration, plugins)) {}
 
   Diagnosis Run() {
-    LookAtLedger();
-    if (loaded_.settings.read) LookAtReadDatabase(*loaded_.settings.read);
+    CheckLedger();
+    if (loaded_.settings.read) CheckReadDatabase(*loaded_.settings.read);
     diagnosis_.findings.push_back(CheckTokenFile(loaded_.settings));
-    LookAtPlugins();
+    ExaminePlugins();
     return std::move(diagnosis_);
   }
 
  private:
   // A pooler that cannot be used, for example, does not mean that the database is down.
-  void Down(const char* check, const Error& error) {
+  void ReportFailure(const char* check, const Error& error) {
     if (ExitCode(error) == kUnavailableExit) diagnosis_.database_down = true;
-    diagnosis_.findings.push_back(CannotLook(check, error));
+    diagnosis_.findings.push_back(FailedCheck(check, error));
   }
 
-  void LookAtLedger() {
+  void CheckLedger() {
     std::unique_ptr<ReadOnlyDatabase> database;
     try {
       database = std::make_unique<ReadOnlyDatabase>(loaded_.settings.ledger);
     } catch (const Failure& failure) {
-      Down("database", failure.error());
+      ReportFailure("database", failure.error());
       return;
     }
     diagnosis_.findings.push_back(
@@ -89,12 +89,12 @@ class Doctor {
       try {
         check.run(context);
       } catch (const Failure& failure) {
-        diagnosis_.findings.push_back(CannotLook(check.name, failure.error()));
+        diagnosis_.findings.push_back(FailedCheck(check.name, failure.error()));
       }
     }
   }
 
-  void LookAtReadDatabase(const DatabaseSettings& settings) {
+  void CheckReadDatabase(const DatabaseSettings& settings) {
     try {
       ReadOnlyDatabase database(settings);
       diagnosis_.findings.push_back(
@@ -103,25 +103,26 @@ class Doctor {
            "", ""});
       CheckReadMigrations({database, loaded_, plan_, options_, diagnosis_.findings});
     } catch (const Failure& failure) {
-      Down("read-database", failure.error());
+      ReportFailure("read-database", failure.error());
     }
   }
 
-  void LookAtPlugins() {
+  void ExaminePlugins() {
     if (Stopped(should_stop_)) return;
-    const std::unique_ptr<PluginWorld, UnlessCallsAreLeft> world(new PluginWorld(loaded_));
-    SqlService& sql = world->sql;
+    const std::unique_ptr<PluginResources, UnlessCallsAreLeft> resources(
+        new PluginResources(loaded_));
+    SqlService& sql = resources->sql;
     HostTableSettings table;
     table.version = SUMMA_VERSION;
     table.instance = MakeInstance(loaded_.settings.name);
     table.sql = &sql;
-    PluginSet& plugins = world->plugins.emplace(loaded_.configuration, plan_, table,
-                                                LimitsOf(loaded_.settings, should_stop_));
+    PluginSet& plugins = resources->plugins.emplace(loaded_.configuration, plan_, table,
+                                                    LimitsOf(loaded_.settings, should_stop_));
     plugins.Start();
     for (const PluginReport& report : plugins.Report()) {
       const std::string check = "plugin " + report.id;
       if (report.error) {
-        Finding finding = CannotLook(check, *report.error);
+        Finding finding = FailedCheck(check, *report.error);
         // It runs where it may consume.
         if (report.error->code == kMayNotConsume) finding.severity = Severity::kWarning;
         diagnosis_.findings.push_back(std::move(finding));
@@ -129,9 +130,9 @@ class Doctor {
       }
       diagnosis_.findings.push_back(
           {check, Severity::kOk, "version " + report.version + " loads and starts", "", ""});
-      LookAtPlugin(*plugins.Find(report.id), sql);
+      ExaminePlugin(*plugins.Find(report.id), sql);
     }
-    for (const Error& error : plugins.End()) AddOnce(CannotLook("plugin", error));
+    for (const Error& error : plugins.End()) AddOnce(FailedCheck("plugin", error));
   }
 
   // A plugin that was lost before was named then.
@@ -143,14 +144,14 @@ class Doctor {
   }
 
   // What it reports is listed under its own name.
-  void LookAtPlugin(PluginInstance& plugin, const SqlService& sql) {
+  void ExaminePlugin(PluginInstance& plugin, const SqlService& sql) {
     Examination examination = Examine(plugin, sql.unleased(), should_stop_);
     for (Finding& finding : examination.findings) {
       finding.check = plugin.id() + " " + finding.check;
       diagnosis_.findings.push_back(std::move(finding));
     }
     if (!examination.error) return;
-    diagnosis_.findings.push_back(CannotLook("plugin " + plugin.id(), *examination.error));
+    diagnosis_.findings.push_back(FailedCheck("plugin " + plugin.id(), *examination.error));
   }
 
   const LoadedConfiguration& loaded_;

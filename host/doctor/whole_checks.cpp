@@ -36,8 +36,8 @@ void CheckWholeTables(const CheckContext& context) {
   const std::vector<std::string> tables = TablesInUse(context);
   std::vector<summa::host::Error> found, beside;
   context.database.Run([&](ControlTransaction& transaction) {
-    found = FindPartialTables(transaction.Asking(), tables, true);
-    beside = FindDetachedParts(transaction.Asking(), tables);
+    found = FindPartialTables(transaction.Querier(), tables, true);
+    beside = FindDetachedParts(transaction.Querier(), tables);
   });
   bool filtered = false, partial = false;
   for (const summa::host::Error& error : found) {

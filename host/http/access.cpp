@@ -45,7 +45,7 @@ std::string ReadToken(const std::string& file) {
 
 // A web page in a browser on this machine reaches the listener as well. Browsers mark such
 // requests.
-bool ComesFromAPage(const HttpRequest& request) {
+bool IsFromBrowser(const HttpRequest& request) {
   const std::string_view site = request.Header("sec-fetch-site");
   return !request.Header("origin").empty() || !(site.empty() || site == "none");
 }
@@ -98,7 +98,7 @@ void HttpAccess::Check(const HttpRequest& request) const {
                         "this path requires a token when other machines can reach the host, and "
                         "host.token_file is not set");
     }
-    if (!ComesFromAPage(request)) return;
+    if (!IsFromBrowser(request)) return;
     throw HttpProblem(403, "SH-0376",
                       "this path requires a token for web pages, and host.token_file is not set");
   }

@@ -12,7 +12,7 @@ namespace summa::host {
 namespace {
 
 // A shorter text fits into one packet as it is.
-constexpr std::size_t kLeastToCompress = 1400;
+constexpr std::size_t kMinToCompress = 1400;
 // Texts shrink to a fifth at the fastest level already.
 constexpr int kLevel = Z_BEST_SPEED;
 constexpr int kGzipWindow = 15 + 16;  // the greatest window, in the form of gzip
@@ -101,7 +101,7 @@ void Shorten(const HttpRequest& request, bool revalidates, HttpResponse& respons
       return;
     }
   }
-  if (response.body.size() < kLeastToCompress || !IsText(response.content_type)) return;
+  if (response.body.size() < kMinToCompress || !IsText(response.content_type)) return;
   response.headers.emplace_back("Vary", "Accept-Encoding");
   if (!TakesGzip(request.Header("accept-encoding"))) return;
   std::string shorter = Gzip(response.body);

@@ -27,7 +27,7 @@ constexpr unsigned kThreads = 2;  // they read and write; no foreign code runs o
 constexpr std::size_t kConnections = 512;
 constexpr unsigned kConnectionsOfLibrary = 2 * kThreads * kConnections;
 constexpr unsigned kIdleSeconds = 5;
-constexpr std::size_t kLeastMemory = 16 * 1024;  // of one connection
+constexpr std::size_t kMinMemory = 16 * 1024;  // of one connection
 constexpr auto kStopGrace = std::chrono::milliseconds(1000);
 
 void FreeBody(void* body) noexcept { delete static_cast<std::string*>(body); }
@@ -124,7 +124,7 @@ struct HttpServer::State {
   }
 
   // What can be refused before a byte of the body is read. Throws HttpProblem.
-  void Judge(MHD_Connection* connection, Request& request, const char* method) {
+  void CheckHead(MHD_Connection* connection, Request& request, const char* method) {
     const MHD_ConnectionInfo* head_size =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     if (head_size != nullptr && head_size->header_size > limits.head_bytes) {
@@ -189,7 +189,7 @@ struct HttpServer::State {
     connections.Busy(EntryOf(connection));
     request.method = method;
     try {
-      Judge(connection, request, method);
+      CheckHead(connection, request, method);
       return MHD_YES;
     } catch (HttpProblem& problem) {
       if (request.more_follows) {
@@ -271,7 +271,7 @@ struct HttpServer::State {
 
   void Start() {
     // Half of the memory of a connection is for what is read.
-    const std::size_t memory = std::max(kLeastMemory, 2 * limits.head_bytes);
+    const std::size_t memory = std::max(kMinMemory, 2 * limits.head_bytes);
     daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, nullptr, nullptr,
         &State::OnRequest, this, MHD_OPTION_LISTEN_SOCKET, socket.descriptor(),

@@ -7,7 +7,7 @@
 namespace summa::host {
 namespace {
 
-constexpr std::size_t kMostSegments = 16;  // no path that people read has more
+constexpr std::size_t kMaxSegments = 16;  // no path that people read has more
 
 std::vector<std::string_view> Split(std::string_view path) {
   std::vector<std::string_view> parts;
@@ -78,7 +78,7 @@ std::optional<RoutePath> RoutePath::Parse(std::string_view text) {
       path.segments_.push_back({std::string(part)});
     }
   }
-  if (text.back() == '/' || path.segments_.size() > kMostSegments) return std::nullopt;
+  if (text.back() == '/' || path.segments_.size() > kMaxSegments) return std::nullopt;
   return path;
 }
 

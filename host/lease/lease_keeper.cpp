@@ -14,10 +14,10 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t kMaxNameCharacters = kHolderCharacters;  // of worker_id too
-constexpr Microseconds kAcquirePatience = std::chrono::seconds(5);
-constexpr Microseconds kReleasePatience = std::chrono::seconds(2);
-constexpr milliseconds kHolderLook{200};
-constexpr milliseconds kStopLook{50};  // how often a waiter asks whether it shall stop
+constexpr Microseconds kAcquireTimeout = std::chrono::seconds(5);
+constexpr Microseconds kReleaseTimeout = std::chrono::seconds(2);
+constexpr milliseconds kHolderPollInterval{200};
+constexpr milliseconds kStopPollInterval{50};  // how often a waiter asks whether it shall stop
 // Shorter than elsewhere: a lease hangs on it.
 constexpr ReconnectPauses kRenewalPauses{milliseconds(20), milliseconds(250)};
 
@@ -82,30 +82,31 @@ LeaseKeeper::State::~State() {
 }
 
 // Every statement here may be repeated.
-TextRows LeaseKeeper::State::AskForCaller(const std::string& sql, const TextParameters& parameters,
-                                          Microseconds patience) {
-  return caller_connection_.Ask(sql, parameters, std::chrono::steady_clock::now() + patience,
-                                WhenLost::kRepeat);
+TextRows LeaseKeeper::State::QueryForCaller(const std::string& sql,
+                                            const TextParameters& parameters,
+                                            Microseconds timeout) {
+  return caller_connection_.Query(sql, parameters, std::chrono::steady_clock::now() + timeout,
+                                  WhenLost::kRepeat);
 }
 
 // nullopt: the row is locked, so whose the lease is, is not known. asked_at: right before the
 // request that was answered.
-std::optional<TextRows> LeaseKeeper::State::AskForLease(const std::string& worker_id,
-                                                        Microseconds time_to_live,
-                                                        BootTime& asked_at) {
+std::optional<TextRows> LeaseKeeper::State::QueryAcquire(const std::string& worker_id,
+                                                         Microseconds time_to_live,
+                                                         BootTime& asked_at) {
   const TakeOver::Parameters parameters{worker_id, holder, std::to_string(time_to_live.count())};
   asked_at = clock.BootNow();
   try {
-    return AskForCaller(statements_.acquire, parameters, kAcquirePatience);
+    return QueryForCaller(statements_.acquire, parameters, kAcquireTimeout);
   } catch (const SqlFailure& failure) {
     if (failure.sqlstate() == "40P01") return std::nullopt;
     if (failure.sqlstate() != "55P03") throw;
   }
   // A commit under the lease, or another take-over, is under way. It has had lock_timeout to end;
   // when the time of the lease is over as well, the other session may keep the row locked forever.
-  if (AskForCaller(statements_.over, {worker_id}, kAcquirePatience).empty()) return std::nullopt;
+  if (QueryForCaller(statements_.over, {worker_id}, kAcquireTimeout).empty()) return std::nullopt;
   std::optional<TextRows> rows;
-  const auto deadline = std::chrono::steady_clock::now() + kAcquirePatience;
+  const auto deadline = std::chrono::steady_clock::now() + kAcquireTimeout;
   asked_at = clock.BootNow();
   caller_connection_.Use(deadline, [&](DeadlineConnection& waiter) SUMMA_REQUIRES(acquire_mutex_) {
     rows = take_over_.Acquire(waiter, worker_id, statements_.acquire, parameters, deadline);
@@ -119,7 +120,7 @@ std::optional<LeaseGuard> LeaseKeeper::State::Acquire(const std::string& worker_
   const MutexLock one_at_a_time(acquire_mutex_);
   CrashPoint("lease.acquire");
   BootTime asked_at;
-  const std::optional<TextRows> rows = AskForLease(worker_id, time_to_live, asked_at);
+  const std::optional<TextRows> rows = QueryAcquire(worker_id, time_to_live, asked_at);
   if (!rows) return std::nullopt;
   if (rows->empty()) {
     const MutexLock lock(mutex);
@@ -175,9 +176,9 @@ void LeaseKeeper::State::Release(const std::vector<std::string>& workers,
     }
     if (ours.empty()) return;  // what is lost already expires by itself
     CrashPoint("lease.release");
-    AskForCaller(keep_for > Microseconds{0} ? statements_.keep : statements_.release,
-                 {TextArrayLiteral(ours), holder, std::to_string(keep_for.count())},
-                 kReleasePatience);
+    QueryForCaller(keep_for > Microseconds{0} ? statements_.keep : statements_.release,
+                   {TextArrayLiteral(ours), holder, std::to_string(keep_for.count())},
+                   kReleaseTimeout);
     CrashPoint("lease.released");
   } catch (const Failure& failure) {
     // Left to expire: later, but never wrong.
@@ -191,23 +192,23 @@ bool LeaseKeeper::State::WaitUntilFree(const std::string& worker_id, Microsecond
                                        const std::function<bool()>& should_stop) {
   const auto deadline = std::chrono::steady_clock::now() + wait;
   MutexLock lock(mutex);
-  const std::uint64_t wanted = looks_ + 1;  // older looks do not show the present state
-  Watch& watch = watches[worker_id];        // stays where it is while somebody waits
+  const std::uint64_t wanted = checks_ + 1;  // older looks do not show the present state
+  Watch& watch = watches[worker_id];         // stays where it is while somebody waits
   ++watch.waiters;
-  watch.look_at = clock.BootNow();
+  watch.next_check = clock.BootNow();
   work_.notify_all();
   bool is_free = false;
   for (;;) {
     lock.unlock();
     const bool stop = should_stop && should_stop();  // unlocked: it may take locks of its own
     lock.lock();
-    is_free = watch.looked >= wanted && watch.is_free;
+    is_free = watch.last_check >= wanted && watch.is_free;
     const auto now = std::chrono::steady_clock::now();
     if (stop || is_free || now >= deadline) {
       is_free = is_free && !stop;
       break;
     }
-    news_.wait_until(lock, std::min(deadline, now + kStopLook));
+    news_.wait_until(lock, std::min(deadline, now + kStopPollInterval));
   }
   if (--watch.waiters == 0) watches.erase(worker_id);
   return is_free;
@@ -259,7 +260,7 @@ LeaseStatus LeaseKeeper::Status(const std::string& worker_id) const {
 }
 
 Error LeaseKeeper::HeldElsewhere(const std::string& worker_id) {
-  WaitUntilFree(worker_id, kHolderLook, {});
+  WaitUntilFree(worker_id, kHolderPollInterval, {});
   const std::string holder = Status(worker_id).holder;
   return {"SH-0323",
           "the lease of the worker is held by " + (holder.empty() ? "another process" : holder),

@@ -30,9 +30,9 @@ struct LeaseKeeper::State {
   // A worker whose lease somebody waits for.
   struct Watch {
     int waiters = 0;
-    std::uint64_t looked = 0;  // number of the look that `is_free` comes from
+    std::uint64_t last_check = 0;  // number of the check that `is_free` comes from
     bool is_free = false;
-    BootTime look_at;
+    BootTime next_check;
   };
 
   // A holder that is not us.
@@ -58,21 +58,21 @@ struct LeaseKeeper::State {
   void ReportLost() SUMMA_REQUIRES(mutex);
   std::string NextRenewal() const SUMMA_REQUIRES(mutex);  // empty: none is due
   std::optional<TextRows> AskToRenew(const std::string& worker_id, Microseconds time_to_live,
-                                     Microseconds patience) SUMMA_REQUIRES(mutex);
+                                     Microseconds timeout) SUMMA_REQUIRES(mutex);
   void Renew(const std::string& worker_id) SUMMA_REQUIRES(mutex);
-  bool LookDue() const SUMMA_REQUIRES(mutex);
-  std::optional<TextRows> AskToLook(const std::vector<std::string>& workers, Microseconds patience)
+  bool IsCheckDue() const SUMMA_REQUIRES(mutex);
+  std::optional<TextRows> AskToLook(const std::vector<std::string>& workers, Microseconds timeout)
       SUMMA_REQUIRES(mutex);
-  void Look() SUMMA_REQUIRES(mutex);
-  void NoteLook(const TextRows& rows, const std::vector<std::string>& workers, BootTime asked_at)
+  void CheckWatched() SUMMA_REQUIRES(mutex);
+  void RecordCheck(const TextRows& rows, const std::vector<std::string>& workers, BootTime asked_at)
       SUMMA_REQUIRES(mutex);
   void Pause() SUMMA_REQUIRES(mutex);
-  TextRows AskForCaller(const std::string& sql, const TextParameters& parameters,
-                        Microseconds patience) SUMMA_REQUIRES(acquire_mutex_);
-  TextRows AskForThread(const std::string& sql, const TextParameters& parameters,
-                        Microseconds patience);
-  std::optional<TextRows> AskForLease(const std::string& worker_id, Microseconds time_to_live,
-                                      BootTime& asked_at) SUMMA_REQUIRES(acquire_mutex_);
+  TextRows QueryForCaller(const std::string& sql, const TextParameters& parameters,
+                          Microseconds timeout) SUMMA_REQUIRES(acquire_mutex_);
+  TextRows QueryForThread(const std::string& sql, const TextParameters& parameters,
+                          Microseconds timeout);
+  std::optional<TextRows> QueryAcquire(const std::string& worker_id, Microseconds time_to_live,
+                                       BootTime& asked_at) SUMMA_REQUIRES(acquire_mutex_);
   void Remember(const LeaseGuard& guard, Microseconds time_to_live, BootTime asked_at);
 
   const LeaseStatements statements_;
@@ -84,7 +84,7 @@ struct LeaseKeeper::State {
   ReopeningConnection thread_connection_;                // the thread's own
   ConditionVariable work_;                               // for the thread
   ConditionVariable news_;                               // for callers
-  std::uint64_t serials_ SUMMA_GUARDED_BY(mutex) = 0, looks_ SUMMA_GUARDED_BY(mutex) = 0;
+  std::uint64_t serials_ SUMMA_GUARDED_BY(mutex) = 0, checks_ SUMMA_GUARDED_BY(mutex) = 0;
   bool stopping_ SUMMA_GUARDED_BY(mutex) = false;
   std::thread thread_;  // last: it uses all of the above
 };

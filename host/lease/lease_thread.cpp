@@ -16,15 +16,15 @@ using std::chrono::milliseconds;
 // How long a standby needs at most to see that a lease was released: with the pause before it
 // tries, a hand-over stays below 100 ms. One SELECT per host, and only while somebody waits: twenty
 // in a second are far below a hundredth of a core.
-constexpr Microseconds kLookInterval = milliseconds(50);
+constexpr Microseconds kCheckInterval = milliseconds(50);
 // After a look that failed: asking more often does not help the database.
-constexpr Microseconds kLookRetry = milliseconds(500);
+constexpr Microseconds kCheckRetry = milliseconds(500);
 // A condition variable does not count the time in which the machine sleeps; the clock of the leases
 // does. So look at it at least this often while there is something to lose.
 constexpr Microseconds kLongestPause = milliseconds(100);
 constexpr Microseconds kNone{0};
-constexpr Microseconds kLongestPatience = std::chrono::seconds(2);
-constexpr Microseconds kShortestPatience = milliseconds(10);
+constexpr Microseconds kLongestTimeout = std::chrono::seconds(2);
+constexpr Microseconds kShortestTimeout = milliseconds(10);
 
 // Quick enough for several tries within the trust that is left, slow enough for a struggling
 // server.
@@ -48,8 +48,8 @@ void LeaseKeeper::State::Run() {
     ReportLost();
     if (const std::string worker = NextRenewal(); !worker.empty()) {
       Renew(worker);
-    } else if (LookDue()) {
-      Look();
+    } else if (IsCheckDue()) {
+      CheckWatched();
     } else {
       Pause();
     }
@@ -88,20 +88,21 @@ std::string LeaseKeeper::State::NextRenewal() const {
 }
 
 // No repetition: the next round asks again, with what is left of the trust by then.
-TextRows LeaseKeeper::State::AskForThread(const std::string& sql, const TextParameters& parameters,
-                                          Microseconds patience) {
-  return thread_connection_.Ask(sql, parameters, std::chrono::steady_clock::now() + patience,
-                                WhenLost::kFail);
+TextRows LeaseKeeper::State::QueryForThread(const std::string& sql,
+                                            const TextParameters& parameters,
+                                            Microseconds timeout) {
+  return thread_connection_.Query(sql, parameters, std::chrono::steady_clock::now() + timeout,
+                                  WhenLost::kFail);
 }
 
 // Without the lock.
 std::optional<TextRows> LeaseKeeper::State::AskToRenew(const std::string& worker_id,
                                                        Microseconds time_to_live,
-                                                       Microseconds patience) {
+                                                       Microseconds timeout) {
   const MutexUnlock unlock(mutex);
   try {
-    return AskForThread(statements_.renew,
-                        {worker_id, holder, std::to_string(time_to_live.count())}, patience);
+    return QueryForThread(statements_.renew,
+                          {worker_id, holder, std::to_string(time_to_live.count())}, timeout);
   } catch (const Failure& failure) {
     if (!thread_connection_.stopped()) {
       LogError(LogLevel::kWarn, failure.error(), {{"renewal of", worker_id}});
@@ -120,9 +121,9 @@ void LeaseKeeper::State::Renew(const std::string& worker_id) {
   const Microseconds time_to_live = due.time_to_live;
   const BootTime asked_at = clock.BootNow();
   // Half of what is left: a server that does not answer leaves time for a second try elsewhere.
-  const Microseconds patience =
-      std::clamp((due.trusted_until - asked_at) / 2, kShortestPatience, kLongestPatience);
-  const std::optional<TextRows> rows = AskToRenew(worker_id, time_to_live, patience);
+  const Microseconds timeout =
+      std::clamp((due.trusted_until - asked_at) / 2, kShortestTimeout, kLongestTimeout);
+  const std::optional<TextRows> rows = AskToRenew(worker_id, time_to_live, timeout);
   news_.notify_all();
   const auto found = leases.find(worker_id);
   if (found == leases.end()) return;
@@ -143,18 +144,18 @@ void LeaseKeeper::State::Renew(const std::string& worker_id) {
   }
 }
 
-bool LeaseKeeper::State::LookDue() const {
+bool LeaseKeeper::State::IsCheckDue() const {
   const BootTime now = clock.BootNow();
   return std::any_of(watches.begin(), watches.end(),
-                     [now](const auto& entry) { return entry.second.look_at <= now; });
+                     [now](const auto& entry) { return entry.second.next_check <= now; });
 }
 
 // Without the lock.
 std::optional<TextRows> LeaseKeeper::State::AskToLook(const std::vector<std::string>& workers,
-                                                      Microseconds patience) {
+                                                      Microseconds timeout) {
   const MutexUnlock unlock(mutex);
   try {
-    return AskForThread(statements_.look, {TextArrayLiteral(workers), holder}, patience);
+    return QueryForThread(statements_.check, {TextArrayLiteral(workers), holder}, timeout);
   } catch (const std::exception& error) {
     if (!thread_connection_.stopped()) {
       Log(LogLevel::kWarn, "SH-0303", "the leases could not be read", {{"why", error.what()}});
@@ -164,36 +165,36 @@ std::optional<TextRows> LeaseKeeper::State::AskToLook(const std::vector<std::str
 }
 
 // One plain SELECT for everybody: it locks nothing and writes nothing.
-void LeaseKeeper::State::Look() {
+void LeaseKeeper::State::CheckWatched() {
   const BootTime asked_at = clock.BootNow();
   std::vector<std::string> workers;
   for (auto& [worker, watch] : watches) {
     workers.push_back(worker);
-    watch.look_at = asked_at + kLookRetry;
+    watch.next_check = asked_at + kCheckRetry;
   }
-  ++looks_;
+  ++checks_;
   // Renewals of ours come first: never wait here longer than until the next one.
-  Microseconds patience = kLongestPatience;
+  Microseconds timeout = kLongestTimeout;
   for (const auto& [worker, lease] : leases) {
-    patience = std::min(patience, (lease.trusted_until - clock.BootNow()) / 4);
+    timeout = std::min(timeout, (lease.trusted_until - clock.BootNow()) / 4);
   }
-  patience = std::max(patience, kShortestPatience);
-  const std::optional<TextRows> rows = AskToLook(workers, patience);
-  if (rows) NoteLook(*rows, workers, asked_at);
+  timeout = std::max(timeout, kShortestTimeout);
+  const std::optional<TextRows> rows = AskToLook(workers, timeout);
+  if (rows) RecordCheck(*rows, workers, asked_at);
   news_.notify_all();
 }
 
-void LeaseKeeper::State::NoteLook(const TextRows& rows, const std::vector<std::string>& workers,
-                                  BootTime asked_at) {
+void LeaseKeeper::State::RecordCheck(const TextRows& rows, const std::vector<std::string>& workers,
+                                     BootTime asked_at) {
   const BootTime now = clock.BootNow();
   for (const std::string& worker : workers) {
     const auto found = watches.find(worker);
     others.erase(worker);
     if (found == watches.end()) continue;
-    found->second.looked = looks_;
+    found->second.last_check = checks_;
     found->second.is_free = true;  // no row: nobody has it
     // Otherwise a new waiter needs a newer look.
-    if (found->second.look_at > now) found->second.look_at = now + kLookInterval;
+    if (found->second.next_check > now) found->second.next_check = now + kCheckInterval;
   }
   for (const auto& row : rows) {
     if (row.at(2) == "t") continue;
@@ -204,10 +205,10 @@ void LeaseKeeper::State::NoteLook(const TextRows& rows, const std::vector<std::s
     const auto found = watches.find(worker);
     if (found == watches.end()) continue;
     found->second.is_free = false;
-    if (found->second.look_at <= now || !until) continue;
+    if (found->second.next_check <= now || !until) continue;
     // Soon after its end, when that is sooner.
     const Microseconds soon = std::max<Microseconds>(*until - now, kNone) + milliseconds(1);
-    found->second.look_at = std::min(found->second.look_at, now + soon);
+    found->second.next_check = std::min(found->second.next_check, now + soon);
   }
 }
 
@@ -223,7 +224,7 @@ void LeaseKeeper::State::Pause() {
   for (const auto& [worker, lease] : leases) {
     pause = std::min({pause, lease.renew_at - now, lease.trusted_until - now});
   }
-  for (const auto& [worker, watch] : watches) pause = std::min(pause, watch.look_at - now);
+  for (const auto& [worker, watch] : watches) pause = std::min(pause, watch.next_check - now);
   work_.wait_for(mutex, std::max<Microseconds>(pause, milliseconds(1)));
 }
 

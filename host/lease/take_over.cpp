@@ -9,7 +9,7 @@ namespace summa::host {
 namespace {
 
 // Between two looks at who blocks; the wait itself is bounded by lock_timeout.
-constexpr std::chrono::milliseconds kLookInterval{50};
+constexpr std::chrono::milliseconds kCheckInterval{50};
 
 // Only a session that holds a row for which the statement waits: one that is merely before it in
 // the queue is another take-over. It waits for rows of one worker only, so whoever it is has locked
@@ -57,15 +57,15 @@ std::optional<TextRows> TakeOver::Acquire(DeadlineConnection& waiter, const std:
   std::optional<DeadlineConnection> watcher;
   waiter.Send(acquire, parameters, deadline);
   try {
-    for (bool look = true;;) {
-      const TimePoint next_look = std::chrono::steady_clock::now() + kLookInterval;
-      auto rows = waiter.Receive(look ? std::min(next_look, deadline) : deadline);
+    for (bool checks = true;;) {
+      const TimePoint next_check = std::chrono::steady_clock::now() + kCheckInterval;
+      auto rows = waiter.Receive(checks ? std::min(next_check, deadline) : deadline);
       if (rows) {
-        named_.erase(worker_id);
+        reported_.erase(worker_id);
         ended_.erase(worker_id);
         return rows;
       }
-      if (look) look = Look(watcher, waiter.backend_pid(), worker_id, deadline);
+      if (checks) checks = EndBlockers(watcher, waiter.backend_pid(), worker_id, deadline);
     }
   } catch (const SqlFailure& failure) {
     if (failure.sqlstate() == "55P03" || failure.sqlstate() == "40P01") return std::nullopt;
@@ -75,15 +75,15 @@ std::optional<TextRows> TakeOver::Acquire(DeadlineConnection& waiter, const std:
 
 // False: there is no point in looking any more. What went wrong here must not hide the answer that
 // the waiter gets.
-bool TakeOver::Look(std::optional<DeadlineConnection>& watcher, int waiting_pid,
-                    const std::string& worker_id, TimePoint deadline) {
+bool TakeOver::EndBlockers(std::optional<DeadlineConnection>& watcher, int waiting_pid,
+                           const std::string& worker_id, TimePoint deadline) {
   try {
     if (!watcher) watcher.emplace(settings_, stop_, deadline);
     for (const auto& row : watcher->Query(kBlockers, {std::to_string(waiting_pid)}, deadline)) {
-      Deal(*watcher,
-           {row.at(0).value_or(""), row.at(1).value_or(""), row.at(2).value_or(""),
-            row.at(3).value_or(""), row.at(4).value_or(""), row.at(5).value_or("")},
-           worker_id, deadline);
+      EndBlocker(*watcher,
+                 {row.at(0).value_or(""), row.at(1).value_or(""), row.at(2).value_or(""),
+                  row.at(3).value_or(""), row.at(4).value_or(""), row.at(5).value_or("")},
+                 worker_id, deadline);
     }
     return true;
   } catch (const Failure& failure) {
@@ -92,14 +92,15 @@ bool TakeOver::Look(std::optional<DeadlineConnection>& watcher, int waiting_pid,
   }
 }
 
-void TakeOver::Deal(DeadlineConnection& watcher, const Blocker& blocker,
-                    const std::string& worker_id, TimePoint deadline) {
+void TakeOver::EndBlocker(DeadlineConnection& watcher, const Blocker& blocker,
+                          const std::string& worker_id, TimePoint deadline) {
   if (!blocker.ours()) {
-    NameOnce(worker_id, blocker, kForeign, "its application_name does not begin with summa-host/");
+    ReportOnce(worker_id, blocker, kForeign,
+               "its application_name does not begin with summa-host/");
     return;
   }
   if (blocker.started_at.empty()) {
-    NameOnce(worker_id, blocker, kNotPermitted, "it belongs to another role");
+    ReportOnce(worker_id, blocker, kNotPermitted, "it belongs to another role");
     return;
   }
   try {
@@ -108,7 +109,7 @@ void TakeOver::Deal(DeadlineConnection& watcher, const Blocker& blocker,
     }
   } catch (const SqlFailure& failure) {
     if (failure.sqlstate() != "42501") throw;
-    NameOnce(worker_id, blocker, kNotPermitted, failure.error().message);
+    ReportOnce(worker_id, blocker, kNotPermitted, failure.error().message);
     return;
   }
   // A frozen one is told repeatedly until it ends.
@@ -124,11 +125,11 @@ void TakeOver::Deal(DeadlineConnection& watcher, const Blocker& blocker,
   }
 }
 
-void TakeOver::NameOnce(const std::string& worker_id, const Blocker& blocker,
-                        std::string_view message, const std::string& why) {
-  std::string& named = named_[worker_id];
-  if (named == blocker.Name()) return;
-  named = blocker.Name();
+void TakeOver::ReportOnce(const std::string& worker_id, const Blocker& blocker,
+                          std::string_view message, const std::string& why) {
+  std::string& reported = reported_[worker_id];
+  if (reported == blocker.Name()) return;
+  reported = blocker.Name();
   Log(LogLevel::kWarn, "SH-0307", message,
       {{"worker", worker_id},
        {"backend", blocker.pid},

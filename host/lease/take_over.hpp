@@ -31,16 +31,16 @@ class TakeOver {
 
  private:
   struct Blocker;
-  bool Look(std::optional<DeadlineConnection>& watcher, int waiting_pid,
-            const std::string& worker_id, TimePoint deadline);
-  void Deal(DeadlineConnection& watcher, const Blocker& blocker, const std::string& worker_id,
-            TimePoint deadline);
-  void NameOnce(const std::string& worker_id, const Blocker& blocker, std::string_view message,
-                const std::string& why);
+  bool EndBlockers(std::optional<DeadlineConnection>& watcher, int waiting_pid,
+                   const std::string& worker_id, TimePoint deadline);
+  void EndBlocker(DeadlineConnection& watcher, const Blocker& blocker, const std::string& worker_id,
+                  TimePoint deadline);
+  void ReportOnce(const std::string& worker_id, const Blocker& blocker, std::string_view message,
+                  const std::string& why);
 
   const DatabaseSettings settings_;
   WakeUp& stop_;
-  std::map<std::string, std::string> named_;            // worker -> the blocker that was named last
+  std::map<std::string, std::string> reported_;         // worker -> the blocker that was named last
   std::map<std::string, std::set<std::string>> ended_;  // worker -> those that were told to end
 };
 

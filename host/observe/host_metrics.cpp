@@ -196,7 +196,7 @@ void SetLogMetrics() {
 
 }  // namespace
 
-std::string_view Word(MetricType type) {
+std::string_view ToText(MetricType type) {
   switch (type) {
     case kCounter:
       return "counter";

@@ -27,7 +27,7 @@ namespace {
 // Of lines that wait for a reader: some ten thousand, an hour of a host in trouble.
 constexpr std::size_t kCapacityBytes = 1 << 20;
 // A process that is ending waits this long for a reader that reads nothing.
-constexpr Microseconds kReaderPatience = std::chrono::milliseconds(500);
+constexpr Microseconds kReaderTimeout = std::chrono::milliseconds(500);
 
 std::atomic<bool> waits_for_readers{true};
 
@@ -49,7 +49,7 @@ class Logger {
   bool Enabled(LogLevel level) const { return level >= level_; }
   void Flush() {
     WriteHeldBack(true);
-    writer_.Flush([] { return !WaitsForReaders(); }, kReaderPatience);
+    writer_.Flush([] { return !WaitsForReaders(); }, kReaderTimeout);
   }
   void ForgetRepeats() {
     WriteHeldBack(true);
@@ -159,7 +159,7 @@ class ErrorBuffer : public std::streambuf {
       return 0;
     }
     if (waiting_ += text_.size(); waiting_ > kCapacityBytes / 2) {
-      writer.Flush([] { return !WaitsForReaders(); }, kReaderPatience);
+      writer.Flush([] { return !WaitsForReaders(); }, kReaderTimeout);
       waiting_ = text_.size();
     }
     writer.Put(std::exchange(text_, {}));

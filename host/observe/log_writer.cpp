@@ -13,7 +13,7 @@ namespace summa::host {
 namespace {
 
 // How often a writer without room looks whether it is to stop, and a flush whether it is to hurry.
-constexpr std::chrono::milliseconds kLook{100};
+constexpr std::chrono::milliseconds kPollInterval{100};
 
 // A process-directed signal goes to any thread that lets it in; this one must not be the one that
 // SIGTERM ends the process through. Signals of a fault of the thread itself are not held up.
@@ -61,7 +61,7 @@ void LogWriter::Put(std::string lines) {
     lines_.push_back(std::move(lines));
     ++unwritten_;
     while (waiting_bytes_ > capacity_bytes_ && lines_.size() > 1) {
-      Lose(lines_.front());
+      Drop(lines_.front());
       waiting_bytes_ -= lines_.front().size();
       lines_.pop_front();
       --unwritten_;
@@ -74,23 +74,23 @@ void LogWriter::Put(std::string lines) {
   work_.notify_one();
 }
 
-void LogWriter::Lose(const std::string& lines) {
+void LogWriter::Drop(const std::string& lines) {
   const std::uint64_t count = CountLines(lines);
   missing_ += count;
   lost_ += count;
 }
 
-bool LogWriter::Flush(const std::function<bool()>& hurry, Microseconds patience) {
+bool LogWriter::Flush(const std::function<bool()>& urgent, Microseconds timeout) {
   MutexLock lock(mutex_);
   auto last_progress = std::chrono::steady_clock::now();
   std::uint64_t seen = progress_;
   while (unwritten_ > 0) {
-    written_.wait_for(lock, kLook);
+    written_.wait_for(lock, kPollInterval);
     const auto now = std::chrono::steady_clock::now();
-    if (progress_ != seen || !hurry()) {
+    if (progress_ != seen || !urgent()) {
       seen = progress_;
       last_progress = now;
-    } else if (now - last_progress >= patience) {
+    } else if (now - last_progress >= timeout) {
       return false;
     }
   }
@@ -111,7 +111,7 @@ void LogWriter::Run() {
     const bool written = said && Write(line);
     lock.lock();
     if (said) missing_ -= missing;
-    if (!written) Lose(line);
+    if (!written) Drop(line);
     ++progress_;
     --unwritten_;
     written_.notify_all();
@@ -122,7 +122,7 @@ void LogWriter::Run() {
 bool LogWriter::WaitForRoom() {
   pollfd watched{descriptor_, POLLOUT, 0};
   while (!stopping_) {
-    const int ready = poll(&watched, 1, static_cast<int>(kLook.count()));
+    const int ready = poll(&watched, 1, static_cast<int>(kPollInterval.count()));
     if (ready != 0) return true;  // the write reports errors
   }
   return false;

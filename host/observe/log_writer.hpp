@@ -29,9 +29,9 @@ class LogWriter {
 
   // Whole lines, each with its line break. Never waits for the reader.
   void Put(std::string lines);
-  // Waits until everything is written. False: hurry() was true, and nothing was written for
-  // `patience`. It is asked about ten times a second.
-  bool Flush(const std::function<bool()>& hurry, Microseconds patience);
+  // Waits until everything is written. False: urgent() was true, and nothing was written for
+  // `timeout`. It is asked about ten times a second.
+  bool Flush(const std::function<bool()>& urgent, Microseconds timeout);
   // No line is begun any more. Lock-free: a signal handler may call it.
   void End() { ended_ = true; }
 
@@ -43,7 +43,7 @@ class LogWriter {
   void Run();
   bool WaitForRoom();
   bool Write(const std::string& text);
-  void Lose(const std::string& lines) SUMMA_REQUIRES(mutex_);
+  void Drop(const std::string& lines) SUMMA_REQUIRES(mutex_);
 
   const int descriptor_;
   const std::size_t capacity_bytes_;

@@ -8,7 +8,7 @@
 namespace summa::host {
 
 enum class MetricType { kCounter, kGauge, kHistogram };
-std::string_view Word(MetricType type);  // counter | gauge | histogram
+std::string_view ToText(MetricType type);  // counter | gauge | histogram
 
 struct MetricDeclaration {
   std::string name;

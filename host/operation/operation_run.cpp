@@ -12,14 +12,14 @@ namespace summa::host {
 namespace {
 
 // Orders for an operation are read as often as orders for a worker.
-constexpr Microseconds kLookEvery = std::chrono::seconds(1);
+constexpr Microseconds kPollInterval = std::chrono::seconds(1);
 // The pause after a step that found nothing to do, and the longest one when this continues.
 constexpr Microseconds kFirstPause = std::chrono::milliseconds(100);
 constexpr Microseconds kLongestPause = std::chrono::seconds(5);
 // They are shown to people, and read with every batch.
-constexpr std::size_t kMostPhaseBytes = 64;
-constexpr std::size_t kMostCursorBytes = 4000;
-constexpr std::int64_t kMostRows = 1'000'000'000'000;  // in one batch
+constexpr std::size_t kMaxPhaseBytes = 64;
+constexpr std::size_t kMaxCursorBytes = 4000;
+constexpr std::int64_t kMaxRows = 1'000'000'000'000;  // in one batch
 
 // Not a failure of the operation: it is temporary, or this host has a problem.
 bool IsOfTheHost(std::int32_t status) {
@@ -40,11 +40,11 @@ JournalEntry EntryOf(const summa_operation_progress& progress, double speed) {
   entry.total = progress.total;
   entry.finished = progress.finished != 0;
   entry.speed = speed;
-  if (entry.phase.size() > kMostPhaseBytes || entry.cursor.size() > kMostCursorBytes) {
+  if (entry.phase.size() > kMaxPhaseBytes || entry.cursor.size() > kMaxCursorBytes) {
     throw Misused(
         "returned a phase or a cursor that is too long: at most 64 and 4,000 bytes are allowed");
   }
-  if (entry.rows < 0 || entry.rows > kMostRows || entry.total < -1) {
+  if (entry.rows < 0 || entry.rows > kMaxRows || entry.total < -1) {
     throw Misused("reported an impossible number of rows: " + std::to_string(entry.rows) + " of " +
                   std::to_string(entry.total));
   }
@@ -61,7 +61,7 @@ class OperationRun::Step {
         row_(row),
         begun_(row),
         rate_(row.rate),
-        looked_at_(run.clock_.BootNow()),
+        read_at_(run.clock_.BootNow()),
         undo_(row.state == SUMMA_OPERATION_ABORTED) {
     table_.struct_size = sizeof table_;
     table_.flags = undo_ ? SUMMA_STEP_UNDO : 0;
@@ -77,7 +77,7 @@ class OperationRun::Step {
     table_.sql = run.call_.sql;
     table_.rate = [](const summa_operation_step* step) -> std::int64_t {
       Step* self = Self(step);
-      self->Look();
+      self->ReadState();
       return self->rate_;
     };
     table_.should_stop = [](const summa_operation_step* step) -> std::int32_t {
@@ -111,10 +111,10 @@ class OperationRun::Step {
   static Step* Self(const summa_operation_step* step) { return static_cast<Step*>(step->self); }
 
   bool ShouldStop() noexcept {
-    Look();
-    return halted_ || Told();
+    ReadState();
+    return halted_ || IsToldToStop();
   }
-  bool Told() const noexcept {
+  bool IsToldToStop() const noexcept {
     try {
       return run_.call_.should_stop();
     } catch (...) {
@@ -129,7 +129,7 @@ class OperationRun::Step {
         if (ShouldStop()) return true;
         const Microseconds left = until - run_.clock_.BootNow();
         if (left <= Microseconds(0)) return false;
-        if (run_.call_.wait(std::min(left, kLookEvery))) return true;
+        if (run_.call_.wait(std::min(left, kPollInterval))) return true;
       }
     } catch (...) {
       return true;
@@ -137,13 +137,13 @@ class OperationRun::Step {
   }
 
   // At most once a second, and for one thread: the others are told what it saw.
-  void Look() noexcept {
-    if (!look_mutex_.try_lock()) return;
-    const MutexLock lock(look_mutex_, std::adopt_lock);
+  void ReadState() noexcept {
+    if (!read_mutex_.try_lock()) return;
+    const MutexLock lock(read_mutex_, std::adopt_lock);
     try {
       const BootTime now = run_.clock_.BootNow();
-      if (now - looked_at_ < kLookEvery) return;
-      looked_at_ = now;
+      if (now - read_at_ < kPollInterval) return;
+      read_at_ = now;
       const std::optional<JournalRow> seen = run_.journal_.Read(begun_.id);
       if (!seen) return;
       rate_ = seen->rate;
@@ -189,8 +189,8 @@ class OperationRun::Step {
   summa_operation_step table_{};
   std::atomic<std::int64_t> rate_;
   std::atomic<bool> halted_{false};
-  Mutex look_mutex_;
-  BootTime looked_at_ SUMMA_GUARDED_BY(look_mutex_);
+  Mutex read_mutex_;
+  BootTime read_at_ SUMMA_GUARDED_BY(read_mutex_);
   const bool undo_;
   bool saved_ = false, refused_ = false;
   std::int64_t rows_ = 0;
@@ -207,7 +207,7 @@ OperationRun::OperationRun(std::string plugin, const OperationKind& kind, std::s
       begin_(clock.BootNow()),
       pause_(kFirstPause, kLongestPause, Jitter::kNone) {}
 
-bool OperationRun::Over() const {
+bool OperationRun::IsOver() const {
   if (call_.should_stop()) return true;
   return call_.limit > Microseconds(0) && clock_.BootNow() - begin_ >= call_.limit;
 }
@@ -220,7 +220,7 @@ std::optional<JournalRow> OperationRun::Run() {
     saved_at_ = clock_.BootNow();
     WorkOn(*row);
     last = std::move(row);
-    if (Over()) break;
+    if (IsOver()) break;
   }
   const bool named = call_.id != 0 && (!last || last->id != call_.id);
   if (!last && !named) return std::nullopt;
@@ -229,7 +229,7 @@ std::optional<JournalRow> OperationRun::Run() {
 }
 
 void OperationRun::WorkOn(JournalRow& row) {
-  while (CallStep(row) && !Over()) continue;
+  while (CallStep(row) && !IsOver()) continue;
 }
 
 bool OperationRun::CallStep(JournalRow& row) {
@@ -242,14 +242,14 @@ bool OperationRun::CallStep(JournalRow& row) {
     return Failed(row, step, error);
   }
   if (!row.open || row.state != state) return false;  // finished, or paused during the step
-  if (!step.saved()) return InVain();
+  if (!step.saved()) return PauseAfterEmptyStep();
   pause_.Reset();
   size_.Took(step.rows(), clock_.BootNow() - begin);
-  return Rest(row, step.rows(), begin);
+  return PauseForRate(row, step.rows(), begin);
 }
 
 // There was nothing to do just now. Claimed again afterwards, so that new orders are read.
-bool OperationRun::InVain() {
+bool OperationRun::PauseAfterEmptyStep() {
   call_.wait(pause_.Next());
   return false;
 }
@@ -278,14 +278,14 @@ bool OperationRun::Failed(JournalRow& row, const Step& step, const summa_error& 
 }
 
 // Keeps the rows per second below the rate, also when the rate is changed.
-bool OperationRun::Rest(JournalRow& row, std::int64_t rows, BootTime begin) {
+bool OperationRun::PauseForRate(JournalRow& row, std::int64_t rows, BootTime begin) {
   const auto end = [&] { return begin + Pace().Rest(rows, row.rate, begin, begin); };
   BootTime until = end();
-  BootTime looked_at = clock_.BootNow();
-  for (BootTime now = looked_at; now < until; now = clock_.BootNow()) {
-    if (call_.wait(std::min(until - now, kLookEvery))) return false;
-    if (clock_.BootNow() - looked_at < kLookEvery) continue;
-    looked_at = clock_.BootNow();
+  BootTime read_at = clock_.BootNow();
+  for (BootTime now = read_at; now < until; now = clock_.BootNow()) {
+    if (call_.wait(std::min(until - now, kPollInterval))) return false;
+    if (clock_.BootNow() - read_at < kPollInterval) continue;
+    read_at = clock_.BootNow();
     const std::optional<JournalRow> seen = journal_.Read(row.id);
     if (!seen || seen->batches != row.batches || seen->state != row.state) return false;
     row.rate = seen->rate;

@@ -40,13 +40,13 @@ class OperationRun {
  private:
   class Step;
 
-  bool Over() const;
+  bool IsOver() const;
   void WorkOn(JournalRow& row);
   // False: do nothing more on this operation now.
   bool CallStep(JournalRow& row);
-  bool InVain();
+  bool PauseAfterEmptyStep();
   bool Failed(JournalRow& row, const Step& step, const summa_error& error);
-  bool Rest(JournalRow& row, std::int64_t rows, BootTime begin);
+  bool PauseForRate(JournalRow& row, std::int64_t rows, BootTime begin);
 
   const std::string plugin_;
   const OperationKind& kind_;

@@ -19,17 +19,17 @@ struct Code {
 };
 
 // More segments of code than a host has plugins by far; those beyond are not named.
-constexpr std::size_t kMostCode = 256;
-std::array<Code, kMostCode> code_map;
+constexpr std::size_t kMaxCode = 256;
+std::array<Code, kMaxCode> code_map;
 std::atomic<std::size_t> code_count{0};  // written last: what is counted is whole
 
 // The stack of a thread is 8 MiB unless it was asked for otherwise.
-constexpr std::uintptr_t kMostStack = std::uintptr_t{16} << 20;
+constexpr std::uintptr_t kMaxStack = std::uintptr_t{16} << 20;
 constexpr std::size_t kChunkWords = 4096;
 
 void Add(std::string_view plugin, std::uintptr_t begin, std::uintptr_t size) {
   const std::size_t count = code_count.load();
-  if (count == kMostCode) return;
+  if (count == kMaxCode) return;
   Code& code = code_map[count];
   code.begin = begin;
   code.end = begin + size;
@@ -71,7 +71,7 @@ const char* PluginOnStack(std::uintptr_t stack_pointer) noexcept {
   // The C library keeps what it knows of a thread at the top of its stack.
   const auto top = static_cast<std::uintptr_t>(pthread_self());
   const std::uintptr_t begin = stack_pointer & ~(sizeof(std::uintptr_t) - 1);
-  if (top <= begin || top - begin > kMostStack) return nullptr;
+  if (top <= begin || top - begin > kMaxStack) return nullptr;
   static std::uintptr_t words[kChunkWords];  // one process crashes once
   for (std::uintptr_t at = begin; at < top; at += sizeof words) {
     // The kernel reads it: a stack that is broken must not crash whoever looks at it.

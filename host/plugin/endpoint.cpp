@@ -10,9 +10,9 @@
 namespace summa::host {
 namespace {
 
-constexpr std::size_t kMostBodyBytes = std::size_t{16} << 20;  // as the header says
-constexpr std::size_t kMostHeaderBytes = 200;
-constexpr std::size_t kMostThrownText = 512;
+constexpr std::size_t kMaxBodyBytes = std::size_t{16} << 20;  // as the header says
+constexpr std::size_t kMaxHeaderBytes = 200;
+constexpr std::size_t kMaxThrownText = 512;
 
 summa_str ToText(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -75,7 +75,7 @@ struct Reply {
 
 // Into a header as it is; no other header can follow in it.
 bool IsHeaderText(std::string_view text) {
-  return text.size() <= kMostHeaderBytes &&
+  return text.size() <= kMaxHeaderBytes &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c < 0x7F; });
 }
 
@@ -90,7 +90,7 @@ void Respond(void* result, const summa_response* given) noexcept {
       reply.problem = "its status is " + std::to_string(given->status);
     } else if (!IsHeaderText(View(given->content_type)) || !IsHeaderText(View(given->etag))) {
       reply.problem = "its content type or etag is not a valid header value";
-    } else if (given->body.size > kMostBodyBytes) {
+    } else if (given->body.size > kMaxBodyBytes) {
       reply.problem = "its body has " + std::to_string(given->body.size) + " bytes";
     } else {
       reply.response.emplace();
@@ -160,7 +160,7 @@ PluginEndpoint::Running::Running(PluginEndpoint& endpoint, std::string route)
   if (endpoint_.closed_ || endpoint_.plugin_.state() != PluginState::kStarted) {
     throw HttpProblem(503, "SH-0378",
                       "plugin \"" + endpoint_.plugin_.id() + "\" does not run; it is " +
-                          std::string(Word(endpoint_.plugin_.state())));
+                          std::string(ToText(endpoint_.plugin_.state())));
   }
   ++endpoint_.running_[route_];
 }
@@ -190,17 +190,17 @@ HttpResponse PluginEndpoint::Handle(const RouteDeclaration& route, const RouteVa
   return AnswerOf(plugin_, name, answer, std::move(reply));
 }
 
-bool PluginEndpoint::Close(Microseconds patience) {
+bool PluginEndpoint::Close(Microseconds timeout) {
   std::string left;
   {
     MutexLock lock(mutex_);
     closed_ = true;
-    if (changed_.wait_for(lock, patience,
+    if (changed_.wait_for(lock, timeout,
                           [this]() SUMMA_REQUIRES(mutex_) { return running_.empty(); }))
       return true;
     left = running_.begin()->first;
   }
-  if (!plugin_.lost()) plugin_.Lose(left, patience);
+  if (!plugin_.lost()) plugin_.GiveUp(left, timeout);
   return false;
 }
 

@@ -36,9 +36,9 @@ class PluginEndpoint {
   HttpResponse Handle(const RouteDeclaration& route, const RouteValues& values, HttpCall& call,
                       const summa_sql_v1* sql, Microseconds longest);
 
-  // [main] No request begins any more. False: one has not returned within `patience`; the plugin is
+  // [main] No request begins any more. False: one has not returned within `timeout`; the plugin is
   // lost.
-  bool Close(Microseconds patience);
+  bool Close(Microseconds timeout);
 
  private:
   PluginInstance& plugin_;

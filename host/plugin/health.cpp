@@ -7,9 +7,9 @@
 namespace summa::host {
 namespace {
 
-constexpr std::size_t kMostFindings = 1000;
+constexpr std::size_t kMaxFindings = 1000;
 
-std::string Line(summa_str text) { return CleanLine(View(text), kMostFindingText); }
+std::string Line(summa_str text) { return CleanLine(View(text), kMaxFindingText); }
 
 // What examine() sees; behind the function pointers of summa_examination. Shared with the plugin's
 // thread: a thread that returns late writes only where nobody reads any more.
@@ -30,7 +30,7 @@ std::int32_t ShouldStop(const summa_examination* examination) noexcept {
 void Report(const summa_examination* examination, const summa_finding* finding) noexcept {
   auto* call = static_cast<Call*>(examination->self);
   const MutexLock lock(call->mutex);
-  if (call->closed || finding == nullptr || call->findings.size() >= kMostFindings) return;
+  if (call->closed || finding == nullptr || call->findings.size() >= kMaxFindings) return;
   call->findings.push_back(FromPlugin(*finding));
 }
 
@@ -52,7 +52,7 @@ Examination Examine(PluginInstance& plugin, const summa_sql_v1* sql,
   call->should_stop = should_stop;
   call->table = {sizeof call->table, 0, call.get(), sql, ShouldStop, Report};
   const CallAnswer answer =
-      plugin.Ask("examine()", plugin.limits().start, [health, call](summa_error* error) {
+      plugin.TryCall("examine()", plugin.limits().start, [health, call](summa_error* error) {
         return health->examine(health->self, &call->table, error);
       });
   const MutexLock lock(call->mutex);

@@ -11,7 +11,7 @@
 
 namespace summa::host {
 
-inline constexpr std::size_t kMostFindingText = 2000;  // as the header of the extension says
+inline constexpr std::size_t kMaxFindingText = 2000;  // as the header of the extension says
 
 // Texts are cut and cleaned, an unknown severity is an error. [any]
 Finding FromPlugin(const summa_finding& finding);

@@ -20,10 +20,10 @@ namespace {
 // A call that takes longer is named in the log; those up to start() take far less.
 constexpr Microseconds kNamedAfter = std::chrono::seconds(5);
 // How often a wait looks at its limits.
-constexpr Microseconds kLookEvery = std::chrono::milliseconds(20);
+constexpr Microseconds kPollInterval = std::chrono::milliseconds(20);
 
-constexpr std::size_t kMostKeyText = 512;     // of the configuration
-constexpr std::size_t kMostThrownText = 512;  // as much as summa_error holds
+constexpr std::size_t kMaxKeyText = 512;     // of the configuration
+constexpr std::size_t kMaxThrownText = 512;  // as much as summa_error holds
 
 std::string Named(const Manifest& manifest) { return "plugin \"" + manifest.id + "\""; }
 
@@ -35,7 +35,7 @@ std::string ReportTo(const Manifest& manifest) {
 
 }  // namespace
 
-std::string_view Word(PluginState state) {
+std::string_view ToText(PluginState state) {
   switch (state) {
     case PluginState::kDiscovered:
       return "discovered";
@@ -97,7 +97,7 @@ void PluginInstance::Destroy() noexcept {
     Stop();
     if (lost_) return;
     configured_ = false;
-    Ask("destroy()", limits_.end(), [plugin = plugin_](summa_error*) {
+    TryCall("destroy()", limits_.end(), [plugin = plugin_](summa_error*) {
       plugin->destroy(plugin->self);
       return SUMMA_OK;
     });
@@ -151,7 +151,7 @@ bool PluginInstance::KeepWaiting(const std::string& name, Microseconds longest,
   return elapsed - *told_to_stop < limits_.end();
 }
 
-void PluginInstance::Lose(const std::string& name, Microseconds elapsed) {
+void PluginInstance::GiveUp(const std::string& name, Microseconds elapsed) {
   lost_ = true;
   CallThread::GiveUp();
   Error error{"SH-0128",
@@ -164,7 +164,8 @@ void PluginInstance::Lose(const std::string& name, Microseconds elapsed) {
   error_ = std::move(error);
 }
 
-CallAnswer PluginInstance::Ask(const std::string& name, Microseconds longest, Function function) {
+CallAnswer PluginInstance::TryCall(const std::string& name, Microseconds longest,
+                                   Function function) {
   if (lost_) throw Failure(*error());
   const auto answer = std::make_shared<CallAnswer>();
   const BootTime begin = SystemClock().BootNow();
@@ -173,10 +174,10 @@ CallAnswer PluginInstance::Ask(const std::string& name, Microseconds longest, Fu
   });
   std::optional<Microseconds> told_to_stop;
   bool named = false;
-  while (!thread_.WaitUntilIdle(kLookEvery)) {
+  while (!thread_.WaitUntilIdle(kPollInterval)) {
     const Microseconds elapsed = SystemClock().BootNow() - begin;
     if (KeepWaiting(name, longest, elapsed, told_to_stop, named)) continue;
-    Lose(name, elapsed);
+    GiveUp(name, elapsed);
     return {};
   }
   if (named) {
@@ -194,7 +195,7 @@ std::optional<Error> PluginInstance::ErrorOf(const std::string& name,
   if (answer.thrown) {
     return Error{"SH-0124",
                  Named(manifest()) + ": " + name + " threw an exception across the C boundary" +
-                     CleanText(*answer.thrown, kMostThrownText),
+                     CleanText(*answer.thrown, kMaxThrownText),
                  ReportTo(manifest()), ""};
   }
   if (answer.status == SUMMA_OK) return std::nullopt;
@@ -202,7 +203,7 @@ std::optional<Error> PluginInstance::ErrorOf(const std::string& name,
 }
 
 void PluginInstance::Call(const std::string& name, Microseconds longest, Function function) {
-  const CallAnswer answer = Ask(name, longest, std::move(function));
+  const CallAnswer answer = TryCall(name, longest, std::move(function));
   if (!answer.returned) throw Failure(*error());
   if (std::optional<Error> error = ErrorOf(name, answer)) Fail(*std::move(error));
 }
@@ -263,7 +264,7 @@ void PluginInstance::Configure(const summa_config* config) {
   Call("configure()", limits_.start, [plugin = plugin_, config](summa_error* error) {
     return plugin->configure(plugin->self, config, error);
   });
-  AskForExtensions();
+  ReadExtensions();
   CheckPromises();
   configured_ = true;
   SetState(PluginState::kConfigured);
@@ -271,7 +272,7 @@ void PluginInstance::Configure(const summa_config* config) {
 
 // Everything that may be needed later: get_extension() is code of the plugin, and its answers stay
 // valid.
-void PluginInstance::AskForExtensions() {
+void PluginInstance::ReadExtensions() {
   std::vector<std::string> ids = manifest().extensions;
   ids.insert(ids.end(), manifest().provides.begin(), manifest().provides.end());
   std::erase(ids, SUMMA_SCHEMA_V1);  // has no functions
@@ -385,7 +386,7 @@ bool PluginInstance::Activate() {
   if (activity == nullptr || activity->struct_size < sizeof *activity) return true;
   const std::string name = "activate()";
   active_ = true;
-  const CallAnswer answer = Ask(name, limits_.start, [activity](summa_error* error) {
+  const CallAnswer answer = TryCall(name, limits_.start, [activity](summa_error* error) {
     return activity->activate(activity->self, error);
   });
   if (!answer.returned) throw Failure(*error());
@@ -415,12 +416,11 @@ std::vector<std::string> PluginInstance::Reload(const Value& config) {
   };
   const auto call = std::make_shared<Call>(config);
   const std::string name = "reload()";
-  const CallAnswer answer = Ask(name, limits_.start, [table, call](summa_error* error) {
+  const CallAnswer answer = TryCall(name, limits_.start, [table, call](summa_error* error) {
     return table->reload(
         table->self, call->view.abi(),
         [](void* result, summa_str key) {
-          static_cast<Call*>(result)->taken.push_back(
-              CleanLine({key.data, key.size}, kMostKeyText));
+          static_cast<Call*>(result)->taken.push_back(CleanLine({key.data, key.size}, kMaxKeyText));
         },
         call.get(), error);
   });

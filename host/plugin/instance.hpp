@@ -36,7 +36,7 @@ enum class PluginState {
   kFailed,  // was loaded and broke; never called again but for stop and destroy
   kStopped
 };
-std::string_view Word(PluginState state);  // for /status, logs and docs
+std::string_view ToText(PluginState state);  // for /status, logs and docs
 
 // What a plugin reported, as an error of the host. `call` is what was called, "start()". Texts that
 // do not end are cut; a failure without a message is the plugin's defect (SH-0111). [any]
@@ -93,14 +93,14 @@ class PluginInstance {
   // A call was given up: what the plugin was given must live until the process ends. [any]
   bool lost() const { return lost_; }
   // [main] A call on another thread has not returned after this time and is given up: SH-0128.
-  void Lose(const std::string& name, Microseconds elapsed);
+  void GiveUp(const std::string& name, Microseconds elapsed);
 
   using Function = std::function<std::int32_t(summa_error*)>;
   // [main] Calls a function of the plugin on its thread. longest: zero: as long as it takes, until
   // the host is told to stop. What `function` refers to lives until the process ends when the call
   // is given up. Throws Failure for a plugin that is lost already.
-  CallAnswer Ask(const std::string& name, Microseconds longest, Function function);
-  // What went wrong in a call that returned; nullopt: nothing. `name` as given to Ask(). [any]
+  CallAnswer TryCall(const std::string& name, Microseconds longest, Function function);
+  // What went wrong in a call that returned; nullopt: nothing. `name` as given to TryCall(). [any]
   std::optional<Error> ErrorOf(const std::string& name, const CallAnswer& answer) const;
 
   // After Configure() succeeded; nullptr: none. [any]
@@ -114,12 +114,12 @@ class PluginInstance {
  private:
   void SetState(PluginState state);
   [[noreturn]] void Fail(Error error);
-  // Ask(); whatever is not SUMMA_OK becomes Failure.
+  // TryCall(); whatever is not SUMMA_OK becomes Failure.
   void Call(const std::string& name, Microseconds longest, Function function);
   bool KeepWaiting(const std::string& name, Microseconds longest, Microseconds elapsed,
                    std::optional<Microseconds>& told_to_stop, bool& named) const;
   void CheckTable();
-  void AskForExtensions();
+  void ReadExtensions();
   void CheckPromises();
   void CheckWorkers();
   void CheckRoutes();

@@ -10,21 +10,21 @@ namespace summa::host {
 namespace {
 
 // For people who look at /status; more is a mistake.
-constexpr std::size_t kMostStatusBytes = 256 * 1024;
-constexpr std::size_t kMostFindings = 100;
+constexpr std::size_t kMaxStatusBytes = 256 * 1024;
+constexpr std::size_t kMaxFindings = 100;
 
 Finding Defect(const PluginInstance& plugin, const std::string& what) {
   return {"plugin " + plugin.id(), Severity::kError, what, "",
           "This is a defect of the plugin; report it to its author."};
 }
 
-std::vector<Finding> AskFailing(const PluginInstance& plugin) {
+std::vector<Finding> ReadFailing(const PluginInstance& plugin) {
   const summa_health_v1* health = plugin.Health();
   if (health == nullptr || health->failing == nullptr) return {};
   std::vector<Finding> failing;
   const auto report = [](void* result, const summa_finding* finding) noexcept {
     auto* all = static_cast<std::vector<Finding>*>(result);
-    if (finding != nullptr && all->size() < kMostFindings) all->push_back(FromPlugin(*finding));
+    if (finding != nullptr && all->size() < kMaxFindings) all->push_back(FromPlugin(*finding));
   };
   const CallAnswer answer = CallPlugin(plugin.id(), "failing()", {}, [&](summa_error*) {
     health->failing(health->self, report, &failing);
@@ -32,23 +32,23 @@ std::vector<Finding> AskFailing(const PluginInstance& plugin) {
   });
   if (answer.thrown) {
     failing.push_back(Defect(plugin, "SH-0124 failing() threw an exception" +
-                                         CleanLine(*answer.thrown, kMostFindingText)));
+                                         CleanLine(*answer.thrown, kMaxFindingText)));
   }
   return failing;
 }
 
 // A text that is not an object is replaced by one that reports this.
-std::string AskStatus(const PluginInstance& plugin, std::vector<Finding>& failing) {
+std::string ReadStatus(const PluginInstance& plugin, std::vector<Finding>& failing) {
   const summa_status_v1* status = plugin.Status();
   if (status == nullptr || status->status == nullptr) return {};
-  ForeignJson json(kMostStatusBytes);
+  ForeignJson json(kMaxStatusBytes);
   const CallAnswer answer = CallPlugin(plugin.id(), "status()", {}, [&](summa_error*) {
     status->status(status->self, &ForeignJson::Write, &json);
     return SUMMA_OK;
   });
   std::string wrong;
   if (answer.thrown) {
-    wrong = "SH-0124 status() threw an exception" + CleanLine(*answer.thrown, kMostFindingText);
+    wrong = "SH-0124 status() threw an exception" + CleanLine(*answer.thrown, kMaxFindingText);
   } else if (json.empty()) {
     return {};
   } else if (const std::optional<std::string> problem = json.Problem()) {
@@ -77,13 +77,13 @@ struct PluginProbe::Answers {
 PluginProbe::PluginProbe(const PluginInstance& plugin)
     : plugin_(plugin), answers_(std::make_shared<Answers>()) {}
 
-void PluginProbe::Ask() {
+void PluginProbe::Begin() {
   if (plugin_.state() != PluginState::kStarted) return;
   thread_.Begin([&plugin = plugin_, answers = answers_] {
     // In this order: the SDK reports with failing() that Status() threw.
     std::vector<Finding> failing;
-    std::string status = AskStatus(plugin, failing);
-    for (Finding& each : AskFailing(plugin)) failing.push_back(std::move(each));
+    std::string status = ReadStatus(plugin, failing);
+    for (Finding& each : ReadFailing(plugin)) failing.push_back(std::move(each));
     const MutexLock lock(answers->mutex);
     answers->any = true;
     answers->status_json = std::move(status);
@@ -92,9 +92,9 @@ void PluginProbe::Ask() {
   });
 }
 
-ProbeView PluginProbe::Look(Microseconds patience) const {
+ProbeView PluginProbe::Wait(Microseconds timeout) const {
   if (plugin_.state() != PluginState::kStarted) return {};
-  const bool answered = thread_.WaitUntilIdle(patience);
+  const bool answered = thread_.WaitUntilIdle(timeout);
   const MutexLock lock(answers_->mutex);
   ProbeView view{answers_->status_json, answers_->failing, std::nullopt};
   if (answered) return view;

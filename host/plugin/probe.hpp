@@ -25,9 +25,9 @@ class PluginProbe {
   explicit PluginProbe(const PluginInstance& plugin);
 
   // Asks a plugin that has started, unless it is still being asked. Returns at once.
-  void Ask();
-  // The answer to Ask(); after `patience` the last one known.
-  ProbeView Look(Microseconds patience) const;
+  void Begin();
+  // The answer to the call that Begin() made; after `timeout` the last one known.
+  ProbeView Wait(Microseconds timeout) const;
   // True: the plugin is not being asked.
   bool WaitUntilIdle(Microseconds time) const { return thread_.WaitUntilIdle(time); }
 

@@ -8,16 +8,16 @@ namespace summa::host {
 namespace {
 
 // One small SELECT: far below a thousandth of a core, and a person waits no longer than this.
-constexpr Microseconds kLookEvery = std::chrono::seconds(1);
+constexpr Microseconds kPollInterval = std::chrono::seconds(1);
 constexpr Microseconds kInterruptEvery = std::chrono::milliseconds(50);
 
 }  // namespace
 
-FleetWatch::FleetWatch(std::vector<std::shared_ptr<WorkerRun>> runs, const RunnerServices& services,
-                       bool answers)
-    : runs_(std::move(runs)), services_(services), answers_(answers) {
+FleetWatch::FleetWatch(std::vector<std::shared_ptr<WorkerInstance>> workers,
+                       const RunnerServices& services, bool answers)
+    : workers_(std::move(workers)), services_(services), answers_(answers) {
   thread_ = std::thread([this] {
-    LookAtOrders();
+    FetchOrders();
     const MutexLock lock(mutex_);
     ended_ = true;
     changed_.notify_all();
@@ -43,17 +43,17 @@ bool FleetWatch::Pause(Microseconds time) {
   return !changed_.wait_for(lock, time, [this]() SUMMA_REQUIRES(mutex_) { return stopping_; });
 }
 
-void FleetWatch::LookAtOrders() {
+void FleetWatch::FetchOrders() {
   std::vector<std::string> ids;
-  for (const auto& run : runs_) ids.push_back(run->plan().id);
-  std::vector<std::int64_t> acknowledged(runs_.size(), 0);
+  for (const auto& worker : workers_) ids.push_back(worker->plan().id);
+  std::vector<std::int64_t> acknowledged(workers_.size(), 0);
   bool failing = false;
-  while (Pause(kLookEvery)) {
+  while (Pause(kPollInterval)) {
     try {
-      const std::vector<WorkerOrders> orders = services_.orders().Look(services_.host_name, ids);
-      for (std::size_t i = 0; i < runs_.size() && i < orders.size(); ++i) {
-        runs_[i]->SetOrders(orders[i]);
-        if (answers_) Acknowledge(*runs_[i], orders[i], acknowledged[i]);
+      const std::vector<WorkerOrders> orders = services_.orders().Read(services_.host_name, ids);
+      for (std::size_t i = 0; i < workers_.size() && i < orders.size(); ++i) {
+        workers_[i]->SetOrders(orders[i]);
+        if (answers_) Acknowledge(*workers_[i], orders[i], acknowledged[i]);
       }
       failing = false;
     } catch (const std::exception& failure) {
@@ -70,10 +70,10 @@ void FleetWatch::LookAtOrders() {
 }
 
 // Tells a waiting command that a host will run what it requests.
-void FleetWatch::Acknowledge(const WorkerRun& run, const WorkerOrders& orders,
+void FleetWatch::Acknowledge(const WorkerInstance& worker, const WorkerOrders& orders,
                              std::int64_t& acknowledged) {
   if (orders.run_request == 0 || orders.run_request == acknowledged) return;
-  if (orders.paused || !orders.parked_error.empty() || run.stopping()) return;
+  if (orders.paused || !orders.parked_error.empty() || worker.stopping()) return;
   services_.orders().Seen(orders.run_request, services_.host_name);
   acknowledged = orders.run_request;
 }

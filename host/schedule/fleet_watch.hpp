@@ -5,25 +5,26 @@
 #include <thread>
 #include <vector>
 
-#include "host/schedule/worker_run.hpp"
+#include "host/schedule/worker_instance.hpp"
 #include "summa/mutex.hpp"
 
 namespace summa::host {
 
 class FleetWatch {
  public:
-  // runs outlive it or are shared with their threads.
+  // workers outlive it or are shared with their threads.
   // answers: whoever asks for a run is told that somebody will do it.
-  FleetWatch(std::vector<std::shared_ptr<WorkerRun>> runs, const RunnerServices& services,
+  FleetWatch(std::vector<std::shared_ptr<WorkerInstance>> workers, const RunnerServices& services,
              bool answers);
   ~FleetWatch();  // ends what it asks the database for
 
  private:
-  void LookAtOrders();
-  void Acknowledge(const WorkerRun& run, const WorkerOrders& orders, std::int64_t& acknowledged);
+  void FetchOrders();
+  void Acknowledge(const WorkerInstance& worker, const WorkerOrders& orders,
+                   std::int64_t& acknowledged);
   bool Pause(Microseconds time);  // false: stopping
 
-  const std::vector<std::shared_ptr<WorkerRun>> runs_;
+  const std::vector<std::shared_ptr<WorkerInstance>> workers_;
   const RunnerServices services_;
   const bool answers_;
   Mutex mutex_;

@@ -6,12 +6,12 @@
 #include <cstdint>
 #include <string>
 
-#include "host/schedule/worker_run.hpp"
+#include "host/schedule/worker_instance.hpp"
 
 namespace summa::host {
 
 // How far a run has come, and what came of it.
-struct OneRun {
+struct RunProgress {
   enum class End {
     kHeldBack,   // by what the fleet asks
     kNotDue,     // for until_due
@@ -26,8 +26,8 @@ struct OneRun {
   Microseconds until_due{0};
   std::int64_t request = 0;  // of somebody who waits for an answer; 0: of nobody
   std::string why_parked;
-  WorkerRun::Done done;  // the last call
-  RunSummary result;     // of the calls since `began`
+  WorkerInstance::CallResult done;  // the last call
+  RunSummary result;                // of the calls since `began`
   BootTime began;
 };
 
@@ -37,18 +37,20 @@ class RunPolicy {
   virtual ~RunPolicy() = default;
 
   // Whether what the fleet asks keeps the worker from running here.
-  virtual bool HoldsBack(const WorkerOrders& orders) = 0;
+  virtual bool IsHeldBack(const WorkerOrders& orders) = 0;
   // Zero: run it now. Asked before the lease is taken and once more under it, because somebody may
   // have been faster. asked_for: somebody wants a run, due or not.
   virtual Microseconds UntilDue(bool /*asked_for*/) { return Microseconds(0); }
   // Makes a run that somebody asked for this host's; 0: there is none.
   virtual std::int64_t TakeRequest(const WorkerOrders& /*orders*/) { return 0; }
   // Before each call. False: there is none any more.
-  virtual bool MayCall(OneRun& /*run*/, const WorkerRun::Grant& /*grant*/) { return true; }
+  virtual bool MayCall(RunProgress& /*run*/, const WorkerInstance::Grant& /*grant*/) {
+    return true;
+  }
   // A call has returned. False: it was the last.
-  virtual bool GoesOn(OneRun& run, const WorkerRun::Grant& grant) = 0;
+  virtual bool CallsAgain(RunProgress& run, const WorkerInstance::Grant& grant) = 0;
   // After the last call, still under the lease.
-  virtual void Finish(OneRun& run, WorkerRun::Grant& grant) = 0;
+  virtual void Finish(RunProgress& run, WorkerInstance::Grant& grant) = 0;
 
   virtual std::uint32_t flags() const { return 0; }  // SUMMA_TICK_ONCE or 0
   // max_run is for all calls of the run together, not for each.
@@ -60,18 +62,19 @@ class RunPolicy {
 class RunEngine {
  public:
   // Both outlive it.
-  RunEngine(WorkerRun& worker, RunPolicy& policy) : worker_(worker), policy_(policy) {}
+  RunEngine(WorkerInstance& worker, RunPolicy& policy) : worker_(worker), policy_(policy) {}
   // Throws Failure when the database cannot be asked.
-  OneRun Go();
+  RunProgress Run();
 
  private:
-  bool IsDue(OneRun& run, bool asked_for);
-  void UnderLease(OneRun& run, WorkerRun::Grant& grant);
-  bool MayStart(OneRun& run, const WorkerRun::Start& start, const WorkerRun::Grant& grant);
-  void CallAll(OneRun& run, const WorkerRun::Grant& grant, WorkerRun::Start& start);
-  WorkerRun::Done Call(const WorkerRun::Grant& grant);
+  bool IsDue(RunProgress& run, bool asked_for);
+  void UnderLease(RunProgress& run, WorkerInstance::Grant& grant);
+  bool MayStart(RunProgress& run, const WorkerInstance::Start& start,
+                const WorkerInstance::Grant& grant);
+  void CallAll(RunProgress& run, const WorkerInstance::Grant& grant, WorkerInstance::Start& start);
+  WorkerInstance::CallResult Call(const WorkerInstance::Grant& grant);
 
-  WorkerRun& worker_;
+  WorkerInstance& worker_;
   RunPolicy& policy_;
 };
 

@@ -49,13 +49,13 @@ std::optional<Microseconds> RunRecorder::Write(std::int64_t fence, const Error* 
   try {
     const std::optional<Microseconds> until_due = services_.store->RecordRun(record);
     CrashPoint("schedule.recorded");
-    Fine();
+    RecordingSucceeded();
     return delay ? until_due.value_or(Microseconds(0)) : Microseconds(0);
   } catch (const FencedFailure& failure) {
     LogError(LogLevel::kWarn, failure.error(), {{"worker", plan_.id}});
     return Microseconds(0);
   } catch (const Failure& failure) {
-    Trouble(failure.error());
+    RecordingFailed(failure.error());
     return std::nullopt;
   }
 }
@@ -65,20 +65,20 @@ void RunRecorder::State(const std::string& state) {
   try {
     services_.store->RecordState(plan_, state, services_.host_name);
     state_ = state;
-    Fine();
+    RecordingSucceeded();
   } catch (const Failure& failure) {
-    Trouble(failure.error());
+    RecordingFailed(failure.error());
   }
 }
 
-void RunRecorder::Trouble(const Error& error) {
+void RunRecorder::RecordingFailed(const Error& error) {
   if (failing_) return;
   failing_ = true;
   Log(LogLevel::kWarn, "SH-0325", "the state of a worker could not be written to the database",
       {{"worker", plan_.id}, {"error", ToText(error)}});
 }
 
-void RunRecorder::Fine() {
+void RunRecorder::RecordingSucceeded() {
   if (!failing_) return;
   failing_ = false;
   Log(LogLevel::kInfo, {}, "the state of a worker can be written again", {{"worker", plan_.id}});

@@ -31,8 +31,8 @@ class RunRecorder {
  private:
   std::optional<Microseconds> Write(std::int64_t fence, const Error* error,
                                     std::optional<Microseconds> delay);
-  void Trouble(const Error& error);
-  void Fine();
+  void RecordingFailed(const Error& error);
+  void RecordingSucceeded();
 
   const WorkerPlan& plan_;
   const RunnerServices& services_;

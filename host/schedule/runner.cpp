@@ -6,8 +6,8 @@
 
 #include "host/observe/log.hpp"
 #include "host/schedule/fleet_watch.hpp"
-#include "host/schedule/once_run.hpp"
-#include "host/schedule/run_watch.hpp"
+#include "host/schedule/once_runner.hpp"
+#include "host/schedule/run_watchdog.hpp"
 #include "host/schedule/worker_loop.hpp"
 #include "summa/mutex.hpp"
 
@@ -38,8 +38,8 @@ class EndedThreads {
 
 // One worker and its thread; shared with the thread for the same reason.
 struct Slot {
-  Slot(const WorkerPlan& plan, const RunnerServices& services) : run(plan, services) {}
-  WorkerRun run;
+  Slot(const WorkerPlan& plan, const RunnerServices& services) : worker(plan, services) {}
+  WorkerInstance worker;
   std::atomic<bool> ended{false};
 };
 
@@ -53,30 +53,30 @@ struct Runner::State {
   // host's own about them), waits the other half, abandons.
   std::vector<std::string> Stop(Microseconds drain_timeout) {
     CrashPoint("schedule.stopping");
-    for (const auto& slot : slots) slot->run.Stop();
+    for (const auto& slot : slots) slot->worker.Stop();
     if (!ended->WaitFor(threads.size(), drain_timeout / 2)) {
       // First: what workers record after their statements were ended is not cancelled.
-      services.store->Hurry();
+      services.store->BeginShutdown();
       for (const auto& slot : slots) {
-        if (!slot->ended) slot->run.Cancel();
+        if (!slot->ended) slot->worker.Cancel();
       }
       ended->WaitFor(threads.size(), drain_timeout / 2);
     }
     std::vector<std::string> left;
     for (std::size_t i = 0; i < threads.size(); ++i) {
-      if (!slots[i]->ended) slots[i]->run.Abandon();
+      if (!slots[i]->ended) slots[i]->worker.Abandon();
       if (slots[i]->ended) {
         threads[i].join();
         continue;
       }
       threads[i].detach();
-      left.push_back(slots[i]->run.plan().id);
+      left.push_back(slots[i]->worker.plan().id);
       Log(LogLevel::kError, "SH-0324", "a worker did not stop in time; its lease is left to expire",
-          {{"worker", left.back()}, {"plugin", slots[i]->run.plan().plugin}});
+          {{"worker", left.back()}, {"plugin", slots[i]->worker.plan().plugin}});
     }
     threads.clear();
     fleet_watch.reset();
-    run_watch.reset();
+    run_watchdog.reset();
     CrashPoint("schedule.stopped");
     return left;
   }
@@ -86,11 +86,11 @@ struct Runner::State {
   mutable Mutex mutex;  // against LeaseLost and Report
   // Changed under the mutex by the one thread that starts and stops; that one reads it without.
   std::vector<std::shared_ptr<Slot>> slots;
-  std::shared_ptr<OnceRun> once SUMMA_GUARDED_BY(mutex);
+  std::shared_ptr<OnceRunner> once SUMMA_GUARDED_BY(mutex);
   std::vector<std::thread> threads;
   std::shared_ptr<EndedThreads> ended = std::make_shared<EndedThreads>();
   std::unique_ptr<FleetWatch> fleet_watch;
-  std::unique_ptr<RunWatch> run_watch;
+  std::unique_ptr<RunWatchdog> run_watchdog;
 };
 
 Runner::Runner(std::vector<WorkerPlan> plans, RunnerServices services)
@@ -109,20 +109,20 @@ void Runner::Start() {
   }
   for (const auto& slot : state_->slots) {
     state_->threads.emplace_back([slot, ended = state_->ended] {
-      WorkerLoop(slot->run).Run();
+      WorkerLoop(slot->worker).Run();
       slot->ended = true;
       ended->Add();
     });
   }
   if (state_->slots.empty()) return;
-  std::vector<std::shared_ptr<WorkerRun>> runs;
-  std::vector<WorkerRun*> watched;
+  std::vector<std::shared_ptr<WorkerInstance>> workers;
+  std::vector<WorkerInstance*> watched;
   for (const auto& slot : state_->slots) {
-    runs.emplace_back(slot, &slot->run);
-    watched.push_back(&slot->run);
+    workers.emplace_back(slot, &slot->worker);
+    watched.push_back(&slot->worker);
   }
-  state_->fleet_watch = std::make_unique<FleetWatch>(std::move(runs), state_->services, true);
-  state_->run_watch = std::make_unique<RunWatch>(std::move(watched));
+  state_->fleet_watch = std::make_unique<FleetWatch>(std::move(workers), state_->services, true);
+  state_->run_watchdog = std::make_unique<RunWatchdog>(std::move(watched));
 }
 
 std::vector<std::string> Runner::Stop(Microseconds drain_timeout) {
@@ -130,7 +130,7 @@ std::vector<std::string> Runner::Stop(Microseconds drain_timeout) {
 }
 
 std::vector<OnceReport> Runner::RunOnce(Microseconds wait, const std::function<bool()>& stop) {
-  auto once = std::make_shared<OnceRun>(state_->plans, state_->services, wait, stop);
+  auto once = std::make_shared<OnceRunner>(state_->plans, state_->services, wait, stop);
   {
     const MutexLock lock(state_->mutex);
     state_->once = once;
@@ -151,14 +151,14 @@ std::vector<WorkerReport> Runner::Report() const {
   }
   std::vector<WorkerReport> reports;
   reports.reserve(slots.size());
-  for (const auto& slot : slots) reports.push_back(slot->run.Report());
+  for (const auto& slot : slots) reports.push_back(slot->worker.Report());
   return reports;
 }
 
 void Runner::LeaseLost(const std::string& worker_id) {
   const MutexLock lock(state_->mutex);
   for (const auto& slot : state_->slots) {
-    if (slot->run.plan().id == worker_id) slot->run.LeaseLost();
+    if (slot->worker.plan().id == worker_id) slot->worker.LeaseLost();
   }
   if (state_->once) state_->once->LeaseLost(worker_id);
 }

@@ -41,7 +41,7 @@ struct OnceReport : RunSummary {
 struct RunnerServices {
   SqlService* sql;
   LeaseKeeper* leases;
-  WorkerStore* store;  // the runner's alone: it is hurried when the runner stops
+  WorkerStore* store;  // the runner's alone: its shutdown begins when the runner stops
   const Clock* clock;
   std::string host_name;
 

@@ -59,20 +59,20 @@ Error ErrorOf(std::int32_t status, const summa_error& error, const std::string& 
   return result;
 }
 
-constexpr std::size_t kMostThrownText = 512;  // as much as summa_error holds
+constexpr std::size_t kMaxThrownText = 512;  // as much as summa_error holds
 
 TickOutcome Crossed(const std::string& what, const std::string& worker_id) {
   TickOutcome outcome;
   outcome.status = SUMMA_E_INTERNAL;
   outcome.error = {
-      "SH-0322", "an exception left the worker's function" + CleanText(what, kMostThrownText),
+      "SH-0322", "an exception left the worker's function" + CleanText(what, kMaxThrownText),
       "it is a defect of the plugin: functions of the C interface must return a status",
       "worker " + worker_id, SUMMA_E_INTERNAL};
   return outcome;
 }
 
 // What one call may have done: sums of it are kept for as long as the host runs.
-constexpr std::int64_t kMostItems = 1'000'000'000'000;
+constexpr std::int64_t kMaxItems = 1'000'000'000'000;
 constexpr Microseconds kLongestHint = std::chrono::hours(24);
 
 std::int64_t InRange(const char* what, std::int64_t value, std::int64_t most,
@@ -115,7 +115,7 @@ TickOutcome CallTick(const TickRequest& request) {
     return outcome;
   }
   outcome.backlog = result.backlog != 0;
-  outcome.items = InRange("items", result.items, kMostItems, request, id);
+  outcome.items = InRange("items", result.items, kMaxItems, request, id);
   // Every negative number says that there is no hint.
   if (result.wait_hint_microseconds >= 0) {
     outcome.wait_hint = std::min(Microseconds(result.wait_hint_microseconds), kLongestHint);

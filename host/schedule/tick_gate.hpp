@@ -35,13 +35,13 @@ class TickGate {
   }
   // Takes the SQL from the call that is under way, so that nothing of it can be committed any more.
   // False: not within the time. Without the lock, because it takes long.
-  bool ShutSql(Microseconds patience) {
+  bool CloseSql(Microseconds timeout) {
     std::shared_ptr<SqlService::Scope> scope;
     {
       const MutexLock lock(mutex_);
       scope = scope_;
     }
-    return scope == nullptr || scope->Shut(patience);
+    return scope == nullptr || scope->Close(timeout);
   }
   void Abandon() {
     const MutexLock lock(mutex_);

@@ -12,7 +12,7 @@ namespace {
 // A take-over from a dead host begins this long after the end of its lease, at most.
 constexpr Microseconds kTakeOver = std::chrono::seconds(1);
 // The pause before a due time that another host has just moved is read again.
-constexpr Microseconds kLookAgain = std::chrono::milliseconds(10);
+constexpr Microseconds kPollInterval = std::chrono::milliseconds(10);
 constexpr Microseconds kNow{0};
 
 }  // namespace
@@ -60,7 +60,7 @@ std::optional<Microseconds> WorkerDue::Move(Microseconds delay, const DueTime& k
 Microseconds WorkerDue::UntilRun() {
   const DueTime due = services_.store->Due(plan_.id);
   if (Stale(due)) {
-    return Move(DelayUntilDue(plan_, RandomFraction()), due).value_or(kLookAgain);
+    return Move(DelayUntilDue(plan_, RandomFraction()), due).value_or(kPollInterval);
   }
   // Times of the day have no interval: a day is used instead, and only whether something was missed
   // matters.
@@ -70,11 +70,11 @@ Microseconds WorkerDue::UntilRun() {
   // Skipped. The next due time is written, so that one host counts it and all see the same one.
   const Microseconds delay = plan_.times.empty() ? pause : DelayUntilDue(plan_, RandomFraction());
   const std::optional<Microseconds> moved = Move(delay, due);
-  if (!moved) return kLookAgain;
+  if (!moved) return kPollInterval;
   board_.Missed();
   Log(LogLevel::kWarn, "SH-0343", "a due time was missed and is skipped",
       {{"worker", plan_.id}, {"plugin", plan_.plugin}, {"due", due.moment}});
-  return std::max(*moved, kLookAgain);
+  return std::max(*moved, kPollInterval);
 }
 
 }  // namespace summa::host

@@ -15,8 +15,8 @@ constexpr Microseconds kLongestRetry = std::chrono::seconds(60);
 // The database comes back for all workers at once, and nothing else can be done meanwhile.
 constexpr Microseconds kLongestDatabaseRetry = std::chrono::seconds(5);
 // The due time is looked up again this often: another host or a command may have moved it.
-constexpr Microseconds kLookAgain = std::chrono::seconds(60);
-constexpr Microseconds kStandbyLook = std::chrono::seconds(30);
+constexpr Microseconds kPollInterval = std::chrono::seconds(60);
+constexpr Microseconds kStandbyPollInterval = std::chrono::seconds(30);
 // A lease that looked free was taken by a faster host.
 constexpr Microseconds kOutrunPause = std::chrono::milliseconds(10);
 constexpr Microseconds kNow{0};
@@ -25,25 +25,25 @@ constexpr int kFirstTryPart = 16;
 
 // An unreachable server comes back, and a try-later is repeated: neither is a failure of the
 // worker.
-bool Passes(std::int32_t status) {
+bool IsTransient(std::int32_t status) {
   return status == SUMMA_E_UNAVAILABLE || status == SUMMA_E_TRY_LATER || status == SUMMA_E_FENCED ||
          status == SUMMA_E_CANCELLED;
 }
-bool CannotHeal(std::int32_t status) {
+bool IsPermanent(std::int32_t status) {
   return status == SUMMA_E_CONFIG || status == SUMMA_E_DENIED;
 }
 // Unannounced, so it is asked for often.
-bool ComesBack(const WorkerRun::Done& done) {
+bool IsOutage(const WorkerInstance::CallResult& done) {
   return done.outcome.status == SUMMA_E_UNAVAILABLE || HealsInTheDatabase(done.outcome.error.code);
 }
 
 }  // namespace
 
-WorkerLoop::WorkerLoop(WorkerRun& run)
-    : run_(run),
-      plan_(run.plan()),
-      due_(plan_, run_.services(), run_.board()),
-      engine_(run_, *this),
+WorkerLoop::WorkerLoop(WorkerInstance& worker)
+    : worker_(worker),
+      plan_(worker.plan()),
+      due_(plan_, worker_.services(), worker_.board()),
+      engine_(worker_, *this),
       worker_backoff_(kFirstRetry, kLongestRetry),
       database_backoff_(kFirstRetry, kLongestDatabaseRetry),
       try_backoff_(plan_.retry_parked / kFirstTryPart, plan_.retry_parked, Jitter::kHalf),
@@ -51,12 +51,12 @@ WorkerLoop::WorkerLoop(WorkerRun& run)
       in_vain_(kNow) {}
 
 void WorkerLoop::Run() noexcept {
-  while (!run_.stopping()) {
+  while (!worker_.stopping()) {
     const Microseconds pause = Round();
-    if (run_.abandoned()) return;
-    run_.WaitForNews(pause);
+    if (worker_.abandoned()) return;
+    worker_.WaitForOrders(pause);
   }
-  run_.board().Stopped();
+  worker_.board().Stopped();
 }
 
 // Every failure on the way to the worker ends here, and the next round starts again.
@@ -67,45 +67,45 @@ Microseconds WorkerLoop::Round() {
     pause_ = kNow;
     idle_.Reset();
     in_vain_ = IdlePause(kNow);
-    const Microseconds pause = After(engine_.Go());
+    const Microseconds pause = After(engine_.Run());
     database_backoff_.Reset();
     return pause;
   } catch (const Failure& failure) {
-    if (run_.abandoned()) return kNow;
-    run_.board().Failed(failure.error());
+    if (worker_.abandoned()) return kNow;
+    worker_.board().Failed(failure.error());
   } catch (const std::exception& exception) {
-    if (run_.abandoned()) return kNow;
-    run_.board().Failed({"SH-0901", exception.what(), {}, "worker " + plan_.id});
+    if (worker_.abandoned()) return kNow;
+    worker_.board().Failed({"SH-0901", exception.what(), {}, "worker " + plan_.id});
   } catch (...) {
-    if (run_.abandoned()) return kNow;
-    run_.board().Failed({"SH-0901", "an exception without a text", {}, "worker " + plan_.id});
+    if (worker_.abandoned()) return kNow;
+    worker_.board().Failed({"SH-0901", "an exception without a text", {}, "worker " + plan_.id});
   }
   return database_backoff_.Next();
 }
 
-Microseconds WorkerLoop::After(const OneRun& run) {
+Microseconds WorkerLoop::After(const RunProgress& run) {
   switch (run.end) {
-    case OneRun::End::kHeldBack:
+    case RunProgress::End::kHeldBack:
       return Hold(run.orders);
-    case OneRun::End::kNotDue:
+    case RunProgress::End::kNotDue:
       return tries_ ? kNow : NotDue(run.until_due);
-    case OneRun::End::kElsewhere:
+    case RunProgress::End::kElsewhere:
       // Of a parked worker there is nothing to be seen without the lease: somebody runs it.
-      if (!tries_) StandBy();
+      if (!tries_) WaitAsStandby();
       return kNow;
-    case OneRun::End::kParked:
-    case OneRun::End::kCalledOff:
+    case RunProgress::End::kParked:
+    case RunProgress::End::kCalledOff:
       Refuse(run.request);
       return kNow;
-    case OneRun::End::kDone:
+    case RunProgress::End::kDone:
       return pause_;
-    case OneRun::End::kAbandoned:
+    case RunProgress::End::kAbandoned:
       break;
   }
   return kNow;
 }
 
-bool WorkerLoop::HoldsBack(const WorkerOrders& orders) {
+bool WorkerLoop::IsHeldBack(const WorkerOrders& orders) {
   if (orders.parked_error.empty()) {
     next_try_.reset();
     try_backoff_.Reset();
@@ -113,42 +113,44 @@ bool WorkerLoop::HoldsBack(const WorkerOrders& orders) {
   }
   failures_ = 0;  // a worker that is resumed gets all its attempts
   worker_backoff_.Reset();
-  tries_ = Tries(orders) && next_try_ && *next_try_ <= run_.services().clock->BootNow();
+  tries_ = IsTried(orders) && next_try_ && *next_try_ <= worker_.services().clock->BootNow();
   if (tries_) PlanTry();
   return !tries_;
 }
 
 // Whether this host runs a parked worker from time to time, to find out whether the cause of its
 // failures is gone.
-bool WorkerLoop::Tries(const WorkerOrders& orders) {
+bool WorkerLoop::IsTried(const WorkerOrders& orders) {
   return plan_.retry_parked > kNow && !orders.parked_everywhere && !orders.paused &&
          orders.lease_asked_for == kNow;
 }
 
 Microseconds WorkerLoop::Hold(const WorkerOrders& orders) {
   if (!orders.parked_error.empty()) return HoldParked(orders);
-  run_.board().Recovered();
+  worker_.board().Recovered();
   if (orders.paused) {
-    run_.board().Stopped();
-    return kLookAgain;
+    worker_.board().Stopped();
+    return kPollInterval;
   }
-  run_.board().Standby();  // until the command is done, or is known to be dead
-  return std::min(orders.lease_asked_for, kLookAgain);
+  worker_.board().Standby();  // until the command is done, or is known to be dead
+  return std::min(orders.lease_asked_for, kPollInterval);
 }
 
 Microseconds WorkerLoop::HoldParked(const WorkerOrders& orders) {
-  if (!Tries(orders)) {
-    run_.board().Parked(orders.parked_error, std::nullopt);
-    return kLookAgain;
+  if (!IsTried(orders)) {
+    worker_.board().Parked(orders.parked_error, std::nullopt);
+    return kPollInterval;
   }
   if (!next_try_) PlanTry();
   const Microseconds wait =
-      std::max(*next_try_ - run_.services().clock->BootNow(), Microseconds(1));
-  run_.board().Parked(orders.parked_error, wait);
-  return std::min(wait, kLookAgain);
+      std::max(*next_try_ - worker_.services().clock->BootNow(), Microseconds(1));
+  worker_.board().Parked(orders.parked_error, wait);
+  return std::min(wait, kPollInterval);
 }
 
-void WorkerLoop::PlanTry() { next_try_ = run_.services().clock->BootNow() + try_backoff_.Next(); }
+void WorkerLoop::PlanTry() {
+  next_try_ = worker_.services().clock->BootNow() + try_backoff_.Next();
+}
 
 Microseconds WorkerLoop::UntilDue(bool asked_for) {
   if (plan_.continuous || (asked_for && !tries_)) return kNow;
@@ -160,20 +162,20 @@ std::int64_t WorkerLoop::TakeRequest(const WorkerOrders& orders) {
   return plan_.continuous || tries_ ? 0 : Claim(orders.run_request);
 }
 
-bool WorkerLoop::MayCall(OneRun& run, const Grant& grant) {
+bool WorkerLoop::MayCall(RunProgress& run, const Grant& grant) {
   if (!plan_.continuous || tries_) return true;
-  if (run_.stopping() || !grant.Good()) return false;
-  if (run_.news()) {
-    run.orders = run_.ReadOrders();
+  if (worker_.stopping() || !grant.Good()) return false;
+  if (worker_.new_orders()) {
+    run.orders = worker_.ReadOrders();
     if (run.orders.hold()) return false;
   }
   if (run.request == 0) run.request = Claim(std::exchange(run.orders.run_request, 0));
   run.result = {};
-  run.began = run_.services().clock->BootNow();
+  run.began = worker_.services().clock->BootNow();
   return true;
 }
 
-bool WorkerLoop::GoesOn(OneRun& run, const Grant& grant) {
+bool WorkerLoop::CallsAgain(RunProgress& run, const Grant& grant) {
   if (!plan_.continuous) return HasMore(run, grant);
   if (tries_) return false;
   Answer(run);
@@ -183,44 +185,44 @@ bool WorkerLoop::GoesOn(OneRun& run, const Grant& grant) {
     pause_ = AfterFence();
     return false;
   }
-  pause_ = Judge(run.done, grant);
+  pause_ = RecordCall(run.done, grant);
   if (run.done.failed() && CountFailure(run.done)) {
     leaves_ = false;
     pause_ = kNow;
     if (grant.Good()) Park(run.done);
     return false;
   }
-  if (pause_ > kNow) run_.WaitForNews(pause_, grant);
+  if (pause_ > kNow) worker_.WaitForOrders(pause_, grant);
   return true;
 }
 
 // Of a periodic worker, in the same run.
-bool WorkerLoop::HasMore(OneRun& run, const Grant& grant) {
+bool WorkerLoop::HasMore(RunProgress& run, const Grant& grant) {
   if (run.done.result != TickResult::kOk) return false;
   const Microseconds pause = PauseAfter(run.done.outcome, in_vain_);
   if (!run.done.outcome.backlog) return false;
-  if (pause > kNow) run_.WaitForNews(pause, grant);
-  if (!run_.stopping() && !run_.paused() && grant.Good()) return true;
+  if (pause > kNow) worker_.WaitForOrders(pause, grant);
+  if (!worker_.stopping() && !worker_.paused() && grant.Good()) return true;
   run.done.result = TickResult::kCancelled;  // the rest is for the next run, which stays due
   return false;
 }
 
-void WorkerLoop::Finish(OneRun& run, Grant& grant) {
+void WorkerLoop::Finish(RunProgress& run, Grant& grant) {
   if (tries_) return FinishTry(run, grant);
   if (plan_.continuous) return FinishContinuous(run, grant);
   FinishPeriodic(grant, run.done);
   Answer(run);
 }
 
-void WorkerLoop::FinishTry(OneRun& run, Grant& grant) {
+void WorkerLoop::FinishTry(RunProgress& run, Grant& grant) {
   const TickResult result = run.done.result;
   if (result == TickResult::kCancelled) return;
   if (result == TickResult::kFenced) {
     pause_ = AfterFence();
     return;
   }
-  const RunnerServices& services = run_.services();
-  const bool away = result == TickResult::kError && Passes(run.done.outcome.status);
+  const RunnerServices& services = worker_.services();
+  const bool away = result == TickResult::kError && IsTransient(run.done.outcome.status);
   if (run.done.failed() && !away) {  // the next round waits for the next try
     const Error& error = run.done.outcome.error;
     const std::string text = error.code + " " + error.message;
@@ -235,7 +237,7 @@ void WorkerLoop::FinishTry(OneRun& run, Grant& grant) {
   if (!plan_.continuous) FinishPeriodic(grant, run.done);
 }
 
-void WorkerLoop::FinishContinuous(OneRun& run, const Grant& grant) {
+void WorkerLoop::FinishContinuous(RunProgress& run, const Grant& grant) {
   if (!leaves_) return;
   Refuse(run.request);  // stopped or paused at this moment
   if (grant.Good()) pause_ = kNow;
@@ -243,49 +245,50 @@ void WorkerLoop::FinishContinuous(OneRun& run, const Grant& grant) {
 }
 
 // What came of a call of a continuous worker; the pause before the next one.
-Microseconds WorkerLoop::Judge(const WorkerRun::Done& done, const Grant& grant) {
+Microseconds WorkerLoop::RecordCall(const WorkerInstance::CallResult& done, const Grant& grant) {
   if (done.failed()) {
-    run_.board().Failed(done.outcome.error);
-    if (grant.Good()) run_.recorder().Continuous(grant.fence(), &done.outcome.error, true);
+    worker_.board().Failed(done.outcome.error);
+    if (grant.Good()) worker_.recorder().Continuous(grant.fence(), &done.outcome.error, true);
     const Microseconds pause = worker_backoff_.Next();
-    return ComesBack(done) ? std::min(pause, kLongestDatabaseRetry) : pause;
+    return IsOutage(done) ? std::min(pause, kLongestDatabaseRetry) : pause;
   }
   Succeeded();
-  run_.board().Running();
-  run_.recorder().Continuous(grant.fence(), nullptr, done.outcome.items > 0);
+  worker_.board().Running();
+  worker_.recorder().Continuous(grant.fence(), nullptr, done.outcome.items > 0);
   return PauseAfter(done.outcome, idle_);
 }
 
 Microseconds WorkerLoop::PauseAfter(const TickOutcome& outcome, IdlePause& idle) {
   const Microseconds pause = idle.After(outcome.backlog, outcome.items, outcome.wait_hint);
-  run_.board().InVain(idle.in_vain());
+  worker_.board().InVain(idle.in_vain());
   return pause;
 }
 
-void WorkerLoop::StandBy() {
-  run_.board().Recovered();  // the database answers
-  run_.board().Standby();
-  const bool free = run_.services().leases->WaitUntilFree(
-      plan_.id, kStandbyLook, [this] { return run_.stopping() || run_.news(); });
-  if (free && !run_.stopping()) {
-    run_.Wait(std::chrono::duration_cast<Microseconds>(kOutrunPause * RandomFraction()));
+void WorkerLoop::WaitAsStandby() {
+  worker_.board().Recovered();  // the database answers
+  worker_.board().Standby();
+  const bool free = worker_.services().leases->WaitUntilFree(
+      plan_.id, kStandbyPollInterval,
+      [this] { return worker_.stopping() || worker_.new_orders(); });
+  if (free && !worker_.stopping()) {
+    worker_.Wait(std::chrono::duration_cast<Microseconds>(kOutrunPause * RandomFraction()));
   }
 }
 
 Microseconds WorkerLoop::NotDue(Microseconds until_due) {
-  run_.board().Recovered();
-  run_.board().Waiting(until_due);
-  return std::min(until_due, kLookAgain);
+  worker_.board().Recovered();
+  worker_.board().Waiting(until_due);
+  return std::min(until_due, kPollInterval);
 }
 
-void WorkerLoop::FinishPeriodic(Grant& grant, const WorkerRun::Done& done) {
+void WorkerLoop::FinishPeriodic(Grant& grant, const WorkerInstance::CallResult& done) {
   switch (done.result) {
     case TickResult::kOk:
       Succeeded();
       RecordDue(grant, DelayUntilDue(plan_, RandomFraction()));
       return;  // the next round sees how long to wait
     case TickResult::kCancelled:
-      if (grant.Good()) run_.recorder().State("waiting");  // it stays due
+      if (grant.Good()) worker_.recorder().State("waiting");  // it stays due
       return;
     case TickResult::kFenced:
       pause_ = AfterFence();
@@ -294,9 +297,9 @@ void WorkerLoop::FinishPeriodic(Grant& grant, const WorkerRun::Done& done) {
     case TickResult::kStuck:
       break;
   }
-  run_.board().Failed(done.outcome.error);
+  worker_.board().Failed(done.outcome.error);
   // Without a new due time: it stays due, here and on every other host.
-  if (grant.Good()) run_.recorder().Periodic(grant.fence(), &done.outcome.error, std::nullopt);
+  if (grant.Good()) worker_.recorder().Periodic(grant.fence(), &done.outcome.error, std::nullopt);
   if (CountFailure(done) && grant.Good()) Park(done);
   pause_ = worker_backoff_.Next();
   const bool shown_again = HealsInTheDatabase(done.outcome.error.code);
@@ -306,20 +309,20 @@ void WorkerLoop::FinishPeriodic(Grant& grant, const WorkerRun::Done& done) {
 // The lease is held until the due time is written: without it the run would be repeated at once.
 // Told to stop, it tries once more: what it waited for may have been ended for that.
 void WorkerLoop::RecordDue(Grant& grant, Microseconds delay) {
-  const Clock& clock = *run_.services().clock;
+  const Clock& clock = *worker_.services().clock;
   const BootTime begin = clock.BootNow();
   Microseconds rest = delay;
   Backoff backoff(kFirstRetry, kLongestDatabaseRetry);
   for (bool last = false;;) {
     const std::optional<Microseconds> until_due =
-        run_.recorder().Periodic(grant.fence(), nullptr, rest);
+        worker_.recorder().Periodic(grant.fence(), nullptr, rest);
     if (until_due) {
-      run_.board().Waiting(*until_due);
+      worker_.board().Waiting(*until_due);
       grant.KeepUntilDue(*until_due);
       return;
     }
     if (last || !grant.Good()) return;
-    last = run_.Wait(backoff.Next(), grant);
+    last = worker_.Wait(backoff.Next(), grant);
     if (plan_.times.empty()) {
       rest = std::max(delay - (clock.BootNow() - begin), Microseconds(1));
     }
@@ -329,12 +332,12 @@ void WorkerLoop::RecordDue(Grant& grant, Microseconds delay) {
 // Only ours: 0 when there is no request, or another host does it.
 std::int64_t WorkerLoop::Claim(std::int64_t request) {
   if (request == 0) return 0;
-  const RunnerServices& services = run_.services();
+  const RunnerServices& services = worker_.services();
   return services.orders().Take(request, services.host_name) ? request : 0;
 }
 
 // The requester of the run is told once.
-void WorkerLoop::Answer(OneRun& run) {
+void WorkerLoop::Answer(RunProgress& run) {
   const std::int64_t request = std::exchange(run.request, 0);
   if (request == 0) return;
   RunSummary result = run.result;
@@ -346,7 +349,7 @@ void WorkerLoop::Answer(OneRun& run) {
     result.exit_code = run.done.failed() ? ExitCode(error) : SUMMA_E_TRY_LATER;
   }
   try {
-    run_.services().orders().Finish(request, result);
+    worker_.services().orders().Finish(request, result);
   } catch (const Failure& failure) {
     // The requester waits without success and is told so; the run itself counts.
     LogError(LogLevel::kWarn, failure.error(), {{"worker", plan_.id}});
@@ -355,7 +358,7 @@ void WorkerLoop::Answer(OneRun& run) {
 
 // The same, when there was none.
 void WorkerLoop::Refuse(std::int64_t request) {
-  OneRun none;
+  RunProgress none;
   none.request = request;
   none.done.result = TickResult::kCancelled;
   none.done.outcome.error = {"SH-0904", "told to stop before the worker ran", {}, {}};
@@ -365,28 +368,29 @@ void WorkerLoop::Refuse(std::int64_t request) {
 void WorkerLoop::Succeeded() {
   failures_ = 0;
   worker_backoff_.Reset();
-  run_.board().Recovered();
+  worker_.board().Recovered();
 }
 
 // True: it was one too many, so the worker must be parked.
-bool WorkerLoop::CountFailure(const WorkerRun::Done& done) {
+bool WorkerLoop::CountFailure(const WorkerInstance::CallResult& done) {
   const std::int32_t status = done.outcome.status;
-  const bool passes = Passes(status) || HealsInTheDatabase(done.outcome.error.code);
+  const bool passes = IsTransient(status) || HealsInTheDatabase(done.outcome.error.code);
   if (plan_.park_after == 0 || (done.result == TickResult::kError && passes)) return false;
   ++failures_;
-  return failures_ >= plan_.park_after || CannotHeal(status);
+  return failures_ >= plan_.park_after || IsPermanent(status);
 }
 
 // On this host only, however often it restarts: another one, whose plugin or configuration is in
 // order, takes over. When that one fails as well, no host is left and the state stays "parked".
-void WorkerLoop::Park(const WorkerRun::Done& done) {
+void WorkerLoop::Park(const WorkerInstance::CallResult& done) {
   const Error& error = done.outcome.error;
   const std::string text = error.code + " " + error.message;
-  run_.services().orders().Park(plan_, run_.services().host_name, text);
+  worker_.services().orders().Park(plan_, worker_.services().host_name, text);
   PlanTry();
   const bool retried = plan_.retry_parked > kNow;
-  run_.board().Parked(
-      text, retried ? std::optional(*next_try_ - run_.services().clock->BootNow()) : std::nullopt);
+  worker_.board().Parked(text, retried
+                                   ? std::optional(*next_try_ - worker_.services().clock->BootNow())
+                                   : std::nullopt);
   Log(LogLevel::kError, "SH-0340",
       retried ? "the worker is parked: this host only tries it from time to time"
               : "the worker is parked: this host no longer runs it",
@@ -397,7 +401,7 @@ void WorkerLoop::Park(const WorkerRun::Done& done) {
 }
 
 Microseconds WorkerLoop::AfterFence() {
-  run_.board().Standby();
+  worker_.board().Standby();
   return worker_backoff_.Next();
 }
 
@@ -405,7 +409,7 @@ Microseconds WorkerLoop::AfterFence() {
 // state.
 void WorkerLoop::Leave(const Grant& grant) {
   if (grant.Good()) {
-    run_.recorder().State("stopped");
+    worker_.recorder().State("stopped");
     return;
   }
   Log(LogLevel::kWarn, "SH-0326", "the lease was lost; the worker stopped and tries to get it back",

@@ -14,49 +14,49 @@ namespace summa::host {
 
 class WorkerLoop : private RunPolicy {
  public:
-  explicit WorkerLoop(WorkerRun& run);
+  explicit WorkerLoop(WorkerInstance& worker);
   // Returns when the worker was told to stop or was abandoned. Throws nothing.
   void Run() noexcept;
 
  private:
-  using Grant = WorkerRun::Grant;
+  using Grant = WorkerInstance::Grant;
 
-  bool HoldsBack(const WorkerOrders& orders) override;
+  bool IsHeldBack(const WorkerOrders& orders) override;
   Microseconds UntilDue(bool asked_for) override;
   std::int64_t TakeRequest(const WorkerOrders& orders) override;
-  bool MayCall(OneRun& run, const Grant& grant) override;
-  bool GoesOn(OneRun& run, const Grant& grant) override;
-  void Finish(OneRun& run, Grant& grant) override;
+  bool MayCall(RunProgress& run, const Grant& grant) override;
+  bool CallsAgain(RunProgress& run, const Grant& grant) override;
+  void Finish(RunProgress& run, Grant& grant) override;
   bool limits_the_whole() const override { return !plan_.continuous; }
   bool shown() const override { return !tries_; }
 
   // Each gives the pause before the next round.
   Microseconds Round();
-  Microseconds After(const OneRun& run);
+  Microseconds After(const RunProgress& run);
   Microseconds Hold(const WorkerOrders& orders);
   Microseconds HoldParked(const WorkerOrders& orders);
   Microseconds NotDue(Microseconds until_due);
-  Microseconds Judge(const WorkerRun::Done& done, const Grant& grant);
+  Microseconds RecordCall(const WorkerInstance::CallResult& done, const Grant& grant);
   Microseconds AfterFence();
 
-  bool Tries(const WorkerOrders& orders);
-  void FinishTry(OneRun& run, Grant& grant);
-  void FinishPeriodic(Grant& grant, const WorkerRun::Done& done);
-  void FinishContinuous(OneRun& run, const Grant& grant);
-  bool HasMore(OneRun& run, const Grant& grant);
+  bool IsTried(const WorkerOrders& orders);
+  void FinishTry(RunProgress& run, Grant& grant);
+  void FinishPeriodic(Grant& grant, const WorkerInstance::CallResult& done);
+  void FinishContinuous(RunProgress& run, const Grant& grant);
+  bool HasMore(RunProgress& run, const Grant& grant);
   Microseconds PauseAfter(const TickOutcome& outcome, IdlePause& idle);
-  void StandBy();
+  void WaitAsStandby();
   void Leave(const Grant& grant);
   void RecordDue(Grant& grant, Microseconds delay);
   std::int64_t Claim(std::int64_t request);
-  void Answer(OneRun& run);
+  void Answer(RunProgress& run);
   void Refuse(std::int64_t request);
   void Succeeded();
-  bool CountFailure(const WorkerRun::Done& done);
-  void Park(const WorkerRun::Done& done);
+  bool CountFailure(const WorkerInstance::CallResult& done);
+  void Park(const WorkerInstance::CallResult& done);
   void PlanTry();
 
-  WorkerRun& run_;
+  WorkerInstance& worker_;
   const WorkerPlan& plan_;
   WorkerDue due_;
   RunEngine engine_;

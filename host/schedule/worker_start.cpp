@@ -5,7 +5,7 @@
 #include <summa/crash_point.hpp>
 
 #include "host/observe/log.hpp"
-#include "host/schedule/worker_run.hpp"
+#include "host/schedule/worker_instance.hpp"
 
 namespace summa::host {
 namespace {
@@ -22,41 +22,42 @@ constexpr Microseconds kTryAgain = std::chrono::seconds(5);
 
 }  // namespace
 
-WorkerRun::Start::Start(WorkerRun& run, const Grant& grant)
-    : run_(run),
+WorkerInstance::Start::Start(WorkerInstance& worker, const Grant& grant)
+    : worker_(worker),
       fence_(grant.fence()),
-      earlier_(run.services_.orders().Begin(run.plan_.id, run.services_.host_name, fence_)) {
+      earlier_(
+          worker.services_.orders().Begin(worker.plan_.id, worker.services_.host_name, fence_)) {
   CrashPoint("schedule.begun");
 }
 
-WorkerRun::Start::~Start() {
-  if (open_ && !run_.abandoned()) Write(false);
+WorkerInstance::Start::~Start() {
+  if (open_ && !worker_.abandoned()) Write(false);
 }
 
-void WorkerRun::Start::Returned() {
-  if (!open_ || run_.services_.clock->BootNow() < try_again_at_) return;
+void WorkerInstance::Start::Returned() {
+  if (!open_ || worker_.services_.clock->BootNow() < try_again_at_) return;
   Write(true);
 }
 
-void WorkerRun::Start::Write(bool called) noexcept {
+void WorkerInstance::Start::Write(bool called) noexcept {
   try {
-    run_.services_.orders().Returned(run_.plan_.id, fence_, called);
+    worker_.services_.orders().Returned(worker_.plan_.id, fence_, called);
     open_ = false;
   } catch (const std::exception& failure) {
-    try_again_at_ = run_.services_.clock->BootNow() + kTryAgain;
+    try_again_at_ = worker_.services_.clock->BootNow() + kTryAgain;
     Log(LogLevel::kDebug, "SH-0325", "the return of a call could not be recorded",
-        {{"worker", run_.plan_.id}, {"error", failure.what()}});
+        {{"worker", worker_.plan_.id}, {"error", failure.what()}});
   }
 }
 
-Microseconds WorkerRun::Start::pause() const {
+Microseconds WorkerInstance::Start::pause() const {
   const int steps = earlier_.crashes + std::max(earlier_.deaths - 1, 0);
   if (steps == 0) return Microseconds(0);
   return Backoff(kFirstPause, kLongestPause, Jitter::kNone).Pause(steps);
 }
 
-std::string WorkerRun::Start::WhyToPark() const {
-  const int most = run_.plan_.park_after_crashes;
+std::string WorkerInstance::Start::WhyToPark() const {
+  const int most = worker_.plan_.park_after_crashes;
   const int unexplained = std::max(earlier_.deaths - kDeathsByChance, 0);
   if (most == 0 || earlier_.crashes + unexplained < most) return {};
   std::string why = "SH-0347 ";
@@ -71,7 +72,7 @@ std::string WorkerRun::Start::WhyToPark() const {
   return why;
 }
 
-bool WorkerRun::WaitAfterDeaths(const Start& start, const Grant& grant) {
+bool WorkerInstance::WaitAfterDeaths(const Start& start, const Grant& grant) {
   const Microseconds pause = start.pause();
   if (start.earlier().crashes + start.earlier().deaths > 0) {
     Log(LogLevel::kWarn, "SH-0348", "the last host that ran the worker died in it",
@@ -83,10 +84,10 @@ bool WorkerRun::WaitAfterDeaths(const Start& start, const Grant& grant) {
          {"waits_ms", std::to_string(pause.count() / 1000)}});
   }
   if (pause == Microseconds(0)) return true;
-  return !stop_.WaitFor(pause, [&] { return news() || !grant.Good(); });
+  return !stop_.WaitFor(pause, [&] { return new_orders() || !grant.Good(); });
 }
 
-void WorkerRun::ParkEverywhere(const std::string& why) {
+void WorkerInstance::ParkEverywhere(const std::string& why) {
   services_.orders().ParkEverywhere(plan_, services_.host_name, why);
   board_.Parked(why, std::nullopt);
   Log(LogLevel::kError, "SH-0347", "the worker is parked: no host runs it",

@@ -14,7 +14,7 @@ namespace {
 using std::chrono::milliseconds;
 
 // A failover takes seconds: more looks find nothing new, and the nodes have other work.
-constexpr milliseconds kBetweenLooks{100};
+constexpr milliseconds kRefreshInterval{100};
 // For this long, a node that did not serve is asked after the others.
 constexpr std::chrono::seconds kSuspicion{10};
 
@@ -45,7 +45,7 @@ ClusterMap::ClusterMap(ConnectionOptions connection)
 
 Endpoint ClusterMap::MasterOf(int slot) {
   const MutexLock lock(mutex_);
-  LookWhenNeeded();
+  RefreshIfNeeded();
   const std::string address = connection_.url.ForPeople();
   if (masters_.empty()) {
     throw Error(SUMMA_E_UNAVAILABLE, "SH-0623",
@@ -117,7 +117,7 @@ ClusterMap::Answers ClusterMap::AskInTurn(const std::vector<Endpoint>& nodes) {
   View& found = answers.view;
   for (const Endpoint& node : nodes) {
     try {
-      View view = Ask(node);
+      View view = QueryNode(node);
       // A node that was cut off from the others knows old things only.
       if (found.masters.empty() || view.healthy) found = std::move(view);
       if (found.healthy) break;
@@ -137,15 +137,15 @@ ClusterMap::Answers ClusterMap::AskInTurn(const std::vector<Endpoint>& nodes) {
 }
 
 // One thread looks: the others go on with what was known.
-void ClusterMap::LookWhenNeeded() {
+void ClusterMap::RefreshIfNeeded() {
   // Without any answer so far there is nothing to continue with.
-  while (looking_ && masters_.empty()) looked_.wait(mutex_);
-  if (!stale_ || looking_ || Clock::now() < next_look_) return;
-  looking_ = true;
+  while (refreshing_ && masters_.empty()) refreshed_.wait(mutex_);
+  if (!stale_ || refreshing_ || Clock::now() < next_refresh_) return;
+  refreshing_ = true;
   Answers answers = AskInTurn(Candidates());
-  looking_ = false;
-  looked_.notify_all();
-  next_look_ = Clock::now() + kBetweenLooks;
+  refreshing_ = false;
+  refreshed_.notify_all();
+  next_refresh_ = Clock::now() + kRefreshInterval;
   if (answers.stopped) std::rethrow_exception(answers.stopped);
   failure_ = std::move(answers.failure);
   for (const std::string& address : answers.silent) suspects_[address] = Clock::now();
@@ -159,7 +159,7 @@ void ClusterMap::LookWhenNeeded() {
   ++version_;
 }
 
-ClusterMap::View ClusterMap::Ask(const Endpoint& node) const {
+ClusterMap::View ClusterMap::QueryNode(const Endpoint& node) const {
   ConnectionOptions options = connection_;
   options.url = options.url.At(node);
   Connection connection(std::move(options));

@@ -49,23 +49,23 @@ class ClusterMap {
     std::exception_ptr stopped;
   };
 
-  void LookWhenNeeded() SUMMA_REQUIRES(mutex_);
+  void RefreshIfNeeded() SUMMA_REQUIRES(mutex_);
   std::vector<Endpoint> Candidates() const SUMMA_REQUIRES(mutex_);
   Answers AskInTurn(const std::vector<Endpoint>& nodes) SUMMA_REQUIRES(mutex_);
-  View Ask(const Endpoint& node) const;
+  View QueryNode(const Endpoint& node) const;
 
   const ConnectionOptions connection_;
   Mutex mutex_;
-  ConditionVariable looked_;
+  ConditionVariable refreshed_;
   std::vector<Endpoint> masters_ SUMMA_GUARDED_BY(mutex_);  // by slot; empty: nothing is known
   std::vector<Endpoint> nodes_ SUMMA_GUARDED_BY(mutex_);
   // By address, since when.
   std::map<std::string, Clock::time_point> suspects_ SUMMA_GUARDED_BY(mutex_);
   std::uint64_t version_ SUMMA_GUARDED_BY(mutex_) = 0;
   bool stale_ SUMMA_GUARDED_BY(mutex_) = true;
-  bool looking_ SUMMA_GUARDED_BY(mutex_) = false;
-  Clock::time_point next_look_ SUMMA_GUARDED_BY(mutex_){};
-  std::string failure_ SUMMA_GUARDED_BY(mutex_);  // why the last look found nothing
+  bool refreshing_ SUMMA_GUARDED_BY(mutex_) = false;
+  Clock::time_point next_refresh_ SUMMA_GUARDED_BY(mutex_){};
+  std::string failure_ SUMMA_GUARDED_BY(mutex_);  // why the last refresh found nothing
 };
 
 // "MOVED 3999 127.0.0.1:6381" and "ASK 3999 127.0.0.1:6381".

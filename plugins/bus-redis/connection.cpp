@@ -151,8 +151,8 @@ bool Connection::MovedMeanwhile() {
 void Connection::LogIn(Deadline deadline) {
   const Login login = LoginNow();
   if (!login.password.empty()) {
-    const Reply reply = login.user.empty() ? Ask({"AUTH", login.password}, deadline)
-                                           : Ask({"AUTH", login.user, login.password}, deadline);
+    const Reply reply = login.user.empty() ? Query({"AUTH", login.password}, deadline)
+                                           : Query({"AUTH", login.user, login.password}, deadline);
     if (IsError(*reply)) {
       RequireServing(*reply);
       FailToConnect("SH-0602", "the login was refused: " + std::string(Text(*reply)),
@@ -163,7 +163,7 @@ void Connection::LogIn(Deadline deadline) {
   CheckServer(deadline);
   const int database = options_.url.database;
   if (database != 0) {
-    const Reply reply = Ask({"SELECT", std::to_string(database)}, deadline);
+    const Reply reply = Query({"SELECT", std::to_string(database)}, deadline);
     if (IsError(*reply)) {
       RequireServing(*reply);
       FailToConnect("SH-0603", "SELECT was refused: " + std::string(Text(*reply)),
@@ -171,8 +171,8 @@ void Connection::LogIn(Deadline deadline) {
     }
   }
   // A name only helps people: a server or login that does not allow it is not a failure.
-  if (!options_.client_name.empty()) Ask({"CLIENT", "SETNAME", options_.client_name}, deadline);
-  const Reply pong = Ask({"PING"}, deadline);
+  if (!options_.client_name.empty()) Query({"CLIENT", "SETNAME", options_.client_name}, deadline);
+  const Reply pong = Query({"PING"}, deadline);
   if (IsError(*pong)) {
     const bool lacks_login = ServerErrorWord(Text(*pong)) == "NOAUTH";
     FailToConnect(lacks_login ? "SH-0602" : "SH-0603", NotServing(Text(*pong)),
@@ -188,7 +188,7 @@ void Connection::RequireServing(const redisReply& reply) {
 
 // Redis before 6 and some proxies do not know HELLO: then only the answers to commands show it.
 void Connection::CheckServer(Deadline deadline) {
-  const Reply hello = Ask({"HELLO"}, deadline);
+  const Reply hello = Query({"HELLO"}, deadline);
   RequireServing(*hello);
   if (!IsArray(*hello)) return;
   std::string_view mode, role;
@@ -228,7 +228,7 @@ void Connection::CheckServer(Deadline deadline) {
   }
 }
 
-Reply Connection::Ask(std::initializer_list<std::string_view> arguments, Deadline deadline) {
+Reply Connection::Query(std::initializer_list<std::string_view> arguments, Deadline deadline) {
   Append({arguments.begin(), arguments.size()});
   return Next(deadline);
 }
@@ -244,12 +244,12 @@ void Connection::Append(std::span<const std::string_view> arguments) {
     char* command = nullptr;
     const auto size = redisFormatCommandArgv(&command, static_cast<int>(arguments.size()),
                                              argument_data_.data(), argument_sizes_.data());
-    if (size < 0) Lose("no memory for a command");
+    if (size < 0) Fail("no memory for a command");
     tls_out_.append(command, static_cast<std::size_t>(size));
     redisFreeCommand(command);
   } else if (redisAppendCommandArgv(context_.get(), static_cast<int>(arguments.size()),
                                     argument_data_.data(), argument_sizes_.data()) != REDIS_OK) {
-    Lose(context_->errstr);
+    Fail(context_->errstr);
   }
   unsent_ = true;
   ++unanswered_;
@@ -257,7 +257,7 @@ void Connection::Append(std::span<const std::string_view> arguments) {
 
 void Connection::Push() {
   if (tls_) {
-    if (tls_->Write(tls_out_) == TlsNeed::kClosed) Lose("TLS: the connection ended");
+    if (tls_->Write(tls_out_) == TlsNeed::kClosed) Fail("TLS: the connection ended");
     unsent_ = !tls_out_.empty();
     return;
   }
@@ -273,13 +273,13 @@ void Connection::Push() {
 
 void Connection::Receive() {
   if (!tls_) {
-    if (redisBufferRead(context_.get()) != REDIS_OK) Lose(context_->errstr);
+    if (redisBufferRead(context_.get()) != REDIS_OK) Fail(context_->errstr);
     return;
   }
   const TlsNeed need = tls_->Read(tls_in_);
   const bool taken = redisReaderFeed(context_->reader, tls_in_.data(), tls_in_.size()) == REDIS_OK;
   // What came before the end is an answer all the same.
-  if (!taken || (need == TlsNeed::kClosed && tls_in_.empty())) Lose("TLS: the connection ended");
+  if (!taken || (need == TlsNeed::kClosed && tls_in_.empty())) Fail("TLS: the connection ended");
   tls_in_.clear();
 }
 
@@ -290,7 +290,7 @@ Reply Connection::Next(Deadline deadline) {
       arena_->MakeRepliesOf(*context_->reader);
     }
     void* reply = nullptr;
-    if (redisGetReplyFromReader(context_.get(), &reply) != REDIS_OK) Lose(context_->errstr);
+    if (redisGetReplyFromReader(context_.get(), &reply) != REDIS_OK) Fail(context_->errstr);
     if (reply != nullptr) {
       if (unanswered_ > 0) --unanswered_;
       return Reply(static_cast<redisReply*>(reply), ReplyDeleter{std::move(arena_)});
@@ -311,14 +311,14 @@ void Connection::WaitForSocket(Deadline deadline) {
   }
   if (Clock::now() >= deadline) {
     const auto limit = ready_ ? options_.command_timeout : options_.connect_timeout;
-    Lose("no answer within " + std::to_string(limit.count() / 1000) + " ms");
+    Fail("no answer within " + std::to_string(limit.count() / 1000) + " ms");
   }
 }
 
 bool Connection::WaitFor(short events, Deadline deadline, short& became) {
   std::array<pollfd, 2> sockets = {{{context_->fd, events, 0}, {options_.stop_fd, POLLIN, 0}}};
   const int ready = poll(sockets.data(), sockets.size(), PollTimeout(deadline));
-  if (ready < 0 && errno != EINTR) Lose(std::strerror(errno));
+  if (ready < 0 && errno != EINTR) Fail(std::strerror(errno));
   if (ready > 0 && (sockets[1].revents & POLLIN) != 0) {
     context_.reset();  // its answer is still to come; stopping is not a fault to report
     throw Error(SUMMA_E_CANCELLED, "SH-0904", "Redis: told to stop while waiting for an answer");
@@ -367,7 +367,7 @@ void Connection::Drop(const std::string& reason, const std::string& code, const 
   if (options_.on_event) options_.on_event(ConnectionEvent::kLost, name_, reason);
 }
 
-void Connection::Lose(const std::string& reason) {
+void Connection::Fail(const std::string& reason) {
   if (!ready_) FailToConnect("SH-0601", reason, kUnreachableHint);
   const std::string text = reason.empty() ? "connection lost" : "connection lost: " + reason;
   Drop(text);

@@ -114,7 +114,7 @@ class Connection {
   void CheckServer(Deadline deadline);
   void RequireServing(const redisReply& reply);
   void Drop(const std::string& reason, const std::string& code, const std::string& hint);
-  Reply Ask(std::initializer_list<std::string_view> arguments, Deadline deadline);
+  Reply Query(std::initializer_list<std::string_view> arguments, Deadline deadline);
   bool ClosedMeanwhile();
   bool MovedMeanwhile();
   void BeginTls(Deadline deadline);
@@ -123,7 +123,7 @@ class Connection {
   bool WaitFor(short events, Deadline deadline, short& became);
   void WaitForSocket(Deadline deadline);
   void Schedule();
-  [[noreturn]] void Lose(const std::string& reason);
+  [[noreturn]] void Fail(const std::string& reason);
   [[noreturn]] void FailToConnect(const std::string& code, const std::string& reason,
                                   const std::string& hint);
 

@@ -27,7 +27,7 @@ constexpr std::string_view kNoStream = "summa-doctor-looks-here";
 
 using Info = std::map<std::string, std::string, std::less<>>;
 
-Info AskInfo(Connection& connection) {
+Info ReadInfo(Connection& connection) {
   const Reply reply = connection.Command({"INFO", "all"});
   if (IsError(*reply)) {
     ThrowRefused({"INFO"}, "Redis", Text(*reply));
@@ -51,7 +51,7 @@ std::string Get(const Info& info, std::string_view name) {
 }
 
 // nullopt: the login may not ask, or the server hides it (managed ones do).
-std::optional<std::string> AskConfig(Connection& connection, std::string_view name) {
+std::optional<std::string> ReadConfigValue(Connection& connection, std::string_view name) {
   const Reply reply = connection.Command({"CONFIG", "GET", name});
   if (!IsArray(*reply) || reply->elements != 2) return std::nullopt;
   return std::string(Text(*reply->element[1]));
@@ -126,7 +126,7 @@ void ExamineMemory(const Info& info, const Report& report) {
 
 void ExamineAppendOnly(Connection& connection, const Info& info, const Report& report) {
   if (Get(info, "aof_enabled") != "1") {
-    const auto save = AskConfig(connection, "save");
+    const auto save = ReadConfigValue(connection, "save");
     const std::string snapshots = !save           ? "snapshots unknown"
                                   : save->empty() ? "no snapshots"
                                                   : "snapshots " + *save;
@@ -137,7 +137,7 @@ void ExamineAppendOnly(Connection& connection, const Info& info, const Report& r
     return;
   }
   report({Severity::kOk, "appendonly", "yes", "", ""});
-  const auto sync = AskConfig(connection, "appendfsync");
+  const auto sync = ReadConfigValue(connection, "appendfsync");
   if (!sync) {
     report({Severity::kWarning, "appendfsync", "cannot be read", "always",
             "allow the login +config|get, or check redis.conf"});
@@ -250,7 +250,7 @@ void ExamineServer(Connection& connection, const KeyNaming& names, int wait_repl
   report({Severity::kOk, "connection", connection.address() + " answers", "", ""});
   ExamineLatency(connection, report);
   ExamineRights(connection, names, report);
-  const Info info = AskInfo(connection);
+  const Info info = ReadInfo(connection);
   ExamineVersion(info, report);
   ExamineRole(info, report);
   ExamineReplicas(connection, info, wait_replicas, report);

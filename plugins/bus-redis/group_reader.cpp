@@ -32,7 +32,7 @@ std::int64_t BlockMilliseconds(microseconds time) {
 }
 
 // Of one XACK.
-constexpr std::size_t kMostSettled = 1000;
+constexpr std::size_t kMaxSettled = 1000;
 
 EntryId ParseEntryId(std::string_view text) {
   EntryId id;
@@ -60,19 +60,19 @@ GroupReader::GroupReader(ConnectionOptions connection, GroupReaderOptions option
       dead_letter_key_(options_.names.DeadLetter(options_.stream)),
       settle_servers_(std::move(connection)) {}
 
-Reply GroupReader::Ask(std::initializer_list<std::string_view> words) {
+Reply GroupReader::Command(std::initializer_list<std::string_view> words) {
   return servers_.Command(key_, words);
 }
 
-Reply GroupReader::Ask(Servers::Words words) {
+Reply GroupReader::Command(Servers::Words words) {
   return servers_.Command(key_, words, servers_.CommandDeadline());
 }
 
-Reply GroupReader::AskToSettle(std::initializer_list<std::string_view> words) {
+Reply GroupReader::SettleCommand(std::initializer_list<std::string_view> words) {
   return settle_servers_.Command(key_, words);
 }
 
-Reply GroupReader::AskToSettle(Servers::Words words) {
+Reply GroupReader::SettleCommand(Servers::Words words) {
   return settle_servers_.Command(key_, words, settle_servers_.CommandDeadline());
 }
 
@@ -86,7 +86,7 @@ void GroupReader::EnsureGroup() {
 }
 
 void GroupReader::CreateGroup() {
-  const Reply reply = Ask({"XGROUP", "CREATE", key_, options_.group, "0", "MKSTREAM"});
+  const Reply reply = Command({"XGROUP", "CREATE", key_, options_.group, "0", "MKSTREAM"});
   if (IsError(*reply) && ServerErrorWord(Text(*reply)) != "BUSYGROUP") {
     // A full Redis refuses the command before it looks for the group. Its readers must be able to
     // start anyway: they are what frees memory.
@@ -102,7 +102,7 @@ void GroupReader::CreateGroup() {
 }
 
 bool GroupReader::GroupExists() {
-  const Reply groups = Ask({"XINFO", "GROUPS", key_});
+  const Reply groups = Command({"XINFO", "GROUPS", key_});
   if (!IsArray(*groups)) return false;
   for (std::size_t i = 0; i < groups->elements; ++i) {
     const redisReply& group = *groups->element[i];  // name, its value, ...
@@ -153,7 +153,7 @@ bool GroupReader::ReadWalk(std::size_t max) {
   if (walk_.minimum_idle.count() > 0) arguments.insert(arguments.end(), {"IDLE", idle});
   arguments.insert(arguments.end(), {walk_.cursor, "+", count});
   if (!walk_.everybody) arguments.emplace_back(options_.consumer);
-  const Reply reply = Ask(arguments);
+  const Reply reply = Command(arguments);
   if (IsError(*reply)) {
     if (ServerErrorWord(Text(*reply)) != "NOGROUP") ThrowStreamFault({"XPENDING"}, Text(*reply));
     CreateGroup();
@@ -200,7 +200,7 @@ bool GroupReader::Claim(const std::vector<Pending>& rows, milliseconds minimum_i
                                                idle};
     arguments.insert(arguments.end(), ids.begin(), ids.end());
     arguments.insert(arguments.end(), {"RETRYCOUNT", count});
-    replies_.push_back(Ask(arguments));
+    replies_.push_back(Command(arguments));
     const redisReply& entries = *replies_.back();
     if (IsError(entries)) ThrowStreamFault({"XCLAIM"}, Text(entries));
     for (std::size_t i = 0; i < entries.elements; ++i) {
@@ -226,7 +226,7 @@ void GroupReader::FindLost(const std::vector<Pending>& rows) {
   for (const auto& delivery : deliveries_) claimed.insert(FromAbi(delivery.delivery_id));
   for (const Pending& row : rows) {
     if (claimed.contains(row.id)) continue;
-    const Reply found = Ask({"XRANGE", key_, row.id, row.id});
+    const Reply found = Command({"XRANGE", key_, row.id, row.id});
     if (IsArray(*found) && found->elements == 0) summary_.lost_ids.push_back(row.id);
   }
   Acknowledge(summary_.lost_ids);
@@ -261,7 +261,7 @@ void GroupReader::Acknowledge(const std::vector<std::string>& ids) {
   if (ids.empty()) return;
   std::vector<std::string_view> arguments = {"XACK", key_, options_.group};
   arguments.insert(arguments.end(), ids.begin(), ids.end());
-  Ask(arguments);
+  Command(arguments);
 }
 
 // What was given back and is due.
@@ -277,7 +277,7 @@ bool GroupReader::ReadReturned(std::size_t max) {
   }
   std::vector<Pending> rows;
   for (const std::string& id : due) {
-    const Reply reply = Ask({"XPENDING", key_, options_.group, id, id, "1", options_.consumer});
+    const Reply reply = Command({"XPENDING", key_, options_.group, id, id, "1", options_.consumer});
     if (IsError(*reply) && ServerErrorWord(Text(*reply)) != "NOGROUP") {
       Nack(Borrowed(due), microseconds(0));  // looked at again by the next poll
       ThrowStreamFault({"XPENDING"}, Text(*reply));
@@ -342,7 +342,7 @@ void GroupReader::Ack(std::span<const summa_str> delivery_ids) {
   arguments.reserve(delivery_ids.size() + arguments.size());
   for (const summa_str id : delivery_ids) arguments.push_back(FromAbi(id));
   CrashPoint("redis.ack");
-  const Reply reply = AskToSettle(arguments);
+  const Reply reply = SettleCommand(arguments);
   CrashPoint("redis.acked");
   if (IsError(*reply)) ThrowStreamFault({"XACK"}, Text(*reply));
   Settled(delivery_ids);
@@ -359,13 +359,13 @@ void GroupReader::Settle(std::string_view delivery_id) {
     }
   }
   const std::vector<summa_str> ids = Borrowed(handled);
-  for (std::size_t done = 0; done < ids.size(); done += kMostSettled) {
-    Ack(std::span(ids).subspan(done, std::min(kMostSettled, ids.size() - done)));
+  for (std::size_t done = 0; done < ids.size(); done += kMaxSettled) {
+    Ack(std::span(ids).subspan(done, std::min(kMaxSettled, ids.size() - done)));
   }
 }
 
 std::optional<GroupReader::Held> GroupReader::HolderOf(std::string_view id) {
-  const Reply reply = AskToSettle({"XPENDING", key_, options_.group, id, id, "1"});
+  const Reply reply = SettleCommand({"XPENDING", key_, options_.group, id, id, "1"});
   if (IsError(*reply) && ServerErrorWord(Text(*reply)) != "NOGROUP")
     ThrowStreamFault({"XPENDING"}, Text(*reply));
   if (!IsArray(*reply) || reply->elements == 0) return std::nullopt;
@@ -383,8 +383,8 @@ std::optional<std::int64_t> GroupReader::DeliveriesOf(std::string_view id) {
 // For whichever consumer has it. JUSTID leaves the count alone unless RETRYCOUNT sets it.
 void GroupReader::SetDeliveries(std::string_view id, const Held& held, std::int64_t deliveries) {
   const std::string count = std::to_string(std::max<std::int64_t>(0, deliveries));
-  const Reply reply = AskToSettle({"XCLAIM", key_, options_.group, held.consumer, "0", id, "IDLE",
-                                   held.idle_milliseconds, "RETRYCOUNT", count, "JUSTID"});
+  const Reply reply = SettleCommand({"XCLAIM", key_, options_.group, held.consumer, "0", id, "IDLE",
+                                     held.idle_milliseconds, "RETRYCOUNT", count, "JUSTID"});
   if (IsError(*reply)) ThrowStreamFault({"XCLAIM"}, Text(*reply));
 }
 
@@ -407,7 +407,7 @@ void GroupReader::Renew(std::span<const summa_str> delivery_ids, summa_bus_start
   }
   if (mine.size() == words) return;
   mine.emplace_back("JUSTID");
-  const Reply reply = AskToSettle(mine);
+  const Reply reply = SettleCommand(mine);
   if (IsError(*reply)) ThrowStreamFault({"XCLAIM"}, Text(*reply));
 }
 
@@ -421,7 +421,7 @@ bool GroupReader::DeadLetter(std::string_view delivery_id, std::string_view reas
   const MutexLock lock(settle_mutex_);
   const summa_str id = ToAbi(delivery_id);
   const std::optional<std::int64_t> deliveries = DeliveriesOf(delivery_id);
-  const Reply found = AskToSettle({"XRANGE", key_, delivery_id, delivery_id});
+  const Reply found = SettleCommand({"XRANGE", key_, delivery_id, delivery_id});
   if (IsError(*found)) ThrowStreamFault({"XRANGE"}, Text(*found));
   const bool whole = IsArray(*found) && found->elements == 1;
   if (!deliveries || !whole) {
@@ -438,7 +438,7 @@ bool GroupReader::DeadLetter(std::string_view delivery_id, std::string_view reas
   add.insert(add.end(), {"error", reason.substr(0, kMaximumReason), "deliveries", count, "group",
                          options_.group, "sourceId", delivery_id});
   // Inside EXEC the acknowledgement would be executed although the letter cannot be stored.
-  const Reply length = AskToSettle({"XLEN", dead_letter_key_});
+  const Reply length = SettleCommand({"XLEN", dead_letter_key_});
   if (IsError(*length)) ThrowStreamFault({"XLEN"}, Text(*length));
   CrashPoint("redis.dead_letter");
   const std::vector<std::string_view> acknowledge = {"XACK", key_, options_.group, delivery_id};

@@ -98,10 +98,10 @@ class GroupReader {
   void CreateGroup();
   bool GroupExists();
   // To the server of the stream.
-  Reply Ask(std::initializer_list<std::string_view> words);
-  Reply Ask(Servers::Words words);
-  Reply AskToSettle(std::initializer_list<std::string_view> words) SUMMA_REQUIRES(settle_mutex_);
-  Reply AskToSettle(Servers::Words words) SUMMA_REQUIRES(settle_mutex_);
+  Reply Command(std::initializer_list<std::string_view> words);
+  Reply Command(Servers::Words words);
+  Reply SettleCommand(std::initializer_list<std::string_view> words) SUMMA_REQUIRES(settle_mutex_);
+  Reply SettleCommand(Servers::Words words) SUMMA_REQUIRES(settle_mutex_);
   void BeginWalk(bool everybody, std::chrono::milliseconds minimum_idle);
   bool ReadWalk(std::size_t max);
   bool ReadReturned(std::size_t max);

@@ -6,7 +6,7 @@ namespace summa::bus_redis {
 namespace {
 
 // For skipped keys: enough to see what is wrong with them.
-constexpr std::size_t kMostWarnings = 10;
+constexpr std::size_t kMaxWarnings = 10;
 
 }  // namespace
 
@@ -51,7 +51,7 @@ std::vector<Finding> StreamTrimmer::Warnings() const {
   std::vector<Finding> warnings;
   warnings.reserve(left_out_.size());
   for (const auto& [name, key] : left_out_) {
-    if (warnings.size() == kMostWarnings) break;
+    if (warnings.size() == kMaxWarnings) break;
     warnings.push_back({Severity::kWarning, "key " + name,
                         "SH-0616 skipped by stream-trim: " + key.code + " " + key.reason, "",
                         "remove the key, or let the login use it; `summa-host bus streams` shows "

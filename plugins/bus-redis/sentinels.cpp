@@ -31,14 +31,14 @@ Endpoint Sentinels::Master(bool doubted) {
   const MutexLock lock(mutex_);
   // During a failover the Sentinels learn of the new master one after the other.
   if (doubted) std::rotate(sentinels_.begin(), sentinels_.begin() + 1, sentinels_.end());
-  return AskAll();
+  return QueryAll();
 }
 
 Endpoint Sentinels::LatestMaster() {
   const MutexLock lock(mutex_);
   if (Clock::now() - asked_ < kLatest) return master_;
   try {
-    return AskAll();
+    return QueryAll();
   } catch (const Error& error) {
     if (error.status() == SUMMA_E_CANCELLED) throw;
     asked_ = Clock::now();
@@ -51,11 +51,11 @@ std::string Sentinels::answered() {
   return answered_ ? sentinels_.front().ForPeople() : std::string();
 }
 
-Endpoint Sentinels::AskAll() {
+Endpoint Sentinels::QueryAll() {
   std::string failures;
   for (std::size_t i = 0; i < sentinels_.size(); ++i) {
     try {
-      master_ = Ask(sentinels_[i]);
+      master_ = QuerySentinel(sentinels_[i]);
       asked_ = Clock::now();
       answered_ = true;
       std::rotate(sentinels_.begin(), sentinels_.begin() + static_cast<std::ptrdiff_t>(i),
@@ -73,7 +73,7 @@ Endpoint Sentinels::AskAll() {
               "asks again by itself");
 }
 
-Endpoint Sentinels::Ask(const Endpoint& sentinel) const {
+Endpoint Sentinels::QuerySentinel(const Endpoint& sentinel) const {
   ConnectionOptions options = connection_;
   options.url = options.url.At(sentinel);
   Connection connection(std::move(options));

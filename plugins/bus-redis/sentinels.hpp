@@ -31,8 +31,8 @@ class Sentinels {
 
  private:
   using Clock = std::chrono::steady_clock;
-  Endpoint Ask(const Endpoint& sentinel) const;
-  Endpoint AskAll() SUMMA_REQUIRES(mutex_);
+  Endpoint QuerySentinel(const Endpoint& sentinel) const;
+  Endpoint QueryAll() SUMMA_REQUIRES(mutex_);
 
   const ConnectionOptions connection_;
   Mutex mutex_;

@@ -58,7 +58,8 @@ summa_bus_group ViewOf(std::string_view stream, const GroupState& group) {
 StreamAdmin::StreamAdmin(ConnectionOptions connection, KeyNaming names)
     : servers_(std::move(connection)), names_(std::move(names)) {}
 
-Reply StreamAdmin::Ask(const std::string& key, std::initializer_list<std::string_view> arguments) {
+Reply StreamAdmin::Command(const std::string& key,
+                           std::initializer_list<std::string_view> arguments) {
   Reply reply = servers_.Command(key, arguments);
   if (!IsError(*reply)) return reply;
   const std::string_view text = Text(*reply);
@@ -103,18 +104,18 @@ std::vector<LeftOut> StreamAdmin::ForEach(const Catalog& catalog,
 
 std::int64_t StreamAdmin::Length(std::string_view stream) {
   const std::string key = names_.Stream(stream);
-  return Ask(key, {"XLEN", key})->integer;
+  return Command(key, {"XLEN", key})->integer;
 }
 
 std::int64_t StreamAdmin::DeadLetters(std::string_view stream) {
   const std::string key = names_.DeadLetter(stream);
-  return Ask(key, {"XLEN", key})->integer;
+  return Command(key, {"XLEN", key})->integer;
 }
 
 std::vector<GroupState> StreamAdmin::Groups(std::string_view stream) {
   const std::string key = names_.Stream(stream);
   std::vector<GroupState> groups;
-  const Reply list = Ask(key, {"XINFO", "GROUPS", key});
+  const Reply list = Command(key, {"XINFO", "GROUPS", key});
   groups.reserve(list->elements);
   for (std::size_t i = 0; i < list->elements; ++i) {
     GroupState group;
@@ -126,9 +127,9 @@ std::vector<GroupState> StreamAdmin::Groups(std::string_view stream) {
       if (name == "lag" && value.type == REDIS_REPLY_INTEGER) group.lag = value.integer;
     });
     // count, lowest id, highest id, consumers
-    const Reply pending = Ask(key, {"XPENDING", key, group.name});
+    const Reply pending = Command(key, {"XPENDING", key, group.name});
     if (pending->elements >= 2) group.lowest_pending_id = Text(*pending->element[1]);
-    const Reply consumers = Ask(key, {"XINFO", "CONSUMERS", key, group.name});
+    const Reply consumers = Command(key, {"XINFO", "CONSUMERS", key, group.name});
     for (std::size_t j = 0; j < consumers->elements; ++j) {
       ForEachField(*consumers->element[j], [&](std::string_view name, const redisReply& value) {
         if (name != "idle") return;
@@ -145,7 +146,7 @@ std::vector<GroupState> StreamAdmin::Groups(std::string_view stream) {
 TrimReport StreamAdmin::Trim(std::string_view stream, std::chrono::microseconds retention,
                              bool dry_run) {
   const std::string key = names_.Stream(stream);
-  const Reply time = Ask(key, {"TIME"});
+  const Reply time = Command(key, {"TIME"});
   const BusTime now(std::chrono::seconds(std::stoll(std::string(Text(*time->element[0])))));
   const BusTime oldest = std::max(now - retention, BusTime());
   TrimReport report;
@@ -156,7 +157,7 @@ TrimReport StreamAdmin::Trim(std::string_view stream, std::chrono::microseconds 
     report.below_id = needed;
     report.held_by = group.name;
   }
-  if (!report.held_by.empty()) NameWhatIsHeld(key, oldest, report);
+  if (!report.held_by.empty()) NameOldestHeld(key, oldest, report);
   if (dry_run) {
     report.removed = CountBelow(key, report.below_id);
     return report;
@@ -165,15 +166,15 @@ TrimReport StreamAdmin::Trim(std::string_view stream, std::chrono::microseconds 
   for (;;) {
     // ~: whole nodes of the stream only, which costs nothing; the rest goes with the next trim.
     const Reply removed =
-        Ask(key, {"XTRIM", key, "MINID", "~", report.below_id, "LIMIT", kTrimStep});
+        Command(key, {"XTRIM", key, "MINID", "~", report.below_id, "LIMIT", kTrimStep});
     report.removed += removed->integer;
     if (removed->integer == 0) return report;
   }
 }
 
 // A group that needs only entries younger than the retention holds nothing.
-void StreamAdmin::NameWhatIsHeld(const std::string& key, BusTime oldest, TrimReport& report) {
-  const Reply first = Ask(key, {"XRANGE", key, report.below_id, "+", "COUNT", "1"});
+void StreamAdmin::NameOldestHeld(const std::string& key, BusTime oldest, TrimReport& report) {
+  const Reply first = Command(key, {"XRANGE", key, report.below_id, "+", "COUNT", "1"});
   const BusTime needed = first->elements == 0
                              ? oldest
                              : EntryTime(Text(*first->element[0]->element[0])).value_or(BusTime());
@@ -189,7 +190,7 @@ std::int64_t StreamAdmin::CountBelow(const std::string& key, const std::string& 
   std::string from = "-";
   const std::string page_size = std::to_string(kCountPage);
   for (;;) {
-    const Reply page = Ask(key, {"XRANGE", key, from, "(" + id, "COUNT", page_size});
+    const Reply page = Command(key, {"XRANGE", key, from, "(" + id, "COUNT", page_size});
     count += static_cast<std::int64_t>(page->elements);
     if (page->elements < kCountPage) return count;
     from = NextEntryId(Text(*page->element[page->elements - 1]->element[0]));
@@ -210,20 +211,20 @@ void StreamAdmin::RequireGroup(std::string_view stream, std::string_view group) 
 void StreamAdmin::CreateGroup(std::string_view stream, std::string_view group,
                               std::string_view from) {
   const std::string key = names_.Stream(stream);
-  Ask(key, {"XGROUP", "CREATE", key, group, from, "MKSTREAM"});
+  Command(key, {"XGROUP", "CREATE", key, group, from, "MKSTREAM"});
 }
 
 void StreamAdmin::ResetGroup(std::string_view stream, std::string_view group,
                              std::string_view from) {
   RequireGroup(stream, group);
   const std::string key = names_.Stream(stream);
-  Ask(key, {"XGROUP", "SETID", key, group, from});
+  Command(key, {"XGROUP", "SETID", key, group, from});
 }
 
 void StreamAdmin::DeleteGroup(std::string_view stream, std::string_view group) {
   RequireGroup(stream, group);
   const std::string key = names_.Stream(stream);
-  Ask(key, {"XGROUP", "DESTROY", key, group});
+  Command(key, {"XGROUP", "DESTROY", key, group});
 }
 
 }  // namespace summa::bus_redis

@@ -54,7 +54,7 @@ class StreamAdmin {
   StreamAdmin(ConnectionOptions connection, KeyNaming names);
 
   // All of them, or an error.
-  Catalog Streams(const StreamCatalog::OnStep& on_step = StreamCatalog::GoOn);
+  Catalog Streams(const StreamCatalog::OnStep& on_step = StreamCatalog::Continue);
   // Calls `use` with each stream. A key that is no stream, or that the login may not use, is left
   // out and the others go on; a stream that is gone by then is passed over. Throws when the login
   // may use none, and what Connection throws.
@@ -74,9 +74,9 @@ class StreamAdmin {
 
  private:
   void RequireGroup(std::string_view stream, std::string_view group);
-  Reply Ask(const std::string& key, std::initializer_list<std::string_view> arguments);
+  Reply Command(const std::string& key, std::initializer_list<std::string_view> arguments);
   std::int64_t CountBelow(const std::string& key, const std::string& id);
-  void NameWhatIsHeld(const std::string& key, BusTime oldest, TrimReport& report);
+  void NameOldestHeld(const std::string& key, BusTime oldest, TrimReport& report);
 
   Servers servers_;
   const KeyNaming names_;

@@ -43,14 +43,14 @@ Step NextStep(Connection& connection, const std::string& cursor, const std::stri
 }  // namespace
 
 Catalog StreamCatalog::Streams(const OnStep& on_step) {
-  return Look(names_.StreamStart(), on_step);
+  return Scan(names_.StreamStart(), on_step);
 }
 
 Catalog StreamCatalog::DeadLetters(const OnStep& on_step) {
-  return Look(names_.DeadLetterStart(), on_step);
+  return Scan(names_.DeadLetterStart(), on_step);
 }
 
-Catalog StreamCatalog::Look(const std::string& start, const OnStep& on_step) {
+Catalog StreamCatalog::Scan(const std::string& start, const OnStep& on_step) {
   const std::string_view end = names_.End();
   const std::string pattern = EscapeGlob(start) + "*" + std::string(end);
   std::set<std::string> names, foreign;  // SCAN may give a key twice

@@ -24,7 +24,7 @@ class StreamCatalog {
   // Told how many keys were looked at so far; false: stop, which ends the listing with
   // SUMMA_E_CANCELLED.
   using OnStep = std::function<bool(std::int64_t keys)>;
-  static bool GoOn(std::int64_t /*keys*/) { return true; }
+  static bool Continue(std::int64_t /*keys*/) { return true; }
 
   // Both are borrowed.
   StreamCatalog(Servers& servers, const KeyNaming& names) : servers_(servers), names_(names) {}
@@ -32,11 +32,11 @@ class StreamCatalog {
   // Topics that have a stream, or dead letters. Looks at every key of every server that holds some,
   // in steps that are short for the server, however many there are. Throws what Servers throws, and
   // SUMMA_E_DENIED SH-0617 or SUMMA_E_CONFIG SH-0615 when a server does not list its keys.
-  Catalog Streams(const OnStep& on_step = GoOn);
-  Catalog DeadLetters(const OnStep& on_step = GoOn);
+  Catalog Streams(const OnStep& on_step = Continue);
+  Catalog DeadLetters(const OnStep& on_step = Continue);
 
  private:
-  Catalog Look(const std::string& start, const OnStep& on_step);
+  Catalog Scan(const std::string& start, const OnStep& on_step);
 
   Servers& servers_;
   const KeyNaming& names_;

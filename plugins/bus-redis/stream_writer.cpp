@@ -214,9 +214,10 @@ void StreamWriter::SendWindow() {
       if (redirections > 1) streams_[streams.front()].connection->Pause(kWhileMoving);
       continue;
     }
-    Away(streams, nullptr,
-         Error(SUMMA_E_UNAVAILABLE, "SH-0624", "the nodes of the cluster redirect without end",
-               "redis-cli --cluster check HOST:PORT names what is wrong"));
+    MarkUnavailable(
+        streams, nullptr,
+        Error(SUMMA_E_UNAVAILABLE, "SH-0624", "the nodes of the cluster redirect without end",
+              "redis-cli --cluster check HOST:PORT names what is wrong"));
     return;
   }
 }
@@ -232,7 +233,7 @@ void StreamWriter::Route(Streams& streams) {
       return false;
     } catch (const Error& error) {
       if (!servers_.cluster() || error.status() == SUMMA_E_CANCELLED) throw;
-      Away({index}, nullptr, error);
+      MarkUnavailable({index}, nullptr, error);
       return true;
     }
   });
@@ -246,7 +247,7 @@ void StreamWriter::Guarded(const Streams& streams, std::size_t index, Use&& use)
     use(stream);
   } catch (const Error& error) {
     if (!servers_.cluster() || error.status() == SUMMA_E_CANCELLED) throw;
-    Away(streams, stream.connection, error);
+    MarkUnavailable(streams, stream.connection, error);
   }
 }
 
@@ -269,7 +270,7 @@ void StreamWriter::Exchange(const Streams& streams) {
   WaitForReplicas(streams, deadline);
   CrashPoint("redis.answered");
   for (const std::size_t index : streams) {
-    Guarded(streams, index, [&](Stream&) { Judge(index); });
+    Guarded(streams, index, [&](Stream&) { FinishExchange(index); });
   }
 }
 
@@ -313,7 +314,7 @@ void StreamWriter::WaitForReplicas(const Streams& streams, Connection::Deadline 
 }
 
 // After all answers were read: a connection with answers to come can neither be asked nor replaced.
-void StreamWriter::Judge(std::size_t index) {
+void StreamWriter::FinishExchange(std::size_t index) {
   Stream& stream = streams_[index];
   if (!stream.refusal.empty()) {
     // The connection is dropped: the next attempt connects again.
@@ -327,7 +328,8 @@ void StreamWriter::Judge(std::size_t index) {
   moved_.push_back(index);
 }
 
-void StreamWriter::Away(const Streams& streams, const Connection* connection, const Error& error) {
+void StreamWriter::MarkUnavailable(const Streams& streams, const Connection* connection,
+                                   const Error& error) {
   for (const std::size_t index : streams) {
     Stream& stream = streams_[index];
     if (connection != nullptr && stream.connection != connection) continue;

@@ -99,13 +99,13 @@ class StreamWriter {
   void ReadStream(std::size_t index, Connection::Deadline deadline);
   void ReadTransaction(std::size_t index, Connection::Deadline deadline);
   void ReadResults(std::size_t index, const redisReply& results);
-  void Judge(std::size_t index);
+  void FinishExchange(std::size_t index);
   void Take(Stream& stream, std::size_t index);
   void Confirm(std::size_t index);
   void Fail(Stream& stream, std::size_t index, std::int32_t outcome, std::string_view reason);
   void FailStream(std::size_t index, std::size_t message, std::string_view server_text);
   // The server of these streams is away: what was not answered is unsent.
-  void Away(const Streams& streams, const Connection* connection, const Error& error);
+  void MarkUnavailable(const Streams& streams, const Connection* connection, const Error& error);
   std::optional<Error> Finish();
 
   Servers servers_;

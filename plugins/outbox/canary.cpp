@@ -18,7 +18,7 @@ Canary::Canary(Host host, BusClient bus, std::string sink, std::chrono::microsec
                     "Canary messages that the bus confirmed but did not have.", {{"sink", sink_}});
 }
 
-std::chrono::microseconds Canary::Look() {
+std::chrono::microseconds Canary::RunIfDue() {
   const BootTime now = host_.BootNow();
   if (now >= next_) {
     next_ = now + interval_;
@@ -60,14 +60,14 @@ bool Canary::ReadBack(const std::string& id) const {
     const std::string& id;
     bool found = false;
   } context{id};
-  const auto look = [](void* user, const summa_bus_delivery* delivery) -> std::int32_t {
+  const auto on_message = [](void* user, const summa_bus_delivery* delivery) -> std::int32_t {
     auto* wanted = static_cast<Context*>(user);
     wanted->found |= FromAbi(delivery->message.id) == wanted->id;
     return wanted->found ? 1 : 0;
   };
   summa_error error = detail::EmptyError();
   const std::int32_t status = bus_.abi()->read(bus_.abi()->self, ToAbi(kStream), summa_str{},
-                                               kReadBack, look, &context, &error);
+                                               kReadBack, on_message, &context, &error);
   if (!context.found) detail::Check(status, error);
   return context.found;
 }

@@ -18,7 +18,7 @@ class Canary {
   Canary(Host host, BusClient bus, std::string sink, std::chrono::microseconds interval);
   // Does what is due; the time until it is due again. A bus that is away is told of by the
   // delivery, a message that cannot be read back by a warning.
-  std::chrono::microseconds Look();
+  std::chrono::microseconds RunIfDue();
 
  private:
   void Send();

@@ -4,7 +4,7 @@
 
 namespace summa::outbox {
 
-void Horizon::See(OpenTransactions open) {
+void Horizon::Update(OpenTransactions open) {
   std::sort(open.names.begin(), open.names.end());
   if (earlier_) {
     std::erase_if(earlier_->names, [&](const std::string& name) {

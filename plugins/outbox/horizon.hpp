@@ -19,15 +19,15 @@ struct OpenTransactions {
 
 class Horizon {
  public:
-  void See(OpenTransactions open);
-  // Nothing when a transaction has been open since the first look.
+  void Update(OpenTransactions open);
+  // Nothing when a transaction has been open since the first update.
   std::optional<DatabaseTime> time() const { return time_; }
 
  private:
   // A transaction has its time a moment before others can see that it is open.
   static constexpr std::chrono::seconds kStartMargin{1};
 
-  std::optional<OpenTransactions> earlier_;  // those still open of a look that is not over yet
+  std::optional<OpenTransactions> earlier_;  // those of an earlier update that are still open
   std::optional<DatabaseTime> time_;
 };
 

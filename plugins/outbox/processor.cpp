@@ -10,7 +10,7 @@ namespace summa::outbox {
 namespace {
 
 // After work: how soon the next rows are looked for.
-constexpr Microseconds kLookSoon = std::chrono::milliseconds(1);
+constexpr Microseconds kPollSoon = std::chrono::milliseconds(1);
 
 }  // namespace
 
@@ -22,11 +22,11 @@ Processor::Processor(Host host, ProcessorSettings settings, BusClient bus)
       recorder_(host, table_, settings_.outbox),
       backoff_(settings_.retry_base, settings_.retry_cap),
       metrics_(host, settings_.outbox.sink),
-      troubles_(settings_.outbox.sink) {}
+      problems_(settings_.outbox.sink) {}
 
 TickResult Processor::Run(const Tick& tick) {
   try {
-    return Look(tick);
+    return RunOnce(tick);
   } catch (...) {
     // Its progress is unknown: the next tick looks at everything.
     full_poll_wanted_ = true;
@@ -34,7 +34,7 @@ TickResult Processor::Run(const Tick& tick) {
   }
 }
 
-TickResult Processor::Look(const Tick& tick) {
+TickResult Processor::RunOnce(const Tick& tick) {
   // Not by new_lease(), which stays true until a tick succeeded: what is confirmed under this fence
   // must not be forgotten because marking it failed.
   if (fence_ != tick.fence()) {
@@ -42,7 +42,7 @@ TickResult Processor::Look(const Tick& tick) {
     fence_ = tick.fence();
   }
   const BootTime now = host_.BootNow();
-  troubles_.Seen(now);
+  problems_.Refresh(now);
   if (lanes_.Expire(now)) full_poll_wanted_ = true;
   const bool one_stream_paused =
       settings_.outbox.route != "topic" && lanes_.Paused(settings_.outbox.route);
@@ -53,7 +53,7 @@ TickResult Processor::Look(const Tick& tick) {
   if (tick.new_lease()) table_.CheckPrivileges(session);
   if (!prepared_) Prepare(session);
   recorder_.MarkConfirmed(session);
-  if (recorder_.remembered() || (!troubles_.refused().empty() && now >= next_marks_)) {
+  if (recorder_.remembered() || (!problems_.refused().empty() && now >= next_marks_)) {
     MarkRemembered(session, tick);
   }
   FullPollDue(session, now);
@@ -79,7 +79,7 @@ TickResult Processor::Look(const Tick& tick) {
 void Processor::Forget() {
   lanes_ = Lanes();
   horizon_ = Horizon();
-  troubles_.Forget();
+  problems_.Forget();
   prepared_ = false;
   snapshot_.clear();
   idle_ = false;
@@ -117,7 +117,7 @@ void Processor::MarkRemembered(Session& session, const Tick& tick) {
   while (keeping_ != Keeping::kObserve && !tick.ShouldStop()) {
     // More than can be refused, so that the others have their turn.
     const std::vector<Uuid> ids =
-        table_.ReadComplete(session, static_cast<std::int64_t>(2 * kMostRefusals));
+        table_.ReadComplete(session, static_cast<std::int64_t>(2 * kMaxRefusals));
     refused =
         WriteApart(session, ids, [&](std::span<const Uuid> part) { table_.Mark(session, part); });
     if (ids.size() == refused.size()) break;
@@ -128,7 +128,7 @@ void Processor::MarkRemembered(Session& session, const Tick& tick) {
   next_marks_ = now + kRefusedInterval;
   metrics_.refused_rows.Set(static_cast<double>(refused.size()));
   const std::string listed = Listed(refused);
-  if (troubles_.Refused(std::move(refused), now)) {
+  if (problems_.Refused(std::move(refused), now)) {
     host_.Log(SUMMA_LOG_ERROR, "SH-0511",
               "rows were delivered, and the ledger refuses to mark them",
               {{"sink", settings_.outbox.sink}, {"rows", listed}});
@@ -161,12 +161,12 @@ void Processor::FullPollDue(Session& session, BootTime now) {
   lanes_.SetBackedUp(table_.WaitingLanes(session));
   counters_.blocked_keys = static_cast<std::int64_t>(lanes_.blocked_count());
   metrics_.blocked_keys.Set(static_cast<double>(lanes_.blocked_count()));
-  troubles_.Blocked(counters_.blocked_keys, now);
+  problems_.Blocked(counters_.blocked_keys, now);
 }
 
 std::vector<Row> Processor::Poll(Session& session) {
   if (full_poll_wanted_) return PollEverything(session);
-  AskHorizon(session);
+  UpdateHorizon(session);
   poll_time_ = ServerNow();
   return table_.Poll(session, keeping_, Bounds(false));
 }
@@ -194,15 +194,15 @@ Range Processor::Bounds(bool everything) const {
   if (!everything) range.created_from = low_;
   range.settled_from = everything || !low_ ? observed_until_ - kSettledMargin : *low_;
   range.paused_streams = lanes_.PausedStreams();
-  range.ask_sent = AskSent();
+  range.needs_sent_rows = NeedsSentRows();
   return range;
 }
 
-void Processor::AskHorizon(Session& session) {
+void Processor::UpdateHorizon(Session& session) {
   const BootTime now = host_.BootNow();
   if (now < next_horizon_) return;
   next_horizon_ = now + kHorizonInterval;
-  horizon_.See(table_.ReadOpenTransactions(session));
+  horizon_.Update(table_.ReadOpenTransactions(session));
 }
 
 void Processor::Passed(Session& session, bool everything) {
@@ -259,7 +259,7 @@ std::int64_t Processor::SendWaiting(Session& session, const Tick& tick) {
   if (tick.ShouldStop() || sink_paused_until_ > BootTime()) return 0;
   const std::vector<Lane> lanes = lanes_.Released(kLanesTogether);
   if (lanes.empty()) return 0;
-  WaitingRows waiting = table_.ReadWaiting(session, keeping_, lanes, AskSent());
+  WaitingRows waiting = table_.ReadWaiting(session, keeping_, lanes, NeedsSentRows());
   // Only this thread can add rows of them to the table, after this.
   for (const Lane& lane : waiting.empty) lanes_.Emptied(lane);
   const std::int64_t delivered = Deliver(session, waiting.rows, tick, true);
@@ -306,7 +306,7 @@ std::int64_t Processor::Deliver(Session& session, const std::vector<Row>& rows, 
     }
     if (progress && std::exchange(sink_faults_, 0) > 0) {
       host_.Info("the bus accepts messages again", {{"sink", settings_.outbox.sink}});
-      troubles_.SinkWorks();
+      problems_.SinkWorks();
     }
     open = delivery.unsent;
   }
@@ -335,7 +335,7 @@ void Processor::Count(const Delivery& delivery) {
         std::max(Microseconds(0), server_now - row->created_at);
     metrics_.end_to_end_seconds.Observe(age.count());
     lanes_.Succeeded(settings_.outbox.StreamOf(row->topic));
-    troubles_.StreamWorks(settings_.outbox.StreamOf(row->topic));
+    problems_.StreamWorks(settings_.outbox.StreamOf(row->topic));
     ++topics[row->topic];
   }
   for (const auto& [topic, count] : topics) metrics_.Delivered(std::string(topic), count);
@@ -353,7 +353,7 @@ void Processor::PauseStreams(const Delivery& delivery) {
     const BootTime now = host_.BootNow();
     const BootTime until = now + backoff_.Pause(attempt);
     lanes_.PauseStream(stream, until);
-    troubles_.StreamFailed(stream, error, now, until);
+    problems_.StreamFailed(stream, error, now, until);
     host_.Warn("SH-0502", "a stream accepts no messages; it is tried again",
                {{"stream", stream}, {"error", error}, {"attempt", std::to_string(attempt)}});
   }
@@ -382,7 +382,7 @@ void Processor::HoldFault(const RowFault& fault) {
     lanes_.BackUp(lane);
     counters_.blocked_keys = static_cast<std::int64_t>(lanes_.blocked_count());
     metrics_.blocked_keys.Set(static_cast<double>(lanes_.blocked_count()));
-    troubles_.Blocked(counters_.blocked_keys, host_.BootNow());
+    problems_.Blocked(counters_.blocked_keys, host_.BootNow());
   }
   host_.Log(SUMMA_LOG_ERROR, "SH-0504", "a row went to the dead letter queue",
             {{"id", ToText(row.id)},
@@ -397,7 +397,7 @@ void Processor::PauseSink(const std::string& error, const std::string& hint) {
   sink_error_ = error;
   const BootTime now = host_.BootNow();
   sink_paused_until_ = now + backoff_.Pause(sink_faults_);
-  troubles_.SinkFailed(error, hint, now, sink_paused_until_);
+  problems_.SinkFailed(error, hint, now, sink_paused_until_);
   full_poll_wanted_ = true;
   if (sink_faults_ == 1) {
     host_.Warn("SH-0501", "the bus cannot be reached; rows wait, nothing is lost",
@@ -422,7 +422,7 @@ TickResult Processor::Result(std::int64_t items, bool backlog, bool once) const 
   if (sink_paused_until_ > now) due = sink_paused_until_;
   if (due) result.wait_hint = std::max(Microseconds(0), *due - now);
   // Where there was work, there is soon more.
-  if (items > 0) result.wait_hint = std::min(result.wait_hint.value_or(kLookSoon), kLookSoon);
+  if (items > 0) result.wait_hint = std::min(result.wait_hint.value_or(kPollSoon), kPollSoon);
   result.backlog = backlog && sink_paused_until_ <= now;
   if (!once) return result;
   // A run that ends must not report success while rows wait for a bus or stream that accepts none.
@@ -436,10 +436,10 @@ TickResult Processor::Result(std::int64_t items, bool backlog, bool once) const 
                 "nothing is lost; repair the stream and run it again");
   }
   if (due) result.backlog = true;  // a row is tried again in a moment
-  if (!result.backlog && !troubles_.refused().empty()) {
+  if (!result.backlog && !problems_.refused().empty()) {
     throw Error(SUMMA_E_DATA, "SH-0511",
                 "rows were delivered, and the ledger refuses to mark them: " +
-                    Listed(troubles_.refused().Get()),
+                    Listed(problems_.refused().Get()),
                 "repair the trigger or constraint that refuses them and run it again");
   }
   return result;

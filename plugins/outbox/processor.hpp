@@ -20,8 +20,8 @@
 #include "publisher.hpp"
 #include "recorder.hpp"
 #include "refusals.hpp"
+#include "sink_problems.hpp"
 #include "table.hpp"
-#include "troubles.hpp"
 
 namespace summa::outbox {
 
@@ -46,7 +46,7 @@ class Processor final : public Worker {
   TickResult Run(const Tick& tick) override;
   const ProcessorCounters& counters() const { return counters_; }
   const std::string& sink() const { return settings_.outbox.sink; }
-  const Troubles& troubles() const { return troubles_; }
+  const SinkProblems& problems() const { return problems_; }
 
  private:
   // Polls with a lower bound skip the entries of rows that were processed but not yet vacuumed
@@ -68,7 +68,7 @@ class Processor final : public Worker {
   // Lanes whose waiting rows are read together.
   static constexpr std::size_t kLanesTogether = 100;
 
-  TickResult Look(const Tick& tick);
+  TickResult RunOnce(const Tick& tick);
   void Forget();                   // what was learned under an earlier lease
   void Prepare(Session& session);  // under a new lease, before anything is sent
   bool NothingNew(Session& session);
@@ -78,7 +78,7 @@ class Processor final : public Worker {
   std::vector<Row> Poll(Session& session);
   std::vector<Row> PollEverything(Session& session);
   Range Bounds(bool everything) const;
-  void AskHorizon(Session& session);
+  void UpdateHorizon(Session& session);
   void Passed(Session& session, bool everything);  // all that the poll found is settled
   void HandOver(Session& session);
   std::int64_t DrainBacklog(Session& session, const Tick& tick);
@@ -94,7 +94,7 @@ class Processor final : public Worker {
   void ObservePending(Session& session);
   TickResult Result(std::int64_t items, bool backlog, bool once) const;
   // Some of the waiting rows were delivered and are not marked: outbox_sent names them.
-  bool AskSent() const { return recorder_.remembered() || !troubles_.refused().empty(); }
+  bool NeedsSentRows() const { return recorder_.remembered() || !problems_.refused().empty(); }
   DatabaseTime ServerNow() const { return server_at_boot_ + host_.BootNow().time_since_epoch(); }
 
   Host host_;
@@ -107,7 +107,7 @@ class Processor final : public Worker {
   Backoff backoff_;
   ProcessorCounters counters_;
   OutboxMetrics metrics_;
-  Troubles troubles_;
+  SinkProblems problems_;
 
   std::optional<std::int64_t> fence_;  // under which all below was learned
   bool prepared_ = false;

@@ -43,7 +43,7 @@ void Recorder::Record(Session& session, const Outcome& outcome) {
     queued_.Append(outcome);
     const bool writing =
         writing_.valid() && writing_.wait_for(std::chrono::seconds(0)) != std::future_status::ready;
-    const auto most = static_cast<std::size_t>(kMostBatchesQueued * settings_.batch_size);
+    const auto most = static_cast<std::size_t>(kMaxBatchesQueued * settings_.batch_size);
     if (writing && queued_.confirmed.size() < most) return;
     WriteQueued();
     return;

@@ -73,7 +73,7 @@ class Recorder {
 
   // While a transaction runs, so much is confirmed at most before the next one: what a death now
   // would have sent again.
-  static constexpr std::int64_t kMostBatchesQueued = 4;
+  static constexpr std::int64_t kMaxBatchesQueued = 4;
 
   struct Written {
     std::int64_t marked = 0;

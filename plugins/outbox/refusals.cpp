@@ -80,10 +80,10 @@ std::vector<Refusal> WriteApart(Session& session, std::span<const Uuid> ids,
 }
 
 void CheckNumber(std::span<const Refusal> refused) {
-  if (refused.size() <= kMostRefusals) return;
+  if (refused.size() <= kMaxRefusals) return;
   throw Error(
       SUMMA_E_DATA, "SH-0511",
-      "the ledger refuses more than " + std::to_string(kMostRefusals) + " rows: " + Listed(refused),
+      "the ledger refuses more than " + std::to_string(kMaxRefusals) + " rows: " + Listed(refused),
       "repair the trigger or constraint that refuses them");
 }
 
@@ -110,7 +110,7 @@ bool RefusedRows::Set(std::vector<Refusal> refusals, BootTime now) {
   return grown;
 }
 
-void RefusedRows::Seen(BootTime now) {
+void RefusedRows::Refresh(BootTime now) {
   const MutexLock lock(mutex_);
   seen_ = now;
 }

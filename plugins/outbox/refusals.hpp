@@ -30,14 +30,14 @@ bool RefusesRows(Session& session, const Error& error, const WriteRows& write);
 
 // More than this many refused rows are no exception any more: the work stops until a person has
 // looked (SH-0511).
-inline constexpr std::size_t kMostRefusals = 500;
+inline constexpr std::size_t kMaxRefusals = 500;
 
 // Writes `ids` in a transaction; when that is refused, in halves, until only rows are left that are
 // refused alone. Throws what RefusesRows() does not explain, and SH-0511.
 std::vector<Refusal> WriteApart(Session& session, std::span<const Uuid> ids,
                                 const WriteRows& write);
 
-// Throws SH-0511 when there are more than kMostRefusals.
+// Throws SH-0511 when there are more than kMaxRefusals.
 void CheckNumber(std::span<const Refusal> refused);
 
 // "ID (what the server said), ID (...) and 3 more".
@@ -51,7 +51,7 @@ class RefusedRows {
   // True when a row is among them that was not before.
   bool Set(std::vector<Refusal> refusals, BootTime now);
   // They are still refused as far as is known.
-  void Seen(BootTime now);
+  void Refresh(BootTime now);
   std::vector<Refusal> Get() const;
   bool empty() const;
   // One finding, or none. `what` names the rows, `why` says what is refused.

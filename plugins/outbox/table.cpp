@@ -165,7 +165,7 @@ std::vector<Row> OutboxTable::Poll(Session& session, Keeping keeping, const Rang
     if (keeping == Keeping::kOwn) {
       return session.Exec(
           poll_, {from, settings_.sink, PausedTopics(range), settings_.batch_size + 1, careful,
-                  SeveralSinks() || range.ask_sent});
+                  SeveralSinks() || range.needs_sent_rows});
     }
     return session.Exec(observe_, {from, Timestamp(range.settled_from), settings_.sink,
                                    PausedTopics(range), settings_.batch_size + 1, careful});
@@ -187,7 +187,7 @@ void OutboxTable::OpenBacklog(Session& session, Keeping keeping, const Range& ra
     if (keeping == Keeping::kOwn) {
       DeclareBacklog(
           session, backlog_,
-          {settings_.sink, PausedTopics(range), careful, SeveralSinks() || range.ask_sent});
+          {settings_.sink, PausedTopics(range), careful, SeveralSinks() || range.needs_sent_rows});
     } else {
       DeclareBacklog(session, observe_backlog_,
                      {settings_.sink, PausedTopics(range), careful, Timestamp(range.settled_from)});
@@ -238,7 +238,7 @@ std::vector<Row> OutboxTable::NextPage(Session& session, Keeping keeping,
 void OutboxTable::CloseBacklog(Session& session) const { session.Exec("CLOSE summa_backlog"); }
 
 WaitingRows OutboxTable::ReadWaiting(Session& session, Keeping keeping, std::span<const Lane> lanes,
-                                     bool ask_sent) const {
+                                     bool needs_sent_rows) const {
   std::vector<std::string> streams, keys;
   std::map<std::string, Lane> unseen;
   streams.reserve(lanes.size());
@@ -250,10 +250,10 @@ WaitingRows OutboxTable::ReadWaiting(Session& session, Keeping keeping, std::spa
   }
   const std::int64_t each = std::max<std::int64_t>(
       1, settings_.batch_size / static_cast<std::int64_t>(std::max<std::size_t>(1, lanes.size())));
-  const bool ask = ask_sent || SeveralSinks() || keeping != Keeping::kOwn;
-  const Result result = session.Exec(
-      Statement(sql::waiting),
-      {settings_.sink, TextArray(streams), TextArray(keys), each, keeping != Keeping::kOwn, ask});
+  const bool with_sent = needs_sent_rows || SeveralSinks() || keeping != Keeping::kOwn;
+  const Result result =
+      session.Exec(Statement(sql::waiting), {settings_.sink, TextArray(streams), TextArray(keys),
+                                             each, keeping != Keeping::kOwn, with_sent});
   WaitingRows waiting;
   waiting.rows.reserve(result.rows());
   const RowColumns columns(result);

@@ -42,7 +42,7 @@ struct Settings {
 // What a poll looks for.
 struct Range {
   // Leave out what outbox_sent says that the sink has, also with one sink.
-  bool ask_sent = false;
+  bool needs_sent_rows = false;
   // Lower bounds of created_at; none: every waiting row.
   std::optional<DatabaseTime> created_from;
   // Of rows that somebody else has marked; only while they are looked at.
@@ -102,7 +102,7 @@ class OutboxTable {
 
   // The first rows of the lanes in outbox_waiting, at most about batch_size of all.
   WaitingRows ReadWaiting(Session& session, Keeping keeping, std::span<const Lane> lanes,
-                          bool ask_sent) const;
+                          bool needs_sent_rows) const;
   // Waiting rows that every sink has: they need no sending, only a mark.
   std::vector<Uuid> ReadComplete(Session& session, std::int64_t limit) const;
   std::vector<Lane> WaitingLanes(Session& session) const;

@@ -50,7 +50,7 @@ class Comparer {
       if (call_.ShouldStop())
         throw Error(SUMMA_E_CANCELLED, "SH-0904", "told to stop before the end");
     }
-    LookEverywhere();
+    SearchAllStreams();
     return std::move(result_);
   }
 
@@ -116,7 +116,7 @@ class Comparer {
   }
 
   // What was not where its time says: once more, in everything that the streams hold.
-  void LookEverywhere() {
+  void SearchAllStreams() {
     std::set<std::string> streams;
     for (const auto& [id, row] : unseen_) streams.insert(context_.settings.StreamOf(row.topic));
     for (const std::string& stream : streams) {

@@ -24,7 +24,7 @@ TickResult DeliveryWorker::Run(const Tick& tick) {
   }
   if (thrown) std::rethrow_exception(thrown);
   if (!tick.once()) {
-    for (const auto& canary : canaries_) sooner(canary->Look());
+    for (const auto& canary : canaries_) sooner(canary->RunIfDue());
   }
   return all;
 }
@@ -46,7 +46,7 @@ DeliveryWorker::Totals DeliveryWorker::totals() const {
 std::vector<Finding> DeliveryWorker::Failing(BootTime now) const {
   std::vector<Finding> failing;
   for (const auto& processor : processors_) {
-    for (Finding& finding : processor->troubles().Failing(now)) {
+    for (Finding& finding : processor->problems().Failing(now)) {
       failing.push_back(std::move(finding));
     }
   }

@@ -19,7 +19,7 @@ constexpr const char* kEntryColumns =
     "is_hot_account, balance_before::bigint, balance_after::bigint, account_lock_version::bigint";
 
 // Entries of accounts that do not exist; more than these are not told apart.
-constexpr std::size_t kMostStrangers = 1000;
+constexpr std::size_t kMaxUnknownAccounts = 1000;
 
 Entry::Type ReadType(std::string_view text) {
   if (text == "CREDIT") return Entry::Type::kCredit;
@@ -84,12 +84,8 @@ struct UuidHash {
 
 class Pass {
  public:
-  Pass(Session& session, Work& work, const std::optional<Uuid>& after, std::int64_t most_accounts)
-      : session_(session),
-        work_(work),
-        after_(after),
-        most_accounts_(most_accounts),
-        accounts_(0) {}
+  Pass(Session& session, Work& work, const std::optional<Uuid>& after, std::int64_t max_accounts)
+      : session_(session), work_(work), after_(after), max_accounts_(max_accounts), accounts_(0) {}
 
   BooksPass Run() {
     ReadAccounts();
@@ -106,7 +102,7 @@ class Pass {
       report.system_accounts_checked = static_cast<std::int64_t>(system_accounts_.size());
     }
     locator.Accounts(accounts_.accounts(), report.order, report.accounts);
-    for (const auto& [id, sums] : strangers_) locator.Stranger(sums, report.accounts);
+    for (const auto& [id, sums] : unknown_accounts_) locator.UnknownAccount(sums, report.accounts);
     return std::move(pass_);
   }
 
@@ -119,11 +115,11 @@ class Pass {
         "id, balance::bigint, credit_balance::bigint, debit_balance::bigint, pending_debit::bigint";
     const bool all =
         First() && session_.Exec("SELECT count(*) FROM account_balance").Value<std::int64_t>() <=
-                       most_accounts_;
+                       max_accounts_;
     std::string statement = "COPY (SELECT " + columns + " FROM account_balance";
     if (after_) statement.append(" WHERE id > '").append(ToText(*after_)).append("'");
     if (!all) {
-      statement.append(" ORDER BY id LIMIT ").append(std::to_string(most_accounts_));
+      statement.append(" ORDER BY id LIMIT ").append(std::to_string(max_accounts_));
     }
     statement.append(") TO STDOUT (FORMAT binary)");
     CopyRow row;
@@ -138,7 +134,7 @@ class Pass {
       accounts_.Add(account);
       return true;
     });
-    if (all || accounts_.size() < static_cast<std::size_t>(most_accounts_)) return;
+    if (all || accounts_.size() < static_cast<std::size_t>(max_accounts_)) return;
     pass_.through = accounts_.accounts().back().id;
   }
 
@@ -191,35 +187,35 @@ class Pass {
     }
     if (!entry.account_id) return;
     Account* account = accounts_.Find(*entry.account_id);
-    if (account == nullptr) account = FindStranger(*entry.account_id);
+    if (account == nullptr) account = FindUnknownAccount(*entry.account_id);
     if (account != nullptr) AccountTable::Count(*account, entry);
   }
 
   void CountSystem(const Entry& entry) {
     auto place = system_places_.find(*entry.system_account_id);
     if (place == system_places_.end()) {
-      if (system_strangers_ == kMostStrangers) return;  // the others are reported
+      if (system_strangers_ == kMaxUnknownAccounts) return;  // the others are reported
       ++system_strangers_;
-      SystemAccount stranger;
-      stranger.id = *entry.system_account_id;
-      stranger.missing = true;
-      place = system_places_.emplace(stranger.id, system_accounts_.size()).first;
-      system_accounts_.push_back(std::move(stranger));
+      SystemAccount unknown;
+      unknown.id = *entry.system_account_id;
+      unknown.missing = true;
+      place = system_places_.emplace(unknown.id, system_accounts_.size()).first;
+      system_accounts_.push_back(std::move(unknown));
     }
     SystemAccount& account = system_accounts_[place->second];
     account.overflow |= __builtin_add_overflow(account.net, entry.Signed(), &account.net);
   }
 
   // An account that has entries and no row; none: it belongs to another pass.
-  Account* FindStranger(const Uuid& id) {
+  Account* FindUnknownAccount(const Uuid& id) {
     if (pass_.through && id > *pass_.through) return nullptr;
-    const auto known = strangers_.find(id);
-    if (known != strangers_.end()) return &known->second;
-    if (strangers_.size() >= kMostStrangers) {
+    const auto known = unknown_accounts_.find(id);
+    if (known != unknown_accounts_.end()) return &known->second;
+    if (unknown_accounts_.size() >= kMaxUnknownAccounts) {
       pass_.report.accounts.Count(1);
       return nullptr;
     }
-    Account& account = strangers_[id];
+    Account& account = unknown_accounts_[id];
     account.id = id;
     return &account;
   }
@@ -227,9 +223,9 @@ class Pass {
   Session& session_;
   Work& work_;
   const std::optional<Uuid>& after_;
-  const std::int64_t most_accounts_;
+  const std::int64_t max_accounts_;
   AccountTable accounts_;
-  std::unordered_map<Uuid, Account, UuidHash> strangers_;
+  std::unordered_map<Uuid, Account, UuidHash> unknown_accounts_;
   TransactionSums transactions_;
   EntrySet entries_;
   std::vector<SystemAccount> system_accounts_;

@@ -16,7 +16,7 @@ struct Discrepancy : verify::Finding {
 
 // The most findings that are kept of one run; all are counted. A ledger in which everything is
 // wrong must not fill the memory, or the row that tells of it.
-inline constexpr std::size_t kMostFindings = 1000;
+inline constexpr std::size_t kMaxFindings = 1000;
 
 // Findings of one kind of check: all counted, the first kept.
 class Findings {
@@ -26,7 +26,7 @@ class Findings {
       : count_(count), kept_(std::move(kept)) {}
   void Add(Discrepancy finding) {
     ++count_;
-    if (kept_.size() < kMostFindings) kept_.push_back(std::move(finding));
+    if (kept_.size() < kMaxFindings) kept_.push_back(std::move(finding));
   }
   void Add(const Findings& more) {
     for (const Discrepancy& finding : more.kept_) Add(finding);

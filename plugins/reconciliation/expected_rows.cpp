@@ -31,7 +31,7 @@ std::optional<Error> FarLess(Session& session, const std::vector<RowsRead>& read
   std::string text;
   for (std::size_t i = 0; i < expected.rows(); ++i) {
     const auto rows = expected[i].Get<double>("expected");
-    if (!Far(static_cast<double>(read[i].rows), rows, kLeastShare, kFewRows)) continue;
+    if (!Far(static_cast<double>(read[i].rows), rows, kMinShare, kFewRows)) continue;
     text += text.empty() ? "" : "; ";
     text += std::to_string(read[i].rows) + " rows of " + read[i].table +
             " were read, but the catalog counts about " + Number(rows);
@@ -67,7 +67,7 @@ std::optional<Error> FarLessOfPart(Session& session, const ledger::EventTable& t
   const std::size_t at = text.find(kRows);
   if (at == std::string::npos) return std::nullopt;
   const double expected = std::strtod(text.c_str() + at + kRows.size(), nullptr);
-  if (!Far(static_cast<double>(rows), expected, kLeastShareOfPart, kFewRowsOfPart))
+  if (!Far(static_cast<double>(rows), expected, kMinShareOfPart, kFewRowsOfPart))
     return std::nullopt;
   return TooFew(std::to_string(rows) +
                 " events of the part were read, but the planner expects about " + Number(expected));
@@ -75,7 +75,7 @@ std::optional<Error> FarLessOfPart(Session& session, const ledger::EventTable& t
 
 std::optional<Error> FarLessThanBefore(const std::string& part, std::int64_t before,
                                        std::int64_t rows) {
-  if (!Far(static_cast<double>(rows), static_cast<double>(before), kLeastShare, kFewRows))
+  if (!Far(static_cast<double>(rows), static_cast<double>(before), kMinShare, kFewRows))
     return std::nullopt;
   return Error(SUMMA_E_DATA, "SH-0709",
                std::to_string(rows) + " rows of the part " + part + " were read, and " +

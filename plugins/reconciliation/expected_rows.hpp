@@ -14,10 +14,10 @@ namespace summa::reconciliation {
 // Rows only ever come to the tables that are read whole, so the count of the catalog is too low
 // when it is old. A tenth is left for its sampling, and a few rows for what began and was rolled
 // back when it counted.
-inline constexpr double kLeastShare = 0.9;
+inline constexpr double kMinShare = 0.9;
 inline constexpr double kFewRows = 10;
 // Of a part of a table there is only the planner's estimate, from a histogram of a sample.
-inline constexpr double kLeastShareOfPart = 0.5;
+inline constexpr double kMinShareOfPart = 0.5;
 inline constexpr double kFewRowsOfPart = 1000;
 
 struct RowsRead {

@@ -13,7 +13,7 @@ namespace {
 // Accounts whose entries one statement sorts.
 constexpr std::size_t kSuspectsTogether = 2000;
 // Entries of one account that are named as candidates.
-constexpr std::size_t kMostCandidates = 20;
+constexpr std::size_t kMaxCandidates = 20;
 
 std::vector<std::string> SplitIds(std::string_view text) {
   std::vector<std::string> ids;
@@ -38,8 +38,8 @@ void AddAll(const Result& rows, Findings& findings,
 }  // namespace
 
 void Locator::Transactions(Findings& findings) {
-  work_.StopIfAsked();
-  const Result rows = session_.Exec(sql::imbalanced, {static_cast<std::int64_t>(kMostFindings)});
+  work_.ThrowIfStopped();
+  const Result rows = session_.Exec(sql::imbalanced, {static_cast<std::int64_t>(kMaxFindings)});
   AddAll(rows, findings, [&](const Row& row) {
     Discrepancy found;
     found.kind = found.step = "step0_double_entry";
@@ -57,9 +57,9 @@ void Locator::Transactions(Findings& findings) {
 }
 
 void Locator::Duplicates(Findings& findings) {
-  work_.StopIfAsked();
+  work_.ThrowIfStopped();
   const Result rows = session_.Exec(ForTable(sql::duplicates, ledger::FindEvents(session_)),
-                                    {static_cast<std::int64_t>(kMostFindings)});
+                                    {static_cast<std::int64_t>(kMaxFindings)});
   AddAll(rows, findings, [&](const Row& row) {
     Discrepancy found;
     found.kind = found.step = "step0b_duplicate_entry";
@@ -90,7 +90,7 @@ void Locator::Accounts(const std::vector<Account>& accounts, Findings& order, Fi
   for (const Account& account : accounts) {
     if (account.Suspect()) suspects.push_back(&account);
     if (!account.Wrong()) continue;
-    if (wrong.size() < kMostFindings) {
+    if (wrong.size() < kMaxFindings) {
       wrong.push_back(&account);
     } else {
       ++more;
@@ -113,7 +113,7 @@ void Locator::Order(const std::vector<const Account*>& suspects, Findings& findi
     OrderOf(all.subspan(from, std::min(kSuspectsTogether, all.size() - from)), findings);
     work_.Progress("accounts checked again", static_cast<std::int64_t>(from),
                    static_cast<std::int64_t>(all.size()));
-    work_.StopIfAsked();
+    work_.ThrowIfStopped();
   }
 }
 
@@ -133,7 +133,7 @@ void Locator::OrderOf(std::span<const Account* const> suspects, Findings& findin
     // The totals say already that an amount is wrong; here is which.
     if (account.Wrong() && (why == "amount" || why == "end")) {
       std::vector<std::string>& candidates = candidates_[id];
-      if (why == "amount" && candidates.size() < kMostCandidates) candidates.push_back(entry);
+      if (why == "amount" && candidates.size() < kMaxCandidates) candidates.push_back(entry);
       continue;
     }
     Discrepancy found;
@@ -207,7 +207,7 @@ void Locator::Balances(const Account& account, const std::string& holder,
       false);
 }
 
-void Locator::Stranger(const Account& account, Findings& findings) {
+void Locator::UnknownAccount(const Account& account, Findings& findings) {
   Discrepancy found;
   found.kind = found.step = "step1_user_account_missing";
   found.account_id = ToText(account.id);

@@ -32,7 +32,7 @@ class Locator {
   void Accounts(const std::vector<Account>& accounts, Findings& order, Findings& balances);
   void SystemAccounts(const std::vector<SystemAccount>& accounts, Findings& findings);
   // Entries of an account that does not exist.
-  static void Stranger(const Account& account, Findings& findings);
+  static void UnknownAccount(const Account& account, Findings& findings);
 
  private:
   using Candidates = std::map<std::string, std::vector<std::string>>;  // entries by account

@@ -1,8 +1,8 @@
 #include "metrics.hpp"
 
-#include "blocks.hpp"
+#include "block_sealer.hpp"
 #include "rolling.hpp"
-#include "snapshots.hpp"
+#include "snapshot_maker.hpp"
 
 namespace summa::reconciliation {
 namespace {

@@ -3,9 +3,9 @@
 #include <summa/crash_point.hpp>
 
 #include "books.hpp"
-#include "chains.hpp"
 #include "expected_rows.hpp"
 #include "late_events.hpp"
+#include "ledger_verification.hpp"
 #include "reconciliation_sql.hpp"
 #include "statement.hpp"
 
@@ -14,7 +14,7 @@ namespace {
 
 // Whether the same step may succeed when it is repeated, or nothing can be concluded while a table
 // shows only part of its rows.
-bool WorthAnotherTry(const Error& error) {
+bool IsRetryable(const Error& error) {
   if (error.code() == "SH-0430" || error.code() == "SH-0431") return true;
   switch (error.status()) {
     case SUMMA_E_CANCELLED:
@@ -31,7 +31,7 @@ void Attempt(Work& work, std::string& error_text, const std::function<void()>& p
   try {
     part();
   } catch (const Error& error) {
-    if (WorthAnotherTry(error)) throw;
+    if (IsRetryable(error)) throw;
     error_text = error.code() + " " + error.what();
     work.host().Log(SUMMA_LOG_ERROR, "SH-0703", "part of the reconciliation could not be done",
                     {{"error", error_text}, {"hint", error.hint()}});
@@ -40,12 +40,12 @@ void Attempt(Work& work, std::string& error_text, const std::function<void()>& p
 
 // Everything, as long as that takes minutes; in a larger ledger what is new since the last good
 // run, and the rolling verification covers the rest.
-ChainsScope ScopeOfRun(const summa_sql_v1* sql, const Settings& settings) {
+VerificationScope ScopeOfRun(const summa_sql_v1* sql, const Settings& settings) {
   Session session(sql);
   const ledger::EventTable table = ledger::FindEvents(session);
   const Result last = session.Exec(ForTable(sql::chains_since, table));
   const auto since = last[0].Get<std::optional<DatabaseTime>>("since");
-  ChainsScope scope;
+  VerificationScope scope;
   if (last[0].Get<std::int64_t>("highest") > settings.daily_full_events && since) {
     scope.since = ToMicroseconds(*since);
   }
@@ -97,7 +97,7 @@ void CheckChains(const summa_sql_v1* sql, Work& work, const Settings& settings, 
                  const OnPart& on_part) {
   std::vector<std::int64_t> late;
   Attempt(work, run.chains_error, [&] {
-    const ChainsResult result = VerifyLedger(sql, work, settings, ScopeOfRun(sql, settings));
+    const VerificationResult result = VerifyLedger(sql, work, settings, ScopeOfRun(sql, settings));
     run.chains = result.Report();
     run.chains_error = result.incomplete;
     late = result.late;

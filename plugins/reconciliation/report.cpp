@@ -10,7 +10,7 @@ std::string NotChecked(const std::string& error) {
   return json.Take();
 }
 
-std::string Step3(const ChainsReport& chains) {
+std::string Step3(const EventsReport& chains) {
   JsonWriter json;
   json.BeginObject()
       .Member("checked", true)

@@ -12,7 +12,7 @@
 namespace summa::reconciliation {
 
 // Step 3: blocks, and the events below them.
-struct ChainsReport {
+struct EventsReport {
   std::int64_t events = 0, blocks_verified = 0, blocks_valid = 0;
   Findings blocks;        // one for each block that is not valid: step3_block_chain
   Findings events_found;  // of events, snapshots and what contradicts the ledger: step3_event_chain
@@ -24,7 +24,7 @@ struct RunState {
   bool books_done = false, chains_done = false;
   std::string books_error, chains_error;  // why the part could not be done
   BooksReport books;
-  ChainsReport chains;
+  EventsReport chains;
 
   // healthy | mismatches_found | incomplete
   std::string Status() const;

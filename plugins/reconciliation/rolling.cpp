@@ -3,8 +3,8 @@
 #include <cstdio>
 #include <summa/crash_point.hpp>
 
-#include "chains.hpp"
 #include "expected_rows.hpp"
+#include "ledger_verification.hpp"
 #include "reconciliation_sql.hpp"
 #include "statement.hpp"
 #include "verify/verify.hpp"
@@ -87,9 +87,9 @@ void Rolling::Save(Session& session, const RollingOutcome& outcome, std::int64_t
 
 Findings Rolling::Verify(const std::string& part, RollingOutcome& outcome) {
   std::int64_t& rows = outcome.rows;
-  ChainsResult result;
+  VerificationResult result;
   if (part == kBlocks) {
-    VerifyBlocks(sql_, work_, settings_, {}, result);
+    VerifyBlocksAndSeals(sql_, work_, settings_, {}, result);
     rows = result.blocks_verified;
     return std::move(result.findings);
   }

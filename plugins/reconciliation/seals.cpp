@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::int64_t kPage = 100;
 // Positions of one block that are named one by one.
-constexpr std::size_t kMostNamed = 100;
+constexpr std::size_t kMaxNamed = 100;
 
 struct Seal {
   std::string block_id, block_hash, content_hash;
@@ -55,7 +55,7 @@ class Reading {
     const auto position = ReadAs<std::int64_t>(event[ContentHash::kPosition]);
     MissUntil(position);
     if (range_ == end_ || position != next_) {
-      if (late.size() < kMostNamed) late.push_back(position);
+      if (late.size() < kMaxNamed) late.push_back(position);
       return;
     }
     hashes_.Add(ContentHash::HashOf(event));
@@ -80,7 +80,7 @@ class Reading {
   void MissUntil(std::int64_t position) {
     while (range_ != end_ && next_ < position) {
       ++missing_count;
-      if (missing.size() < kMostNamed) missing.push_back(next_);
+      if (missing.size() < kMaxNamed) missing.push_back(next_);
       Advance();
     }
   }
@@ -110,8 +110,8 @@ class Checker {
 
  private:
   void Check(const Seal& seal) {
-    SealVerdict& verdict = report_.blocks[seal.sequence];
-    verdict.block_id = seal.block_id;
+    SealResult& result = report_.blocks[seal.sequence];
+    result.block_id = seal.block_id;
     Reading reading(seal.positions);
     std::int64_t events = 0;
     CopyRow row;
@@ -127,21 +127,21 @@ class Checker {
                      });
     reading.Finish();
     report_.events += events;
-    verdict.late = reading.late;
-    Judge(seal, reading, verdict);
+    result.late = reading.late;
+    Evaluate(seal, reading, result);
     work_.Progress("sealed events", report_.events, 0);
     work_.Read(events);
   }
 
-  void Judge(const Seal& seal, const Reading& reading, SealVerdict& verdict) {
+  void Evaluate(const Seal& seal, const Reading& reading, SealResult& result) {
     if (!seal.block_there) {
-      Fail(verdict, seal, verify::kind::kBlockCoverageGap, "the block that was sealed",
+      Fail(result, seal, verify::kind::kBlockCoverageGap, "the block that was sealed",
            "the block is gone");
     } else if (seal.block_hash_now != seal.block_hash) {
-      Fail(verdict, seal, verify::kind::kBlockHashMismatch, seal.block_hash, seal.block_hash_now);
+      Fail(result, seal, verify::kind::kBlockHashMismatch, seal.block_hash, seal.block_hash_now);
     }
     for (const std::int64_t position : reading.missing) {
-      Fail(verdict, seal, verify::kind::kBlockCoverageGap, "the event that was sealed",
+      Fail(result, seal, verify::kind::kBlockCoverageGap, "the event that was sealed",
            "the event is gone", position);
     }
     if (reading.missing_count > 0) {
@@ -150,17 +150,17 @@ class Checker {
       return;
     }
     if (seal.block_there && reading.events_hash != seal.events_hash) {
-      Fail(verdict, seal, verify::kind::kBlockHashMismatch, seal.events_hash, reading.events_hash);
+      Fail(result, seal, verify::kind::kBlockHashMismatch, seal.events_hash, reading.events_hash);
     } else if (reading.content_hash != seal.content_hash) {
-      Fail(verdict, seal, verify::kind::kBlockHashMismatch, "all columns as they were sealed",
+      Fail(result, seal, verify::kind::kBlockHashMismatch, "all columns as they were sealed",
            "a column that the hashes of events do not cover was changed");
     }
   }
 
-  void Fail(SealVerdict& verdict, const Seal& seal, std::string_view kind, std::string expected,
+  void Fail(SealResult& result, const Seal& seal, std::string_view kind, std::string expected,
             std::string found, std::optional<std::int64_t> position = std::nullopt) {
-    verdict.intact = false;
-    verdict.reason = found.size() == 64 ? "hash mismatch" : found;
+    result.intact = false;
+    result.reason = found.size() == 64 ? "hash mismatch" : found;
     Discrepancy finding;
     finding.kind = kind;
     finding.step = "blocks";

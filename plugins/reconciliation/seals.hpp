@@ -14,7 +14,7 @@
 
 namespace summa::reconciliation {
 
-struct SealVerdict {
+struct SealResult {
   std::string block_id;
   // What was sealed is there and unchanged, whatever else is there as well.
   bool intact = true;
@@ -23,7 +23,7 @@ struct SealVerdict {
 };
 
 struct SealReport {
-  std::map<std::int64_t, SealVerdict> blocks;  // by block_sequence
+  std::map<std::int64_t, SealResult> blocks;  // by block_sequence
   std::int64_t events = 0;
   Findings findings;  // but for the late events
 };

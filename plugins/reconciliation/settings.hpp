@@ -16,7 +16,7 @@ struct Settings {
   std::int64_t snapshot_after_events = 10'000;
   // Writers' transactions last milliseconds; one that stays longer is named, and what waits for it
   // is tried again.
-  std::chrono::microseconds patience = std::chrono::seconds(30);
+  std::chrono::microseconds timeout = std::chrono::seconds(30);
   std::chrono::microseconds full_cycle = std::chrono::hours(24 * 7);
 };
 

@@ -2,13 +2,13 @@
 #include <cctype>
 #include <summa/json.hpp>
 
-#include "blocks.hpp"
-#include "chains.hpp"
+#include "block_sealer.hpp"
 #include "commands.hpp"
+#include "ledger_verification.hpp"
 #include "reconciliation.hpp"
 #include "reconciliation_sql.hpp"
 #include "rolling.hpp"
-#include "snapshots.hpp"
+#include "snapshot_maker.hpp"
 #include "statement.hpp"
 #include "verify/verify.hpp"
 
@@ -82,7 +82,7 @@ CommandResult VerifyAggregate(const CommandCall& call, const CommandContext& con
 
 namespace {
 
-void WriteBlocks(JsonWriter& json, const ChainsReport& report) {
+void WriteBlocks(JsonWriter& json, const EventsReport& report) {
   json.Key("blocks")
       .BeginObject()
       .Member("blocksVerified", report.blocks_verified)
@@ -112,7 +112,7 @@ void WriteChains(JsonWriter& json, const verify::ChainReport& chains) {
 }
 
 // valid: everything was checked and nothing is wrong.
-std::string Judge(const RunState& run, std::int64_t findings) {
+std::string StatusOf(const RunState& run, std::int64_t findings) {
   if (findings > 0 || run.Mismatches() > 0) return "invalid";
   return run.books_error.empty() && run.chains_error.empty() ? "valid" : "incomplete";
 }
@@ -121,14 +121,14 @@ std::string Judge(const RunState& run, std::int64_t findings) {
 
 CommandResult VerifyAll(const CommandCall& call, const CommandContext& context) {
   Work work = WorkFor(call, context);
-  ChainsScope scope;
+  VerificationScope scope;
   scope.from_snapshots = !call.Flag("full");
   Session session(call.sql());
   if (const auto since = call.IntegerOption("since")) {
     const auto now = session.Exec("SELECT clock_timestamp()").Value<DatabaseTime>();
     scope.since = ToMicroseconds(now) - *since;
   }
-  ChainsResult chains = VerifyLedger(call.sql(), work, context.settings, scope);
+  VerificationResult chains = VerifyLedger(call.sql(), work, context.settings, scope);
   if (!scope.from_snapshots && !scope.since) {
     // Not for the daily run, whose rows contain what Summa's rows contain; the rolling verification
     // does it.
@@ -141,7 +141,7 @@ CommandResult VerifyAll(const CommandCall& call, const CommandContext& context) 
   run.chains_done = true;
   run.chains_error = chains.incomplete;
   CheckBooks(call.sql(), work, run, [](std::optional<std::int64_t>) {});
-  const std::string status = Judge(run, chains.findings.count());
+  const std::string status = StatusOf(run, chains.findings.count());
   JsonWriter json;
   json.BeginObject().Member("status", status);
   WriteChains(json, chains.chains);

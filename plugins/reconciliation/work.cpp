@@ -7,7 +7,7 @@ void ThrowStopped() {
               "start it again; completed work is kept where that is possible");
 }
 
-void Work::StopIfAsked() const {
+void Work::ThrowIfStopped() const {
   if (ShouldStop()) ThrowStopped();
 }
 

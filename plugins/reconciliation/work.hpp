@@ -23,9 +23,9 @@ class Work : public summa::Work {
         host_(caller.host_) {}
 
   // Throws SH-0705 (cancelled) when the work is to end.
-  void StopIfAsked() const;
+  void ThrowIfStopped() const;
   // Call it after `rows` more rows were read: rests so that the rate is kept. Throws as
-  // StopIfAsked.
+  // ThrowIfStopped.
   void Read(std::int64_t rows);
   const Host& host() const { return host_; }
 

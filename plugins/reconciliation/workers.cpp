@@ -1,17 +1,17 @@
 #include "workers.hpp"
 
-#include "blocks.hpp"
+#include "block_sealer.hpp"
 #include "reconciliation.hpp"
 #include "rolling.hpp"
-#include "snapshots.hpp"
+#include "snapshot_maker.hpp"
 
 namespace summa::reconciliation {
 namespace {
 
 // Each is a line of the log; the others are in the tables.
-constexpr std::size_t kMostLogged = 20;
+constexpr std::size_t kMaxLogged = 20;
 
-constexpr const char* kLookAtThem =
+constexpr const char* kFindingsHint =
     "`summa-host verify all` names each of them, `summa-host explain SH-0701` says what to do";
 
 void Log(const Host& host, const Discrepancy& finding) {
@@ -21,21 +21,21 @@ void Log(const Host& host, const Discrepancy& finding) {
 
 }  // namespace
 
-void ReconciliationWorker::Tell(const char* worker, const Findings& findings) {
+void ReconciliationWorker::ReportFindings(const char* worker, const Findings& findings) {
   std::size_t logged = 0;
   for (const Discrepancy& finding : findings.kept()) {
-    if (++logged > kMostLogged) break;
+    if (++logged > kMaxLogged) break;
     Log(host_, finding);
   }
   metrics_.Found(worker, findings);
   if (findings.empty()) {
-    troubles_.Set({});
+    current_findings_.Set({});
     return;
   }
   // An inconsistent ledger is not a reason to make the host unready: a warning.
-  troubles_.Set(
+  current_findings_.Set(
       {{Severity::kWarning, worker, std::to_string(findings.count()) + " findings in the last run",
-        "none", kLookAtThem}});
+        "none", kFindingsHint}});
 }
 
 TickResult DailyWorker::Run(const Tick& tick) {
@@ -48,7 +48,7 @@ TickResult DailyWorker::Run(const Tick& tick) {
     // What a person requested is not a failure of the worker.
     if (error.code() != "SH-0389" && error.code() != "SH-0384") throw;
     host_.Warn(error.code(), error.what(), {{"hint", error.hint()}});
-    troubles_.Set(
+    current_findings_.Set(
         {{Severity::kWarning, "daily-reconciliation", error.what(), "a whole run", error.hint()}});
     return {};
   }
@@ -56,10 +56,10 @@ TickResult DailyWorker::Run(const Tick& tick) {
   metrics_.Reconciled(run, std::chrono::duration<double>(host_.BootNow() - started).count());
   Findings all;
   ForEachPart(run, [&](const char*, const Findings& findings) { all.Add(findings); });
-  Tell("daily-reconciliation", all);
+  ReportFindings("daily-reconciliation", all);
   if (run.Status() == "incomplete") {
     const std::string& error = run.books_error.empty() ? run.chains_error : run.books_error;
-    troubles_.Set(
+    current_findings_.Set(
         {{Severity::kWarning, "daily-reconciliation", "not everything could be checked: " + error,
           "every step checked", "`summa-host explain SH-0703`"}});
   }
@@ -76,7 +76,7 @@ TickResult BlockWorker::Run(const Tick& tick) {
   Work work(host_, tick, settings_.max_rate);
   const SealOutcome outcome = BlockSealer(tick.sql(), work, settings_).Run();
   metrics_.Sealed(outcome);
-  Tell("block-checkpoint", outcome.findings);
+  ReportFindings("block-checkpoint", outcome.findings);
   if (outcome.blocks > 0) {
     host_.Info("events sealed", {{"blocks", std::to_string(outcome.blocks)},
                                  {"events", std::to_string(outcome.events)},
@@ -89,7 +89,7 @@ TickResult SnapshotWorker::Run(const Tick& tick) {
   Work work(host_, tick, settings_.max_rate);
   const SnapshotOutcome outcome = SnapshotMaker(tick.sql(), work, settings_).CatchUp();
   metrics_.Snapshotted(outcome);
-  Tell("hash-snapshot-creator", outcome.findings);
+  ReportFindings("hash-snapshot-creator", outcome.findings);
   if (outcome.created > 0) {
     host_.Info("snapshots created", {{"created", std::to_string(outcome.created)},
                                      {"events", std::to_string(outcome.events)}});
@@ -103,12 +103,12 @@ TickResult RollingWorker::Run(const Tick& tick) {
   const RollingOutcome outcome = rolling.Next();
   metrics_.Rolled(outcome);
   if (outcome.part.empty()) return {};
-  Tell("rolling-verification", outcome.findings);
+  ReportFindings("rolling-verification", outcome.findings);
   if (outcome.incomplete) {
     const Error& error = *outcome.incomplete;
     host_.Log(SUMMA_LOG_WARN, error.code(), "a part was not read completely; it stays unverified",
               {{"part", outcome.part}, {"error", error.what()}, {"hint", error.hint()}});
-    troubles_.Set(
+    current_findings_.Set(
         {{Severity::kWarning, "rolling-verification",
           error.code() + " not read completely: " + error.what(), "every row read", error.hint()}});
   }

@@ -16,7 +16,7 @@
 namespace summa::reconciliation {
 
 // What a worker has to say to /readyz. Thread-safe.
-class Troubles {
+class CurrentFindings {
  public:
   void Set(std::vector<Finding> findings) {
     const MutexLock lock(mutex_);
@@ -37,16 +37,16 @@ class ReconciliationWorker : public Worker {
   ReconciliationWorker(Host host, const Settings& settings, Metrics& metrics)
       : host_(host), settings_(settings), metrics_(metrics) {}
   // What is wrong since its last run on this host. Any thread.
-  std::vector<Finding> Failing() const { return troubles_.Get(); }
+  std::vector<Finding> Failing() const { return current_findings_.Get(); }
 
  protected:
   // Logs the first findings, counts all, and says them to /readyz.
-  void Tell(const char* worker, const Findings& findings);
+  void ReportFindings(const char* worker, const Findings& findings);
 
   Host host_;
   const Settings& settings_;
   Metrics& metrics_;
-  Troubles troubles_;
+  CurrentFindings current_findings_;
 };
 
 class DailyWorker final : public ReconciliationWorker {

@@ -13,7 +13,7 @@ class HistoryPlugin final : public summa::Plugin {
   explicit HistoryPlugin(summa::Host host)
       : Plugin(host),
         worker_(host, {{"backfill", [this](summa::OperationStep& step) { return Copy(step); },
-                        &HistoryPlugin::TakeBack}}) {}
+                        &HistoryPlugin::Undo}}) {}
 
   void Configure(const summa::Config& config) override { batch_ = config.Integer("batch"); }
   std::vector<summa::WorkerBinding> Workers() override { return {{"history-backfill", &worker_}}; }
@@ -40,7 +40,7 @@ class HistoryPlugin final : public summa::Plugin {
   }
 
   // An incomplete history is useless: what an aborted backfill has copied is deleted.
-  static void TakeBack(summa::OperationStep& step) {
+  static void Undo(summa::OperationStep& step) {
     step.Transaction().Exec("DELETE FROM history.entry");
   }
 
@@ -53,7 +53,7 @@ class HistoryPlugin final : public summa::Plugin {
     request.total =
         summa::Session(call.sql()).Exec("SELECT count(*) FROM entry_record").Value<std::int64_t>();
     const std::int64_t id = summa::StartOperation(host(), call.sql(), request);
-    summa::OperationView view = summa::LookAtOperation(host(), call.sql(), id);
+    summa::OperationView view = summa::ReadOperation(host(), call.sql(), id);
     if (!call.Flag("detach")) view = summa::FollowOperation(host(), call, id);
     summa::JsonWriter json;
     json.BeginObject().Member("operation", std::to_string(id)).Member("rows", view.done);

@@ -32,7 +32,7 @@ class Alarm {
  public:
   Alarm(summa::Host host, std::optional<std::int64_t> above) : host_(host), above_(above) {}
 
-  void Look(const std::string& day, const std::string& currency, std::int64_t amount) {
+  void Check(const std::string& day, const std::string& currency, std::int64_t amount) {
     if (!above_ || amount <= *above_ || !said_.emplace(day, currency).second) return;
     host_.Warn("TO-0002", "the turnover of a day is above the alarm",
                {{"day", day}, {"currency", currency}, {"amount", std::to_string(amount)}});
@@ -60,8 +60,8 @@ class Daily final : public summa::Worker {
 
     // Only committed turnovers are logged.
     for (const summa::Row day : days) {
-      alarm_.Look(day.Get<std::string>("day"), day.Get<std::string>("currency"),
-                  day.Get<std::int64_t>("amount"));
+      alarm_.Check(day.Get<std::string>("day"), day.Get<std::string>("currency"),
+                   day.Get<std::int64_t>("amount"));
     }
     changed_.Add(static_cast<double>(days.rows()));
     changed_days_ += static_cast<std::int64_t>(days.rows());

@@ -20,7 +20,7 @@
 namespace summa::bench {
 namespace {
 
-constexpr timeval kPatience{60, 0};  // of one call; an answer that takes longer does not come
+constexpr timeval kTimeout{60, 0};  // of one call; an answer that takes longer does not come
 // Asked of a full route beside what it holds; each must be refused.
 constexpr int kTooMany = 24;
 constexpr std::chrono::milliseconds kAskingPause{10};
@@ -38,8 +38,8 @@ sockaddr_in Loopback(int port) {
 }
 
 void SetPatience(int descriptor) {
-  setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
-  setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
+  setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &kTimeout, sizeof kTimeout);
+  setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &kTimeout, sizeof kTimeout);
 }
 
 void SendAll(int descriptor, std::string_view text) {
@@ -81,7 +81,7 @@ std::vector<Socket> Hold(int port, const std::string& path, int places) {
     return std::count_if(held.begin(), held.end(),
                          [](const Socket& each) { return each.Answered(); });
   };
-  test::WaitUntil([&] { return answered() >= kTooMany; }, test::kPatience, "a route that is full");
+  test::WaitUntil([&] { return answered() >= kTooMany; }, test::kTimeout, "a route that is full");
   if (answered() > kTooMany) throw std::runtime_error("the route has fewer places than expected");
   return held;
 }

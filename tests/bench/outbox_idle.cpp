@@ -38,7 +38,7 @@ void MeasureIdle(const Options& options) {
       [&] {
         return test::Db(url).Count("SELECT count(*) FROM outbox WHERE status = 'pending'") == 0;
       },
-      test::kPatience, "the backlog to be delivered; log: " + process.Stderr());
+      test::kTimeout, "the backlog to be delivered; log: " + process.Stderr());
   std::this_thread::sleep_for(kSettle);
 
   Say("measuring for " + std::to_string(seconds) + " s");

@@ -242,7 +242,7 @@ void MeasureLatency(const Options& options) {
     if (consumer.Broken()) throw std::runtime_error("the consumer lost Redis");
     return static_cast<long long>(consumer.Count()) >= db.Count("SELECT count(*) FROM outbox");
   };
-  test::WaitUntil(all_received, test::kPatience, "the first rows; log: " + process.Stderr());
+  test::WaitUntil(all_received, test::kTimeout, "the first rows; log: " + process.Stderr());
   const long long before = db.Count("SELECT count(*) FROM outbox");
 
   const double rate = static_cast<double>(options.Number("events")) / rows_per_operation;
@@ -252,7 +252,7 @@ void MeasureLatency(const Options& options) {
   writers.Run(std::chrono::seconds(seconds));
   LatencyResult result;
   result.seconds = watch.Seconds();
-  test::WaitUntil(all_received, test::kPatience, "the last messages; log: " + process.Stderr());
+  test::WaitUntil(all_received, test::kTimeout, "the last messages; log: " + process.Stderr());
   for (const Arrival& arrival : consumer.Stop()) {
     const auto commit = writers.Commits().find(arrival.timestamp);
     if (commit == writers.Commits().end()) continue;  // from before the measurement

@@ -77,7 +77,7 @@ class PollBenchmark {
  public:
   explicit PollBenchmark(const Options& options)
       : rows_(options.Number("rows")),
-        most_buffers_(options.Number("most-buffers")),
+        max_buffers_(options.Number("most-buffers")),
         json_(options.Json()),
         server_(RealisticPostgres(/*durable=*/false)) {}
 
@@ -102,9 +102,9 @@ class PollBenchmark {
     } else {
       PrintResult(polls, bounded, unbounded);
     }
-    if (most_buffers_ > 0 && bounded.buffers >= most_buffers_) {
+    if (max_buffers_ > 0 && bounded.buffers >= max_buffers_) {
       throw std::runtime_error("a bounded poll touched " + std::to_string(bounded.buffers) +
-                               " pages, expected fewer than " + std::to_string(most_buffers_) +
+                               " pages, expected fewer than " + std::to_string(max_buffers_) +
                                "\n" + bounded.plan);
     }
   }
@@ -152,7 +152,7 @@ class PollBenchmark {
     std::cout << json.Take() << "\n";
   }
 
-  const long long rows_, most_buffers_;
+  const long long rows_, max_buffers_;
   const bool json_;
   test::PostgresServer server_;
   std::string url_;

@@ -17,9 +17,9 @@ namespace summa::bench {
 namespace {
 
 constexpr const char* kDatabase = "ledger";
-constexpr std::chrono::minutes kPatience{30};
+constexpr std::chrono::minutes kTimeout{30};
 // How often the program's memory is looked at.
-constexpr std::chrono::milliseconds kLook{5};
+constexpr std::chrono::milliseconds kPollInterval{5};
 
 // The shipped program with the reconciliation plugin on.
 class ReconcileHost {
@@ -41,9 +41,9 @@ class ReconcileHost {
     const Stopwatch watch;
     test::Process process(words, CleanEnvironment());
     Finished finished;
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    const auto deadline = std::chrono::steady_clock::now() + kTimeout;
     std::optional<int> code;
-    while (!(code = process.Wait(kLook))) {
+    while (!(code = process.Wait(kPollInterval))) {
       finished.peak_bytes = std::max(finished.peak_bytes, process.Use().peak_resident_bytes);
       if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("it does not end");
     }

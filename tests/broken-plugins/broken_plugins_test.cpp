@@ -88,18 +88,18 @@ void StartUp(PluginInstance& plugin) {
 TEST(BrokenPlugins, AGoodPluginGoesThroughEveryStateAndItsWorkerRuns) {
   PluginInstance plugin(Inspect("good", "good"));
   ASSERT_THAT(Texts(plugin.file().refusals), IsEmpty());
-  EXPECT_EQ(Word(plugin.state()), "inspected");
+  EXPECT_EQ(ToText(plugin.state()), "inspected");
   Diagnostics diagnostics;
   const Value config = Validate(plugin.manifest().config, nullptr, "plugins.good", diagnostics);
   const ConfigView view(config);
   plugin.Load();
-  EXPECT_EQ(Word(plugin.state()), "loaded");
+  EXPECT_EQ(ToText(plugin.state()), "loaded");
   plugin.Create(&Host());
-  EXPECT_EQ(Word(plugin.state()), "created");
+  EXPECT_EQ(ToText(plugin.state()), "created");
   plugin.Configure(view.abi());
-  EXPECT_EQ(Word(plugin.state()), "configured");
+  EXPECT_EQ(ToText(plugin.state()), "configured");
   plugin.Start();
-  EXPECT_EQ(Word(plugin.state()), "started");
+  EXPECT_EQ(ToText(plugin.state()), "started");
 
   const summa_worker* worker = plugin.Worker("good-worker");
   ASSERT_NE(worker, nullptr);
@@ -112,7 +112,7 @@ TEST(BrokenPlugins, AGoodPluginGoesThroughEveryStateAndItsWorkerRuns) {
   EXPECT_EQ(result.backlog, 1U);  // the default limit of its schema is 3
 
   plugin.Stop();
-  EXPECT_EQ(Word(plugin.state()), "stopped");
+  EXPECT_EQ(ToText(plugin.state()), "stopped");
   EXPECT_FALSE(plugin.error().has_value());
 }
 
@@ -297,7 +297,7 @@ TEST(BrokenPlugins, AllMissingLibrariesAreNamedAtOnce) {
             "SH-0110 $DIR/missing-library/missing-library.so: missing-library.so could not be "
             "loaded: libsumma-gone-one.so, libsumma-gone-two.so: cannot open shared object file. "
             "Fix: Install the packages that contain libsumma-gone-one.so, libsumma-gone-two.so.");
-  EXPECT_EQ(Word(plugin.state()), "failed");
+  EXPECT_EQ(ToText(plugin.state()), "failed");
 }
 
 TEST(BrokenPlugins, ASanitizedPluginIsRefusedByAPlainHost) {
@@ -346,7 +346,7 @@ TEST(BrokenPlugins, AFailureWithoutAMessageIsNamedAsTheDefectOfThePlugin) {
             "SH-0111 $DIR/silent-create/silent-create.so: plugin \"silent-create\": create() "
             "reported a failure without a message (status 70). Fix: This is a defect of the "
             "plugin; report it to https://example.com/silent-create.");
-  EXPECT_EQ(Word(plugin.state()), "failed");
+  EXPECT_EQ(ToText(plugin.state()), "failed");
 }
 
 TEST(BrokenPlugins, ASuccessWithoutAPluginIsRefused) {
@@ -365,7 +365,7 @@ TEST(BrokenPlugins, WhatAPluginReportsInStartIsPassedOn) {
   ASSERT_TRUE(plugin.error().has_value());
   EXPECT_EQ(ExitCode(*plugin.error()), 69);
   plugin.Stop();
-  EXPECT_EQ(Word(plugin.state()), "failed");  // stopping does not hide the reason
+  EXPECT_EQ(ToText(plugin.state()), "failed");  // stopping does not hide the reason
 }
 
 TEST(BrokenPlugins, AnExceptionAcrossTheBoundaryIsCaughtAndNamed) {
@@ -391,7 +391,7 @@ TEST(BrokenPlugins, AWorkerThatThrowsReportsItAsAnError) {
             "SH-0126 plugin \"throws-in-worker\": worker throwing-worker failed: row 7 is odd. "
             "Fix: This is a defect of the plugin; report it to "
             "https://example.com/throws-in-worker.");
-  EXPECT_EQ(Word(plugin.state()), "started");
+  EXPECT_EQ(ToText(plugin.state()), "started");
 }
 
 TEST(BrokenPlugins, ATextThatDoesNotEndOrIsNoUtf8IsMadeSafe) {

@@ -27,7 +27,7 @@ class MemoryBackend final : public Backend {
   }
   void AddDeadLetter(const std::string& stream, const std::string& id,
                      const std::string& group) override {
-    if (bus_.Capabilities() == testkit::MemoryBus::kCore) return Bury(stream, id, group);
+    if (bus_.Capabilities() == testkit::MemoryBus::kCore) return WriteLetter(stream, id, group);
     testkit::StoredDeadLetter letter;
     letter.message.stream = stream;
     letter.message.id = id;
@@ -50,12 +50,12 @@ class MemoryBackend final : public Backend {
 
  private:
   // As a consumer does on a bus that keeps no dead letters.
-  void Bury(const std::string& stream, const std::string& id, const std::string& group) {
+  void WriteLetter(const std::string& stream, const std::string& id, const std::string& group) {
     summa_bus_message message{};
     message.stream = ToAbi(stream);
     message.id = ToAbi(id);
     message.position = SUMMA_BUS_NO_POSITION;
-    DeadLetterStream(table_.table()).Bury(message, "5-1", group, "no good", 3);
+    DeadLetterStream(table_.table()).Add(message, "5-1", group, "no good", 3);
   }
 
   testkit::MemoryBus bus_;

@@ -48,7 +48,7 @@ TEST_P(Consume, OneMessageThatBlamesWhatItNeedsIsGivenUpWhenOthersGetThrough) {
     for (int i = 0; i < 50; ++i) messages.Add("a", std::to_string(i), "o" + std::to_string(i));
     messages.Publish(bus());
     EXPECT_TRUE(BecomesTrue([&] { return record.count() == 51; })) << status;
-    EXPECT_TRUE(consumer.Drain(test::kPatience));
+    EXPECT_TRUE(consumer.Drain(test::kTimeout));
     ASSERT_EQ(Letters().size(), 1U) << status;
     EXPECT_EQ(Letters()[0].id, "poison");
     EXPECT_EQ(Letters()[0].error, "says the poison");
@@ -91,11 +91,11 @@ TEST_P(Consume, WhatSeveralKeysMissIsAwayAndNoMessageLosesAnAttempt) {
     messages.Publish(bus());
     std::atomic<bool> away{true};
     std::atomic<int> calls{0};
-    std::atomic<std::int64_t> most_deliveries{0};
+    std::atomic<std::int64_t> max_deliveries{0};
     SubscribeOptions options = Options([&](const ConsumedMessage& message) {
       ++calls;
       if (away) throw Error(status, "", "away");
-      if (message.deliveries > most_deliveries) most_deliveries = message.deliveries;
+      if (message.deliveries > max_deliveries) max_deliveries = message.deliveries;
       record.Handled(message);
     });
     // The first timeout may be one of its message alone: nobody else has said anything yet.
@@ -109,7 +109,7 @@ TEST_P(Consume, WhatSeveralKeysMissIsAwayAndNoMessageLosesAnAttempt) {
     away = false;
     consumer.Resume();
     EXPECT_TRUE(BecomesTrue([&] { return record.count() == 40; })) << status;
-    EXPECT_LE(most_deliveries, options.max_retries);
+    EXPECT_LE(max_deliveries, options.max_retries);
     EXPECT_THAT(Letters(), IsEmpty()) << status;
   }
 }
@@ -149,7 +149,7 @@ TEST_P(Consume, ALookOfItsOwnTellsAnOutageFromOneMessage) {
     if (message.id == "0") throw Error(SUMMA_E_UNAVAILABLE, "X-1", "the connection is lost");
     record_.Handled(message);
   });
-  options.look = [&](const Error& error) {
+  options.is_away = [&](const Error& error) {
     EXPECT_EQ(error.code(), "X-1");
     return std::optional<bool>(away);
   };
@@ -218,7 +218,7 @@ TEST_P(Consume, AFullBusIsBackpressureAndTheOrderHolds) {
   Consumer consumer(client(), Options(Recording()));
   // What is there is handled and acknowledged, which needs no room.
   EXPECT_TRUE(BecomesTrue([&] { return record_.count() == 50; }));
-  EXPECT_TRUE(consumer.Drain(test::kPatience));
+  EXPECT_TRUE(consumer.Drain(test::kTimeout));
   Messages more;
   for (const std::string& number : Numbers(50, 100)) more.Add("a", number);
   for (const int outcome : more.Try(bus())) {

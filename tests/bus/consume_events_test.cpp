@@ -35,7 +35,7 @@ TEST_P(Consume, AnEventThatThrowsEndsNothingAndIsNamed) {
   options.events = &thrower;
   Consumer consumer(client(), options);
   EXPECT_TRUE(BecomesTrue([&] { return record_.count() == 2; }));
-  EXPECT_TRUE(consumer.Drain(test::kPatience));
+  EXPECT_TRUE(consumer.Drain(test::kTimeout));
   // Two failures, a dead letter, and what was away, which is told when its message may run again.
   EXPECT_TRUE(BecomesTrue([&] { return thrower.called == 4 && consumer.Failing().size() == 3; }));
   EXPECT_EQ(Letters().size(), 1U);
@@ -48,16 +48,16 @@ TEST_P(Consume, AnEventThatThrowsEndsNothingAndIsNamed) {
 }
 
 // Looks at its consumer from every event, which needs the lock of the consumer.
-class Looker final : public ConsumerEvents {
+class ReentrantEvents final : public ConsumerEvents {
  public:
-  void Failed(const ConsumedMessage&, const std::string&) override { Look(failed); }
-  void DeadLettered(const ConsumedMessage&, const std::string&) override { Look(dead); }
-  void Overdue(std::string_view, std::string_view) override { Look(overdue); }
+  void Failed(const ConsumedMessage&, const std::string&) override { CountAndCheck(failed); }
+  void DeadLettered(const ConsumedMessage&, const std::string&) override { CountAndCheck(dead); }
+  void Overdue(std::string_view, std::string_view) override { CountAndCheck(overdue); }
   std::atomic<Consumer*> consumer{nullptr};
   std::atomic<int> failed{0}, dead{0}, overdue{0};
 
  private:
-  void Look(std::atomic<int>& counter) {
+  void CountAndCheck(std::atomic<int>& counter) {
     if (Consumer* known = consumer.load()) {
       static_cast<void>(known->held_messages());
       known->Pause();
@@ -71,18 +71,18 @@ TEST_P(Consume, AnEventMayUseItsConsumer) {
   Restart(milliseconds(300));
   Messages().Add("a", "slow", "s").Add("a", "poison", "p").Publish(bus());
   Gate gate;
-  Looker looker;
+  ReentrantEvents events;
   SubscribeOptions options = Options([&](const ConsumedMessage& message) {
     if (message.id == "poison") throw std::runtime_error("no");
     gate.Pass();
     record_.Handled(message);
   });
   options.handler_deadline = milliseconds(100);
-  options.events = &looker;
+  options.events = &events;
   Consumer consumer(client(), options);
-  looker.consumer = &consumer;
-  EXPECT_TRUE(BecomesTrue([&] { return looker.overdue >= 1 && looker.dead == 1; }));
-  EXPECT_GE(looker.failed, 2);
+  events.consumer = &consumer;
+  EXPECT_TRUE(BecomesTrue([&] { return events.overdue >= 1 && events.dead == 1; }));
+  EXPECT_GE(events.failed, 2);
   gate.Open();
   EXPECT_TRUE(BecomesTrue([&] { return record_.count() >= 1; }));
   Messages().Add("a", "after", "q").Publish(bus());

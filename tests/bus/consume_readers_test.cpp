@@ -77,7 +77,7 @@ struct Losses {
 };
 Losses losses;
 
-summa_bus_v1 Losing(const summa_bus_v1& table) {
+summa_bus_v1 LosingBus(const summa_bus_v1& table) {
   losses.renew = table.renew;
   summa_bus_v1 losing = table;
   losing.renew = [](summa_bus_subscription* subscription, const summa_str* ids, std::size_t count,
@@ -97,7 +97,7 @@ TEST_P(Consume, AStartWhoseAnswerIsLostCountsOnce) {
   TakeAndVanish("c1", SUMMA_BUS_COUNT_STARTS);  // the first start
   losses.answers_to_begins = 2;
   losses.ends = 0;
-  const summa_bus_v1 losing = Losing(*table());
+  const summa_bus_v1 losing = LosingBus(*table());
   std::atomic<std::int64_t> counted{0};
   Consumer consumer(BusClient(&losing), Options([&](const ConsumedMessage& message) {
                       const auto other = client().Subscribe(
@@ -123,7 +123,7 @@ TEST_P(Consume, AStartWhoseAnswerIsLostIsNotMadeWhenAnotherReaderHasTheMessage) 
     other = client().Subscribe("a", "g", "other", SUMMA_BUS_EXCLUSIVE);
     taken = other->Poll(1, kNoWait).size() == 1;
   };
-  const summa_bus_v1 losing = Losing(*table());
+  const summa_bus_v1 losing = LosingBus(*table());
   {
     Consumer consumer(BusClient(&losing), Options(Recording()));
     EXPECT_TRUE(BecomesTrue([&] { return taken && consumer.held_messages() == 0; }));
@@ -137,7 +137,7 @@ TEST_P(Consume, AnEndThatTheBusDidNotHearIsToldWhenTheReaderEnds) {
   PublishNumbers("a", 0, 1);
   losses.answers_to_begins = 0;
   losses.ends = 1;
-  const summa_bus_v1 losing = Losing(*table());
+  const summa_bus_v1 losing = LosingBus(*table());
   SubscribeOptions options = Options(
       [&](const ConsumedMessage&) { throw Error(SUMMA_E_FENCED, "", "the lease is gone"); });
   options.retry_base = options.retry_cap = std::chrono::hours(1000);
@@ -251,7 +251,7 @@ TEST_P(Consume, TheMessagesOfAFrozenReaderGoToAnotherAndItsLateAcksDoNoHarm) {
   Consumer consumer(client(), Options(Recording()));
   EXPECT_TRUE(BecomesTrue([&] { return record_.count() == 10; }));
   EXPECT_EQ(record_.ids(), Numbers(0, 10));
-  ASSERT_TRUE(consumer.Drain(test::kPatience));
+  ASSERT_TRUE(consumer.Drain(test::kTimeout));
   frozen->Ack(abi_ids);  // it wakes up
   std::vector<std::uint8_t> held(10, 1);
   frozen->Renew(abi_ids, SUMMA_BUS_START_NONE, held);

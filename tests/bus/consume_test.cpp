@@ -79,7 +79,7 @@ TEST_P(Consume, PoisonGoesToTheDeadLettersAfterMaxRetriesAndItsKeyGoesOn) {
                       record_.Handled(message);
                     }));
   EXPECT_TRUE(BecomesTrue([&] { return record_.count() == 51; }));
-  EXPECT_TRUE(consumer.Drain(test::kPatience));
+  EXPECT_TRUE(consumer.Drain(test::kTimeout));
   EXPECT_EQ(attempts, 3);
   const std::vector<Letter> letters = Letters();
   ASSERT_EQ(letters.size(), 1U);
@@ -175,7 +175,7 @@ TEST_P(Consume, ADrainedConsumerHasSettledWhatItTookAndLeftTheRest) {
   options.max_messages = 50;
   Consumer consumer(client(), options);
   ASSERT_TRUE(BecomesTrue([&] { return record_.count() > 0; }));
-  ASSERT_TRUE(consumer.Drain(test::kPatience));
+  ASSERT_TRUE(consumer.Drain(test::kTimeout));
   const std::size_t handled = record_.count();
   EXPECT_EQ(consumer.held_messages(), 0U);
   consumer.Unsubscribe();

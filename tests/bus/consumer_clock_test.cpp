@@ -46,20 +46,20 @@ class Notes {
 };
 
 // One handler or callback waits at it until it is opened.
-class Door {
+class Gate {
  public:
   void Pass() {
     reached_.set_value();
-    opened_.get_future().wait_for(test::kPatience);
+    opened_.get_future().wait_for(test::kTimeout);
   }
-  void AwaitSomebody() { reached_.get_future().wait_for(test::kPatience); }
+  void AwaitArrival() { reached_.get_future().wait_for(test::kTimeout); }
   void Open() { opened_.set_value(); }
 
  private:
   std::promise<void> reached_, opened_;
 };
 
-class Told final : public ConsumerEvents {
+class RecordedEvents final : public ConsumerEvents {
  public:
   void Failed(const ConsumedMessage& message, const std::string&) override {
     if (on_failed) on_failed(message);
@@ -130,7 +130,7 @@ class ConsumerClock : public testing::Test {
     options.concurrency = 1;
     options.retry_base = options.retry_cap = seconds(5);
     options.poll_wait = milliseconds(1);
-    options.events = &told_;
+    options.events = &recorded_;
     options.clock = &clock_;
     return options;
   }
@@ -153,7 +153,7 @@ class ConsumerClock : public testing::Test {
   testkit::MemoryBus bus_;  // claim_after is kClaimAfter
   detail::BusTable table_{&bus_};
   summa_bus_v1 watched_;
-  Told told_;
+  RecordedEvents recorded_;
   Notes handled_;
 };
 
@@ -210,9 +210,9 @@ TEST_F(ConsumerClock, ATopicWhoseHandlersMissSomethingWaitsAndNoAttemptIsCounted
                             EXPECT_EQ(message.deliveries, 1) << message.id;
                             handled_.Add(message.id);
                           }));
-  EXPECT_TRUE(BecomesTrue([&] { return told_.away.size() == 2; }));
+  EXPECT_TRUE(BecomesTrue([&] { return recorded_.away.size() == 2; }));
   ASSERT_TRUE(clock_.AwaitWaiters(1));
-  EXPECT_EQ(told_.away.size(), 2U) << "the third message waits with its topic";
+  EXPECT_EQ(recorded_.away.size(), 2U) << "the third message waits with its topic";
   away = false;
   clock_.Advance(seconds(5));
   EXPECT_TRUE(BecomesTrue([&] { return handled_.size() == 3; }));
@@ -221,10 +221,10 @@ TEST_F(ConsumerClock, ATopicWhoseHandlersMissSomethingWaitsAndNoAttemptIsCounted
 TEST_F(ConsumerClock, WhatWaitsIsRenewedAndAHandlerPastItsDeadlineIsToldOnceAndIsNot) {
   Publish("slow", "k");
   Publish("behind", "k");
-  Door door;
+  Gate gate;
   SubscribeOptions options = Options([&](const ConsumedMessage& message) {
     EXPECT_EQ(message.deadline, clock_.Now() + seconds(12));
-    if (message.id == "slow") door.Pass();
+    if (message.id == "slow") gate.Pass();
     handled_.Add(message.id);
   });
   options.handler_deadline = seconds(12);
@@ -234,16 +234,16 @@ TEST_F(ConsumerClock, WhatWaitsIsRenewedAndAHandlerPastItsDeadlineIsToldOnceAndI
     return true;
   };
   const Consumer consumer(client(), options);
-  door.AwaitSomebody();
+  gate.AwaitArrival();
   for (const std::size_t times : {1U, 2U, 3U}) {
     EXPECT_EQ(renewed.size(), times - 1);
-    EXPECT_EQ(told_.overdue.size(), times > 2 ? 1U : 0U);
+    EXPECT_EQ(recorded_.overdue.size(), times > 2 ? 1U : 0U);
     clock_.Advance(kClaimAfter / 3);
     ASSERT_TRUE(BecomesTrue([&] { return renewed.size() == times; }));
   }
   EXPECT_THAT(renewed.all(), ElementsAre("2", "1", "1"));
-  EXPECT_THAT(told_.overdue.all(), ElementsAre("slow"));
-  door.Open();
+  EXPECT_THAT(recorded_.overdue.all(), ElementsAre("slow"));
+  gate.Open();
   EXPECT_TRUE(BecomesTrue([&] { return handled_.size() >= 2; }));
 }
 
@@ -252,9 +252,9 @@ TEST_F(ConsumerClock, WhatADeadReaderHadIsTakenOverAfterClaimAfterAndASuspectRun
   Publish("other", "o");
   EXPECT_THAT(BeginAndVanish("dead"), ElementsAre("suspect", "other"));
   EXPECT_THAT(BeginAndVanish("dead"), ElementsAre("suspect", "other"));
-  Door door;
+  Gate gate;
   SubscribeOptions options = Options([&](const ConsumedMessage& message) {
-    if (message.id == "suspect") door.Pass();
+    if (message.id == "suspect") gate.Pass();
     handled_.Add(message.id);
   });
   options.concurrency = 2;
@@ -269,11 +269,11 @@ TEST_F(ConsumerClock, WhatADeadReaderHadIsTakenOverAfterClaimAfterAndASuspectRun
   EXPECT_TRUE(BecomesTrue([&] { return polls > seen + 1; }));
   EXPECT_EQ(consumer.held_messages(), 0U) << "the dead reader may come back";
   clock_.Advance(microseconds(1));
-  door.AwaitSomebody();
+  gate.AwaitArrival();
   ASSERT_TRUE(clock_.AwaitWaiters(1));
   EXPECT_EQ(consumer.held_messages(), 2U);
   EXPECT_THAT(handled_.all(), IsEmpty()) << "nothing runs beside a suspect";
-  door.Open();
+  gate.Open();
   EXPECT_TRUE(BecomesTrue([&] { return handled_.size() == 2; }));
   EXPECT_THAT(handled_.all(), ElementsAre("suspect", "other"));
 }
@@ -293,13 +293,13 @@ TEST_F(ConsumerClock, AMessageWhoseReadersAllDiedIsGivenUp) {
 
 TEST_F(ConsumerClock, ACallbackThatDoesNotReturnIsNamedAfterFiveSeconds) {
   Publish("poison", "k");
-  Door door;
-  told_.on_failed = [&](const ConsumedMessage&) { door.Pass(); };
+  Gate gate;
+  recorded_.on_failed = [&](const ConsumedMessage&) { gate.Pass(); };
   std::atomic<int> attempts{0};
   const Consumer consumer(client(), Options([&](const ConsumedMessage&) {
                             if (++attempts == 1) throw std::runtime_error("no");
                           }));
-  door.AwaitSomebody();
+  gate.AwaitArrival();
   clock_.Advance(seconds(5) - microseconds(1));
   EXPECT_THAT(consumer.Failing(), IsEmpty());
   clock_.Advance(microseconds(1));
@@ -308,21 +308,21 @@ TEST_F(ConsumerClock, ACallbackThatDoesNotReturnIsNamedAfterFiveSeconds) {
   for (const Finding& finding : failing) {
     EXPECT_EQ(finding.found, "it has not returned for 5 s; its thread waits");
   }
-  door.Open();
+  gate.Open();
 }
 
 TEST_F(ConsumerClock, DrainingEndsWhenItsTimeIsOver) {
   Publish("slow", "k");
-  Door door;
-  Consumer consumer(client(), Options([&](const ConsumedMessage&) { door.Pass(); }));
-  door.AwaitSomebody();
+  Gate gate;
+  Consumer consumer(client(), Options([&](const ConsumedMessage&) { gate.Pass(); }));
+  gate.AwaitArrival();
   auto drained = std::async(std::launch::async, [&] { return consumer.Drain(seconds(9)); });
   // Whoever drains waits, and so does the thread that fetches.
   ASSERT_TRUE(clock_.AwaitWaiters(2));
   clock_.Advance(seconds(9));
   EXPECT_FALSE(drained.get());
   auto again = std::async(std::launch::async, [&] { return consumer.Drain(hours(1)); });
-  door.Open();
+  gate.Open();
   EXPECT_TRUE(again.get()) << "and at once when there is nothing left";
 }
 
@@ -353,7 +353,7 @@ TEST_F(ConsumerClock, ABusThatIsAwayIsAskedAgainAfterAPause) {
   ASSERT_TRUE(BecomesTrue([&] { return polls > 0; }));
   ASSERT_TRUE(clock_.AwaitWaiters(2));
   EXPECT_EQ(polls, 1);
-  EXPECT_EQ(told_.away.size(), 1U);
+  EXPECT_EQ(recorded_.away.size(), 1U);
   clock_.Advance(seconds(5) + milliseconds(1));
   EXPECT_TRUE(BecomesTrue([&] { return handled_.size() == 1; }));
 }

@@ -22,9 +22,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::seconds kReadyPatience{120};
+constexpr std::chrono::seconds kReadyTimeout{120};
 // The host's drain_timeout of 10 s and something to end in.
-constexpr std::chrono::seconds kEndPatience{60};
+constexpr std::chrono::seconds kEndTimeout{60};
 constexpr int kKilled = 137;
 
 test::PostgresOptions WithCommitTimes() {
@@ -97,16 +97,16 @@ void Environment::StartHost() {
         if (host_port_ == 0) host_port_ = PortFromLog(ReadAll(log_path_));
         return host_port_ != 0 && HttpGet(host_port_, "/readyz").status == 200;
       },
-      kReadyPatience);
+      kReadyTimeout);
   if (ready && host_->Running()) return;
   throw std::runtime_error(
-      "summa-host did not become ready within " + std::to_string(kReadyPatience.count()) + " s" +
+      "summa-host did not become ready within " + std::to_string(kReadyTimeout.count()) + " s" +
       (host_->Running() ? ": " + HttpGet(host_port_, "/readyz").body : ": it ended\n" + LogTail()));
 }
 
 int Environment::StopHost() {
   host_->Signal(SIGTERM);
-  if (const auto code = host_->Wait(kEndPatience)) return *code;
+  if (const auto code = host_->Wait(kEndTimeout)) return *code;
   host_->Signal(SIGKILL);
   return kKilled;
 }

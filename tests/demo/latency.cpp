@@ -9,7 +9,7 @@ namespace summa::demo {
 namespace {
 
 // Positions per look-up: a statement of some 100 KiB.
-constexpr std::ptrdiff_t kLookUp = 10'000;
+constexpr std::ptrdiff_t kFindCommits = 10'000;
 
 constexpr char kCommitTimes[] =
     "SELECT sequence_number, (extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000000)::bigint"
@@ -59,7 +59,7 @@ Percentiles LatencyMeter::Measure(const std::vector<Arrival>& arrivals) {
   std::vector<std::int64_t> microseconds;
   const Arrival* end = arrivals.data() + arrivals.size();
   for (const Arrival* part = arrivals.data(); part != end;) {
-    const Arrival* next = part + std::min(kLookUp, end - part);
+    const Arrival* next = part + std::min(kFindCommits, end - part);
     MeasurePart(part, next, microseconds);
     part = next;
   }

@@ -25,10 +25,10 @@ using std::chrono::steady_clock;
 
 constexpr int kWrong = 1;
 constexpr int kUsage = 64;
-constexpr milliseconds kLookEvery{1000};
+constexpr milliseconds kPollInterval{1000};
 // While only the rest is awaited there is no reason to look that rarely.
-constexpr milliseconds kRestLookEvery{50};
-constexpr milliseconds kRestPatience{120'000};
+constexpr milliseconds kRestPollInterval{50};
+constexpr milliseconds kRestTimeout{120'000};
 
 test::TrafficOptions Traffic(const Options& options) {
   test::TrafficOptions traffic;
@@ -56,7 +56,7 @@ class Demo {
                environment_.HostPort()});
     test::EnsureAccounts(environment_.LedgerUrl(), options_.accounts);
     begin_ = steady_clock::now();
-    view.Begin(LookAround("traffic"));
+    view.Begin(Observe("traffic"));
     traffic_.Start();
     WatchTraffic(view);
     traffic_.Stop();
@@ -71,19 +71,20 @@ class Demo {
   std::string KeepLog() const { return environment_.KeepLog(); }
 
  private:
-  Look LookAround(const std::string& phase) {
-    Look look;
-    look.phase = phase;
-    look.operations = traffic_.Committed();
-    look.consumer = consumer_.Counts();
-    look.latency = meter_.Measure(consumer_.TakeNew());
-    look.host = WatchHost(environment_.HostPort());
-    look.pending = Pending();
-    // In this order no row counts twice; one that moved meanwhile is in the next look.
-    committed_ = std::max({committed_, look.host.delivered + look.pending, look.consumer.received});
-    look.committed = committed_;
-    look.seconds = std::chrono::duration<double>(steady_clock::now() - begin_).count();
-    return look;
+  Sample Observe(const std::string& phase) {
+    Sample sample;
+    sample.phase = phase;
+    sample.operations = traffic_.Committed();
+    sample.consumer = consumer_.Counts();
+    sample.latency = meter_.Measure(consumer_.TakeNew());
+    sample.host = WatchHost(environment_.HostPort());
+    sample.pending = Pending();
+    // In this order no row counts twice; one that moved meanwhile is in the next sample.
+    committed_ =
+        std::max({committed_, sample.host.delivered + sample.pending, sample.consumer.received});
+    sample.committed = committed_;
+    sample.seconds = std::chrono::duration<double>(steady_clock::now() - begin_).count();
+    return sample;
   }
 
   long long Pending() { return db_.Count("SELECT count(*) FROM outbox WHERE status = 'pending'"); }
@@ -92,13 +93,14 @@ class Demo {
   bool Broken() { return !environment_.HostRuns() || !consumer_.Error().empty(); }
 
   void WatchTraffic(View& view) {
-    for (auto next = begin_ + kLookEvery; StopRequests() == 0 && !Broken(); next += kLookEvery) {
+    for (auto next = begin_ + kPollInterval; StopRequests() == 0 && !Broken();
+         next += kPollInterval) {
       const auto now = steady_clock::now();
       if (next < now) next = now;
       auto until = next;
       if (options_.length) until = std::min(until, begin_ + *options_.length);
       PauseUnlessStopped(std::chrono::ceil<milliseconds>(std::max(until - now, {})));
-      view.Show(LookAround("traffic"));
+      view.Show(Observe("traffic"));
       if (options_.length && steady_clock::now() >= begin_ + *options_.length) return;
     }
   }
@@ -107,18 +109,18 @@ class Demo {
   bool WaitForRest(View& view) {
     const long long sent = db_.Count("SELECT count(*) FROM outbox");
     const int requests = StopRequests();
-    const auto deadline = steady_clock::now() + kRestPatience;
-    auto next_look = steady_clock::now() + kLookEvery;
+    const auto deadline = steady_clock::now() + kRestTimeout;
+    auto next_sample = steady_clock::now() + kPollInterval;
     while (Pending() > 0 || consumer_.Counts().received < sent) {
       const auto now = steady_clock::now();
       if (now >= deadline || Broken() || StopRequests() > requests) return false;
-      if (now >= next_look) {
-        view.Show(LookAround("waiting for the rest"));
-        next_look = now + kLookEvery;
+      if (now >= next_sample) {
+        view.Show(Observe("waiting for the rest"));
+        next_sample = now + kPollInterval;
       }
-      PauseUnlessStopped(kRestLookEvery);
+      PauseUnlessStopped(kRestPollInterval);
     }
-    view.Show(LookAround("done"));
+    view.Show(Observe("done"));
     return true;
   }
 

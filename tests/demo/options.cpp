@@ -10,7 +10,7 @@ namespace {
 
 // A transfer needs two accounts; above, making them would take minutes.
 constexpr long long kFewestAccounts = 2;
-constexpr long long kMostAccounts = 10'000;
+constexpr long long kMaxAccounts = 10'000;
 // Above what one PostgreSQL on one machine commits, the number only misleads.
 constexpr long long kHighestRate = 100'000;
 constexpr long long kLongestCount = 1'000'000;  // of any unit of time
@@ -40,7 +40,7 @@ void Apply(Options& options, const std::string& name, const std::string& value) 
   } else if (name == "--rate") {
     options.rate = static_cast<double>(RequireCount(name, value, 1, kHighestRate));
   } else {
-    options.accounts = static_cast<int>(RequireCount(name, value, kFewestAccounts, kMostAccounts));
+    options.accounts = static_cast<int>(RequireCount(name, value, kFewestAccounts, kMaxAccounts));
   }
 }
 

@@ -61,69 +61,70 @@ void AddWorkers(const HostView& host, std::vector<std::string>& lines) {
 
 View::View(Setting setting) : setting_(std::move(setting)), terminal_(DrawsOnTerminal()) {}
 
-std::string View::Rate(long long now, long long before, const Look& look) const {
-  const double seconds = look.seconds - before_.seconds;
+std::string View::Rate(long long now, long long before, const Sample& sample) const {
+  const double seconds = sample.seconds - before_.seconds;
   if (seconds < kShortestRate || now < 0 || before < 0) return "-";
   return Grouped(static_cast<long long>(static_cast<double>(now - before) / seconds + 0.5));
 }
 
-std::vector<std::string> View::Table(const Look& look) const {
+std::vector<std::string> View::Table(const Sample& sample) const {
   std::vector<std::string> lines;
   const auto row = [&](const char* name, long long now, long long before, const char* what) {
     lines.push_back("  " + Left(name, 12) + Right(CountText(now), 12) +
-                    Right(Rate(now, before, look), 9) + "   " + what);
+                    Right(Rate(now, before, sample), 9) + "   " + what);
   };
-  lines.push_back("summa-demo  " + Decimal(look.seconds) + " s" + setting_.length + "  " +
-                  look.phase + "  (" + setting_.versions + ", private)");
+  lines.push_back("summa-demo  " + Decimal(sample.seconds) + " s" + setting_.length + "  " +
+                  sample.phase + "  (" + setting_.versions + ", private)");
   lines.push_back("");
   lines.push_back("  " + Left("", 12) + Right("total", 12) + Right("per s", 9));
-  row("operations", look.operations, before_.operations, "committed in the ledger");
-  row("committed", look.committed, before_.committed, "events in its outbox");
-  row("delivered", look.host.delivered, before_.host.delivered, "events, says the host");
-  row("received", look.consumer.received, before_.consumer.received,
+  row("operations", sample.operations, before_.operations, "committed in the ledger");
+  row("committed", sample.committed, before_.committed, "events in its outbox");
+  row("delivered", sample.host.delivered, before_.host.delivered, "events, says the host");
+  row("received", sample.consumer.received, before_.consumer.received,
       "events, says a consumer group");
-  lines.push_back("  " + Left("pending", 12) + Right(Grouped(look.pending), 12));
+  lines.push_back("  " + Left("pending", 12) + Right(Grouped(sample.pending), 12));
   lines.push_back("");
-  lines.push_back("  commit -> consumer   " + ToText(look.latency));
-  lines.push_back("  order violations " + Grouped(look.consumer.out_of_order) + "   duplicates " +
-                  Grouped(look.consumer.duplicates));
+  lines.push_back("  commit -> consumer   " + ToText(sample.latency));
+  lines.push_back("  order violations " + Grouped(sample.consumer.out_of_order) + "   duplicates " +
+                  Grouped(sample.consumer.duplicates));
   lines.push_back("");
-  AddWorkers(look.host, lines);
+  AddWorkers(sample.host, lines);
   lines.push_back("");
   lines.push_back("  " + Left("plugin", 18) + Left("state", 10) + "version");
-  for (const PluginView& plugin : look.host.plugins) {
+  for (const PluginView& plugin : sample.host.plugins) {
     lines.push_back("  " + Left(plugin.id, 18) + Left(plugin.state, 10) + plugin.version +
                     (plugin.error.empty() ? "" : "  " + plugin.error));
   }
   lines.push_back("");
   const std::string address = "http://127.0.0.1:" + std::to_string(setting_.port);
   lines.push_back("  " + address + "/status   " + address + "/metrics");
-  lines.push_back("  host " + look.host.state + ".  Ctrl-C ends the traffic and prints the proof");
+  lines.push_back("  host " + sample.host.state +
+                  ".  Ctrl-C ends the traffic and prints the proof");
   return lines;
 }
 
-std::string View::Line(const Look& look) const {
-  return Right(Decimal(look.seconds), 6) + " s  committed " + Grouped(look.committed) + " (" +
-         Rate(look.committed, before_.committed, look) + "/s)  delivered " +
-         CountText(look.host.delivered) + "  received " + Grouped(look.consumer.received) +
-         "  pending " + Grouped(look.pending) + "  " + ToText(look.latency) +
-         "  order violations " + Grouped(look.consumer.out_of_order) + "  duplicates " +
-         Grouped(look.consumer.duplicates) +
-         (look.host.state == "running" ? "" : "  host " + look.host.state);
+std::string View::Line(const Sample& sample) const {
+  return Right(Decimal(sample.seconds), 6) + " s  committed " + Grouped(sample.committed) + " (" +
+         Rate(sample.committed, before_.committed, sample) + "/s)  delivered " +
+         CountText(sample.host.delivered) + "  received " + Grouped(sample.consumer.received) +
+         "  pending " + Grouped(sample.pending) + "  " + ToText(sample.latency) +
+         "  order violations " + Grouped(sample.consumer.out_of_order) + "  duplicates " +
+         Grouped(sample.consumer.duplicates) +
+         (sample.host.state == "running" ? "" : "  host " + sample.host.state);
 }
 
-void View::Begin(const Look& look) { before_ = look; }
+void View::Begin(const Sample& sample) { before_ = sample; }
 
-void View::Show(const Look& look) {
+void View::Show(const Sample& sample) {
   if (!terminal_) {
-    std::printf("%s\n", Line(look).c_str());
+    std::printf("%s\n", Line(sample).c_str());
   } else {
     const std::size_t columns = Columns();
     std::string text;
     // Back to the first line of the table before, and everything below it away.
     if (drawn_lines_ > 0) text += "\x1b[" + std::to_string(drawn_lines_) + "A\r";
     text += "\x1b[J";
-    const std::vector<std::string> lines = Table(look);
+    const std::vector<std::string> lines = Table(sample);
     for (std::size_t i = 0; i < lines.size(); ++i) {
       const std::string line = Cut(lines[i], columns);
       text += i == 0 ? kBold + line + kPlain : line;
@@ -133,7 +134,7 @@ void View::Show(const Look& look) {
     std::fwrite(text.data(), 1, text.size(), stdout);
   }
   std::fflush(stdout);
-  before_ = look;
+  before_ = sample;
 }
 
 void View::End() {

@@ -1,4 +1,4 @@
-// The live picture: a small table that is redrawn on a terminal, one line per look elsewhere.
+// The live picture: a small table that is redrawn on a terminal, one line per sample elsewhere.
 #pragma once
 
 #include <chrono>
@@ -11,15 +11,15 @@
 
 namespace summa::demo {
 
-// One look at everything.
-struct Look {
+// The state of everything at one time.
+struct Sample {
   double seconds = 0;  // since the traffic began
   std::string phase;   // "traffic", "waiting for the rest"
   long long operations = 0;
   long long committed = 0;  // events
   long long pending = 0;
   ConsumerCounts consumer;
-  Percentiles latency;  // of what arrived since the look before
+  Percentiles latency;  // of what arrived since the sample before
   HostView host;
 };
 
@@ -38,20 +38,20 @@ class View {
   explicit View(Setting setting);
 
   // Rates begin here; shows nothing.
-  void Begin(const Look& look);
-  void Show(const Look& look);
+  void Begin(const Sample& sample);
+  void Show(const Sample& sample);
   // What is drawn stays; text goes below.
   void End();
 
  private:
-  std::vector<std::string> Table(const Look& look) const;
-  std::string Line(const Look& look) const;
-  // Per second, between the look before and this one.
-  std::string Rate(long long now, long long before, const Look& look) const;
+  std::vector<std::string> Table(const Sample& sample) const;
+  std::string Line(const Sample& sample) const;
+  // Per second, between the sample before and this one.
+  std::string Rate(long long now, long long before, const Sample& sample) const;
 
   const Setting setting_;
   const bool terminal_;
-  Look before_;
+  Sample before_;
   std::size_t drawn_lines_ = 0;
 };
 

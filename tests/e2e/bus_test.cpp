@@ -132,7 +132,7 @@ TEST_F(TwoBuses, TheMetricsTellTheBusesApart) {
   EXPECT_THAT(metrics, HasSubstr("summa_bus_connected{bus=\"bus-redis\"}"));
   EXPECT_THAT(metrics, HasSubstr("summa_bus_connected{bus=\"bus-memory\"} 1"));
   host.process().Signal(SIGTERM);
-  EXPECT_EQ(host.process().WaitOrKill(kPatience), 0) << host.process().Stderr();
+  EXPECT_EQ(host.process().WaitOrKill(kTimeout), 0) << host.process().Stderr();
 }
 
 }  // namespace

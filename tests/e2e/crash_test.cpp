@@ -72,7 +72,7 @@ class Crash : public testing::Test {
           return Db(url_).Count("SELECT count(*) FROM summa_host.worker_start WHERE worker_id = '" +
                                 id + "' AND crashes = " + std::to_string(count)) == 1;
         },
-        kPatience, "the report of the crash");
+        kTimeout, "the report of the crash");
   }
 
   static PostgresServer* server_;
@@ -106,7 +106,7 @@ TEST_F(Crash, IsNamedInTheLastLineAndEndsAsItWouldHave) {
     // As a fresh fleet, which has seen no crash.
     if (end.how != ends[0].how) Db(url_).Execute("DELETE FROM summa_host.worker_start");
     const auto host = Start("tested", end.how);
-    EXPECT_EQ(host->process().WaitOrKill(kPatience), end.exit_code) << end.how;
+    EXPECT_EQ(host->process().WaitOrKill(kTimeout), end.exit_code) << end.how;
     const std::string log = host->process().Stderr();
     const std::string last = log.substr(log.rfind('\n', log.size() - 2) + 1);
     EXPECT_NE(last.find(end.words), std::string::npos) << end.how << log;
@@ -125,7 +125,7 @@ TEST_F(Crash, IsNamedInTheLastLineAndEndsAsItWouldHave) {
 TEST_F(Crash, InStartNamesThePluginAndTheFunction) {
   for (const char* how : {"null", "exit"}) {
     const auto host = Start("tested", how, "start");
-    const int exit_code = host->process().WaitOrKill(kPatience);
+    const int exit_code = host->process().WaitOrKill(kTimeout);
     EXPECT_EQ(exit_code, std::string(how) == "exit" ? 70 : 128 + SIGSEGV);
     EXPECT_NE(host->process().Stderr().find("plugin=\"crashes\" in=\"start()\""), std::string::npos)
         << host->process().Stderr();
@@ -151,7 +151,7 @@ TEST_F(Crash, OnAThreadOfThePluginNamesThePlugin) {
   for (const End& end : ends) {
     if (end.how != ends[0].how) Db(url_).Execute("DELETE FROM summa_host.worker_start");
     const auto host = Start("tested", end.how, "thread");
-    EXPECT_EQ(host->process().WaitOrKill(kPatience), end.exit_code) << end.how;
+    EXPECT_EQ(host->process().WaitOrKill(kTimeout), end.exit_code) << end.how;
     const std::string log = host->process().Stderr();
     const std::string last = log.substr(log.rfind('\n', log.size() - 2) + 1);
     EXPECT_NE(last.find(end.words), std::string::npos) << end.how << log;
@@ -165,7 +165,7 @@ TEST_F(Crash, OutsideOfWorkersParksThePluginAfterTwoHosts) {
   for (const char* where : {"thread", "start"}) {
     for (int i = 0; i < 2; ++i) {
       const auto host = Start("tested", "null", where);
-      EXPECT_EQ(host->process().WaitOrKill(kPatience), 128 + SIGSEGV) << host->process().Stderr();
+      EXPECT_EQ(host->process().WaitOrKill(kTimeout), 128 + SIGSEGV) << host->process().Stderr();
       WaitForCrashes("plugin:crashes", i + 1);
     }
     const auto host = Start("tested", "null", where);
@@ -178,10 +178,10 @@ TEST_F(Crash, OutsideOfWorkersParksThePluginAfterTwoHosts) {
                      "SELECT count(*) FROM worker_lease WHERE worker_id = 'good-worker' "
                      "AND lease_until > clock_timestamp()") == 1;
         },
-        kPatience, "the other plugin to work");
+        kTimeout, "the other plugin to work");
     EXPECT_TRUE(host->process().Running());
     host->process().Signal(SIGTERM);
-    host->process().WaitOrKill(kPatience);
+    host->process().WaitOrKill(kTimeout);
     // Until somebody says that it is repaired.
     std::vector<std::string> words = {"plugins", "resume", "crashes", "-c", files_.back()->Path()};
     for (const char* plugin : {"good", "crashes"}) {
@@ -203,14 +203,14 @@ TEST_F(Crash, LeavesTheThirdHostOfAFleetAtWork) {
     for (const auto& host : hosts) count += host->process().Running() ? 1 : 0;
     return count;
   };
-  WaitUntil([&] { return Listed().find("\"state\":\"parked\"") != std::string::npos; }, kPatience,
+  WaitUntil([&] { return Listed().find("\"state\":\"parked\"") != std::string::npos; }, kTimeout,
             "the worker to be parked");
-  WaitUntil([&] { return running() == 1; }, kPatience, "the crashed hosts to end");
+  WaitUntil([&] { return running() == 1; }, kTimeout, "the crashed hosts to end");
   for (const auto& host : hosts) {
     if (!host->process().Running()) continue;
     WaitUntil(
         [&] { return HttpGet(host->Port(), "/readyz").body.find("SH-0347") != std::string::npos; },
-        kPatience, "the reason in /readyz");
+        kTimeout, "the reason in /readyz");
     EXPECT_NE(HttpGet(host->Port(), "/metrics")
                   .body.find("summa_worker_state{state=\"parked\",worker=\"crasher\"} 1"),
               std::string::npos);
@@ -221,7 +221,7 @@ TEST_F(Crash, LeavesTheThirdHostOfAFleetAtWork) {
                      "SELECT count(*) FROM worker_lease WHERE worker_id = 'good-worker' "
                      "AND lease_until > clock_timestamp()") == 1;
         },
-        kPatience, "the other worker to go on");
+        kTimeout, "the other worker to go on");
   }
   EXPECT_NE(Listed().find("every host"), std::string::npos) << Listed();
   // A host that is started again does not try it either.
@@ -229,11 +229,11 @@ TEST_F(Crash, LeavesTheThirdHostOfAFleetAtWork) {
   again->StatusWhen("running");
   WaitUntil(
       [&] { return HttpGet(again->Port(), "/readyz").body.find("crasher") != std::string::npos; },
-      kPatience, "the worker in /readyz");
+      kTimeout, "the worker in /readyz");
   EXPECT_TRUE(again->process().Running());
   // Until somebody says that it is repaired: then it is tried once more, and crashes.
   EXPECT_EQ(Workers({"resume", "crasher"}).exit_code, 0);
-  WaitUntil([&] { return running() + (again->process().Running() ? 1 : 0) < 2; }, kPatience,
+  WaitUntil([&] { return running() + (again->process().Running() ? 1 : 0) < 2; }, kTimeout,
             "one more attempt");
 }
 
@@ -241,20 +241,20 @@ TEST_F(Crash, LeavesTheThirdHostOfAFleetAtWork) {
 TEST_F(Crash, WithoutATraceParksAfterFiveInARowOnly) {
   for (int i = 0; i < 5; ++i) {
     const auto host = Start("tested", "_exit");
-    EXPECT_EQ(host->process().WaitOrKill(kPatience), 0) << host->process().Stderr();
+    EXPECT_EQ(host->process().WaitOrKill(kTimeout), 0) << host->process().Stderr();
     EXPECT_EQ(Count(host->process().Stderr(), "SH-0347"), "0");
-    WaitUntil([&] { return Listed().find("running") == std::string::npos; }, kPatience,
+    WaitUntil([&] { return Listed().find("running") == std::string::npos; }, kTimeout,
               "the lease of the dead host to end");
   }
   const auto host = Start("tested", "_exit");
   host->StatusWhen("running");
-  WaitUntil([&] { return Listed().find("\"state\":\"parked\"") != std::string::npos; }, kPatience,
+  WaitUntil([&] { return Listed().find("\"state\":\"parked\"") != std::string::npos; }, kTimeout,
             "the worker to be parked");
   EXPECT_TRUE(host->process().Running());
 }
 
 TEST_F(Crash, OfOneHostIsForgottenWhenTheNextCallReturns) {
-  Start("tested", "_exit")->process().WaitOrKill(kPatience);
+  Start("tested", "_exit")->process().WaitOrKill(kTimeout);
   EXPECT_EQ(Db(url_).Count("SELECT count(*) FROM summa_host.worker_start WHERE worker_id = "
                            "'crasher' AND unfinished"),
             1);
@@ -266,8 +266,8 @@ TEST_F(Crash, OfOneHostIsForgottenWhenTheNextCallReturns) {
                    "SELECT count(*) FROM summa_host.worker_start WHERE worker_id = "
                    "'crasher' AND NOT unfinished AND deaths = 0") == 1;
       },
-      kPatience, "a call that returned");
-  WaitUntil([&] { return Count(host->process().Stderr(), "SH-0348") != "0"; }, kPatience,
+      kTimeout, "a call that returned");
+  WaitUntil([&] { return Count(host->process().Stderr(), "SH-0348") != "0"; }, kTimeout,
             "a line of it");
   EXPECT_EQ(Count(host->process().Stderr(), "SH-0348"), "1") << host->process().Stderr();
 }
@@ -276,7 +276,7 @@ TEST_F(Crash, SignalsFromOutsideBlameNoPlugin) {
   const auto host = Start("tested", "");
   host->StatusWhen("running");
   host->process().Signal(SIGABRT);
-  EXPECT_EQ(host->process().WaitOrKill(kPatience), 128 + SIGABRT);
+  EXPECT_EQ(host->process().WaitOrKill(kTimeout), 128 + SIGABRT);
   EXPECT_NE(
       host->process().Stderr().find("SH-0901 the process crashed signal=\"SIGABRT\" from_pid"),
       std::string::npos)

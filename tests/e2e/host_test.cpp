@@ -87,7 +87,7 @@ TEST_F(Host, TermEndsItWithZero) {
   EXPECT_EQ(HttpGet(host.Port(), "/readyz").status, 200);
   EXPECT_EQ(HttpGet(host.Port(), "/metrics").status, 200);
   host.process().Signal(SIGTERM);
-  EXPECT_EQ(host.process().WaitOrKill(kPatience), 0) << host.process().Stderr();
+  EXPECT_EQ(host.process().WaitOrKill(kTimeout), 0) << host.process().Stderr();
 }
 
 TEST_F(Host, ForEndsItByItselfWithZero) {
@@ -116,13 +116,13 @@ TEST_F(Host, RefusedAndFailedPluginsDoNotKeepAGoodOneFromRunning) {
         return text.find("\"good-worker\"") != std::string::npos &&
                text.find("\"lastSuccessAt\":\"") != std::string::npos;
       },
-      kPatience, "a run of the good worker");
+      kTimeout, "a run of the good worker");
   const RunResult asked = SummaHost(
       {"status", "--url", "http://127.0.0.1:" + std::to_string(host.Port()), "--output", "json"});
   EXPECT_EQ(asked.exit_code, 0) << asked.err;
   EXPECT_EQ(JsonMember(asked.out, "host"), "tested");
   host.process().Signal(SIGTERM);
-  EXPECT_EQ(host.process().WaitOrKill(kPatience), 0) << host.process().Stderr();
+  EXPECT_EQ(host.process().WaitOrKill(kTimeout), 0) << host.process().Stderr();
 }
 
 TEST_F(Host, WhatAPluginSaysOfItsHealthStandsInReadyz) {
@@ -198,7 +198,7 @@ TEST_F(Host, WorkersArePausedResumedAndRunFromOutside) {
         return status.find("\"state\":\"stopped\"") != std::string::npos &&
                status.find("\"paused\":true") != std::string::npos;
       },
-      kPatience, "the host to stop the worker");
+      kTimeout, "the host to stop the worker");
   const RunResult refused = workers({"run", "good-worker"});
   EXPECT_EQ(refused.exit_code, 75) << refused.err;
   EXPECT_EQ(JsonMember(refused.out, "code"), "SH-0341") << refused.out;
@@ -235,15 +235,15 @@ TEST(HostWithoutDatabase, LivesAndSaysSoUntilTheDatabaseComes) {
       << waiting.body;
   server.Start();
   host.StatusWhen("running");
-  WaitUntil([&] { return HttpGet(host.Port(), "/readyz").status == 200; }, kPatience, "ready");
+  WaitUntil([&] { return HttpGet(host.Port(), "/readyz").status == 200; }, kTimeout, "ready");
   WaitUntil(
       [&] {
         return host.process().Stderr().find("database migrated steps=\"1 host, 3 schedule, ") !=
                std::string::npos;
       },
-      kPatience, "a line that names every step");
+      kTimeout, "a line that names every step");
   server.StopFast();
-  WaitUntil([&] { return HttpGet(host.Port(), "/readyz").status == 503; }, kPatience,
+  WaitUntil([&] { return HttpGet(host.Port(), "/readyz").status == 503; }, kTimeout,
             "a host without workers that sees that the database is gone");
   EXPECT_EQ(HttpGet(host.Port(), "/livez").status, 200);
   EXPECT_EQ(HttpGet(host.Port(), "/metrics").status, 200);
@@ -257,7 +257,7 @@ TEST(HostWithoutDatabase, TermWhileWaitingEndsItWithZero) {
   RunningHost host({"-c", file.Path()});
   host.StatusWhen("waiting for database");
   host.process().Signal(SIGTERM);
-  EXPECT_EQ(host.process().WaitOrKill(kPatience), 0) << host.process().Stderr();
+  EXPECT_EQ(host.process().WaitOrKill(kTimeout), 0) << host.process().Stderr();
 }
 
 }  // namespace

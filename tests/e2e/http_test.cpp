@@ -67,16 +67,16 @@ class Http : public testing::Test {
   }
   std::string Said() { return host_->process().Stderr(); }
   void WaitForLog(const std::string& part) {
-    WaitUntil([&] { return Said().find(part) != std::string::npos; }, kPatience,
+    WaitUntil([&] { return Said().find(part) != std::string::npos; }, kTimeout,
               "a line with " + part);
   }
   void WaitForOneThatWaits() {
     WaitUntil([&] { return Get("/v1/test/open").body.find("\"waiting\":1") != std::string::npos; },
-              kPatience, "a request that waits");
+              kTimeout, "a request that waits");
   }
   void EndWith(int exit_code) {
     host_->process().Signal(SIGTERM);
-    EXPECT_EQ(host_->process().WaitOrKill(kPatience), exit_code) << Said();
+    EXPECT_EQ(host_->process().WaitOrKill(kTimeout), exit_code) << Said();
   }
   static void ExpectError(const Answer& answer, int status, const std::string& code,
                           const std::string& message) {
@@ -269,7 +269,7 @@ TEST_F(Http, AReloadDoesNotDisturbARequestThatRuns) {
 TEST_F(Http, ARequestThatTakesTooLongIsAnsweredAndToldToStop) {
   Begin(", http: { timeout: 500ms }");
   // A busy machine may be slower than that at reading the request.
-  WaitUntil([&] { return Get("/v1/test/waits").status == 504; }, kPatience, "504");
+  WaitUntil([&] { return Get("/v1/test/waits").status == 504; }, kTimeout, "504");
   EndWith(0);
 }
 
@@ -283,12 +283,12 @@ TEST_F(Http, AHandlerThatEndsWhenItIsToldKeepsNoHostFromEnding) {
 
 TEST_F(Http, AHandlerThatHangsIsNamedAndEndsTheHostAfterDrainTimeout) {
   Begin(", drain_timeout: 500ms, http: { timeout: 200ms }");
-  WaitUntil([&] { return Get("/v1/test/hangs").status == 504; }, kPatience, "504");
+  WaitUntil([&] { return Get("/v1/test/hangs").status == 504; }, kTimeout, "504");
   WaitUntil(
       [&] { return Get("/readyz").body.find("SH-0127 GET /v1/test/hangs") != std::string::npos; },
-      kPatience, "the name of the route in /readyz");
+      kTimeout, "the name of the route in /readyz");
   host_->process().Signal(SIGTERM);
-  EXPECT_EQ(host_->process().WaitOrKill(kPatience), 75) << Said();
+  EXPECT_EQ(host_->process().WaitOrKill(kTimeout), 75) << Said();
   EXPECT_THAT(Said(), HasSubstr("SH-0128"));
   EXPECT_THAT(Said(), HasSubstr("GET /v1/test/hangs has not returned"));
 }
@@ -361,7 +361,7 @@ TEST_F(Http, ProbesAreAnsweredBesideFiveHundredSlowConnectionsAndASaturatedRoute
       return answer;
     }));
   }
-  WaitUntil([&] { return refused > 0; }, kPatience, "a route that is full");
+  WaitUntil([&] { return refused > 0; }, kTimeout, "a route that is full");
   std::vector<SlowConnection> slow;
   for (int i = 0; i < 512; ++i) {
     slow.emplace_back(port_);
@@ -383,7 +383,7 @@ TEST_F(Http, ProbesAreAnsweredBesideFiveHundredSlowConnectionsAndASaturatedRoute
   stop = true;
   dribble.join();
   host_->process().Signal(SIGTERM);
-  EXPECT_EQ(host_->process().WaitOrKill(kPatience), 0) << Said();
+  EXPECT_EQ(host_->process().WaitOrKill(kTimeout), 0) << Said();
   for (auto& each : saturating) each.get();
 }
 

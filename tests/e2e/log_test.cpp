@@ -51,7 +51,7 @@ class FullFifo {
           if (size > 0) text.append(buffer, static_cast<std::size_t>(size));
           return text.find(mark) != std::string::npos;
         },
-        kPatience, "\"" + mark + "\" in the log");
+        kTimeout, "\"" + mark + "\" in the log");
     return text;
   }
 
@@ -100,7 +100,7 @@ class UnreadLog : public testing::Test {
           return !host.Running() || (status.find("\"" + worker + "\"") != std::string::npos &&
                                      status.find("\"lastSuccessAt\":\"") != std::string::npos);
         },
-        kPatience, "a run of " + worker);
+        kTimeout, "a run of " + worker);
     ASSERT_TRUE(host.Running());
   }
   std::string Holder(const std::string& worker) {
@@ -132,20 +132,20 @@ TEST_F(UnreadLog, InAFullPipeStopsNeitherWorkNorTheEndAndTheStandbyTakesOver) {
   const auto heir = Start("good", other_port, "/dev/null", "heir");
   WaitUntil(
       [&] { return HttpGet(other_port, "/status").body.find("standby") != std::string::npos; },
-      kPatience, "a standby");
+      kTimeout, "a standby");
   holder->Signal(SIGTERM);
-  EXPECT_EQ(holder->WaitOrKill(kPatience), 0);
-  WaitUntil([&] { return Holder("good-worker").find("heir") != std::string::npos; }, kPatience,
+  EXPECT_EQ(holder->WaitOrKill(kTimeout), 0);
+  WaitUntil([&] { return Holder("good-worker").find("heir") != std::string::npos; }, kTimeout,
             "the take-over");
   heir->Signal(SIGTERM);
-  EXPECT_EQ(heir->WaitOrKill(kPatience), 0);
+  EXPECT_EQ(heir->WaitOrKill(kTimeout), 0);
 }
 
 TEST_F(UnreadLog, ThatIsReadAfterAllSaysWhatIsMissing) {
   FullFifo log;
   const int port = FreePort();
   const auto host = Start("chatty", port, log.path());
-  WaitUntil([&] { return Metric(port, "summa_log_lines_dropped_total") > 100; }, kPatience,
+  WaitUntil([&] { return Metric(port, "summa_log_lines_dropped_total") > 100; }, kTimeout,
             "lines that give way");
   log.ReadUntil("SH-0907 lines of the log were lost because they were not read in time lines=");
   log.ReadUntil("\nfrom a library in C, after ");
@@ -153,17 +153,17 @@ TEST_F(UnreadLog, ThatIsReadAfterAllSaysWhatIsMissing) {
   EXPECT_LT(host->Use().resident_bytes, std::size_t{200} << 20);
   host->Signal(SIGTERM);
   log.ReadUntil("host ended");
-  EXPECT_EQ(host->WaitOrKill(kPatience), 0);
+  EXPECT_EQ(host->WaitOrKill(kTimeout), 0);
 }
 
 TEST_F(UnreadLog, OnAFullDiskIsCountedAndWorkGoesOn) {
   const int port = FreePort();
   const auto host = Start("good", port, "/dev/full");
   WaitForRuns(*host, port, "good-worker");
-  WaitUntil([&] { return Metric(port, "summa_log_lines_dropped_total") > 0; }, kPatience,
+  WaitUntil([&] { return Metric(port, "summa_log_lines_dropped_total") > 0; }, kTimeout,
             "a line that was lost");
   host->Signal(SIGTERM);
-  EXPECT_EQ(host->WaitOrKill(kPatience), 0);
+  EXPECT_EQ(host->WaitOrKill(kTimeout), 0);
 }
 
 TEST_F(UnreadLog, WhoseReaderRestartsIsCountedAndGoesOn) {
@@ -173,14 +173,14 @@ TEST_F(UnreadLog, WhoseReaderRestartsIsCountedAndGoesOn) {
   WaitForRuns(*host, port, "chatterer");
   log.Close();
   const double before = Metric(port, "summa_log_lines_dropped_total");
-  WaitUntil([&] { return Metric(port, "summa_log_lines_dropped_total") > before + 100; }, kPatience,
+  WaitUntil([&] { return Metric(port, "summa_log_lines_dropped_total") > before + 100; }, kTimeout,
             "lines without a reader");
-  WaitUntil([&] { return HttpGet(port, "/readyz").status == 200; }, kPatience, "ready");
+  WaitUntil([&] { return HttpGet(port, "/readyz").status == 200; }, kTimeout, "ready");
   log.Reopen();
   log.ReadUntil("SH-0907 lines of the log were lost");
   host->Signal(SIGTERM);
   log.ReadUntil("host ended");
-  EXPECT_EQ(host->WaitOrKill(kPatience), 0);
+  EXPECT_EQ(host->WaitOrKill(kTimeout), 0);
 }
 
 TEST_F(UnreadLog, ClosedDescriptorsBecomeDevNullAndNothingElse) {
@@ -195,7 +195,7 @@ TEST_F(UnreadLog, ClosedDescriptorsBecomeDevNullAndNothingElse) {
         "/dev/null");
   }
   host.Signal(SIGTERM);
-  EXPECT_EQ(host.WaitOrKill(kPatience), 0);
+  EXPECT_EQ(host.WaitOrKill(kTimeout), 0);
 }
 
 // Verbs: what they say is whole, in order, and an end that nobody could read is no success.
@@ -218,7 +218,7 @@ TEST(VerbOutput, WhoseReaderGoesIsNoSuccess) {
   Process verb({SummaHostPath(), "help"}, options);
   EXPECT_EQ(verb.Wait(std::chrono::milliseconds(200)), std::nullopt) << "it waits for its reader";
   out.Close();
-  EXPECT_EQ(verb.WaitOrKill(kPatience), 74);
+  EXPECT_EQ(verb.WaitOrKill(kTimeout), 74);
   EXPECT_NE(verb.Stderr().find("error SH-0906"), std::string::npos) << verb.Stderr();
 }
 
@@ -236,7 +236,7 @@ TEST(VerbOutput, ErrorsComeWholeToAReaderThatTakesItsTime) {
   for (int i = 0; i < kWrong; ++i) {
     ASSERT_NE(text_read.find("unknown_key_" + std::to_string(i) + ":"), std::string::npos) << i;
   }
-  EXPECT_EQ(verb.WaitOrKill(kPatience), 78);
+  EXPECT_EQ(verb.WaitOrKill(kTimeout), 78);
 }
 
 }  // namespace

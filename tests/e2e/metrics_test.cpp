@@ -172,11 +172,11 @@ TEST(Metrics, AStandbyKnowsWhatTheFleetDidAndAScrapeWaitsForNoDatabase) {
   holder.StatusWhen("running");
   const std::string known = "last_success_timestamp_seconds{worker=\"outbox-processor\"} ";
   const auto scrape = [](RunningHost& host) { return HttpGet(host.Port(), "/metrics").body; };
-  WaitUntil([&] { return scrape(holder).find(known) != std::string::npos; }, kPatience,
+  WaitUntil([&] { return scrape(holder).find(known) != std::string::npos; }, kTimeout,
             "a success in the database");
   RunningHost standby({"-c", second.Path()});
   standby.StatusWhen("running");
-  WaitUntil([&] { return scrape(standby).find(known) != std::string::npos; }, kPatience,
+  WaitUntil([&] { return scrape(standby).find(known) != std::string::npos; }, kTimeout,
             "what the database says on a host that never ran the worker");
   EXPECT_NE(scrape(standby).find("summa_lease_held{worker=\"outbox-processor\"} 0"),
             std::string::npos);
@@ -192,7 +192,7 @@ TEST(Metrics, AStandbyKnowsWhatTheFleetDidAndAScrapeWaitsForNoDatabase) {
         const Answer ready = HttpGet(standby.Port(), "/readyz");
         return ready.status == 503 && ready.body.find("\"what\":\"database\"") != std::string::npos;
       },
-      kPatience, "a standby that says that the database is gone");
+      kTimeout, "a standby that says that the database is gone");
   EXPECT_NE(scrape(standby).find(known), std::string::npos) << "what was known is still shown";
 }
 

@@ -49,7 +49,7 @@ class OperationVerbs : public testing::Test {
   long long Copied() { return db_->Count("SELECT count(*) FROM history.entry"); }
   void WaitForRows(long long more) {
     const long long before = Copied();
-    WaitUntil([&] { return Copied() >= before + more; }, kPatience, "more rows");
+    WaitUntil([&] { return Copied() >= before + more; }, kTimeout, "more rows");
   }
 
   PostgresServer server_;
@@ -91,13 +91,13 @@ TEST_F(OperationVerbs, PauseRateAndResumeAreObeyedByARunningHost) {
                    "state = 'paused' AND updated_at < clock_timestamp() - interval '2 s'",
                    {id}) == 1;
       },
-      kPatience, "an operation that rests");
+      kTimeout, "an operation that rests");
   const long long before = Copied();
   EXPECT_LT(before, rows_);
   EXPECT_EQ(Verb({"operations", "rate", id, "0"}).exit_code, 0);
   EXPECT_EQ(Copied(), before);
   EXPECT_EQ(JsonMember(Verb({"operations", "resume", id}).out, "state"), "running");
-  WaitUntil([&] { return State(id) == "done"; }, kPatience, "the end");
+  WaitUntil([&] { return State(id) == "done"; }, kTimeout, "the end");
   EXPECT_EQ(Copied(), rows_);
   EXPECT_EQ(Verb({"operations", "pause", id}).exit_code, 64) << "it is over";
   EXPECT_THAT(Verb({"operations", "pause", id}).out, HasSubstr("SH-0383"));
@@ -115,7 +115,7 @@ TEST_F(OperationVerbs, AnAbortedOneLeavesNothing) {
                    "NOT NULL",
                    {id}) == 1;
       },
-      kPatience, "what was copied to be taken back");
+      kTimeout, "what was copied to be taken back");
   EXPECT_EQ(Copied(), 0);
   EXPECT_EQ(Verb({"operations", "resume", id}).exit_code, 64);
   EXPECT_NE(Start("0"), id) << "a new one may begin";
@@ -131,7 +131,7 @@ TEST_F(OperationVerbs, StatusAndMetricsTellTheSame) {
         status = host_->StatusWhen("running");
         return status.find("\"operations\":[{\"id\":\"" + id + "\"") != std::string::npos;
       },
-      kPatience, "an operation in /status");
+      kTimeout, "an operation in /status");
   EXPECT_THAT(status, HasSubstr("\"kind\":\"backfill\",\"state\":\"running\""));
   EXPECT_THAT(status, HasSubstr("\"total\":" + std::to_string(rows_) + ",\"rate\":5"));
   const std::string labels = "{kind=\"backfill\",plugin=\"history\"";
@@ -141,7 +141,7 @@ TEST_F(OperationVerbs, StatusAndMetricsTellTheSame) {
         metrics = HttpGet(host_->Port(), "/metrics").body;
         return metrics.find("summa_operation_rows_total") != std::string::npos;
       },
-      kPatience, "an operation in /metrics");
+      kTimeout, "an operation in /metrics");
   EXPECT_THAT(metrics,
               HasSubstr("summa_operation_rows_total" + labels + "} " + std::to_string(rows_)));
   EXPECT_THAT(metrics, HasSubstr("summa_operation_rate_limit" + labels + "} 5"));
@@ -197,13 +197,13 @@ TEST_F(OperationVerbs, AStepThatFailsIsShownAndGoesOnAfterResume) {
       "EACH ROW EXECUTE FUNCTION history.refuse()");
   StartHost();
   const std::string id = Start("0");
-  WaitUntil([&] { return State(id) == "failed"; }, kPatience, "the last retry");
+  WaitUntil([&] { return State(id) == "failed"; }, kTimeout, "the last retry");
   EXPECT_THAT(Verb({"operations", "show", id}).out, HasSubstr("a bad row"));
   EXPECT_THAT(host_->process().Stderr(), HasSubstr("SH-0380"));
   EXPECT_THAT(host_->process().Stderr(), HasSubstr("SH-0381"));
   db_->Execute("DROP TRIGGER refuse ON history.entry");
   EXPECT_EQ(Verb({"operations", "resume", id}).exit_code, 0);
-  WaitUntil([&] { return State(id) == "done"; }, kPatience, "the end");
+  WaitUntil([&] { return State(id) == "done"; }, kTimeout, "the end");
   EXPECT_EQ(Copied(), rows_);
 }
 

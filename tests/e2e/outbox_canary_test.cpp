@@ -14,7 +14,7 @@ class OutboxCanary : public Outbox {
     file_ = std::make_unique<TemporaryFile>("summa.yaml", Text());
     host_ = std::make_unique<RunningHost>(std::vector<std::string>{"-c", file_->Path()});
     host_->StatusWhen("running");
-    WaitUntil([&] { return CameBack() >= 3; }, kPatience, "canaries that came back");
+    WaitUntil([&] { return CameBack() >= 3; }, kTimeout, "canaries that came back");
     ASSERT_EQ(Lost(), 0);
   }
   // What is held is no connection that failed: the times of the bus are longer than the test.
@@ -42,24 +42,24 @@ class OutboxCanary : public Outbox {
     RedisClient client(redis_.Url());
     const auto lose = [&] {
       const std::size_t next = proxy_.SetForLater(Direction::kToServer, kHeld);
-      WaitUntil([&] { return proxy_.Accepted() > next; }, kPatience, "a connection to be held");
+      WaitUntil([&] { return proxy_.Accepted() > next; }, kTimeout, "a connection to be held");
       client.Command(loss);
       const int judged = CameBack() + Lost();
       proxy_.Clear();
-      WaitUntil([&] { return CameBack() + Lost() > judged; }, kPatience, "a canary to be judged");
+      WaitUntil([&] { return CameBack() + Lost() > judged; }, kTimeout, "a canary to be judged");
       return Lost() > lost_before;
     };
-    WaitUntil(lose, kPatience, "a canary that is missed");
+    WaitUntil(lose, kTimeout, "a canary that is missed");
     EXPECT_EQ(Lost(), lost_before + 1);
   }
 
   // The log is written by a thread of its own, after the loss was counted.
   void WaitForTheWord() {
     WaitUntil([&] { return host_->process().Stderr().find("SH-0508") != std::string::npos; },
-              kPatience, "a line about the loss");
+              kTimeout, "a line about the loss");
   }
 
-  static constexpr std::chrono::minutes kPatience{2};
+  static constexpr std::chrono::minutes kTimeout{2};
   static constexpr ProxyFault kHeld{.flow = ProxyFault::Flow::kHold};
   const TemporaryFile directory_{"of-the-proxy", ""};
   const std::string socket_ = directory_.Directory() + "/redis.sock";
@@ -86,13 +86,13 @@ TEST_F(OutboxCanary, IsNotMissedWhenTheBusWentAwayBeforeItWasRead) {
   Start();
   for (int round = 0; round < 3; ++round) {
     const std::size_t next = proxy_.SetForLater(Direction::kToServer, kHeld);
-    WaitUntil([&] { return proxy_.Accepted() > next; }, kPatience, "a connection to be held");
+    WaitUntil([&] { return proxy_.Accepted() > next; }, kTimeout, "a connection to be held");
     const int came_back = CameBack();
     proxy_.Refuse(true);
     proxy_.CutAll();
     proxy_.Clear();
     proxy_.Refuse(false);
-    WaitUntil([&] { return CameBack() > came_back; }, kPatience, "the bus to be back");
+    WaitUntil([&] { return CameBack() > came_back; }, kTimeout, "the bus to be back");
   }
   EXPECT_EQ(Lost(), 0);
 }

@@ -83,7 +83,7 @@ TEST_F(OutboxRepair, WhatARedisWithoutPersistenceLostIsNamedAndRestored) {
   {  // Some more come after the loss: the streams are there again.
     TrafficGenerator traffic(url_, {.connections = 2, .accounts = 10, .rate = 0});
     traffic.Start();
-    WaitUntil([&] { return traffic.Committed() >= 30; }, kPatience, "traffic");
+    WaitUntil([&] { return traffic.Committed() >= 30; }, kTimeout, "traffic");
     traffic.Stop();
   }
   EXPECT_EQ(Once(configuration).exit_code, 0);
@@ -138,7 +138,7 @@ TEST_F(OutboxRepair, ARedisThatFsyncsAlwaysAndIsKilledUnderLoadLosesNothing) {
   WaitUntil([&] { return Pending().empty(); }, seconds(60), "an empty outbox");
   EXPECT_EQ(Db(url_).Count("SELECT count(*) FROM outbox WHERE retry_count > 0"), 0);
   host.process().Signal(SIGTERM);
-  EXPECT_EQ(host.process().WaitOrKill(kPatience), 0) << host.process().Stderr();
+  EXPECT_EQ(host.process().WaitOrKill(kTimeout), 0) << host.process().Stderr();
   const RunResult verify = Verb({"outbox", "verify"}, configuration);
   EXPECT_EQ(verify.exit_code, 0) << verify.out << verify.err;
 }
@@ -261,7 +261,7 @@ TEST_F(OutboxRepair, AFullRedisIsBackpressureAndTheOrderHolds) {
         return at != std::string::npos &&
                metrics.find("sink=\"bus-redis\"", at) != std::string::npos;
       },
-      kPatience, "the rows that wait shown by topic");
+      kTimeout, "the rows that wait shown by topic");
   EXPECT_FALSE(Pending().empty());
   EXPECT_EQ(Db(url_).Count("SELECT count(*) FROM outbox WHERE retry_count > 0"), 0);
   client.Command({"CONFIG", "SET", "maxmemory", "0"});
@@ -296,7 +296,7 @@ TEST_F(OutboxRepair, MovingToAnotherBusLosesNothing) {
     WaitUntil([&] { return generator.Committed() >= operations; }, seconds(60), "traffic");
     generator.Stop();
     host.process().Signal(SIGTERM);
-    EXPECT_EQ(host.process().WaitOrKill(kPatience), 0) << host.process().Stderr();
+    EXPECT_EQ(host.process().WaitOrKill(kTimeout), 0) << host.process().Stderr();
   };
   traffic("{ bus: bus-redis }", 150);
   const auto before = Set(Db(url_).Column("SELECT id FROM outbox WHERE status = 'processed'"));

@@ -37,15 +37,15 @@ TEST_F(Outbox, ADatabaseOfTheReleaseBeforeIsUpgradedUnderLoadAndLosesNothing) {
   server_->RunSqlFile(name_, SourceDir() + "/tests/fixture/migrated_before_plugins.sql");
   TrafficGenerator traffic(url_, {.connections = 4, .accounts = 25, .rate = 0});
   traffic.Start();
-  WaitUntil([&] { return traffic.Committed() >= 200; }, kPatience, "operations before the upgrade");
+  WaitUntil([&] { return traffic.Committed() >= 200; }, kTimeout, "operations before the upgrade");
   const TemporaryFile file("summa.yaml", Configuration());
   RunningHost first({"-c", file.Path()}), second({"-c", file.Path()});
   first.StatusWhen("running");
   second.StatusWhen("running");
   const auto now = traffic.Committed();
-  WaitUntil([&] { return traffic.Committed() >= now + 300; }, kPatience, "operations after it");
+  WaitUntil([&] { return traffic.Committed() >= now + 300; }, kTimeout, "operations after it");
   traffic.Stop();
-  WaitUntil([&] { return Pending().empty(); }, kPatience, "the delivery of every row");
+  WaitUntil([&] { return Pending().empty(); }, kTimeout, "the delivery of every row");
   const auto received = ReadStreams();
   const auto rows = Db(url_).Column("SELECT id FROM outbox");
   EXPECT_EQ(Ids(received), std::set<std::string>(rows.begin(), rows.end()));
@@ -114,14 +114,14 @@ TEST_F(Outbox, ARunningHostDeliversLiveTrafficAndHandsItsLeaseToTheNext) {
   traffic.Start();
   WaitUntil([&] { return traffic.Committed() >= 300; }, seconds(60), "traffic with two hosts");
   first.process().Signal(SIGTERM);
-  EXPECT_EQ(first.process().WaitOrKill(kPatience), 0) << first.process().Stderr();
+  EXPECT_EQ(first.process().WaitOrKill(kTimeout), 0) << first.process().Stderr();
   const long long committed = traffic.Committed();
   WaitUntil([&] { return traffic.Committed() >= committed + 300; }, seconds(60),
             "traffic with one host");
   traffic.Stop();
   WaitUntil([&] { return Pending().empty(); }, seconds(60), "an empty outbox");
   second.process().Signal(SIGTERM);
-  EXPECT_EQ(second.process().WaitOrKill(kPatience), 0) << second.process().Stderr();
+  EXPECT_EQ(second.process().WaitOrKill(kTimeout), 0) << second.process().Stderr();
 
   const auto received = ReadStreams();
   const auto rows = Db(url_).Column("SELECT id FROM outbox");
@@ -139,9 +139,9 @@ TEST_F(Outbox, OnceRightAfterAHostStoppedFindsItsPeriodicWorkersFree) {
       "SELECT count(*) FROM worker_lease WHERE worker_id = 'outbox-cleanup' AND lease_holder LIKE "
       "'idle:%' AND lease_until > now()";
   RunningHost host({"-c", file.Path()});
-  WaitUntil([&] { return Db(url_).Count(kept) == 1; }, kPatience, "a run of the cleanup");
+  WaitUntil([&] { return Db(url_).Count(kept) == 1; }, kTimeout, "a run of the cleanup");
   host.process().Signal(SIGTERM);
-  EXPECT_EQ(host.process().WaitOrKill(kPatience), 0) << host.process().Stderr();
+  EXPECT_EQ(host.process().WaitOrKill(kTimeout), 0) << host.process().Stderr();
   const RunResult once =
       SummaHost({"run", "--once", "--wait", "1ms", "-c", file.Path(), "--output", "json"});
   EXPECT_EQ(once.exit_code, 0) << once.err;
@@ -162,9 +162,9 @@ TEST_F(Outbox, AKilledHostLosesNothingAndTheNextTakesOverWhenItsLeaseEnds) {
     RunningHost host({"-c", file.Path()});
     const auto length = [&] { return ReadStreams().size(); };
     const std::size_t before = length();
-    WaitUntil([&] { return length() > before + 20; }, kPatience, "messages of this host");
+    WaitUntil([&] { return length() > before + 20; }, kTimeout, "messages of this host");
     host.process().Signal(SIGKILL);
-    host.process().WaitOrKill(kPatience);
+    host.process().WaitOrKill(kTimeout);
   }
   traffic.Stop();
   const RunResult last = SummaHost({"run", "--once", "-c", file.Path()});
@@ -180,21 +180,21 @@ TEST_F(Outbox, ARedisThatGoesAwayAndComesBackBurnsNoAttempt) {
   UseFixture(ConstraintNames::kDrizzle, 50);
   const TemporaryFile file("summa.yaml", Configuration(", retry_cap: 200ms"));
   RunningHost host({"-c", file.Path()});
-  WaitUntil([&] { return Pending().empty(); }, kPatience, "an empty outbox");
+  WaitUntil([&] { return Pending().empty(); }, kTimeout, "an empty outbox");
   redis_.Stop();
   TrafficGenerator traffic(url_, {.connections = 2, .accounts = 10, .rate = 200});
   traffic.Start();
-  WaitUntil([&] { return traffic.Committed() >= 200; }, kPatience, "traffic without Redis");
+  WaitUntil([&] { return traffic.Committed() >= 200; }, kTimeout, "traffic without Redis");
   traffic.Stop();
   const auto waiting = Pending();
   EXPECT_FALSE(waiting.empty());
   EXPECT_EQ(Db(url_).Count("SELECT count(*) FROM outbox WHERE retry_count > 0"), 0);
   redis_.Start();
-  WaitUntil([&] { return Pending().empty(); }, kPatience, "delivery after Redis came back");
+  WaitUntil([&] { return Pending().empty(); }, kTimeout, "delivery after Redis came back");
   EXPECT_EQ(Ids(ReadStreams()), waiting);
   ExpectOrder(ReadStreams());
   host.process().Signal(SIGTERM);
-  EXPECT_EQ(host.process().WaitOrKill(kPatience), 0);
+  EXPECT_EQ(host.process().WaitOrKill(kTimeout), 0);
   EXPECT_NE(host.process().Stderr().find("SH-0501"), std::string::npos);
 }
 

@@ -107,7 +107,7 @@ TEST_F(PartialTables, APolicyUnderLoadStopsTheHostsWorkAndItGoesOnAfterwards) {
   host.StatusWhen("running");
   TrafficGenerator traffic(url_, {.connections = 2, .accounts = 5, .rate = 50});
   traffic.Start();
-  WaitUntil([&] { return Streams() > 0; }, kPatience, "messages");
+  WaitUntil([&] { return Streams() > 0; }, kTimeout, "messages");
   Enable("outbox");
   Answer ready;
   WaitUntil(
@@ -115,18 +115,18 @@ TEST_F(PartialTables, APolicyUnderLoadStopsTheHostsWorkAndItGoesOnAfterwards) {
         ready = HttpGet(host.Port(), "/readyz");
         return ready.status == 503 && ready.body.find("SH-0430") != std::string::npos;
       },
-      kPatience, "the host that says that rows are hidden");
+      kTimeout, "the host that says that rows are hidden");
   const long long delivered =
       db_->Count("SELECT count(*) FROM outbox WHERE processed_at IS NOT NULL");
-  WaitUntil([&] { return Pending() > 0; }, kPatience, "rows that wait");
+  WaitUntil([&] { return Pending() > 0; }, kTimeout, "rows that wait");
   traffic.Stop();
   EXPECT_EQ(db_->Count("SELECT count(*) FROM outbox WHERE processed_at IS NOT NULL"), delivered);
   EXPECT_EQ(db_->Count("SELECT count(*) FROM summa_host.worker_parked"), 0);
   db_->Execute("ALTER TABLE outbox DISABLE ROW LEVEL SECURITY");
-  WaitUntil([&] { return Pending() == 0; }, kPatience, "the rest to be delivered");
-  WaitUntil([&] { return HttpGet(host.Port(), "/readyz").status == 200; }, kPatience, "ready");
+  WaitUntil([&] { return Pending() == 0; }, kTimeout, "the rest to be delivered");
+  WaitUntil([&] { return HttpGet(host.Port(), "/readyz").status == 200; }, kTimeout, "ready");
   host.process().Signal(SIGTERM);
-  EXPECT_EQ(host.process().WaitOrKill(kPatience), 0);
+  EXPECT_EQ(host.process().WaitOrKill(kTimeout), 0);
 }
 
 TEST_F(PartialTables, ViewsAndCopiesInThePlaceOfTablesAreRefused) {

@@ -55,7 +55,7 @@ class PluginCalls : public testing::Test {
     return more;
   }
   static void WaitForLog(RunningHost& host, const std::string& part) {
-    WaitUntil([&] { return Contains(host.process().Stderr(), part); }, kPatience,
+    WaitUntil([&] { return Contains(host.process().Stderr(), part); }, kTimeout,
               "a line with " + part);
   }
   static void WaitForGoodWorker(RunningHost& host) {
@@ -65,12 +65,12 @@ class PluginCalls : public testing::Test {
           return Contains(status, "\"id\":\"good-worker\"") &&
                  Contains(status, "\"lastSuccessAt\":\"");
         },
-        kPatience, "a run of the good worker");
+        kTimeout, "a run of the good worker");
   }
   // Told to stop, it ends with 75 and names the plugin and the call.
   static void EndsNamed(RunningHost& host, const std::string& call) {
     host.process().Signal(SIGTERM);
-    EXPECT_EQ(host.process().WaitOrKill(kPatience), 75) << host.process().Stderr();
+    EXPECT_EQ(host.process().WaitOrKill(kTimeout), 75) << host.process().Stderr();
     EXPECT_TRUE(Contains(host.process().Stderr(), "SH-0128 " + PluginDirectory("fickle") +
                                                       "/fickle.so: plugin \"fickle\": " + call))
         << host.process().Stderr();
@@ -104,10 +104,10 @@ TEST_F(PluginCalls, AStartWithoutTheDatabaseIsTriedAgain) {
   const TemporaryFile file = Configuration("start-finds-no-database", ", start_timeout: 5s");
   RunningHost host(Arguments(file));
   WaitForGoodWorker(host);
-  WaitUntil([&] { return HttpGet(host.Port(), "/readyz").status == 200; }, kPatience, "readiness");
+  WaitUntil([&] { return HttpGet(host.Port(), "/readyz").status == 200; }, kTimeout, "readiness");
   WaitForLog(host, "again_in=");
   host.process().Signal(SIGTERM);
-  EXPECT_EQ(host.process().WaitOrKill(kPatience), 0) << host.process().Stderr();
+  EXPECT_EQ(host.process().WaitOrKill(kTimeout), 0) << host.process().Stderr();
 }
 
 TEST_F(PluginCalls, AStartThatMissesSomethingElseKeepsTheOthersForStartTimeoutOnly) {
@@ -132,7 +132,7 @@ TEST_F(PluginCalls, AStopIsHeardWhileAStartIsTriedAgain) {
   RunningHost host(Arguments(file));
   WaitForLog(host, "again_in=");
   host.process().Signal(SIGTERM);
-  host.process().WaitOrKill(kPatience);
+  host.process().WaitOrKill(kTimeout);
   EXPECT_TRUE(Contains(host.process().Stderr(), "host ended")) << host.process().Stderr();
 }
 
@@ -174,7 +174,7 @@ TEST_F(PluginCalls, AnActivateThatThrowsStopsThatPluginOnly) {
   WaitForGoodWorker(host);
   EXPECT_TRUE(Contains(HttpGet(host.Port(), "/readyz").body, "cannot begin"));
   host.process().Signal(SIGTERM);
-  EXPECT_EQ(host.process().WaitOrKill(kPatience), 0) << host.process().Stderr();
+  EXPECT_EQ(host.process().WaitOrKill(kTimeout), 0) << host.process().Stderr();
 }
 
 class Reloads : public PluginCalls {
@@ -200,7 +200,7 @@ class Reloads : public PluginCalls {
   std::string Said() { return host_->process().Stderr(); }
   void End() {
     host_->process().Signal(SIGTERM);
-    EXPECT_EQ(host_->process().WaitOrKill(kPatience), 0) << Said();
+    EXPECT_EQ(host_->process().WaitOrKill(kTimeout), 0) << Said();
   }
 
   std::string host_settings_;
@@ -276,9 +276,9 @@ TEST_F(PluginCalls, OnceEndsBesideAStopThatHangs) {
 }
 
 // Whatever a plugin does when it is asked, everybody is answered at once, and it is named.
-class Asked : public PluginCalls, public testing::WithParamInterface<const char*> {};
+class Probed : public PluginCalls, public testing::WithParamInterface<const char*> {};
 
-TEST_P(Asked, NobodyWaitsForAPluginThatHangs) {
+TEST_P(Probed, NobodyWaitsForAPluginThatHangs) {
   const TemporaryFile file = Configuration(GetParam());
   RunningHost host(Arguments(file));
   WaitForGoodWorker(host);
@@ -293,11 +293,11 @@ TEST_P(Asked, NobodyWaitsForAPluginThatHangs) {
         EXPECT_TRUE(Contains(ready.body, "\"what\":\"plugin fickle\"")) << ready.body;
         return Contains(ready.body, "SH-0127 " + call + " has not returned for");
       },
-      kPatience, "the call to be named");
+      kTimeout, "the call to be named");
   host.process().Signal(SIGTERM);
-  EXPECT_EQ(host.process().WaitOrKill(kPatience), 0) << host.process().Stderr();
+  EXPECT_EQ(host.process().WaitOrKill(kTimeout), 0) << host.process().Stderr();
 }
-INSTANTIATE_TEST_SUITE_P(How, Asked, testing::Values("status-hangs", "failing-hangs"));
+INSTANTIATE_TEST_SUITE_P(How, Probed, testing::Values("status-hangs", "failing-hangs"));
 
 TEST_F(PluginCalls, AProbeIsAnsweredWhileAPluginHangs) {
   const TemporaryFile file = Configuration("status-hangs");
@@ -306,16 +306,18 @@ TEST_F(PluginCalls, AProbeIsAnsweredWhileAPluginHangs) {
   // Ten probes one after the other wait for the plugin half a second each, and not an hour.
   const auto begin = steady_clock::now();
   for (int i = 0; i < 10; ++i) EXPECT_EQ(HttpGet(host.Port(), "/readyz").status, 503);
-  EXPECT_LT(steady_clock::now() - begin, kPatience);
+  EXPECT_LT(steady_clock::now() - begin, kTimeout);
 }
 
-struct Rubbish {
+struct BadAnswer {
   const char* how;
   const char* in_status;  // /status stays JSON and says this
   const char* in_ready;   // nullptr: the host is ready
 };
-std::ostream& operator<<(std::ostream& out, const Rubbish& rubbish) { return out << rubbish.how; }
-class AnsweredWith : public PluginCalls, public testing::WithParamInterface<Rubbish> {};
+std::ostream& operator<<(std::ostream& out, const BadAnswer& bad_answer) {
+  return out << bad_answer.how;
+}
+class AnsweredWith : public PluginCalls, public testing::WithParamInterface<BadAnswer> {};
 
 TEST_P(AnsweredWith, StatusStaysJsonAndThePluginIsNamed) {
   const TemporaryFile file = Configuration(GetParam().how);
@@ -330,19 +332,19 @@ TEST_P(AnsweredWith, StatusStaysJsonAndThePluginIsNamed) {
   EXPECT_TRUE(Contains(ready.body, GetParam().in_ready)) << ready.body;
   EXPECT_TRUE(Contains(ready.body, "\"plugin\":\"fickle\"")) << ready.body;
   host.process().Signal(SIGTERM);
-  EXPECT_EQ(host.process().WaitOrKill(kPatience), 0) << host.process().Stderr();
+  EXPECT_EQ(host.process().WaitOrKill(kTimeout), 0) << host.process().Stderr();
 }
 INSTANTIATE_TEST_SUITE_P(
     How, AnsweredWith,
     testing::Values(
-        Rubbish{"failing-throws", R"("mood":"fine")", "it threw: cannot tell"},
-        Rubbish{"failing-throws-a-number", R"("mood":"fine")", "not a std::exception"},
-        Rubbish{"status-throws", "Status(): it threw: no status today", "no status today"},
-        Rubbish{"status-cut-off", R"("code":"SH-0129")", "SH-0129 the output of status()"},
-        Rubbish{"status-array", R"("code":"SH-0129")", "not an object"},
-        Rubbish{"status-two-objects", R"("code":"SH-0129")", "it is not JSON"},
-        Rubbish{"status-latin1", R"("code":"SH-0129")", "it is not JSON"},
-        Rubbish{"status-megabytes", R"("code":"SH-0129")", "more than 262144 bytes"}),
+        BadAnswer{"failing-throws", R"("mood":"fine")", "it threw: cannot tell"},
+        BadAnswer{"failing-throws-a-number", R"("mood":"fine")", "not a std::exception"},
+        BadAnswer{"status-throws", "Status(): it threw: no status today", "no status today"},
+        BadAnswer{"status-cut-off", R"("code":"SH-0129")", "SH-0129 the output of status()"},
+        BadAnswer{"status-array", R"("code":"SH-0129")", "not an object"},
+        BadAnswer{"status-two-objects", R"("code":"SH-0129")", "it is not JSON"},
+        BadAnswer{"status-latin1", R"("code":"SH-0129")", "it is not JSON"},
+        BadAnswer{"status-megabytes", R"("code":"SH-0129")", "more than 262144 bytes"}),
     [](const auto& one) {
       std::string name = one.param.how;
       std::erase(name, '-');
@@ -371,9 +373,9 @@ TEST_F(PluginCalls, AVerbThatIgnoresAStopIsGivenUpAfterDrainTimeout) {
   std::vector<std::string> words = Arguments(file, {"fickle", "do", "--output", "json"});
   words.insert(words.begin(), SummaHostPath());
   Process process(words, CleanEnvironment());
-  WaitUntil([&] { return Contains(process.Stderr(), "doing"); }, kPatience, "the verb to run");
+  WaitUntil([&] { return Contains(process.Stderr(), "doing"); }, kTimeout, "the verb to run");
   process.Signal(SIGTERM);
-  EXPECT_EQ(process.WaitOrKill(kPatience), 75) << process.Stderr();
+  EXPECT_EQ(process.WaitOrKill(kTimeout), 75) << process.Stderr();
   EXPECT_EQ(JsonMember(process.Stdout(), "code"), "SH-0128") << process.Stdout();
   EXPECT_TRUE(
       Contains(process.Stdout(), "plugin \\\"fickle\\\": \\\"fickle do\\\" has not returned"))

@@ -45,7 +45,7 @@ class ReloadedSecret : public Outbox {
   }
   void HangUpAndWaitFor(const std::string& words) {
     host_->process().Signal(SIGHUP);
-    WaitUntil([&] { return Said().find(words) != std::string::npos; }, kPatience,
+    WaitUntil([&] { return Said().find(words) != std::string::npos; }, kTimeout,
               "\"" + words + "\" in the log");
   }
   void CutConnections() { admin_.Command({"CLIENT", "KILL", "USER", "rotating"}); }
@@ -55,17 +55,17 @@ class ReloadedSecret : public Outbox {
   }
   void WaitForMore() {
     const long long before = Processed();
-    WaitUntil([&] { return Processed() > before + 100; }, kPatience, "delivered rows");
+    WaitUntil([&] { return Processed() > before + 100; }, kTimeout, "delivered rows");
   }
   void ExpectWhole() {
     traffic_->Stop();
-    WaitUntil([&] { return Pending().empty(); }, kPatience, "an empty outbox");
+    WaitUntil([&] { return Pending().empty(); }, kTimeout, "an empty outbox");
     const std::vector<Received> received = ReadStreams();
     ExpectOrder(received);
     const auto ids = Db(url_).Column("SELECT id FROM outbox");
     EXPECT_EQ(Ids(received), std::set<std::string>(ids.begin(), ids.end()));
     host_->process().Signal(SIGTERM);
-    EXPECT_EQ(host_->process().WaitOrKill(kPatience), 0) << Said();
+    EXPECT_EQ(host_->process().WaitOrKill(kTimeout), 0) << Said();
     EXPECT_THAT(Said(), Not(HasSubstr("word-of"))) << "a password is shown";
   }
 
@@ -96,7 +96,7 @@ TEST_F(ReloadedSecret, OfRedisThatIsReplacedLateIsTakenWithoutARestart) {
                HttpGet(host_->Port(), "/readyz").body.find("login was refused") !=
                    std::string::npos;
       },
-      kPatience, "a refused login");
+      kTimeout, "a refused login");
   Write("word-of-after\n");
   HangUpAndWaitFor("in_effect=plugins.bus-redis.url");
   WaitForMore();

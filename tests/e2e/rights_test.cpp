@@ -67,7 +67,7 @@ class Rights : public RestrictedRole {
     Succeed({"workers", "run", "daily-reconciliation"});
     Succeed({"reconcile"});  // asks the host for its lease
     host.process().Signal(SIGTERM);
-    EXPECT_EQ(host.process().WaitOrKill(kPatience), 0) << host.process().Stderr();
+    EXPECT_EQ(host.process().WaitOrKill(kTimeout), 0) << host.process().Stderr();
     EXPECT_EQ(host.process().Stderr().find("SH-0406"), std::string::npos)
         << host.process().Stderr();
   }

@@ -49,7 +49,7 @@ class Signals : public testing::Test {
   std::unique_ptr<RunningHost> Start() {
     auto host = std::make_unique<RunningHost>(Arguments());
     host->StatusWhen("running");
-    WaitUntil([&] { return Held(); }, kPatience, "the lease");
+    WaitUntil([&] { return Held(); }, kTimeout, "the lease");
     return host;
   }
   bool Held() {
@@ -71,7 +71,7 @@ class Signals : public testing::Test {
     return url_.substr(0, at) + "rotating:" + password + "@" + url_.substr(at + who.size());
   }
   static void WaitForLog(RunningHost& host, const std::string& words) {
-    WaitUntil([&] { return host.process().Stderr().find(words) != std::string::npos; }, kPatience,
+    WaitUntil([&] { return host.process().Stderr().find(words) != std::string::npos; }, kTimeout,
               "\"" + words + "\" in the log");
   }
 
@@ -88,7 +88,7 @@ TEST_F(Signals, ThatStopGiveTheLeaseBack) {
   for (const int signal : {SIGTERM, SIGINT, SIGQUIT}) {
     const auto host = Start();
     host->process().Signal(signal);
-    EXPECT_EQ(host->process().WaitOrKill(kPatience), 0) << strsignal(signal);
+    EXPECT_EQ(host->process().WaitOrKill(kTimeout), 0) << strsignal(signal);
     EXPECT_FALSE(Held()) << strsignal(signal);
   }
 }
@@ -105,7 +105,7 @@ TEST_F(Signals, TheSecondEndsAHostAtOnceWhoseWorkerDoesNotReturn) {
   host.process().Signal(SIGHUP);  // is no second one
   EXPECT_EQ(HttpGet(host.Port(), "/livez").status, 200);
   host.process().Signal(SIGTERM);
-  EXPECT_EQ(host.process().WaitOrKill(kPatience), 75);
+  EXPECT_EQ(host.process().WaitOrKill(kTimeout), 75);
   EXPECT_EQ(Db(url_).Count("SELECT count(*) FROM worker_lease WHERE worker_id = 'crasher' AND "
                            "lease_until > clock_timestamp()"),
             1)
@@ -136,7 +136,7 @@ TEST_F(Signals, AHangUpReadsTheLogLevelAgain) {
       << host->process().Stderr();
   EXPECT_TRUE(Held());
   host->process().Signal(SIGTERM);
-  EXPECT_EQ(host->process().WaitOrKill(kPatience), 0);
+  EXPECT_EQ(host->process().WaitOrKill(kTimeout), 0);
   EXPECT_FALSE(Held());
 }
 
@@ -173,16 +173,16 @@ TEST_F(Signals, AHangUpReadsTheSecretOfTheDatabaseAgain) {
   WaitForLog(*host, "in_effect=database.ledger.url");
   const std::string sessions = "FROM pg_stat_activity WHERE usename = 'rotating'";
   admin.Execute("SELECT pg_terminate_backend(pid) " + sessions);
-  WaitUntil([&] { return admin.Count("SELECT count(*) " + sessions) >= kConnections; }, kPatience,
+  WaitUntil([&] { return admin.Count("SELECT count(*) " + sessions) >= kConnections; }, kTimeout,
             "connections with the new password");
-  WaitUntil([&] { return HttpGet(host->Port(), "/readyz").status == 200; }, kPatience, "ready");
+  WaitUntil([&] { return HttpGet(host->Port(), "/readyz").status == 200; }, kTimeout, "ready");
   EXPECT_EQ(host->process().Stderr().find("after@"), std::string::npos) << "the password is shown";
   // Another database is none of the secrets.
   std::ofstream(secret.Path()) << WithPassword("after") << "&dbname=other\n";
   host->process().Signal(SIGHUP);
   WaitForLog(*host, "keys=database.ledger.url");
   host->process().Signal(SIGTERM);
-  EXPECT_EQ(host->process().WaitOrKill(kPatience), 0) << host->process().Stderr();
+  EXPECT_EQ(host->process().WaitOrKill(kTimeout), 0) << host->process().Stderr();
   EXPECT_FALSE(Held());
 }
 
@@ -219,17 +219,17 @@ TEST_F(Signals, AreNotNeededForNewCertificatesOfTheDatabase) {
       "FROM pg_stat_activity JOIN pg_stat_ssl USING (pid) WHERE ssl AND application_name LIKE "
       "'summa-host/%'";
   const auto connected = [&] { return admin.Count("SELECT count(*) " + sessions) >= kConnections; };
-  WaitUntil(connected, kPatience, "TLS");
+  WaitUntil(connected, kTimeout, "TLS");
   serve("another");
   admin.Execute("SELECT pg_terminate_backend(pid) " + sessions);
-  WaitUntil([&] { return HttpGet(host->Port(), "/readyz").status == 503; }, kPatience,
+  WaitUntil([&] { return HttpGet(host->Port(), "/readyz").status == 503; }, kTimeout,
             "the authority of before to be refused");
   trust("another");
-  WaitUntil(connected, kPatience, "connections that trust the new authority");
-  WaitUntil([&] { return HttpGet(host->Port(), "/readyz").status == 200; }, kPatience, "ready");
-  WaitUntil([&] { return Held(); }, kPatience, "the lease");
+  WaitUntil(connected, kTimeout, "connections that trust the new authority");
+  WaitUntil([&] { return HttpGet(host->Port(), "/readyz").status == 200; }, kTimeout, "ready");
+  WaitUntil([&] { return Held(); }, kTimeout, "the lease");
   host->process().Signal(SIGTERM);
-  EXPECT_EQ(host->process().WaitOrKill(kPatience), 0) << host->process().Stderr();
+  EXPECT_EQ(host->process().WaitOrKill(kTimeout), 0) << host->process().Stderr();
 }
 
 TEST_F(Signals, ATerminalThatGoesStopsTheHostAndGivesTheLeaseBack) {
@@ -253,10 +253,10 @@ TEST_F(Signals, ATerminalThatGoesStopsTheHostAndGivesTheLeaseBack) {
         }
         return Held();
       },
-      kPatience, "the lease");
+      kTimeout, "the lease");
   close(terminal);
   int status = -1;
-  WaitUntil([&] { return waitpid(child, &status, WNOHANG) == child; }, kPatience, "its end");
+  WaitUntil([&] { return waitpid(child, &status, WNOHANG) == child; }, kTimeout, "its end");
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
   EXPECT_FALSE(Held());
 }

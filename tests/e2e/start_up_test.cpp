@@ -23,7 +23,7 @@ class StartUp : public RestrictedRole {
   }
   void Unlock() { holder_->Execute("COMMIT"); }
   void WaitForLine(RunningHost& host, const std::string& text) {
-    WaitUntil([&] { return host.process().Stderr().find(text) != std::string::npos; }, kPatience,
+    WaitUntil([&] { return host.process().Stderr().find(text) != std::string::npos; }, kTimeout,
               "\"" + text + "\" in the log");
   }
   std::string Holder() { return "pid " + std::to_string(holder_->BackendPid()) + " (nightly"; }
@@ -41,13 +41,13 @@ TEST_F(StartUp, WaitsForALockOnTheMigrationsAndNamesItsHolder) {
   EXPECT_THAT(host.process().Stderr(), HasSubstr("SH-0410"));
   EXPECT_THAT(host.process().Stderr(),
               HasSubstr("holds AccessExclusiveLock on summa_host.schema_migration"));
-  WaitUntil([&] { return std::chrono::steady_clock::now() - locked_at_ > kLocked; }, kPatience,
+  WaitUntil([&] { return std::chrono::steady_clock::now() - locked_at_ > kLocked; }, kTimeout,
             "longer than any timeout of one attempt");
   EXPECT_TRUE(host.process().Running()) << host.process().Stderr();
   Unlock();
   host.StatusWhen("running");
   host.process().Signal(SIGTERM);
-  EXPECT_EQ(host.process().WaitOrKill(kPatience), 0);
+  EXPECT_EQ(host.process().WaitOrKill(kTimeout), 0);
 }
 
 TEST_F(StartUp, OnceWaitsNotLongerThanItWasTold) {
@@ -60,7 +60,7 @@ TEST_F(StartUp, OnceWaitsNotLongerThanItWasTold) {
   RunningHost patient({"--once", "--wait", "60s", "-c", file.Path()});
   WaitForLine(patient, Holder());
   Unlock();
-  EXPECT_EQ(patient.process().WaitOrKill(kPatience), 0) << patient.process().Stderr();
+  EXPECT_EQ(patient.process().WaitOrKill(kTimeout), 0) << patient.process().Stderr();
   EXPECT_EQ(Pending(), 0);
 }
 
@@ -70,24 +70,24 @@ TEST_F(StartUp, AStopIsHeardWhileItWaits) {
   RunningHost host({"-c", file.Path()});
   WaitForLine(host, Holder());
   host.process().Signal(SIGTERM);
-  EXPECT_EQ(host.process().WaitOrKill(kPatience), 0) << host.process().Stderr();
+  EXPECT_EQ(host.process().WaitOrKill(kTimeout), 0) << host.process().Stderr();
 }
 
 TEST_F(StartUp, ADeadlineEndsTheWait) {
   Lock("summa_host.schema_migration");
   const TemporaryFile file("summa.yaml", Configuration());
   RunningHost host({"--for", "3s", "-c", file.Path()});
-  EXPECT_EQ(host.process().WaitOrKill(kPatience), 75) << host.process().Stderr();
+  EXPECT_EQ(host.process().WaitOrKill(kTimeout), 75) << host.process().Stderr();
 }
 
 TEST_F(StartUp, VerbsWaitForALock) {
   Lock("summa_host.schema_migration");
   const TemporaryFile file("summa.yaml", Configuration());
   Process verb({SummaHostPath(), "outbox", "status", "-c", file.Path()}, CleanEnvironment());
-  WaitUntil([&] { return verb.Stderr().find(Holder()) != std::string::npos; }, kPatience,
+  WaitUntil([&] { return verb.Stderr().find(Holder()) != std::string::npos; }, kTimeout,
             "the verb that names the holder");
   Unlock();
-  EXPECT_EQ(verb.WaitOrKill(kPatience), 0) << verb.Stderr();
+  EXPECT_EQ(verb.WaitOrKill(kTimeout), 0) << verb.Stderr();
 }
 
 TEST_F(StartUp, WaitsForAnotherMigration) {
@@ -110,7 +110,7 @@ TEST_F(StartUp, WaitsForALockedLeaseTable) {
   WaitForLine(host, "SH-0");
   EXPECT_TRUE(host.process().Running());
   Unlock();
-  WaitUntil([&] { return Pending() == 0; }, kPatience, "the outbox to be delivered");
+  WaitUntil([&] { return Pending() == 0; }, kTimeout, "the outbox to be delivered");
 }
 
 }  // namespace

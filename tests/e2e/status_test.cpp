@@ -59,7 +59,7 @@ TEST(Status, EveryFieldOfTheContractIsTrueOfARunningHost) {
         }
         return IsTime(processor["lastSuccessAt"]) && IsTime(cleanup["nextDueAt"]);
       },
-      kPatience, "a run of both workers");
+      kTimeout, "a run of both workers");
 
   EXPECT_EQ(Keys(status), (std::vector<std::string>{"host", "version", "state", "plugins",
                                                     "workers", "operations"}));

@@ -138,7 +138,7 @@ int RunningHost::Port() {
         return (at != std::string::npos && text.find('\n', at) != std::string::npos) ||
                !process_.Running();
       },
-      kPatience, "the address of the endpoint");
+      kTimeout, "the address of the endpoint");
   if (at == std::string::npos) throw std::runtime_error("ended: " + process_.Stderr());
   return std::stoi(process_.Stderr().substr(at + mark.size()));
 }
@@ -151,7 +151,7 @@ std::string RunningHost::StatusWhen(const std::string& state) {
         answer = HttpGet(port, "/status");
         return answer.status == 200 && JsonMember(answer.body, "state") == state;
       },
-      kPatience, "state \"" + state + "\"; log: " + process_.Stderr());
+      kTimeout, "state \"" + state + "\"; log: " + process_.Stderr());
   return answer.body;
 }
 

@@ -24,13 +24,13 @@ using std::chrono::seconds;
 constexpr long long kUnits = 10;
 constexpr seconds kAway{5};
 constexpr seconds kLongAway{60};
-constexpr milliseconds kLook{100};
+constexpr milliseconds kPollInterval{100};
 constexpr long long kTransactionsWhileFull = 200;
 // Of the whole outage, however long: what a host holds are a page of rows (20 here) and the
 // messages of its consumers (4,000, or 32 MiB), and neither grows while the bus is away.
-constexpr std::size_t kMostGrowthBytes = std::size_t{16} << 20;
+constexpr std::size_t kMaxGrowthBytes = std::size_t{16} << 20;
 // Of a message that was handed out before the outage and once more after it.
-constexpr long long kMostDeliveries = 2;
+constexpr long long kMaxDeliveries = 2;
 
 class RedisAway : public testing::Test {
  protected:
@@ -52,7 +52,7 @@ class RedisAway : public testing::Test {
     EXPECT_TRUE(lines.empty()) << Report(lines) << round_.host().Log();
     Db db(round_.world().ledger_url);
     EXPECT_EQ(db.Count("SELECT count(*) FROM outbox WHERE retry_count > 0"), 0);
-    EXPECT_LE(db.Count("SELECT max(deliveries) FROM follower.effect"), kMostDeliveries);
+    EXPECT_LE(db.Count("SELECT max(deliveries) FROM follower.effect"), kMaxDeliveries);
   }
 
   FaultServers servers_{Postgres(), Redis()};
@@ -66,8 +66,8 @@ TEST_F(RedisAway, BurnsNoAttemptAndTheMemoryOfTheHostStaysBounded) {
   std::size_t most = before;
   servers_.redis.Stop();
   // The outage itself, not a wait for something.
-  for (milliseconds passed{0}; passed < away; passed += kLook) {
-    std::this_thread::sleep_for(kLook);
+  for (milliseconds passed{0}; passed < away; passed += kPollInterval) {
+    std::this_thread::sleep_for(kPollInterval);
     most = std::max(most, ResidentBytes());
   }
   EXPECT_GT(
@@ -78,7 +78,7 @@ TEST_F(RedisAway, BurnsNoAttemptAndTheMemoryOfTheHostStaysBounded) {
 #ifdef SUMMA_SANITIZED
   std::cout << "skipped: the bound of the memory; a sanitizer keeps what is freed\n";
 #else
-  EXPECT_LE(most, before + kMostGrowthBytes) << "before: " << before;
+  EXPECT_LE(most, before + kMaxGrowthBytes) << "before: " << before;
 #endif
   RecordProperty("resident_bytes_before", std::to_string(before));
   RecordProperty("resident_bytes_most", std::to_string(most));
@@ -95,7 +95,7 @@ TEST_F(RedisAway, AFullRedisIsBackpressureForPublishersAndConsumersAndTheOrderHo
         return round_.appender().Acknowledged() > before + kTransactionsWhileFull &&
                round_.host().Log().find("SH-0502") != std::string::npos;
       },
-      kPatience, "traffic, and the stream that takes no messages named");
+      kTimeout, "traffic, and the stream that takes no messages named");
   // What was in the streams is handled meanwhile, and no more can come.
   const auto effects = [&] { return db.Count("SELECT count(*) FROM follower.effect"); };
   EXPECT_GT(db.Count("SELECT count(*) FROM outbox WHERE status = 'pending'"), 0);

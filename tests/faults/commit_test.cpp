@@ -47,7 +47,7 @@ class CommitTest : public DatabaseTest {
           return db_->Count("SELECT count(*) FROM pg_stat_activity WHERE pid = $1::int",
                             {std::to_string(backend_pid)}) == 0;
         },
-        test::kPatience, "the end of a backend");
+        test::kTimeout, "the end of a backend");
   }
 
   // Bytes of one undisturbed guarded COMMIT, in that direction.

@@ -85,17 +85,17 @@ bool FleetHost::Frozen() { return AllThreadsStopped(host_.process().Pid()); }
 
 void FleetHost::Freeze() {
   process().Signal(SIGSTOP);
-  WaitUntil([&] { return Frozen(); }, kPatience, "a frozen host");
+  WaitUntil([&] { return Frozen(); }, kTimeout, "a frozen host");
 }
 
 void FleetHost::KillNine() {
   process().Signal(SIGKILL);
-  process().WaitOrKill(kPatience);
+  process().WaitOrKill(kTimeout);
 }
 
-int FleetHost::Terminate(std::chrono::milliseconds patience) {
+int FleetHost::Terminate(std::chrono::milliseconds timeout) {
   process().Signal(SIGTERM);
-  return process().WaitOrKill(patience);
+  return process().WaitOrKill(timeout);
 }
 
 PostgresServer* FleetTest::server_ = nullptr;
@@ -149,7 +149,7 @@ void FleetTest::StartPair(const std::string& worker) {
   holder_ = Start("holder", worker);
   WaitForRows(worker, 1);
   heir_ = Start("heir", worker);
-  WaitUntil([&] { return heir_->StandsBy(worker); }, kPatience, "a standby");
+  WaitUntil([&] { return heir_->StandsBy(worker); }, kTimeout, "a standby");
 }
 
 void FleetTest::AddStandby(const std::string& name, const HostOptions& options) {
@@ -162,7 +162,7 @@ void FleetTest::AddStandby(const std::string& name, const HostOptions& options) 
         std::swap(holder_, heir_);
         return true;
       },
-      kPatience, "a standby");
+      kTimeout, "a standby");
 }
 
 long long FleetTest::Fence(const std::string& worker) {
@@ -176,7 +176,7 @@ long long FleetTest::Written(const std::string& worker, long long fence) {
 }
 
 void FleetTest::WaitForRows(const std::string& worker, long long fence) {
-  WaitUntil([&] { return Written(worker, fence) > 0; }, kPatience,
+  WaitUntil([&] { return Written(worker, fence) > 0; }, kTimeout,
             "rows of " + worker + " under fence " + std::to_string(fence));
 }
 
@@ -194,7 +194,7 @@ std::optional<double> FleetTest::GapSince(const std::string& worker, const std::
                    "SELECT count(*) FROM fleet.written WHERE worker = $1 AND host = $2 AND at > $3",
                    {worker, heir_->application(), since}) > 0;
       },
-      kPatience, "work of " + heir_->application());
+      kTimeout, "work of " + heir_->application());
   const auto gaps = db_->Column(
       "SELECT extract(epoch FROM gap) FROM fleet.handover WHERE worker = $1 AND at > $2 "
       "ORDER BY fence LIMIT 1",

@@ -52,7 +52,7 @@ class FleetHost {
   void Freeze();  // returns when it is
   void Thaw() { process().Signal(SIGCONT); }
   void KillNine();
-  int Terminate(std::chrono::milliseconds patience = kPatience);  // SIGTERM; the exit code
+  int Terminate(std::chrono::milliseconds timeout = kTimeout);  // SIGTERM; the exit code
 
  private:
   const std::string application_;

@@ -76,7 +76,7 @@ class Clock : public FleetTest {
   }
   void WaitForRuns(long long more) {
     const long long wanted = Runs() + more;
-    WaitUntil([&] { return Runs() >= wanted; }, kPatience, "runs");
+    WaitUntil([&] { return Runs() >= wanted; }, kTimeout, "runs");
   }
   // By how many seconds the host's idea of the time is wrong: by its last call of the worker.
   double Wrong(FleetHost& host) {
@@ -89,7 +89,7 @@ class Clock : public FleetTest {
           at = entry.find(key);
           return at != std::string::npos;
         },
-        kPatience, "a run in /status");
+        kTimeout, "a run in /status");
     at += key.size();
     const std::string time = entry.substr(at, entry.find('"', at) - at);
     return std::stod(
@@ -103,7 +103,7 @@ TEST_F(Clock, AnHourOffAndJumpingItChangesNeitherLeasesNorDueTimes) {
   holder_ = StartWith(ahead, "holder", workers);
   WaitForRows("fence-writer", 1);
   heir_ = StartWith(behind, "heir", workers);
-  WaitUntil([&] { return heir_->StandsBy("fence-writer"); }, kPatience, "a standby");
+  WaitUntil([&] { return heir_->StandsBy("fence-writer"); }, kTimeout, "a standby");
   EXPECT_NEAR(Wrong(*holder_), 3600, 60) << "the clock was not moved at all";
   for (int jump = 0; jump < kJumps; ++jump) {
     ahead.MoveWall(jump % 2 == 0 ? -hours(1) : hours(1));
@@ -152,13 +152,13 @@ TEST_F(Clock, JumpingItChangesNoDelivery) {
                                 .without_writer = true});
   for (int jump = 0; jump < kJumps; ++jump) {
     const long long wanted = traffic.Committed() + 50;
-    WaitUntil([&] { return traffic.Committed() >= wanted; }, kPatience, "traffic");
+    WaitUntil([&] { return traffic.Committed() >= wanted; }, kTimeout, "traffic");
     clock.MoveWall(jump % 2 == 0 ? -hours(1) : hours(1));
   }
   traffic.Stop();
   EXPECT_EQ(traffic.Failed(), 0) << traffic.LastError();
   WaitUntil([&] { return db().Count("SELECT count(*) FROM outbox WHERE status = 'pending'") == 0; },
-            kPatience, "delivery; log: " + host->Log());
+            kTimeout, "delivery; log: " + host->Log());
   RedisClient client(redis.Url());
   std::size_t messages = 0;
   for (const std::string& stream : client.Keys("summa:stream:*")) {
@@ -181,11 +181,11 @@ TEST_F(Clock, TrustInALeaseEndsByTheTimeThatAMachineSleptToo) {
         const std::string log = holder_->Log();
         return log.find("SH-0326") != std::string::npos || log.find("SH-0305") != std::string::npos;
       },
-      kPatience, "the end of trust");
+      kTimeout, "the end of trust");
   // Under the same fence when the lease was still there to be taken again.
   const auto written = [&] { return db().Count("SELECT count(*) FROM fleet.written"); };
   const long long before = written();
-  WaitUntil([&] { return written() > before + 1; }, kPatience, "work under a lease taken again");
+  WaitUntil([&] { return written() > before + 1; }, kTimeout, "work under a lease taken again");
 }
 
 }  // namespace

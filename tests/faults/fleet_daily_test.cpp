@@ -29,17 +29,17 @@ class Daily : public FleetTest {
   }
   // The host has looked and waits for the due time.
   static void WaitUntilIdle(FleetHost& host) {
-    WaitUntil([&] { return host.Status().find("\"nextDueAt\":\"") != std::string::npos; },
-              kPatience, "the due time in /status");
+    WaitUntil([&] { return host.Status().find("\"nextDueAt\":\"") != std::string::npos; }, kTimeout,
+              "the due time in /status");
   }
   void ExpectRunsAgain(const std::string& crash_at, long long committed) {
     auto host = Start(
         "killed", HostOptions{.workers = {kWorker}, .environment = {{"SUMMA_CRASH_AT", crash_at}}});
-    EXPECT_EQ(host->process().WaitOrKill(kPatience), 128 + SIGKILL);
+    EXPECT_EQ(host->process().WaitOrKill(kTimeout), 128 + SIGKILL);
     EXPECT_EQ(Runs(), committed);
     EXPECT_EQ(Records(), 0);
     host = Start("next", kWorker);
-    WaitUntil([&] { return Records() == 1; }, kPatience, "a recorded run");
+    WaitUntil([&] { return Records() == 1; }, kTimeout, "a recorded run");
     EXPECT_EQ(Runs(), committed + 1) << "a run that nobody recorded is repeated";
     EXPECT_EQ(Effects(), 1) << "and finds its own effect, which carries the due time";
     EXPECT_EQ(host->Terminate(), 0);
@@ -54,7 +54,7 @@ TEST_F(Daily, RunsOncePerDayHoweverOftenItsHostRestarts) {
   for (int day = 1; day <= days; ++day) {
     for (int restart = 0; restart < kRestartsPerDay; ++restart) {
       const auto host = Start("host", kWorker);
-      WaitUntil([&] { return Records() >= day; }, kPatience, "the run of the day");
+      WaitUntil([&] { return Records() >= day; }, kTimeout, "the run of the day");
       WaitUntilIdle(*host);
       EXPECT_EQ(Runs(), day) << "restart " << restart;
       if (restart % 2 == 0) {

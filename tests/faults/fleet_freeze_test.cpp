@@ -25,9 +25,9 @@ class Frozen : public FleetTest {
                     HostOptions{.workers = {worker}, .environment = {{"SUMMA_FREEZE_AT", place}}});
     WaitForRows(worker, 1);
     heir_ = Start("heir", worker);
-    WaitUntil([&] { return heir_->StandsBy(worker); }, kPatience, "a standby");
+    WaitUntil([&] { return heir_->StandsBy(worker); }, kTimeout, "a standby");
     db().Execute("INSERT INTO fleet.armed VALUES ('summa-host/holder')");
-    WaitUntil([&] { return holder_->Frozen(); }, kPatience, "the holder at " + place);
+    WaitUntil([&] { return holder_->Frozen(); }, kTimeout, "the holder at " + place);
   }
 
   // The server is in a COMMIT of the holder; with wait_event: seen behind the guard.
@@ -42,7 +42,7 @@ class Frozen : public FleetTest {
   void StartPairThatFreezesInACommit() {
     StartPair("fence-writer");
     db().Execute("INSERT INTO fleet.closed VALUES ('summa-host/holder')");
-    WaitUntil([&] { return InCommit("PgSleep"); }, kPatience, "a commit that waits");
+    WaitUntil([&] { return InCommit("PgSleep"); }, kTimeout, "a commit that waits");
     holder_->Freeze();
     ASSERT_TRUE(InCommit()) << "the lease was over before the holder stood still";
   }
@@ -70,8 +70,8 @@ class Frozen : public FleetTest {
             return log.find(reason) != std::string::npos;
           });
         },
-        kPatience, reasons.front() + " in the log");
-    WaitUntil([&] { return holder_->StandsBy(worker); }, kPatience, "the old holder standing by");
+        kTimeout, reasons.front() + " in the log");
+    WaitUntil([&] { return holder_->StandsBy(worker); }, kTimeout, "the old holder standing by");
     EXPECT_EQ(holder_->Metric("summa_fence_rejections_total", worker), 1);
     EXPECT_EQ(Written(worker, 1), written) << "committed under an old fence";
     EXPECT_EQ(Fence(worker), 2);
@@ -95,7 +95,7 @@ TEST_F(Frozen, InsideATransaction) {
                    "SELECT count(*) FROM pg_stat_activity WHERE application_name = "
                    "'summa-host/holder' AND state LIKE 'idle in transaction%'") == 0;
       },
-      kPatience, "the server to end the transaction");
+      kTimeout, "the server to end the transaction");
   ExpectNothingStaleAfterTheThaw("fence-writer", {kIdleLimit});
 }
 
@@ -122,13 +122,13 @@ TEST_F(Frozen, InsideACommitThatIsDoneBeforeTheTakeOver) {
                    "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE "
                    "'summa-host/heir%' AND wait_event_type = 'Lock'") > 0;
       },
-      kPatience, "a successor that waits for the commit");
+      kTimeout, "a successor that waits for the commit");
   EXPECT_EQ(Fence("fence-writer"), 1);
   db().Execute("DELETE FROM fleet.closed");
   WaitForRows("fence-writer", 2);
   EXPECT_EQ(Written("fence-writer", 1), written + 1) << "the commit was under way in time";
   holder_->Thaw();
-  WaitUntil([&] { return holder_->StandsBy("fence-writer"); }, kPatience, "the old holder");
+  WaitUntil([&] { return holder_->StandsBy("fence-writer"); }, kTimeout, "the old holder");
   EXPECT_EQ(Written("fence-writer", 1), written + 1);
 }
 
@@ -142,7 +142,7 @@ TEST_F(Frozen, InsideACommitThatNeverEnds) {
       << heir_->Log();
   db().Execute("DELETE FROM fleet.closed");
   holder_->Thaw();
-  WaitUntil([&] { return holder_->StandsBy("fence-writer"); }, kPatience, "the old holder");
+  WaitUntil([&] { return holder_->StandsBy("fence-writer"); }, kTimeout, "the old holder");
   EXPECT_EQ(Written("fence-writer", 1), written) << "committed under an old fence";
 }
 
@@ -155,7 +155,7 @@ TEST_F(Frozen, AHolderFrozenInACommitIsReplacedWithinASecond) {
     AddStandby("host-" + std::to_string(round), options);
     db().Execute("INSERT INTO fleet.closed VALUES ('" + holder_->application() + "')");
     // Or the other one has the lease already.
-    WaitUntil([&] { return InCommit("PgSleep") || holder_->StandsBy("fence-writer"); }, kPatience,
+    WaitUntil([&] { return InCommit("PgSleep") || holder_->StandsBy("fence-writer"); }, kTimeout,
               "a commit that waits");
     const std::string since = Now();
     holder_->Freeze();

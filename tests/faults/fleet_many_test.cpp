@@ -80,7 +80,7 @@ class Many : public FleetTest {
             return db().Count("SELECT count(*) FROM fleet.written WHERE worker = $1 AND at > $2",
                               {worker, since}) > 0;
           },
-          kPatience, std::string("work of ") + worker);
+          kTimeout, std::string("work of ") + worker);
     }
   }
 

@@ -64,7 +64,7 @@ class Node : public FleetTest {
     host::DatabaseSettings settings;
     settings.url = url();
     settings.application_name = "summa-host/ours";
-    settings.lock_timeout = kPatience;  // of the commits: Node may stand still in its statement
+    settings.lock_timeout = kTimeout;  // of the commits: Node may stand still in its statement
     return settings;
   }
   bool Round() {
@@ -178,8 +178,8 @@ TEST_F(Node, NeverBothHaveTheLeaseAndBothGetItSometimes) {
     threads.emplace_back([&, i] { RunOurs("ours-" + std::to_string(i) + "-", seed + 10 + i); });
   }
   const int rounds = Soaking() ? kSoakRounds : kRounds;
-  while (rounds_ < rounds) std::this_thread::sleep_for(kShortestLookInterval);
-  BecomesTrue([&] { return EachHadItsShare(); }, 3 * kPatience);
+  while (rounds_ < rounds) std::this_thread::sleep_for(kShortestPollInterval);
+  BecomesTrue([&] { return EachHadItsShare(); }, 3 * kTimeout);
   done_ = true;
   for (std::thread& thread : threads) thread.join();
   std::cout << rounds_ << " rounds: Summa's runner " << node_ << ", ours " << ours_ << " ("
@@ -198,10 +198,10 @@ TEST_F(Node, ARunningHostKeepsItAwayAndWaitsForIt) {
   EXPECT_FALSE(runner.Acquire("fence-writer", kLease));
   holder_->KillNine();
   // The heir waits for a lease that ends only when it stands by.
-  WaitUntil([&] { return runner.Acquire("fence-writer", std::chrono::minutes(5)); }, kPatience,
+  WaitUntil([&] { return runner.Acquire("fence-writer", std::chrono::minutes(5)); }, kTimeout,
             "the lease");
   heir_ = Start("heir", "fence-writer");
-  WaitUntil([&] { return heir_->StandsBy("fence-writer"); }, kPatience, "a standby");
+  WaitUntil([&] { return heir_->StandsBy("fence-writer"); }, kTimeout, "a standby");
   const std::string until = db().Value(
       "UPDATE worker_lease SET lease_until = clock_timestamp() + interval '1 s' WHERE "
       "worker_id = 'fence-writer' RETURNING lease_until");

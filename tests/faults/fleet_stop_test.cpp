@@ -26,13 +26,13 @@ class Stop : public FleetTest {
     WaitForRows(worker, fence);
     holder_ = std::move(heir_);
     heir_ = Start("host-" + std::to_string(fence), worker);
-    WaitUntil([&] { return heir_->StandsBy(worker); }, kPatience, "a standby");
+    WaitUntil([&] { return heir_->StandsBy(worker); }, kTimeout, "a standby");
     return Gap(worker, fence);
   }
 
   void ExpectQuickHandOvers(const std::string& worker) {
     StartPair(worker);
-    double best = kPatience.count();
+    double best = kTimeout.count();
     long long fence = 1;
     for (int series = 0; series < kSeries && best >= kHandOverSeconds; ++series) {
       std::vector<double> gaps;
@@ -79,7 +79,7 @@ TEST_F(Stop, AWorkerThatIgnoresItLeavesItsLeaseToExpire) {
   holder_ = Start("holder", HostOptions{.workers = {"deaf-writer"}, .drain_timeout = "500ms"});
   WaitForRows("deaf-writer", 1);
   heir_ = Start("heir", "deaf-writer");
-  WaitUntil([&] { return heir_->StandsBy("deaf-writer"); }, kPatience, "a standby");
+  WaitUntil([&] { return heir_->StandsBy("deaf-writer"); }, kTimeout, "a standby");
   EXPECT_EQ(holder_->Terminate(), 75) << holder_->Log();
   EXPECT_NE(holder_->Log().find("SH-0324"), std::string::npos) << holder_->Log();
   WaitForRows("deaf-writer", 2);

@@ -69,7 +69,7 @@ class NetworkFaults : public testing::Test {
   void Cut(TcpProxy& proxy, Direction direction, const ProxyFault& fault) {
     const std::size_t accepted = proxy.Accepted();
     proxy.Set(direction, fault);
-    WaitUntil([&] { return proxy.Accepted() > accepted; }, kPatience, "a new connection");
+    WaitUntil([&] { return proxy.Accepted() > accepted; }, kTimeout, "a new connection");
     proxy.Clear();
     round_->WaitUntilSettled();
   }

@@ -71,11 +71,11 @@ class OperationKillTest : public testing::TestWithParam<CrashAt> {
                      "SELECT count(*) FROM worker_lease WHERE worker_id = 'history-backfill' AND "
                      "lease_until > clock_timestamp()") == 1;
         },
-        kPatience, "the lease of the first host");
+        kTimeout, "the lease of the first host");
     heir_ = std::make_unique<RunningHost>(second_->With({}));
   }
   void ExpectKilled() {
-    const auto end = host_->process().Wait(kPatience);
+    const auto end = host_->process().Wait(kTimeout);
     ASSERT_TRUE(end.has_value()) << "it came not to the place; " << host_->process().Stderr();
     EXPECT_EQ(*end, 128 + SIGKILL) << host_->process().Stderr();
   }
@@ -152,7 +152,7 @@ TEST_P(OperationUndoKillTest, AnotherHostTakesBackWhatIsLeft) {
       [&] {
         return db_->Count("SELECT count(*) FROM summa_host.operation WHERE failures > 0") == 1;
       },
-      kPatience, "the bad row");
+      kTimeout, "the bad row");
   EXPECT_EQ(db_->Count("SELECT count(*) FROM history.entry"), kBatch);
   ASSERT_EQ(first_->Verb({"operations", "abort", "1"}).exit_code, 0);
   ExpectKilled();
@@ -182,14 +182,14 @@ TEST_F(OperationFreezeTest, AHostThatComesBackLateDoesNothingTwice) {
                    "SELECT count(*) FROM worker_lease WHERE worker_id = "
                    "'history-backfill'") == 1;
       },
-      kPatience, "the lease of the first host");
+      kTimeout, "the lease of the first host");
   heir_ = std::make_unique<RunningHost>(second_->With({}));
   Start();
   WaitForState("done");
   EXPECT_EQ(db_->Count("SELECT count(*) FROM summa_host.operation WHERE host LIKE '%second%'"), 1);
   host_->process().Signal(SIGCONT);
   host_->process().Signal(SIGTERM);
-  host_->process().WaitOrKill(kPatience);
+  host_->process().WaitOrKill(kTimeout);
   ExpectAsIfUndisturbed();
 }
 

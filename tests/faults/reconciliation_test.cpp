@@ -118,9 +118,9 @@ class ReconciliationKillTest : public testing::TestWithParam<std::string> {
           return db.Count("SELECT count(*) FROM block_checkpoint WHERE to_event_sequence > $1",
                           {number}) > 0;
         },
-        kPatience, "a block above the number that was drawn");
+        kTimeout, "a block above the number that was drawn");
     round.host().process().Signal(SIGKILL);
-    round.host().process().Wait(kPatience);
+    round.host().process().Wait(kTimeout);
     db.Change(
         "INSERT INTO ledger_event (sequence_number, aggregate_type, aggregate_id, "
         "aggregate_version, event_type, event_data, correlation_id, hash) VALUES ($1, "

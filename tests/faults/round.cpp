@@ -69,7 +69,7 @@ const std::string& FaultServers::Template(const Scenario& scenario) {
   WatchFences(postgres, name, scenario.worker, scenario.guarded_tables);
   Appender appender(url, {2, kAccounts, 0});
   appender.Start();
-  WaitUntil([&] { return appender.Acknowledged() >= kWaitingTransactions; }, kPatience,
+  WaitUntil([&] { return appender.Acknowledged() >= kWaitingTransactions; }, kTimeout,
             "the rows of the template");
   appender.Stop();
   return name;
@@ -90,7 +90,7 @@ FaultHost::~FaultHost() = default;
 
 void FaultHost::WaitUntilItRuns() {
   WaitUntil([&] { return !process_->Running() || Log().find("host runs") != std::string::npos; },
-            kPatience, "a running host; " + Log());
+            kTimeout, "a running host; " + Log());
 }
 
 std::string FaultHost::Log() const { return "log of host " + name_ + ":\n" + process_->Stderr(); }
@@ -147,7 +147,7 @@ FaultHost& Round::AddHost(std::map<std::string, std::string> environment,
 
 std::vector<std::string> Round::StopHost(FaultHost& host) {
   host.process().Signal(SIGTERM);
-  const auto code = host.process().Wait(kPatience);
+  const auto code = host.process().Wait(kTimeout);
   if (code == 0) return {};
   host.process().Signal(SIGKILL);
   return {"host " + host.name() + " ended with " + std::to_string(code.value_or(-1)) + "; " +
@@ -211,7 +211,7 @@ std::vector<std::string> Round::KillAt(const CrashAt& at) {
     // when it was told to stop.
     if (Progresses()) host.process().Signal(SIGTERM);
   }
-  const auto code = host.process().Wait(kPatience);
+  const auto code = host.process().Wait(kTimeout);
   if (code == kKilled) return {};
   const std::string how = code ? "ended with " + std::to_string(*code) : "still runs";
   return {"host " + host.name() + " was not killed at " + Text(at) + ": it " + how + "\n" +
@@ -237,7 +237,7 @@ std::vector<std::string> Round::Finish() {
   const long long acknowledged = appender_->Acknowledged();
   if (!AnyHostRuns()) StartHost();
   WaitUntil([&] { return appender_->Acknowledged() >= acknowledged + kLaterTransactions; },
-            kPatience, "traffic after the fault: " + appender_->LastError());
+            kTimeout, "traffic after the fault: " + appender_->LastError());
   appender_->Stop();
   const bool drained = Drains();
   std::vector<std::string> lines;
@@ -271,7 +271,7 @@ Recording RecordRun(FaultServers& servers, const Scenario& scenario) {
   Round round(servers, scenario);
   round.StartTraffic();
   round.StartHost({{"SUMMA_CRASH_RECORD", path}});
-  WaitUntil([&] { return round.appender().Acknowledged() >= kRecordedTransactions; }, kPatience,
+  WaitUntil([&] { return round.appender().Acknowledged() >= kRecordedTransactions; }, kTimeout,
             "traffic of the recording run");
   round.WaitForProgress();
   const auto lines = round.Finish();

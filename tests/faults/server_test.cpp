@@ -94,7 +94,7 @@ TEST_F(ServerFaults, ABackendOfTheHostIsKilledAndPostgresRecovers) {
           return false;  // recovering
         }
       },
-      kPatience, "PostgreSQL's recovery");
+      kTimeout, "PostgreSQL's recovery");
   round_->WaitForProgress(kUnits);
   ExpectNothingLost();
 }
@@ -121,7 +121,7 @@ TEST_F(ServerFaults, EverySessionOfTheHostIsTerminatedInTurnAtManyMoments) {
               {last});
           return victim != "0";
         },
-        kPatience, "a session of the host");
+        kTimeout, "a session of the host");
     db.Query("SELECT pg_terminate_backend($1::int)", {victim});
     last = victim;
     if (i % kTogether == kTogether - 1) round_->WaitUntilSettled();
@@ -149,7 +149,7 @@ TEST_F(ServerFaults, RedisIsKilled) {
 TEST_F(ServerFaults, RedisIsAwayForAWhileAndNothingIsGivenUp) {
   servers_->redis.Stop();
   const long long before = round_->appender().Acknowledged();
-  WaitUntil([&] { return round_->appender().Acknowledged() > before + 100; }, kPatience,
+  WaitUntil([&] { return round_->appender().Acknowledged() > before + 100; }, kTimeout,
             "traffic without Redis");
   servers_->redis.Start();
   ExpectNothingLost();

@@ -71,7 +71,7 @@ class StandbyFaults : public testing::Test {
           return admin.Count(
                      "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == 1;
         },
-        kPatience, "the synchronous standby");
+        kTimeout, "the synchronous standby");
     // A sequence of a copied database has values in hand that no WAL says, until a checkpoint: the
     // promoted one would give them out again.
     admin.Execute("CHECKPOINT");
@@ -82,7 +82,7 @@ class StandbyFaults : public testing::Test {
         [&] {
           return follower.Value("SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn", {written}) == "t";
         },
-        kPatience, "the standby to have it all");
+        kTimeout, "the standby to have it all");
   }
   // Ends the waits of commits, too.
   void WaitForNoStandby() {
@@ -91,7 +91,7 @@ class StandbyFaults : public testing::Test {
     admin.Execute("SELECT pg_reload_conf()");
   }
   void WaitForLog(const std::string& text) {
-    WaitUntil([&] { return round_.host().Log().find(text) != std::string::npos; }, kPatience,
+    WaitUntil([&] { return round_.host().Log().find(text) != std::string::npos; }, kTimeout,
               text + " in the log of the host");
   }
   void ExpectNothingLost() {
@@ -188,7 +188,7 @@ TEST_F(FrozenPrimary, DeliveryGoesOnAndTheHostStaysWhenTheOldOneWakesUp) {
 // One that is under way says what has happened; the next one does the work.
 TEST_F(FrozenPrimary, RunOnceEndsAndTheNextOneGoesToThePromotedOne) {
   round_.host().process().Signal(SIGTERM);
-  ASSERT_EQ(round_.host().process().Wait(kPatience), 0) << round_.host().Log();
+  ASSERT_EQ(round_.host().process().Wait(kTimeout), 0) << round_.host().Log();
   Db blocker(servers_.postgres.Url(round_.database()));
   blocker.Execute("BEGIN; LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE");
   const std::vector<std::string> options{"--once", "--only", "outbox-processor"};
@@ -202,14 +202,14 @@ TEST_F(FrozenPrimary, RunOnceEndsAndTheNextOneGoesToThePromotedOne) {
                        "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE "
                        "'summa-host/%' AND wait_event_type = 'Lock'") > 0;
       },
-      kPatience, "a statement under way");
+      kTimeout, "a statement under way");
   FreezeAndPromote();
   const auto begin = std::chrono::steady_clock::now();
-  const std::optional<int> code = once->process().Wait(kPatience);
+  const std::optional<int> code = once->process().Wait(kTimeout);
   EXPECT_TRUE(code == 0 || code == kOutage || code == kTryLater) << once->Log();
   std::cout << "run --once ended " << SecondsSince(begin) << " s after the promotion\n";
   EXPECT_TRUE(BecomesTrue([&] {
-    return round_.StartHost({}, options).process().Wait(kPatience) == 0;
+    return round_.StartHost({}, options).process().Wait(kTimeout) == 0;
   })) << round_.host().Log();
   round_.StartHost();
   ExpectNothingLost();

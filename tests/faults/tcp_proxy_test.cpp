@@ -127,7 +127,7 @@ TEST_F(ProxyTest, CutsAfterExactlySoManyBytesInEitherDirection) {
     EXPECT_EQ(client.Read(kMuch), std::string(kPong).substr(0, bytes));
   }
   proxy_.Clear();
-  WaitUntil([&] { return proxy_.Open() == 0; }, kPatience, "the end of the connections");
+  WaitUntil([&] { return proxy_.Open() == 0; }, kTimeout, "the end of the connections");
 }
 
 TEST_F(ProxyTest, CountsTheBytesUntilTheCutFromTheSettingOfTheFault) {
@@ -175,14 +175,14 @@ TEST_F(ProxyTest, WhatIsHeldArrivesWhenTheFaultEndsAndNobodyHearsOfAClose) {
   {
     RawClient client(proxy_.Port());
     client.Send("INCR held\r\n");
-    WaitUntil([&] { return proxy_.Accepted() == 1; }, kPatience, "the connection");
+    WaitUntil([&] { return proxy_.Accepted() == 1; }, kTimeout, "the connection");
     EXPECT_FALSE(client.Readable(kQuiet));
   }
   EXPECT_EQ(Value("held"), 0);
   EXPECT_EQ(proxy_.Open(), 1u);  // the server still believes in it
   proxy_.Clear();
-  WaitUntil([] { return Value("held") == 1; }, kPatience, "the late command");
-  WaitUntil([&] { return proxy_.Open() == 0; }, kPatience, "the late close");
+  WaitUntil([] { return Value("held") == 1; }, kTimeout, "the late command");
+  WaitUntil([&] { return proxy_.Open() == 0; }, kTimeout, "the late close");
 }
 
 TEST_F(ProxyTest, WhatIsSwallowedNeverArrivesAndTheConnectionEndsWithTheFault) {
@@ -190,7 +190,7 @@ TEST_F(ProxyTest, WhatIsSwallowedNeverArrivesAndTheConnectionEndsWithTheFault) {
   RawClient client(proxy_.Port());
   const std::string command = "INCR swallowed\r\n";
   client.Send(command);
-  WaitUntil([&] { return proxy_.Counts().swallowed_bytes == command.size(); }, kPatience,
+  WaitUntil([&] { return proxy_.Counts().swallowed_bytes == command.size(); }, kTimeout,
             "the end of the command");
   EXPECT_FALSE(client.Readable(kQuiet));
   proxy_.Clear();
@@ -242,7 +242,7 @@ TEST_F(ProxyTest, CutsAfterSoManyMessagesOfPostgres) {
   client.Execute("INSERT INTO item VALUES (2)");
   EXPECT_THROW(client.Execute("INSERT INTO item VALUES (3)"), DbError);
   // The server had the third one whole.
-  WaitUntil([&] { return direct.Count("SELECT count(*) FROM item") == 3; }, kPatience, "the third");
+  WaitUntil([&] { return direct.Count("SELECT count(*) FROM item") == 3; }, kTimeout, "the third");
   third.cut_after_messages = 2;  // the request for encryption and the login
   proxy.Set(Direction::kToServer, third);
   EXPECT_THROW(Db{url}, DbError);

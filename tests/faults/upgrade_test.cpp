@@ -151,9 +151,9 @@ class Upgrade : public testing::Test {
                           {kRefused}) == 1 &&
                  !Stream("dlq").empty();
         },
-        kPatience, "dead letters; " + host.Log());
+        kTimeout, "dead letters; " + host.Log());
     host.process().Signal(SIGKILL);
-    ASSERT_EQ(host.process().Wait(kPatience), kKilled) << host.Log();
+    ASSERT_EQ(host.process().Wait(kTimeout), kKilled) << host.Log();
   }
   // Rows that were published and not marked; messages with an effect that were not acknowledged.
   void LeaveWorkHalfDone() {
@@ -162,7 +162,7 @@ class Upgrade : public testing::Test {
     FaultHost& consumer = round_->AddHost({{"SUMMA_CRASH_AT", "follower.committed:1"}},
                                           {"--only", "ledger-follower"});
     for (FaultHost* host : {&publisher, &consumer}) {
-      ASSERT_EQ(host->process().Wait(kPatience), kKilled) << host->Log();
+      ASSERT_EQ(host->process().Wait(kTimeout), kKilled) << host->Log();
     }
     Db db(round_->world().ledger_url);
     std::set<std::string> published;
@@ -223,7 +223,7 @@ TEST_F(Upgrade, AHostOfTheReleaseBeforeThatStartsAfterTheMigrationWorksOrSaysTha
     round_->WaitForProgress(kUnits);
     Stop(host);
   } else {
-    EXPECT_EQ(host.process().Wait(kPatience), kConfiguration) << host.Log();
+    EXPECT_EQ(host.process().Wait(kTimeout), kConfiguration) << host.Log();
     EXPECT_THAT(host.Log(), HasSubstr("SH-0436"));
   }
   round_->UseBuild(BinaryDir());
@@ -271,7 +271,7 @@ TEST_F(Upgrade, SnapshotsBlocksAndARunThatWasCutOffAreUsed) {
       "SELECT s.aggregate_type, s.aggregate_id FROM summa_host.hash_snapshot s WHERE EXISTS "
       "(SELECT FROM ledger_event e WHERE e.aggregate_type = s.aggregate_type AND e.aggregate_id = "
       "s.aggregate_id AND e.aggregate_version > s.snapshot_version) LIMIT 1";
-  WaitUntil([&] { return !db.Query(grown).empty(); }, kPatience, "events after a snapshot");
+  WaitUntil([&] { return !db.Query(grown).empty(); }, kTimeout, "events after a snapshot");
   round_->appender().Stop();
   Verb({"run", "--once", "--only", "block-checkpoint"});
   EXPECT_GT(db.Count("SELECT count(*) FROM block_checkpoint"), blocks);

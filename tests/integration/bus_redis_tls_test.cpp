@@ -53,7 +53,7 @@ TEST_F(BusRedisTls, PublishesAndConsumesLargeAndManyMessages) {
   std::vector<std::string> ids;
   std::size_t bytes = 0;
   while (ids.size() < 2001) {
-    const auto deliveries = reader->Poll(700, test::kPatience);
+    const auto deliveries = reader->Poll(700, test::kTimeout);
     ASSERT_FALSE(deliveries.empty());
     for (const auto& delivery : deliveries) {
       ids.emplace_back(FromAbi(delivery.message.id));

@@ -50,15 +50,15 @@ class AddressesTest : public testing::Test {
     action();
     return std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin);
   }
-  void Ask(milliseconds patience) {
+  void Query(milliseconds timeout) {
     WakeUp never;
-    DeadlineConnection(settings_, never, std::chrono::steady_clock::now() + patience);
+    DeadlineConnection(settings_, never, std::chrono::steady_clock::now() + timeout);
   }
   // Every way in which the host connects.
   std::vector<std::function<void()>> Ways() {
-    return {[this] { ConnectSession(settings_); }, [this] { SessionPool(settings_).Take(); },
+    return {[this] { ConnectSession(settings_); }, [this] { SessionPool(settings_).Acquire(); },
             [this] { ControlConnection connection(settings_); },
-            [this] { FleetOrders(settings_).Look("h", {}); }, [this] { Ask(seconds(5)); }};
+            [this] { FleetOrders(settings_).Read("h", {}); }, [this] { Query(seconds(5)); }};
   }
 
   std::string name_, port_;
@@ -69,7 +69,7 @@ class AddressesTest : public testing::Test {
 TEST_F(AddressesTest, ASilentAddressTakesItsShareOnceAndTheGoodOneIsFirstFromThen) {
   SilentAddress silent, another;
   Use("127.0.0.1:" + another.port() + ",127.0.0.1:" + silent.port() + ",127.0.0.1:" + port_);
-  Ask(seconds(8));  // would have been used up by the first address
+  Query(seconds(8));  // would have been used up by the first address
   EXPECT_EQ(another.NewConnections(), 1) << "the silent ones are tried";
   EXPECT_EQ(silent.NewConnections(), 1);
   for (const auto& way : Ways()) {
@@ -81,13 +81,13 @@ TEST_F(AddressesTest, ASilentAddressTakesItsShareOnceAndTheGoodOneIsFirstFromThe
 TEST_F(AddressesTest, TheLastGoodOneIsFirstAlsoAfterItFailed) {
   SilentAddress silent;
   Use("127.0.0.1:" + silent.port() + ",127.0.0.1:" + port_);
-  Ask(seconds(8));
+  Query(seconds(8));
   test::Db admin(TcpServer().TcpUrl("postgres"));
   admin.Execute("ALTER DATABASE " + name_ + " ALLOW_CONNECTIONS false");
-  EXPECT_THROW(Ask(seconds(2)), SqlFailure);
+  EXPECT_THROW(Query(seconds(2)), SqlFailure);
   admin.Execute("ALTER DATABASE " + name_ + " ALLOW_CONNECTIONS true");
   EXPECT_EQ(silent.NewConnections(), 2);
-  Ask(seconds(8));
+  Query(seconds(8));
   EXPECT_EQ(silent.NewConnections(), 0);
 }
 
@@ -95,11 +95,11 @@ TEST_F(AddressesTest, BalancingLeavesOutAnAddressThatFailed) {
   SilentAddress silent;
   Use("127.0.0.1:" + silent.port() + ",127.0.0.1:" + port_, "load_balance_hosts=random");
   const auto tried = [&] {
-    Ask(seconds(8));
+    Query(seconds(8));
     return silent.NewConnections() == 1;
   };
-  test::WaitUntil(tried, test::kPatience, "the silent one to be tried");
-  for (int i = 0; i < 20; ++i) Ask(seconds(8));
+  test::WaitUntil(tried, test::kTimeout, "the silent one to be tried");
+  for (int i = 0; i < 20; ++i) Query(seconds(8));
   EXPECT_EQ(silent.NewConnections(), 0);
 }
 
@@ -126,7 +126,7 @@ TEST_F(AddressesTest, LeasesAreTakenBesideADeadServer) {
             return failure.error().code != "SH-0303";  // it came late: the next one does not
           }
         },
-        test::kPatience, "a lease");
+        test::kTimeout, "a lease");
     keeper.Release({worker});
   }
 }

@@ -37,11 +37,11 @@ class CommitTest : public ::testing::Test {
     OwnServer().CreateDatabase(name_);
     settings_.url = OwnServer().TcpUrl(name_);
     settings_.application_name = "summa-host/test";
-    Look();
+    Reconnect();
     db_->Execute("CREATE TABLE item (id integer)");
     session_ = ConnectSession(settings_);
   }
-  void Look() { db_ = std::make_unique<test::Db>(OwnServer().Url(name_)); }
+  void Reconnect() { db_ = std::make_unique<test::Db>(OwnServer().Url(name_)); }
   void Run(std::string_view sql) { session_->Exec(sql, {}, 0); }
 
   // An open transaction whose COMMIT waits: committed, but for the standby's word.
@@ -202,7 +202,7 @@ TEST_F(CommitTest, ServerThatStaysAwayLeavesItUnknown) {
   EXPECT_EQ(outcome, "SH-0404");
   EXPECT_NE(message_.find("no connection to PostgreSQL"), std::string::npos) << message_;
   OwnServer().Start();
-  Look();
+  Reconnect();
   EXPECT_EQ(Rows(), 1);
 }
 
@@ -214,7 +214,7 @@ TEST_F(CommitTest, IsFoundOutOverARestartOfTheServer) {
     InsertAndWaitForStandby();
     outcome = Commit("SyncRep", [&] { OwnServer().Restart(); });
     EXPECT_TRUE(outcome == "committed" || outcome == "SH-0404") << outcome << " " << message_;
-    Look();
+    Reconnect();
     EXPECT_EQ(Rows(), round);
   }
   EXPECT_EQ(outcome, "committed") << message_;
@@ -228,7 +228,7 @@ TEST_F(CommitTest, CrashOfTheServerNeverMakesALostCommitASuccess) {
     OwnServer().Start();
   });
   EXPECT_TRUE(outcome == "SH-0402" || outcome == "SH-0404") << outcome;
-  Look();
+  Reconnect();
   EXPECT_EQ(Rows(), 0);
 }
 
@@ -236,27 +236,27 @@ TEST_F(CommitTest, NumberThatWasGivenOutAgainAfterACrashIsNotBelieved) {
   test::Db lost(OwnServer().Url(name_));
   lost.Execute("BEGIN");
   const auto row = lost.Query(std::string("SELECT pg_current_xact_id(), ") + kServerLifeColumns);
-  DoubtfulCommit commit{row[0][0], {1, "0", {row[0][1], row[0][2]}}};
+  InDoubtCommit commit{row[0][0], {1, "0", {row[0][1], row[0][2]}}};
   OwnServer().KillNine();
   OwnServer().Start();
-  Look();
+  Reconnect();
   EXPECT_TRUE(test::BecomesTrue([&] {
     return std::stoll(db_->Value("SELECT pg_current_xact_id()")) >=
            std::stoll(commit.transaction_id);
   }));
   ASSERT_EQ(db_->Value("SELECT pg_xact_status($1::xid8)", {commit.transaction_id}), "committed")
       << "somebody else's";
-  const CommitVerdict verdict = ResolveCommit(settings_, commit, [] { return false; });
-  EXPECT_EQ(verdict.outcome, CommitOutcome::kUnknown);
-  EXPECT_NE(verdict.why.find("a second time"), std::string::npos) << verdict.why;
+  const CommitResolution resolution = ResolveCommit(settings_, commit, [] { return false; });
+  EXPECT_EQ(resolution.outcome, CommitOutcome::kUnknown);
+  EXPECT_NE(resolution.why.find("a second time"), std::string::npos) << resolution.why;
 }
 
 TEST_F(CommitTest, NumberOfTheFutureIsAnotherServers) {
   const auto row = db_->Query(std::string("SELECT 1, ") + kServerLifeColumns);
-  const CommitVerdict verdict = ResolveCommit(
+  const CommitResolution resolution = ResolveCommit(
       settings_, {"4000000000", {1, "0", {row[0][1], row[0][2]}}}, [] { return false; });
-  EXPECT_EQ(verdict.outcome, CommitOutcome::kUnknown);
-  EXPECT_NE(verdict.why.find("not yet assigned"), std::string::npos) << verdict.why;
+  EXPECT_EQ(resolution.outcome, CommitOutcome::kUnknown);
+  EXPECT_NE(resolution.why.find("not yet assigned"), std::string::npos) << resolution.why;
 }
 
 }  // namespace

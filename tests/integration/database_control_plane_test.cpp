@@ -150,12 +150,12 @@ TEST_F(ControlPlaneTest, AFrozenServerEndsACallInTime) {
   EXPECT_EQ(CatchSql([&] { connection->Run(look); }).error().code, "SH-0402");
   EXPECT_TRUE(connection->broken());
   EXPECT_EQ(CatchSql([&] { ControlConnection another(settings); }).error().code, "SH-0401");
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, test::kPatience);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, test::kTimeout);
   server.Thaw();
 }
 
 TEST_F(ControlPlaneTest, ACommitWithoutAnAnswerIsCalledUnknown) {
-  settings_.lock_timeout = test::kPatience;  // its COMMIT waits until it is killed
+  settings_.lock_timeout = test::kTimeout;  // its COMMIT waits until it is killed
   ControlConnection connection(settings_);
   // The constraint is checked by COMMIT, which waits for the row that another session has locked.
   db_->Execute(

@@ -99,7 +99,7 @@ TEST_F(FaultTest, IdleLimitOfTheServerEndsTheTransactionWithoutDoubt) {
         return db_->Count("SELECT count(*) FROM pg_stat_activity WHERE pid = $1::int",
                           {std::to_string(pid)}) == 0;
       },
-      test::kPatience, "the idle limit");
+      test::kTimeout, "the idle limit");
   const auto failure = CatchSql([&] { session_->Commit(nullptr); });
   EXPECT_EQ(failure.error().code, "SH-0402");
   EXPECT_EQ(failure.sqlstate(), kIdleTooLong) << failure.what();
@@ -143,7 +143,7 @@ TEST_F(FaultTest, CancelEndsTheWaitForAServerOfWhichEveryProcessIsFrozen) {
   };
   std::promise<void> ended;
   std::thread rescue([&, end = ended.get_future()] {
-    end.wait_for(test::kPatience);
+    end.wait_for(test::kTimeout);
     thaw();
   });
   const auto failure = During([&] { Run("SELECT pg_sleep(60)"); },

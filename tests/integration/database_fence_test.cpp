@@ -22,7 +22,7 @@ class FenceTest : public DatabaseTest {
   }
   // Whether a write outside a transaction is refused after `sql`, whatever came of that.
   void ExpectFenceHoldsAfter(const std::string& sql) {
-    auto session = pool_.Take();
+    auto session = pool_.Acquire();
     try {
       session->Exec(sql, {}, 0);
       ADD_FAILURE() << "not refused: " << sql;
@@ -31,13 +31,13 @@ class FenceTest : public DatabaseTest {
           << failure.what();
     }
     EXPECT_THROW(session->Exec("INSERT INTO item VALUES (1)", {}, 0), SqlFailure) << sql;
-    pool_.Give(std::move(session));
-    session = pool_.Take();
+    pool_.Release(std::move(session));
+    session = pool_.Acquire();
     EXPECT_EQ(CatchSql([&] { session->Exec("INSERT INTO item VALUES (2)", {}, 0); }).sqlstate(),
               "25006")
         << sql;
     EXPECT_EQ(db_->Count("SELECT count(*) FROM item"), 0) << sql;
-    pool_.Give(std::move(session));
+    pool_.Release(std::move(session));
   }
 
   SessionPool pool_;
@@ -59,7 +59,7 @@ TEST_F(FenceTest, HoldsOutsideATransaction) {
 TEST_F(FenceTest, HoldsForAPreparedStatement) {
   const SqlParameter on{"on", 2, 25, 0}, off{"off", 3, 25, 0};
   const char* sql = "SELECT set_config('default_transaction_read_only', $1, false)";
-  auto session = pool_.Take();
+  auto session = pool_.Acquire();
   for (int use = 0; use < 3; ++use) session->Exec(sql, {&on, 1}, 0);
   EXPECT_EQ(CatchSql([&] { session->Exec(sql, {&off, 1}, 0); }).error().code, "SH-0426");
   EXPECT_THROW(session->Exec("INSERT INTO item VALUES (1)", {}, 0), SqlFailure);
@@ -67,7 +67,7 @@ TEST_F(FenceTest, HoldsForAPreparedStatement) {
 }
 
 TEST_F(FenceTest, HoldsForACopy) {
-  auto session = pool_.Take();
+  auto session = pool_.Acquire();
   EXPECT_EQ(CatchSql([&] {
               session->CopyOut("COPY (SELECT open_fence()) TO STDOUT",
                                [](std::string_view) { return true; });
@@ -88,7 +88,7 @@ TEST_F(FenceTest, AReadOnlyTransactionStaysOne) {
         "SET LOCAL \"default_transaction_read_only\" TO off",
         "SELECT set_config('transaction_read_only', 'off', true)",
         "DO $$ BEGIN SET LOCAL transaction_read_only = off; END $$"}) {
-    auto session = pool_.Take();
+    auto session = pool_.Acquire();
     session->Begin(TransactionMode::kReadOnly);
     try {
       session->Exec(sql, {}, 0);
@@ -97,30 +97,30 @@ TEST_F(FenceTest, AReadOnlyTransactionStaysOne) {
       ADD_FAILURE() << "committed: " << sql;
     } catch (const SqlFailure&) {
     }
-    pool_.Give(std::move(session));
+    pool_.Release(std::move(session));
     EXPECT_EQ(db_->Count("SELECT count(*) FROM item"), 0) << sql;
   }
 }
 
 TEST_F(FenceTest, InATransactionNothingOfItIsCommitted) {
-  auto session = pool_.Take();
+  auto session = pool_.Acquire();
   session->Begin(TransactionMode::kReadWrite);
   session->Exec("INSERT INTO item VALUES (1)", {}, 0);
   EXPECT_EQ(CatchSql([&] { session->Exec("SELECT open_fence()", {}, 0); }).error().code, "SH-0426");
   EXPECT_THROW(session->Commit(nullptr), SqlFailure);
-  pool_.Give(std::move(session));
+  pool_.Release(std::move(session));
   EXPECT_EQ(db_->Count("SELECT count(*) FROM item"), 0);
 }
 
 TEST_F(FenceTest, WhatAFunctionSetsDoesNotReachTheNextUser) {
   db_->Execute("ALTER DATABASE " + name_ + " SET TimeZone = 'Asia/Tokyo'");
   for (const char* sql : {"SELECT spoil()", "SELECT set_config('search_path', 'pg_temp', false)"}) {
-    auto session = pool_.Take();
+    auto session = pool_.Acquire();
     session->Begin(TransactionMode::kReadWrite);
     session->Exec(sql, {}, 0);
     session->Commit(nullptr);
-    pool_.Give(std::move(session));
-    session = pool_.Take();
+    pool_.Release(std::move(session));
+    session = pool_.Acquire();
     const auto show = [&](const char* name) {
       return std::string(*session->Exec(std::string("SHOW ") + name, {}, 0)->Cell(0, 0));
     };
@@ -128,17 +128,17 @@ TEST_F(FenceTest, WhatAFunctionSetsDoesNotReachTheNextUser) {
     EXPECT_EQ(show("row_security"), "off") << sql;
     EXPECT_EQ(show("TimeZone"), "UTC") << sql;
     EXPECT_EQ(show("statement_timeout"), "1min") << sql;
-    pool_.Give(std::move(session));
+    pool_.Release(std::move(session));
   }
 }
 
 TEST_F(FenceTest, ASessionThatDiedWhileItWasMadeReadyIsNotHandedOut) {
-  auto session = pool_.Take();
+  auto session = pool_.Acquire();
   const int pid = session->backend_pid();
   session->Exec("SELECT 1", {}, 0);
-  pool_.Give(std::move(session));
+  pool_.Release(std::move(session));
   Kill(pid);
-  EXPECT_EQ(*pool_.Take()->Exec("SELECT 1", {}, 0)->Cell(0, 0), "1");
+  EXPECT_EQ(*pool_.Acquire()->Exec("SELECT 1", {}, 0)->Cell(0, 0), "1");
   EXPECT_EQ(pool_.Use().free, pool_.settings().pool - 1) << "the dead one is counted no more";
 }
 

@@ -17,7 +17,7 @@ class OldPrimaryTest : public testing::Test {
                     ",127.0.0.1:" + std::to_string(standby_.Port()) + "/postgres";
     settings_.connect_timeout = seconds(2);
     patient_ = settings_;
-    patient_.connect_timeout = 4 * test::kPatience;
+    patient_.connect_timeout = 4 * test::kTimeout;
     primary_.Freeze();
     standby_.Promote();
   }
@@ -43,7 +43,7 @@ class OldPrimaryTest : public testing::Test {
             return false;
           }
         },
-        test::kPatience, "a connection");
+        test::kTimeout, "a connection");
     return server;
   }
   std::string Promoted() const { return "primary 127.0.0.1:" + std::to_string(standby_.Port()); }

@@ -24,69 +24,69 @@ class PoolTest : public DatabaseTest {
 };
 
 TEST_F(PoolTest, ReusesTheConnectionThatWasGivenBack) {
-  auto session = pool_->Take();
+  auto session = pool_->Acquire();
   const int pid = session->backend_pid();
-  pool_->Give(std::move(session));
-  session = pool_->Take();
+  pool_->Release(std::move(session));
+  session = pool_->Acquire();
   EXPECT_EQ(session->backend_pid(), pid);
-  pool_->Give(std::move(session));
+  pool_->Release(std::move(session));
 }
 
 TEST_F(PoolTest, SaysThatAllAreInUseAndGoesOnWhenOneIsFree) {
-  auto first = pool_->Take(), second = pool_->Take();
-  const auto failure = CatchSql([&] { pool_->Take(milliseconds(20)); });
+  auto first = pool_->Acquire(), second = pool_->Acquire();
+  const auto failure = CatchSql([&] { pool_->Acquire(milliseconds(20)); });
   EXPECT_EQ(failure.error().code, "SH-0403");
   EXPECT_NE(failure.error().message.find("all 2 database sessions"), std::string::npos);
-  std::thread giver([&] { pool_->Give(std::move(first)); });
-  auto third = pool_->Take();
-  giver.join();
-  pool_->Give(std::move(second));
-  pool_->Give(std::move(third));
+  std::thread releaser([&] { pool_->Release(std::move(first)); });
+  auto third = pool_->Acquire();
+  releaser.join();
+  pool_->Release(std::move(second));
+  pool_->Release(std::move(third));
 }
 
 TEST_F(PoolTest, RollsBackAndClosesCursorsBeforeTheNextUser) {
-  auto session = pool_->Take();
+  auto session = pool_->Acquire();
   const int pid = session->backend_pid();
   session->Begin(TransactionMode::kReadWrite);
   session->Exec("DECLARE c CURSOR WITH HOLD FOR SELECT generate_series(1, 10)", {}, 0);
   session->Commit(nullptr);
   session->Begin(TransactionMode::kReadWrite);
   session->Exec("CREATE TABLE never (id integer)", {}, 0);
-  pool_->Give(std::move(session));
-  session = pool_->Take();
+  pool_->Release(std::move(session));
+  session = pool_->Acquire();
   EXPECT_EQ(session->backend_pid(), pid);
   EXPECT_FALSE(session->in_transaction());
   EXPECT_EQ(*session->Exec("SELECT count(*) FROM pg_cursors WHERE name = 'c'", {}, 0)->Cell(0, 0),
             "0");
   EXPECT_EQ(db_->Count("SELECT count(*) FROM pg_class WHERE relname = 'never'"), 0);
-  pool_->Give(std::move(session));
+  pool_->Release(std::move(session));
 }
 
 TEST_F(PoolTest, DropsBrokenAndMarkedConnections) {
-  auto session = pool_->Take();
+  auto session = pool_->Acquire();
   const int broken = session->backend_pid();
   Kill(broken);
-  pool_->Give(std::move(session));
-  session = pool_->Take();
+  pool_->Release(std::move(session));
+  session = pool_->Acquire();
   const int marked = session->backend_pid();
   EXPECT_NE(marked, broken);
   session->Exec("SELECT set_config('work_mem', '8MB', false)", {}, 0);
-  pool_->Give(std::move(session));
-  session = pool_->Take();
+  pool_->Release(std::move(session));
+  session = pool_->Acquire();
   EXPECT_NE(session->backend_pid(), marked);
   EXPECT_EQ(*session->Exec("SHOW work_mem", {}, 0)->Cell(0, 0), "4MB");
-  pool_->Give(std::move(session));
+  pool_->Release(std::move(session));
 }
 
 TEST_F(PoolTest, FindsOutThatAnIdleConnectionDiedBeforeItIsUsed) {
-  auto session = pool_->Take();
+  auto session = pool_->Acquire();
   const int pid = session->backend_pid();
-  pool_->Give(std::move(session));
+  pool_->Release(std::move(session));
   Kill(pid);
-  session = pool_->Take();
+  session = pool_->Acquire();
   EXPECT_NE(session->backend_pid(), pid);
   EXPECT_EQ(*session->Exec("SELECT 1", {}, 0)->Cell(0, 0), "1");
-  pool_->Give(std::move(session));
+  pool_->Release(std::move(session));
 }
 
 TEST_F(PoolTest, ServesManyThreadsWithItsTwoConnections) {
@@ -95,9 +95,9 @@ TEST_F(PoolTest, ServesManyThreadsWithItsTwoConnections) {
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&] {
       for (int use = 0; use < 50; ++use) {
-        auto session = pool_->Take(test::kPatience);
+        auto session = pool_->Acquire(test::kTimeout);
         session->Exec("SELECT 1", {}, 1);
-        pool_->Give(std::move(session));
+        pool_->Release(std::move(session));
         ++done;
       }
     });
@@ -113,14 +113,14 @@ TEST_F(PoolTest, FailedConnectionsDoNotUseUpThePool) {
   settings_.url = Server().Url("nosuch");
   SessionPool pool(settings_);
   for (int i = 0; i < 5; ++i) {
-    EXPECT_EQ(CatchSql([&] { pool.Take(milliseconds(10)); }).error().code, "SH-0401");
+    EXPECT_EQ(CatchSql([&] { pool.Acquire(milliseconds(10)); }).error().code, "SH-0401");
   }
 }
 
-// Stands in for a server that is down and counts who knocks.
-class Doorkeeper {
+// Stands in for a server that is down and counts connections.
+class ConnectionCounter {
  public:
-  explicit Doorkeeper(int port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit ConnectionCounter(int port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     const int on = 1;
     setsockopt(socket_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     sockaddr_in address{};
@@ -137,22 +137,22 @@ class Doorkeeper {
         if (poll(&look, 1, 20) != 1) continue;
         const int client = accept(socket_, nullptr, nullptr);
         if (client < 0) continue;
-        ++knocks_;
+        ++connections_;
         close(client);
       }
     });
   }
-  ~Doorkeeper() {
+  ~ConnectionCounter() {
     stop_ = true;
     thread_.join();
     close(socket_);
   }
-  int knocks() const { return knocks_; }
+  int connections() const { return connections_; }
 
  private:
   int socket_;
   std::atomic<bool> stop_{false};
-  std::atomic<int> knocks_{0};
+  std::atomic<int> connections_{0};
   std::thread thread_;
 };
 
@@ -174,12 +174,12 @@ TEST(PoolOutageTest, ManyThreadsKnockSeldomAndFindTheServerSoonAfterItsReturn) {
   std::atomic<Clock::rep> found_at{0};
   std::vector<std::thread> threads;
   threads.reserve(kThreads);
-  auto doorkeeper = std::make_unique<Doorkeeper>(server.Port());
+  auto counter = std::make_unique<ConnectionCounter>(server.Port());
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
       while (!stop) {
         try {
-          pool.Give(pool.Take());
+          pool.Release(pool.Acquire());
           Clock::rep never = 0;
           found_at.compare_exchange_strong(never, Clock::now().time_since_epoch().count());
           return;
@@ -194,8 +194,8 @@ TEST(PoolOutageTest, ManyThreadsKnockSeldomAndFindTheServerSoonAfterItsReturn) {
   // Enough failures for the pauses to have grown to their limit.
   EXPECT_TRUE(test::BecomesTrue([&] { return failures >= 10 * kThreads; }));
   const double away = std::chrono::duration<double>(Clock::now() - begin).count();
-  const int knocks = doorkeeper->knocks();
-  doorkeeper.reset();
+  const int connections = counter->connections();
+  counter.reset();
   server.Start();
   const auto up = Clock::now();
   EXPECT_TRUE(test::BecomesTrue([&] { return found_at != 0; }));
@@ -204,10 +204,11 @@ TEST(PoolOutageTest, ManyThreadsKnockSeldomAndFindTheServerSoonAfterItsReturn) {
   const double found =
       std::chrono::duration<double>(Clock::duration(found_at.load()) - up.time_since_epoch())
           .count();
-  std::cout << "away " << away << " s: " << knocks << " attempts of " << kThreads << " threads, "
-            << failures << " failed calls; found " << found << " s after the server was up\n";
+  std::cout << "away " << away << " s: " << connections << " attempts of " << kThreads
+            << " threads, " << failures << " failed calls; found " << found
+            << " s after the server was up\n";
   // All that began before the first failure was known, then at most two in a second.
-  EXPECT_LE(knocks, settings.pool + 12 + 4 * away);
+  EXPECT_LE(connections, settings.pool + 12 + 4 * away);
   // About a second on a quiet machine: no pause between two attempts is longer.
   static_assert(kLongestReconnectPause <= std::chrono::seconds(1));
 }
@@ -218,9 +219,9 @@ TEST(PoolOutageTest, WaitingCallersGetTheLastErrorWithinTheirWait) {
   SessionPool pool(settings);
   const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < 50; ++i) {
-    EXPECT_EQ(CatchSql([&] { pool.Take(milliseconds(0)); }).error().code, "SH-0401");
+    EXPECT_EQ(CatchSql([&] { pool.Acquire(milliseconds(0)); }).error().code, "SH-0401");
   }
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, test::kPatience);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, test::kTimeout);
 }
 
 }  // namespace

@@ -42,7 +42,7 @@ class Pgbouncer {
             return false;
           }
         },
-        test::kPatience, "pgbouncer");
+        test::kTimeout, "pgbouncer");
   }
   std::string Url(const std::string& database) const {
     return "postgresql://postgres@127.0.0.1:" + std::to_string(port_) + "/" + database;
@@ -69,7 +69,7 @@ class PoolerTest : public DatabaseTest {
     const Clock& clock = SystemClock();
     LeaseKeeper keeper(settings_, "a", clock, [](const std::string&) {});
     for (const auto& connect : std::vector<std::function<void()>>{
-             [&] { ConnectSession(settings_); }, [&] { SessionPool(settings_).Take(); },
+             [&] { ConnectSession(settings_); }, [&] { SessionPool(settings_).Acquire(); },
              [&] { ControlPlane(settings_).DetectLayout(); },
              [&] { keeper.TryAcquire("w", std::chrono::seconds(15)); }}) {
       const SqlFailure failure = CatchSql(connect);

@@ -237,7 +237,7 @@ TEST_F(ServiceTest, CancelRunningEndsAllStatementsOfTheScopeOnly) {
                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND "
                    "datname = current_database()") == 2;
       },
-      test::kPatience, "two sleeping statements");
+      test::kTimeout, "two sleeping statements");
   scope->CancelRunning();
   first.join();
   second.join();

@@ -133,7 +133,7 @@ TEST_F(SessionTest, CommitsNothingWhenTheLeaseWasTakenExpiredOrFencedAnew) {
 }
 
 TEST_F(SessionTest, GuardHoldsAgainstATakeOverThatIsUnderWay) {
-  settings_.lock_timeout = test::kPatience;  // the guard waits as long as the take-over lasts
+  settings_.lock_timeout = test::kTimeout;  // the guard waits as long as the take-over lasts
   session_ = ConnectSession(settings_);
   HoldLease("me", 7);
   session_->Begin(TransactionMode::kReadWrite);

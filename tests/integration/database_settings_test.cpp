@@ -33,7 +33,7 @@ class SettingsTest : public DatabaseTest {
     }
     seen.push_back(std::move(rows));
     WakeUp never;
-    const auto deadline = std::chrono::steady_clock::now() + test::kPatience;
+    const auto deadline = std::chrono::steady_clock::now() + test::kTimeout;
     seen.push_back(DeadlineConnection(settings_, never, deadline).Query(sql, {}, deadline));
     ControlConnection control(settings_);
     control.Run(
@@ -58,7 +58,7 @@ TEST_F(SettingsTest, ATimeoutBelowTheTimeOfOurFirstStatementIsLifted) {
       "ALTER ROLE hasty SET statement_timeout = '1ms'");
   const auto before = Seen();
   settings_.url.replace(settings_.url.find("postgres@"), 8, "hasty");
-  settings_.connect_timeout = test::kPatience;
+  settings_.connect_timeout = test::kTimeout;
   // Enough of them that one would be too slow by chance.
   for (int i = 0; i < 20; ++i) EXPECT_EQ(Seen(), before);
 }

@@ -16,7 +16,7 @@ class SilenceTest : public DatabaseTest {
  protected:
   SilenceTest() {
     settings_.silence = milliseconds(300);
-    settings_.connect_timeout = test::kPatience;
+    settings_.connect_timeout = test::kTimeout;
     session_ = ConnectSession(settings_);
   }
   void TearDown() override { Server().Thaw(); }
@@ -26,7 +26,7 @@ class SilenceTest : public DatabaseTest {
   SqlFailure WhileFrozen(const std::function<void()>& action) {
     Server().Freeze();
     auto failure = std::async(std::launch::async, [&] { return CatchSql(action); });
-    EXPECT_EQ(failure.wait_for(test::kPatience), std::future_status::ready);
+    EXPECT_EQ(failure.wait_for(test::kTimeout), std::future_status::ready);
     Server().Thaw();
     return failure.get();
   }
@@ -98,14 +98,14 @@ TEST_F(SilenceTest, ABackendThatIsFrozenAloneEndsAfterTheTimeoutOfItsStatements)
 
 TEST_F(SilenceTest, WhatThePoolHasOfASilentServerIsHandedToNobody) {
   SessionPool pool(settings_);
-  auto busy = pool.Take(), idle = pool.Take();
+  auto busy = pool.Acquire(), idle = pool.Acquire();
   const int silent = idle->backend_pid();
-  pool.Give(std::move(idle));
+  pool.Release(std::move(idle));
   ExpectSilent(WhileFrozen([&] { busy->Exec("SELECT 1", {}, 0); }));
-  pool.Give(std::move(busy));
-  idle = pool.Take(test::kPatience);
+  pool.Release(std::move(busy));
+  idle = pool.Acquire(test::kTimeout);
   EXPECT_NE(idle->backend_pid(), silent);
-  pool.Give(std::move(idle));
+  pool.Release(std::move(idle));
 }
 
 }  // namespace

@@ -54,7 +54,7 @@ TEST_F(StandbyTest, EveryConnectionGoesOnToThePrimary) {
   ControlConnection control(settings_);
   EXPECT_EQ(control.server(), "primary 127.0.0.1:" + primary);
   WakeUp never;
-  const auto deadline = std::chrono::steady_clock::now() + test::kPatience;
+  const auto deadline = std::chrono::steady_clock::now() + test::kTimeout;
   EXPECT_EQ(DeadlineConnection(settings_, never, deadline)
                 .Query("SELECT inet_server_port()", {}, deadline)
                 .at(0)
@@ -65,7 +65,7 @@ TEST_F(StandbyTest, EveryConnectionGoesOnToThePrimary) {
 TEST_F(StandbyTest, AStandbyAloneIsAnOutageThatSaysSo) {
   for (const auto& connect : std::vector<std::function<void()>>{
            [&] { ConnectSession(alone_); }, [&] { WorkerStore(alone_).Workers(); },
-           [&] { SessionPool(alone_).Take(); }}) {
+           [&] { SessionPool(alone_).Acquire(); }}) {
     const SqlFailure failure = CatchSql(connect);
     EXPECT_EQ(failure.error().code, "SH-0423") << failure.what();
     EXPECT_EQ(ExitCode(failure.error()), 69);
@@ -87,9 +87,9 @@ TEST_F(StandbyTest, AStandbyAloneIsAnOutageToPluginsToo) {
 // After a restart of the primary, that is: while it is away nobody settles on the standby.
 TEST_F(StandbyTest, SessionsComeBackToThePrimaryThatWasAway) {
   SessionPool pool(settings_);
-  pool.Give(pool.Take());
+  pool.Release(pool.Acquire());
   primary_->StopFast();
-  const SqlFailure failure = CatchSql([&] { pool.Take(seconds(1)); });
+  const SqlFailure failure = CatchSql([&] { pool.Acquire(seconds(1)); });
   EXPECT_TRUE(failure.error().code == "SH-0423" || failure.error().code == "SH-0402")
       << failure.what();
   primary_->Start();
@@ -97,13 +97,13 @@ TEST_F(StandbyTest, SessionsComeBackToThePrimaryThatWasAway) {
   test::WaitUntil(
       [&] {
         try {
-          session = pool.Take(seconds(1));
+          session = pool.Acquire(seconds(1));
           return true;
         } catch (const SqlFailure&) {
           return false;
         }
       },
-      test::kPatience, "the primary");
+      test::kTimeout, "the primary");
   EXPECT_EQ(PortOf(*session), std::to_string(primary_->Port()));
   session->Begin(TransactionMode::kReadWrite);
   session->Exec("CREATE TABLE IF NOT EXISTS proof ()", {}, 0);
@@ -150,21 +150,21 @@ TEST_F(StandbyTest, TheReadDatabaseMayBeAStandby) {
 // The last one: it leaves two primaries.
 TEST_F(StandbyTest, YieldsToAPromotion) {
   SessionPool pool(settings_);
-  pool.Give(pool.Take());
+  pool.Release(pool.Acquire());
   primary_->KillNine();
-  EXPECT_THROW(pool.Take(seconds(1)), SqlFailure);
+  EXPECT_THROW(pool.Acquire(seconds(1)), SqlFailure);
   standby_->Promote();
   std::unique_ptr<Session> session;
   test::WaitUntil(
       [&] {
         try {
-          session = pool.Take(seconds(1));
+          session = pool.Acquire(seconds(1));
           return true;
         } catch (const SqlFailure&) {
           return false;
         }
       },
-      test::kPatience, "the new primary");
+      test::kTimeout, "the new primary");
   EXPECT_EQ(PortOf(*session), std::to_string(standby_->Port()));
   primary_->Start();
 }

@@ -52,7 +52,7 @@ class DatabaseTest : public ::testing::Test {
           return db_->Count("SELECT count(*) FROM pg_stat_activity WHERE pid = $1::int",
                             {std::to_string(backend_pid)}) == 0;
         },
-        test::kPatience, "the end of a backend");
+        test::kTimeout, "the end of a backend");
   }
   bool Waiting(int backend_pid, const std::string& kind) {
     return db_->Count(
@@ -79,7 +79,7 @@ auto AtLast(Make&& make) {
           return false;
         }
       },
-      test::kPatience, "a connection");
+      test::kTimeout, "a connection");
   return made;
 }
 

@@ -55,7 +55,7 @@ class WorkerStoreTest : public DatabaseTest {
   }
   std::string State() { return db_->Value("SELECT state FROM summa_host.worker_state"); }
   void UntilItWaits() {
-    test::WaitUntil([&] { return Backend("wait_event_type = 'Lock'") != "0"; }, test::kPatience,
+    test::WaitUntil([&] { return Backend("wait_event_type = 'Lock'") != "0"; }, test::kTimeout,
                     "a statement that waits for the lock");
   }
 };
@@ -133,7 +133,7 @@ TEST_F(WorkerStoreTest, OpensANewConnectionAfterItsOwnWasKilled) {
 
 // A busy machine may use up the time of a round, which proves nothing; no round is good by chance.
 TEST_F(WorkerStoreTest, AStateWhoseAnswerIsLostIsRecordedOverANewConnection) {
-  settings_.lock_timeout = test::kPatience;
+  settings_.lock_timeout = test::kTimeout;
   bool recorded = false;
   for (int round = 0; round < 5 && !recorded; ++round) {
     WorkerStore store(settings_);
@@ -160,7 +160,7 @@ TEST_F(WorkerStoreTest, AStateWhoseAnswerIsLostIsRecordedOverANewConnection) {
 }
 
 TEST_F(WorkerStoreTest, AnOrderWhoseAnswerIsLostIsNotGivenTwice) {
-  settings_.lock_timeout = test::kPatience;
+  settings_.lock_timeout = test::kTimeout;
   WorkerStore store(settings_);
   store.orders().RequestRun("w", "me", seconds(60));
   test::Db blocker(settings_.url);
@@ -175,9 +175,9 @@ TEST_F(WorkerStoreTest, AnOrderWhoseAnswerIsLostIsNotGivenTwice) {
 }
 
 TEST_F(WorkerStoreTest, AHurriedOneStillRecordsAndWaitsForNobodyLong) {
-  settings_.lock_timeout = test::kPatience;
+  settings_.lock_timeout = test::kTimeout;
   WorkerStore store(settings_);
-  store.Hurry();
+  store.BeginShutdown();
   EXPECT_TRUE(Recorded(store, "running"));
   EXPECT_EQ(State(), "running");
   test::Db blocker(settings_.url);
@@ -205,19 +205,19 @@ class ReopeningTest : public WorkerStoreTest {
  protected:
   ReopeningTest() {
     settings_.application_name = "summa-host/test fleet";
-    settings_.statement_timeout = test::kPatience;
+    settings_.statement_timeout = test::kTimeout;
     connection_ = std::make_unique<ReopeningConnection>(settings_);
   }
-  TextRows Ask(const std::string& sql, WhenLost when_lost = WhenLost::kFail) {
-    return connection_->Ask(sql, {}, Clock::now() + test::kPatience, when_lost);
+  TextRows Query(const std::string& sql, WhenLost when_lost = WhenLost::kFail) {
+    return connection_->Query(sql, {}, Clock::now() + test::kTimeout, when_lost);
   }
   std::future<std::string> Sleep() {
     return std::async(std::launch::async, [this] {
-      return CatchSql([this] { Ask("SELECT pg_sleep(600)", WhenLost::kRepeat); }).error().code;
+      return CatchSql([this] { Query("SELECT pg_sleep(600)", WhenLost::kRepeat); }).error().code;
     });
   }
   void UntilItSleeps() {
-    test::WaitUntil([&] { return Backend("wait_event = 'PgSleep'") != "0"; }, test::kPatience,
+    test::WaitUntil([&] { return Backend("wait_event = 'PgSleep'") != "0"; }, test::kTimeout,
                     "a statement under way");
   }
 
@@ -229,9 +229,9 @@ TEST_F(ReopeningTest, AnInterruptionEndsWhatIsUnderWayAndNothingElse) {
   UntilItSleeps();
   connection_->Interrupt();
   EXPECT_EQ(sleeper.get(), "SH-0402") << "it is not repeated";
-  EXPECT_EQ(Ask("SELECT 1").at(0).at(0), "1");
+  EXPECT_EQ(Query("SELECT 1").at(0).at(0), "1");
   connection_->Interrupt();  // nothing is under way
-  EXPECT_EQ(Ask("SELECT 2").at(0).at(0), "2");
+  EXPECT_EQ(Query("SELECT 2").at(0).at(0), "2");
 }
 
 TEST_F(ReopeningTest, AStopEndsWhatIsUnderWayAndWhatComesLater) {
@@ -239,14 +239,14 @@ TEST_F(ReopeningTest, AStopEndsWhatIsUnderWayAndWhatComesLater) {
   UntilItSleeps();
   connection_->Stop();
   EXPECT_EQ(sleeper.get(), "SH-0402");
-  EXPECT_EQ(CatchSql([&] { Ask("SELECT 1"); }).error().code, "SH-0402");
+  EXPECT_EQ(CatchSql([&] { Query("SELECT 1"); }).error().code, "SH-0402");
 }
 
 TEST_F(ReopeningTest, TheWaitForATurnEndsAtTheDeadline) {
   auto sleeper = Sleep();
   UntilItSleeps();
   const auto deadline = Clock::now() + milliseconds(100);
-  const auto late = [&] { connection_->Ask("SELECT 1", {}, deadline, WhenLost::kFail); };
+  const auto late = [&] { connection_->Query("SELECT 1", {}, deadline, WhenLost::kFail); };
   EXPECT_EQ(CatchSql(late).error().code, "SH-0402");
   EXPECT_GE(Clock::now(), deadline);
   EXPECT_EQ(sleeper.wait_for(seconds(0)), std::future_status::timeout);
@@ -255,7 +255,7 @@ TEST_F(ReopeningTest, TheWaitForATurnEndsAtTheDeadline) {
 }
 
 TEST_F(ReopeningTest, WhatIsUsedForMoreThanOneStatementIsDroppedWhenItBreaks) {
-  const auto in_future = Clock::now() + test::kPatience;
+  const auto in_future = Clock::now() + test::kTimeout;
   int first = 0, second = 0;
   EXPECT_THROW(connection_->Use(in_future,
                                 [&](DeadlineConnection& connection) {

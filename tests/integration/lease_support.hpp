@@ -47,7 +47,7 @@ class LeaseTest : public DatabaseTest {
           }
           return guard.has_value();
         },
-        test::kPatience, "a short lease");
+        test::kTimeout, "a short lease");
     return *guard;
   }
   int Lost(const std::string& worker = "w") {

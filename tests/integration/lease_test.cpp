@@ -56,7 +56,7 @@ TEST_F(LeaseTest, AnIdleLeaseIsFreeForEveryHostOfOursAndTakenForSummasOwnRunners
   first->Release("w", std::chrono::hours(6));
   EXPECT_EQ(db_->Value("SELECT lease_holder FROM worker_lease"), "idle:" + long_name.substr(0, 95));
   EXPECT_FALSE(SummaTakes("node"));
-  EXPECT_TRUE(second->WaitUntilFree("w", test::kPatience, [] { return false; }));
+  EXPECT_TRUE(second->WaitUntilFree("w", test::kTimeout, [] { return false; }));
   EXPECT_EQ(second->Status("w").holder, "") << "nobody works";
   const auto guard = second->TryAcquire("w", seconds(15));
   ASSERT_TRUE(guard);
@@ -185,7 +185,7 @@ TEST_F(LeaseTest, ALeaseThatCameTooLateIsNotHandedOut) {
 TEST_F(LeaseTest, WaiterLearnsOfAReleaseAndOfAnExpiryInTime) {
   auto a = Keeper("a"), b = Keeper("b");
   const auto never = [] { return false; };
-  EXPECT_TRUE(b->WaitUntilFree("w", test::kPatience, never)) << "nobody has it";
+  EXPECT_TRUE(b->WaitUntilFree("w", test::kTimeout, never)) << "nobody has it";
   ASSERT_TRUE(a->TryAcquire("w", seconds(15)));
   EXPECT_TRUE(test::BecomesTrue([&] {
     EXPECT_FALSE(b->WaitUntilFree("w", milliseconds(200), never));
@@ -278,7 +278,7 @@ TEST_F(LeaseTest, LeaseWithoutEndIsWaitedForLikeAnyOther) {
     return keeper->Status("w").holder == "forever";
   }));
   db_->Execute("UPDATE worker_lease SET lease_until = '-infinity'");
-  EXPECT_TRUE(keeper->WaitUntilFree("w", test::kPatience, [] { return false; }));
+  EXPECT_TRUE(keeper->WaitUntilFree("w", test::kTimeout, [] { return false; }));
   EXPECT_TRUE(keeper->TryAcquire("w", seconds(15)));
 }
 
@@ -307,7 +307,7 @@ TEST_F(LeaseTest, PluginsSeeWhoHoldsALeaseAndHowLongItIsTrusted) {
   settings.leases = &service;
   const HostTable table("plugin-a", settings);
   const auto look = [&](const std::string& worker) {
-    return summa::LookAtLease(summa::Host(table.table()), worker);
+    return summa::ReadLease(summa::Host(table.table()), worker);
   };
   EXPECT_FALSE(look("w").held) << "no keeper yet";
   service.Show(ours.get());

@@ -115,7 +115,7 @@ class OperationTest : public testing::Test {
                          const summa_sql_v1* sql = nullptr) {
     return RunOperation(fake_.host(), sql != nullptr ? sql : this->sql(), Caller(), binding, id);
   }
-  OperationView Look(std::int64_t id) { return LookAtOperation(fake_.host(), sql(), id); }
+  OperationView View(std::int64_t id) { return ReadOperation(fake_.host(), sql(), id); }
   void TryAgainNow() { db_->Execute("UPDATE summa_host.operation SET retry_at = NULL"); }
   void ExpectEachRowOnce() {
     EXPECT_EQ(db_->Count("SELECT count(*) FROM target"), 2500);
@@ -142,7 +142,7 @@ class OperationTest : public testing::Test {
 
 TEST_F(OperationTest, CopiesEachRowOnceAndTellsHowFarItIs) {
   const std::int64_t id = Start({.arguments = R"({"a":1})", .total = 2500});
-  EXPECT_EQ(Look(id).state, OperationState::kQueued);
+  EXPECT_EQ(View(id).state, OperationState::kQueued);
   const OperationRunResult result = Run(Copy());
   EXPECT_EQ(result.rows, 2500);
   EXPECT_EQ(result.last.id, id);
@@ -202,7 +202,7 @@ TEST_F(OperationTest, ACommitWithoutAnAnswerIsNeverDoneTwice) {
       LostCommit::at = at;
       EXPECT_THROW(Run(Copy(), 0, &table), Error) << "the worker hears of it";
       Run(Copy(), 0, &table);
-      EXPECT_EQ(Look(id).state, OperationState::kDone);
+      EXPECT_EQ(View(id).state, OperationState::kDone);
       ExpectEachRowOnce();
     }
   }
@@ -217,7 +217,7 @@ TEST_F(OperationTest, NothingIsCommittedWithoutTheLease) {
   } catch (const Error& error) {
     EXPECT_EQ(error.status(), SUMMA_E_FENCED) << error.what();
   }
-  EXPECT_EQ(Look(id).state, OperationState::kQueued);
+  EXPECT_EQ(View(id).state, OperationState::kQueued);
   EXPECT_EQ(db_->Count("SELECT count(*) FROM target"), 0);
 }
 
@@ -228,7 +228,7 @@ TEST_F(OperationTest, TwoThatWorkAtOnceDoEachRowOnce) {
   std::vector<std::thread> both;
   for (int i = 0; i < 2; ++i) {
     both.emplace_back([&] {
-      while (Look(id).open()) {
+      while (View(id).open()) {
         try {
           Run(Copy());
         } catch (const Error& error) {
@@ -238,7 +238,7 @@ TEST_F(OperationTest, TwoThatWorkAtOnceDoEachRowOnce) {
     });
   }
   for (std::thread& each : both) each.join();
-  EXPECT_EQ(Look(id).state, OperationState::kDone);
+  EXPECT_EQ(View(id).state, OperationState::kDone);
   ExpectEachRowOnce();
 }
 
@@ -248,8 +248,8 @@ TEST_F(OperationTest, APoisonStepIsTriedAgainAndThenFailed) {
     if (step.id() == poison && step.cursor() == "1000") throw std::runtime_error("row 1001 is bad");
   });
   Run(copy);
-  EXPECT_EQ(Look(poison).state, OperationState::kRunning);
-  EXPECT_THAT(Look(poison).error, testing::HasSubstr("row 1001 is bad"));
+  EXPECT_EQ(View(poison).state, OperationState::kRunning);
+  EXPECT_THAT(View(poison).error, testing::HasSubstr("row 1001 is bad"));
   EXPECT_EQ(people_->Find(poison).failures, 1);
   EXPECT_FALSE(people_->Find(poison).retry_at.empty());
   const int before = steps_;
@@ -257,10 +257,10 @@ TEST_F(OperationTest, APoisonStepIsTriedAgainAndThenFailed) {
   EXPECT_EQ(steps_, before) << "not before its time";
   TryAgainNow();
   Run(copy);
-  EXPECT_EQ(Look(poison).state, OperationState::kRunning);
+  EXPECT_EQ(View(poison).state, OperationState::kRunning);
   TryAgainNow();
   Run(copy);
-  EXPECT_EQ(Look(poison).state, OperationState::kFailed);
+  EXPECT_EQ(View(poison).state, OperationState::kFailed);
   EXPECT_EQ(db_->Count("SELECT count(*) FROM target"), 1000) << "what was committed stays";
 
   EXPECT_TRUE(people_->Resume(poison, "anna"));
@@ -275,8 +275,8 @@ TEST_F(OperationTest, APoisonOperationLetsTheNextOneGoOn) {
   Run(Copy([&](OperationStep& step) {
     if (step.id() == poison) throw std::runtime_error("bad");
   }));
-  EXPECT_EQ(Look(poison).state, OperationState::kRunning);
-  EXPECT_EQ(Look(good).state, OperationState::kDone);
+  EXPECT_EQ(View(poison).state, OperationState::kRunning);
+  EXPECT_EQ(View(good).state, OperationState::kDone);
   ExpectEachRowOnce();
 }
 
@@ -287,8 +287,8 @@ TEST_F(OperationTest, WithoutRetriesTheWorkerHearsOfTheFailure) {
                               }};
   for (int i = 1; i < 8; ++i) {
     EXPECT_THROW(Run(bare), Error);
-    EXPECT_EQ(Look(id).state, OperationState::kRunning);
-    EXPECT_EQ(Look(id).error, "XX-0001 it is bad");
+    EXPECT_EQ(View(id).state, OperationState::kRunning);
+    EXPECT_EQ(View(id).error, "XX-0001 it is bad");
     EXPECT_EQ(people_->Find(id).failures, i);
   }
 }
@@ -298,14 +298,14 @@ TEST_F(OperationTest, WhatIsAwayIsNoFailureOfTheOperation) {
   const auto away = Copy(
       [](OperationStep&) { throw Error(SUMMA_E_UNAVAILABLE, "XX-0002", "the archive is away"); });
   for (int i = 0; i < 5; ++i) EXPECT_THROW(Run(away), Error);
-  EXPECT_EQ(Look(id).state, OperationState::kRunning);
+  EXPECT_EQ(View(id).state, OperationState::kRunning);
   EXPECT_EQ(people_->Find(id).failures, 0);
 }
 
 TEST_F(OperationTest, APauseLetsTheBatchBeFinished) {
   const std::int64_t id = Start();
   Run(Copy([&](OperationStep&) { EXPECT_TRUE(people_->Pause(id, "anna")); }));
-  EXPECT_EQ(Look(id).state, OperationState::kPaused);
+  EXPECT_EQ(View(id).state, OperationState::kPaused);
   EXPECT_EQ(db_->Count("SELECT count(*) FROM target"), 1000);
   EXPECT_EQ(Run(Copy()).last.id, 0) << "it rests";
   EXPECT_FALSE(people_->Pause(id, "anna")) << "it was so already";
@@ -324,7 +324,7 @@ TEST_F(OperationTest, ALongStepIsToldOfAPause) {
     EXPECT_TRUE(step.ShouldStop());
     throw Error(SUMMA_E_CANCELLED, "", "as told");
   }));
-  EXPECT_EQ(Look(id).state, OperationState::kPaused);
+  EXPECT_EQ(View(id).state, OperationState::kPaused);
   EXPECT_EQ(db_->Count("SELECT count(*) FROM target"), 0);
 }
 
@@ -333,7 +333,7 @@ TEST_F(OperationTest, AnAbortDuringABatchLetsNothingBeCommitted) {
   Run(Copy([&](OperationStep& step) {
     if (step.cursor() == "1000") people_->Abort(id, "anna");
   }));
-  EXPECT_EQ(Look(id).state, OperationState::kAborted);
+  EXPECT_EQ(View(id).state, OperationState::kAborted);
   EXPECT_FALSE(people_->Find(id).open);
   EXPECT_EQ(people_->Find(id).done, 1000);
   EXPECT_EQ(undone_, 1);
@@ -365,13 +365,13 @@ TEST_F(OperationTest, ATakingBackThatFailsIsTriedUntilItIsDone) {
   EXPECT_TRUE(people_->Find(id).open);
   EXPECT_THAT(people_->Find(id).error, testing::HasSubstr("in use"));
   const std::int64_t next = Start();
-  EXPECT_EQ(Look(next).state, OperationState::kQueued);
+  EXPECT_EQ(View(next).state, OperationState::kQueued);
   Run(stuck);
-  EXPECT_EQ(Look(next).state, OperationState::kQueued) << "begins when nothing is in its way";
+  EXPECT_EQ(View(next).state, OperationState::kQueued) << "begins when nothing is in its way";
   TryAgainNow();
   Run(Copy());
   EXPECT_FALSE(people_->Find(id).open);
-  EXPECT_EQ(Look(next).state, OperationState::kDone);
+  EXPECT_EQ(View(next).state, OperationState::kDone);
   ExpectEachRowOnce();
 }
 
@@ -420,19 +420,19 @@ TEST_F(OperationTest, ANewerKindIsLeftToNewerPlugins) {
   }
   const std::int64_t older = Start();
   EXPECT_THROW(Run(Copy()), Error);
-  EXPECT_EQ(Look(older).state, OperationState::kDone) << "what it knows is done first";
+  EXPECT_EQ(View(older).state, OperationState::kDone) << "what it knows is done first";
   db_->Execute("TRUNCATE target");
   RunOperation(other.host(), sql(), Caller(), Copy());
-  EXPECT_EQ(LookAtOperation(other.host(), sql(), id).state, OperationState::kDone);
+  EXPECT_EQ(ReadOperation(other.host(), sql(), id).state, OperationState::kDone);
   ExpectEachRowOnce();
 }
 
 TEST_F(OperationTest, ASingleOneIsFoundAgain) {
   const std::int64_t id = Start({.rate = 5, .single = true});
   EXPECT_EQ(Start({.rate = 7, .single = true}), id);
-  EXPECT_EQ(Look(id).rate, 5) << "what people set stays";
+  EXPECT_EQ(View(id).rate, 5) << "what people set stays";
   EXPECT_EQ(Start({.rate = 7, .single = true, .set_rate = true}), id);
-  EXPECT_EQ(Look(id).rate, 7);
+  EXPECT_EQ(View(id).rate, 7);
   people_->Abort(id, "anna");
   EXPECT_NE(Start({.single = true}), id);
 }
@@ -460,10 +460,10 @@ TEST_F(OperationTest, MisuseIsNamed) {
   const OperationBinding wrong{
       "copy", [](OperationStep&) { return std::optional(OperationProgress{.rows = -1}); }};
   Run(wrong);
-  EXPECT_THAT(Look(id).error, testing::HasSubstr("SH-0386"));
+  EXPECT_THAT(View(id).error, testing::HasSubstr("SH-0386"));
   EXPECT_THROW(StartOperation(fake_.host(), sql(), {.kind = "unknown"}), Error);
   EXPECT_THROW(Start({.arguments = "[1]"}), Error);
-  EXPECT_THROW(Look(4711), Error);
+  EXPECT_THROW(View(4711), Error);
   EXPECT_THROW(people_->Find(4711), host::Failure);
 }
 

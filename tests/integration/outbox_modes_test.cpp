@@ -157,7 +157,7 @@ TEST_F(OutboxModesTest, FromObserveToOwnUnderLoadNothingIsMissingTwiceOrOutOfOrd
           fake_->Advance(milliseconds(20));
           return traffic.Committed() >= operations;
         },
-        test::kPatience, "operations");
+        test::kTimeout, "operations");
   };
   until(300);
   // The plan's cut-over: this host owns from now on, Summa's processor ends a little later.
@@ -313,7 +313,7 @@ TEST_F(OutboxSinksTest, MovingFromOneSinkToAnotherUnderLoadLosesNothingAndKeepsT
           fake_->Advance(milliseconds(20));
           return traffic.Committed() >= operations;
         },
-        test::kPatience, "operations");
+        test::kTimeout, "operations");
   };
   UseSinks({"old"});
   until(200);

@@ -81,7 +81,7 @@ TEST_F(OutboxRedriveTest, LettersDealtWithBesideARunningProcessorLoseNothingAndK
         return DealWithLetters(session) == 0 &&
                db_->Count("SELECT count(*) FROM outbox WHERE status = 'pending'") <= 1;
       },
-      test::kPatience, "all letters dealt with");
+      test::kTimeout, "all letters dealt with");
   for (int i = 0; i < 40; ++i) RunAndLetTimePass();
   ExpectLedgerOrder();
   const auto sent = SentIds();
@@ -118,7 +118,7 @@ TEST_F(OutboxRedriveTest, ARowThatBecomesADeadLetterMeanwhileIsSentAgainAndItsKe
                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
                    "wait_event_type = 'Lock'") > 0;
       },
-      test::kPatience, "the verb that waits for the row");
+      test::kTimeout, "the verb that waits for the row");
   processor.Execute("COMMIT");
   person.join();
   EXPECT_EQ(db_->Count("SELECT count(*) FROM summa_host.outbox_blocked_key"), 0);

@@ -55,7 +55,7 @@ class OutboxRefusedTest : public OutboxTest, public testing::WithParamInterface<
     return db_->Count("SELECT count(*) FROM outbox WHERE status = 'pending'");
   }
   std::vector<Finding> Failing() const {
-    return processor_->troubles().Failing(fake_->host().BootNow());
+    return processor_->problems().Failing(fake_->host().BootNow());
   }
   void ExpectEverythingSentOnce(std::size_t rows) const {
     const std::vector<std::string> ids = SentIds();

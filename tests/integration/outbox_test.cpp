@@ -7,7 +7,7 @@ namespace {
 TEST_F(OutboxTest, DeliversEveryWaitingRowOnceInLedgerOrderAndMarksIt) {
   test::TrafficGenerator traffic(url_, {.connections = 4, .accounts = 20, .rate = 0});
   traffic.Start();
-  test::WaitUntil([&] { return traffic.Committed() >= 1500; }, 3 * test::kPatience,
+  test::WaitUntil([&] { return traffic.Committed() >= 1500; }, 3 * test::kTimeout,
                   "1,500 operations");
   traffic.Stop();
   const auto pending =
@@ -32,7 +32,7 @@ TEST_F(OutboxTest, SendsThePositionAndCorrelationOfTheRowsEvent) {
   test::EnsureAccounts(url_, 2);
   test::TrafficGenerator traffic(url_, {.connections = 2, .accounts = 2, .rate = 0});
   traffic.Start();
-  test::WaitUntil([&] { return traffic.Committed() >= 200; }, test::kPatience, "200 operations");
+  test::WaitUntil([&] { return traffic.Committed() >= 200; }, test::kTimeout, "200 operations");
   traffic.Stop();
   MakeProcessor();
   Drain();
@@ -70,7 +70,7 @@ TEST_F(OutboxTest, OrderHoldsWhileWritersCommit) {
         RunOnce();
         return traffic.Committed() >= 1500;
       },
-      3 * test::kPatience, "1,500 operations");
+      3 * test::kTimeout, "1,500 operations");
   traffic.Stop();
   fake_->Advance(seconds(6));
   Drain();
@@ -279,7 +279,7 @@ TEST_F(OutboxTest, AnIdlePollReadsNoTable) {
         const auto before = scans();
         return before == scans();
       },
-      test::kPatience, "quiet statistics");
+      test::kTimeout, "quiet statistics");
   const auto before = bus_.publish_calls();
   for (int i = 0; i < 50; ++i) EXPECT_EQ(RunOnce().items, 0);
   EXPECT_EQ(bus_.publish_calls(), before);
@@ -315,7 +315,7 @@ TEST_F(OutboxTest, DeliveryDoesNotWalkOverWhatWasDeliveredBefore) {
     return db_->Count(
         "SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'outbox'");
   };
-  test::WaitUntil([&] { return read() >= kRounds * kRowsPerRound; }, test::kPatience, "statistics");
+  test::WaitUntil([&] { return read() >= kRounds * kRowsPerRound; }, test::kTimeout, "statistics");
   EXPECT_LT(read(), kRounds * kRowsPerRound * 20)
       << "entries of the indexes read, about 6 a row are needed";
 }

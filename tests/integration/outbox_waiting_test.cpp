@@ -83,7 +83,7 @@ TEST_F(OutboxWaitingTest, AHundredThousandRowsBehindADeadLetterCostAPollAHandful
                    "'2000-01-01 00:00+00'::timestamptz + interval '1 us' * " +
                    std::to_string(last_bound)) == 0;
       },
-      test::kPatience, "a bound above what waits");
+      test::kTimeout, "a bound above what waits");
   const std::string poll =
       "SELECT * FROM summa_host.outbox_tail('2000-01-01 00:00+00'::timestamptz + interval '1 us' "
       "* " +

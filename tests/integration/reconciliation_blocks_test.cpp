@@ -1,6 +1,6 @@
 // Blocks: Summa's rule accepts ours and we accept Summa's; nothing is sealed too early and nothing
 // escapes; late, gone and changed events are told apart.
-#include "blocks.hpp"
+#include "block_sealer.hpp"
 #include "late_events.hpp"
 #include "tests/integration/reconciliation_support.hpp"
 
@@ -44,7 +44,7 @@ class BlocksTest : public ReconciliationTest, public testing::WithParamInterface
   BlocksTest() {
     UseTraffic();
     if (GetParam() == ledger::Layout::kPlan) UsePlanLayout();
-    settings_.patience = std::chrono::milliseconds(100);
+    settings_.timeout = std::chrono::milliseconds(100);
   }
 
   std::string For(std::string statement) const { return ForTable(statement, layout_); }
@@ -89,7 +89,7 @@ TEST_P(BlocksTest, CoverEveryEventOnceAndAreAcceptedBySummasRule) {
   EXPECT_EQ(Count("block_checkpoint b JOIN block_checkpoint p ON p.id = b.prev_block_id WHERE "
                   "b.from_event_sequence <> p.to_event_sequence + 1"),
             0);
-  const ChainsResult verified = VerifyChains();
+  const VerificationResult verified = VerifyChains();
   EXPECT_THAT(Kinds(verified.findings), IsEmpty());
   EXPECT_EQ(verified.blocks_valid, outcome.blocks);
 }
@@ -103,7 +103,7 @@ TEST_P(BlocksTest, GoOnFromSummasAndAreGoneOnFromByIt) {
   Append(AggregateNumber(1), 2);
   EXPECT_EQ(Seal().events, 2);
   EXPECT_THAT(RefusedBySumma(), IsEmpty());
-  const ChainsResult verified = VerifyChains();
+  const VerificationResult verified = VerifyChains();
   EXPECT_THAT(Kinds(verified.findings), IsEmpty());
   EXPECT_EQ(verified.blocks_valid, 4);
 }
@@ -140,7 +140,7 @@ TEST_P(BlocksTest, ReportAnEventUnderANumberDrawnByHandAsLateAndSealItByItself) 
   db_->Execute(AppendStatement(AggregateNumber(3), 1, number));
   const std::int64_t position = std::stoll(number);
 
-  const ChainsResult before = VerifyChains();
+  const VerificationResult before = VerifyChains();
   EXPECT_EQ(Kinds(before.findings), (Set{At("late_event", position)}));
   EXPECT_THAT(before.block_failures, IsEmpty());
   EXPECT_EQ(before.blocks_valid, 1);
@@ -170,7 +170,7 @@ TEST_P(BlocksTest, TellAnEventThatCameLateForSummasBlockFromTampering) {
   MakeSummasBlock();
   writer.Execute("COMMIT");
   EXPECT_FALSE(RefusedBySumma().empty());
-  const ChainsResult verified = VerifyChains();
+  const VerificationResult verified = VerifyChains();
   EXPECT_EQ(Kinds(verified.findings), (Set{At("late_event", late)}));
   EXPECT_THAT(verified.block_failures, IsEmpty());
   EXPECT_EQ(verified.blocks_valid, 2);
@@ -198,7 +198,7 @@ TEST_P(BlocksTest, NameAnEventThatIsGone) {
   Seal();
   const std::int64_t position = LastOfItsAggregate();
   Tamper(For("DELETE FROM ledger_event WHERE {position} = " + std::to_string(position)));
-  const ChainsResult verified = VerifyChains();
+  const VerificationResult verified = VerifyChains();
   EXPECT_EQ(Kinds(verified.findings).count(At("block_coverage_gap", position)), 1u);
   EXPECT_EQ(verified.block_failures.size(), 1u);
   EXPECT_EQ(verified.blocks_verified - verified.blocks_valid, 1);
@@ -219,7 +219,7 @@ TEST_P(BlocksTest, NoticeAChangeOfAnyColumn) {
     db_->Execute("CREATE TABLE IF NOT EXISTS kept AS SELECT * FROM ledger_event");
     db_->Execute(For("UPDATE ledger_event SET " + change + where));
     db_->Execute("COMMIT");
-    const ChainsResult verified = VerifyChains();
+    const VerificationResult verified = VerifyChains();
     EXPECT_THAT(Kinds(verified.findings), testing::Contains("block_hash_mismatch")) << change;
     EXPECT_EQ(verified.block_failures.size(), 1u) << change;
     Tamper("TRUNCATE ledger_event CASCADE; INSERT INTO ledger_event SELECT * FROM kept");
@@ -236,7 +236,7 @@ TEST_P(BlocksTest, NoticeAnEventThatWasForgedWithItsHash) {
       For("UPDATE ledger_event SET event_data = '{\"forged\": 1}', {hash} = "
           "fixture.hash({previous_hash}, '{\"forged\": 1}') WHERE {position} = " +
           position));
-  const ChainsResult verified = VerifyChains();
+  const VerificationResult verified = VerifyChains();
   EXPECT_EQ(verified.chains.broken_count, 0);
   ASSERT_EQ(verified.block_failures.size(), 1u);
   const std::string id =
@@ -253,7 +253,7 @@ TEST_P(BlocksTest, NoticeThatTheNewestBlocksAreGone) {
   Seal();
   const std::int64_t blocks = Count("block_checkpoint");
   Tamper("DELETE FROM block_checkpoint WHERE block_sequence > 2");
-  const ChainsResult verified = VerifyChains();
+  const VerificationResult verified = VerifyChains();
   EXPECT_EQ(verified.findings.count(), blocks - 2);
   EXPECT_EQ(verified.block_failures.size(), static_cast<std::size_t>(blocks - 2));
 }

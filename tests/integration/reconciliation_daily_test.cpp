@@ -236,7 +236,7 @@ class SummaTest : public DailyTest {
   }
   // The command's result, without what only we say.
   std::string Json(bool full = true) {
-    const ChainsResult chains = VerifyChains(!full);
+    const VerificationResult chains = VerifyChains(!full);
     RunState run;
     run.chains = chains.Report();
     run.chains_done = true;
@@ -267,7 +267,7 @@ class SummaTest : public DailyTest {
   std::string Normal(const std::string& json) { return db_->Value("SELECT $1::jsonb", {json}); }
 
   bool present_ = false;
-  ChainsResult chains_;
+  VerificationResult chains_;
   RunState run_;
 };
 

@@ -169,7 +169,7 @@ TEST_P(RepeatsTest, LeaveAWholeLedgerClean) {
   if (!Plan()) {
     test::TrafficGenerator traffic(url_, {.connections = 2, .accounts = 8, .rate = 0});
     traffic.Start();
-    test::WaitUntil([&] { return traffic.Committed() >= 500; }, test::kPatience, "traffic");
+    test::WaitUntil([&] { return traffic.Committed() >= 500; }, test::kTimeout, "traffic");
     traffic.Stop();
     EXPECT_EQ(traffic.Failed(), 0) << traffic.LastError();
   }

@@ -1,7 +1,7 @@
 // Snapshots: only of what was verified, never changed, and never trusted blindly. And the rolling
 // verification, which looks at what they vouch for.
 #include "rolling.hpp"
-#include "snapshots.hpp"
+#include "snapshot_maker.hpp"
 #include "tests/integration/reconciliation_support.hpp"
 
 namespace summa::reconciliation {
@@ -17,7 +17,7 @@ class SnapshotsTest : public ReconciliationTest,
   SnapshotsTest() {
     UseTraffic();
     if (GetParam() == ledger::Layout::kPlan) UsePlanLayout();
-    settings_.patience = std::chrono::milliseconds(100);
+    settings_.timeout = std::chrono::milliseconds(100);
     settings_.snapshot_after_events = 10;
   }
   std::string For(const std::string& statement) const { return ForTable(statement, layout_); }
@@ -129,7 +129,7 @@ TEST_P(SnapshotsTest, AreNotTrustedWhenTheirEventWasChanged) {
   EXPECT_EQ(made.findings.kept().front().kind, "snapshot_mismatch");
   EXPECT_EQ(Count("summa_host.hash_snapshot WHERE aggregate_id = '" + aggregate + "'"), 1);
   Set kinds;
-  const ChainsResult verified = VerifyChains();
+  const VerificationResult verified = VerifyChains();
   for (const Discrepancy& finding : verified.findings.kept()) kinds.insert(finding.kind);
   EXPECT_EQ(kinds, Set{"snapshot_mismatch"});
 }

@@ -10,10 +10,10 @@
 #include <set>
 #include <summa/testkit/fake_host.hpp>
 
-#include "chains.hpp"
 #include "host/abi/operation_service.hpp"
 #include "host/abi/sql_service.hpp"
 #include "host/database/control_plane.hpp"
+#include "ledger_verification.hpp"
 #include "reconciliation.hpp"
 #include "tests/fixture/ledger.hpp"
 #include "tests/integration/plugin_steps.hpp"
@@ -69,7 +69,7 @@ class ReconciliationTest : public testing::Test {
       options.accounts = 40;
       test::TrafficGenerator traffic(test::InstallLedger(Server(), name), options);
       traffic.Start();
-      test::WaitUntil([&] { return traffic.Committed() >= 800; }, test::kPatience, "traffic");
+      test::WaitUntil([&] { return traffic.Committed() >= 800; }, test::kTimeout, "traffic");
       traffic.Stop();
       EXPECT_EQ(traffic.Failed(), 0) << traffic.LastError();
       return name;
@@ -162,9 +162,9 @@ class ReconciliationTest : public testing::Test {
     }
     return kinds;
   }
-  ChainsResult VerifyChains(bool from_snapshots = false) {
+  VerificationResult VerifyChains(bool from_snapshots = false) {
     return WithWork([&](Work& work) {
-      ChainsScope scope;
+      VerificationScope scope;
       scope.from_snapshots = from_snapshots;
       return VerifyLedger(sql_->unleased(), work, settings_, scope);
     });

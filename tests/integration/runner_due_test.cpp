@@ -98,7 +98,7 @@ TEST_F(RunnerDueTest, AWorkerRunsOnceAtItsTimeAndIsThenDueTomorrow) {
     RunningHost second(settings_, "host-b", {At(worker, {time})});
     first.runner().Start();
     second.runner().Start();
-    test::WaitUntil(is_due_tomorrow, lead + test::kPatience, "the time of the day to pass");
+    test::WaitUntil(is_due_tomorrow, lead + test::kTimeout, "the time of the day to pass");
     EXPECT_TRUE(first.runner().Stop(kDrain).empty());
     EXPECT_TRUE(second.runner().Stop(kDrain).empty());
   }

@@ -165,7 +165,7 @@ TEST_F(RunnerTest, OnceThatIsToldToStopWhileADependencyIsDownSaysTryLater) {
 // Before its call the worker's tables are looked at, which waits here until the database counts as
 // away. On a busy machine the lease may still be there by then: another round.
 TEST_F(RunnerTest, OnceThatLosesItsLeaseWhileTheDatabaseIsAwaySaysTryLater) {
-  settings_.lock_timeout = test::kPatience;
+  settings_.lock_timeout = test::kTimeout;
   LambdaWorker worker("robbed", [](const Tick&) -> TickResult { throw std::runtime_error("ran"); });
   WorkerPlan plan = worker.Continuous();
   plan.tables = {"public.outbox"};

@@ -295,7 +295,7 @@ TEST_F(RunnerOrdersTest, ARequestIsWithdrawnOnlyWhileNobodyHasTakenIt) {
   EXPECT_FALSE(orders_.Withdraw(taken));
   const std::int64_t expired = orders_.RequestRun("nobody", "me", -seconds(1));
   EXPECT_FALSE(orders_.Take(expired, "host-a"));
-  EXPECT_EQ(orders_.Look("host-a", {"nobody"}).at(0).run_request, 0);
+  EXPECT_EQ(orders_.Read("host-a", {"nobody"}).at(0).run_request, 0);
   db_->Execute("UPDATE summa_host.worker_request SET expires_at = now() - interval '2 hours'");
   orders_.RequestRun("nobody", "me", seconds(60));
   EXPECT_EQ(db_->Count("SELECT count(*) FROM summa_host.worker_request"), 1);

@@ -61,7 +61,7 @@ TEST_F(RunnerTest, ARunThatEndsInTheSecondHalfOfTheTimeIsWrittenDown) {
 // Each statement about the worker has five seconds, and there are several. A busy machine makes a
 // round slower, none quicker.
 TEST_F(RunnerTest, AWorkerWhoseRunCannotBeWrittenDownIsNotGivenUp) {
-  settings_.lock_timeout = test::kPatience;
+  settings_.lock_timeout = test::kTimeout;
   std::vector<std::string> left{"none tried"};
   for (int round = 0; round < 3 && !left.empty(); ++round) {
     std::atomic<bool> waits{false};
@@ -116,7 +116,7 @@ TEST_F(RunnerTest, AWorkerThatNeverEndsIsNamedItsLeaseExpiresAndAnotherHostTakes
 
   const auto begin = std::chrono::steady_clock::now();
   const std::vector<std::string> left = first->runner().Stop(seconds(5));
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, test::kPatience);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, test::kTimeout);
   EXPECT_EQ(left, std::vector<std::string>{"hangs"});
   EXPECT_EQ(db_->Value("SELECT lease_until > clock_timestamp() FROM worker_lease "
                        "WHERE worker_id = 'hangs' AND lease_holder = 'host-a'"),

@@ -106,7 +106,7 @@ class RunnerTest : public DatabaseTest {
   }
   long long Effects() { return db_->Count("SELECT count(*) FROM effect"); }
   static void Until(const std::function<bool()>& predicate, const std::string& what) {
-    test::WaitUntil(predicate, test::kPatience, what);
+    test::WaitUntil(predicate, test::kTimeout, what);
   }
 };
 

@@ -15,16 +15,16 @@ using ::testing::HasSubstr;
 
 int TakeAll(SessionBudget& budget, const std::string& plugin) {
   int taken = 0;
-  for (; budget.MayTake(plugin); ++taken) budget.Take({plugin, {}}, {});
+  for (; budget.MayAcquire(plugin); ++taken) budget.Acquire({plugin, {}}, {});
   return taken;
 }
 
 TEST(SessionBudget, AConsumerOfTenHandlersLeavesTheOutboxItsShareAndOneForAnybody) {
   SessionBudget budget(8, {{{"outbox", 2}, {"greeter", 1}}, {"outbox", "reconciliation"}});
   EXPECT_EQ(TakeAll(budget, "greeter"), 5);
-  EXPECT_TRUE(budget.MayTake("neighbour")) << "it has none";
-  budget.Take({"neighbour", {}}, {});
-  EXPECT_FALSE(budget.MayTake("neighbour"));
+  EXPECT_TRUE(budget.MayAcquire("neighbour")) << "it has none";
+  budget.Acquire({"neighbour", {}}, {});
+  EXPECT_FALSE(budget.MayAcquire("neighbour"));
   EXPECT_EQ(TakeAll(budget, "outbox"), 2);
   EXPECT_EQ(budget.used(), 8);
 }
@@ -32,13 +32,13 @@ TEST(SessionBudget, AConsumerOfTenHandlersLeavesTheOutboxItsShareAndOneForAnybod
 TEST(SessionBudget, APluginWithoutAShareThatLeaksKeepsNobodyFromWorking) {
   SessionBudget budget(8, {{{"outbox", 2}}, {"outbox"}});
   EXPECT_EQ(TakeAll(budget, "leaky"), 5);
-  EXPECT_TRUE(budget.MayTake("neighbour"));
+  EXPECT_TRUE(budget.MayAcquire("neighbour"));
   EXPECT_EQ(TakeAll(budget, "outbox"), 3);
 }
 
 TEST(SessionBudget, TheHostsOwnPluginsTakeWhatIsFree) {
   SessionBudget budget(8, {{{"outbox", 2}, {"greeter", 1}}, {"outbox", "reconciliation"}});
-  budget.Take({"outbox", {}}, {});
+  budget.Acquire({"outbox", {}}, {});
   EXPECT_EQ(TakeAll(budget, "reconciliation"), 7);
 }
 
@@ -57,16 +57,16 @@ TEST(SessionBudget, AShareIsThereInEveryOrderOfTakingAndGiving) {
     const std::vector<std::string> plugins = {"outbox", "greeter", "other", "leaky", "late"};
     for (int step = 0; step < 2000; ++step) {
       const std::string& plugin = plugins[random() % plugins.size()];
-      if (random() % 3 != 0 && budget.MayTake(plugin)) {
-        held[plugin].push_back(budget.Take({plugin, {}}, {}));
+      if (random() % 3 != 0 && budget.MayAcquire(plugin)) {
+        held[plugin].push_back(budget.Acquire({plugin, {}}, {}));
       } else if (!held[plugin].empty()) {
-        budget.Give(held[plugin].front());
+        budget.Release(held[plugin].front());
         held[plugin].pop_front();
       }
       ASSERT_LE(budget.used(), pool);
       for (const auto& [name, share] : shares) {
         if (static_cast<int>(held[name].size()) < share) {
-          ASSERT_TRUE(budget.MayTake(name)) << name << " seed " << seed << " step " << step;
+          ASSERT_TRUE(budget.MayAcquire(name)) << name << " seed " << seed << " step " << step;
         }
       }
     }
@@ -102,7 +102,7 @@ TEST_F(SessionBudgetTest, WhoeverHoldsTheSessionsIsNamedAndTheOutboxStillHasOne)
   summa::Session first(scope->table()), second(scope->table());
   EXPECT_EQ(UseOf("greedy").sessions, 2);
   const auto failure = CatchSql([&] {
-    pool_->Take({"greedy", "w"}, std::chrono::milliseconds(1));
+    pool_->Acquire({"greedy", "w"}, std::chrono::milliseconds(1));
   });
   EXPECT_EQ(failure.error().code, "SH-0403");
   EXPECT_THAT(failure.error().message, HasSubstr("plugin greedy holds 2"));
@@ -122,7 +122,7 @@ TEST_F(SessionBudgetTest, WhatACallOfAWorkerDidNotCloseIsTakenBack) {
     ASSERT_EQ(sql->open(sql->self, summa::ToAbi("ledger"), &session, &error), SUMMA_OK);
   }
   EXPECT_EQ(UseOf("leaky").sessions, 2);
-  scope->TakeBack();
+  scope->ReclaimSessions();
   EXPECT_EQ(UseOf("leaky").sessions, 0);
   // Whoever still has it is told, and nothing is written.
   summa_error error = summa::detail::EmptyError();
@@ -137,7 +137,7 @@ TEST_F(SessionBudgetTest, AConnectionThatCannotBeOpenedUsesNothing) {
   settings_.url = "postgresql://nobody@127.0.0.1:1/none";
   SessionPool pool(settings_);
   EXPECT_EQ(CatchSql([&] {
-              pool.Take({"greedy", ""}, std::chrono::milliseconds(1));
+              pool.Acquire({"greedy", ""}, std::chrono::milliseconds(1));
             })
                 .error()
                 .code,

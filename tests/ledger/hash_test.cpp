@@ -177,8 +177,8 @@ TEST(Canonicalizer, BoundsTheNesting) {
     return std::string(static_cast<std::size_t>(levels), '[') +
            std::string(static_cast<std::size_t>(levels), ']');
   };
-  EXPECT_EQ(canonicalizer.Canonical(nested(kMostJsonLevels)), nested(kMostJsonLevels));
-  EXPECT_THROW(canonicalizer.Canonical(nested(kMostJsonLevels + 1)), Error);
+  EXPECT_EQ(canonicalizer.Canonical(nested(kMaxJsonLevels)), nested(kMaxJsonLevels));
+  EXPECT_THROW(canonicalizer.Canonical(nested(kMaxJsonLevels + 1)), Error);
   EXPECT_THROW(canonicalizer.Canonical(nested(1'000'000)), Error);
 }
 

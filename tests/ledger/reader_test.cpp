@@ -118,7 +118,7 @@ TEST_P(Reading, TheHoleListDeliversEveryCommittedEventOnceWhateverTheOrder) {
   EventReader reader(table_, {}, {50, 1000});
   Checkpoint stored;
   int polls = 0;
-  std::size_t most_holes = 0;
+  std::size_t max_holes = 0;
   const auto poll = [&] {
     // Now and then a new process goes on from what was stored.
     if (++polls % 40 == 0) {
@@ -127,7 +127,7 @@ TEST_P(Reading, TheHoleListDeliversEveryCommittedEventOnceWhateverTheOrder) {
     }
     reader.Poll(*session_, [&](const StoredEvent& event) { delivered.Take(event); });
     stored = reader.checkpoint();
-    most_holes = std::max(most_holes, stored.holes.size());
+    max_holes = std::max(max_holes, stored.holes.size());
   };
   WhileWriting(poll);
   test::WaitUntil(
@@ -135,15 +135,15 @@ TEST_P(Reading, TheHoleListDeliversEveryCommittedEventOnceWhateverTheOrder) {
         poll();
         return delivered.Ids().size() == Committed().size() && stored.holes.empty();
       },
-      test::kPatience, "the last events");
+      test::kTimeout, "the last events");
   EXPECT_EQ(delivered.Ids(), Committed());
-  EXPECT_GT(most_holes, 0U) << "no commit was out of order: the test has shown nothing";
+  EXPECT_GT(max_holes, 0U) << "no commit was out of order: the test has shown nothing";
 }
 
 TEST_P(Reading, NothingAppearsBelowAHorizonAnyMore) {
   std::map<std::int64_t, long long> counted;  // horizon -> events up to it
   WhileWriting([&] {
-    const auto horizon = WaitForHorizon(*session_, table_, test::kPatience, [](microseconds time) {
+    const auto horizon = WaitForHorizon(*session_, table_, test::kTimeout, [](microseconds time) {
       std::this_thread::sleep_for(time);
       return false;
     });

@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 constexpr int kDefaultPort = 5432;
 constexpr char kObjectInUse[] = "55006";
 // Restoring or making a large database takes minutes on a slow machine.
-constexpr std::chrono::minutes kPsqlPatience{30};
+constexpr std::chrono::minutes kPsqlTimeout{30};
 
 std::string FindBinaries() {
   const auto usable = [](const std::string& folder) {
@@ -110,20 +110,20 @@ void PostgresServer::CopyPrimary() {
                   "-D", DataDirectory(), "-R", "-X", "stream", "-c", "fast"});
   ProcessOptions options;
   options.working_directory = directory_.Path();
-  RunOrThrow(command, options, kPsqlPatience);
+  RunOrThrow(command, options, kPsqlTimeout);
 }
 
 void PostgresServer::Promote() {
   Db db(Url("postgres"));
   db.Query("SELECT pg_promote(true, 60)");
-  WaitUntil([&] { return db.Value("SELECT pg_is_in_recovery()") == "f"; }, kPatience,
+  WaitUntil([&] { return db.Value("SELECT pg_is_in_recovery()") == "f"; }, kTimeout,
             "the end of recovery");
 }
 
 PostgresServer::~PostgresServer() {
   if (!process_) return;
   process_->Signal(SIGQUIT);  // immediate: the data are about to be removed
-  process_->Wait(kPatience);
+  process_->Wait(kTimeout);
 }
 
 void PostgresServer::Start() {
@@ -165,7 +165,7 @@ void PostgresServer::Start() {
 void PostgresServer::StopFast() {
   if (!process_) return;
   process_->Signal(SIGINT);
-  process_->WaitOrKill(kPatience);
+  process_->WaitOrKill(kTimeout);
   process_.reset();
 }
 
@@ -176,7 +176,7 @@ void PostgresServer::KillNine() {
   const auto children = ChildrenOf(process_->Pid());
   process_->Signal(SIGKILL);
   for (const pid_t child : children) kill(child, SIGKILL);
-  process_->WaitOrKill(kPatience);
+  process_->WaitOrKill(kTimeout);
   process_.reset();
   // A restart is refused while an old backend is attached to the shared memory.
   WaitUntil(
@@ -186,7 +186,7 @@ void PostgresServer::KillNine() {
         }
         return true;
       },
-      kPatience, "the killed backends to be gone");
+      kTimeout, "the killed backends to be gone");
 }
 
 void PostgresServer::Freeze() {
@@ -235,7 +235,7 @@ std::string PostgresServer::CreateDatabase(const std::string& name,
       return false;
     }
   };
-  WaitUntil(copied, kPatience, "the end of the sessions of " + from_template);
+  WaitUntil(copied, kTimeout, "the end of the sessions of " + from_template);
   return Url(name);
 }
 
@@ -254,7 +254,7 @@ std::string PostgresServer::RunSql(const std::string& database, const std::strin
   command.insert(command.end(), {"-f", "-", Url(database)});
   ProcessOptions options;
   options.stdin_text = text;
-  return RunOrThrow(command, options, kPsqlPatience).out;
+  return RunOrThrow(command, options, kPsqlTimeout).out;
 }
 
 std::string PostgresServer::RunSqlFile(const std::string& database, const std::string& path,
@@ -264,7 +264,7 @@ std::string PostgresServer::RunSqlFile(const std::string& database, const std::s
     fs::remove(unpacked);
     ProcessOptions options;
     options.stdout_path = unpacked;
-    RunOrThrow({"gzip", "-dc", path}, options, kPsqlPatience);
+    RunOrThrow({"gzip", "-dc", path}, options, kPsqlTimeout);
     auto result = RunSql(database, "\\i " + unpacked + "\n", variables);
     fs::remove(unpacked);
     return result;

@@ -275,19 +275,18 @@ void Process::Signal(int signal_number) {
   if (!state_->exit_code) kill(state_->pid, signal_number);
 }
 
-std::optional<int> Process::Wait(std::chrono::milliseconds patience) {
-  if (!BecomesTrue([this] { return state_->Reap(); }, patience)) return std::nullopt;
+std::optional<int> Process::Wait(std::chrono::milliseconds timeout) {
+  if (!BecomesTrue([this] { return state_->Reap(); }, timeout)) return std::nullopt;
   state_->FinishReading();
   return state_->exit_code;
 }
 
-int Process::WaitOrKill(std::chrono::milliseconds patience) {
-  if (const auto code = Wait(patience)) return *code;
+int Process::WaitOrKill(std::chrono::milliseconds timeout) {
+  if (const auto code = Wait(timeout)) return *code;
   Signal(SIGKILL);
-  Wait(kPatience);
-  throw std::runtime_error(state_->name + " did not end within " +
-                           std::to_string(patience.count()) + " ms and was killed\nstdout:\n" +
-                           Stdout() + "\nstderr:\n" + Stderr());
+  Wait(kTimeout);
+  throw std::runtime_error(state_->name + " did not end within " + std::to_string(timeout.count()) +
+                           " ms and was killed\nstdout:\n" + Stdout() + "\nstderr:\n" + Stderr());
 }
 
 std::string Process::Stdout() const {
@@ -306,17 +305,17 @@ Usage Process::Use() {
 }
 
 RunResult RunProgram(std::vector<std::string> arguments, ProcessOptions options,
-                     std::chrono::milliseconds patience) {
+                     std::chrono::milliseconds timeout) {
   Process process(std::move(arguments), std::move(options));
-  const int code = process.WaitOrKill(patience);
+  const int code = process.WaitOrKill(timeout);
   return {code, process.Stdout(), process.Stderr()};
 }
 
 RunResult RunOrThrow(std::vector<std::string> arguments, ProcessOptions options,
-                     std::chrono::milliseconds patience) {
+                     std::chrono::milliseconds timeout) {
   std::string command;
   for (const auto& argument : arguments) command += argument + " ";
-  auto result = RunProgram(std::move(arguments), std::move(options), patience);
+  auto result = RunProgram(std::move(arguments), std::move(options), timeout);
   if (result.exit_code != 0) {
     throw std::runtime_error(command + "ended with " + std::to_string(result.exit_code) + "\n" +
                              result.out + result.err);

@@ -53,10 +53,10 @@ class Process {
   bool Running();
   void Signal(int signal_number);
 
-  // Exit code, or 128 + signal number; nullopt when still running after `patience`.
-  std::optional<int> Wait(std::chrono::milliseconds patience);
+  // Exit code, or 128 + signal number; nullopt when still running after `timeout`.
+  std::optional<int> Wait(std::chrono::milliseconds timeout);
   // As Wait, but a child that does not end is killed and std::runtime_error thrown with its output.
-  int WaitOrKill(std::chrono::milliseconds patience);
+  int WaitOrKill(std::chrono::milliseconds timeout);
 
   std::string Stdout() const;
   std::string Stderr() const;
@@ -73,13 +73,13 @@ struct RunResult {
   std::string err;
 };
 
-// Starts a program, waits for its end (kills it and throws after `patience`).
+// Starts a program, waits for its end (kills it and throws after `timeout`).
 RunResult RunProgram(std::vector<std::string> arguments, ProcessOptions options = {},
-                     std::chrono::milliseconds patience = std::chrono::minutes(3));
+                     std::chrono::milliseconds timeout = std::chrono::minutes(3));
 
 // As RunProgram, and throws std::runtime_error with the output when the exit code is not 0.
 RunResult RunOrThrow(std::vector<std::string> arguments, ProcessOptions options = {},
-                     std::chrono::milliseconds patience = std::chrono::minutes(3));
+                     std::chrono::milliseconds timeout = std::chrono::minutes(3));
 
 // CPU and memory of any process from /proc; zeros when it is gone.
 Usage UsageOf(pid_t pid);

@@ -10,7 +10,7 @@ namespace summa::test {
 namespace {
 
 constexpr int kSlots = 16384;
-constexpr std::chrono::milliseconds kClusterPatience{60'000};
+constexpr std::chrono::milliseconds kClusterTimeout{60'000};
 
 bool Contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
@@ -80,7 +80,7 @@ RedisCluster::RedisCluster(RedisClusterOptions options) : options_(std::move(opt
   };
   WaitUntil(
       [&] { return std::all_of(nodes_.begin(), nodes_.end(), [&](auto& n) { return known(*n); }); },
-      kClusterPatience, "the nodes to know each other");
+      kClusterTimeout, "the nodes to know each other");
   for (int i = options_.masters; i < count; ++i) {
     const auto master = static_cast<std::size_t>(i % options_.masters);
     RedisClient(nodes_[static_cast<std::size_t>(i)]->Url())
@@ -102,7 +102,7 @@ void RedisCluster::WaitUntilWhole() const {
   };
   WaitUntil(
       [&] { return std::all_of(nodes_.begin(), nodes_.end(), [&](auto& n) { return whole(*n); }); },
-      kClusterPatience, "the cluster to be whole");
+      kClusterTimeout, "the cluster to be whole");
 }
 
 std::string RedisCluster::PortOf(std::size_t index) const {
@@ -220,7 +220,7 @@ RedisSentinels::RedisSentinels(Options options) : options_(std::move(options)) {
     servers_.push_back(std::make_unique<RedisServer>(server));
   }
   for (int i = 1; i <= options_.replicas; ++i) {
-    WaitUntil([&] { return Follows(static_cast<std::size_t>(i)); }, kClusterPatience,
+    WaitUntil([&] { return Follows(static_cast<std::size_t>(i)); }, kClusterTimeout,
               "the replica to have what the master has");
   }
   for (int i = 0; i < options_.sentinels; ++i) StartSentinel();
@@ -241,7 +241,7 @@ RedisSentinels::RedisSentinels(Options options) : options_(std::move(options)) {
     }
   };
   for (std::size_t i = 0; i < sentinels_.size(); ++i) {
-    WaitUntil([&] { return ready(i); }, kClusterPatience, "the Sentinels to know each other");
+    WaitUntil([&] { return ready(i); }, kClusterTimeout, "the Sentinels to know each other");
   }
 }
 

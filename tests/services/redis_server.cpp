@@ -68,14 +68,14 @@ void RedisServer::Start() {
 void RedisServer::Stop() {
   if (!process_) return;
   process_->Signal(SIGTERM);
-  process_->WaitOrKill(kPatience);
+  process_->WaitOrKill(kTimeout);
   process_.reset();
 }
 
 void RedisServer::KillNine() {
   if (!process_) return;
   process_->Signal(SIGKILL);
-  process_->WaitOrKill(kPatience);
+  process_->WaitOrKill(kTimeout);
   process_.reset();
 }
 

@@ -45,15 +45,15 @@ TEST(ProcessTest, WaitReturnsNothingBeforeTheEndAndSignalsArrive) {
   EXPECT_FALSE(process.Wait(milliseconds(20)).has_value());
   EXPECT_TRUE(process.Running());
   process.Signal(SIGTERM);
-  EXPECT_EQ(process.Wait(kPatience), 128 + SIGTERM);
+  EXPECT_EQ(process.Wait(kTimeout), 128 + SIGTERM);
 }
 
 TEST(ProcessTest, MeasuresCpuAndMemory) {
   Process process({"sh", "-c", "i=0; while :; do i=$((i+1)); done"});
-  WaitUntil([&] { return process.Use().cpu_seconds > 0.05; }, kPatience, "CPU use");
+  WaitUntil([&] { return process.Use().cpu_seconds > 0.05; }, kTimeout, "CPU use");
   EXPECT_GT(process.Use().resident_bytes, 100'000u);
   process.Signal(SIGKILL);
-  ASSERT_TRUE(process.Wait(kPatience));
+  ASSERT_TRUE(process.Wait(kTimeout));
   EXPECT_GT(process.Use().cpu_seconds, 0.04);
 }
 
@@ -216,9 +216,8 @@ TEST(ServerDirectoryTest, SweepsWhatADeadOwnerLeft) {
   const std::string socket_path = words.substr(7, blank - 7);
   const auto folder = std::filesystem::path(socket_path).parent_path();
   const auto server_pid = static_cast<pid_t>(std::stol(words.substr(blank + 1)));
-  WaitUntil([&] { return !StartTimeOf(child); }, kPatience, "the child's death");
-  WaitUntil([&] { return !StartTimeOf(server_pid); }, kPatience,
-            "the server to die with its owner");
+  WaitUntil([&] { return !StartTimeOf(child); }, kTimeout, "the child's death");
+  WaitUntil([&] { return !StartTimeOf(server_pid); }, kTimeout, "the server to die with its owner");
   EXPECT_TRUE(std::filesystem::exists(folder));
   SweepServerDirectories();
   EXPECT_FALSE(std::filesystem::exists(folder));

@@ -25,8 +25,8 @@ constexpr std::size_t kRoomy = 1 << 20;
 constexpr milliseconds kShort{50};
 
 std::string Notice(std::uint64_t lines) { return std::to_string(lines) + " lost\n"; }
-bool Hurry() { return true; }
-bool NoHurry() { return false; }
+bool Urgent() { return true; }
+bool NotUrgent() { return false; }
 
 // A pipe that is full, so that whatever is written to it has to wait for Drain().
 class FullPipe {
@@ -57,7 +57,7 @@ class FullPipe {
     while (!text.ends_with(last)) {
       char buffer[1024];
       pollfd watched{ends_[0], POLLIN, 0};
-      if (poll(&watched, 1, static_cast<int>(test::kPatience.count())) != 1) break;
+      if (poll(&watched, 1, static_cast<int>(test::kTimeout.count())) != 1) break;
       const ssize_t size = read(ends_[0], buffer, sizeof buffer);
       if (size <= 0) break;
       text.append(buffer, static_cast<std::size_t>(size));
@@ -74,10 +74,10 @@ TEST(LogWriter, NobodyWaitsForAReaderAndTheOldestLinesGiveWay) {
   LogWriter writer(pipe.writer(), 100, Notice);
   for (int i = 0; i < 1000; ++i) writer.Put("line " + std::to_string(i) + "\n");
   EXPECT_FALSE(writer.idle());
-  EXPECT_FALSE(writer.Flush(Hurry, kShort)) << "an end that is in a hurry waits for ever";
+  EXPECT_FALSE(writer.Flush(Urgent, kShort)) << "an end that is in a hurry waits for ever";
   EXPECT_GT(writer.lost(), 900u);
   const std::string text = pipe.ReadUntil("line 999\n");
-  EXPECT_TRUE(writer.Flush(NoHurry, kShort));
+  EXPECT_TRUE(writer.Flush(NotUrgent, kShort));
   std::uint64_t said = 0, lines = 0;
   std::istringstream stream(text);
   for (std::string line; std::getline(stream, line);) {
@@ -106,7 +106,7 @@ TEST(LogWriter, WhatAReaderTakesLateIsWholeAndInOrder) {
     }
     writer.Put("end\n");
     EXPECT_EQ(pipe.ReadUntil("end\n"), expected + "end\n") << "flags " << flags;
-    EXPECT_TRUE(writer.Flush(NoHurry, kShort));
+    EXPECT_TRUE(writer.Flush(NotUrgent, kShort));
     EXPECT_EQ(writer.lost(), 0u);
   }
 }
@@ -116,10 +116,10 @@ TEST(LogWriter, AnEndWithoutHurryWaitsForASlowReader) {
   LogWriter writer(pipe.writer(), kRoomy, Notice);
   writer.Put("last words\n");
   std::thread reader([&] {
-    WaitUntil([&] { return !writer.idle(); }, test::kPatience, "a line that waits");
+    WaitUntil([&] { return !writer.idle(); }, test::kTimeout, "a line that waits");
     EXPECT_EQ(pipe.ReadUntil("last words\n"), "last words\n");
   });
-  EXPECT_TRUE(writer.Flush(NoHurry, milliseconds(0)));
+  EXPECT_TRUE(writer.Flush(NotUrgent, milliseconds(0)));
   reader.join();
 }
 
@@ -128,10 +128,10 @@ TEST(LogWriter, BeginsNoLineAfterItsEnd) {
   LogWriter writer(pipe.writer(), kRoomy, Notice);
   writer.Put("before\n");
   EXPECT_EQ(pipe.ReadUntil("before\n"), "before\n");
-  EXPECT_TRUE(writer.Flush(NoHurry, kShort));
+  EXPECT_TRUE(writer.Flush(NotUrgent, kShort));
   writer.End();
   writer.Put("of a thread that still runs\n");
-  EXPECT_TRUE(writer.Flush(NoHurry, kShort));
+  EXPECT_TRUE(writer.Flush(NotUrgent, kShort));
   EXPECT_TRUE(writer.idle());
   EXPECT_EQ(writer.lost(), 1u);
   ASSERT_EQ(write(pipe.writer(), "last words\n", 11), 11);
@@ -143,7 +143,7 @@ TEST(LogWriter, AReaderThatHasGoneCostsLinesAndNothingElse) {
   LogWriter writer(pipe.writer(), kRoomy, Notice);
   pipe.CloseReader();
   for (int i = 0; i < 10; ++i) writer.Put("into nothing\n");
-  EXPECT_TRUE(writer.Flush(NoHurry, kShort));
+  EXPECT_TRUE(writer.Flush(NotUrgent, kShort));
   EXPECT_EQ(writer.lost(), 10u);
 }
 
@@ -153,10 +153,10 @@ TEST(LogWriter, ASocketWhosePeerRestartsCostsLinesAndNothingElse) {
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
   LogWriter writer(ends[0], kRoomy, Notice);
   writer.Put("heard\n");
-  EXPECT_TRUE(writer.Flush(NoHurry, kShort));
+  EXPECT_TRUE(writer.Flush(NotUrgent, kShort));
   close(ends[1]);
   writer.Put("unheard\nunheard\n");
-  EXPECT_TRUE(writer.Flush(NoHurry, kShort));
+  EXPECT_TRUE(writer.Flush(NotUrgent, kShort));
   EXPECT_EQ(writer.lost(), 2u);
   close(ends[0]);
 }
@@ -174,12 +174,12 @@ TEST(LogWriter, AFullDiskCostsLinesIsSaidAndLeavesNoHalfLine) {
   setrlimit(RLIMIT_FSIZE, &narrow);
   LogWriter writer(file, kRoomy, Notice);
   for (const char* line : {"whole\n", "in part\n", "not at all\n"}) writer.Put(line);
-  EXPECT_TRUE(writer.Flush(NoHurry, kShort));
+  EXPECT_TRUE(writer.Flush(NotUrgent, kShort));
   setrlimit(RLIMIT_FSIZE, &before);
   EXPECT_EQ(writer.lost(), 2u);
   writer.Put("there is room\n");
   writer.Put("and more\n");
-  EXPECT_TRUE(writer.Flush(NoHurry, kShort));
+  EXPECT_TRUE(writer.Flush(NotUrgent, kShort));
   char buffer[200] = {};
   EXPECT_GT(pread(file, buffer, sizeof buffer - 1, 0), 0);
   EXPECT_STREQ(buffer, "whole\nin p\n2 lost\nthere is room\nand more\n");
@@ -200,7 +200,7 @@ TEST(LogWriter, ManyThreadsLoseNothing) {
   writer.Put("end\n");
   const std::string text = pipe.ReadUntil("end\n");
   EXPECT_EQ(text.size(), 2000 * std::string("a line\n").size() + 4);
-  EXPECT_TRUE(writer.Flush(NoHurry, kShort));
+  EXPECT_TRUE(writer.Flush(NotUrgent, kShort));
   EXPECT_EQ(writer.lost(), 0u);
 }
 

@@ -54,7 +54,7 @@ TEST(HostTable, LeasesAreNotKnownBeforeThereIsAKeeper) {
       << "this host has no database";
   settings.leases = &leases;
   const HostTable table("plugin-a", settings);
-  const summa::LeaseView view = summa::LookAtLease(summa::Host(table.table()), "w");
+  const summa::LeaseView view = summa::ReadLease(summa::Host(table.table()), "w");
   EXPECT_FALSE(view.held);
   EXPECT_FALSE(view.trusted);
   EXPECT_EQ(view.holder, "");
@@ -79,7 +79,7 @@ TEST(HostTable, AViewOfALeaseIsFilledAsFarAsTheCallerKnowsIt) {
 
 TEST(FakeHost, ShowsTheLeaseThatTheTestSetsAndLetsItsTrustRunOut) {
   summa::testkit::FakeHost fake;
-  EXPECT_FALSE(summa::LookAtLease(fake.host(), "w").held);
+  EXPECT_FALSE(summa::ReadLease(fake.host(), "w").held);
   summa::LeaseView lease;
   lease.held = lease.trusted = true;
   lease.fence = 4;
@@ -88,15 +88,15 @@ TEST(FakeHost, ShowsTheLeaseThatTheTestSetsAndLetsItsTrustRunOut) {
   lease.lease_until = UnixTime(std::chrono::hours(24));
   fake.SetLease("w", lease);
   fake.Advance(std::chrono::seconds(1));
-  const summa::LeaseView view = summa::LookAtLease(fake.host(), "w");
+  const summa::LeaseView view = summa::ReadLease(fake.host(), "w");
   EXPECT_TRUE(view.held && view.trusted);
   EXPECT_EQ(view.fence, 4);
   EXPECT_EQ(view.holder, "test-1");
   EXPECT_EQ(view.trust_left, std::chrono::seconds(2));
   EXPECT_EQ(view.lease_until, UnixTime(std::chrono::hours(24)));
   fake.Advance(std::chrono::seconds(2));
-  EXPECT_TRUE(summa::LookAtLease(fake.host(), "w").held);
-  EXPECT_FALSE(summa::LookAtLease(fake.host(), "w").trusted);
+  EXPECT_TRUE(summa::ReadLease(fake.host(), "w").held);
+  EXPECT_FALSE(summa::ReadLease(fake.host(), "w").trusted);
 }
 
 TEST(HostTable, LogLinesCarryThePlugin) {

@@ -101,13 +101,13 @@ TEST(Lanes, ReleaseBackedUpLanesThatAreNeitherHeldNorPaused) {
 TEST(Horizon, FollowsTheClockOnceEveryTransactionThatWasOpenHasEnded) {
   const auto at = [](int second) { return DatabaseTime(seconds(second)); };
   Horizon horizon;
-  horizon.See({at(1000), {"1/1", "1/2"}});
+  horizon.Update({at(1000), {"1/1", "1/2"}});
   EXPECT_EQ(horizon.time(), std::nullopt);
-  horizon.See({at(1001), {"1/2", "1/3"}});
+  horizon.Update({at(1001), {"1/2", "1/3"}});
   EXPECT_EQ(horizon.time(), std::nullopt) << "1/2 may still make older rows visible";
-  horizon.See({at(1002), {"1/3"}});
+  horizon.Update({at(1002), {"1/3"}});
   EXPECT_EQ(horizon.time(), at(999));
-  horizon.See({at(1003), {}});
+  horizon.Update({at(1003), {}});
   EXPECT_EQ(horizon.time(), at(1001));
 }
 

@@ -15,12 +15,14 @@ ReadinessView Running() {
   return view;
 }
 
-TEST(Readiness, AStandbyWithoutLeasesIsReady) { EXPECT_TRUE(Judge(Running()).failing.empty()); }
+TEST(Readiness, AStandbyWithoutLeasesIsReady) {
+  EXPECT_TRUE(EvaluateReadiness(Running()).failing.empty());
+}
 
 TEST(Readiness, AHostThatStartsOrDrainsIsNot) {
   ReadinessView view = Running();
   view.report.state = "draining";
-  const Readiness readiness = Judge(view);
+  const Readiness readiness = EvaluateReadiness(view);
   ASSERT_EQ(readiness.failing.size(), 1u);
   EXPECT_EQ(readiness.failing[0].what, "host");
   EXPECT_EQ(readiness.failing[0].why, "it is draining");
@@ -36,7 +38,7 @@ TEST(Readiness, NamesTheDatabaseThePluginAndTheWorkerThatFail) {
   parked.id = "other";
   parked.state = "parked";
   view.report.workers.push_back(parked);
-  const Readiness readiness = Judge(view);
+  const Readiness readiness = EvaluateReadiness(view);
   ASSERT_EQ(readiness.failing.size(), 4u);
   EXPECT_EQ(readiness.failing[0].what, "database");
   EXPECT_EQ(readiness.failing[0].why, "SH-0401 no connection");
@@ -56,7 +58,7 @@ TEST(Readiness, AnOperationThatFailsIsAWarning) {
   failed.state = "failed";
   failed.error = "XX-0001 a bad row";
   view.report.operations = {failed, OperationReport{}};
-  const Readiness readiness = Judge(view);
+  const Readiness readiness = EvaluateReadiness(view);
   EXPECT_TRUE(readiness.failing.empty()) << "other work goes on";
   ASSERT_EQ(readiness.warnings.size(), 1u) << "one without an error is in order";
   EXPECT_EQ(readiness.warnings[0].what, "operation 7 (backfill)");
@@ -69,7 +71,7 @@ TEST(Readiness, AWarningOfAPluginIsShownAndKeepsTheHostReady) {
   ReadinessView view = Running();
   view.plugins.push_back({"outbox", {"blocked keys", Severity::kWarning, "2", "", "redrive"}});
   view.plugins.push_back({"outbox", {"the bus", Severity::kError, "away", "", "start it"}});
-  const Readiness readiness = Judge(view);
+  const Readiness readiness = EvaluateReadiness(view);
   ASSERT_EQ(readiness.warnings.size(), 1u);
   EXPECT_EQ(readiness.warnings[0].what, "blocked keys");
   ASSERT_EQ(readiness.failing.size(), 1u);

@@ -6,7 +6,7 @@
 
 #include "tests/services/wait_until.hpp"
 #include "tests/verify/verify_support.hpp"
-#include "verify/crew.hpp"
+#include "verify/job_pool.hpp"
 #include "verify/ranges.hpp"
 
 namespace summa::verify {
@@ -66,7 +66,7 @@ VerifyOptions InRangesOf(std::int64_t rows) {
 
 // A setting that outlived its transaction would make the pool close the session, and each range
 // would pay for a new one.
-TEST(Crew, ReadsWithoutWorkersOfTheServerAndGivesItsSessionsBackAsTheyWere) {
+TEST(JobPool, ReadsWithoutWorkersOfTheServerAndGivesItsSessionsBackAsTheyWere) {
   const summa_sql_v1* sql = Shared().database->sql();
   const auto setting = [](Session& session) {
     return session.Exec("SHOW max_parallel_workers_per_gather").Value<std::string>();
@@ -78,7 +78,7 @@ TEST(Crew, ReadsWithoutWorkersOfTheServerAndGivesItsSessionsBackAsTheyWere) {
   options.connections = 1;
   std::int64_t first = 0;
   for (int run = 0; run < 2; ++run) {
-    Crew(sql, options, "test", 1).Run(1, [&](Session& session, std::size_t, JobMeter&) {
+    JobPool(sql, options, "test", 1).Run(1, [&](Session& session, std::size_t, JobMeter&) {
       EXPECT_EQ(setting(session), "0");
       if (run == 0) first = pid(session);
       EXPECT_EQ(pid(session), first);
@@ -90,14 +90,14 @@ TEST(Crew, ReadsWithoutWorkersOfTheServerAndGivesItsSessionsBackAsTheyWere) {
 }
 
 // Broken connections are waited for; here for longer than any test runs.
-TEST(Crew, HearsAStopBetweenTwoAttempts) {
+TEST(JobPool, HearsAStopBetweenTwoAttempts) {
   VerifyOptions options;
   options.connections = 1;
   std::atomic<int> attempts{0};
   options.should_stop = [&] { return attempts > 0; };
-  Crew crew(Shared().database->sql(), options, "test", 1, std::chrono::hours(1));
+  JobPool pool(Shared().database->sql(), options, "test", 1, std::chrono::hours(1));
   try {
-    crew.Run(1, [&](Session&, std::size_t, JobMeter& meter) {
+    pool.Run(1, [&](Session&, std::size_t, JobMeter& meter) {
       ++attempts;
       meter.Count(10);
       throw Error(SUMMA_E_UNAVAILABLE, "SH-0401", "away");
@@ -107,10 +107,10 @@ TEST(Crew, HearsAStopBetweenTwoAttempts) {
     EXPECT_EQ(error.code(), "SH-0904") << error.what();
   }
   EXPECT_EQ(attempts, 1);
-  EXPECT_EQ(crew.rows(), 0) << "a failed attempt counts nothing";
+  EXPECT_EQ(pool.rows(), 0) << "a failed attempt counts nothing";
 }
 
-TEST(Crew, DoesAJobAgainWhoseConnectionBrokeAndGivesUpInTheEnd) {
+TEST(JobPool, DoesAJobAgainWhoseConnectionBrokeAndGivesUpInTheEnd) {
   VerifyOptions options;
   options.connections = 1;
   int attempts = 0, broken = 2;
@@ -118,14 +118,15 @@ TEST(Crew, DoesAJobAgainWhoseConnectionBrokeAndGivesUpInTheEnd) {
     meter.Count(10);
     if (++attempts <= broken) session.Exec("SELECT pg_terminate_backend(pg_backend_pid())");
   };
-  Crew crew(Shared().database->sql(), options, "test", 1, std::chrono::milliseconds(1));
-  crew.Run(1, work);
+  JobPool pool(Shared().database->sql(), options, "test", 1, std::chrono::milliseconds(1));
+  pool.Run(1, work);
   EXPECT_EQ(attempts, 3);
-  EXPECT_EQ(crew.rows(), 10);
+  EXPECT_EQ(pool.rows(), 10);
 
   attempts = 0, broken = 1000;
   try {
-    Crew(Shared().database->sql(), options, "test", 1, std::chrono::milliseconds(1)).Run(1, work);
+    JobPool(Shared().database->sql(), options, "test", 1, std::chrono::milliseconds(1))
+        .Run(1, work);
     ADD_FAILURE() << "it never had a connection";
   } catch (const Error& error) {
     EXPECT_EQ(error.status(), SUMMA_E_UNAVAILABLE) << error.what();
@@ -436,7 +437,7 @@ TEST(Partitions, AreReadAsOneTableAndPruned) {
 
 TEST(Limits, TheRateIsKept) {
   VerifyOptions options = InRangesOf(1000);
-  options.most_rows_per_second = 10'000;
+  options.max_rows_per_second = 10'000;
   const auto started = std::chrono::steady_clock::now();
   VerifyChains(Shared().database->sql(), options);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
@@ -448,7 +449,7 @@ TEST(Limits, FindingsAboveTheLimitAreCountedOnly) {
   store.database->db.Query(
       "UPDATE ledger_event SET event_data = '{}' WHERE aggregate_type = 'order'");
   VerifyOptions options = InRangesOf(1000);
-  options.most_findings = 10;
+  options.max_findings = 10;
   const ChainReport chains = VerifyChains(store.database->sql(), options);
   EXPECT_EQ(chains.findings.size(), 10U);
   EXPECT_EQ(chains.broken.size(), 10U);
@@ -458,7 +459,7 @@ TEST(Limits, FindingsAboveTheLimitAreCountedOnly) {
 
 TEST(Stopping, EndsTheVerificationAtOnceAlsoUnderALimit) {
   VerifyOptions options = InRangesOf(1000);
-  options.most_rows_per_second = 1;  // an hour
+  options.max_rows_per_second = 1;  // an hour
   std::atomic<int> asked{0};
   options.should_stop = [&] { return ++asked > 3; };
   try {
@@ -472,7 +473,7 @@ TEST(Stopping, EndsTheVerificationAtOnceAlsoUnderALimit) {
 
 TEST(ProgressReports, CountRowsAndComeToTheEnd) {
   VerifyOptions options = InRangesOf(1000);
-  options.most_rows_per_second = 5'000;
+  options.max_rows_per_second = 5'000;
   std::vector<Progress> reports;
   options.on_progress = [&](const Progress& progress) { reports.push_back(progress); };
   VerifyChains(Shared().database->sql(), options);
@@ -485,7 +486,7 @@ TEST(ProgressReports, CountRowsAndComeToTheEnd) {
 
 TEST(BrokenConnections, CostOneRangeAndNotTheResult) {
   VerifyOptions options = InRangesOf(1000);
-  options.most_rows_per_second = 4'000;
+  options.max_rows_per_second = 4'000;
   std::atomic<int> killed{0};
   test::Db killer(Shared().database->url);
   options.should_stop = [&] {

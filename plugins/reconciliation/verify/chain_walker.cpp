@@ -100,7 +100,7 @@ void ChainWalker::CheckHash(const EventRow& event) {
 void ChainWalker::Fail(std::string_view kind, const EventRow& event, std::string_view expected,
                        std::string_view found) {
   if (!open_->broken_at) open_->broken_at = event.version;
-  if (++result_.flaw_count > static_cast<std::int64_t>(settings_.most_flaws)) return;
+  if (++result_.flaw_count > static_cast<std::int64_t>(settings_.max_flaws)) return;
   result_.flaws.push_back(
       {kind, event.aggregate_id, event.version, std::string(expected), std::string(found)});
 }
@@ -118,7 +118,7 @@ void ChainWalker::End() {
   result_.good_events += open_->good_events;
   if (open_->broken_at) {
     ++result_.broken_count;
-    if (result_.broken.size() < settings_.most_flaws) result_.broken.push_back(*open_);
+    if (result_.broken.size() < settings_.max_flaws) result_.broken.push_back(*open_);
   }
   open_.reset();
 }

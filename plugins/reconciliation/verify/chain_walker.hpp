@@ -67,7 +67,7 @@ class ChainWalker {
   };
   struct Settings {
     std::string hmac_secret;
-    std::size_t most_flaws = 0;
+    std::size_t max_flaws = 0;
     // Versions of one aggregate, which goes on outside.
     bool is_piece = false;
     std::optional<Start> start;

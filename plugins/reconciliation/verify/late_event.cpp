@@ -10,7 +10,7 @@ namespace {
 // Hash states are kept after every so many rows; a trial starts from the nearest one.
 constexpr std::size_t kRowsPerState = 128;
 // Of two transactions, only so many of the latest are paired with each other.
-constexpr std::size_t kMostPaired = 64;
+constexpr std::size_t kMaxPaired = 64;
 
 using Rows = std::vector<std::size_t>;  // ascending
 
@@ -41,7 +41,7 @@ class Search {
     }
     return hasher.Finish() == events_hash_;
   }
-  bool exhausted() const { return hashed_bytes_ > kMostHashedBytes; }
+  bool exhausted() const { return hashed_bytes_ > kMaxHashedBytes; }
 
  private:
   const std::vector<SealedRow>& rows_;
@@ -82,7 +82,7 @@ std::optional<Rows> FindLate(const std::vector<SealedRow>& rows, std::size_t cou
     if (one.size() == count && search.Fits(one)) return one;
     if (search.exhausted()) return std::nullopt;
   }
-  const std::size_t paired = std::min(transactions.size(), kMostPaired);
+  const std::size_t paired = std::min(transactions.size(), kMaxPaired);
   for (std::size_t i = 0; i < paired; ++i) {
     for (std::size_t j = i + 1; j < paired; ++j) {
       if (transactions[i].size() + transactions[j].size() != count) continue;

@@ -14,9 +14,9 @@ namespace summa::verify {
 
 // More work than this is not done for one block: about three seconds. A block of 11,000 events is
 // searched whole, of a larger one the late events near its end are found.
-inline constexpr std::int64_t kMostHashedBytes = std::int64_t{4} << 30;
+inline constexpr std::int64_t kMaxHashedBytes = std::int64_t{4} << 30;
 // Rows that are kept in memory to search in: 20 MB.
-inline constexpr std::int64_t kMostSearchedRows = 200'000;
+inline constexpr std::int64_t kMaxSearchedRows = 200'000;
 
 struct SealedRow {
   std::string hash;

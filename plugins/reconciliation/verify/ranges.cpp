@@ -9,9 +9,9 @@ namespace {
 // Rows of the sample per range: cuts are then about a seventh off their place.
 constexpr std::int64_t kSampledRowsPerRange = 200;
 // The sample is kept in memory, 32 bytes a row; above, cuts become less exact.
-constexpr std::int64_t kMostSampledRows = 400'000;
+constexpr std::int64_t kMaxSampledRows = 400'000;
 // Above, ranges grow instead.
-constexpr std::int64_t kMostRanges = 100'000;
+constexpr std::int64_t kMaxRanges = 100'000;
 
 struct Sampled {
   Uuid id;
@@ -127,8 +127,8 @@ std::int64_t EstimatedRows(Session& session, const ledger::EventTable& table) {
 
 std::vector<Range> PlanRanges(Session& session, const ledger::EventTable& table,
                               std::int64_t rows_per_range, std::int64_t estimated_rows) {
-  const std::int64_t pieces = std::min(estimated_rows / rows_per_range + 1, kMostRanges);
-  const std::int64_t wanted = std::min(pieces * kSampledRowsPerRange, kMostSampledRows);
+  const std::int64_t pieces = std::min(estimated_rows / rows_per_range + 1, kMaxRanges);
+  const std::int64_t wanted = std::min(pieces * kSampledRowsPerRange, kMaxSampledRows);
   const bool cut = pieces > 1;
   const double percent = cut ? std::min(100.0, 100.0 * static_cast<double>(wanted) /
                                                    static_cast<double>(estimated_rows))

@@ -5,7 +5,7 @@
 namespace summa::verify {
 namespace {
 
-constexpr std::int64_t kMostSlices = 65'536;
+constexpr std::int64_t kMaxSlices = 65'536;
 
 std::string Bound(std::int64_t prefix) {
   static constexpr char kHex[] = "0123456789abcdef";
@@ -17,15 +17,15 @@ std::string Bound(std::int64_t prefix) {
 }  // namespace
 
 std::vector<std::string> UuidSlices(const std::string& column, std::int64_t count) {
-  count = std::clamp<std::int64_t>(count, 1, kMostSlices);
+  count = std::clamp<std::int64_t>(count, 1, kMaxSlices);
   std::vector<std::string> slices;
   slices.reserve(static_cast<std::size_t>(count));
   for (std::int64_t i = 0; i < count; ++i) {
     std::string slice = column;
-    slice.append(" >= ").append(Bound(i * kMostSlices / count));
+    slice.append(" >= ").append(Bound(i * kMaxSlices / count));
     if (i + 1 < count) {
       slice.append(" AND ").append(column).append(" < ").append(
-          Bound((i + 1) * kMostSlices / count));
+          Bound((i + 1) * kMaxSlices / count));
     }
     slices.push_back(std::move(slice));
   }

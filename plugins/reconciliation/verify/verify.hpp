@@ -32,14 +32,14 @@ struct VerifyOptions {
   int connections = 2;
   // Rows per second over all connections, of which there are no more then than it needs; 0: no
   // limit.
-  std::int64_t most_rows_per_second = 0;
+  std::int64_t max_rows_per_second = 0;
   // A range is one statement and must end within database.statement_timeout. Short ones keep the
   // connections busy to the end.
   std::int64_t rows_per_range = 50'000;
   // Secret of HMAC hashes (Summa's advanced.hmacSecret); empty: plain SHA-256.
   std::string hmac_secret;
   // Findings, and broken chains, above this many are counted and not kept.
-  std::size_t most_findings = 10'000;
+  std::size_t max_findings = 10'000;
   // Table of snapshots (the columns of the plan's hash_snapshot); empty: there is none.
   std::string snapshot_table = "summa_host.hash_snapshot";
   // Start each aggregate at its latest snapshot. What lies below it is trusted, see

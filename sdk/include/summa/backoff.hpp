@@ -59,8 +59,8 @@ class Backoff {
   // first * 2^(failures - 1), at most `longest`. The limit is halved rather than the pause doubled,
   // so that nothing overflows.
   Microseconds Ceiling(std::int64_t failures) const {
-    constexpr std::int64_t kMostDoublings = 63;
-    const auto doublings = std::clamp<std::int64_t>(failures, 1, kMostDoublings + 1) - 1;
+    constexpr std::int64_t kMaxDoublings = 63;
+    const auto doublings = std::clamp<std::int64_t>(failures, 1, kMaxDoublings + 1) - 1;
     const bool below = first_.count() <= longest_.count() >> doublings;
     return below ? Microseconds(first_.count() << doublings) : longest_;
   }

@@ -171,7 +171,7 @@ class BusTable {
         return SUMMA_OK;
       });
     };
-    FillLook();
+    FillScan();
     FillListings();
     FillGroups();
     FillDeadLetters();
@@ -181,7 +181,7 @@ class BusTable {
   const summa_bus_v1* table() const { return &table_; }
 
  private:
-  void FillLook() {
+  void FillScan() {
     table_.scan = [](void* self, const summa_bus_scan_options* options,
                      std::int32_t (*on_message)(void*, const summa_bus_delivery*), void* user,
                      summa_error* error) -> std::int32_t {

@@ -32,8 +32,8 @@ class DeadLetterStream {
   explicit DeadLetterStream(const summa_bus_v1* bus) : bus_(bus) {}
 
   // Writes the dead letter. Throws when the bus did not accept it.
-  void Bury(summa_bus_message message, std::string_view delivery_id, std::string_view group,
-            std::string_view error, std::int64_t deliveries) const {
+  void Add(summa_bus_message message, std::string_view delivery_id, std::string_view group,
+           std::string_view error, std::int64_t deliveries) const {
     const std::string stream = NameOf(FromAbi(message.stream));
     const std::string note =
         Note({std::string(delivery_id), std::string(group), std::string(error), deliveries});
@@ -69,7 +69,7 @@ class DeadLetterStream {
  private:
   static constexpr std::string_view kMark = "closed ";  // and the id of the letter
 
-  struct Fate {
+  struct NoteFields {
     std::string source_id, group, error;
     std::int64_t deliveries = 0;
   };
@@ -77,14 +77,14 @@ class DeadLetterStream {
   static std::string NameOf(std::string_view stream) { return std::string(stream).append(kSuffix); }
 
   // "letter DELIVERIES SOURCE_ID LENGTH_OF_GROUP GROUP ERROR"
-  static std::string Note(const Fate& fate) {
-    return "letter " + std::to_string(fate.deliveries) + " " + fate.source_id + " " +
-           std::to_string(fate.group.size()) + " " + fate.group + " " + fate.error;
+  static std::string Note(const NoteFields& fields) {
+    return "letter " + std::to_string(fields.deliveries) + " " + fields.source_id + " " +
+           std::to_string(fields.group.size()) + " " + fields.group + " " + fields.error;
   }
-  static std::optional<Fate> ReadNote(std::string_view note) {
+  static std::optional<NoteFields> ReadNote(std::string_view note) {
     if (!note.starts_with("letter ")) return std::nullopt;
     note.remove_prefix(7);
-    Fate fate;
+    NoteFields fields;
     std::size_t length = 0;
     const auto word = [&note] {
       const std::size_t end = std::min(note.find(' '), note.size());
@@ -93,14 +93,14 @@ class DeadLetterStream {
       return text;
     };
     const std::string_view deliveries = word();
-    std::from_chars(deliveries.data(), deliveries.data() + deliveries.size(), fate.deliveries);
-    fate.source_id = word();
+    std::from_chars(deliveries.data(), deliveries.data() + deliveries.size(), fields.deliveries);
+    fields.source_id = word();
     const std::string_view size = word();
     std::from_chars(size.data(), size.data() + size.size(), length);
-    fate.group = note.substr(0, std::min(length, note.size()));
+    fields.group = note.substr(0, std::min(length, note.size()));
     note.remove_prefix(std::min(length + 1, note.size()));
-    fate.error = note;
-    return fate;
+    fields.error = note;
+    return fields;
   }
 
   void Publish(const summa_bus_message& message) const {
@@ -158,13 +158,14 @@ class DeadLetterStream {
     Scan(log, [&](const summa_bus_delivery& delivery) {
       const std::string_view id = FromAbi(delivery.delivery_id);
       if (!std::exchange(behind, behind || id == after) || closed.contains(id)) return true;
-      const std::optional<Fate> fate = ReadNote(FromAbi(delivery.message.note));
-      if (!fate) return true;
+      const std::optional<NoteFields> fields = ReadNote(FromAbi(delivery.message.note));
+      if (!fields) return true;
       summa_bus_message message = delivery.message;
       message.stream = ToAbi(stream);
       message.note = {};
-      more = on_letter({message, delivery.delivery_id, ToAbi(fate->source_id), ToAbi(fate->group),
-                        ToAbi(fate->error), fate->deliveries, delivery.entered_at_microseconds});
+      more =
+          on_letter({message, delivery.delivery_id, ToAbi(fields->source_id), ToAbi(fields->group),
+                     ToAbi(fields->error), fields->deliveries, delivery.entered_at_microseconds});
       return more;
     });
     return more;

@@ -100,7 +100,7 @@ class Host {
   // tick.
   const summa_sql_v1* sql() const { return Service<summa_sql_v1>(SUMMA_SQL_V1); }
 
-  // For LookAtLease() of <summa/lease.hpp>; nullptr: the host is too old.
+  // For ReadLease() of <summa/lease.hpp>; nullptr: the host is too old.
   const summa_lease_v1* lease() const { return Service<summa_lease_v1>(SUMMA_LEASE_V1); }
 
   // For the functions of <summa/operation.hpp>; nullptr: the manifest declares no kinds of

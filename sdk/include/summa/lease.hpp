@@ -24,7 +24,7 @@ struct LeaseView {
 // Does not query the database; cheap enough for every message of a batch. Any thread, from
 // Plugin::Configure on. On a host without the service (older than this header) the result is empty.
 // Error: SUMMA_E_USAGE.
-inline LeaseView LookAtLease(const Host& host, std::string_view worker_id) {
+inline LeaseView ReadLease(const Host& host, std::string_view worker_id) {
   LeaseView result;
   const summa_lease_v1* service = host.lease();
   if (service == nullptr) return result;

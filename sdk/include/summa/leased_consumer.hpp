@@ -43,7 +43,7 @@ struct LeasedMessage : ConsumedMessage {
 
 class LeasedConsumer : public Worker {
  public:
-  // `options` without handler, look and exclusive, which are set here; `consumer` may be empty.
+  // `options` without handler, is_away and exclusive, which are set here; `consumer` may be empty.
   // bus: the alias in `requires` of the manifest.
   LeasedConsumer(Host host, SubscribeOptions options, std::string bus = "bus");
 

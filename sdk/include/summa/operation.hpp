@@ -210,7 +210,7 @@ inline std::int64_t StartOperation(const Host& host, const summa_sql_v1* sql,
   return id;
 }
 
-inline OperationView LookAtOperation(const Host& host, const summa_sql_v1* sql, std::int64_t id) {
+inline OperationView ReadOperation(const Host& host, const summa_sql_v1* sql, std::int64_t id) {
   const summa_operation_v1& service = detail::OperationsOf(host);
   summa_operation_view view{};
   view.struct_size = sizeof view;
@@ -280,12 +280,12 @@ class OperationWorker final : public Worker {
 // Shows the progress of the operation until it ends or is paused, or the verb is told to stop. The
 // operation itself continues.
 inline OperationView FollowOperation(const Host& host, const CommandCall& call, std::int64_t id) {
-  constexpr std::chrono::milliseconds kLookEvery{500};
+  constexpr std::chrono::milliseconds kInterval{500};
   for (;;) {
-    OperationView view = LookAtOperation(host, call.sql(), id);
+    OperationView view = ReadOperation(host, call.sql(), id);
     call.Progress(view.phase.empty() ? "operation " + std::to_string(id) : view.phase, view.done,
                   view.total.value_or(0));
-    if (!view.open() || view.state == OperationState::kPaused || call.Wait(kLookEvery)) return view;
+    if (!view.open() || view.state == OperationState::kPaused || call.Wait(kInterval)) return view;
   }
 }
 

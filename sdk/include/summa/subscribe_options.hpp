@@ -49,16 +49,16 @@ struct SubscribeOptions {
   // attempts. What counts as an attempt:
   // - Most exceptions count, because this message is at fault.
   // - SUMMA_E_UNAVAILABLE, SUMMA_E_FENCED, SUMMA_E_CANCELLED (a service is unreachable, or the
-  //   handler had to stop) count only when the same message throws one again and `look` finds
-  //   that the service is reachable, or, when `look` cannot tell, messages of other keys
+  //   handler had to stop) count only when the same message throws one again and `is_away` finds
+  //   that the service is reachable, or, when `is_away` cannot tell, messages of other keys
   //   succeeded meanwhile and none of them throws it.
   // - SUMMA_E_TRY_LATER (a timeout, a lock, a deadlock) counts.
-  // When messages of several keys throw one of these four, or `look` finds that the service is
+  // When messages of several keys throw one of these four, or `is_away` finds that the service is
   // unreachable, the topic waits and nothing is counted.
   std::function<void(const ConsumedMessage&)> handler;
   // Optional: tells whether the service that caused this error of a handler is unreachable.
   // nullopt: unknown. Called on the thread of the handler.
-  std::function<std::optional<bool>(const Error&)> look;
+  std::function<std::optional<bool>(const Error&)> is_away;
   int concurrency = 10;
   int max_retries = 3;     // deliveries before a message goes to the dead letters
   bool exclusive = false;  // this reader holds a lease: it takes over at once what others left

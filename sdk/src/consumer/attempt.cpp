@@ -15,9 +15,9 @@ constexpr std::int64_t kMinimumCrashes = 3;
 Outcome Attempt::Run(bool begin) {
   Outcome outcome = begin ? Begin() : Outcome::kHandled;
   if (outcome != Outcome::kHandled) return outcome;
-  outcome = !held_.verdict.empty() || NobodyAnswers() ? Outcome::kGivenUp : CallHandler();
+  outcome = !held_.give_up_reason.empty() || NeverAnswered() ? Outcome::kGivenUp : CallHandler();
   if (outcome == Outcome::kFailed) outcome = Failed();
-  return outcome == Outcome::kGivenUp ? Bury() : outcome;
+  return outcome == Outcome::kGivenUp ? WriteDeadLetter() : outcome;
 }
 
 // kHandled: the handler may be called.
@@ -36,7 +36,7 @@ Outcome Attempt::CallHandler() {
     return Outcome::kHandled;
   } catch (const Error& e) {
     error_ = e.what();
-    return IsComplaint(e.status()) ? Weigh(e) : Outcome::kFailed;
+    return IsTransient(e.status()) ? ClassifyTransient(e) : Outcome::kFailed;
   } catch (const std::exception& e) {
     error_ = e.what();
   } catch (...) {
@@ -46,45 +46,45 @@ Outcome Attempt::CallHandler() {
 }
 
 // The handler reports that the message is not at fault. That may be wrong.
-Outcome Attempt::Weigh(const Error& complaint) {
-  const Complaints::Sight sight = Complain();
-  auto verdict = Verdict::kTopic;
+Outcome Attempt::ClassifyTransient(const Error& failure) {
+  const TransientFailures::Evidence evidence = RecordTransient();
+  auto cause = FailureCause::kTopic;
   if (!state_.Stopping()) {
     std::optional<bool> away;
     // When many report the same, no further check is needed.
-    if (!sight.others) away = Look(complaint);
-    verdict = Judge(complaint.status(), sight, away);
+    if (!evidence.others) away = CheckAway(failure);
+    cause = FindCause(failure.status(), evidence, away);
   }
-  if (verdict == Verdict::kMessage) return Outcome::kFailed;
+  if (cause == FailureCause::kMessage) return Outcome::kFailed;
   if (!EndStart(state_, held_)) return Outcome::kGone;
-  if (verdict == Verdict::kTopic) return Outcome::kAway;
+  if (cause == FailureCause::kTopic) return Outcome::kAway;
   error_ += " (message " + std::string(held_.id()) + "; other keys continue)";
   return Outcome::kWaits;
 }
 
-std::optional<bool> Attempt::Look(const Error& complaint) const {
-  if (!state_.options.look) return std::nullopt;
+std::optional<bool> Attempt::CheckAway(const Error& failure) const {
+  if (!state_.options.is_away) return std::nullopt;
   try {
-    return state_.options.look(complaint);
+    return state_.options.is_away(failure);
   } catch (const std::exception&) {
     return true;  // a failed check counts as unreachable
   }
 }
 
-Complaints::Sight Attempt::Complain() {
+TransientFailures::Evidence Attempt::RecordTransient() {
   const MutexLock lock(state_.mutex);
-  return held_.reader->complaints.Complain(held_.order_key(), state_.begun);
+  return held_.reader->transient_failures.Record(held_.order_key(), state_.begun);
 }
 
 // The bus cannot do what this message needs; others may need something else.
-Outcome Attempt::BusFailed() { return Complain().others ? Outcome::kAway : Outcome::kWaits; }
+Outcome Attempt::BusFailed() { return RecordTransient().others ? Outcome::kAway : Outcome::kWaits; }
 
 // Started repeatedly and never finished: the handler ends the process, or hangs.
-bool Attempt::NobodyAnswers() {
+bool Attempt::NeverAnswered() {
   const std::int64_t most = std::max<std::int64_t>(state_.options.max_retries, kMinimumCrashes);
   if (!held_.recovered || held_.again || held_.deliveries <= most) return false;
-  held_.verdict = "delivered " + std::to_string(held_.deliveries - 1) +
-                  " times, but the handler never returned: it ends the process or hangs";
+  held_.give_up_reason = "delivered " + std::to_string(held_.deliveries - 1) +
+                         " times, but the handler never returned: it ends the process or hangs";
   return true;
 }
 
@@ -93,26 +93,26 @@ Outcome Attempt::Failed() {
     state_.events.Failed(View(), error_);
     return Outcome::kFailed;
   }
-  held_.verdict = error_.empty() ? "the handler failed without a message" : error_;
+  held_.give_up_reason = error_.empty() ? "the handler failed without a message" : error_;
   return Outcome::kGivenUp;
 }
 
 // The dead letters may be unreachable as well: then it is tried again.
-Outcome Attempt::Bury() {
+Outcome Attempt::WriteDeadLetter() {
   try {
     if (state_.bus.Can(SUMMA_BUS_DEAD_LETTERS)) {
-      held_.reader->subscription->DeadLetter(held_.delivery_id(), held_.verdict);
+      held_.reader->subscription->DeadLetter(held_.delivery_id(), held_.give_up_reason);
     } else {
       DeadLetterStream(state_.bus.abi())
-          .Bury(Message(), held_.delivery_id(), state_.options.group, held_.verdict,
-                held_.deliveries);
+          .Add(Message(), held_.delivery_id(), state_.options.group, held_.give_up_reason,
+               held_.deliveries);
     }
   } catch (const std::exception& e) {
     error_ = "the dead letter of message " + std::string(held_.id()) + ": " + e.what();
     return BusFailed();
   }
-  state_.events.DeadLettered(View(), held_.verdict);
-  return Outcome::kBuried;
+  state_.events.DeadLettered(View(), held_.give_up_reason);
+  return Outcome::kDeadLettered;
 }
 
 summa_bus_message Attempt::Message() const {

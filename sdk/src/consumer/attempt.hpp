@@ -11,12 +11,12 @@ namespace summa::detail {
 
 enum class Outcome {
   kHandled,
-  kFailed,   // its key waits, and an attempt was counted
-  kWaits,    // its key waits, and none was counted
-  kAway,     // its topic waits, and none was counted
-  kGivenUp,  // it goes to the dead letters: never what Attempt::Run() returns
-  kBuried,   // it is there
-  kGone      // another reader has it
+  kFailed,        // its key waits, and an attempt was counted
+  kWaits,         // its key waits, and none was counted
+  kAway,          // its topic waits, and none was counted
+  kGivenUp,       // it goes to the dead letters: never what Attempt::Run() returns
+  kDeadLettered,  // it is there
+  kGone           // another reader has it
 };
 
 // Borrows the message, which is marked as running: no other thread begins it.
@@ -32,13 +32,13 @@ class Attempt {
  private:
   Outcome Begin();
   Outcome CallHandler();
-  Outcome Weigh(const Error& complaint);
-  std::optional<bool> Look(const Error& complaint) const;
-  Complaints::Sight Complain();
+  Outcome ClassifyTransient(const Error& failure);
+  std::optional<bool> CheckAway(const Error& failure) const;
+  TransientFailures::Evidence RecordTransient();
   Outcome BusFailed();
-  bool NobodyAnswers();
+  bool NeverAnswered();
   Outcome Failed();
-  Outcome Bury();
+  Outcome WriteDeadLetter();
   summa_bus_message Message() const;
   ConsumedMessage View() const;
 

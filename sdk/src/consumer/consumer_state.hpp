@@ -18,10 +18,10 @@
 #include <summa/subscribe_options.hpp>
 #include <vector>
 
-#include "complaints.hpp"
 #include "guarded_events.hpp"
 #include "handled_messages.hpp"
 #include "held_message.hpp"
+#include "transient_failures.hpp"
 
 namespace summa::detail {
 
@@ -29,7 +29,7 @@ using Microseconds = std::chrono::microseconds;
 
 // While messages wait, threads look so often whether there is something to do: one slow handler
 // must not keep the others waiting.
-inline constexpr Microseconds kLookAgain{20'000};
+inline constexpr Microseconds kPollInterval{20'000};
 
 // Reads one topic.
 struct TopicReader {
@@ -42,7 +42,7 @@ struct TopicReader {
   HandledMessages handled;  // and not acknowledged yet
   bool flushing = false;    // a thread acknowledges
   bool empty = false;       // the latest poll found nothing
-  Complaints complaints;
+  TransientFailures transient_failures;
 };
 
 // A message in memory.
@@ -60,13 +60,13 @@ struct Held : HeldMessage {
 
   TopicReader* reader = nullptr;
   Microseconds claimed_at{}, started_at{};
-  Complaints::Moment began = 0;
+  TransientFailures::Moment began = 0;
   std::uint64_t number = 0;  // in its partition, see HandledMessages
   bool counted = false;      // the bus knows of the start that runs, or comes next
   bool ended = false;    // no start runs, and the bus did not answer to what was said of the last
   bool suspect = false;  // handled alone: its start was counted more than once
   bool again = false, running = false, overdue = false, live = false;
-  std::string verdict;  // not empty: it goes to the dead letters for this reason
+  std::string give_up_reason;  // not empty: it goes to the dead letters for this reason
 };
 
 struct ConsumerState {
@@ -76,7 +76,7 @@ struct ConsumerState {
   bool claims() const { return bus.Can(SUMMA_BUS_CLAIMS); }
   bool counts() const { return bus.Can(SUMMA_BUS_COUNTS); }
   // Giving a message up acknowledges it as well, both or neither.
-  bool buries_whole() const { return bus.Can(SUMMA_BUS_DEAD_LETTERS) && claims(); }
+  bool dead_letters_whole() const { return bus.Can(SUMMA_BUS_DEAD_LETTERS) && claims(); }
 
   bool Stopping() const { return stop.load(std::memory_order_relaxed); }
   // Nothing is held, under way, or to be acknowledged.
@@ -102,7 +102,7 @@ struct ConsumerState {
   // uses is not under the lock.
   std::deque<Held> held SUMMA_GUARDED_BY(mutex);
   std::vector<std::unique_ptr<TopicReader>> readers SUMMA_GUARDED_BY(mutex);
-  Complaints::Moment begun SUMMA_GUARDED_BY(mutex) = 0;  // handlers
+  TransientFailures::Moment begun SUMMA_GUARDED_BY(mutex) = 0;  // handlers
   std::size_t average_bytes SUMMA_GUARDED_BY(mutex) = 1024;
   std::size_t pending_acks SUMMA_GUARDED_BY(mutex) = 0;
   std::size_t fetching SUMMA_GUARDED_BY(mutex) = 0;  // readers that poll

@@ -7,7 +7,7 @@
 namespace summa::detail {
 namespace {
 
-constexpr std::size_t kMostPolled = 1000;
+constexpr std::size_t kMaxPolled = 1000;
 // A recovered message that was started this often may be what ends the process: it runs alone, so
 // that it cannot take others with it into the dead letters.
 constexpr std::int64_t kSuspectDeliveries = 2;
@@ -99,7 +99,7 @@ FetchingThread::Room FetchingThread::WaitForRoom() {
   const MutexLock lock(state_.mutex);
   if (!HasRoom()) {
     const Microseconds now = state_.clock.Now();
-    const Microseconds time = std::clamp(next_renewal_ - now, kShortestWait, kLookAgain);
+    const Microseconds time = std::clamp(next_renewal_ - now, kShortestWait, kPollInterval);
     state_.clock.WaitUntil(
         state_.room, state_.mutex, now + time,
         [this]() SUMMA_REQUIRES(state_.mutex) { return state_.Stopping() || HasRoom(); });
@@ -118,7 +118,7 @@ FetchingThread::Room FetchingThread::WaitForRoom() {
 void FetchingThread::Fetch(const Room& room) {
   const Microseconds claimed_at = state_.clock.Now();
   const auto deliveries = reader_.subscription->Poll(
-      std::min(room.messages, kMostPolled), room.ready ? kLookAgain : state_.options.poll_wait);
+      std::min(room.messages, kMaxPolled), room.ready ? kPollInterval : state_.options.poll_wait);
   std::vector<Held> fetched;
   fetched.reserve(deliveries.size());
   for (const summa_bus_delivery& delivery : deliveries) {

@@ -55,7 +55,7 @@ void HandlingThread::Run() {
 void HandlingThread::Wait() {
   const Microseconds now = state_.clock.Now();
   const std::optional<Microseconds> due = state_.lanes.NextDue();
-  Microseconds time = state_.lanes.items() > 0 ? kLookAgain : state_.options.poll_wait;
+  Microseconds time = state_.lanes.items() > 0 ? kPollInterval : state_.options.poll_wait;
   if (due) time = std::clamp(*due - now, Microseconds(0), time);
   state_.clock.Wait(state_.changed, state_.mutex, now + time);
 }
@@ -104,17 +104,17 @@ void HandlingThread::Done(LaneSet::Ticket ticket, Outcome outcome) {
   Held& held = state_.held[ticket];
   TopicReader& reader = *held.reader;
   if (outcome == Outcome::kHandled) {
-    reader.complaints.Succeeded(held.order_key(), held.began);
+    reader.transient_failures.Succeeded(held.order_key(), held.began);
   } else {
-    reader.complaints.Settled(held.order_key());
+    reader.transient_failures.Settled(held.order_key());
   }
-  const bool buried = outcome == Outcome::kBuried && !state_.buries_whole();
-  if (outcome == Outcome::kHandled || buried) {
+  const bool dead_lettered = outcome == Outcome::kDeadLettered && !state_.dead_letters_whole();
+  if (outcome == Outcome::kHandled || dead_lettered) {
     reader.handled.Add(held.partition, held.number, held.delivery_id());
     ++state_.pending_acks;
   }
   held.live = false;
-  held.verdict.clear();
+  held.give_up_reason.clear();
   LaneSet& lanes = state_.lanes;
   const bool was_full = !lanes.HasRoom();
   // Immediately after a suspect: if the next one ended the process, the suspect would be blamed

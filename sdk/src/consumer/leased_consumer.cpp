@@ -12,7 +12,7 @@ namespace {
 
 // A call ends by itself, so that the host sees that the worker lives and what it did.
 constexpr std::chrono::seconds kCall{10};
-constexpr std::chrono::milliseconds kLook{20};
+constexpr std::chrono::milliseconds kPollInterval{20};
 constexpr std::chrono::seconds kDrain{2};
 
 // Tells the events object of the plugin, and the log.
@@ -20,11 +20,11 @@ class Events final : public ConsumerEvents {
  public:
   Events(Host host, const SubscribeOptions& options) : host_(host), options_(options) {}
   void Failed(const ConsumedMessage& message, const std::string& error) override {
-    Tell(SUMMA_LOG_DEBUG, "", "a message failed and is tried again", message, error);
+    LogMessage(SUMMA_LOG_DEBUG, "", "a message failed and is tried again", message, error);
     if (options_.events != nullptr) options_.events->Failed(message, error);
   }
   void DeadLettered(const ConsumedMessage& message, const std::string& error) override {
-    Tell(SUMMA_LOG_WARN, "SH-0141", "a message was given up", message, error);
+    LogMessage(SUMMA_LOG_WARN, "SH-0141", "a message was given up", message, error);
     if (options_.events != nullptr) options_.events->DeadLettered(message, error);
   }
   void Overdue(std::string_view topic, std::string_view id) override {
@@ -37,7 +37,7 @@ class Events final : public ConsumerEvents {
     }
     if (options_.events != nullptr) options_.events->Away(error);
   }
-  void ThrowWhatIsAway() const {
+  void ThrowIfAway() const {
     const MutexLock lock(mutex_);
     if (away_.empty()) return;
     throw Error(SUMMA_E_UNAVAILABLE, "SH-0142",
@@ -45,8 +45,8 @@ class Events final : public ConsumerEvents {
   }
 
  private:
-  void Tell(summa_log_level level, std::string_view code, std::string_view what,
-            const ConsumedMessage& message, const std::string& error) const {
+  void LogMessage(summa_log_level level, std::string_view code, std::string_view what,
+                  const ConsumedMessage& message, const std::string& error) const {
     host_.Log(level, code, what,
               {{"group", options_.group},
                {"topic", std::string(message.topic)},
@@ -110,7 +110,7 @@ TickResult LeasedConsumer::Run(const Tick& tick) {
   std::atomic<std::int64_t> handled{0};
   SubscribeOptions options = options_;
   options.events = &events;
-  options.look = [&tick](const Error& error) { return IsAway(tick, error); };
+  options.is_away = [&tick](const Error& error) { return IsAway(tick, error); };
   options.handler = [&](const ConsumedMessage& message) {
     // The lease may have ended while the message waited.
     if (tick.ShouldStop()) throw Error(SUMMA_E_CANCELLED, "", "the worker has to stop");
@@ -125,7 +125,7 @@ TickResult LeasedConsumer::Run(const Tick& tick) {
   if (!tick.ShouldStop()) consumer.Drain(kDrain);
   const bool caught_up = consumer.CaughtUp();
   consumer.Unsubscribe();
-  if (handled == 0 && !caught_up && !tick.ShouldStop()) events.ThrowWhatIsAway();
+  if (handled == 0 && !caught_up && !tick.ShouldStop()) events.ThrowIfAway();
   // In a running host the next call begins at once.
   return {handled, tick.once() && !caught_up, std::chrono::microseconds(0)};
 }
@@ -140,7 +140,7 @@ void LeasedConsumer::Await(const Tick& tick, const Consumer& consumer) const {
   const BootTime end = host_.BootNow() + kCall;
   while (!tick.ShouldStop() && host_.BootNow() < end) {
     if (tick.once() && consumer.CaughtUp()) return;
-    tick.Wait(kLook);
+    tick.Wait(kPollInterval);
   }
 }
 

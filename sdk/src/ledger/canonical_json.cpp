@@ -148,7 +148,7 @@ class Writer {
 
  private:
   static void Enter(int level) {
-    if (level > kMostJsonLevels) Refuse("more than 1000 levels");
+    if (level > kMaxJsonLevels) Refuse("more than 1000 levels");
   }
 
   // Writes the name of a member and gives it decoded. Like any string it is its own canonical text

@@ -65,10 +65,10 @@ EventReader::EventReader(EventTable table, Checkpoint from, Limits limits)
       owned_(checkpoint_.holes.size()) {}
 
 // Locks first: a writer that is gone by now can show nothing new to a statement that starts after.
-void EventReader::AskOwners(Session& session) {
+void EventReader::QueryOwners(Session& session) {
   oldest_writer_.reset();
   if (checkpoint_.holes.empty()) return;
-  const OpenWriters open = AskOpenWriters(session, table_);
+  const OpenWriters open = QueryOpenWriters(session, table_);
   if (open.server_start != server_start_) {
     for (Owned& owned : owned_) owned.known = false;
     server_start_ = open.server_start;
@@ -113,8 +113,8 @@ Result EventReader::Fetch(Session& session, bool only_holes) const {
 int EventReader::Poll(Session& session, const std::function<void(const StoredEvent&)>& deliver) {
   if (!checked_) RequireOrderedPositions(session, table_);
   checked_ = true;
-  AskOwners(session);
-  const Result found = Fetch(session, checkpoint_.holes.size() > limits_.most_holes);
+  QueryOwners(session);
+  const Result found = Fetch(session, checkpoint_.holes.size() > limits_.max_holes);
   std::vector<std::int64_t> seen;
   seen.reserve(found.rows());
   const EventColumns columns(found);

@@ -18,14 +18,14 @@ void LockBarrier::Raise(Session& session) {
   position_ =
       session.Exec("SELECT coalesce(max(" + table_.position + "), 0)::bigint FROM " + table_.name)
           .Value<std::int64_t>();
-  OpenWriters open = AskOpenWriters(session, table_);
+  OpenWriters open = QueryOpenWriters(session, table_);
   writers_ = std::move(open.writers);
   server_start_ = std::move(open.server_start);
 }
 
 bool LockBarrier::Passed(Session& session) {
   if (writers_.empty()) return true;
-  OpenWriters open = AskOpenWriters(session, table_);
+  OpenWriters open = QueryOpenWriters(session, table_);
   if (open.server_start != server_start_) {
     writers_ = std::move(open.writers);
     server_start_ = std::move(open.server_start);
@@ -40,13 +40,13 @@ bool LockBarrier::Passed(Session& session) {
 }
 
 std::optional<std::int64_t> WaitForHorizon(Session& session, const EventTable& table,
-                                           microseconds patience,
+                                           microseconds timeout,
                                            const std::function<bool(microseconds)>& wait,
                                            std::vector<OpenWriter>* waiting_for) {
   RequireOrderedPositions(session, table);
   LockBarrier barrier(table);
   barrier.Raise(session);
-  const auto deadline = std::chrono::steady_clock::now() + patience;
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
   Backoff backoff(kFirstPause, kLongestPause, Jitter::kNone);
   while (!barrier.Passed(session)) {
     if (std::chrono::steady_clock::now() >= deadline || wait(backoff.Next())) {

@@ -6,7 +6,7 @@ namespace {
 // The parent and every leaf: through the parent the number is drawn before the leaf is locked, and
 // an insert into a leaf does not lock the parent this way. One row without a writer tells the
 // start.
-constexpr const char* kAsk =
+constexpr const char* kOpenWritersQuery =
     "WITH tree AS (SELECT $1::text::regclass::oid AS oid UNION SELECT relid::oid FROM "
     "pg_catalog.pg_partition_tree($1::text::regclass)) "
     "SELECT pg_postmaster_start_time()::text AS server_start, w.virtualtransaction, w.pid, "
@@ -20,8 +20,8 @@ constexpr const char* kAsk =
 
 }  // namespace
 
-OpenWriters AskOpenWriters(Session& session, const EventTable& table) {
-  const Result found = session.Exec(kAsk, {table.name});
+OpenWriters QueryOpenWriters(Session& session, const EventTable& table) {
+  const Result found = session.Exec(kOpenWritersQuery, {table.name});
   OpenWriters open;
   open.server_start = found[0].Get<std::string>("server_start");
   for (const Row row : found) {

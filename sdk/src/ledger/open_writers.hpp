@@ -12,6 +12,6 @@ struct OpenWriters {
   std::string server_start;
 };
 
-OpenWriters AskOpenWriters(Session& session, const EventTable& table);
+OpenWriters QueryOpenWriters(Session& session, const EventTable& table);
 
 }  // namespace summa::ledger

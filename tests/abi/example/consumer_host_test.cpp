@@ -158,7 +158,7 @@ TEST_F(ConsumerHost, ARunningHostConsumesUntilItsWorkerIsPausedAndGoesOnLater) {
   EXPECT_EQ(Host({"workers", "resume", "greeter"}).exit_code, 0);
   EXPECT_TRUE(BecomesTrue([&] { return Greetings() == 60; }));
   host.process().Signal(SIGTERM);
-  EXPECT_EQ(host.process().WaitOrKill(kPatience), 0);
+  EXPECT_EQ(host.process().WaitOrKill(kTimeout), 0);
   EXPECT_TRUE(Handled("greeter", 60)) << "what was handled is acknowledged";
 }
 

@@ -16,10 +16,10 @@ namespace {
 TEST(Alarm, SaysOnceThatADayIsAboveIt) {
   summa::testkit::FakeHost host;
   Alarm alarm(host.host(), 1000);
-  alarm.Look("2026-01-31", "USD", 1000);
+  alarm.Check("2026-01-31", "USD", 1000);
   EXPECT_EQ(host.CountCode("TO-0002"), 0u);
-  alarm.Look("2026-01-31", "USD", 1001);
-  alarm.Look("2026-01-31", "USD", 1002);
+  alarm.Check("2026-01-31", "USD", 1001);
+  alarm.Check("2026-01-31", "USD", 1002);
   EXPECT_EQ(host.CountCode("TO-0002"), 1u);
   EXPECT_EQ(host.Lines().front().fields.at("amount"), "1001");
 }
@@ -27,7 +27,7 @@ TEST(Alarm, SaysOnceThatADayIsAboveIt) {
 TEST(Alarm, SaysNothingWhenNoneIsConfigured) {
   summa::testkit::FakeHost host;
   Alarm alarm(host.host(), std::nullopt);
-  alarm.Look("2026-01-31", "USD", 1'000'000'000);
+  alarm.Check("2026-01-31", "USD", 1'000'000'000);
   EXPECT_TRUE(host.Lines().empty());
 }
 

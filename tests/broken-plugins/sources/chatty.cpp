@@ -6,9 +6,9 @@
 
 namespace {
 
-class Chatterer final : public summa::Worker {
+class ChattyWorker final : public summa::Worker {
  public:
-  explicit Chatterer(const summa::Host& host) : host_(host) {}
+  explicit ChattyWorker(const summa::Host& host) : host_(host) {}
   summa::TickResult Run(const summa::Tick&) override {
     constexpr int kLinesPerCall = 100;
     constexpr std::size_t kLineBytes = 1000;
@@ -29,10 +29,10 @@ class Chatterer final : public summa::Worker {
 class Chatty final : public summa::Plugin {
  public:
   explicit Chatty(summa::Host given) : Plugin(given) {}
-  std::vector<summa::WorkerBinding> Workers() override { return {{"chatterer", &chatterer_}}; }
+  std::vector<summa::WorkerBinding> Workers() override { return {{"chatterer", &worker_}}; }
 
  private:
-  Chatterer chatterer_{host()};
+  ChattyWorker worker_{host()};
 };
 
 }  // namespace

@@ -27,7 +27,7 @@ class Paths final : public summa::Plugin {
            return summa::Response{std::string(request.body()), 201,
                                   request.Header("content-type").value_or("text/plain")};
          }},
-        {"GET", "/v1/test/open", [this](const summa::Request& request) { return Look(request); }},
+        {"GET", "/v1/test/open", [this](const summa::Request& request) { return Open(request); }},
         {"GET", "/v1/test/waits", [this](const summa::Request& request) { return Wait(request); }},
         {"POST", "/v1/test/release",
          [this](const summa::Request&) {
@@ -41,7 +41,7 @@ class Paths final : public summa::Plugin {
            for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
          }},
         {"GET", "/v1/test/fails", Fail},
-        {"GET", "/v1/test/rubbish", Rubbish},
+        {"GET", "/v1/test/rubbish", BadAnswer},
     };
   }
 
@@ -54,7 +54,7 @@ class Paths final : public summa::Plugin {
     return {json.EndObject().Take()};
   }
 
-  summa::Response Look(const summa::Request& request) {
+  summa::Response Open(const summa::Request& request) {
     summa::JsonWriter json;
     const std::lock_guard lock(mutex_);
     json.BeginObject().Member("waiting", waiting_);
@@ -81,7 +81,7 @@ class Paths final : public summa::Plugin {
     throw 7;
   }
 
-  static summa::Response Rubbish(const summa::Request& request) {
+  static summa::Response BadAnswer(const summa::Request& request) {
     const std::string how = *request.Parameter("how");
     if (how == "status") return {"{}", 99};
     if (how == "header") return {"{}", 200, "text/html\r\nSet-Cookie: forged=1"};

@@ -13,7 +13,7 @@
 namespace summa::ledger {
 
 // Nesting above this is refused (SH-0801): events are flat, and every level costs stack.
-inline constexpr int kMostJsonLevels = 1000;
+inline constexpr int kMaxJsonLevels = 1000;
 
 // Reads any JSON text (RFC 8259, UTF-8), also what PostgreSQL prints for jsonb. Reuses its buffers:
 // create one and use it for many documents. One thread at a time.

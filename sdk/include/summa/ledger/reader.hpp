@@ -55,10 +55,10 @@ class LockBarrier {
 };
 
 // Raises a barrier and waits until it has passed. `wait` sleeps for a time and returns true to stop
-// (as Tick::Wait does); it also stops after `patience`. Returns the position, or nothing;
+// (as Tick::Wait does); it also stops after `timeout`. Returns the position, or nothing;
 // `waiting_for` then names the transaction (it may be nullptr).
 std::optional<std::int64_t> WaitForHorizon(
-    Session& session, const EventTable& table, std::chrono::microseconds patience,
+    Session& session, const EventTable& table, std::chrono::microseconds timeout,
     const std::function<bool(std::chrono::microseconds)>& wait,
     std::vector<OpenWriter>* waiting_for = nullptr);
 
@@ -98,7 +98,7 @@ class EventReader {
     int batch = 1000;  // events of one poll
     // Above this number nothing new is read until holes close, so that memory and the statement
     // stay bounded.
-    std::size_t most_holes = 10'000;
+    std::size_t max_holes = 10'000;
   };
   EventReader(EventTable table, Checkpoint from)
       : EventReader(std::move(table), std::move(from), {}) {}
@@ -120,7 +120,7 @@ class EventReader {
     bool known = false;  // asked at least once
     std::set<std::string> owners;
   };
-  void AskOwners(Session& session);
+  void QueryOwners(Session& session);
   Result Fetch(Session& session, bool only_holes) const;
   void Advance(const std::vector<std::int64_t>& seen, bool complete);
 

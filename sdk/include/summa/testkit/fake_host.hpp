@@ -30,7 +30,7 @@ class FakeHost {
               [](void* self) { return static_cast<FakeHost*>(self)->now_microseconds_.load(); },
               [](void* self) { return static_cast<FakeHost*>(self)->now_microseconds_.load(); }};
     registry_ = {sizeof registry_, 0, this, &FakeHost::Find};
-    lease_ = {sizeof lease_, 0, this, &FakeHost::LookAtLease};
+    lease_ = {sizeof lease_, 0, this, &FakeHost::ReadLease};
     host_ = {sizeof host_,  SUMMA_ABI_MAJOR, SUMMA_ABI_MINOR,      this,
              ToAbi("test"), ToAbi("test-1"), &FakeHost::GetService};
   }
@@ -47,7 +47,7 @@ class FakeHost {
   }
   // summa.operation/1 for the code under test; without a call there is none.
   void SetOperations(const summa_operation_v1* operations) { operations_ = operations; }
-  // What LookAtLease() shows for a worker; without a call nobody holds the lease. The trust ends as
+  // What ReadLease() shows for a worker; without a call nobody holds the lease. The trust ends as
   // the clock is advanced.
   void SetLease(const std::string& worker_id, LeaseView lease) {
     const MutexLock lock(mutex_);
@@ -87,8 +87,8 @@ class FakeHost {
     *provider_id = ToAbi("fake");
     return SUMMA_OK;
   }
-  static std::int32_t LookAtLease(void* self, summa_str worker_id, summa_lease_view* view,
-                                  summa_error*) {
+  static std::int32_t ReadLease(void* self, summa_str worker_id, summa_lease_view* view,
+                                summa_error*) {
     auto* host = static_cast<FakeHost*>(self);
     const MutexLock lock(host->mutex_);
     const std::uint32_t size = view->struct_size;

@@ -56,12 +56,12 @@ class ManualClock final : public Clock {
   // current time is done. Returns false when they do not, however long it waits.
   bool AwaitWaiters(std::size_t threads) const {
     MutexLock guard(mutex_);
-    return waits_.wait_for(guard, kPatience,
+    return waits_.wait_for(guard, kTimeout,
                            [&]() SUMMA_REQUIRES(mutex_) { return Waiting() >= threads; });
   }
 
  private:
-  static constexpr std::chrono::minutes kPatience{3};  // machines that run tests are slow
+  static constexpr std::chrono::minutes kTimeout{3};  // machines that run tests are slow
   struct Waiter {
     ConditionVariable* changed;
     Mutex* mutex;

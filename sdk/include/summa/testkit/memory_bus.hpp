@@ -412,9 +412,9 @@ class MemoryBus final : public Bus {
         TakeNew(max);
         if (!given_.empty() || std::chrono::steady_clock::now() >= deadline) break;
         // Looks by itself as well: for what is due, or may be taken over.
-        constexpr std::chrono::milliseconds kLook{5};
-        bus_.arrived_.wait_until(lock,
-                                 std::min(deadline, std::chrono::steady_clock::now() + kLook));
+        constexpr std::chrono::milliseconds kPollInterval{5};
+        bus_.arrived_.wait_until(
+            lock, std::min(deadline, std::chrono::steady_clock::now() + kPollInterval));
       }
       deliveries_.clear();
       for (const Given& given : given_) {

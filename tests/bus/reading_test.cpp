@@ -9,7 +9,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-class Look : public BusContract {
+class Reading : public BusContract {
  protected:
   struct Seen {
     std::vector<std::string> ids;
@@ -40,7 +40,7 @@ class Look : public BusContract {
   std::vector<std::string> letter_ids_;
 };
 
-TEST_P(Look, AScanSeesEveryMessageOnceAndInOrderPageByPage) {
+TEST_P(Reading, AScanSeesEveryMessageOnceAndInOrderPageByPage) {
   PublishNumbers("a", 0, 2500);
   EXPECT_EQ(Scan("a").ids, Numbers(0, 2500));
   std::vector<std::string> paged;
@@ -54,7 +54,7 @@ TEST_P(Look, AScanSeesEveryMessageOnceAndInOrderPageByPage) {
   EXPECT_EQ(paged, Numbers(0, 2500));
 }
 
-TEST_P(Look, AScanFromATimeLeavesOutWhatEnteredBefore) {
+TEST_P(Reading, AScanFromATimeLeavesOutWhatEnteredBefore) {
   PublishNumbers("a", 0, 3);
   const std::int64_t third = Scan("a").times.back();
   ASSERT_NE(third, SUMMA_BUS_NO_TIME);
@@ -66,7 +66,7 @@ TEST_P(Look, AScanFromATimeLeavesOutWhatEnteredBefore) {
   EXPECT_EQ(Scan({"a", "", BusTime(), 0}).ids, Numbers(0, 5));
 }
 
-TEST_P(Look, AScanEndsWhenItsReaderHasEnough) {
+TEST_P(Reading, AScanEndsWhenItsReaderHasEnough) {
   PublishNumbers("a", 0, 50);
   int seen = 0;
   client().Scan(All("a"), [&](const summa_bus_delivery&) { return ++seen < 4; });
@@ -77,7 +77,7 @@ TEST_P(Look, AScanEndsWhenItsReaderHasEnough) {
   EXPECT_THROW(client().Scan(All("a"), fails), std::runtime_error);
 }
 
-TEST_P(Look, AStreamThatDoesNotExistIsEmpty) {
+TEST_P(Reading, AStreamThatDoesNotExistIsEmpty) {
   EXPECT_THAT(Scan("none").ids, IsEmpty());
   const summa_bus_horizon horizon = client().Horizon("none");
   EXPECT_EQ(horizon.exists, 0U);
@@ -86,7 +86,7 @@ TEST_P(Look, AStreamThatDoesNotExistIsEmpty) {
   EXPECT_GT(horizon.now_microseconds, 0);
 }
 
-TEST_P(Look, TheHorizonTellsHowFarBackAStreamReaches) {
+TEST_P(Reading, TheHorizonTellsHowFarBackAStreamReaches) {
   PublishNumbers("a", 0, 10);
   const std::vector<std::int64_t> times = Scan("a").times;
   summa_bus_horizon horizon = client().Horizon("a");
@@ -105,7 +105,7 @@ TEST_P(Look, TheHorizonTellsHowFarBackAStreamReaches) {
   EXPECT_EQ(Scan("a").ids, Numbers(4, 10));
 }
 
-TEST_P(Look, DeadLettersAreListedWithWhatHappened) {
+TEST_P(Reading, DeadLettersAreListedWithWhatHappened) {
   backend_->AddDeadLetter("a", "1", "g");
   backend_->AddDeadLetter("b", "2", "h");
   backend_->AddDeadLetter("a", "3", "g");
@@ -123,7 +123,7 @@ TEST_P(Look, DeadLettersAreListedWithWhatHappened) {
   });
 }
 
-TEST_P(Look, ARedrivenLetterGoesToTheTailOnceAndIsMarkedForItsGroup) {
+TEST_P(Reading, ARedrivenLetterGoesToTheTailOnceAndIsMarkedForItsGroup) {
   PublishNumbers("a", 0, 2);
   backend_->AddDeadLetter("a", "dead", "g");
   LetterIds("a");
@@ -140,7 +140,7 @@ TEST_P(Look, ARedrivenLetterGoesToTheTailOnceAndIsMarkedForItsGroup) {
   EXPECT_EQ(redriven, "g");
 }
 
-TEST_P(Look, ADiscardedLetterIsGoneAndTheOthersStay) {
+TEST_P(Reading, ADiscardedLetterIsGoneAndTheOthersStay) {
   for (const char* id : {"1", "2", "3"}) backend_->AddDeadLetter("a", id, "g");
   LetterIds("a");
   const std::vector<summa_str> ids = {ToAbi(letter_ids_[0]), ToAbi(letter_ids_[2])};
@@ -149,7 +149,7 @@ TEST_P(Look, ADiscardedLetterIsGoneAndTheOthersStay) {
   EXPECT_THAT(Scan("a").ids, IsEmpty());
 }
 
-INSTANTIATE_TEST_SUITE_P(Buses, Look, ::testing::ValuesIn(BackendKinds()), BackendName);
+INSTANTIATE_TEST_SUITE_P(Buses, Reading, ::testing::ValuesIn(BackendKinds()), BackendName);
 
 }  // namespace
 }  // namespace summa::bus_test

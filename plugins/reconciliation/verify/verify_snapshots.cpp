@@ -2,8 +2,8 @@
 
 #include <summa/mutex.hpp>
 
-#include "crew.hpp"
 #include "event_lookup.hpp"
+#include "job_pool.hpp"
 #include "snapshot_table.hpp"
 #include "uuid_slices.hpp"
 
@@ -62,8 +62,8 @@ SnapshotReport VerifySnapshots(const summa_sql_v1* sql, const VerifyOptions& opt
   const std::vector<std::string> slices =
       UuidSlices("s.aggregate_id", report.snapshots / kSnapshotsPerSlice + 1);
   Mutex mutex;
-  Crew crew(sql, options, "snapshots", report.snapshots);
-  crew.Run(slices.size(), [&](Session& own, std::size_t job, JobMeter& meter) {
+  JobPool pool(sql, options, "snapshots", report.snapshots);
+  pool.Run(slices.size(), [&](Session& own, std::size_t job, JobMeter& meter) {
     own.Exec("LOCK TABLE " + table.name + " IN ACCESS SHARE MODE");
     const Result changed = own.Exec(MismatchStatement(table, options.snapshot_table, slices[job]));
     const Result gone = own.Exec(CountStatement(table, options.snapshot_table, slices[job]));
@@ -75,8 +75,8 @@ SnapshotReport VerifySnapshots(const summa_sql_v1* sql, const VerifyOptions& opt
     }
     for (const Row row : gone) report.findings.push_back(ToFinding(kind::kVersionGap, row));
   });
-  if (report.findings.size() > options.most_findings) {
-    report.findings.resize(options.most_findings);
+  if (report.findings.size() > options.max_findings) {
+    report.findings.resize(options.max_findings);
   }
   IdentifyEvents(session, table, report.findings);
   return report;

@@ -1,10 +1,10 @@
-#include "snapshots.hpp"
+#include "snapshot_maker.hpp"
 
 #include <algorithm>
 #include <summa/crash_point.hpp>
 #include <summa/ledger/reader.hpp>
 
-#include "chain.hpp"
+#include "chain_verifier.hpp"
 #include "reconciliation_sql.hpp"
 #include "statement.hpp"
 #include "verify/finding.hpp"
@@ -32,7 +32,7 @@ std::vector<Candidate> ReadCandidates(const Result& rows) {
 
 }  // namespace
 
-SnapshotOutcome SnapshotMaker::CreateAll(std::int64_t least_events, std::int64_t batch) {
+SnapshotOutcome SnapshotMaker::CreateAll(std::int64_t min_events, std::int64_t batch) {
   SnapshotOutcome outcome;
   Session session(sql_);
   const ledger::EventTable table = ledger::FindEvents(session);
@@ -45,7 +45,7 @@ SnapshotOutcome SnapshotMaker::CreateAll(std::int64_t least_events, std::int64_t
     seen += static_cast<std::int64_t>(page.size());
     std::erase_if(page, [&](const Candidate& candidate) {
       const std::int64_t more = candidate.head_version - candidate.snapshot_version;
-      if (more >= std::max<std::int64_t>(least_events, 1)) return false;
+      if (more >= std::max<std::int64_t>(min_events, 1)) return false;
       ++(more == 0 ? outcome.already_current : outcome.skipped);
       return true;
     });
@@ -62,7 +62,7 @@ SnapshotOutcome SnapshotMaker::CatchUp() {
       session.Exec(sql::snapshot_search, {settings_.snapshot_after_events}).Value<std::int64_t>();
   // What can still appear below is not skipped; the next run waits for a writer that stays.
   const std::optional<std::int64_t> until =
-      ledger::WaitForHorizon(session, table, settings_.patience,
+      ledger::WaitForHorizon(session, table, settings_.timeout,
                              [&](std::chrono::microseconds time) { return work_.Wait(time); });
   while (until && from < *until) {
     const std::int64_t to = std::min(from + kSearchStep, *until);
@@ -76,7 +76,7 @@ SnapshotOutcome SnapshotMaker::CatchUp() {
     session.Begin();
     session.Exec(sql::snapshot_search_save, {from, settings_.snapshot_after_events});
     session.Commit();
-    work_.StopIfAsked();
+    work_.ThrowIfStopped();
   }
   return outcome;
 }

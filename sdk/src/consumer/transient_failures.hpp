@@ -4,7 +4,7 @@
 // One message that says so may be the cause itself (a row that is locked for ever, a statement that
 // never ends); then it must end among the dead letters like any other that fails, and no other key
 // may wait for it. When the database is down, no message may lose an attempt. What tells them apart
-// are the messages of other keys, and a look of its own (SubscribeOptions::look).
+// are the messages of other keys, and a check of its own (SubscribeOptions::is_away).
 #pragma once
 
 #include <summa/abi/plugin.h>
@@ -18,22 +18,22 @@
 
 namespace summa::detail {
 
-enum class Verdict {
+enum class FailureCause {
   kMessage,  // it failed: an attempt is counted
   kUnknown,  // its key waits, no attempt is counted
   kTopic     // what it needs is away: the topic waits, no attempt is counted
 };
 
-// The complaints about one topic. Plain state, under the lock of the consumer. A moment is the
+// The transient failures of one topic. Plain state, under the lock of the consumer. A moment is the
 // number of handlers that had begun by then.
-class Complaints {
+class TransientFailures {
  public:
   using Moment = std::uint64_t;
 
-  struct Sight {
-    bool others = false;    // a message of another key complained, and nobody got through since
-    bool repeated = false;  // this one complained before
-    bool alone = false;     // others got through since it complained first, and none complains
+  struct Evidence {
+    bool others = false;    // a message of another key failed so, and nobody got through since
+    bool repeated = false;  // this one failed so before
+    bool alone = false;     // others got through since its first failure, and no other fails
   };
 
   // A handler that had begun at this moment got through.
@@ -45,17 +45,17 @@ class Complaints {
   void Settled(std::string_view key) {
     if (const auto found = open_.find(key); found != open_.end()) open_.erase(found);
   }
-  Sight Complain(std::string_view key, Moment now) {
-    Sight sight;
-    for (const auto& [other, complaint] : open_) {
-      if (other != key && complaint.last >= last_success_) sight.others = true;
+  Evidence Record(std::string_view key, Moment now) {
+    Evidence evidence;
+    for (const auto& [other, failure] : open_) {
+      if (other != key && failure.last >= last_success_) evidence.others = true;
     }
     const auto [own, fresh] = open_.try_emplace(std::string(key), Open{now, now});
     own->second.last = now;
-    sight.repeated = !fresh;
-    // With others that complain, those that got through may be the ones that need nothing.
-    sight.alone = last_success_ > own->second.first && open_.size() == 1;
-    return sight;
+    evidence.repeated = !fresh;
+    // With others that fail, those that got through may be the ones that need nothing.
+    evidence.alone = last_success_ > own->second.first && open_.size() == 1;
+    return evidence;
   }
 
  private:
@@ -67,19 +67,20 @@ class Complaints {
 };
 
 // The handler ended in good order, and blames nobody.
-inline bool IsComplaint(int status) {
+inline bool IsTransient(int status) {
   return status == SUMMA_E_UNAVAILABLE || status == SUMMA_E_TRY_LATER || status == SUMMA_E_FENCED ||
          status == SUMMA_E_CANCELLED;
 }
 
-// away: what a look of its own says of this complaint; nullopt: nothing.
-inline Verdict Judge(int status, const Complaints::Sight& sight, std::optional<bool> away) {
-  if (sight.others || away.value_or(false)) return Verdict::kTopic;
+// away: what a check of its own says of this failure; nullopt: nothing.
+inline FailureCause FindCause(int status, const TransientFailures::Evidence& evidence,
+                              std::optional<bool> away) {
+  if (evidence.others || away.value_or(false)) return FailureCause::kTopic;
   // Whoever answers with a timeout is there.
-  if (status == SUMMA_E_TRY_LATER) return Verdict::kMessage;
+  if (status == SUMMA_E_TRY_LATER) return FailureCause::kMessage;
   // The first time it may have been a moment's trouble.
-  const bool known_there = away ? !*away : sight.alone;
-  return sight.repeated && known_there ? Verdict::kMessage : Verdict::kUnknown;
+  const bool known_there = away ? !*away : evidence.alone;
+  return evidence.repeated && known_there ? FailureCause::kMessage : FailureCause::kUnknown;
 }
 
 }  // namespace summa::detail

@@ -7,8 +7,8 @@
 #include <tuple>
 
 #include "chain_walker.hpp"
-#include "crew.hpp"
 #include "event_lookup.hpp"
+#include "job_pool.hpp"
 #include "ranges.hpp"
 #include "snapshot_table.hpp"
 
@@ -87,7 +87,7 @@ WalkResult Walk(Session& session, const Plan& plan, const VerifyOptions& options
                 const Range& range, JobMeter& meter) {
   // A snapshot taken before the lock would miss what a detach or a swap moves meanwhile.
   session.Exec("LOCK TABLE " + plan.table.name + " IN ACCESS SHARE MODE");
-  ChainWalker::Settings settings{options.hmac_secret, options.most_findings, range.only.has_value(),
+  ChainWalker::Settings settings{options.hmac_secret, options.max_findings, range.only.has_value(),
                                  StartOf(session, plan, options, range), plan.looks_back};
   std::optional<std::int64_t> version_from;
   if (settings.start && settings.start->trusted_hash) {
@@ -123,9 +123,10 @@ WalkResult Walk(Session& session, const Plan& plan, const VerifyOptions& options
 }
 
 // Puts the results of the ranges together, in their order.
-class Gatherer {
+class ResultCollector {
  public:
-  Gatherer(const Plan& plan, const VerifyOptions& options) : plan_(plan), options_(options) {}
+  ResultCollector(const Plan& plan, const VerifyOptions& options)
+      : plan_(plan), options_(options) {}
 
   void Add(std::size_t range, WalkResult result) {
     const MutexLock lock(mutex_);
@@ -138,7 +139,7 @@ class Gatherer {
     const std::string& type = plan_.ranges[range].aggregate_type;
     for (const Segment& segment : result.broken) KeepBroken(type, segment);
     for (const Flaw& flaw : result.flaws) {
-      if (report_.findings.size() < options_.most_findings) {
+      if (report_.findings.size() < options_.max_findings) {
         report_.findings.push_back(ToFinding(type, flaw));
       }
     }
@@ -174,7 +175,7 @@ class Gatherer {
   }
 
   void KeepBroken(const std::string& type, const Segment& segment) SUMMA_REQUIRES(mutex_) {
-    if (report_.broken.size() >= options_.most_findings) return;
+    if (report_.broken.size() >= options_.max_findings) return;
     report_.broken.push_back(
         {type, ToText(segment.aggregate_id), *segment.broken_at, segment.good_events});
   }
@@ -213,13 +214,13 @@ class Gatherer {
 // Walks all ranges of the plan.
 ChainReport Execute(const summa_sql_v1* sql, const VerifyOptions& options, const Plan& plan,
                     std::int64_t rows) {
-  Gatherer gatherer(plan, options);
-  Crew crew(sql, options, "chains", rows);
-  crew.Run(plan.ranges.size(), [&](Session& own, std::size_t job, JobMeter& meter) {
-    gatherer.Add(job, Walk(own, plan, options, plan.ranges[job], meter));
+  ResultCollector collector(plan, options);
+  JobPool pool(sql, options, "chains", rows);
+  pool.Run(plan.ranges.size(), [&](Session& own, std::size_t job, JobMeter& meter) {
+    collector.Add(job, Walk(own, plan, options, plan.ranges[job], meter));
   });
-  ChainReport report = gatherer.Finish();
-  report.seconds = crew.Seconds();
+  ChainReport report = collector.Finish();
+  report.seconds = pool.Seconds();
   return report;
 }
 

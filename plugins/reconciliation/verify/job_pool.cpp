@@ -1,4 +1,4 @@
-#include "crew.hpp"
+#include "job_pool.hpp"
 
 #include <pthread.h>
 #include <sched.h>
@@ -13,20 +13,20 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int kAttempts = 5;            // of one job; a take-over of a lock is over by then
-constexpr int kLongestRetry = 4;        // pauses between them, at most: so many of the first one
-constexpr milliseconds kStopLook{100};  // how often the caller is asked
+constexpr int kAttempts = 5;      // of one job; a take-over of a lock is over by then
+constexpr int kLongestRetry = 4;  // pauses between them, at most: so many of the first one
+constexpr milliseconds kStopPollInterval{100};  // how often the caller is asked
 constexpr milliseconds kProgressPause{500};
 // Under a rate limit the server may still sort a range as fast as it can before its first row: so
 // ranges are short, and no more connections do that at once than the rate needs.
 constexpr std::int64_t kThrottledRangesPerSecond = 4;
 constexpr std::int64_t kRowsPerSecondOfAConnection = 250'000;
-constexpr std::int64_t kLeastRowsPerRange = 1000;
+constexpr std::int64_t kMinRowsPerRange = 1000;
 
 int Connections(const VerifyOptions& options) {
   const int most = std::max(options.connections, 1);
-  if (options.most_rows_per_second <= 0) return most;
-  const std::int64_t needed = 1 + (options.most_rows_per_second - 1) / kRowsPerSecondOfAConnection;
+  if (options.max_rows_per_second <= 0) return most;
+  const std::int64_t needed = 1 + (options.max_rows_per_second - 1) / kRowsPerSecondOfAConnection;
   return static_cast<int>(std::min<std::int64_t>(most, needed));
 }
 
@@ -53,7 +53,7 @@ void ScheduleAsBatch() {
 }
 
 // Broken connections, locks not granted, deadlocks: another attempt may succeed.
-bool WorthRepeating(const Error& error) {
+bool IsRetryable(const Error& error) {
   return error.status() == SUMMA_E_UNAVAILABLE || error.sqlstate() == "55P03" ||
          error.sqlstate() == "40P01" || error.sqlstate() == "40001";
 }
@@ -81,17 +81,17 @@ void RowMeter::Stop() {
   wake_.notify_all();
 }
 
-void Crew::Run(std::size_t jobs, const Work& work) {
-  RequireGoingOn(options_);
-  const auto hands =
+void JobPool::Run(std::size_t jobs, const Work& work) {
+  ThrowIfStopped(options_);
+  const auto thread_count =
       std::clamp<std::size_t>(jobs, 1, static_cast<std::size_t>(Connections(options_)));
   std::vector<std::thread> threads;
-  threads.reserve(hands);
+  threads.reserve(thread_count);
   {
     const MutexLock lock(mutex_);
-    running_ = static_cast<int>(hands);
+    running_ = static_cast<int>(thread_count);
   }
-  for (std::size_t i = 0; i < hands; ++i) threads.emplace_back([&] { Labour(jobs, work); });
+  for (std::size_t i = 0; i < thread_count; ++i) threads.emplace_back([&] { RunJobs(jobs, work); });
   try {
     Watch();
   } catch (...) {  // a callback of the caller threw
@@ -108,7 +108,7 @@ void Crew::Run(std::size_t jobs, const Work& work) {
   Report();
 }
 
-void Crew::Labour(std::size_t jobs, const Work& work) {
+void JobPool::RunJobs(std::size_t jobs, const Work& work) {
   ScheduleAsBatch();
   try {
     std::optional<Session> session;
@@ -127,7 +127,7 @@ void Crew::Labour(std::size_t jobs, const Work& work) {
   ended_.notify_all();
 }
 
-void Crew::Attempt(std::optional<Session>& session, std::size_t job, const Work& work) {
+void JobPool::Attempt(std::optional<Session>& session, std::size_t job, const Work& work) {
   Backoff backoff(retry_pause_, kLongestRetry * retry_pause_, Jitter::kNone);
   for (int attempt = 1;; ++attempt) {
     JobMeter meter(meter_);
@@ -138,8 +138,8 @@ void Crew::Attempt(std::optional<Session>& session, std::size_t job, const Work&
       break;
     } catch (const Error& error) {
       session.reset();  // the transaction ends with it
-      meter.TakeBack();
-      if (attempt == kAttempts || !WorthRepeating(error)) throw;
+      meter.UncountAll();
+      if (attempt == kAttempts || !IsRetryable(error)) throw;
     }
     if (!meter_.Pause(std::chrono::ceil<milliseconds>(backoff.Next()))) return;
   }
@@ -150,10 +150,10 @@ void Crew::Attempt(std::optional<Session>& session, std::size_t job, const Work&
   }
 }
 
-void Crew::Watch() {
+void JobPool::Watch() {
   auto report_at = std::chrono::steady_clock::now() + kProgressPause;
   MutexLock lock(mutex_);
-  while (!ended_.wait_for(lock, kStopLook,
+  while (!ended_.wait_for(lock, kStopPollInterval,
                           [this]() SUMMA_REQUIRES(mutex_) { return running_ == 0; })) {
     lock.unlock();
     if (options_.should_stop && options_.should_stop()) meter_.Stop();
@@ -165,7 +165,7 @@ void Crew::Watch() {
   }
 }
 
-void Crew::Report() const {
+void JobPool::Report() const {
   if (!options_.on_progress) return;
   Progress progress;
   progress.stage = stage_;
@@ -174,16 +174,16 @@ void Crew::Report() const {
   options_.on_progress(progress);
 }
 
-void RequireGoingOn(const VerifyOptions& options) {
+void ThrowIfStopped(const VerifyOptions& options) {
   if (options.should_stop && options.should_stop()) ThrowStopped();
 }
 
 std::int64_t RowsPerRange(const VerifyOptions& options) {
   std::int64_t rows = options.rows_per_range;
-  if (options.most_rows_per_second > 0) {
-    rows = std::min(rows, options.most_rows_per_second / kThrottledRangesPerSecond);
+  if (options.max_rows_per_second > 0) {
+    rows = std::min(rows, options.max_rows_per_second / kThrottledRangesPerSecond);
   }
-  return std::max(rows, kLeastRowsPerRange);
+  return std::max(rows, kMinRowsPerRange);
 }
 
 }  // namespace summa::verify

@@ -20,9 +20,9 @@
 
 namespace summa::outbox {
 
-class Troubles {
+class SinkProblems {
  public:
-  explicit Troubles(std::string sink) : name_(std::move(sink)) {}
+  explicit SinkProblems(std::string sink) : name_(std::move(sink)) {}
 
   // `until`: when it is tried again.
   void SinkFailed(const std::string& error, const std::string& hint, BootTime now, BootTime until);
@@ -36,24 +36,24 @@ class Troubles {
     return refused_.Set(std::move(rows), now);
   }
   const RefusedRows& refused() const { return refused_; }
-  void Seen(BootTime now);  // the processor runs: what it knew of blocked keys is still true
-  void Forget();            // another lease: nothing is known
+  void Refresh(BootTime now);  // the processor runs: what it knew of blocked keys is still true
+  void Forget();               // another lease: nothing is known
 
   std::vector<Finding> Failing(BootTime now) const;
 
  private:
-  struct Trouble {
+  struct Problem {
     std::string error, hint;
     BootTime since, until;
   };
-  static void Note(Trouble& trouble, const std::string& error, const std::string& hint,
+  static void Note(Problem& problem, const std::string& error, const std::string& hint,
                    BootTime now, BootTime until);
 
   const std::string name_;  // of the sink
   mutable Mutex mutex_;
   bool sink_failed_ SUMMA_GUARDED_BY(mutex_) = false;
-  Trouble sink_ SUMMA_GUARDED_BY(mutex_);
-  std::map<std::string, Trouble, std::less<>> streams_ SUMMA_GUARDED_BY(mutex_);
+  Problem sink_ SUMMA_GUARDED_BY(mutex_);
+  std::map<std::string, Problem, std::less<>> streams_ SUMMA_GUARDED_BY(mutex_);
   std::int64_t blocked_keys_ SUMMA_GUARDED_BY(mutex_) = 0;
   RefusedRows refused_;
   BootTime seen_ SUMMA_GUARDED_BY(mutex_);

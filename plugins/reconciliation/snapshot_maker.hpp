@@ -38,9 +38,9 @@ class SnapshotMaker {
   // The aggregates that have grown by `snapshot_after_events` since their last snapshot: found
   // among the events that are new since the last search.
   SnapshotOutcome CatchUp();
-  // All aggregates that have at least `least_events` more events than their last snapshot, in
+  // All aggregates that have at least `min_events` more events than their last snapshot, in
   // transactions of `batch` aggregates.
-  SnapshotOutcome CreateAll(std::int64_t least_events, std::int64_t batch);
+  SnapshotOutcome CreateAll(std::int64_t min_events, std::int64_t batch);
 
  private:
   struct Made {

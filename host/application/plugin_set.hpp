@@ -62,13 +62,13 @@ class PluginSet {
   PluginEndpoint* Endpoint(std::string_view id) const;
   // In start order; refused ones last, without what plugins say of themselves. Any thread.
   std::vector<PluginReport> Report() const;
-  // Asks every plugin that has started, all at once, and waits at most `patience` for their
+  // Asks every plugin that has started, all at once, and waits at most `timeout` for their
   // answers.
-  struct Asked {
+  struct ProbeResult {
     std::vector<PluginReport> reports;
     std::vector<PluginFinding> failing;  // what they say does not work (summa.health/1)
   };
-  Asked Ask(Microseconds patience) const;  // any thread
+  ProbeResult Probe(Microseconds timeout) const;  // any thread
   // Why plugins do not run. Any thread.
   std::vector<Error> Errors() const;
 
@@ -89,8 +89,8 @@ class PluginSet {
 
   const Member* FindMember(std::string_view id) const;
   // Refuses the plugin when one that it needs is not in order.
-  bool ProvidersWell(Member& member);
-  void Bring(Member& member, const HostTableSettings& table);
+  bool CheckProviders(Member& member);
+  void LoadOne(Member& member, const HostTableSettings& table);
   static void LogUnlessLost(const Member& member, LogLevel level, const Error& error);
   void StartOne(Member& member, const Again& again);
   void EndOne(Member& member) noexcept;

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "crew.hpp"
+#include "job_pool.hpp"
 #include "ranges.hpp"
 #include "uuid_slices.hpp"
 #include "verify_sql.hpp"
@@ -85,16 +85,16 @@ LedgerReport CompareWithLedger(const summa_sql_v1* sql, const VerifyOptions& opt
   // A slice is done whole before the next one, so that its pages are still in the cache.
   const std::size_t jobs = static_cast<std::size_t>(slices) * statements.size();
   std::vector<std::vector<Finding>> found_by_job(jobs);
-  Crew crew(sql, options, "ledger", report.events);
+  JobPool pool(sql, options, "ledger", report.events);
   Mutex mutex;
-  crew.Run(jobs, [&](Session& own, std::size_t job, JobMeter& meter) {
+  pool.Run(jobs, [&](Session& own, std::size_t job, JobMeter& meter) {
     own.Exec("LOCK TABLE " + table.name + " IN ACCESS SHARE MODE");
     const auto slice = static_cast<std::int64_t>(job / statements.size());
     const Result found = own.Exec(Sliced(statements[job % statements.size()], slice, slices));
     meter.Count(report.events / static_cast<std::int64_t>(jobs));
     std::vector<Finding> findings;
-    findings.reserve(std::min(found.rows(), options.most_findings));
-    for (std::size_t row = 0; row < found.rows() && row < options.most_findings; ++row) {
+    findings.reserve(std::min(found.rows(), options.max_findings));
+    for (std::size_t row = 0; row < found.rows() && row < options.max_findings; ++row) {
       findings.push_back(ToFinding(found[row]));
     }
     const MutexLock lock(mutex);
@@ -103,12 +103,12 @@ LedgerReport CompareWithLedger(const summa_sql_v1* sql, const VerifyOptions& opt
   });
   for (std::vector<Finding>& findings : found_by_job) {
     for (Finding& finding : findings) {
-      if (report.findings.size() < options.most_findings) {
+      if (report.findings.size() < options.max_findings) {
         report.findings.push_back(std::move(finding));
       }
     }
   }
-  report.seconds = crew.Seconds();
+  report.seconds = pool.Seconds();
   return report;
 }
 

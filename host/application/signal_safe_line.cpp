@@ -1,4 +1,4 @@
-#include "host/application/last_words.hpp"
+#include "host/application/signal_safe_line.hpp"
 
 #include <poll.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@ namespace summa::host {
 namespace {
 
 // A pipe that nobody reads must not keep a broken process from ending.
-constexpr int kReaderPatienceMilliseconds = 200;
+constexpr int kReaderTimeoutMilliseconds = 200;
 // Bytes of the buffer that values leave for what ends them and the line.
 constexpr std::size_t kReserve = 8;
 
@@ -29,7 +29,8 @@ struct Digits {
 
 }  // namespace
 
-LastWords::LastWords(LogFormat format, const char* code, const char* message) : format_(format) {
+SignalSafeLine::SignalSafeLine(LogFormat format, const char* code, const char* message)
+    : format_(format) {
   if (format_ == LogFormat::kJson) {
     Add("{\"ts\":\"");
     AddTime();
@@ -49,7 +50,7 @@ LastWords::LastWords(LogFormat format, const char* code, const char* message) : 
   }
 }
 
-void LastWords::Field(const char* name, const char* value) {
+void SignalSafeLine::Field(const char* name, const char* value) {
   if (size_ + std::strlen(name) + 2 * kReserve > kCapacity) return;  // a name is complete or absent
   const bool json = format_ == LogFormat::kJson;
   Add(json ? ",\"" : " ");
@@ -59,7 +60,7 @@ void LastWords::Field(const char* name, const char* value) {
   Add("\"");
 }
 
-void LastWords::Field(const char* name, std::uint64_t value, bool hexadecimal) {
+void SignalSafeLine::Field(const char* name, std::uint64_t value, bool hexadecimal) {
   char text[40] = "0x";
   std::size_t size = hexadecimal ? 2 : 0;
   const Digits digits(value, hexadecimal ? 16 : 10, 1);
@@ -68,18 +69,18 @@ void LastWords::Field(const char* name, std::uint64_t value, bool hexadecimal) {
   Field(name, text);
 }
 
-void LastWords::Write() {
+void SignalSafeLine::Write() {
   Add(format_ == LogFormat::kJson ? "}\n" : "\n");
   pollfd room{STDERR_FILENO, POLLOUT, 0};
-  if (poll(&room, 1, kReaderPatienceMilliseconds) != 1) return;
+  if (poll(&room, 1, kReaderTimeoutMilliseconds) != 1) return;
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text_, size_);
 }
 
-void LastWords::Add(const char* text) {
+void SignalSafeLine::Add(const char* text) {
   for (; *text != '\0' && size_ + 1 < kCapacity; ++text) text_[size_++] = *text;
 }
 
-void LastWords::AddClean(const char* text) {
+void SignalSafeLine::AddClean(const char* text) {
   for (; *text != '\0' && size_ + kReserve < kCapacity; ++text) {
     if (*text == '"' || *text == '\\') Add("\\");
     const bool plain = *text >= ' ' && *text < 0x7F;
@@ -89,7 +90,7 @@ void LastWords::AddClean(const char* text) {
 }
 
 // 2026-11-28T17:00:00.123Z; gmtime() takes a lock.
-void LastWords::AddTime() {
+void SignalSafeLine::AddTime() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
   const auto seconds = static_cast<std::uint64_t>(now.tv_sec);

@@ -5,22 +5,22 @@
 #include <thread>
 #include <vector>
 
-#include "host/schedule/worker_run.hpp"
+#include "host/schedule/worker_instance.hpp"
 #include "summa/mutex.hpp"
 
 namespace summa::host {
 
-class RunWatch {
+class RunWatchdog {
  public:
-  explicit RunWatch(std::vector<WorkerRun*> runs);  // they outlive it
-  ~RunWatch();
-  RunWatch(const RunWatch&) = delete;
-  RunWatch& operator=(const RunWatch&) = delete;
+  explicit RunWatchdog(std::vector<WorkerInstance*> workers);  // they outlive it
+  ~RunWatchdog();
+  RunWatchdog(const RunWatchdog&) = delete;
+  RunWatchdog& operator=(const RunWatchdog&) = delete;
 
  private:
   void Watch();
 
-  const std::vector<WorkerRun*> runs_;
+  const std::vector<WorkerInstance*> workers_;
   Mutex mutex_;
   ConditionVariable changed_;
   bool stopping_ SUMMA_GUARDED_BY(mutex_) = false;

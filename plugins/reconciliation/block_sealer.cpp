@@ -1,4 +1,4 @@
-#include "blocks.hpp"
+#include "block_sealer.hpp"
 
 #include <summa/copy_row.hpp>
 #include <summa/crash_point.hpp>
@@ -61,10 +61,10 @@ SealOutcome BlockSealer::Run() {
 std::int64_t BlockSealer::Horizon(Session& session) {
   std::vector<ledger::OpenWriter> writers;
   const std::optional<std::int64_t> horizon = ledger::WaitForHorizon(
-      session, table_, settings_.patience,
+      session, table_, settings_.timeout,
       [&](std::chrono::microseconds time) { return work_.Wait(time); }, &writers);
   if (horizon) return *horizon;
-  work_.StopIfAsked();
+  work_.ThrowIfStopped();
   std::string who = "a transaction";
   if (!writers.empty()) {
     const ledger::OpenWriter& writer = writers.front();

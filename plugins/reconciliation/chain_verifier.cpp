@@ -1,4 +1,4 @@
-#include "chain.hpp"
+#include "chain_verifier.hpp"
 
 #include "verify/finding.hpp"
 

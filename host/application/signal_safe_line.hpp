@@ -9,9 +9,9 @@
 
 namespace summa::host {
 
-class LastWords {
+class SignalSafeLine {
  public:
-  LastWords(LogFormat format, const char* code, const char* message);
+  SignalSafeLine(LogFormat format, const char* code, const char* message);
   void Field(const char* name, const char* value);
   void Field(const char* name, std::uint64_t value, bool hexadecimal);
   // Ends the line and writes it to standard error, if that takes it within a moment.

@@ -1,4 +1,4 @@
-#include "host/schedule/worker_run.hpp"
+#include "host/schedule/worker_instance.hpp"
 
 #include <summa/crash_point.hpp>
 #include <vector>
@@ -17,10 +17,10 @@ constexpr Microseconds kKeepMargin = std::chrono::seconds(1);
 // return.
 constexpr Microseconds kStuckGrace = std::chrono::seconds(5);
 // A statement that does not end in this time after it was cancelled will not.
-constexpr Microseconds kShutPatience = std::chrono::seconds(2);
+constexpr Microseconds kCloseTimeout = std::chrono::seconds(2);
 // A table that is replaced by a view during the run is noticed after this time; the look is one
 // small query.
-constexpr Microseconds kWholeTablesLook = std::chrono::seconds(15);
+constexpr Microseconds kWholeTablesCheckInterval = std::chrono::seconds(15);
 
 // The service behind the scope of an abandoned worker may be gone, so it must not be destroyed; the
 // process is about to end.
@@ -33,54 +33,55 @@ void KeepForEver(std::shared_ptr<SqlService::Scope> scope) {
 
 }  // namespace
 
-WorkerRun::WorkerRun(WorkerPlan plan, const RunnerServices& services,
-                     std::function<bool()> stop_poll)
+WorkerInstance::WorkerInstance(WorkerPlan plan, const RunnerServices& services,
+                               std::function<bool()> stop_poll)
     : plan_(std::move(plan)),
       services_(services),
       stop_(*services_.clock, std::move(stop_poll)),
       board_(plan_, *services_.clock),
       recorder_(plan_, services_) {}
 
-WorkerRun::Grant::Grant(WorkerRun& run, std::optional<LeaseGuard> guard) : run_(&run) {
+WorkerInstance::Grant::Grant(WorkerInstance& worker, std::optional<LeaseGuard> guard)
+    : worker_(&worker) {
   if (!guard) return;
   fence_ = guard->fence;
-  scope_ = run.services_.sql->ForLease(std::move(*guard), run.plan_.plugin);
-  run.board_.LeaseTaken(fence_);
+  scope_ = worker.services_.sql->ForLease(std::move(*guard), worker.plan_.plugin);
+  worker.board_.LeaseTaken(fence_);
 }
 
-WorkerRun::Grant::Grant(Grant&& other) noexcept
-    : run_(other.run_),
+WorkerInstance::Grant::Grant(Grant&& other) noexcept
+    : worker_(other.worker_),
       fence_(other.fence_),
       scope_(std::move(other.scope_)),
       keep_for_(other.keep_for_) {
-  other.run_ = nullptr;
+  other.worker_ = nullptr;
 }
 
-WorkerRun::Grant::~Grant() {
-  if (run_ == nullptr || scope_ == nullptr) return;
-  if (run_->abandoned()) {
+WorkerInstance::Grant::~Grant() {
+  if (worker_ == nullptr || scope_ == nullptr) return;
+  if (worker_->abandoned()) {
     KeepForEver(std::move(scope_));
     return;
   }
   scope_.reset();  // its sessions are closed before another host can have the lease
-  run_->services_.leases->Release(run_->plan_.id, keep_for_);
-  run_->board_.LeaseGone();
+  worker_->services_.leases->Release(worker_->plan_.id, keep_for_);
+  worker_->board_.LeaseGone();
 }
 
-void WorkerRun::Grant::KeepUntilDue(Microseconds until_due) {
-  if (!run_->plan_.keep_lease_row || until_due <= kKeepMargin) return;
+void WorkerInstance::Grant::KeepUntilDue(Microseconds until_due) {
+  if (!worker_->plan_.keep_lease_row || until_due <= kKeepMargin) return;
   keep_for_ = until_due - kKeepMargin;
 }
 
-bool WorkerRun::Grant::Good() const {
-  return !run_->plan_.leased || run_->services_.leases->Trusted(run_->plan_.id);
+bool WorkerInstance::Grant::Good() const {
+  return !worker_->plan_.leased || worker_->services_.leases->Trusted(worker_->plan_.id);
 }
 
-const summa_sql_v1* WorkerRun::Grant::sql() const {
-  return scope_ ? scope_->table() : run_->services_.sql->ForPlugin(run_->plan_.plugin);
+const summa_sql_v1* WorkerInstance::Grant::sql() const {
+  return scope_ ? scope_->table() : worker_->services_.sql->ForPlugin(worker_->plan_.plugin);
 }
 
-std::optional<WorkerRun::Grant> WorkerRun::Take() {
+std::optional<WorkerInstance::Grant> WorkerInstance::TryAcquire() {
   if (!plan_.leased) return Grant(*this, std::nullopt);
   std::optional<LeaseGuard> guard = services_.leases->TryAcquire(plan_.id, plan_.lease_ttl);
   if (!guard) return std::nullopt;
@@ -89,10 +90,10 @@ std::optional<WorkerRun::Grant> WorkerRun::Take() {
 
 // The server refuses what row level security filters; nothing refuses a view in the place of a
 // table.
-std::optional<TickOutcome> WorkerRun::RequireWholeTables(const Grant& grant) {
+std::optional<TickOutcome> WorkerInstance::RequireWholeTables(const Grant& grant) {
   const BootTime now = services_.clock->BootNow();
   const bool known =
-      whole_at_ && whole_fence_ == grant.fence() && now - *whole_at_ < kWholeTablesLook;
+      whole_at_ && whole_fence_ == grant.fence() && now - *whole_at_ < kWholeTablesCheckInterval;
   if (known || plan_.tables.empty()) return std::nullopt;
   whole_at_.reset();
   try {
@@ -114,12 +115,12 @@ std::optional<TickOutcome> WorkerRun::RequireWholeTables(const Grant& grant) {
   return std::nullopt;
 }
 
-WorkerRun::Done WorkerRun::Tick(const Grant& grant, std::uint32_t flags) {
-  Done done;
+WorkerInstance::CallResult WorkerInstance::Tick(const Grant& grant, std::uint32_t flags) {
+  CallResult done;
   if (std::optional<TickOutcome> partial = RequireWholeTables(grant)) {
     done.outcome = std::move(*partial);
     done.abandoned = abandoned();
-    if (!done.abandoned) done.result = Judge(done.outcome, grant);
+    if (!done.abandoned) done.result = ClassifyOutcome(done.outcome, grant);
     return done;
   }
   TickRequest request;
@@ -144,9 +145,9 @@ WorkerRun::Done WorkerRun::Tick(const Grant& grant, std::uint32_t flags) {
   done.outcome = CallTick(request);
   done.abandoned = !gate_.Leave();
   if (done.abandoned) return done;
-  if (grant.scope() != nullptr) grant.scope()->TakeBack();
+  if (grant.scope() != nullptr) grant.scope()->ReclaimSessions();
   CrashPoint("schedule.ticked");
-  done.result = Judge(done.outcome, grant);
+  done.result = ClassifyOutcome(done.outcome, grant);
   if (done.result == TickResult::kOk) known_fence_ = grant.fence();
   if (done.result == TickResult::kFenced) known_fence_.reset();
   board_.Ticked(done.result, done.outcome.items, services_.clock->BootNow() - begin);
@@ -163,7 +164,7 @@ bool EndedForTheLease(const Error& error) {
 
 }  // namespace
 
-TickResult WorkerRun::Judge(TickOutcome& outcome, const Grant& grant) const {
+TickResult WorkerInstance::ClassifyOutcome(TickOutcome& outcome, const Grant& grant) const {
   // A late but complete call is good; one that gave up because it was told to stop is not.
   const bool whole = outcome.status == SUMMA_OK && !outcome.backlog && grant.Good();
   if (stuck_ && !whole) {
@@ -183,22 +184,22 @@ TickResult WorkerRun::Judge(TickOutcome& outcome, const Grant& grant) const {
   return TickResult::kCancelled;
 }
 
-WorkerOrders WorkerRun::LookAtOrders() {
-  WorkerOrders orders = services_.orders().Look(services_.host_name, {plan_.id}).at(0);
+WorkerOrders WorkerInstance::FetchOrders() {
+  WorkerOrders orders = services_.orders().Read(services_.host_name, {plan_.id}).at(0);
   const MutexLock lock(orders_mutex_);
   orders_ = orders;
   paused_ = orders.paused;
-  news_ = false;
+  new_orders_ = false;
   return orders;
 }
 
-WorkerOrders WorkerRun::ReadOrders() {
+WorkerOrders WorkerInstance::ReadOrders() {
   const MutexLock lock(orders_mutex_);
-  news_ = false;
+  new_orders_ = false;
   return orders_;
 }
 
-void WorkerRun::SetOrders(const WorkerOrders& orders) {
+void WorkerInstance::SetOrders(const WorkerOrders& orders) {
   {
     const MutexLock lock(orders_mutex_);
     const bool asked = orders.lease_asked_for.count() > 0;
@@ -208,30 +209,30 @@ void WorkerRun::SetOrders(const WorkerOrders& orders) {
     orders_ = orders;
     paused_ = orders.paused;
     if (same) return;
-    news_ = true;
+    new_orders_ = true;
   }
   stop_.Notify();
 }
 
-void WorkerRun::LeaseLost() {
+void WorkerInstance::LeaseLost() {
   stop_.Notify();
   // Had again meanwhile: what runs now is good.
   if (!services_.leases->Trusted(plan_.id)) gate_.CancelRunning();
 }
 
-void WorkerRun::BeginSpan() {
+void WorkerInstance::BeginSpan() {
   const MutexLock lock(span_mutex_);
   span_begin_ = services_.clock->BootNow();
   overrun_ = Overrun::kNone;
   stuck_ = false;
 }
 
-void WorkerRun::EndSpan() {
+void WorkerInstance::EndSpan() {
   const MutexLock lock(span_mutex_);
   span_begin_.reset();
 }
 
-Error WorkerRun::StuckError() const {
+Error WorkerInstance::StuckError() const {
   return {"SH-0328",
           "the worker runs longer than its max_run of " +
               std::to_string(plan_.max_run.count() / 1000) + " ms",
@@ -239,9 +240,9 @@ Error WorkerRun::StuckError() const {
           "worker " + plan_.id, SUMMA_E_INTERNAL};
 }
 
-void WorkerRun::CheckRunTime() {
+void WorkerInstance::CheckRunTime() {
   const MutexLock lock(span_mutex_);
-  if (!span_begin_ || plan_.max_run.count() == 0 || overrun_ == Overrun::kLetGo) return;
+  if (!span_begin_ || plan_.max_run.count() == 0 || overrun_ == Overrun::kRevoked) return;
   const Microseconds over = services_.clock->BootNow() - *span_begin_ - plan_.max_run;
   if (over < Microseconds(0)) return;
   if (overrun_ == Overrun::kNone) {
@@ -251,15 +252,15 @@ void WorkerRun::CheckRunTime() {
     stop_.Notify();
   }
   gate_.CancelRunning();
-  if (over >= kStuckGrace) LetStuckGo();
+  if (over >= kStuckGrace) RevokeStuckRun();
 }
 
 // Its database first, its lease last: the next holder of the lease finds none of its work in
 // progress. A worker that returns after all finds both gone and starts again.
-void WorkerRun::LetStuckGo() {
-  overrun_ = Overrun::kLetGo;
+void WorkerInstance::RevokeStuckRun() {
+  overrun_ = Overrun::kRevoked;
   const bool leased = plan_.leased && services_.leases->Trusted(plan_.id);
-  const bool shut = gate_.ShutSql(kShutPatience);
+  const bool shut = gate_.CloseSql(kCloseTimeout);
   const Error error = StuckError();
   if (leased) {
     try {
@@ -282,7 +283,7 @@ void WorkerRun::LetStuckGo() {
       {{"worker", plan_.id}, {"plugin", plan_.plugin}});
 }
 
-WorkerReport WorkerRun::Report() const {
+WorkerReport WorkerInstance::Report() const {
   WorkerReport report = board_.Report();
   {
     const MutexLock lock(orders_mutex_);

@@ -18,7 +18,7 @@ namespace summa::verify {
 // [any thread] Says how many rows a job has seen.
 class RowMeter {
  public:
-  explicit RowMeter(std::int64_t most_rows_per_second) : most_(most_rows_per_second) {}
+  explicit RowMeter(std::int64_t max_rows_per_second) : most_(max_rows_per_second) {}
 
   // Counts, and sleeps while the rate is above the limit. False: stop.
   bool Count(std::int64_t rows);
@@ -51,26 +51,26 @@ class JobMeter {
     counted_ += rows;
     return all_.Count(rows);
   }
-  void TakeBack() { all_.Uncount(std::exchange(counted_, 0)); }
+  void UncountAll() { all_.Uncount(std::exchange(counted_, 0)); }
 
  private:
   RowMeter& all_;
   std::int64_t counted_ = 0;
 };
 
-class Crew {
+class JobPool {
  public:
   static constexpr std::chrono::milliseconds kRetryPause{200};  // grows with the attempt
 
   // `total`: rows to expect, for the progress.
-  Crew(const summa_sql_v1* sql, const VerifyOptions& options, std::string_view stage,
-       std::int64_t total, std::chrono::milliseconds retry_pause = kRetryPause)
+  JobPool(const summa_sql_v1* sql, const VerifyOptions& options, std::string_view stage,
+          std::int64_t total, std::chrono::milliseconds retry_pause = kRetryPause)
       : sql_(sql),
         options_(options),
         stage_(stage),
         total_(total),
         retry_pause_(retry_pause),
-        meter_(options.most_rows_per_second) {}
+        meter_(options.max_rows_per_second) {}
 
   // Calls work(session, job, meter) for every job in [0, jobs), in order, several at once. A job is
   // a read-only transaction of READ COMMITTED; one that fails because its connection broke or a
@@ -83,7 +83,7 @@ class Crew {
   double Seconds() const { return meter_.Seconds(); }
 
  private:
-  void Labour(std::size_t jobs, const Work& work);
+  void RunJobs(std::size_t jobs, const Work& work);
   void Attempt(std::optional<Session>& session, std::size_t job, const Work& work);
   void Watch();
   void Report() const;
@@ -102,7 +102,7 @@ class Crew {
 };
 
 // Throws SH-0904 when the caller wants to stop.
-void RequireGoingOn(const VerifyOptions& options);
+void ThrowIfStopped(const VerifyOptions& options);
 
 // Rows per range that keep a range short under a rate limit.
 std::int64_t RowsPerRange(const VerifyOptions& options);

@@ -1,4 +1,4 @@
-#include "troubles.hpp"
+#include "sink_problems.hpp"
 
 namespace summa::outbox {
 namespace {
@@ -13,51 +13,51 @@ std::string For(std::chrono::microseconds time) {
 
 }  // namespace
 
-void Troubles::Note(Trouble& trouble, const std::string& error, const std::string& hint,
-                    BootTime now, BootTime until) {
-  if (trouble.until == BootTime()) trouble.since = now;
-  trouble.error = error;
-  trouble.hint = hint;
-  trouble.until = until;
+void SinkProblems::Note(Problem& problem, const std::string& error, const std::string& hint,
+                        BootTime now, BootTime until) {
+  if (problem.until == BootTime()) problem.since = now;
+  problem.error = error;
+  problem.hint = hint;
+  problem.until = until;
 }
 
-void Troubles::SinkFailed(const std::string& error, const std::string& hint, BootTime now,
-                          BootTime until) {
+void SinkProblems::SinkFailed(const std::string& error, const std::string& hint, BootTime now,
+                              BootTime until) {
   const MutexLock lock(mutex_);
   sink_failed_ = true;
   Note(sink_, error, hint, now, until);
 }
 
-void Troubles::SinkWorks() {
+void SinkProblems::SinkWorks() {
   const MutexLock lock(mutex_);
   sink_failed_ = false;
   sink_ = {};
 }
 
-void Troubles::StreamFailed(const std::string& stream, const std::string& error, BootTime now,
-                            BootTime until) {
+void SinkProblems::StreamFailed(const std::string& stream, const std::string& error, BootTime now,
+                                BootTime until) {
   const MutexLock lock(mutex_);
   Note(streams_[stream], error, "repair the stream; delivery continues by itself", now, until);
 }
 
-void Troubles::StreamWorks(std::string_view stream) {
+void SinkProblems::StreamWorks(std::string_view stream) {
   const MutexLock lock(mutex_);
   if (const auto found = streams_.find(stream); found != streams_.end()) streams_.erase(found);
 }
 
-void Troubles::Blocked(std::int64_t keys, BootTime now) {
+void SinkProblems::Blocked(std::int64_t keys, BootTime now) {
   const MutexLock lock(mutex_);
   blocked_keys_ = keys;
   seen_ = now;
 }
 
-void Troubles::Seen(BootTime now) {
-  refused_.Seen(now);
+void SinkProblems::Refresh(BootTime now) {
+  refused_.Refresh(now);
   const MutexLock lock(mutex_);
   seen_ = now;
 }
 
-void Troubles::Forget() {
+void SinkProblems::Forget() {
   refused_.Set({}, BootTime());
   const MutexLock lock(mutex_);
   sink_failed_ = false;
@@ -66,7 +66,7 @@ void Troubles::Forget() {
   blocked_keys_ = 0;
 }
 
-std::vector<Finding> Troubles::Failing(BootTime now) const {
+std::vector<Finding> SinkProblems::Failing(BootTime now) const {
   const MutexLock lock(mutex_);
   std::vector<Finding> failing;
   if (sink_failed_ && now <= sink_.until + kForgotten) {
@@ -75,12 +75,12 @@ std::vector<Finding> Troubles::Failing(BootTime now) const {
          "SH-0501 has accepted no messages for " + For(now - sink_.since) + ": " + sink_.error, "",
          sink_.hint.empty() ? "`summa-host explain SH-0501`" : sink_.hint});
   }
-  for (const auto& [stream, trouble] : streams_) {
-    if (now > trouble.until + kForgotten) continue;
+  for (const auto& [stream, problem] : streams_) {
+    if (now > problem.until + kForgotten) continue;
     failing.push_back(
         {Severity::kError, "outbox: stream " + stream + " of " + name_,
-         "SH-0502 has accepted no messages for " + For(now - trouble.since) + ": " + trouble.error,
-         "", trouble.hint});
+         "SH-0502 has accepted no messages for " + For(now - problem.since) + ": " + problem.error,
+         "", problem.hint});
   }
   if (blocked_keys_ > 0 && now <= seen_ + kForgotten) {
     failing.push_back(

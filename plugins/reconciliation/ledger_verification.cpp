@@ -1,4 +1,4 @@
-#include "chains.hpp"
+#include "ledger_verification.hpp"
 
 #include <algorithm>
 #include <set>
@@ -16,14 +16,14 @@ namespace {
 bool Is(const verify::Finding& finding, std::string_view kind) { return finding.kind == kind; }
 
 // Combines the results of the blocks and of their seals.
-class BlockJudge {
+class BlockReportMerger {
  public:
-  BlockJudge(verify::BlockReport blocks, SealReport seals, std::set<std::string> sealed_late)
+  BlockReportMerger(verify::BlockReport blocks, SealReport seals, std::set<std::string> sealed_late)
       : blocks_(std::move(blocks)),
         seals_(std::move(seals)),
         sealed_late_(std::move(sealed_late)) {}
 
-  void Judge(ChainsResult& result) {
+  void Merge(VerificationResult& result) {
     for (verify::Finding& finding : blocks_.findings) Take(std::move(finding), result);
     for (const Discrepancy& finding : seals_.findings.kept()) {
       const bool known = Is(finding, verify::kind::kBlockHashMismatch) &&
@@ -33,7 +33,7 @@ class BlockJudge {
     result.blocks_verified = blocks_.verified;
     result.blocks_valid = blocks_.valid;
     for (verify::BlockFailure& failure : blocks_.failures) {
-      const SealVerdict* seal = SealOf(failure.block_sequence);
+      const SealResult* seal = SealOf(failure.block_sequence);
       if (seal != nullptr && seal->intact && failure.reason == "hash mismatch") {
         ++result.blocks_valid;  // only rows that came late
         continue;
@@ -48,13 +48,13 @@ class BlockJudge {
   }
 
  private:
-  const SealVerdict* SealOf(std::int64_t sequence) const {
+  const SealResult* SealOf(std::int64_t sequence) const {
     const auto found = seals_.blocks.find(sequence);
     return found == seals_.blocks.end() ? nullptr : &found->second;
   }
 
-  void Take(verify::Finding finding, ChainsResult& result) {
-    const SealVerdict* seal = finding.block_sequence ? SealOf(*finding.block_sequence) : nullptr;
+  void Take(verify::Finding finding, VerificationResult& result) {
+    const SealResult* seal = finding.block_sequence ? SealOf(*finding.block_sequence) : nullptr;
     const bool about_content =
         Is(finding, verify::kind::kBlockHashMismatch) || Is(finding, verify::kind::kLateEvent);
     // The seal knows exactly what the block can only guess.
@@ -76,7 +76,7 @@ class BlockJudge {
     });
   }
 
-  void TakeLate(std::int64_t sequence, const SealVerdict& seal, ChainsResult& result) {
+  void TakeLate(std::int64_t sequence, const SealResult& seal, VerificationResult& result) {
     for (const std::int64_t position : seal.late) {
       if (sealed_late_.count("position " + std::to_string(position)) > 0) continue;
       Discrepancy late;
@@ -91,7 +91,7 @@ class BlockJudge {
     }
   }
 
-  void FailBySeal(std::int64_t sequence, const SealVerdict& seal, ChainsResult& result) const {
+  void FailBySeal(std::int64_t sequence, const SealResult& seal, VerificationResult& result) const {
     const bool counted = seal.reason != "the block is gone" && result.blocks_valid > 0;
     if (counted) --result.blocks_valid;
     result.block_failures.push_back({seal.block_id, sequence, seal.reason});
@@ -114,7 +114,8 @@ std::set<std::string> ReadSealedLate(Session& session) {
 }
 
 // A run over new events does not see the whole ledger: the rolling verification does.
-std::string Incomplete(const summa_sql_v1* sql, const ChainsScope& scope, std::int64_t verified) {
+std::string Incomplete(const summa_sql_v1* sql, const VerificationScope& scope,
+                       std::int64_t verified) {
   if (scope.since) return {};
   Session session(sql);
   const ledger::EventTable table = ledger::FindEvents(session);
@@ -135,9 +136,9 @@ std::string Incomplete(const summa_sql_v1* sql, const ChainsScope& scope, std::i
 verify::VerifyOptions OptionsFor(const Work& work, const Settings& settings) {
   verify::VerifyOptions options;
   options.connections = settings.connections;
-  options.most_rows_per_second = work.rate();
+  options.max_rows_per_second = work.rate();
   options.hmac_secret = settings.hmac_secret;
-  options.most_findings = kMostFindings;
+  options.max_findings = kMaxFindings;
   options.should_stop = [&work] { return work.ShouldStop(); };
   options.on_progress = [&work](const verify::Progress& progress) {
     work.Progress(progress.stage, progress.done, progress.total);
@@ -145,8 +146,8 @@ verify::VerifyOptions OptionsFor(const Work& work, const Settings& settings) {
   return options;
 }
 
-void VerifyBlocks(const summa_sql_v1* sql, Work& work, const Settings& settings,
-                  const ChainsScope& scope, ChainsResult& result) {
+void VerifyBlocksAndSeals(const summa_sql_v1* sql, Work& work, const Settings& settings,
+                          const VerificationScope& scope, VerificationResult& result) {
   const verify::VerifyOptions options = OptionsFor(work, settings);
   verify::BlockOptions chosen;
   chosen.since = scope.since;
@@ -159,13 +160,13 @@ void VerifyBlocks(const summa_sql_v1* sql, Work& work, const Settings& settings,
   }
   SealReport seals = CheckSeals(session, work, table, after);
   const Findings late = CheckLateEvents(session, table);
-  BlockJudge(std::move(blocks), std::move(seals), ReadSealedLate(session)).Judge(result);
+  BlockReportMerger(std::move(blocks), std::move(seals), ReadSealedLate(session)).Merge(result);
   result.findings.Add(late);
 }
 
-ChainsResult VerifyLedger(const summa_sql_v1* sql, Work& work, const Settings& settings,
-                          const ChainsScope& scope) {
-  ChainsResult result;
+VerificationResult VerifyLedger(const summa_sql_v1* sql, Work& work, const Settings& settings,
+                                const VerificationScope& scope) {
+  VerificationResult result;
   verify::VerifyOptions options = OptionsFor(work, settings);
   options.from_snapshots = scope.from_snapshots;
   options.created_since = scope.since;
@@ -173,13 +174,13 @@ ChainsResult VerifyLedger(const summa_sql_v1* sql, Work& work, const Settings& s
   result.findings.Add(result.chains.findings, result.chains.finding_count);
   result.snapshots = verify::VerifySnapshots(sql, options);
   result.findings.Add(result.snapshots.findings, result.snapshots.mismatches);
-  VerifyBlocks(sql, work, settings, scope, result);
+  VerifyBlocksAndSeals(sql, work, settings, scope, result);
   result.incomplete = Incomplete(sql, scope, result.chains.events);
   return result;
 }
 
-ChainsReport ChainsResult::Report() const {
-  ChainsReport report;
+EventsReport VerificationResult::Report() const {
+  EventsReport report;
   report.events = chains.events;
   report.blocks_verified = blocks_verified;
   report.blocks_valid = blocks_valid;

@@ -1,4 +1,4 @@
-#include "host/application/load.hpp"
+#include "host/application/plugin_set.hpp"
 
 #include <algorithm>
 #include <set>
@@ -9,7 +9,7 @@
 namespace summa::host {
 namespace {
 
-bool IsWell(const PluginInstance& instance) {
+bool IsUsable(const PluginInstance& instance) {
   const PluginState state = instance.state();
   return state != PluginState::kRefused && state != PluginState::kFailed;
 }
@@ -35,7 +35,7 @@ PluginSet::PluginSet(const Configuration& configuration, const Plan& plan, HostT
     member.instance = std::make_unique<PluginInstance>(*planned.file, limits);
     member.probe = std::make_unique<PluginProbe>(*member.instance);
     member.endpoint = std::make_unique<PluginEndpoint>(*member.instance);
-    if (ProvidersWell(member)) Bring(member, table);
+    if (CheckProviders(member)) LoadOne(member, table);
   }
   WatchForExit();
 }
@@ -61,10 +61,10 @@ PluginEndpoint* PluginSet::Endpoint(std::string_view id) const {
   return member == nullptr ? nullptr : member->endpoint.get();
 }
 
-bool PluginSet::ProvidersWell(Member& member) {
+bool PluginSet::CheckProviders(Member& member) {
   for (const Binding& binding : member.plan.bindings) {
     const PluginInstance* provider = Find(binding.provider);
-    if (binding.optional || (provider != nullptr && IsWell(*provider))) continue;
+    if (binding.optional || (provider != nullptr && IsUsable(*provider))) continue;
     const std::optional<Error> reason = provider == nullptr ? std::nullopt : provider->error();
     Error error =
         NeedsRefused(member.plan.id, binding, reason ? reason->code : "SH-0101", member.where);
@@ -80,7 +80,7 @@ void PluginSet::LogUnlessLost(const Member& member, LogLevel level, const Error&
   if (!member.instance->lost()) LogError(level, error, {{"plugin", member.plan.id}});
 }
 
-void PluginSet::Bring(Member& member, const HostTableSettings& table) {
+void PluginSet::LoadOne(Member& member, const HostTableSettings& table) {
   Log(LogLevel::kDebug, "", "loading plugin", {{"plugin", member.plan.id}});
   try {
     member.instance->Load();
@@ -103,7 +103,7 @@ void PluginSet::Refuse(const std::string& id, Error error) {
 void PluginSet::Start(const Again& again) {
   for (Member& member : members_) {
     if (stopping_ && stopping_()) return;
-    if (!IsWell(*member.instance) || !ProvidersWell(member)) continue;
+    if (!IsUsable(*member.instance) || !CheckProviders(member)) continue;
     Log(LogLevel::kDebug, "", "starting plugin", {{"plugin", member.plan.id}});
     StartOne(member, again);
   }
@@ -231,7 +231,7 @@ std::vector<PluginReport> PluginSet::Report() const {
     PluginReport report;
     report.id = member.plan.id;
     report.version = instance.manifest().version;
-    report.state = Word(instance.state());
+    report.state = ToText(instance.state());
     report.error = instance.error();
     reports.push_back(std::move(report));
   }
@@ -241,27 +241,27 @@ std::vector<PluginReport> PluginSet::Report() const {
     if (refused.file != nullptr && refused.file->manifest) {
       report.version = refused.file->manifest->version;
     }
-    report.state = Word(PluginState::kRefused);
+    report.state = ToText(PluginState::kRefused);
     report.error = refused.errors.front();
     reports.push_back(std::move(report));
   }
   return reports;
 }
 
-PluginSet::Asked PluginSet::Ask(Microseconds patience) const {
-  for (const Member& member : members_) member.probe->Ask();
+PluginSet::ProbeResult PluginSet::Probe(Microseconds timeout) const {
+  for (const Member& member : members_) member.probe->Begin();
   const BootTime begin = SystemClock().BootNow();
-  Asked asked{Report(), {}};
+  ProbeResult result{Report(), {}};
   for (std::size_t i = 0; i < members_.size(); ++i) {
-    const Microseconds left = patience - (SystemClock().BootNow() - begin);
-    ProbeView view = members_[i].probe->Look(std::max(left, Microseconds(0)));
-    asked.reports[i].details_json = std::move(view.status_json);
-    asked.reports[i].details_age = view.age;
+    const Microseconds left = timeout - (SystemClock().BootNow() - begin);
+    ProbeView view = members_[i].probe->Wait(std::max(left, Microseconds(0)));
+    result.reports[i].details_json = std::move(view.status_json);
+    result.reports[i].details_age = view.age;
     for (Finding& each : view.failing) {
-      asked.failing.push_back({members_[i].plan.id, std::move(each)});
+      result.failing.push_back({members_[i].plan.id, std::move(each)});
     }
   }
-  return asked;
+  return result;
 }
 
 std::vector<Error> PluginSet::Errors() const {

@@ -9,17 +9,17 @@
 #include <vector>
 
 #include "host/schedule/fleet_watch.hpp"
-#include "host/schedule/run_watch.hpp"
-#include "host/schedule/worker_run.hpp"
+#include "host/schedule/run_watchdog.hpp"
+#include "host/schedule/worker_instance.hpp"
 
 namespace summa::host {
 
-class OnceRun {
+class OnceRunner {
  public:
   // wait: for foreign leases and for dependencies that are down, all workers together.
-  OnceRun(const std::vector<WorkerPlan>& plans, const RunnerServices& services, Microseconds wait,
-          const std::function<bool()>& stop);
-  ~OnceRun();
+  OnceRunner(const std::vector<WorkerPlan>& plans, const RunnerServices& services,
+             Microseconds wait, const std::function<bool()>& stop);
+  ~OnceRunner();
   std::vector<OnceReport> Run();
   void LeaseLost(const std::string& worker_id);  // any thread
 
@@ -33,7 +33,7 @@ class OnceRun {
   const std::function<bool()> stop_;
   BootTime begin_;
   std::vector<std::unique_ptr<Item>> items_;
-  std::unique_ptr<RunWatch> watch_;  // last: they look at the runs of the items
+  std::unique_ptr<RunWatchdog> watch_;  // last: they watch the workers of the items
   std::unique_ptr<FleetWatch> fleet_watch_;
 };
 

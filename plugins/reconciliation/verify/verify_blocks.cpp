@@ -5,7 +5,7 @@
 #include <summa/ledger/hash.hpp>
 
 #include "block_list.hpp"
-#include "crew.hpp"
+#include "job_pool.hpp"
 #include "late_event.hpp"
 #include "ranges.hpp"
 
@@ -16,7 +16,7 @@ constexpr std::int64_t kRowsPerCount = 1024;
 // Hashes are fed to the digest in pieces of this many bytes.
 constexpr std::size_t kHashedAtOnce = 8192;
 // Positions or events that one finding names.
-constexpr std::size_t kMostNamed = 100;
+constexpr std::size_t kMaxNamed = 100;
 
 // The results computed from the events below a block.
 struct Computed {
@@ -60,7 +60,7 @@ class BlockReader {
     Computed& computed = out_[at_];
     if (position < blocks_[at_].from) {
       ++computed.uncovered_count;
-      if (computed.uncovered.size() < kMostNamed) computed.uncovered.push_back(position);
+      if (computed.uncovered.size() < kMaxNamed) computed.uncovered.push_back(position);
       return;
     }
     ++computed.events;
@@ -106,8 +106,8 @@ class BlockCheck {
       ++first;
     }
     Compute(first);
-    for (std::size_t at = 0; at < blocks_.size(); ++at) Judge(at, at >= first);
-    JudgeKnown();
+    for (std::size_t at = 0; at < blocks_.size(); ++at) CheckBlock(at, at >= first);
+    CheckKnown();
     report_.finding_count = static_cast<std::int64_t>(report_.findings.size());
     return std::move(report_);
   }
@@ -117,11 +117,11 @@ class BlockCheck {
     const std::vector<Group> groups = GroupsOf(blocks_, first, RowsPerRange(options_));
     std::int64_t total = 0;
     for (std::size_t at = first; at < blocks_.size(); ++at) total += blocks_[at].event_count;
-    Crew crew(sql_, options_, "blocks", total);
-    crew.Run(groups.size(), [&](Session& own, std::size_t job, JobMeter& meter) {
+    JobPool pool(sql_, options_, "blocks", total);
+    pool.Run(groups.size(), [&](Session& own, std::size_t job, JobMeter& meter) {
       ReadGroup(own, groups[job], meter);
     });
-    report_.seconds = crew.Seconds();
+    report_.seconds = pool.Seconds();
   }
 
   void ReadGroup(Session& session, const Group& group, JobMeter& meter) {
@@ -149,7 +149,7 @@ class BlockCheck {
            table_.position + ") TO STDOUT (FORMAT binary)";
   }
 
-  void Judge(std::size_t at, bool was_computed) {
+  void CheckBlock(std::size_t at, bool was_computed) {
     const Block& block = blocks_[at];
     const Block* before = at == 0 ? nullptr : &blocks_[at - 1];
     std::string reason = BrokenLink(block, before);
@@ -165,8 +165,8 @@ class BlockCheck {
     if (was_computed) {
       ++report_.verified;
       report_.events += computed_[at].events;
-      JudgeUncovered(block, computed_[at]);
-      const std::string wrong = JudgeContent(at);
+      CheckUncovered(block, computed_[at]);
+      const std::string wrong = CheckContent(at);
       if (!wrong.empty()) reason = wrong;
       if (reason.empty()) ++report_.valid;
     }
@@ -175,7 +175,7 @@ class BlockCheck {
     report_.failures.push_back({block.id, block.sequence, reason});
   }
 
-  void JudgeUncovered(const Block& block, const Computed& computed) {
+  void CheckUncovered(const Block& block, const Computed& computed) {
     if (computed.uncovered_count == 0) return;
     Finding finding =
         BlockFinding(kind::kBlockCoverageGap, block, "every event in one block",
@@ -187,7 +187,7 @@ class BlockCheck {
   }
 
   // Empty: the events below the block are those it was made from.
-  std::string JudgeContent(std::size_t at) {
+  std::string CheckContent(std::size_t at) {
     const Block& block = blocks_[at];
     const Computed& computed = computed_[at];
     if (computed.events_hash == block.events_hash) {
@@ -215,7 +215,7 @@ class BlockCheck {
   }
 
   bool NameLate(const Block& block, const Computed& computed) {
-    if (computed.events > kMostSearchedRows) return false;
+    if (computed.events > kMaxSearchedRows) return false;
     std::vector<SealedRow> rows;
     std::vector<std::int64_t> positions;
     rows.reserve(static_cast<std::size_t>(computed.events));
@@ -253,7 +253,7 @@ class BlockCheck {
             " n WHERE n.aggregate_type = e.aggregate_type AND n.aggregate_id = e.aggregate_id AND "
             "n." +
             table_.version + " = e." + table_.version + " + 1) ORDER BY e." + table_.position +
-            " LIMIT " + std::to_string(kMostNamed),
+            " LIMIT " + std::to_string(kMaxNamed),
         {block.from, block.to});
     std::vector<std::string> ids;
     ids.reserve(found.rows());
@@ -290,7 +290,7 @@ class BlockCheck {
   }
 
   // The newest block that is known from elsewhere must still be there, unchanged.
-  void JudgeKnown() {
+  void CheckKnown() {
     if (!chosen_.known) return;
     const KnownBlock& known = *chosen_.known;
     const auto found = std::find_if(blocks_.begin(), blocks_.end(), [&](const Block& block) {
@@ -311,7 +311,7 @@ class BlockCheck {
   }
 
   void Add(Finding finding) {
-    if (report_.findings.size() < options_.most_findings) {
+    if (report_.findings.size() < options_.max_findings) {
       report_.findings.push_back(std::move(finding));
     }
   }

@@ -25,9 +25,9 @@ VerbResult RunCommand(const LoadedConfiguration& loaded, const Invocation& call,
                       CommandRequest request) {
   request.options = &call.options;
   request.wait = Microseconds(call.options.Integer("wait"));
-  request.emit = [&call](std::string_view row) { call.talk.Row(row); };
+  request.emit = [&call](std::string_view row) { call.output.Row(row); };
   request.progress = [&call](std::string_view label, std::int64_t done, std::int64_t total) {
-    call.talk.Progress(label, done, total);
+    call.output.Progress(label, done, total);
   };
   CommandOutcome outcome = RunPluginCommand(loaded, call.installed.plugins(), request);
   VerbResult result;
@@ -37,7 +37,7 @@ VerbResult RunCommand(const LoadedConfiguration& loaded, const Invocation& call,
   return result;
 }
 
-void AddPluginVerbs(const Discovery& discovery, std::vector<Verb>& verbs) {
+void AddManifestVerbs(const Discovery& discovery, std::vector<Verb>& verbs) {
   for (const PluginFile& file : discovery.files) {
     if (!file.manifest || !file.shadowed_by.empty() || !file.refusals.empty()) continue;
     for (const CommandDeclaration& declaration : file.manifest->commands) {

@@ -1,7 +1,7 @@
 // One worker with everything a call of it needs: lease, fenced SQL, stop signal, board. The parts
 // that a worker's thread and `run --once` share.
-// Take, Tick, LookAtOrders and the grants belong to one thread; Stop, Cancel, Abandon, LeaseLost,
-// SetOrders, CheckRunTime and Report are for any thread.
+// TryAcquire, Tick, FetchOrders and the grants belong to one thread; Stop, Cancel, Abandon,
+// LeaseLost, SetOrders, CheckRunTime and Report are for any thread.
 #pragma once
 
 #include <atomic>
@@ -20,16 +20,17 @@
 
 namespace summa::host {
 
-class WorkerRun {
+class WorkerInstance {
  public:
   // stop_poll: an outside reason to stop; may be empty.
-  WorkerRun(WorkerPlan plan, const RunnerServices& services, std::function<bool()> stop_poll = {});
+  WorkerInstance(WorkerPlan plan, const RunnerServices& services,
+                 std::function<bool()> stop_poll = {});
 
   // Permission to run: the lease and its SQL table. Lets the lease go when it dies, unless the
   // worker was abandoned: then the lease is left to expire and nothing of the host is touched.
   class Grant {
    public:
-    Grant(WorkerRun& run, std::optional<LeaseGuard> guard);
+    Grant(WorkerInstance& worker, std::optional<LeaseGuard> guard);
     Grant(Grant&& other) noexcept;
     Grant& operator=(Grant&&) = delete;
     ~Grant();
@@ -42,16 +43,16 @@ class WorkerRun {
     void KeepUntilDue(Microseconds until_due);
 
    private:
-    WorkerRun* run_;
+    WorkerInstance* worker_;
     std::int64_t fence_ = 0;
     std::shared_ptr<SqlService::Scope> scope_;
     std::optional<Microseconds> keep_for_;
   };
 
   // Tries once; nullopt: somebody else has the lease. Throws SqlFailure.
-  std::optional<Grant> Take();
+  std::optional<Grant> TryAcquire();
 
-  struct Done {
+  struct CallResult {
     TickResult result = TickResult::kOk;
     TickOutcome outcome;
     bool abandoned = false;  // touch nothing of the host any more
@@ -60,20 +61,20 @@ class WorkerRun {
   // What max_run is measured on. Ends before the grant that it runs under.
   class Span {
    public:
-    explicit Span(WorkerRun& run) : run_(run) { run_.BeginSpan(); }
-    ~Span() { run_.EndSpan(); }
+    explicit Span(WorkerInstance& worker) : worker_(worker) { worker_.BeginSpan(); }
+    ~Span() { worker_.EndSpan(); }
     Span(const Span&) = delete;
     Span& operator=(const Span&) = delete;
 
    private:
-    WorkerRun& run_;
+    WorkerInstance& worker_;
   };
   // That the worker is about to be called under a grant, for whoever comes after a host that dies
   // in it. One for each grant, made after it.
   class Start {
    public:
     // Writes it down. Throws SqlFailure.
-    Start(WorkerRun& run, const Grant& grant);
+    Start(WorkerInstance& worker, const Grant& grant);
     ~Start();  // when no call was made: that none was
     Start(const Start&) = delete;
     Start& operator=(const Start&) = delete;
@@ -87,7 +88,7 @@ class WorkerRun {
 
    private:
     void Write(bool called) noexcept;
-    WorkerRun& run_;
+    WorkerInstance& worker_;
     const std::int64_t fence_;
     const EarlierStarts earlier_;
     bool open_ = true;
@@ -99,7 +100,7 @@ class WorkerRun {
   void ParkEverywhere(const std::string& why);
 
   // Calls the worker once; flags: SUMMA_TICK_ONCE or 0.
-  Done Tick(const Grant& grant, std::uint32_t flags);
+  CallResult Tick(const Grant& grant, std::uint32_t flags);
 
   // Sleeps; true: told to stop.
   bool Wait(Microseconds time) { return stop_.WaitFor(time); }
@@ -107,21 +108,21 @@ class WorkerRun {
   bool Wait(Microseconds time, const Grant& grant) {
     return stop_.WaitFor(time, [&grant] { return !grant.Good(); });
   }
-  // The same, and also woken when the fleet asks for something else.
-  void WaitForNews(Microseconds time) {
-    stop_.WaitFor(time, [this] { return news(); });
+  // The same, and also woken by new orders of the fleet.
+  void WaitForOrders(Microseconds time) {
+    stop_.WaitFor(time, [this] { return new_orders(); });
   }
-  void WaitForNews(Microseconds time, const Grant& grant) {
-    stop_.WaitFor(time, [this, &grant] { return news() || !grant.Good(); });
+  void WaitForOrders(Microseconds time, const Grant& grant) {
+    stop_.WaitFor(time, [this, &grant] { return new_orders() || !grant.Good(); });
   }
   bool stopping() const { return stop_.requested(); }
 
   // Asks the database, now. Throws SqlFailure.
-  WorkerOrders LookAtOrders();
-  // What was seen last; there is no news any more.
+  WorkerOrders FetchOrders();
+  // What was seen last; they are no longer new.
   WorkerOrders ReadOrders();
   void SetOrders(const WorkerOrders& orders);
-  bool news() const { return news_; }
+  bool new_orders() const { return new_orders_; }
   bool paused() const { return paused_; }  // for the fleet, by a person
 
   // Ends what takes longer than max_run: first asks, then takes its database and its lease.
@@ -141,13 +142,13 @@ class WorkerRun {
   WorkerReport Report() const;
 
  private:
-  enum class Overrun { kNone, kTold, kLetGo };
+  enum class Overrun { kNone, kTold, kRevoked };
 
-  TickResult Judge(TickOutcome& outcome, const Grant& grant) const;
+  TickResult ClassifyOutcome(TickOutcome& outcome, const Grant& grant) const;
   std::optional<TickOutcome> RequireWholeTables(const Grant& grant);
   void BeginSpan();
   void EndSpan();
-  void LetStuckGo() SUMMA_REQUIRES(span_mutex_);
+  void RevokeStuckRun() SUMMA_REQUIRES(span_mutex_);
   Error StuckError() const;
 
   const WorkerPlan plan_;
@@ -165,7 +166,7 @@ class WorkerRun {
 
   mutable Mutex orders_mutex_;
   WorkerOrders orders_ SUMMA_GUARDED_BY(orders_mutex_);
-  std::atomic<bool> news_{false};
+  std::atomic<bool> new_orders_{false};
   std::atomic<bool> paused_{false};  // as orders_ says
 
   Mutex span_mutex_;  // held while the watch acts on the span, so that it meets no later one

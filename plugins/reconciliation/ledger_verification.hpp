@@ -11,13 +11,13 @@
 
 namespace summa::reconciliation {
 
-struct ChainsScope {
+struct VerificationScope {
   bool from_snapshots = false;
   // Only what was created or made since then (microseconds since 2000); nothing: everything.
   std::optional<std::int64_t> since;
 };
 
-struct ChainsResult {
+struct VerificationResult {
   verify::ChainReport chains;
   verify::SnapshotReport snapshots;
   std::int64_t blocks_verified = 0, blocks_valid = 0;
@@ -29,18 +29,18 @@ struct ChainsResult {
   // Why it does not tell of the whole ledger; empty: it does, or of all that was asked for.
   std::string incomplete;
 
-  ChainsReport Report() const;
+  EventsReport Report() const;
 };
 
 // What the verification is told: rates, connections, stopping, progress.
 verify::VerifyOptions OptionsFor(const Work& work, const Settings& settings);
 
 // All of it. Reads only.
-ChainsResult VerifyLedger(const summa_sql_v1* sql, Work& work, const Settings& settings,
-                          const ChainsScope& scope);
+VerificationResult VerifyLedger(const summa_sql_v1* sql, Work& work, const Settings& settings,
+                                const VerificationScope& scope);
 
 // Blocks with their seals, and the late events.
-void VerifyBlocks(const summa_sql_v1* sql, Work& work, const Settings& settings,
-                  const ChainsScope& scope, ChainsResult& result);
+void VerifyBlocksAndSeals(const summa_sql_v1* sql, Work& work, const Settings& settings,
+                          const VerificationScope& scope, VerificationResult& result);
 
 }  // namespace summa::reconciliation
