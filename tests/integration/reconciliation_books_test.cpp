@@ -172,11 +172,13 @@ TEST_F(BooksTest, NameEntriesThatDoNotFollowOnOneAnother) {
   EXPECT_EQ(Found(Check()).count(step), 2u);  // itself, and the next one
   Tamper("UPDATE entry_record SET balance_after = balance_after - 1" + where);
   EXPECT_THAT(Found(Check()), IsEmpty());
+  // The version of the entry before. It stays behind that one also when its transaction, which
+  // waited for the row of the account, began earlier.
   Tamper(
-      "UPDATE entry_record SET account_lock_version = (SELECT max(account_lock_version) FROM "
-      "entry_record WHERE account_id = '" +
-      account + "' AND account_lock_version < " + Value(entry, "account_lock_version") + ")" +
-      where);
+      "UPDATE entry_record SET (account_lock_version, created_at) = (SELECT account_lock_version, "
+      "created_at + interval '1 microsecond' FROM entry_record WHERE account_id = '" +
+      account + "' AND account_lock_version < " + Value(entry, "account_lock_version") +
+      " ORDER BY account_lock_version DESC LIMIT 1)" + where);
   EXPECT_EQ(Found(Check()).count(step), 1u);
 }
 
