@@ -97,12 +97,13 @@ class UpgradeTest : public testing::Test {
 
 TEST_F(UpgradeTest, KeepsEveryRowAndAppliesNothingTwice) {
   const std::string rows = Rows();
-  EXPECT_THAT(Migrate(), ElementsAre("8 operation", "outbox 3 retry_count", "keeper 1 more"));
+  EXPECT_THAT(Migrate(), ElementsAre("8 operation", "outbox 3 retry_count",
+                                     "outbox 4 drop_outbox_poll", "keeper 1 more"));
   EXPECT_EQ(Rows(), rows);
   EXPECT_THAT(Migrate(), ElementsAre());
   EXPECT_EQ(Records(),
             "host 1, host 2, host 3, host 4, host 5, host 6, host 7, host 8, keeper 1, outbox 1, "
-            "outbox 2, outbox 3, reconciliation 1");
+            "outbox 2, outbox 3, outbox 4, reconciliation 1");
   EXPECT_EQ(db_->Value("SELECT string_agg(plugin || ' ' || version, ', ') FROM "
                        "summa_host.schema_migration WHERE checksum IS NULL AND NOT (plugin = "
                        "'host' AND version IN (2, 4, 6))"),
@@ -159,7 +160,7 @@ TEST_F(UpgradeTest, AnEvenOlderOneGetsWhatItLacks) {
       "summa_host.dlq_audit; DROP FUNCTION summa_host.outbox_tail, summa_host.outbox_observed; "
       "DELETE FROM summa_host.schema_migration WHERE version = 4");
   EXPECT_THAT(Migrate(), ElementsAre("8 operation", "outbox 2 delivery", "outbox 3 retry_count",
-                                     "keeper 1 more"));
+                                     "outbox 4 drop_outbox_poll", "keeper 1 more"));
   EXPECT_EQ(db_->Value("SELECT to_regclass('summa_host.outbox_waiting') IS NOT NULL"), "t");
 }
 

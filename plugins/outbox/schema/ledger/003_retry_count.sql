@@ -40,6 +40,3 @@ BEGIN
     summa_host.outbox_event(o.event_id, o.topic, o.document, o.created_at, p_careful) e ON true;
 END
 $function$;
-
--- What outbox_tail took the place of. The release before calls it no more.
-DROP FUNCTION summa_host.outbox_poll(timestamptz, text[], text[], text, bigint, boolean);
