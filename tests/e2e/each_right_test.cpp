@@ -69,6 +69,7 @@ class EachRight : public RestrictedRole {
              {"bus", "group", "delete", kStream, "readers", "--force"},
              {"bus", "trim"},
              {"bus", "tail", kStream},
+             {"bus", "tail", kStream, "--from", "0-1"},
              {"reconcile"},
              {"verify:all", "--full"},
              {"verify:status"},
