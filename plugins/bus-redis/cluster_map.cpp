@@ -128,9 +128,6 @@ ClusterMap::Answers ClusterMap::AskInTurn(const std::vector<Endpoint>& nodes) {
       }
       answers.failure = error.what();
       answers.silent.push_back(connection_.url.At(node).ForPeople());
-    } catch (...) {  // no memory: the other threads must not wait for this look
-      answers.stopped = std::current_exception();
-      break;
     }
   }
   return answers;
@@ -142,10 +139,14 @@ void ClusterMap::RefreshIfNeeded() {
   while (refreshing_ && masters_.empty()) refreshed_.wait(mutex_);
   if (!stale_ || refreshing_ || Clock::now() < next_refresh_) return;
   refreshing_ = true;
-  Answers answers = AskInTurn(Candidates());
-  refreshing_ = false;
-  refreshed_.notify_all();
-  next_refresh_ = Clock::now() + kRefreshInterval;
+  Answers answers;
+  try {
+    answers = AskInTurn(Candidates());
+  } catch (...) {  // no memory: the other threads must not wait forever
+    EndRefresh();
+    throw;
+  }
+  EndRefresh();
   if (answers.stopped) std::rethrow_exception(answers.stopped);
   failure_ = std::move(answers.failure);
   for (const std::string& address : answers.silent) suspects_[address] = Clock::now();
@@ -157,6 +158,12 @@ void ClusterMap::RefreshIfNeeded() {
   if (masters_ == found.masters) return;
   masters_ = std::move(found.masters);
   ++version_;
+}
+
+void ClusterMap::EndRefresh() {
+  refreshing_ = false;
+  refreshed_.notify_all();
+  next_refresh_ = Clock::now() + kRefreshInterval;
 }
 
 ClusterMap::View ClusterMap::QueryNode(const Endpoint& node) const {

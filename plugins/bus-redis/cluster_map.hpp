@@ -50,6 +50,7 @@ class ClusterMap {
   };
 
   void RefreshIfNeeded() SUMMA_REQUIRES(mutex_);
+  void EndRefresh() SUMMA_REQUIRES(mutex_);
   std::vector<Endpoint> Candidates() const SUMMA_REQUIRES(mutex_);
   Answers AskInTurn(const std::vector<Endpoint>& nodes) SUMMA_REQUIRES(mutex_);
   View QueryNode(const Endpoint& node) const;
