@@ -23,7 +23,7 @@ bool CheckOperation(const CheckContext& context, const OperationReport& operatio
                      "`; or give it up with `summa-host operations abort " + id + "`.");
     return true;
   }
-  if (IsEnabled(context, operation.plugin)) return false;
+  if (!operation.holder.empty() || IsEnabled(context, operation.plugin)) return false;
   context.Warn(kCheck,
                name + " is " + operation.state +
                    ", and this configuration does not enable plugin " + operation.plugin,

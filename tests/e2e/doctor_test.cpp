@@ -300,6 +300,12 @@ TEST_F(Doctor, NamesOperationsThatFailedAndThoseWhosePluginIsNotEnabled) {
         {plugin, state});
   };
   add("outbox", "running");
+  // A host with another configuration works on this one.
+  db.Execute(
+      "INSERT INTO worker_lease (worker_id, lease_holder, lease_until) VALUES ('other-worker', "
+      "'summa-host/other/1/aa', now() + interval '1 hour')");
+  db.Query("UPDATE summa_host.operation SET worker = 'other-worker' WHERE id = $1::bigint",
+           {add("elsewhere", "running")});
   const std::string gone = add("gone", "paused"), failed = add("outbox", "failed");
   db.Query(
       "UPDATE summa_host.operation SET error = 'the disk is full', finished_at = now() WHERE id = "
