@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <system_error>
 
 #include "host/error.hpp"
 
@@ -25,6 +27,12 @@ constexpr std::string_view kBearer = "Bearer ";
 }
 
 std::string ReadToken(const std::string& file) {
+  std::error_code unreadable;
+  const auto status = std::filesystem::status(file, unreadable);
+  // A pipe could block the host forever.
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    RefuseFile(file, "it is not a regular file");
+  }
   errno = 0;
   std::ifstream stream(file, std::ios::binary);
   if (!stream) RefuseFile(file, std::strerror(errno));

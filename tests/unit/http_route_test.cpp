@@ -1,6 +1,7 @@
 // Paths, parameters and who may call: the parts of host/http that need no connection.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include <filesystem>
@@ -253,6 +254,18 @@ TEST(Access, ATokenFileThatCannotBeUsedIsNamed) {
     }
   }
   EXPECT_THROW(HttpAccess("/nonexistent/token", true), Failure);
+}
+
+TEST(Access, ATokenFileThatIsAPipeBlocksNothing) {
+  const TokenFile pipe("");
+  std::filesystem::remove(pipe.path());
+  ASSERT_EQ(mkfifo(pipe.path().c_str(), 0600), 0);
+  try {
+    const HttpAccess access(pipe.path(), true);
+    FAIL();
+  } catch (const Failure& failure) {
+    EXPECT_THAT(failure.error().message, HasSubstr("it is not a regular file"));
+  }
 }
 
 TEST(Access, KnowsTheAddressesOfThisMachine) {
