@@ -64,7 +64,8 @@ class UpgradeTest : public testing::Test {
     return steps;
   }
   static bool IsNew(const std::string& step) {
-    return step == "operation" || step == "retry_count" || step == "more";
+    return step == "operation" || step == "retry_count" || step == "drop_outbox_poll" ||
+           step == "more";
   }
   std::vector<std::string> Migrate() {
     std::vector<std::string> names;
