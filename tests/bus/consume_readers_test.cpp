@@ -1,4 +1,7 @@
 // Readers that die, freeze or follow each other. README.md lists the promises.
+#include <summa/leased_consumer.hpp>
+#include <summa/testkit/fake_host.hpp>
+
 #include "tests/bus/consume_support.hpp"
 
 namespace summa::bus_test {
@@ -335,6 +338,50 @@ TEST_P(Consume, AnExclusiveReaderTakesOverAtOnceAndInOrder) {
   Consumer consumer(client(), options);
   EXPECT_TRUE(BecomesTrue([&] { return record_.count() == 10; }));
   EXPECT_EQ(record_.ids(), Numbers(0, 10));
+}
+
+// A worker whose call ends with the first failure of the poison.
+class OneFailureForEachCall final : public LeasedConsumer {
+ public:
+  OneFailureForEachCall(Host host, SubscribeOptions options, Record& record)
+      : LeasedConsumer(host, std::move(options)), record_(record) {}
+  void Call() {
+    testkit::FakeTick tick(nullptr);
+    tick_ = &tick;
+    Run(Tick(tick.abi()));
+  }
+  std::atomic<int> attempts{0};
+
+ private:
+  void Handle(const LeasedMessage& message) override {
+    if (message.id != "poison") return record_.Handled(message);
+    EXPECT_EQ(message.deliveries, ++attempts);
+    EXPECT_TRUE(BecomesTrue([&] { return record_.count() >= 20; }));
+    tick_->Stop();
+    throw std::runtime_error("no");
+  }
+  Record& record_;
+  testkit::FakeTick* tick_ = nullptr;
+};
+
+TEST_P(Consume, ALeasedConsumerKnowsFromCallToCallWhatItTriedAndHandled) {
+  Messages messages;
+  messages.Add("a", "poison", "poison");
+  for (int i = 0; i < 20; ++i) messages.Add("a", std::to_string(i), "key" + std::to_string(i));
+  messages.Publish(bus());
+  testkit::FakeHost host;
+  host.AddService(SUMMA_BUS_V1, "bus", table());
+  SubscribeOptions options = Options(nullptr);
+  options.retry_base = options.retry_cap = std::chrono::hours(1000);
+  OneFailureForEachCall worker(host.host(), options, record_);
+  for (const int call : {1, 2, 3}) {
+    worker.Call();
+    EXPECT_EQ(worker.attempts, call);
+  }
+  EXPECT_THAT(record_.dead(), ElementsAre("poison"));
+  ASSERT_EQ(Letters().size(), 1U);
+  EXPECT_EQ(Letters()[0].deliveries, 3);
+  EXPECT_EQ(record_.count(), 20U) << "what was handled in the first call came again";
 }
 
 }  // namespace

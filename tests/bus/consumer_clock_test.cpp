@@ -278,6 +278,88 @@ TEST_F(ConsumerClock, WhatADeadReaderHadIsTakenOverAfterClaimAfterAndASuspectRun
   EXPECT_THAT(handled_.all(), ElementsAre("suspect", "other"));
 }
 
+// A bus without capabilities that says of every message that it was delivered before.
+std::vector<summa_bus_delivery> delivered_before;
+summa_bus_v1 RecoveringCore(const summa_bus_v1& table) {
+  summa_bus_v1 recovering = Watched(table);
+  recovering.poll = [](summa_bus_subscription* subscription, std::size_t max, std::int64_t wait,
+                       const summa_bus_delivery** deliveries, std::size_t* count,
+                       summa_error* error) -> std::int32_t {
+    const std::int32_t status = behind.poll(subscription, max, wait, deliveries, count, error);
+    delivered_before.assign(*deliveries, *deliveries + *count);
+    for (summa_bus_delivery& delivery : delivered_before) delivery.recovered = 1;
+    *deliveries = delivered_before.data();
+    return status;
+  };
+  return recovering;
+}
+
+class ConsumerOfCore : public ConsumerClock {
+ protected:
+  void Publish(const std::string& id, const std::string& key) {
+    summa_bus_message message{};
+    message.stream = ToAbi("a");
+    message.id = ToAbi(id);
+    message.key = ToAbi(key);
+    summa_bus_receipt receipt{};
+    core_.Publish({&message, 1}, {&receipt, 1});
+    ASSERT_EQ(receipt.outcome, SUMMA_BUS_CONFIRMED);
+  }
+  std::size_t Letters() {
+    std::size_t letters = 0;
+    BusClient(table_.table()).DeadLetters("a", "", [&](const summa_bus_dead_letter&) {
+      ++letters;
+      return true;
+    });
+    return letters;
+  }
+  testkit::MemoryBus core_{testkit::MemoryBus::kCore};
+  detail::BusTable table_{&core_};
+};
+
+TEST_F(ConsumerOfCore, AMessageThatWasDeliveredBeforeHasAllItsAttempts) {
+  const summa_bus_v1 recovering = RecoveringCore(*table_.table());
+  Publish("poison", "k");
+  std::atomic<int> attempts{0};
+  SubscribeOptions options = Options([&](const ConsumedMessage& message) {
+    EXPECT_EQ(message.deliveries, ++attempts);
+    throw std::runtime_error("no");
+  });
+  options.retry_base = options.retry_cap = microseconds(0);
+  const Consumer consumer(BusClient(&recovering), options);
+  EXPECT_TRUE(BecomesTrue([&] { return Letters() == 1; }));
+  EXPECT_EQ(attempts, 3);
+}
+
+TEST_F(ConsumerOfCore, AConsumerThatFollowsKnowsTheAttemptsAndWhatIsHandled) {
+  Publish("poison", "k");
+  Publish("behind", "k2");
+  Publish("as well", "k3");
+  DeliveryMemory memory;
+  std::atomic<int> attempts{0};
+  SubscribeOptions options = Options([&](const ConsumedMessage& message) {
+    if (message.id != "poison") return handled_.Add(message.id);
+    EXPECT_EQ(message.deliveries, ++attempts);
+    throw std::runtime_error("no");
+  });
+  options.memory = &memory;
+  for (const int call : {1, 2, 3}) {
+    const Consumer consumer(BusClient(table_.table()), options);
+    EXPECT_TRUE(BecomesTrue([&] { return attempts == call && handled_.size() == 2; }));
+  }
+  EXPECT_EQ(Letters(), 1U);
+  EXPECT_EQ(attempts, 3);
+  EXPECT_EQ(handled_.size(), 2U) << "what is handled is not handled again";
+  // Its lease was lost: another reader may have had the message.
+  Publish("poison", "k");
+  for (const int call : {1, 2}) {
+    attempts = 0;
+    memory.Clear();
+    const Consumer consumer(BusClient(table_.table()), options);
+    EXPECT_TRUE(BecomesTrue([&] { return attempts == 1; })) << call;
+  }
+}
+
 TEST_F(ConsumerClock, AMessageWhoseReadersAllDiedIsGivenUp) {
   Publish("deadly", "k");
   for (const std::string reader : {"first", "second", "third"}) {

@@ -64,6 +64,8 @@ class LeasedConsumer : public Worker {
   const Host host_;
   const std::string bus_;
   SubscribeOptions options_;
+  DeliveryMemory memory_;   // of the calls under one lease
+  std::int64_t fence_ = 0;  // of the latest call
   mutable Mutex mutex_;
   Consumer* consumer_ SUMMA_GUARDED_BY(mutex_) = nullptr;  // while it runs
 };

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <summa/bus.hpp>
 #include <summa/clock.hpp>
+#include <summa/delivery_memory.hpp>
 #include <summa/error.hpp>
 #include <vector>
 
@@ -76,6 +77,8 @@ struct SubscribeOptions {
   std::chrono::microseconds poll_wait{500'000};
   ConsumerEvents* events = nullptr;  // borrowed; must outlive the consumer
   Clock* clock = nullptr;            // borrowed as well; nullptr: that of the machine
+  // Borrowed as well: for consumers that follow each other under one lease. nullptr: none.
+  DeliveryMemory* memory = nullptr;
 };
 
 }  // namespace summa

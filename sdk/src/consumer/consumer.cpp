@@ -12,6 +12,30 @@
 
 namespace summa {
 
+namespace {
+
+// For the consumer that follows. Without memory for it, attempts are counted again.
+void KeepInMemory(detail::ConsumerState& state) noexcept SUMMA_REQUIRES(state.mutex) {
+  DeliveryMemory* const memory = state.options.memory;
+  if (memory == nullptr) return;
+  try {
+    for (const detail::Held& held : state.held) {
+      if (!held.live || held.attempts() <= 0 || state.counts()) continue;
+      memory->Keep(held.reader->topic, held.partition, held.delivery_id(),
+                   {held.attempts(), false});
+    }
+    for (const auto& reader : state.readers) {
+      reader->handled.VisitBlocked([&](std::uint32_t partition, const std::string& delivery_id) {
+        memory->Keep(reader->topic, partition, delivery_id, {0, true});
+      });
+    }
+  } catch (const std::exception&) {
+    // What is missing is handled as if it came for the first time.
+  }
+}
+
+}  // namespace
+
 // The state of a consumer with the threads that work on it.
 class Consumer::Threads {
  public:
@@ -38,6 +62,7 @@ class Consumer::Threads {
     MutexLock lock(state_.mutex);
     detail::AcknowledgeAll(state_);
     detail::ReturnStarts(state_);
+    KeepInMemory(state_);
     const auto readers = std::exchange(state_.readers, {});
     lock.unlock();  // the bus is told without it
   }

@@ -48,15 +48,17 @@ struct TopicReader {
 // A message in memory.
 struct Held : HeldMessage {
   Held() = default;
-  Held(TopicReader& of, const summa_bus_delivery& delivery, Microseconds at)
+  // counts: the bus counts deliveries and starts.
+  Held(TopicReader& of, const summa_bus_delivery& delivery, Microseconds at, bool counts)
       : HeldMessage(delivery),
         reader(&of),
         claimed_at(at),
-        counted(delivery.recovered == 0),
+        counted(delivery.recovered == 0 || !counts),
         live(true) {}
 
   // What it is kept in order with. A message without a key is a lane of its own.
   std::string_view order_key() const { return key().empty() ? delivery_id() : key(); }
+  std::int64_t attempts() const { return deliveries - (counted ? 1 : 0); }  // that failed
 
   TopicReader* reader = nullptr;
   Microseconds claimed_at{}, started_at{};
@@ -65,6 +67,7 @@ struct Held : HeldMessage {
   bool counted = false;      // the bus knows of the start that runs, or comes next
   bool ended = false;    // no start runs, and the bus did not answer to what was said of the last
   bool suspect = false;  // handled alone: its start was counted more than once
+  bool handled = false;  // by an earlier consumer, which could not settle it
   bool again = false, running = false, overdue = false, live = false;
   std::string give_up_reason;  // not empty: it goes to the dead letters for this reason
 };

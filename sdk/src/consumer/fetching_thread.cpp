@@ -122,7 +122,8 @@ void FetchingThread::Fetch(const Room& room) {
   std::vector<Held> fetched;
   fetched.reserve(deliveries.size());
   for (const summa_bus_delivery& delivery : deliveries) {
-    fetched.emplace_back(reader_, delivery, claimed_at);
+    fetched.emplace_back(reader_, delivery, claimed_at, state_.counts());
+    Remember(fetched.back());
   }
   {
     const MutexLock lock(state_.mutex);
@@ -133,10 +134,24 @@ void FetchingThread::Fetch(const Room& room) {
   state_.changed.notify_one();
 }
 
+// What an earlier consumer knew of the message.
+void FetchingThread::Remember(Held& held) {
+  if (state_.options.memory == nullptr) return;
+  const DeliveryMemory::Entry known =
+      state_.options.memory->Take(reader_.topic, held.partition, held.delivery_id());
+  if (!state_.counts()) held.deliveries += known.attempts;
+  held.handled = known.handled && !state_.claims();
+}
+
 void FetchingThread::Add(Held held) {
   state_.average_bytes = (state_.average_bytes * 15 + held.size()) / 16;
   if (held.recovered && HasAlready(held)) return;
   held.number = reader_.handled.Given(held.partition);
+  if (held.handled) {
+    reader_.handled.Add(held.partition, held.number, held.delivery_id());
+    ++state_.pending_acks;
+    return;
+  }
   held.suspect = held.recovered && held.deliveries >= kSuspectDeliveries;
   const std::string lane = LaneName(reader_.topic, held.order_key());
   const LaneSet::Ticket ticket = state_.lanes.Add(lane, reader_.index, held.size(), held.suspect);

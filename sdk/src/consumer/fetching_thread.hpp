@@ -26,6 +26,7 @@ class FetchingThread {
   Room WaitForRoom();
   void Fetch(const Room& room);
   bool HasRoom() const SUMMA_REQUIRES(state_.mutex);
+  void Remember(Held& held);
   void Add(Held held) SUMMA_REQUIRES(state_.mutex);
   bool HasAlready(const Held& held) const SUMMA_REQUIRES(state_.mutex);
   void RenewHeld();

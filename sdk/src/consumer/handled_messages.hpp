@@ -55,6 +55,17 @@ class HandledMessages {
     if (place.messages > 0) Merge(std::move(place));
   }
 
+  // Calls the function with partition and delivery id of what is handled but cannot be settled
+  // yet.
+  template <typename Function>
+  void VisitBlocked(Function&& function) const {
+    for (const auto& [number, partition] : partitions_) {
+      for (const std::string& delivery_id : partition.window) {
+        if (!delivery_id.empty()) function(number, delivery_id);
+      }
+    }
+  }
+
   bool empty() const { return ready_.empty(); }
   // Messages that Take() is about.
   std::size_t messages() const { return ready_messages_; }

@@ -106,10 +106,13 @@ LeasedConsumer::LeasedConsumer(Host host, SubscribeOptions options, std::string 
 }
 
 TickResult LeasedConsumer::Run(const Tick& tick) {
+  // Under another lease, others may have had the messages meanwhile.
+  if (std::exchange(fence_, tick.fence()) != tick.fence() || tick.new_lease()) memory_.Clear();
   Events events(host_, options_);
   std::atomic<std::int64_t> handled{0};
   SubscribeOptions options = options_;
   options.events = &events;
+  options.memory = &memory_;
   options.is_away = [&tick](const Error& error) { return IsAway(tick, error); };
   options.handler = [&](const ConsumedMessage& message) {
     // The lease may have ended while the message waited.
