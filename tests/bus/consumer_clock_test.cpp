@@ -296,11 +296,12 @@ summa_bus_v1 RecoveringCore(const summa_bus_v1& table) {
 
 class ConsumerOfCore : public ConsumerClock {
  protected:
-  void Publish(const std::string& id, const std::string& key) {
+  void Publish(const std::string& id, const std::string& key, const std::string& payload = "") {
     summa_bus_message message{};
     message.stream = ToAbi("a");
     message.id = ToAbi(id);
     message.key = ToAbi(key);
+    message.payload = ToAbi(payload);
     summa_bus_receipt receipt{};
     core_.Publish({&message, 1}, {&receipt, 1});
     ASSERT_EQ(receipt.outcome, SUMMA_BUS_CONFIRMED);
@@ -358,6 +359,112 @@ TEST_F(ConsumerOfCore, AConsumerThatFollowsKnowsTheAttemptsAndWhatIsHandled) {
     const Consumer consumer(BusClient(table_.table()), options);
     EXPECT_TRUE(BecomesTrue([&] { return attempts == 1; })) << call;
   }
+}
+
+TEST_F(ConsumerOfCore, ADeadLetterThatIsTooLargeNamesThePlaceOfItsMessage) {
+  Publish("poison", "k", R"({"amount":1})");
+  core_.decide = [](const summa_bus_message& message) {
+    return FromAbi(message.stream) == "a.dlq" && message.payload.size > 2 ? SUMMA_BUS_REFUSED
+                                                                          : SUMMA_BUS_CONFIRMED;
+  };
+  SubscribeOptions options =
+      Options([&](const ConsumedMessage&) { throw std::runtime_error("no"); });
+  options.max_retries = 1;
+  const BusClient bus(table_.table());
+  {
+    const Consumer consumer(bus, options);
+    EXPECT_TRUE(BecomesTrue([&] { return Letters() == 1; }));
+    EXPECT_THAT(consumer.Failing(), IsEmpty());
+  }
+  std::vector<std::string> ids, payloads;
+  const auto list = [&] {
+    ids.clear();
+    payloads.clear();
+    bus.DeadLetters("a", "", [&](const summa_bus_dead_letter& letter) {
+      EXPECT_EQ(FromAbi(letter.error), "no");
+      ids.emplace_back(FromAbi(letter.dead_letter_id));
+      payloads.emplace_back(FromAbi(letter.message.payload));
+      return true;
+    });
+  };
+  list();
+  EXPECT_THAT(payloads, ElementsAre(R"({"amount":1})")) << "it is read from the topic";
+  core_.Remove([](const testkit::StoredMessage& message) { return message.stream == "a"; });
+  list();
+  ASSERT_EQ(ids.size(), 1U);
+  const summa_str id = ToAbi(ids[0]);
+  EXPECT_THROW(bus.Redrive("a", {&id, 1}), Error) << "the payload is gone";
+  EXPECT_EQ(bus.Discard("a", {&id, 1}), 1U);
+}
+
+TEST_F(ConsumerOfCore, ALetterWithoutItsPayloadIsRedrivenWithIt) {
+  Publish("poison", "k", R"({"amount":1})");
+  core_.decide = [](const summa_bus_message& message) {
+    return FromAbi(message.stream) == "a.dlq" && message.payload.size > 2 ? SUMMA_BUS_REFUSED
+                                                                          : SUMMA_BUS_CONFIRMED;
+  };
+  const BusClient bus(table_.table());
+  std::string id;
+  {
+    SubscribeOptions options =
+        Options([&](const ConsumedMessage&) { throw std::runtime_error("no"); });
+    options.max_retries = 1;
+    const Consumer consumer(bus, options);
+    EXPECT_TRUE(BecomesTrue([&] { return Letters() == 1; }));
+  }
+  bus.DeadLetters("a", "", [&](const summa_bus_dead_letter& letter) {
+    id = FromAbi(letter.dead_letter_id);
+    return true;
+  });
+  const summa_str abi_id = ToAbi(id);
+  EXPECT_EQ(bus.Redrive("a", {&abi_id, 1}), 1U);
+  std::vector<std::string> payloads;
+  for (const testkit::StoredMessage& message : core_.Stored()) {
+    if (message.stream == "a") payloads.push_back(message.payload);
+  }
+  EXPECT_THAT(payloads, ElementsAre(R"({"amount":1})", R"({"amount":1})"));
+}
+
+TEST_F(ConsumerOfCore, ADeadLetterThatIsRefusedAltogetherIsNamedAndHoldsItsKeyAlone) {
+  Publish("poison", "k");
+  Publish("more poison", "k2");
+  Publish("good", "k3");
+  std::atomic<bool> refuse{true};
+  core_.decide = [&](const summa_bus_message& message) {
+    return refuse && FromAbi(message.stream) == "a.dlq" ? SUMMA_BUS_REFUSED : SUMMA_BUS_CONFIRMED;
+  };
+  SubscribeOptions options = Options([&](const ConsumedMessage& message) {
+    if (message.id.ends_with("poison")) throw std::runtime_error("no");
+    handled_.Add(message.id);
+  });
+  options.max_retries = 1;
+  const Consumer consumer(BusClient(table_.table()), options);
+  EXPECT_TRUE(BecomesTrue([&] { return consumer.Failing().size() == 2; }));
+  EXPECT_TRUE(BecomesTrue([&] { return handled_.size() == 1; })) << "the topic goes on";
+  for (const Finding& finding : consumer.Failing()) {
+    EXPECT_EQ(finding.severity, Severity::kError);
+    EXPECT_THAT(finding.found, testing::HasSubstr("its dead letter is refused"));
+  }
+  refuse = false;
+  ASSERT_TRUE(clock_.AwaitWaiters(1));
+  clock_.Advance(seconds(5));
+  EXPECT_TRUE(BecomesTrue([&] { return Letters() == 2; }));
+  EXPECT_TRUE(BecomesTrue([&] { return consumer.Failing().empty(); }));
+}
+
+TEST_F(ConsumerOfCore, ATopicWhoseDeadLettersCanHaveNoStreamIsRefused) {
+  SubscribeOptions options = Options([](const ConsumedMessage&) {});
+  options.topics = {std::string(196, 'x')};
+  { const Consumer consumer(BusClient(table_.table()), options); }
+  options.topics = {std::string(197, 'x')};
+  try {
+    const Consumer consumer(BusClient(table_.table()), options);
+    FAIL() << "it was taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.status(), SUMMA_E_CONFIG);
+    EXPECT_EQ(error.code(), "SH-0632");
+  }
+  const Consumer consumer(client(), options);  // the dead letters are the bus's own
 }
 
 TEST_F(ConsumerClock, AMessageWhoseReadersAllDiedIsGivenUp) {

@@ -133,6 +133,45 @@ TEST_P(Place, ANoteIsCarriedWithItsMessage) {
   EXPECT_EQ(FromAbi(deliveries[0].message.note), "a note");
 }
 
+TEST_P(Place, ADeadLetterKeepsTheNoteOfItsMessageAndNotMoreThanAThousandBytesOfItsError) {
+  summa_bus_message message{};
+  message.stream = ToAbi("a");
+  message.id = message.type = message.key = ToAbi("1");
+  message.payload = ToAbi("{}");
+  message.timestamp = ToAbi("2026-01-31T12:00:00.123456Z");
+  message.position = SUMMA_BUS_NO_POSITION;
+  message.note = ToAbi("letter 1 a note");
+  summa_bus_receipt receipt{};
+  bus().Publish({&message, 1}, {&receipt, 1});
+  ASSERT_EQ(receipt.outcome, SUMMA_BUS_CONFIRMED);
+  SubscribeOptions options = Options([](const ConsumedMessage& given) {
+    EXPECT_EQ(given.note, "letter 1 a note");
+    throw std::runtime_error(std::string(5000, 'x'));
+  });
+  options.max_retries = 1;
+  const Consumer consumer(client(), options);
+  std::string id, note;
+  EXPECT_TRUE(BecomesTrue([&] {
+    client().DeadLetters("a", "", [&](const summa_bus_dead_letter& letter) {
+      id = FromAbi(letter.dead_letter_id);
+      note = FromAbi(letter.message.note);
+      return true;
+    });
+    return !id.empty();
+  }));
+  EXPECT_EQ(note, "letter 1 a note");
+  ASSERT_EQ(Letters().size(), 1U);
+  EXPECT_EQ(Letters()[0].error, std::string(1000, 'x'));
+  const summa_str abi_id = ToAbi(id);
+  ASSERT_EQ(client().Redrive("a", {&abi_id, 1}), 1U);
+  std::vector<std::string> notes;
+  client().Scan({"a", "", std::nullopt, 0}, [&](const summa_bus_delivery& delivery) {
+    notes.emplace_back(FromAbi(delivery.message.note));
+    return true;
+  });
+  EXPECT_THAT(notes, ElementsAre("letter 1 a note", "letter 1 a note"));
+}
+
 TEST_P(Place, WhatABusCannotDoIsRefused) {
   PublishNumbers("a", 0, 1);
   BusVisitor nobody;

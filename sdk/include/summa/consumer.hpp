@@ -56,7 +56,8 @@ class Consumer {
   // passed.
   bool Drain(std::chrono::microseconds limit);
 
-  // Callbacks of `events` that threw or hang; for Plugin::Failing().
+  // Callbacks of `events` that threw or hang, and dead letters that the bus refuses; for
+  // Plugin::Failing().
   std::vector<Finding> Failing() const;
 
   // True when everything that was there at the latest poll is settled and acknowledged.

@@ -49,7 +49,8 @@ class LeasedConsumer : public Worker {
 
   TickResult Run(const Tick& tick) final;
 
-  // For Plugin::Failing(): callbacks of `events` that throw or hang. Any thread.
+  // For Plugin::Failing(): callbacks of `events` that throw or hang, and dead letters that the bus
+  // refuses. Between two calls, those of the latest one. Any thread.
   std::vector<Finding> Failing() const;
 
  protected:
@@ -68,6 +69,7 @@ class LeasedConsumer : public Worker {
   std::int64_t fence_ = 0;  // of the latest call
   mutable Mutex mutex_;
   Consumer* consumer_ SUMMA_GUARDED_BY(mutex_) = nullptr;  // while it runs
+  std::vector<Finding> failing_ SUMMA_GUARDED_BY(mutex_);
 };
 
 }  // namespace summa

@@ -19,6 +19,7 @@ namespace summa {
 // A message and its delivery data. Borrowed while the handler runs.
 struct ConsumedMessage {
   std::string_view topic, id, type, key, payload, timestamp, correlation_id;
+  std::string_view note;  // see summa_bus_message
   std::int64_t position = SUMMA_BUS_NO_POSITION;
   std::int64_t deliveries = 1;              // this one included
   std::chrono::microseconds deadline{};     // of SubscribeOptions::clock: until then

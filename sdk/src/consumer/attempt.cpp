@@ -109,10 +109,19 @@ Outcome Attempt::WriteDeadLetter() {
     }
   } catch (const std::exception& e) {
     error_ = "the dead letter of message " + std::string(held_.id()) + ": " + e.what();
-    return BusFailed();
+    return DeadLetterFailed(e);
   }
+  state_.events.SetRefused(held_.reader->topic, held_.id(), "");
   state_.events.DeadLettered(View(), held_.give_up_reason);
   return Outcome::kDeadLettered;
+}
+
+Outcome Attempt::DeadLetterFailed(const std::exception& failure) {
+  const auto* error = dynamic_cast<const Error*>(&failure);
+  if (error == nullptr || error->status() != SUMMA_E_USAGE) return BusFailed();
+  // The bus is there, and refuses this one: no other message waits, and people are told.
+  state_.events.SetRefused(held_.reader->topic, held_.id(), failure.what());
+  return Outcome::kWaits;
 }
 
 summa_bus_message Attempt::Message() const {
@@ -125,6 +134,7 @@ summa_bus_message Attempt::Message() const {
   message.timestamp = ToAbi(held_.timestamp());
   message.correlation_id = ToAbi(held_.correlation_id());
   message.position = held_.position;
+  message.note = ToAbi(held_.note());
   return message;
 }
 
@@ -136,6 +146,7 @@ ConsumedMessage Attempt::View() const {
           held_.payload(),
           held_.timestamp(),
           held_.correlation_id(),
+          held_.note(),
           held_.position,
           held_.deliveries,
           held_.started_at + state_.options.handler_deadline,

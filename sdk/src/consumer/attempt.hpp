@@ -39,6 +39,7 @@ class Attempt {
   bool NeverAnswered();
   Outcome Failed();
   Outcome WriteDeadLetter();
+  Outcome DeadLetterFailed(const std::exception& failure);
   summa_bus_message Message() const;
   ConsumedMessage View() const;
 

@@ -36,12 +36,33 @@ class GuardedEvents {
     Call("Away", [&](ConsumerEvents& events) { events.Away(error); });
   }
 
-  // Callbacks that threw when they were last called, and those that have not returned for long.
+  // The bus refuses the dead letter of this message; an empty error: it has it now.
+  void SetRefused(std::string_view topic, std::string_view id, const std::string& error) noexcept {
+    try {
+      const MutexLock lock(mutex_);
+      const std::string message = std::string(id) + " of topic " + std::string(topic);
+      if (error.empty()) {
+        refused_.erase(message);
+      } else {
+        refused_[message] = error;
+      }
+    } catch (...) {
+      // Out of memory: it is told with the next attempt.
+    }
+  }
+
+  // Callbacks that threw when they were last called, those that have not returned for long, and
+  // dead letters that the bus refuses.
   std::vector<Finding> Failing() const {
     const MutexLock lock(mutex_);
     std::vector<Finding> failing;
     for (const auto& [name, what] : thrown_) {
       failing.push_back(Describe(name, Severity::kWarning, "it threw " + what));
+    }
+    for (const auto& [message, error] : refused_) {
+      failing.push_back({Severity::kError, "consumer " + group_ + ", message " + message,
+                         "its dead letter is refused: " + error, "",
+                         "Let the bus accept it. The other messages of its key wait"});
     }
     const std::chrono::microseconds now = clock_.Now();
     for (const Running& call : running_) {
@@ -101,7 +122,8 @@ class GuardedEvents {
   const Clock& clock_;
   mutable Mutex mutex_;
   std::list<Running> running_ SUMMA_GUARDED_BY(mutex_);
-  std::map<std::string, std::string> thrown_ SUMMA_GUARDED_BY(mutex_);  // by callback
+  std::map<std::string, std::string> refused_ SUMMA_GUARDED_BY(mutex_);  // by message
+  std::map<std::string, std::string> thrown_ SUMMA_GUARDED_BY(mutex_);   // by callback
 };
 
 }  // namespace summa::detail

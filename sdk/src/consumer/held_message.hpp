@@ -21,8 +21,8 @@ class HeldMessage {
         recovered(delivery.recovered != 0) {
     const summa_bus_message& message = delivery.message;
     const std::array<summa_str, kTexts> texts = {
-        delivery.delivery_id, message.id,        message.type,          message.key,
-        message.payload,      message.timestamp, message.correlation_id};
+        delivery.delivery_id, message.id,        message.type,           message.key,
+        message.payload,      message.timestamp, message.correlation_id, message.note};
     std::size_t size = 0;
     for (const summa_str& text : texts) size += text.size;
     bytes_.reserve(size);
@@ -39,6 +39,7 @@ class HeldMessage {
   std::string_view payload() const { return Text(4); }
   std::string_view timestamp() const { return Text(5); }
   std::string_view correlation_id() const { return Text(6); }
+  std::string_view note() const { return Text(7); }
   std::size_t size() const { return bytes_.size(); }
 
   std::int64_t position = SUMMA_BUS_NO_POSITION;
@@ -47,7 +48,7 @@ class HeldMessage {
   bool recovered = false;
 
  private:
-  static constexpr std::size_t kTexts = 7;
+  static constexpr std::size_t kTexts = 8;
 
   std::string_view Text(std::size_t which) const {
     std::size_t begin = 0;

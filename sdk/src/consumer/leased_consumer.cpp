@@ -88,6 +88,12 @@ class LeasedConsumer::Shown {
  public:
   Shown(LeasedConsumer& owner, Consumer& consumer) : owner_(owner) { Show(&consumer); }
   ~Shown() { Show(nullptr); }
+  // What fails now is shown until the next call begins.
+  void Keep() {
+    std::vector<Finding> failing = owner_.Failing();
+    const MutexLock lock(owner_.mutex_);
+    owner_.failing_ = std::move(failing);
+  }
   Shown(const Shown&) = delete;
   Shown& operator=(const Shown&) = delete;
 
@@ -122,11 +128,12 @@ TickResult LeasedConsumer::Run(const Tick& tick) {
   };
   const auto found = host_.FindService(SUMMA_BUS_V1, bus_);
   Consumer consumer(BusClient(found.service), std::move(options));
-  const Shown shown(*this, consumer);
+  Shown shown(*this, consumer);
   Await(tick, consumer);
   // What is in memory is handled rather than delivered again.
   if (!tick.ShouldStop()) consumer.Drain(kDrain);
   const bool caught_up = consumer.CaughtUp();
+  shown.Keep();
   consumer.Unsubscribe();
   if (handled == 0 && !caught_up && !tick.ShouldStop()) events.ThrowIfAway();
   // In a running host the next call begins at once.
@@ -135,7 +142,7 @@ TickResult LeasedConsumer::Run(const Tick& tick) {
 
 std::vector<Finding> LeasedConsumer::Failing() const {
   const MutexLock lock(mutex_);
-  return consumer_ == nullptr ? std::vector<Finding>{} : consumer_->Failing();
+  return consumer_ == nullptr ? failing_ : consumer_->Failing();
 }
 
 // Until told to stop, or the call has lasted long enough; with `run --once` until all is handled.

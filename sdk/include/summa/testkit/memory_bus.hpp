@@ -472,7 +472,7 @@ class MemoryBus final : public Bus {
         letter.message.redriven.clear();
         letter.source_id = std::to_string(entry);
         letter.group = group_;
-        letter.error = reason;
+        letter.error = reason.substr(0, DeadLetterStream::kMaximumError);
         letter.deliveries = pending->second.deliveries;
         letter.entry = ++bus_.last_entry_;
         letter.died_at = bus_.now();
