@@ -124,6 +124,17 @@ TEST_F(TwoBuses, AConsumerOfABusWithTheCoreAloneHandlesEverythingOnceAndGivesUpW
       << "the message without a key is in TOPIC.dlq";
 }
 
+TEST_F(TwoBuses, ADeadLetterOnABusThatKeepsNoneIsCounted) {
+  const TemporaryFile file("summa.yaml",
+                           Configuration(Both() + "  greeter: { use: { bus: bus-memory } }\n"));
+  RunningHost host({"-c", file.Path()}, Environment());
+  host.StatusWhen("running");
+  EXPECT_TRUE(BecomesTrue([&] {
+    const std::string metrics = HttpGet(host.Port(), "/metrics").body;
+    return metrics.find("summa_bus_dead_letters_total{bus=\"bus-memory\"") != std::string::npos;
+  }));
+}
+
 TEST_F(TwoBuses, TheMetricsTellTheBusesApart) {
   const TemporaryFile file("summa.yaml", Configuration(Both()));
   RunningHost host({"-c", file.Path()}, Environment());

@@ -47,6 +47,7 @@ class BusReporter {
   // It is not needed any more.
   void Retired(std::string_view purpose, const std::string& address);
 
+  // Also counts the dead letters that consumers publish on a bus that keeps none itself.
   void Published(std::span<const summa_bus_message> messages,
                  std::span<const summa_bus_receipt> receipts, std::chrono::duration<double> took);
   void Polled(std::string_view stream, std::string_view group, const BusPoll& poll);
@@ -62,6 +63,7 @@ class BusReporter {
  private:
   using Label = std::pair<std::string_view, std::string_view>;
   Label BusLabel() const { return {"bus", server_.bus}; }
+  void CountLetter(const summa_bus_message& message);
   void CountConnection(bool up, std::string_view purpose);
   void ShowConnected(bool up, std::string_view purpose);
 

@@ -60,6 +60,14 @@ class DeadLetterStream {
     if (const auto refusal = TryPublish(message)) AddWithoutPayload(message, fields, *refusal);
   }
 
+  // When the message is such a dead letter: the group that gave it up.
+  static std::optional<std::string> GroupOfLetter(const summa_bus_message& message) {
+    if (!FromAbi(message.stream).ends_with(kSuffix)) return std::nullopt;
+    std::optional<NoteFields> fields = ReadNote(FromAbi(message.note));
+    if (!fields) return std::nullopt;
+    return std::move(fields->group);
+  }
+
   // As described at BusClient.
   void List(std::string_view stream, std::string_view after, const OnDeadLetter& on_letter) const {
     const OnLetter listed = [&](const summa_bus_dead_letter& letter, bool) {

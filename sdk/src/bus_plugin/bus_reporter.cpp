@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 namespace summa {
 
@@ -75,7 +76,9 @@ void BusReporter::Published(std::span<const summa_bus_message> messages,
   std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < receipts.size(); ++i) {
     ++outcomes.at(static_cast<std::size_t>(receipts[i].outcome));
-    if (receipts[i].outcome == SUMMA_BUS_CONFIRMED) bytes += messages[i].payload.size;
+    if (receipts[i].outcome != SUMMA_BUS_CONFIRMED) continue;
+    bytes += messages[i].payload.size;
+    CountLetter(messages[i]);
   }
   const auto add = [&](Metric& metric, summa_bus_outcome outcome) {
     metric.Add(static_cast<double>(outcomes[outcome]));
@@ -111,6 +114,15 @@ void BusReporter::Polled(std::string_view stream, std::string_view group, const 
              {"messages", std::to_string(poll.lost_ids.size())},
              {"first", poll.lost_ids.front()},
              {"last", poll.lost_ids.back()}});
+}
+
+// A bus without dead letters of its own does not know what a consumer publishes to TOPIC.dlq.
+void BusReporter::CountLetter(const summa_bus_message& message) {
+  const std::optional<std::string> group = DeadLetterStream::GroupOfLetter(message);
+  if (!group) return;
+  std::string_view topic = FromAbi(message.stream);
+  topic.remove_suffix(DeadLetterStream::kSuffix.size());
+  DeadLettered(topic, *group);
 }
 
 void BusReporter::DeadLettered(std::string_view stream, std::string_view group) {

@@ -18,6 +18,9 @@ class BusMemoryPlugin final : public Plugin {
   }
   void Start() override {
     reporter_.Begin();
+    bus_.on_published = [this](auto messages, auto receipts) {
+      reporter_.Published(messages, receipts, std::chrono::seconds(0));
+    };
     reporter_.Up("publish", "memory");
   }
   Bus* ProvidedBus() override { return &bus_; }

@@ -65,6 +65,7 @@ class MemoryBus final : public Bus {
       failed_streams.insert(stream);
       if (outcome != SUMMA_BUS_UNSENT) detail::CopyText(receipts[i].error, "told to fail");
     }
+    if (on_published) on_published(messages, receipts);
     if (away) throw Error(SUMMA_E_UNAVAILABLE, "SH-0601", "the memory bus is unreachable");
   }
 
@@ -259,6 +260,9 @@ class MemoryBus final : public Bus {
   std::atomic<bool> refuse_dead_letters{false};
   // Decides the outcome of a message; CONFIRMED when empty.
   std::function<int(const summa_bus_message&)> decide;
+  // Told of every batch, under the lock; may be empty.
+  std::function<void(std::span<const summa_bus_message>, std::span<const summa_bus_receipt>)>
+      on_published;
   // See summa.bus/1; set before subscribing.
   std::chrono::microseconds claim_after{30'000'000};
   // The clock of the bus. Called under the lock.
