@@ -47,6 +47,7 @@ constexpr Function kFunctions[] = {
     {SUMMA_BUS_V1, "seek", offsetof(summa_bus_v1, seek)},
     {SUMMA_BUS_V1, "create_group", offsetof(summa_bus_v1, create_group)},
     {SUMMA_BUS_V1, "delete_group", offsetof(summa_bus_v1, delete_group)},
+    {SUMMA_BUS_V1, "revoked", offsetof(summa_bus_v1, revoked)},
 };
 
 }  // namespace

@@ -74,6 +74,7 @@ class RecordedEvents final : public ConsumerEvents {
 struct Before {
   std::function<bool()> poll = [] { return true; };
   std::function<bool()> ack = [] { return true; };
+  std::function<bool(std::string_view)> settle = [](auto) { return true; };
   std::function<bool(std::size_t count, std::int32_t start)> renew = [](auto, auto) {
     return true;
   };
@@ -94,6 +95,11 @@ summa_bus_v1 Watched(const summa_bus_v1& table) {
   watched.ack = [](summa_bus_subscription* subscription, const summa_str* ids, std::size_t count,
                    summa_error* error) -> std::int32_t {
     return before.ack() ? behind.ack(subscription, ids, count, error) : SUMMA_E_UNAVAILABLE;
+  };
+  watched.settle = [](summa_bus_subscription* subscription, summa_str id,
+                      summa_error* error) -> std::int32_t {
+    return before.settle(FromAbi(id)) ? behind.settle(subscription, id, error)
+                                      : SUMMA_E_UNAVAILABLE;
   };
   watched.renew = [](summa_bus_subscription* subscription, const summa_str* ids, std::size_t count,
                      std::int32_t start, std::uint8_t* held, summa_error* error) -> std::int32_t {
@@ -465,6 +471,148 @@ TEST_F(ConsumerOfCore, ATopicWhoseDeadLettersCanHaveNoStreamIsRefused) {
     EXPECT_EQ(error.code(), "SH-0632");
   }
   const Consumer consumer(client(), options);  // the dead letters are the bus's own
+}
+
+// A bus whose polls are changed by the test: it may repeat deliveries, or make them unreadable.
+std::function<void(std::vector<summa_bus_delivery>&)> change_deliveries;
+summa_bus_v1 ChangedCore(const summa_bus_v1& table) {
+  summa_bus_v1 changed = Watched(table);
+  changed.poll = [](summa_bus_subscription* subscription, std::size_t max, std::int64_t wait,
+                    const summa_bus_delivery** deliveries, std::size_t* count,
+                    summa_error* error) -> std::int32_t {
+    const std::int32_t status = behind.poll(subscription, max, wait, deliveries, count, error);
+    delivered_before.assign(*deliveries, *deliveries + *count);
+    change_deliveries(delivered_before);
+    *deliveries = delivered_before.data();
+    *count = delivered_before.size();
+    return status;
+  };
+  return changed;
+}
+
+// A key of this partition of the bus in memory.
+std::string KeyOf(std::size_t partition) {
+  for (int i = 0;; ++i) {
+    std::string key = "key" + std::to_string(i);
+    if (std::hash<std::string>()(key) % 2 == partition) return key;
+  }
+}
+
+TEST_F(ConsumerOfCore, WhatIsDeliveredAgainWithinASubscriptionIsHandledOnce) {
+  Publish("1", "k");
+  Publish("2", "k");
+  const summa_bus_v1 repeating = ChangedCore(*table_.table());
+  change_deliveries = [](std::vector<summa_bus_delivery>& deliveries) {
+    const std::vector<summa_bus_delivery> once = deliveries;
+    deliveries.insert(deliveries.end(), once.begin(), once.end());
+  };
+  const Consumer consumer(BusClient(&repeating), Options([&](const ConsumedMessage& message) {
+                            handled_.Add(message.id);
+                          }));
+  EXPECT_TRUE(BecomesTrue([&] { return handled_.size() >= 2 && consumer.CaughtUp(); }));
+  EXPECT_THAT(handled_.all(), ElementsAre("1", "2"));
+}
+
+TEST_F(ConsumerOfCore, WhatWasDeliveredAndCouldNotBeKeptIsDeliveredAgain) {
+  Publish("1", "k");
+  const summa_bus_v1 table = ChangedCore(*table_.table());
+  std::atomic<bool> broken{true};
+  change_deliveries = [&](std::vector<summa_bus_delivery>& deliveries) {
+    if (deliveries.empty() || !broken.exchange(false)) return;
+    deliveries[0].message.payload.size = SIZE_MAX - 1000;  // no text has room for it
+  };
+  const Consumer consumer(BusClient(&table), Options([&](const ConsumedMessage& message) {
+                            handled_.Add(message.id);
+                          }));
+  ASSERT_TRUE(BecomesTrue([&] { return recorded_.away.size() == 1; }));
+  Publish("2", "k");
+  // The thread that fetches, and the one that handles.
+  ASSERT_TRUE(clock_.AwaitWaiters(2));
+  clock_.Advance(seconds(5) + milliseconds(1));
+  EXPECT_TRUE(BecomesTrue([&] { return handled_.size() == 2; }));
+  EXPECT_THAT(handled_.all(), ElementsAre("1", "2"));
+}
+
+TEST_F(ConsumerOfCore, APartitionThatCannotBeSettledHoldsNoOther) {
+  Publish("1", KeyOf(0));
+  Publish("2", KeyOf(1));
+  const summa_bus_v1 table = Watched(*table_.table());
+  Notes settles;
+  before.settle = [&](std::string_view id) {
+    settles.Add(id);
+    return id != "1" || settles.size() > 2;
+  };
+  const Consumer consumer(BusClient(&table), Options([](const ConsumedMessage&) {}));
+  EXPECT_TRUE(BecomesTrue([&] { return settles.size() == 2; }));
+  for (int i = 0; i < 3 && settles.size() < 3; ++i) {
+    ASSERT_TRUE(clock_.AwaitWaiters(1));
+    clock_.Advance(milliseconds(50));
+  }
+  EXPECT_TRUE(BecomesTrue([&] { return consumer.CaughtUp(); }));
+  EXPECT_THAT(settles.all(), ElementsAre("1", "2", "1"));
+}
+
+TEST_F(ConsumerOfCore, WhatIsHeldOfALostPartitionIsNeitherGivenUpNorSettled) {
+  for (const char* id : {"1", "2", "3"}) Publish(id, KeyOf(1));
+  Publish("stays", KeyOf(0));
+  const summa_bus_v1 table = Watched(*table_.table());
+  std::atomic<int> polls{0};
+  before.poll = [&] {
+    ++polls;
+    return true;
+  };
+  Gate gate;
+  std::atomic<bool> first{true};
+  SubscribeOptions options = Options([&](const ConsumedMessage& message) {
+    if (first.exchange(false)) {
+      gate.Pass();
+      throw std::runtime_error("no");
+    }
+    handled_.Add(message.id);
+  });
+  options.max_retries = 1;
+  const Consumer consumer(BusClient(&table), options);
+  gate.AwaitArrival();
+  {
+    const auto other = BusClient(table_.table()).Subscribe("a", "g", "other");
+    const int seen = polls;
+    EXPECT_TRUE(BecomesTrue([&] { return polls > seen + 2; })) << "it asks what it lost";
+    gate.Open();
+    EXPECT_TRUE(BecomesTrue([&] { return handled_.size() == 1; }));
+    EXPECT_THAT(handled_.all(), ElementsAre("stays"));
+    EXPECT_EQ(Letters(), 0U);
+    std::vector<std::string> given;
+    for (const auto& delivery : other->Poll(10, microseconds(0))) {
+      given.emplace_back(FromAbi(delivery.message.id));
+    }
+    EXPECT_THAT(given, ElementsAre("1", "2", "3"));
+  }
+  EXPECT_TRUE(BecomesTrue([&] { return handled_.size() == 4; })) << "the partition comes back";
+  EXPECT_THAT(handled_.all(), ElementsAre("stays", "1", "2", "3"));
+  EXPECT_EQ(Letters(), 0U);
+}
+
+TEST_F(ConsumerClock, WithoutDeadLettersOfTheBusNoneIsWrittenForWhatAnotherReaderHas) {
+  testkit::MemoryBus bus(testkit::MemoryBus::kAll & ~std::uint32_t{SUMMA_BUS_DEAD_LETTERS});
+  const detail::BusTable table(&bus);
+  const BusClient both(table.table());
+  summa_bus_message message{};
+  message.stream = ToAbi("a");
+  message.id = message.key = ToAbi("1");
+  summa_bus_receipt receipt{};
+  bus.Publish({&message, 1}, {&receipt, 1});
+  std::unique_ptr<SubscriptionClient> other;
+  std::atomic<int> calls{0};
+  SubscribeOptions options = Options([&](const ConsumedMessage&) {
+    other = both.Subscribe("a", "g", "other", SUMMA_BUS_EXCLUSIVE);
+    EXPECT_EQ(other->Poll(1, microseconds(0)).size(), 1U);
+    ++calls;
+    throw std::runtime_error("no");
+  });
+  options.max_retries = 1;
+  const Consumer consumer(both, options);
+  EXPECT_TRUE(BecomesTrue([&] { return calls == 1 && consumer.held_messages() == 0; }));
+  for (const testkit::StoredMessage& stored : bus.Stored()) EXPECT_EQ(stored.stream, "a");
 }
 
 TEST_F(ConsumerClock, AMessageWhoseReadersAllDiedIsGivenUp) {

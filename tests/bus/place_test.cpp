@@ -172,6 +172,81 @@ TEST_P(Place, ADeadLetterKeepsTheNoteOfItsMessageAndNotMoreThanAThousandBytesOfI
   EXPECT_THAT(notes, ElementsAre("letter 1 a note", "letter 1 a note"));
 }
 
+TEST_P(Place, AReaderThatLosesAPartitionIsToldAndSettlesNothingOfIt) {
+  Messages messages;
+  for (int i = 0; i < 40; ++i) messages.Add("a", std::to_string(i), "key" + std::to_string(i));
+  messages.Publish(bus());
+  const auto first = client().Subscribe("a", "g", "c1");
+  std::map<std::uint32_t, std::vector<std::pair<std::string, std::string>>> given;
+  for (std::size_t count = 0; count < 40;) {
+    const auto deliveries = first->Poll(40, std::chrono::seconds(30));
+    ASSERT_FALSE(deliveries.empty());
+    for (const auto& delivery : deliveries) {
+      given[delivery.partition].emplace_back(FromAbi(delivery.delivery_id),
+                                             FromAbi(delivery.message.id));
+    }
+    count += deliveries.size();
+  }
+  EXPECT_THAT(first->Revoked(), IsEmpty());
+  if (client().Can(SUMMA_BUS_CLAIMS)) return;  // renew() tells what another reader has
+  const auto second = client().Subscribe("a", "g", "c2");
+  std::vector<std::uint32_t> lost;
+  EXPECT_TRUE(BecomesTrue([&] {
+    const auto revoked = first->Revoked();
+    lost.insert(lost.end(), revoked.begin(), revoked.end());
+    EXPECT_THAT(first->Poll(40, kNoWait), IsEmpty());
+    return !lost.empty();
+  }));
+  EXPECT_THAT(first->Revoked(), IsEmpty()) << "it is named once";
+  std::vector<std::string> expected;
+  for (const std::uint32_t partition : lost) {
+    first->Settle(given.at(partition).back().first);
+    for (const auto& [delivery_id, id] : given.at(partition)) expected.push_back(id);
+  }
+  std::vector<std::string> taken;
+  EXPECT_TRUE(BecomesTrue([&] {
+    for (const auto& delivery : second->Poll(40, kNoWait)) {
+      taken.emplace_back(FromAbi(delivery.message.id));
+    }
+    return taken.size() >= expected.size();
+  }));
+  EXPECT_THAT(taken, ::testing::UnorderedElementsAreArray(expected));
+}
+
+TEST_P(Place, MoreThanMaxMessagesBehindOneThatTakesLongAreAllHandledAndSettled) {
+  Messages messages;
+  messages.Add("a", "slow", "slow");
+  for (int i = 0; i < 300; ++i) messages.Add("a", std::to_string(i), "key" + std::to_string(i));
+  messages.Publish(bus());
+  Gate gate;
+  SubscribeOptions options = Options([&](const ConsumedMessage& message) {
+    if (message.id == "slow") gate.Pass();
+    record_.Handled(message);
+  });
+  options.max_messages = 50;
+  Consumer consumer(client(), options);
+  EXPECT_TRUE(BecomesTrue([&] { return gate.waiting() == 1 && record_.count() >= 40; }));
+  gate.Open();
+  EXPECT_TRUE(BecomesTrue([&] { return record_.count() >= 301; }));
+  EXPECT_TRUE(consumer.Drain(test::kTimeout));
+  consumer.Unsubscribe();
+  EXPECT_EQ(record_.count(), 301U);
+  EXPECT_THAT(TakeAndVanish("c1"), IsEmpty());
+}
+
+// NEEDS(...) in a case must not hide that a bus lost a capability.
+TEST_P(Place, ABusHasExactlyItsCapabilities) {
+  const std::map<std::string, std::uint32_t> capabilities = {
+      {"Memory",
+       SUMMA_BUS_CLAIMS | SUMMA_BUS_COUNTS | SUMMA_BUS_EXCLUSIVE_READERS | SUMMA_BUS_DEAD_LETTERS},
+      {"MemoryCore", 0},
+      {"Redis", SUMMA_BUS_CLAIMS | SUMMA_BUS_COUNTS | SUMMA_BUS_EXCLUSIVE_READERS |
+                    SUMMA_BUS_DEAD_LETTERS | SUMMA_BUS_TRIM},
+      {"RedisCluster", SUMMA_BUS_CLAIMS | SUMMA_BUS_COUNTS | SUMMA_BUS_EXCLUSIVE_READERS |
+                           SUMMA_BUS_DEAD_LETTERS | SUMMA_BUS_TRIM}};
+  EXPECT_EQ(table()->capabilities, capabilities.at(GetParam().name));
+}
+
 TEST_P(Place, WhatABusCannotDoIsRefused) {
   PublishNumbers("a", 0, 1);
   BusVisitor nobody;

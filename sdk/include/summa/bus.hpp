@@ -34,6 +34,9 @@ class Subscription {
   // Borrowed until the next call.
   virtual std::span<const summa_bus_delivery> Poll(std::size_t max,
                                                    std::chrono::microseconds wait) = 0;
+  // Partitions that this reader lost since the call before, of the thread that polls; borrowed until
+  // the next call. Without SUMMA_BUS_CLAIMS.
+  virtual std::span<const std::uint32_t> Revoked() { return {}; }
   // These may be called by any thread, also while Poll waits.
   virtual void Settle(summa_str delivery_id) = 0;
   // SUMMA_BUS_CLAIMS
@@ -139,6 +142,17 @@ class BusTable {
                                ->Poll(max, std::chrono::microseconds(wait_microseconds));
         *deliveries = given.data();
         *count = given.size();
+        return SUMMA_OK;
+      });
+    };
+    table_.revoked = [](summa_bus_subscription* subscription, const std::uint32_t** partitions,
+                        std::size_t* count, summa_error* error) -> std::int32_t {
+      *partitions = nullptr;
+      *count = 0;
+      return Guard(error, [&] {
+        const auto revoked = reinterpret_cast<Subscription*>(subscription)->Revoked();
+        *partitions = revoked.data();
+        *count = revoked.size();
         return SUMMA_OK;
       });
     };
@@ -338,6 +352,15 @@ class SubscriptionClient {
     summa_error error = detail::EmptyError();
     detail::Check(bus_->poll(subscription_, max, wait.count(), &deliveries, &count, &error), error);
     return {deliveries, count};
+  }
+  // Borrowed until the next call. A bus that is older than the function names none.
+  std::span<const std::uint32_t> Revoked() {
+    if (bus_->struct_size < offsetof(summa_bus_v1, revoked) + sizeof bus_->revoked) return {};
+    const std::uint32_t* partitions = nullptr;
+    std::size_t count = 0;
+    summa_error error = detail::EmptyError();
+    detail::Check(bus_->revoked(subscription_, &partitions, &count, &error), error);
+    return {partitions, count};
   }
   void Settle(std::string_view id) {
     summa_error error = detail::EmptyError();

@@ -46,6 +46,7 @@ class LaneSet {
   bool HasRoom() const { return items_ < max_items_ && (bytes_ < max_bytes_ || items_ == 0); }
   std::size_t items() const { return items_; }
   std::size_t bytes() const { return bytes_; }
+  std::size_t tickets() const { return items_of_.size(); }  // that were ever given
   std::size_t running() const { return running_; }
   // Not running, and not waiting for a time: a Take() would find one.
   bool HasReady() const { return !ready_.empty(); }
@@ -56,7 +57,7 @@ class LaneSet {
     const Ticket ticket = NewTicket();
     auto found = lanes_.find(lane_name);
     const bool fresh = found == lanes_.end();
-    if (fresh) found = lanes_.emplace(std::string(lane_name), Lane{}).first;
+    if (fresh) found = NewLane(lane_name);
     Lane& lane = found->second;
     if (fresh) lane.group = group;
     items_of_[ticket] = {&*found, bytes, kNone, alone, false};
@@ -68,7 +69,6 @@ class LaneSet {
     lane.last = ticket;
     ++items_;
     bytes_ += bytes;
-    if (fresh) ready_.push_back(&*found);
     return ticket;
   }
 
@@ -152,6 +152,17 @@ class LaneSet {
     bool running = false;
   };
 
+  // A lane that is ready: its first item is added at once.
+  Lanes::iterator NewLane(std::string_view name) {
+    const auto made = lanes_.emplace(std::string(name), Lane{}).first;
+    try {
+      ready_.push_back(&*made);
+    } catch (...) {
+      lanes_.erase(made);
+      throw;
+    }
+    return made;
+  }
   Ticket NewTicket() {
     if (free_.empty()) {
       items_of_.emplace_back();

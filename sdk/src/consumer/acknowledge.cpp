@@ -12,25 +12,50 @@ constexpr Microseconds kAfterFailure{50'000};
 
 using Places = std::vector<HandledMessages::Place>;
 
-// Gives the lock up meanwhile.
-bool Send(ConsumerState& state, TopicReader& reader, const Places& places)
-    SUMMA_REQUIRES(state.mutex) {
-  const MutexUnlock unlock(state.mutex);
-  try {
-    CrashPoint("consumer.ack");
-    if (!state.claims()) {
-      for (const auto& place : places) reader.subscription->Settle(place.delivery_id);
+std::size_t MessagesOf(const Places& places) {
+  std::size_t messages = 0;
+  for (const auto& place : places) messages += place.messages;
+  return messages;
+}
+
+// Returns those that failed. A partition whose place cannot be settled holds no other.
+Places SettleEach(ConsumerState& state, SubscriptionClient& subscription, Places places) {
+  std::string failure;
+  std::erase_if(places, [&](const HandledMessages::Place& place) {
+    try {
+      subscription.Settle(place.delivery_id);
       return true;
+    } catch (const std::exception& error) {
+      failure = error.what();
+      return false;
     }
+  });
+  if (!places.empty()) state.events.Away(failure);
+  return places;
+}
+
+Places AckAll(ConsumerState& state, SubscriptionClient& subscription, Places places) {
+  try {
     std::vector<summa_str> ids;
     ids.reserve(places.size());
     for (const auto& place : places) ids.push_back(ToAbi(place.delivery_id));
-    reader.subscription->Ack(ids);
-    return true;
+    subscription.Ack(ids);
+    return {};
   } catch (const std::exception& error) {
     state.events.Away(error.what());
-    return false;
+    return places;
   }
+}
+
+// Returns what the bus did not take. Gives the lock up meanwhile.
+Places Send(ConsumerState& state, const TopicReader& reader, Places places)
+    SUMMA_REQUIRES(state.mutex) {
+  const std::shared_ptr<SubscriptionClient> subscription = reader.subscription;
+  if (subscription == nullptr) return places;
+  const MutexUnlock unlock(state.mutex);
+  CrashPoint("consumer.ack");
+  return state.claims() ? AckAll(state, *subscription, std::move(places))
+                        : SettleEach(state, *subscription, std::move(places));
 }
 
 }  // namespace
@@ -39,17 +64,14 @@ void Acknowledge(ConsumerState& state, TopicReader& reader) {
   if (reader.flushing) return;
   reader.flushing = true;
   const std::size_t messages = reader.handled.messages();
-  Places places = reader.handled.Take();
-  const bool done = Send(state, reader, places);
+  Places failed = Send(state, reader, reader.handled.Take());
   reader.flushing = false;
-  if (done) {
-    state.pending_acks -= messages;
-    if (state.Idle()) state.idle.notify_all();
-    return;
-  }
+  const bool done = failed.empty();
+  state.pending_acks -= messages - MessagesOf(failed);
   // With the next ones; without an answer they come again, which is allowed.
-  reader.handled.PutBack(std::move(places));
-  if (!state.Stopping()) {
+  state.pending_acks -= reader.handled.PutBack(std::move(failed));
+  if (state.Idle()) state.idle.notify_all();
+  if (!done && !state.Stopping()) {
     state.clock.Wait(state.changed, state.mutex, state.clock.Now() + kAfterFailure);
   }
 }

@@ -100,9 +100,12 @@ Outcome Attempt::Failed() {
 // The dead letters may be unreachable as well: then it is tried again.
 Outcome Attempt::WriteDeadLetter() {
   try {
+    const std::shared_ptr<SubscriptionClient> subscription = SubscriptionIfOurs();
+    if (subscription == nullptr) return Outcome::kGone;
     if (state_.bus.Can(SUMMA_BUS_DEAD_LETTERS)) {
-      held_.reader->subscription->DeadLetter(held_.delivery_id(), held_.give_up_reason);
+      subscription->DeadLetter(held_.delivery_id(), held_.give_up_reason);
     } else {
+      if (!StillOurs(state_, held_)) return Outcome::kGone;
       DeadLetterStream(state_.bus.abi())
           .Add(Message(), held_.delivery_id(), state_.options.group, held_.give_up_reason,
                held_.deliveries);
@@ -114,6 +117,12 @@ Outcome Attempt::WriteDeadLetter() {
   state_.events.SetRefused(held_.reader->topic, held_.id(), "");
   state_.events.DeadLettered(View(), held_.give_up_reason);
   return Outcome::kDeadLettered;
+}
+
+// None when the partition of the message was lost.
+std::shared_ptr<SubscriptionClient> Attempt::SubscriptionIfOurs() const {
+  const MutexLock lock(state_.mutex);
+  return held_.lost ? nullptr : held_.reader->subscription;
 }
 
 Outcome Attempt::DeadLetterFailed(const std::exception& failure) {

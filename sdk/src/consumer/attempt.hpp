@@ -1,6 +1,7 @@
 // One attempt to handle a message.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <summa/error.hpp>
@@ -39,6 +40,7 @@ class Attempt {
   bool NeverAnswered();
   Outcome Failed();
   Outcome WriteDeadLetter();
+  std::shared_ptr<SubscriptionClient> SubscriptionIfOurs() const;
   Outcome DeadLetterFailed(const std::exception& failure);
   summa_bus_message Message() const;
   ConsumedMessage View() const;

@@ -20,7 +20,7 @@ void KeepInMemory(detail::ConsumerState& state) noexcept SUMMA_REQUIRES(state.mu
   if (memory == nullptr) return;
   try {
     for (const detail::Held& held : state.held) {
-      if (!held.live || held.attempts() <= 0 || state.counts()) continue;
+      if (!held.live || held.lost || held.attempts() <= 0 || state.counts()) continue;
       memory->Keep(held.reader->topic, held.partition, held.delivery_id(),
                    {held.attempts(), false});
     }

@@ -54,16 +54,29 @@ ConsumerState::ConsumerState(BusClient of, SubscribeOptions wanted)
       events(options.events, options.group, clock),
       backoff(options.retry_base, options.retry_cap),
       lanes(options.max_messages, options.max_bytes) {
-  const bool exclusive = options.exclusive && bus.Can(SUMMA_BUS_EXCLUSIVE_READERS);
-  const std::uint32_t flags = (counts() ? std::uint32_t{SUMMA_BUS_COUNT_STARTS} : 0U) |
-                              (exclusive ? std::uint32_t{SUMMA_BUS_EXCLUSIVE} : 0U);
   for (const std::string& topic : options.topics) {
     auto reader = std::make_unique<TopicReader>(claims());
     reader->topic = topic;
     reader->index = readers.size();
-    reader->subscription = bus.Subscribe(topic, options.group, options.consumer, flags);
+    reader->subscription = Subscribe(topic);
     readers.push_back(std::move(reader));
   }
+}
+
+std::unique_ptr<SubscriptionClient> ConsumerState::Subscribe(const std::string& topic) const {
+  const bool exclusive = options.exclusive && bus.Can(SUMMA_BUS_EXCLUSIVE_READERS);
+  const std::uint32_t flags = (counts() ? std::uint32_t{SUMMA_BUS_COUNT_STARTS} : 0U) |
+                              (exclusive ? std::uint32_t{SUMMA_BUS_EXCLUSIVE} : 0U);
+  return bus.Subscribe(topic, options.group, options.consumer, flags);
+}
+
+void ConsumerState::Drop(TopicReader& reader, std::optional<std::uint32_t> partition) noexcept {
+  for (Held& each : held) {
+    if (each.live && each.reader == &reader && each.partition == partition.value_or(each.partition))
+      each.lost = true;
+  }
+  pending_acks -= partition ? reader.handled.Forget(*partition) : reader.handled.ForgetAll();
+  if (Idle()) idle.notify_all();
 }
 
 }  // namespace summa::detail

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <summa/backoff.hpp>
@@ -37,7 +38,8 @@ struct TopicReader {
 
   std::string topic;
   std::size_t index = 0;  // among the readers
-  std::unique_ptr<SubscriptionClient> subscription;
+  // Without claims it may be replaced under the lock, and is missing until that succeeds.
+  std::shared_ptr<SubscriptionClient> subscription;
   // Under the lock of the consumer, which has no name here.
   HandledMessages handled;  // and not acknowledged yet
   bool flushing = false;    // a thread acknowledges
@@ -66,6 +68,7 @@ struct Held : HeldMessage {
   std::uint64_t number = 0;  // in its partition, see HandledMessages
   bool counted = false;      // the bus knows of the start that runs, or comes next
   bool ended = false;    // no start runs, and the bus did not answer to what was said of the last
+  bool lost = false;     // its partition: whoever works on it drops it
   bool suspect = false;  // handled alone: its start was counted more than once
   bool handled = false;  // by an earlier consumer, which could not settle it
   bool again = false, running = false, overdue = false, live = false;
@@ -80,6 +83,12 @@ struct ConsumerState {
   bool counts() const { return bus.Can(SUMMA_BUS_COUNTS); }
   // Giving a message up acknowledges it as well, both or neither.
   bool dead_letters_whole() const { return bus.Can(SUMMA_BUS_DEAD_LETTERS) && claims(); }
+
+  std::unique_ptr<SubscriptionClient> Subscribe(const std::string& topic) const;
+  // What is held of this partition, or of every one, is no longer this reader's: it is dropped,
+  // neither settled nor given up.
+  void Drop(TopicReader& reader, std::optional<std::uint32_t> partition) noexcept
+      SUMMA_REQUIRES(mutex);
 
   bool Stopping() const { return stop.load(std::memory_order_relaxed); }
   // Nothing is held, under way, or to be acknowledged.

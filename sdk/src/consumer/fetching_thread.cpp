@@ -70,6 +70,10 @@ void FetchingThread::Run() {
 }
 
 void FetchingThread::FetchOnce() {
+  if (!state_.claims()) {
+    SubscribeIfMissing();
+    DropRevoked();
+  }
   if (state_.clock.Now() >= next_renewal_) {
     next_renewal_ = state_.clock.Now() + state_.claim_after / 3;
     RenewHeld();
@@ -119,6 +123,41 @@ void FetchingThread::Fetch(const Room& room) {
   const Microseconds claimed_at = state_.clock.Now();
   const auto deliveries = reader_.subscription->Poll(
       std::min(room.messages, kMaxPolled), room.ready ? kPollInterval : state_.options.poll_wait);
+  try {
+    TakeNote(deliveries, claimed_at);
+  } catch (...) {
+    // Settling a later message would settle what was delivered here and is not known.
+    if (!state_.claims()) EndSubscription();
+    throw;
+  }
+}
+
+void FetchingThread::EndSubscription() noexcept {
+  std::shared_ptr<SubscriptionClient> ended;  // without the lock
+  const MutexLock lock(state_.mutex);
+  ended.swap(reader_.subscription);
+  state_.Drop(reader_, std::nullopt);
+}
+
+void FetchingThread::SubscribeIfMissing() {
+  {
+    const MutexLock lock(state_.mutex);
+    if (reader_.subscription != nullptr) return;
+  }
+  std::shared_ptr<SubscriptionClient> fresh = state_.Subscribe(reader_.topic);
+  const MutexLock lock(state_.mutex);
+  reader_.subscription = std::move(fresh);
+}
+
+void FetchingThread::DropRevoked() {
+  const auto partitions = reader_.subscription->Revoked();
+  if (partitions.empty()) return;
+  const MutexLock lock(state_.mutex);
+  for (const std::uint32_t partition : partitions) state_.Drop(reader_, partition);
+}
+
+void FetchingThread::TakeNote(std::span<const summa_bus_delivery> deliveries,
+                              Microseconds claimed_at) {
   std::vector<Held> fetched;
   fetched.reserve(deliveries.size());
   for (const summa_bus_delivery& delivery : deliveries) {
@@ -145,8 +184,12 @@ void FetchingThread::Remember(Held& held) {
 
 void FetchingThread::Add(Held held) {
   state_.average_bytes = (state_.average_bytes * 15 + held.size()) / 16;
-  if (held.recovered && HasAlready(held)) return;
-  held.number = reader_.handled.Given(held.partition);
+  if ((held.recovered || !state_.claims()) && HasAlready(held)) return;
+  // Before anything knows of it: from here on nothing is missing when there is no memory.
+  if (state_.held.size() <= state_.lanes.tickets()) {
+    state_.held.resize(state_.lanes.tickets() + 1);
+  }
+  held.number = reader_.handled.Given(held.partition, held.delivery_id());
   if (held.handled) {
     reader_.handled.Add(held.partition, held.number, held.delivery_id());
     ++state_.pending_acks;
@@ -155,12 +198,13 @@ void FetchingThread::Add(Held held) {
   held.suspect = held.recovered && held.deliveries >= kSuspectDeliveries;
   const std::string lane = LaneName(reader_.topic, held.order_key());
   const LaneSet::Ticket ticket = state_.lanes.Add(lane, reader_.index, held.size(), held.suspect);
-  if (ticket >= state_.held.size()) state_.held.resize(ticket + 1);
   state_.held[ticket] = std::move(held);
 }
 
-// Its handler was overdue, and the bus delivers it once more.
+// The bus delivers it once more: its handler was overdue, or it has no claims and delivers again
+// within a subscription.
 bool FetchingThread::HasAlready(const Held& held) const {
+  if (!state_.claims()) return reader_.handled.Knows(held.partition, held.delivery_id());
   return std::any_of(state_.held.begin(), state_.held.end(), [&](const Held& other) {
     return other.live && other.reader == &reader_ && other.delivery_id() == held.delivery_id();
   });

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "consumer_state.hpp"
 
@@ -25,6 +26,11 @@ class FetchingThread {
   void WaitAfterFailure();
   Room WaitForRoom();
   void Fetch(const Room& room);
+  // The deliveries of a poll.
+  void TakeNote(std::span<const summa_bus_delivery> deliveries, Microseconds claimed_at);
+  void EndSubscription() noexcept;
+  void SubscribeIfMissing();
+  void DropRevoked();
   bool HasRoom() const SUMMA_REQUIRES(state_.mutex);
   void Remember(Held& held);
   void Add(Held held) SUMMA_REQUIRES(state_.mutex);

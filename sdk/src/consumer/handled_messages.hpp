@@ -3,12 +3,14 @@
 // before which everything is handled: a message that takes long holds those behind it back.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -21,18 +23,32 @@ class HandledMessages {
   struct Place {
     std::uint32_t partition = 0;
     std::string delivery_id;
-    std::size_t messages = 1;  // that are handled with it
+    std::size_t messages = 1;      // that are handled with it
+    std::uint64_t generation = 0;  // of the partition
   };
 
   explicit HandledMessages(bool claims) : claims_(claims) {}
 
   // A message that was fetched, in the order of the bus. Its number is what Add() wants.
-  std::uint64_t Given(std::uint32_t partition) {
+  std::uint64_t Given(std::uint32_t partition, std::string_view delivery_id) {
     if (claims_) return 0;
     Partition& of = partitions_[partition];
-    of.window.emplace_back();
+    Entry entry{std::string(delivery_id), false};
+    const auto known = of.known.insert(entry.delivery_id).first;
+    try {
+      of.window.push_back(std::move(entry));
+    } catch (...) {
+      of.known.erase(known);
+      throw;
+    }
     ++open_;
     return of.first + of.window.size() - 1;
+  }
+
+  // Without claims: whether it was given, and nothing up to it is handled altogether.
+  bool Knows(std::uint32_t partition, std::string_view delivery_id) const {
+    const auto found = partitions_.find(partition);
+    return found != partitions_.end() && found->second.known.contains(std::string(delivery_id));
   }
 
   // It is handled, or given up for good.
@@ -43,10 +59,12 @@ class HandledMessages {
       return;
     }
     Partition& of = partitions_[partition];
-    of.window[number - of.first] = delivery_id;
-    Place place{partition, {}, 0};
-    while (!of.window.empty() && !of.window.front().empty()) {
-      place.delivery_id = std::move(of.window.front());
+    if (number < of.first) return;  // of a partition that was lost
+    of.window[number - of.first].handled = true;
+    Place place{partition, {}, 0, of.generation};
+    while (!of.window.empty() && of.window.front().handled) {
+      place.delivery_id = std::move(of.window.front().delivery_id);
+      of.known.erase(place.delivery_id);
       ++place.messages;
       of.window.pop_front();
       ++of.first;
@@ -60,8 +78,8 @@ class HandledMessages {
   template <typename Function>
   void VisitBlocked(Function&& function) const {
     for (const auto& [number, partition] : partitions_) {
-      for (const std::string& delivery_id : partition.window) {
-        if (!delivery_id.empty()) function(number, delivery_id);
+      for (const Entry& entry : partition.window) {
+        if (entry.handled) function(number, entry.delivery_id);
       }
     }
   }
@@ -76,22 +94,62 @@ class HandledMessages {
     ready_messages_ = 0;
     return std::exchange(ready_, {});
   }
-  // The bus did not take them.
-  void PutBack(std::vector<Place> places) {
+  // The bus did not take them. Returns how many messages of them are of no use any more, because
+  // their partition was lost.
+  std::size_t PutBack(std::vector<Place> places) {
+    std::size_t lost = 0;
     for (Place& place : places) {
       if (claims_) {
         ++ready_messages_;
         ready_.push_back(std::move(place));
+      } else if (place.generation != partitions_[place.partition].generation) {
+        lost += place.messages;
       } else {
         MergeOlder(std::move(place));
       }
     }
+    return lost;
+  }
+
+  // The reader lost the partition: nothing of it is told to the bus. Returns how many of its
+  // messages were handled. Does not throw.
+  std::size_t Forget(std::uint32_t partition) noexcept {
+    const auto found = partitions_.find(partition);
+    if (found == partitions_.end()) return 0;
+    Partition& of = found->second;
+    const auto handled = static_cast<std::size_t>(std::count_if(
+        of.window.begin(), of.window.end(), [](const Entry& entry) { return entry.handled; }));
+    open_ -= of.window.size();
+    of.first += of.window.size();
+    of.window.clear();
+    of.known.clear();
+    ++of.generation;
+    std::size_t ready = 0;
+    std::erase_if(ready_, [&](const Place& place) {
+      if (place.partition != partition) return false;
+      ready += place.messages;
+      return true;
+    });
+    ready_messages_ -= ready;
+    return handled + ready;
+  }
+  // Of every partition.
+  std::size_t ForgetAll() noexcept {
+    std::size_t handled = 0;
+    for (const auto& [partition, of] : partitions_) handled += Forget(partition);
+    return handled;
   }
 
  private:
+  struct Entry {
+    std::string delivery_id;
+    bool handled = false;
+  };
   struct Partition {
-    std::uint64_t first = 0;         // number of the first in the window
-    std::deque<std::string> window;  // delivery ids of what is handled; empty: not yet
+    std::uint64_t first = 0;       // number of the first in the window
+    std::uint64_t generation = 0;  // how often the reader lost it
+    std::deque<Entry> window;
+    std::unordered_set<std::string> known;  // the delivery ids of the window
   };
 
   Place* Known(std::uint32_t partition) {

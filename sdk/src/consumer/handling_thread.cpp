@@ -62,13 +62,14 @@ void HandlingThread::Wait() {
 
 void HandlingThread::Handle(LaneSet::Ticket ticket) {
   Held& held = state_.held[ticket];
+  if (held.lost) return Done(ticket, Outcome::kGone);
   const bool begin = MarkAsRunning(state_, held);
   Attempt attempt(state_, held);
   const Outcome outcome = RunAttempt(state_, attempt, begin);
   held.running = false;
   const double took = static_cast<double>((state_.clock.Now() - held.started_at).count());
   state_.mean_microseconds += (took - state_.mean_microseconds) / 16;
-  Settle(ticket, outcome, attempt.error());
+  Settle(ticket, held.lost ? Outcome::kGone : outcome, attempt.error());
 }
 
 void HandlingThread::Settle(LaneSet::Ticket ticket, Outcome outcome, const std::string& error) {

@@ -57,6 +57,14 @@ bool BeginStart(ConsumerState& state, Held& held) {
   return true;
 }
 
+bool StillOurs(ConsumerState& state, Held& held) {
+  const Microseconds now = state.clock.Now();
+  if (!Renew(state, held, SUMMA_BUS_START_NONE)) return false;
+  const MutexLock lock(state.mutex);
+  held.claimed_at = now;
+  return true;
+}
+
 bool EndStart(ConsumerState& state, Held& held) {
   {
     const MutexLock lock(state.mutex);

@@ -10,6 +10,10 @@ namespace summa::detail {
 // has the message. Throws what the bus throws.
 bool BeginStart(ConsumerState& state, Held& held);
 
+// Asks a bus that has claims whether the message is still ours; on another one, it is until its
+// partition is lost.
+bool StillOurs(ConsumerState& state, Held& held);
+
 // The handler ended in good order and blames nobody: its start must not look like a crash. One
 // that cannot be taken back is used for the next attempt. False: another reader has the message.
 bool EndStart(ConsumerState& state, Held& held);

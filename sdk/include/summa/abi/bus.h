@@ -25,7 +25,8 @@ extern "C" {
 
 enum summa_bus_capability {
   /* ack(), renew(), nack(): each message is settled by itself, and belongs to the reader that has
-   * it for claim_after. Without: settle() alone; a reader has its partitions until it ends. */
+   * it for claim_after. Without: settle() alone; a reader has its partitions until it ends or
+   * revoked() names them. */
   SUMMA_BUS_CLAIMS = 1,
   /* The server counts how often a message was delivered, and its starts. Without:
    * delivery_count is 1 and a handler that ends the process is not known by its message. */
@@ -214,7 +215,8 @@ typedef struct summa_bus_v1 {
   int32_t (*subscribe)(void* self, const summa_bus_subscription_options* options,
                        summa_bus_subscription** out, summa_error* error);
   /* [owner of the subscription] Up to max deliveries; waits up to the time for the first one. First
-   * messages that this consumer got before and did not acknowledge, then new messages. */
+   * messages that this consumer got before and did not acknowledge, then new messages. What a call
+   * would have delivered that fails, a later call delivers. */
   int32_t (*poll)(summa_bus_subscription* subscription, size_t max, int64_t wait_microseconds,
                   const summa_bus_delivery** deliveries, size_t* count, summa_error* error);
   /* Needs SUMMA_BUS_CLAIMS. */
@@ -277,7 +279,8 @@ typedef struct summa_bus_v1 {
 
   /* This delivery, and everything that this reader got before it from the same partition, is
    * handled and not delivered to the group again. Messages that another reader has meanwhile may
-   * stay with it. */
+   * stay with it. Without SUMMA_BUS_CLAIMS: a place before one that is settled changes nothing, and
+   * neither does one of a partition that this reader lost, see revoked(). */
   int32_t (*settle)(summa_bus_subscription* subscription, summa_str delivery_id,
                     summa_error* error);
 
@@ -301,6 +304,15 @@ typedef struct summa_bus_v1 {
   int32_t (*create_group)(void* self, summa_str stream, summa_str group, summa_str place,
                           summa_error* error);
   int32_t (*delete_group)(void* self, summa_str stream, summa_str group, summa_error* error);
+
+  /* [owner of the subscription] The partitions that the bus took from this reader and that no
+   * earlier call has named; borrowed until the next call of revoked() or unsubscribe(). Everything
+   * that was delivered of them is no longer this reader's: it must not settle it. poll() delivers
+   * nothing of such a partition, also when the reader has it again, before revoked() has named it.
+   * Call it before each poll(). None on a bus with SUMMA_BUS_CLAIMS, where renew() says what
+   * another reader has. */
+  int32_t (*revoked)(summa_bus_subscription* subscription, const uint32_t** partitions,
+                     size_t* count, summa_error* error);
 } summa_bus_v1;
 
 #ifdef __cplusplus

@@ -1,6 +1,6 @@
 // A bus in memory for tests: keeps every message, and fails when the test tells it to. With every
-// capability, or with the core alone: then a stream has two partitions, and the latest reader of a
-// group has both.
+// capability, or with the core alone: then a stream has two partitions, which the readers of a group
+// share.
 #pragma once
 
 #include <algorithm>
@@ -14,6 +14,7 @@
 #include <summa/bus.hpp>
 #include <summa/error.hpp>
 #include <summa/mutex.hpp>
+#include <utility>
 
 namespace summa::testkit {
 
@@ -41,7 +42,7 @@ class MemoryBus final : public Bus {
   static constexpr std::uint32_t kAll =
       SUMMA_BUS_CLAIMS | SUMMA_BUS_COUNTS | SUMMA_BUS_EXCLUSIVE_READERS | SUMMA_BUS_DEAD_LETTERS;
 
-  // kCore or kAll.
+  // kCore, kAll, or kAll without SUMMA_BUS_DEAD_LETTERS.
   explicit MemoryBus(std::uint32_t capabilities = kAll) : capabilities_(capabilities) {}
 
   std::uint32_t Capabilities() const override { return capabilities_; }
@@ -349,10 +350,23 @@ class MemoryBus final : public Bus {
   struct Group {
     std::uint64_t last_delivered = 0;
     std::map<std::uint64_t, Pending> pending;
-    // Without SUMMA_BUS_CLAIMS: up to which entry each partition is settled, and who reads.
+    // Without SUMMA_BUS_CLAIMS: up to which entry each partition is settled, who reads, which
+    // reader has a partition, and how often that changed.
     std::array<std::uint64_t, kPartitions> settled{};
-    std::uint64_t reader = 0;
+    std::vector<std::uint64_t> readers;
+    std::array<std::uint64_t, kPartitions> owners{}, changes{};
   };
+  // Its partitions among its readers.
+  void Share(Group& group) SUMMA_REQUIRES(mutex_) {
+    for (std::size_t i = 0; i < kPartitions; ++i) {
+      const std::uint64_t owner =
+          group.readers.empty() ? 0 : group.readers[i % group.readers.size()];
+      if (owner == group.owners[i]) continue;
+      group.owners[i] = owner;
+      ++group.changes[i];
+    }
+    arrived_.notify_all();
+  }
   static std::size_t PartitionOf(const StoredMessage& message) {
     return std::hash<std::string>()(message.key) % kPartitions;
   }
@@ -555,16 +569,25 @@ class MemoryBus final : public Bus {
     std::map<std::uint64_t, BusTime> returned_ SUMMA_GUARDED_BY(bus_.mutex_);
   };
 
-  // A reader of a group on a bus that has no claims: it begins behind what is settled, and ends
-  // when another one comes.
+  // A reader of a group on a bus that has no claims: in each partition that it has, it begins behind
+  // what is settled.
   class CoreReader final : public Subscription {
    public:
     // Under the lock of the bus.
     CoreReader(MemoryBus& bus, std::string stream, std::string group)
         : bus_(bus), stream_(std::move(stream)), group_(std::move(group)), id_(++bus.readers_) {
-      State().reader = id_;
-      given_ = State().settled;
+      State().readers.push_back(id_);
+      bus_.Share(State());
     }
+    ~CoreReader() override {
+      const MutexLock lock(bus_.mutex_);
+      const auto found = bus_.groups_.find({stream_, group_});
+      if (found == bus_.groups_.end()) return;
+      std::erase(found->second.readers, id_);
+      bus_.Share(found->second);
+    }
+    CoreReader(const CoreReader&) = delete;
+    CoreReader& operator=(const CoreReader&) = delete;
     std::span<const summa_bus_delivery> Poll(std::size_t max,
                                              std::chrono::microseconds wait) override {
       bus_.RequireHere();
@@ -572,8 +595,10 @@ class MemoryBus final : public Bus {
       messages_.clear();
       const auto deadline = std::chrono::steady_clock::now() + wait;
       for (;;) {
+        NoticeChanges();
         Take(max);
-        if (!messages_.empty() || std::chrono::steady_clock::now() >= deadline) break;
+        const bool lost = std::find(lost_.begin(), lost_.end(), true) != lost_.end();
+        if (!messages_.empty() || lost || std::chrono::steady_clock::now() >= deadline) break;
         bus_.arrived_.wait_until(lock, deadline);
       }
       deliveries_.clear();
@@ -592,19 +617,43 @@ class MemoryBus final : public Bus {
       const MutexLock lock(bus_.mutex_);
       const std::uint64_t entry = std::stoull(std::string(FromAbi(delivery_id)));
       const StoredMessage* message = bus_.Find(entry);
-      if (message == nullptr || State().reader != id_) return;
-      std::uint64_t& settled = State().settled[PartitionOf(*message)];
+      if (message == nullptr) return;
+      NoticeChanges();
+      const std::size_t partition = PartitionOf(*message);
+      if (!Reads(partition)) return;
+      std::uint64_t& settled = State().settled[partition];
       settled = std::max(settled, entry);
+    }
+    std::span<const std::uint32_t> Revoked() override {
+      const MutexLock lock(bus_.mutex_);
+      NoticeChanges();
+      revoked_.clear();
+      for (std::uint32_t i = 0; i < kPartitions; ++i) {
+        if (std::exchange(lost_[i], false)) revoked_.push_back(i);
+      }
+      return revoked_;
     }
 
    private:
     Group& State() SUMMA_REQUIRES(bus_.mutex_) { return bus_.groups_[{stream_, group_}]; }
+    void NoticeChanges() SUMMA_REQUIRES(bus_.mutex_) {
+      const Group& state = State();
+      for (std::size_t i = 0; i < kPartitions; ++i) {
+        if (std::exchange(noticed_[i], state.changes[i]) == state.changes[i]) continue;
+        lost_[i] = lost_[i] || has_[i];
+        has_[i] = state.owners[i] == id_;
+        given_[i] = state.settled[i];
+      }
+    }
+    bool Reads(std::size_t partition) const SUMMA_REQUIRES(bus_.mutex_) {
+      return has_[partition] && !lost_[partition];
+    }
     void Take(std::size_t max) SUMMA_REQUIRES(bus_.mutex_) {
-      if (State().reader != id_) return;
       for (const StoredMessage& message : bus_.stored_) {
         if (messages_.size() >= max) return;
-        std::uint64_t& given = given_[PartitionOf(message)];
-        if (message.stream != stream_ || message.entry <= given) continue;
+        const std::size_t partition = PartitionOf(message);
+        std::uint64_t& given = given_[partition];
+        if (!Reads(partition) || message.stream != stream_ || message.entry <= given) continue;
         given = message.entry;
         if (IsFor(message, group_)) messages_.push_back(message);
       }
@@ -614,10 +663,14 @@ class MemoryBus final : public Bus {
     const std::string stream_, group_;
     const std::uint64_t id_;
     std::array<std::uint64_t, kPartitions> given_ SUMMA_GUARDED_BY(bus_.mutex_){};
+    std::array<std::uint64_t, kPartitions> noticed_ SUMMA_GUARDED_BY(bus_.mutex_){};
+    std::array<bool, kPartitions> has_ SUMMA_GUARDED_BY(bus_.mutex_){};
+    std::array<bool, kPartitions> lost_ SUMMA_GUARDED_BY(bus_.mutex_){};  // revoked() names them
     // Of the thread that polls.
     std::vector<StoredMessage> messages_;
     std::vector<std::string> ids_;
     std::vector<summa_bus_delivery> deliveries_;
+    std::vector<std::uint32_t> revoked_;
   };
 
   const std::uint32_t capabilities_;
