@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <functional>
-#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -208,14 +207,7 @@ void RedisBus::Read(std::string_view stream, std::string_view after, std::size_t
 
 void RedisBus::Scan(const ScanOptions& options, const OnDelivery& on_message) {
   RequireStreamName(options.stream);
-  if (!options.inclusive) return MakeReader().Scan(options, on_message);
-  const std::size_t count =
-      options.limit == 0 ? std::numeric_limits<std::size_t>::max() : options.limit;
-  try {
-    MakeReader().ReadFrom(options.stream, options.after, count, on_message);
-  } catch (const Error& error) {
-    if (error.status() != SUMMA_E_NOT_FOUND) throw;  // a stream that does not exist holds nothing
-  }
+  MakeReader().Scan(options, on_message);
 }
 
 summa_bus_horizon RedisBus::Horizon(std::string_view stream) {

@@ -26,18 +26,20 @@ std::string PreviousEntryId(std::string_view id) {
   return {};
 }
 
-// Where a scan begins: the later one of "behind `after`" and "at `since`".
+// Where a scan begins: the later one of "behind `after`", or at it, and "at `since`".
 std::string ScanStart(const ScanOptions& options) {
   std::string start = "0-1";  // no entry has a smaller id
-  if (!options.after.empty()) {
-    start = NextEntryId(options.after);
+  if (!options.after.empty() && !(options.inclusive && options.after == "-")) {
+    // Of a place that is no id, the server says what is wrong with it.
+    start = options.inclusive ? options.after : NextEntryId(options.after);
     if (start.empty()) {
       throw Error(SUMMA_E_USAGE, "SH-0900", "\"" + options.after + "\" is not the id of an entry",
                   "ids look like 1700000000000-0");
     }
   }
-  if (options.since > EntryTime(start)) start = FirstEntryId(*options.since);
-  return start;
+  if (!options.since || !EntryTime(start)) return start;
+  const std::string since = FirstEntryId(*options.since);
+  return EntryTime(since) > EntryTime(start) ? since : start;
 }
 
 // The answer of TIME: seconds and microseconds.

@@ -66,6 +66,26 @@ TEST_P(Reading, AScanFromATimeLeavesOutWhatEnteredBefore) {
   EXPECT_EQ(Scan({"a", "", BusTime(), 0}).ids, Numbers(0, 5));
 }
 
+TEST_P(Reading, AScanThatBeginsWithAPlaceItselfAlsoHasATimeOrNoPlace) {
+  PublishNumbers("a", 0, 3);
+  std::vector<std::string> places;
+  client().Scan(All("a"), [&](const summa_bus_delivery& delivery) {
+    places.emplace_back(FromAbi(delivery.delivery_id));
+    return true;
+  });
+  ASSERT_EQ(places.size(), 3U);
+  const std::int64_t third = Scan("a").times.back();
+  ASSERT_TRUE(
+      test::BecomesTrue([&] { return bus().Horizon("a").now_microseconds / 1000 > third / 1000; }));
+  PublishNumbers("a", 3, 5);
+  const auto later = ToBusTime(third / 1000 * 1000 + 1000);
+  EXPECT_EQ(Scan({"a", places[0], later, 0, true}).ids, Numbers(3, 5));
+  EXPECT_EQ(Scan({"a", places[2], BusTime(), 0, true}).ids, Numbers(2, 5));
+  EXPECT_EQ(Scan({"a", "", later, 0, true}).ids, Numbers(3, 5));
+  EXPECT_EQ(Scan({"a", "", std::nullopt, 0, true}).ids, Numbers(0, 5));
+  EXPECT_THAT(Scan({"none", places[0], std::nullopt, 0, true}).ids, IsEmpty());
+}
+
 TEST_P(Reading, AScanEndsWhenItsReaderHasEnough) {
   PublishNumbers("a", 0, 50);
   int seen = 0;

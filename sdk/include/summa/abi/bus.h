@@ -111,8 +111,9 @@ typedef struct summa_bus_delivery {
 } summa_bus_delivery;
 
 enum summa_bus_scan_flag {
-  SUMMA_BUS_SCAN_INCLUSIVE = 1 /* begin with `after` itself. It may be whatever else the bus takes
-                                  for a place of a stream, such as a time in milliseconds. */
+  SUMMA_BUS_SCAN_INCLUSIVE = 1 /* begin with `after` itself, where it is not empty. It may be
+                                  whatever else the bus takes for a place of a stream, such as a
+                                  time in milliseconds. */
 };
 
 typedef struct summa_bus_scan_options {
