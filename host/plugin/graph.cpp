@@ -90,6 +90,7 @@ class Planner {
   // shows which of two plugins is meant, not even the order in the configuration: a plugin that
   // uses the id of another must not get its lease. Both are refused.
   void RefuseSecondOwners() {
+    for (Node& node : nodes_) RefuseWorkersOfTheHost(node);
     std::map<std::string, std::vector<Node*>> workers;
     std::map<std::string, std::vector<Node*>> verbs;
     for (Node& node : nodes_) {
@@ -107,6 +108,20 @@ class Planner {
     for (const auto& [verb, owners] : verbs) {
       RefuseAll(owners, "SH-0120", "adds the command \"" + verb + "\"", "");
     }
+  }
+
+  void RefuseWorkersOfTheHost(Node& node) {
+    if (node.refused()) return;
+    const auto& workers = node.manifest->workers;
+    if (std::none_of(workers.begin(), workers.end(), [](const WorkerDeclaration& worker) {
+          return worker.id == kInboxCleanupId;
+        })) {
+      return;
+    }
+    Refuse(node, "SH-0119",
+           Named(node) + " (" + node.file->path + ") has a worker \"" + kInboxCleanupId +
+               "\", which is a worker of summa-host itself: they would share one lease",
+           "Rename the worker; the plugin does not run until then");
   }
 
   // Two routes conflict when some path matches both. The other plugin would get the requests and

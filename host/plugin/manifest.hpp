@@ -21,6 +21,9 @@ struct ServiceRequirement {
   bool optional = false;
 };
 
+// The worker of the host itself, see host/settings/host_workers.hpp: no plugin can have its id.
+inline constexpr const char* kInboxCleanupId = "inbox-cleanup";
+
 struct WorkerDeclaration {
   enum class Kind { kPeriodic, kContinuous };
   std::string id;  // Summa's worker id, unique in the host

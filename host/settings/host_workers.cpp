@@ -8,7 +8,7 @@ const WorkerDeclaration& InboxCleanup() {
   static const WorkerDeclaration worker = [] {
     constexpr std::int64_t kHour = 3'600'000'000;
     WorkerDeclaration made;
-    made.id = "inbox-cleanup";
+    made.id = kInboxCleanupId;
     made.summary =
         "Deletes what consumers remember of messages handled longer ago than host.inbox_retention.";
     made.interval_microseconds = 6 * kHour;

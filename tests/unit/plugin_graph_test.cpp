@@ -281,6 +281,16 @@ TEST(PluginGraph, PluginsThatClaimOneWorkerOrVerbAreAllRefusedInWhateverOrderThe
   }
 }
 
+TEST(PluginGraph, APluginWhoseWorkerIsNamedLikeOneOfTheHostIsRefused) {
+  Installed installed;
+  installed.Add("thief").workers.push_back({"inbox-cleanup", "S.", {}, true, 1, 0});
+  installed.Add("own").workers.push_back({"cleanup", "S.", {}, true, 1, 0});
+  const Plan plan = Make(installed, {On("thief"), On("own")});
+  EXPECT_THAT(Order(plan), ElementsAre("own"));
+  EXPECT_THAT(Refusals(plan), ElementsAre(HasSubstr("thief: SH-0119 plugin \"thief\"")));
+  EXPECT_THAT(Refusals(plan), ElementsAre(HasSubstr("a worker of summa-host itself")));
+}
+
 TEST(PluginGraph, EveryOneOfThreePluginsWithOneWorkerIsNamed) {
   Installed installed;
   for (const char* id : {"a", "b", "c"}) {
