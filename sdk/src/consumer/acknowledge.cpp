@@ -1,8 +1,11 @@
 #include "acknowledge.hpp"
 
+#include <memory>
+#include <string>
 #include <summa/crash_point.hpp>
 #include <summa/error.hpp>
 #include <utility>
+#include <vector>
 
 namespace summa::detail {
 namespace {

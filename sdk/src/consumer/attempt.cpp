@@ -114,7 +114,6 @@ Outcome Attempt::WriteDeadLetter() {
     error_ = "the dead letter of message " + std::string(held_.id()) + ": " + e.what();
     return DeadLetterFailed(e);
   }
-  state_.events.SetRefused(held_.reader->topic, held_.id(), "");
   state_.events.DeadLettered(View(), held_.give_up_reason);
   return Outcome::kDeadLettered;
 }

@@ -114,6 +114,7 @@ void HandlingThread::Done(LaneSet::Ticket ticket, Outcome outcome) {
     reader.handled.Add(held.partition, held.number, held.delivery_id());
     ++state_.pending_acks;
   }
+  if (!held.give_up_reason.empty()) state_.events.SetRefused(reader.topic, held.id(), "");
   held.live = false;
   held.give_up_reason.clear();
   LaneSet& lanes = state_.lanes;
