@@ -34,8 +34,8 @@ class Subscription {
   // Borrowed until the next call.
   virtual std::span<const summa_bus_delivery> Poll(std::size_t max,
                                                    std::chrono::microseconds wait) = 0;
-  // Partitions that this reader lost since the call before, of the thread that polls; borrowed until
-  // the next call. Without SUMMA_BUS_CLAIMS.
+  // Partitions that this reader lost since the call before; borrowed until the next call. For the
+  // thread that polls. Without SUMMA_BUS_CLAIMS.
   virtual std::span<const std::uint32_t> Revoked() { return {}; }
   // These may be called by any thread, also while Poll waits.
   virtual void Settle(summa_str delivery_id) = 0;

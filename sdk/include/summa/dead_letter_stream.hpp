@@ -5,9 +5,9 @@
 // the original message, with the failure in its note. Redriving or discarding it writes a mark
 // behind it; a dead letter without a mark is open. One that the bus refuses with its payload is
 // written without: its note names the place of the message in TOPIC, from where it is read as long
-// as the message is there. A dead letter is written twice when its consumer
-// ended between this stream and settling, and is redriven twice when two people do so at the same
-// time: both with the same id, because everything on a bus may be delivered twice.
+// as the message is there. A dead letter is written twice when its consumer ended between this
+// stream and settling, and is redriven twice when two people do so at the same time: both with the
+// same id, because everything on a bus may be delivered twice.
 #pragma once
 
 #include <summa/abi/bus.h>

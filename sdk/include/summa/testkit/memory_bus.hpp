@@ -1,6 +1,6 @@
 // A bus in memory for tests: keeps every message, and fails when the test tells it to. With every
-// capability, or with the core alone: then a stream has two partitions, which the readers of a group
-// share.
+// capability, or with the core alone: then a stream has two partitions, which the readers of a
+// group share.
 #pragma once
 
 #include <algorithm>
@@ -569,8 +569,8 @@ class MemoryBus final : public Bus {
     std::map<std::uint64_t, BusTime> returned_ SUMMA_GUARDED_BY(bus_.mutex_);
   };
 
-  // A reader of a group on a bus that has no claims: in each partition that it has, it begins behind
-  // what is settled.
+  // A reader of a group on a bus that has no claims: in each partition that it has, it begins
+  // behind what is settled.
   class CoreReader final : public Subscription {
    public:
     // Under the lock of the bus.
