@@ -116,17 +116,21 @@ TEST_P(Place, AScanMayBeginWithAPlaceItself) {
   EXPECT_EQ(seen, Numbers(1, 3));
 }
 
-TEST_P(Place, ANoteIsCarriedWithItsMessage) {
+void PublishWithNote(Bus& bus, std::string_view note) {
   summa_bus_message message{};
   message.stream = ToAbi("a");
   message.id = message.type = message.key = ToAbi("1");
   message.payload = ToAbi("{}");
   message.timestamp = ToAbi("2026-01-31T12:00:00.123456Z");
   message.position = SUMMA_BUS_NO_POSITION;
-  message.note = ToAbi("a note");
+  message.note = ToAbi(note);
   summa_bus_receipt receipt{};
-  bus().Publish({&message, 1}, {&receipt, 1});
+  bus.Publish({&message, 1}, {&receipt, 1});
   ASSERT_EQ(receipt.outcome, SUMMA_BUS_CONFIRMED);
+}
+
+TEST_P(Place, ANoteIsCarriedWithItsMessage) {
+  PublishWithNote(bus(), "a note");
   const auto reader = client().Subscribe("a", "g", "c1");
   const auto deliveries = reader->Poll(1, std::chrono::seconds(30));
   ASSERT_EQ(deliveries.size(), 1U);
@@ -134,16 +138,7 @@ TEST_P(Place, ANoteIsCarriedWithItsMessage) {
 }
 
 TEST_P(Place, ADeadLetterKeepsTheNoteOfItsMessageAndNotMoreThanAThousandBytesOfItsError) {
-  summa_bus_message message{};
-  message.stream = ToAbi("a");
-  message.id = message.type = message.key = ToAbi("1");
-  message.payload = ToAbi("{}");
-  message.timestamp = ToAbi("2026-01-31T12:00:00.123456Z");
-  message.position = SUMMA_BUS_NO_POSITION;
-  message.note = ToAbi("letter 1 a note");
-  summa_bus_receipt receipt{};
-  bus().Publish({&message, 1}, {&receipt, 1});
-  ASSERT_EQ(receipt.outcome, SUMMA_BUS_CONFIRMED);
+  PublishWithNote(bus(), "letter 1 a note");
   SubscribeOptions options = Options([](const ConsumedMessage& given) {
     EXPECT_EQ(given.note, "letter 1 a note");
     throw std::runtime_error(std::string(5000, 'x'));
