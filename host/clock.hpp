@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <string>
 #include <summa/time.hpp>
 
 namespace summa::host {
@@ -15,6 +16,11 @@ class Clock {
   virtual BootTime BootNow() const = 0;  // for spans
   virtual UnixTime UnixNow() const = 0;  // for display only
 };
+
+// For people: ISO-8601 in UTC with milliseconds; empty for 1970 and earlier ("never").
+inline std::string TimeText(UnixTime time) {
+  return time <= UnixTime() ? std::string() : IsoText(time, IsoDigits::kMilliseconds);
+}
 
 // The real clock; lives for ever.
 const Clock& SystemClock();

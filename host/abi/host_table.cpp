@@ -9,15 +9,14 @@ HostTable::HostTable(const std::string& plugin_id, HostTableSettings settings,
                      const std::vector<OperationKind>& operations)
     : settings_(std::move(settings)),
       log_(plugin_id),
-      clock_(settings_.clock != nullptr ? *settings_.clock : SystemClock()),
+      clock_(SystemClock()),
       metrics_(plugin_id, std::move(metrics)),
       registry_(plugin_id, settings_.resolver) {
   if (settings_.sql != nullptr) sql_ = settings_.sql->ForPlugin(plugin_id);
   if (settings_.sql != nullptr && !operations.empty()) {
     const bool named = !settings_.requester.empty();
     operations_.emplace(plugin_id, operations, settings_.instance,
-                        named ? settings_.requester : settings_.instance,
-                        settings_.clock != nullptr ? *settings_.clock : SystemClock());
+                        named ? settings_.requester : settings_.instance, SystemClock());
   }
   table_.struct_size = sizeof table_;
   table_.abi_major = SUMMA_ABI_MAJOR;
@@ -36,7 +35,7 @@ const void* HostTable::GetService(const summa_host* host, const char* service_id
   if (id == SUMMA_CLOCK_V1) return self.clock_.table();
   if (id == SUMMA_METRICS_V1) return self.metrics_.table();
   if (id == SUMMA_REGISTRY_V1) return self.registry_.table();
-  if (id == SUMMA_SQL_V1 && self.settings_.sql != nullptr) return self.sql_;
+  if (id == SUMMA_SQL_V1) return self.sql_;
   if (id == SUMMA_LEASE_V1 && self.settings_.leases != nullptr) {
     return self.settings_.leases->table();
   }

@@ -24,7 +24,6 @@ struct HostTableSettings {
   std::string instance;            // unique per process start: the holder of its leases
   SqlService* sql = nullptr;       // nullptr: no database, summa.sql/1 is absent
   LeaseService* leases = nullptr;  // nullptr: no database, summa.lease/1 is absent
-  const Clock* clock = nullptr;    // nullptr: the real one
   std::string requester;           // who asks for operations; empty: the instance
   ServiceResolver resolver;
   Consuming consuming = Consuming::kNobody;
@@ -42,10 +41,10 @@ class HostTable {
   const summa_host* table() const { return &table_; }
 
  private:
-  const summa_sql_v1* sql_ = nullptr;
   static const void* GetService(const summa_host* host, const char* service_id) noexcept;
 
   const HostTableSettings settings_;
+  const summa_sql_v1* sql_ = nullptr;
   LogService log_;
   ClockService clock_;
   MetricsService metrics_;

@@ -44,8 +44,7 @@ int32_t LeaseService::Read(void* self, summa_str worker_id, summa_lease_view* vi
       full.lease_until_unix_microseconds =
           ToMicroseconds(service.clock_.UnixNow() + lease.remaining);
     }
-    const std::size_t size = std::min(lease.holder.size(), sizeof full.holder - 1);
-    std::memcpy(full.holder, lease.holder.data(), size);
+    summa::detail::CopyText(full.holder, lease.holder);
     // A smaller struct of the caller is filled as far as it goes.
     std::memcpy(view, &full, std::min<std::size_t>(sizeof full, view->struct_size));
     return SUMMA_OK;

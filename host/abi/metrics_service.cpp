@@ -88,12 +88,8 @@ MetricsService::Handle* MetricsService::Find(MetricType type, const std::string&
   if (const std::string problem = Problem(type, name, labels); !problem.empty()) {
     Log(LogLevel::kWarn, "SH-0356", "a metric of a plugin was refused and is not exported",
         {{"plugin", plugin_id_}, {"metric", name}, {"why", problem}});
-  } else if (type == MetricType::kCounter) {
-    metric = CounterMetric(name, help, labels);
-  } else if (type == MetricType::kGauge) {
-    metric = GaugeMetric(name, help, labels);
   } else {
-    metric = HistogramMetric(name, help, labels);
+    metric = FindMetric(type, name, help, labels);
   }
   // A refusal is remembered, too: it is said once, and counts.
   Handle* handle = metric == nullptr ? nullptr : Keep(new Handle{metric, type, plugin_id_, name});

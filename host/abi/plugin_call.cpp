@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 
 #include "host/abi/signal_stack.hpp"
+#include "summa/error.hpp"
 #include "summa/mutex.hpp"
 
 namespace summa::host {
@@ -26,22 +26,15 @@ Registry& TheRegistry() {
   return *registry;
 }
 
-template <std::size_t kSize>
-void Put(char (&field)[kSize], std::string_view text) {
-  const std::size_t size = std::min(text.size(), kSize - 1);
-  std::memcpy(field, text.data(), size);
-  field[size] = '\0';
-}
-
 }  // namespace
 
 PluginCall::PluginCall(std::string_view plugin, std::string_view function, std::string_view worker,
                        Microseconds slow_after) noexcept
     : outer_(current_place) {
   EnsureSignalStack();
-  Put(place_.plugin, plugin);
-  Put(place_.function, function);
-  Put(place_.worker, worker);
+  summa::detail::CopyText(place_.plugin, plugin);
+  summa::detail::CopyText(place_.function, function);
+  summa::detail::CopyText(place_.worker, worker);
   place_.since = SystemClock().BootNow();
   place_.slow_after = slow_after;
   {

@@ -46,7 +46,7 @@ void SqlScope::CancelRunning() noexcept {
   for (const auto& open : open_) open->session->Cancel();
 }
 
-// After a call of a worker: what it did not close. One that another thread uses is left to it.
+// One that another thread uses is left to it.
 void SqlScope::ReclaimSessions() noexcept {
   std::set<std::shared_ptr<summa_sql_session>> open;
   {

@@ -48,8 +48,11 @@ class SqlScope {
   SqlScope& operator=(const SqlScope&) = delete;
 
   const summa_sql_v1* table() const { return &table_; }
-  void CancelRunning() noexcept;
+  void CancelRunning() noexcept;  // any thread: ends the running statements of its sessions
+  // Any thread: takes the sessions from whoever uses them and opens no more; nothing that was not
+  // committed can be committed any more. False: a statement did not end within the time.
   bool Close(Microseconds timeout) noexcept;
+  // After a call of the worker: takes back what it did not close, and names it.
   void ReclaimSessions() noexcept;
   summa_sql_session* Open(std::string_view database);
   void Forget(const std::shared_ptr<summa_sql_session>& session) noexcept;

@@ -27,8 +27,6 @@ namespace {
 constexpr std::size_t kMaxResultBytes = 64 * 1024 * 1024;
 constexpr std::size_t kMaxLabelBytes = 200;  // a line of a terminal
 
-summa_str ToText(std::string_view text) { return {text.data(), text.size()}; }
-
 // What the verb sees; behind the function pointers of summa_command_call. Exceptions end here.
 class Call {
  public:
@@ -42,7 +40,7 @@ class Call {
         lease_lost_(lease_lost) {
     table_.struct_size = sizeof table_;
     table_.self = this;
-    table_.verb = ToText(verb_);
+    table_.verb = ToAbi(verb_);
     table_.sql = sql;
     table_.option = Option;
     table_.should_stop = ShouldStop;
@@ -79,7 +77,7 @@ class Call {
     const auto& texts = Self(call)->texts_;
     const auto found = texts.find(View(name));
     if (found == texts.end()) return 0;
-    *value = ToText(found->second);
+    *value = ToAbi(found->second);
     return 1;
   }
   static std::int32_t ShouldStop(const summa_command_call* call) noexcept {
@@ -146,7 +144,7 @@ using VerbFunction =
     std::function<std::int32_t(const summa_command_call*, ForeignJson&, summa_error*)>;
 
 VerbFunction FunctionOfPlugin(const PluginInstance& plugin, const std::string& verb) {
-  const summa_command_v1* commands = plugin.Commands();
+  const auto* commands = plugin.Table<summa_command_v1>(SUMMA_COMMAND_V1);
   if (commands == nullptr || commands->run == nullptr) {
     throw Failure("SH-0123", "plugin \"" + plugin.id() + "\" declares the verb \"" + verb +
                                  "\" but has no summa.command/1");
@@ -159,7 +157,7 @@ VerbFunction FunctionOfPlugin(const PluginInstance& plugin, const std::string& v
 // A verb of the host itself; every call of the bus is guarded.
 VerbFunction FunctionOfBus(const PluginInstance& plugin, BusVerb verb,
                            std::optional<BusGate>& gate) {
-  const auto* bus = static_cast<const summa_bus_v1*>(plugin.Extension(SUMMA_BUS_V1));
+  const auto* bus = plugin.Table<summa_bus_v1>(SUMMA_BUS_V1);
   if (bus == nullptr) {
     throw Failure("SH-0123", "plugin \"" + plugin.id() + "\" provides no " + SUMMA_BUS_V1);
   }
@@ -168,14 +166,14 @@ VerbFunction FunctionOfBus(const PluginInstance& plugin, BusVerb verb,
   return [guarded, verb](const summa_command_call* call, ForeignJson& json, summa_error* error) {
     return summa::detail::Guard(error, [&] {
       const CommandResult done = verb(BusClient(guarded), CommandCall(call));
-      ForeignJson::Write(&json, ToText(done.json));
+      ForeignJson::Write(&json, ToAbi(done.json));
       return static_cast<std::int32_t>(done.finding ? SUMMA_E_FINDING : SUMMA_OK);
     });
   };
 }
 
-CommandOutcome Invoke(PluginInstance& plugin, Call& call, const std::string& verb,
-                      const VerbFunction& function) {
+VerbResult Invoke(PluginInstance& plugin, Call& call, const std::string& verb,
+                  const VerbFunction& function) {
   const std::string name = "\"" + verb + "\"";
   const auto json = std::make_shared<ForeignJson>(kMaxResultBytes);
   const CallAnswer answer = plugin.TryCall(
@@ -183,7 +181,7 @@ CommandOutcome Invoke(PluginInstance& plugin, Call& call, const std::string& ver
       [function, json, &call](summa_error* error) { return function(call.table(), *json, error); });
   call.Close();
   if (!answer.returned) throw Failure(*plugin.error());
-  CommandOutcome outcome;
+  VerbResult outcome;
   const bool good =
       !answer.thrown && (answer.status == SUMMA_OK || answer.status == SUMMA_E_FINDING);
   if (answer.status == SUMMA_E_FINDING) outcome.exit_code = 1;
@@ -281,7 +279,7 @@ class VerbLease {
   LeaseService& shown_;
   std::atomic<bool> lost_{false};
   LeaseKeeper keeper_;
-  std::unique_ptr<SqlService::Scope> scope_;
+  std::unique_ptr<SqlScope> scope_;
 };
 
 // Of verbs that need no lease and so have no --wait.
@@ -291,7 +289,6 @@ constexpr Microseconds kLockWait = std::chrono::seconds(20);
 // lease.
 void AwaitDatabase(ControlPlane& control, const Settings& settings, const Plan& plan,
                    Microseconds wait, TerminationSignal& signal) {
-  constexpr int kTryLaterExit = 75;
   constexpr Microseconds kPause = std::chrono::milliseconds(250);
   const BootTime end = SystemClock().BootNow() + wait;
   const Schemas schemas = SchemasOf(settings, plan);
@@ -300,7 +297,7 @@ void AwaitDatabase(ControlPlane& control, const Settings& settings, const Plan& 
       PrepareDatabase(control, settings, schemas);
       return;
     } catch (const Failure& failure) {
-      if (ExitCode(failure.error()) != kTryLaterExit) throw;
+      if (ExitCode(failure.error()) != SUMMA_E_TRY_LATER) throw;
       const Microseconds left = end - SystemClock().BootNow();
       if (left <= Microseconds(0)) throw;
       LogWaiting(control, failure.error(), kPause);
@@ -316,7 +313,7 @@ Plan PlanFor(const LoadedConfiguration& loaded, const Discovery& plugins, const 
         Error{"SH-0903", "the verb belongs to plugin \"" + id + "\", which is not enabled",
               "Enable it under plugins: in the configuration.", loaded.settings.file, 78});
   }
-  return Restrict(PlanPlugins(loaded.configuration, plugins), {id});
+  return Restrict(PlanPlugins(loaded, plugins), {id});
 }
 
 // What a verb is given. It stays until the process ends when the verb does not return.
@@ -333,8 +330,8 @@ struct CommandResources {
 
 }  // namespace
 
-CommandOutcome RunPluginCommand(const LoadedConfiguration& loaded, const Discovery& plugins,
-                                const CommandRequest& request) {
+VerbResult RunPluginCommand(const LoadedConfiguration& loaded, const Discovery& plugins,
+                            const CommandRequest& request) {
   const std::unique_ptr<CommandResources, UnlessCallsAreLeft> resources(new CommandResources);
   // What the command itself has to say is its result; the log is for what goes wrong.
   ConfigureLog(std::max(loaded.settings.log_level, LogLevel::kWarn), loaded.settings.log_format);
@@ -379,7 +376,7 @@ CommandOutcome RunPluginCommand(const LoadedConfiguration& loaded, const Discove
   const VerbFunction function = request.bus_verb != nullptr
                                     ? FunctionOfBus(*plugin, request.bus_verb, resources->gate)
                                     : FunctionOfPlugin(*plugin, verb);
-  CommandOutcome outcome = Invoke(*plugin, call, verb, function);
+  VerbResult outcome = Invoke(*plugin, call, verb, function);
   resources->lease.reset();
   for (Error& error : set.End()) outcome.errors.push_back(std::move(error));
   return outcome;

@@ -7,12 +7,11 @@
 #include <string_view>
 #include <summa/bus.hpp>
 #include <summa/command.hpp>
-#include <vector>
 
 #include "host/application/settings.hpp"
+#include "host/application/verb_result.hpp"
 #include "host/clock.hpp"
 #include "host/config/schema.hpp"
-#include "host/error.hpp"
 #include "host/plugin/discovery.hpp"
 
 namespace summa::host {
@@ -31,16 +30,10 @@ struct CommandRequest {
   std::function<void(std::string_view label, std::int64_t done, std::int64_t total)> progress;
 };
 
-struct CommandOutcome {
-  std::string json = "{}";
-  int exit_code = 0;
-  std::vector<Error> errors;
-};
-
 // A verb whose manifest names a worker runs under that worker's lease; a host of ours that holds it
 // lets it go after its call. SH-0323, exit 75, when it cannot be had in time. Throws Failure when
 // the verb cannot be started at all.
-CommandOutcome RunPluginCommand(const LoadedConfiguration& loaded, const Discovery& plugins,
-                                const CommandRequest& request);
+VerbResult RunPluginCommand(const LoadedConfiguration& loaded, const Discovery& plugins,
+                            const CommandRequest& request);
 
 }  // namespace summa::host

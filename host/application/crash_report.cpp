@@ -21,15 +21,12 @@
 #include "host/database/fleet_orders.hpp"
 #include "host/database/renewed_url.hpp"
 #include "host/observe/log.hpp"
-#include "host/observe/log_end.hpp"
-#include "host/observe/log_settings.hpp"
 #include "host/plugin/code_map.hpp"
 
 namespace summa::host {
 namespace {
 
 constexpr int kFatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-constexpr int kDefectExit = 70;
 constexpr timespec kPollInterval{0, 5'000'000};
 constexpr int kLogPolls = 400;     // 2 s: the lines before the last one
 constexpr int kReportPolls = 400;  // 2 s: what the child has for the database
@@ -43,21 +40,6 @@ std::atomic<const std::string*> report_head{nullptr};
 char uncaught[256] = {};              // what() of the uncaught exception
 std::atomic<long> reporter{0};        // the thread that reports the crash
 std::atomic<bool> unreported{false};  // it calls exit(), and its last line is not written yet
-
-const char* NameOf(int signal) {
-  switch (signal) {
-    case SIGSEGV:
-      return "SIGSEGV";
-    case SIGBUS:
-      return "SIGBUS";
-    case SIGFPE:
-      return "SIGFPE";
-    case SIGILL:
-      return "SIGILL";
-    default:
-      return "SIGABRT";
-  }
-}
 
 void AddPlace(SignalSafeLine& line, const CallPlace& place) {
   line.Field("plugin", place.plugin);
@@ -127,7 +109,7 @@ void ReportToDatabase(const CallPlace& place, const char* text) {
     char name[] = "summa-host", verb[] = "--report-crash";
     char* arguments[] = {name, verb, nullptr};
     execve("/proc/self/exe", arguments, environ);
-    _exit(kDefectExit);
+    _exit(SUMMA_E_INTERNAL);
   }
   for (int i = 0; child > 0 && i < kReportPolls && waitpid(child, nullptr, WNOHANG) == 0; ++i) {
     nanosleep(&kPollInterval, nullptr);
@@ -152,7 +134,9 @@ void ReportFatalSignal(int signal, const siginfo_t* info, const void* context) {
   SignalSafeLine line(
       CurrentLogFormat(), place == nullptr ? "SH-0901" : "SH-0345",
       place == nullptr ? "the process crashed" : "the process crashed in the code of a plugin");
-  line.Field("signal", NameOf(signal));
+  char name[16] = "SIG";
+  std::strncat(name, sigabbrev_np(signal), sizeof name - std::strlen(name) - 1);
+  line.Field("signal", name);
   if (place != nullptr) AddPlace(line, *place);
   if (from_outside) line.Field("from_pid", static_cast<std::uint64_t>(info->si_pid), false);
   if (signal != SIGABRT && !from_outside) {
@@ -210,7 +194,7 @@ extern "C" void OnExit() {
   WriteAsLastLine(line);
   unreported = false;
   if (place != nullptr) ReportToDatabase(*place, text.c_str());
-  _exit(kDefectExit);
+  _exit(SUMMA_E_INTERNAL);
 }
 
 }  // namespace

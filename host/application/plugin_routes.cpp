@@ -14,7 +14,7 @@ HttpResponse Handle(const std::string& plugin, const RouteDeclaration& declared,
     throw HttpProblem(503, "SH-0378", "plugin \"" + plugin + "\" has not started yet");
   }
   const PluginEndpoint::Running running(*endpoint, RouteName(declared));
-  const std::unique_ptr<SqlService::Scope> scope = sql.ForRequest(plugin);
+  const std::unique_ptr<SqlScope> scope = sql.ForRequest(plugin);
   const HttpCall::Interrupt interrupt(call, [&scope] { scope->CancelRunning(); });
   return endpoint->Handle(declared, values, call, scope->table(), longest);
 }

@@ -11,9 +11,6 @@
 namespace summa::host {
 namespace {
 
-constexpr int kConfigurationExit = 78;
-constexpr int kUnavailableExit = 69;
-constexpr int kTryLaterExit = 75;
 // worker_lease.holder has 100 characters; the process id and the random part need less than 40.
 constexpr std::size_t kMaximumNameInInstance = 60;
 
@@ -23,7 +20,7 @@ Error NotMigrated(std::vector<MigrationStep> steps, const std::string& file) {
   return {"SH-0412",
           "the database is not migrated and database.migrate is manual; missing: " + NamesOf(steps),
           "Run `summa-host migrate -c " + file + "`, or set database.migrate to auto.", "",
-          kConfigurationExit};
+          SUMMA_E_CONFIG};
 }
 
 }  // namespace
@@ -32,14 +29,12 @@ Layout PrepareDatabase(ControlPlane& control, const Settings& settings, const Sc
   // The layout first: nothing is created in a database that is not a ledger.
   const Layout layout = control.DetectLayout();
   const bool plan = layout == Layout::kPlan;
-  const bool fits = settings.layout == DatabaseSection::Layout::kAuto ||
-                    (settings.layout == DatabaseSection::Layout::kPlan) == plan;
-  if (!fits) {
+  if (settings.layout && *settings.layout != layout) {
     throw Failure(Error{"SH-0415",
                         std::string("the event store has layout ") + (plan ? "plan" : "deployed") +
                             ", but database.ledger.layout says " + (plan ? "deployed" : "plan"),
                         "Set database.ledger.layout to auto, or name the right database.",
-                        settings.file, kConfigurationExit});
+                        settings.file, SUMMA_E_CONFIG});
   }
   if (settings.migrate_automatically) {
     const std::string applied = NamesOf(Migrate(control, settings, schemas));
@@ -56,14 +51,14 @@ Layout PrepareDatabase(ControlPlane& control, const Settings& settings, const Sc
 
 bool IsTransient(const Error& error) {
   const int code = ExitCode(error);
-  return code == kUnavailableExit || code == kTryLaterExit;
+  return code == SUMMA_E_UNAVAILABLE || code == SUMMA_E_TRY_LATER;
 }
 
 bool IsOfDatabase(const Error& error) { return error.code.starts_with("SH-04"); }
 
 void LogWaiting(ControlPlane& control, const Error& error, Microseconds again_in) {
   std::string holders;
-  if (ExitCode(error) == kTryLaterExit) {
+  if (ExitCode(error) == SUMMA_E_TRY_LATER) {
     try {
       holders = control.LockHolders();
     } catch (const Failure&) {

@@ -8,8 +8,6 @@
 #include "host/config/text.hpp"
 #include "host/database/renewed_url.hpp"
 #include "host/observe/log.hpp"
-#include "host/observe/log_answer.hpp"
-#include "host/observe/log_settings.hpp"
 
 namespace summa::host {
 namespace {

@@ -21,6 +21,7 @@
 #include "host/application/status.hpp"
 #include "host/bus/inbox.hpp"
 #include "host/database/worker_store.hpp"
+#include "host/find.hpp"
 #include "host/http/http_server.hpp"
 #include "host/http/openapi.hpp"
 #include "host/observe/host_metrics.hpp"
@@ -73,7 +74,7 @@ class RunningHost {
   RunningHost(const RunningHost&) = delete;
   RunningHost& operator=(const RunningHost&) = delete;
 
-  RunOutcome Run() {
+  VerbResult Run() {
     const Plan plan = PlanForWorkers();
     if (!options_.once) StartEndpoint(plan);
     LoadPlugins(plan);
@@ -95,7 +96,7 @@ class RunningHost {
  private:
   static Settings WithShares(const LoadedConfiguration& loaded, const Discovery& discovery) {
     Settings settings = loaded.settings;
-    settings.ledger.shares = SharesOfPlugins(loaded.configuration, Manifests(discovery));
+    settings.ledger.shares = SharesOfPlugins(loaded, Manifests(discovery));
     if (settings.read) settings.read->shares = settings.ledger.shares;
     return settings;
   }
@@ -116,7 +117,7 @@ class RunningHost {
 
   // --only needs the plugins of those workers and the plugins that they require, no others.
   Plan PlanForWorkers() const {
-    Plan plan = PlanPlugins(loaded_.configuration, discovery_);
+    Plan plan = PlanPlugins(loaded_, discovery_);
     if (options_.only.empty()) return plan;
     std::vector<std::string> owners;
     for (const std::string& id : options_.only) {
@@ -156,9 +157,7 @@ class RunningHost {
   }
 
   void StartEndpoint(const Plan& plan) {
-    std::optional<std::string> token_file;
-    if (!settings_.token_file.empty()) token_file = settings_.token_file;
-    access_ = std::make_unique<HttpAccess>(std::move(token_file), settings_.loopback);
+    access_ = std::make_unique<HttpAccess>(settings_.token_file, settings_.loopback);
     std::vector<HttpRoute> routes = HostRoutes();
     for (HttpRoute& route : PluginRoutes(
              plan, [this] { return seen_plugins_.load(); }, sql_, settings_.http.time)) {
@@ -269,8 +268,7 @@ class RunningHost {
   }
 
   bool IsNamed(const std::string& worker) const {
-    return options_.only.empty() ||
-           std::find(options_.only.begin(), options_.only.end(), worker) != options_.only.end();
+    return options_.only.empty() || Contains(options_.only, worker);
   }
 
   // Adds the worker, when it is to run in this host.
@@ -356,10 +354,10 @@ class RunningHost {
         {{"host", settings_.name}, {"version", SUMMA_VERSION}, {"instance", instance_}});
   }
 
-  RunOutcome Once() {
+  VerbResult Once() {
     const std::vector<OnceReport> reports =
         runner_->RunOnce(options_.wait, [this] { return signal_.requested(); });
-    RunOutcome outcome;
+    VerbResult outcome;
     outcome.errors = plugins_->Errors();
     JsonWriter json;
     json.BeginObject().Key("workers").BeginArray();
@@ -392,11 +390,11 @@ class RunningHost {
 
   // What plugins do by themselves stops first, then workers, then the endpoint (which still answers
   // meanwhile), then the plugins.
-  RunOutcome End() {
+  VerbResult End() {
     SetState("draining");
     BeginEnd();
     CrashPoint("host.draining");
-    RunOutcome outcome;
+    VerbResult outcome;
     std::vector<std::string> left;
     if (plugins_) plugins_->Deactivate();
     if (runner_) left = runner_->Stop(settings_.drain_timeout);
@@ -423,7 +421,7 @@ class RunningHost {
   }
 
   // One that does not return is named, and ends the process with 75.
-  void EndPlugins(RunOutcome& outcome) {
+  void EndPlugins(VerbResult& outcome) {
     BeginEnd();
     std::vector<Error> lost = plugins_->End();
     outcome.errors.insert(outcome.errors.end(), lost.begin(), lost.end());
@@ -519,14 +517,14 @@ class RunningHost {
 
 }  // namespace
 
-RunOutcome RunHost(const LoadedConfiguration& loaded, const Discovery& plugins,
+VerbResult RunHost(const LoadedConfiguration& loaded, const Discovery& plugins,
                    const RunOptions& options, TerminationSignal& signal) {
   mallopt(M_ARENA_MAX, kMemoryArenas);
   ConfigureLog(loaded.settings.log_level, loaded.settings.log_format);
   for (const Error& warning : loaded.warnings) LogError(LogLevel::kWarn, warning);
   std::unique_ptr<RunningHost, UnlessCallsAreLeft> host(
       new RunningHost(loaded, plugins, options, signal));
-  RunOutcome outcome = host->Run();
+  VerbResult outcome = host->Run();
   // The abandoned thread may still look at its worker's objects: they live until the process ends.
   if (outcome.threads_left) static_cast<void>(host.release());
   return outcome;

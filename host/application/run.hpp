@@ -7,8 +7,8 @@
 
 #include "host/application/settings.hpp"
 #include "host/application/termination_signal.hpp"
+#include "host/application/verb_result.hpp"
 #include "host/clock.hpp"
-#include "host/error.hpp"
 #include "host/plugin/discovery.hpp"
 
 namespace summa::host {
@@ -20,19 +20,10 @@ struct RunOptions {
   Microseconds wait{std::chrono::seconds(60)};  // with `once`: for the database and for leases
 };
 
-struct RunOutcome {
-  std::string json = "{}";
-  int exit_code = 0;
-  std::vector<Error> errors;
-  // A worker did not stop: its thread still runs. The process must end without destructors of
-  // static objects.
-  bool threads_left = false;
-};
-
 // Returns when told to stop, when the time has passed or the one run is done. Throws Failure when
 // the host cannot run at all: the configuration, an address in use, a database that is not
 // migrated.
-RunOutcome RunHost(const LoadedConfiguration& loaded, const Discovery& plugins,
+VerbResult RunHost(const LoadedConfiguration& loaded, const Discovery& plugins,
                    const RunOptions& options, TerminationSignal& signal);
 
 }  // namespace summa::host

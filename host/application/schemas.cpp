@@ -12,6 +12,17 @@ void AddSteps(const Manifest& manifest, const std::string& database,
   }
 }
 
+using Function = std::vector<MigrationStep> (ControlPlane::*)(const std::vector<SchemaStep>&);
+
+std::vector<MigrationStep> OfBoth(ControlPlane& control, const Settings& settings,
+                                  const Schemas& schemas, Function function) {
+  std::vector<MigrationStep> steps = (control.*function)(schemas.ledger);
+  if (schemas.read.empty()) return steps;
+  ControlPlane read(*settings.read);
+  for (MigrationStep& step : (read.*function)(schemas.read)) steps.push_back(std::move(step));
+  return steps;
+}
+
 }  // namespace
 
 Schemas SchemasOf(const Settings& settings, const Plan& plan) {
@@ -26,24 +37,12 @@ Schemas SchemasOf(const Settings& settings, const Plan& plan) {
 
 std::vector<MigrationStep> Migrations(ControlPlane& control, const Settings& settings,
                                       const Schemas& schemas) {
-  std::vector<MigrationStep> found = control.Migrations(schemas.ledger);
-  if (!schemas.read.empty()) {
-    for (MigrationStep& step : ControlPlane(*settings.read).Migrations(schemas.read)) {
-      found.push_back(std::move(step));
-    }
-  }
-  return found;
+  return OfBoth(control, settings, schemas, &ControlPlane::Migrations);
 }
 
 std::vector<MigrationStep> Migrate(ControlPlane& control, const Settings& settings,
                                    const Schemas& schemas) {
-  std::vector<MigrationStep> applied = control.Migrate(schemas.ledger);
-  if (!schemas.read.empty()) {
-    for (MigrationStep& step : ControlPlane(*settings.read).Migrate(schemas.read)) {
-      applied.push_back(std::move(step));
-    }
-  }
-  return applied;
+  return OfBoth(control, settings, schemas, &ControlPlane::Migrate);
 }
 
 std::string NamesOf(const std::vector<MigrationStep>& steps) {

@@ -6,58 +6,6 @@
 #include "host/settings/host_workers.hpp"
 
 namespace summa::host {
-namespace {
-
-std::string PlaceText(const Location& where) {
-  if (where.line == 0) return where.file;
-  return where.file + ":" + std::to_string(where.line) + ":" + std::to_string(where.column);
-}
-
-Error ToError(const Diagnostic& diagnostic) {
-  const std::string path = diagnostic.path.empty() ? "" : diagnostic.path + ": ";
-  return {diagnostic.code, path + diagnostic.problem, diagnostic.fix, PlaceText(diagnostic.where)};
-}
-
-LogLevel ToLevel(const std::string& level) {
-  if (level == "debug") return LogLevel::kDebug;
-  if (level == "warn") return LogLevel::kWarn;
-  return level == "error" ? LogLevel::kError : LogLevel::kInfo;
-}
-
-DatabaseSettings Database(const Configuration& configuration, const std::string& url) {
-  DatabaseSettings settings;
-  settings.url = url;
-  settings.schema = configuration.database.schema;
-  settings.pool = configuration.database.pool;
-  settings.application_name = "summa-host/" + configuration.host.name;
-  return settings;
-}
-
-Settings MakeSettings(const Configuration& configuration) {
-  Settings settings;
-  settings.file = configuration.file;
-  settings.name = configuration.host.name;
-  settings.listen = configuration.host.listen;
-  settings.token_file = configuration.host.token_file;
-  settings.loopback = configuration.host.loopback;
-  settings.http = configuration.host.http;
-  settings.drain_timeout = Microseconds(configuration.host.drain_timeout_microseconds);
-  settings.start_timeout = Microseconds(configuration.host.start_timeout_microseconds);
-  settings.inbox_retention = Microseconds(configuration.host.inbox_retention_microseconds);
-  settings.migrate_automatically = configuration.database.migrate_automatically;
-  settings.layout = configuration.database.layout;
-  settings.ledger = Database(configuration, configuration.database.ledger_url);
-  const std::string& read_url = configuration.database.read_url;
-  if (!read_url.empty() && read_url != configuration.database.ledger_url) {
-    settings.read = Database(configuration, read_url);
-    settings.read->must_write = false;
-  }
-  settings.log_level = ToLevel(configuration.log.level);
-  settings.log_format = configuration.log.format == "json" ? LogFormat::kJson : LogFormat::kText;
-  return settings;
-}
-
-}  // namespace
 
 std::vector<Manifest> Manifests(const Discovery& plugins) {
   std::vector<Manifest> manifests;
@@ -126,26 +74,25 @@ LoadedConfiguration ReadConfiguration(const std::string& file, const Discovery& 
     std::erase_if(errors, [](const Error& error) { return error.code == "SH-0218"; });
   }
   if (!errors.empty()) throw Failures(std::move(errors));
-  Settings settings = MakeSettings(result.configuration);
-  return {std::move(result.configuration), std::move(settings), std::move(warnings)};
+  return {std::move(result.configuration), std::move(result.settings), std::move(warnings)};
 }
 
-Plan PlanPlugins(const Configuration& configuration, const Discovery& plugins) {
+Plan PlanPlugins(const LoadedConfiguration& loaded, const Discovery& plugins) {
   std::vector<EnabledPlugin> enabled;
-  for (const PluginSettings& each : configuration.plugins) {
+  for (const PluginSettings& each : loaded.configuration.plugins) {
     if (!each.enabled) continue;
     EnabledPlugin plugin;
     plugin.id = each.id;
-    plugin.where = PlaceText(each.where);
+    plugin.where = ToText(each.where);
     for (const auto& [alias, use] : each.use) {
-      plugin.use[alias] = {use.provider, PlaceText(use.where)};
+      plugin.use[alias] = {use.provider, ToText(use.where)};
     }
     enabled.push_back(std::move(plugin));
   }
-  return MakePlan(enabled, plugins, configuration.file);
+  return MakePlan(enabled, plugins, loaded.settings.file);
 }
 
-SessionShares SharesOfPlugins(const Configuration& configuration,
+SessionShares SharesOfPlugins(const LoadedConfiguration& loaded,
                               const std::vector<Manifest>& manifests) {
   constexpr std::string_view kOwnVendor = "summa-host";
   SessionShares shares;
@@ -153,9 +100,9 @@ SessionShares SharesOfPlugins(const Configuration& configuration,
   for (const Manifest& manifest : manifests) {
     if (manifest.vendor == kOwnVendor) shares.own.insert(manifest.id);
   }
-  int left = configuration.database.pool - 1;
+  int left = loaded.settings.ledger.pool - 1;
   const auto give = [&](bool to_own, int each) {
-    for (const WorkerSettings& worker : configuration.workers) {
+    for (const WorkerSettings& worker : loaded.configuration.workers) {
       if (!worker.enabled || !worker.continuous) continue;
       if (shares.own.contains(worker.plugin) != to_own) continue;
       const int given = std::min(each, left);

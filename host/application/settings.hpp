@@ -26,24 +26,6 @@ class Failures : public Failure {
   std::vector<Error> all_;
 };
 
-struct Settings {
-  std::string file;  // the configuration
-  std::string name;  // of this host
-  std::string listen;
-  std::string token_file;  // empty: none
-  bool loopback = false;   // only this machine can reach `listen`
-  HttpLimits http;
-  Microseconds drain_timeout{0};
-  Microseconds start_timeout{0};
-  Microseconds inbox_retention{0};
-  bool migrate_automatically = false;
-  DatabaseSection::Layout layout = DatabaseSection::Layout::kAuto;
-  DatabaseSettings ledger;
-  std::optional<DatabaseSettings> read;  // nullopt: the ledger's database
-  LogLevel log_level = LogLevel::kInfo;
-  LogFormat log_format = LogFormat::kText;
-};
-
 struct LoadedConfiguration {
   Configuration configuration;
   Settings settings;
@@ -54,12 +36,12 @@ struct LoadedConfiguration {
 LoadedConfiguration ReadConfiguration(const std::string& file, const Discovery& plugins);
 
 // Which of the enabled plugins run, in which order.
-Plan PlanPlugins(const Configuration& configuration, const Discovery& plugins);
+Plan PlanPlugins(const LoadedConfiguration& loaded, const Discovery& plugins);
 
 // How plugins share the pool of a running host. Sure are two sessions for each continuous worker of
 // the host's own plugins, one for each of the others, as far as the pool goes; one at least belongs
 // to nobody.
-SessionShares SharesOfPlugins(const Configuration& configuration,
+SessionShares SharesOfPlugins(const LoadedConfiguration& loaded,
                               const std::vector<Manifest>& manifests);
 
 // The worker as configured; without the plugin's function. nullopt: not configured, or disabled.

@@ -3,8 +3,8 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstring>
-#include <ctime>
 
 namespace summa::host {
 namespace {
@@ -91,28 +91,22 @@ void SignalSafeLine::AddClean(const char* text) {
 
 // 2026-11-28T17:00:00.123Z; gmtime() takes a lock.
 void SignalSafeLine::AddTime() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  const auto seconds = static_cast<std::uint64_t>(now.tv_sec);
-  const std::uint64_t in_day = seconds % 86400;
-  // Days since 0000-03-01, in eras of 400 years.
-  const std::uint64_t days = seconds / 86400 + 719468;
-  const std::uint64_t era = days / 146097, of_era = days % 146097;
-  const std::uint64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-  const std::uint64_t of_year = of_era - (365 * year + year / 4 - year / 100);
-  const std::uint64_t march = (5 * of_year + 2) / 153;
-  const std::uint64_t month = march < 10 ? march + 3 : march - 9;
-  const auto put = [this](std::uint64_t value, std::size_t least, const char* after) {
-    Add(Digits(value, 10, least).begin);
+  using namespace std::chrono;
+  const auto now = floor<milliseconds>(system_clock::now());
+  const auto day = floor<days>(now);
+  const year_month_day date(day);
+  const hh_mm_ss time(now - day);
+  const auto put = [this](auto value, std::size_t least, const char* after) {
+    Add(Digits(static_cast<std::uint64_t>(value), 10, least).begin);
     Add(after);
   };
-  put(year + era * 400 + (month <= 2 ? 1 : 0), 4, "-");
-  put(month, 2, "-");
-  put(of_year - (153 * march + 2) / 5 + 1, 2, "T");
-  put(in_day / 3600, 2, ":");
-  put(in_day / 60 % 60, 2, ":");
-  put(in_day % 60, 2, ".");
-  put(static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000, 3, "Z");
+  put(static_cast<int>(date.year()), 4, "-");
+  put(static_cast<unsigned>(date.month()), 2, "-");
+  put(static_cast<unsigned>(date.day()), 2, "T");
+  put(time.hours().count(), 2, ":");
+  put(time.minutes().count(), 2, ":");
+  put(time.seconds().count(), 2, ".");
+  put(time.subseconds().count(), 3, "Z");
 }
 
 }  // namespace summa::host

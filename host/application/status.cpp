@@ -18,10 +18,7 @@ static void WriteWhoStopped(JsonWriter& json, const WorkerRow& worker) {
     json.TextOrNull("reason", worker.paused_reason).Member("since", worker.paused_since);
     json.EndObject();
   }
-  if (worker.parked_on.empty()) return;
-  json.Key("parkedOn").BeginArray();
-  for (const std::string& host : worker.parked_on) json.Value(host);
-  json.EndArray();
+  if (!worker.parked_on.empty()) json.Member("parkedOn", worker.parked_on);
 }
 
 void WriteWorker(JsonWriter& json, const WorkerRow& worker) {
@@ -37,16 +34,6 @@ void WriteWorker(JsonWriter& json, const WorkerRow& worker) {
   json.EndObject();
 }
 
-static void WriteNumberOrNull(JsonWriter& json, std::string_view name,
-                              const std::optional<std::int64_t>& value) {
-  json.Key(name);
-  if (value) {
-    json.Value(*value);
-  } else {
-    json.Null();
-  }
-}
-
 // What a list shows of an operation; the object stays open.
 static void BeginOperation(JsonWriter& json, const OperationReport& operation) {
   std::optional<std::int64_t> speed;
@@ -54,11 +41,9 @@ static void BeginOperation(JsonWriter& json, const OperationReport& operation) {
   json.BeginObject().Member("id", std::to_string(operation.id));
   json.Member("plugin", operation.plugin).Member("kind", operation.kind);
   json.Member("state", operation.state).TextOrNull("phase", operation.phase);
-  json.Member("done", operation.done);
-  WriteNumberOrNull(json, "total", operation.total);
-  json.Member("rate", operation.rate);
-  WriteNumberOrNull(json, "rowsPerSecond", speed);
-  WriteNumberOrNull(json, "etaSeconds", operation.SecondsLeft());
+  json.Member("done", operation.done).Member("total", operation.total);
+  json.Member("rate", operation.rate).Member("rowsPerSecond", speed);
+  json.Member("etaSeconds", operation.SecondsLeft());
   json.TextOrNull("holder", operation.holder).TextOrNull("error", operation.error);
   json.TextOrNull("updatedAt", operation.updated_at);
 }

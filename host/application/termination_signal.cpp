@@ -9,12 +9,12 @@
 #include <string>
 
 #include "host/error.hpp"
+#include "host/find.hpp"
 #include "host/observe/log.hpp"
 
 namespace summa::host {
 namespace {
 
-constexpr int kImpatientExit = 75;
 constexpr int kStops[] = {SIGTERM, SIGINT, SIGQUIT};
 // By default they end the process, which is not what their sender wants. The timers of profilers
 // (SIGPROF, SIGVTALRM) are left to those.
@@ -23,13 +23,6 @@ constexpr int kMeaningless[] = {SIGUSR1, SIGUSR2, SIGALRM, SIGIO, SIGPWR, SIGSTK
 std::string Name(int signal) {
   const char* name = sigabbrev_np(signal);
   return name == nullptr ? std::to_string(signal) : std::string("SIG") + name;
-}
-
-bool IsStop(int signal) {
-  for (const int stop : kStops) {
-    if (signal == stop) return true;
-  }
-  return false;
 }
 
 }  // namespace
@@ -83,7 +76,7 @@ void TerminationSignal::Read() {
 void TerminationSignal::Act(const signalfd_siginfo& signal) {
   const int number = static_cast<int>(signal.ssi_signo);
   const std::string name = Name(number);
-  if (IsStop(number)) return Stop(name.c_str(), true);
+  if (Contains(kStops, number)) return Stop(name.c_str(), true);
   if (number != SIGHUP) {
     // One line for each: equal messages are folded.
     Log(LogLevel::kInfo, "SH-0908", name + " has no meaning here and was ignored",
@@ -113,7 +106,7 @@ void TerminationSignal::Stop(const char* name, bool at_once_when_repeated) {
   if (repeated && at_once_when_repeated) {
     Log(LogLevel::kWarn, "SH-0904", "second signal: ending immediately", {{"signal", name}});
     FlushLog();
-    _exit(kImpatientExit);
+    _exit(SUMMA_E_TRY_LATER);
   }
   if (!repeated) Log(LogLevel::kInfo, "", "asked to stop", {{"signal", name}});
 }

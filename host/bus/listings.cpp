@@ -1,6 +1,6 @@
 #include "host/bus/listings.hpp"
 
-#include <functional>
+#include <optional>
 #include <string>
 #include <summa/error.hpp>
 #include <summa/json.hpp>
@@ -13,13 +13,8 @@ namespace {
 
 std::string Text(summa_str text) { return AsUtf8(summa::FromAbi(text)); }
 
-void NumberOrNull(JsonWriter& json, std::string_view name, std::int64_t number) {
-  json.Key(name);
-  if (number < 0) {
-    json.Null();
-  } else {
-    json.Value(number);
-  }
+std::optional<std::int64_t> Known(std::int64_t number) {
+  return number < 0 ? std::nullopt : std::optional(number);
 }
 
 // Writes what a bus tells, one object each, into the array that is open.
@@ -29,21 +24,16 @@ class Writer final : public BusVisitor {
 
   bool Stream(const summa_bus_stream& stream) override {
     json_.BeginObject().Member("stream", Text(stream.name));
-    NumberOrNull(json_, "messages", stream.messages);
-    NumberOrNull(json_, "groups", stream.groups);
-    NumberOrNull(json_, "deadLetters", stream.dead_letters);
-    json_.EndObject();
+    json_.Member("messages", Known(stream.messages)).Member("groups", Known(stream.groups));
+    json_.Member("deadLetters", Known(stream.dead_letters)).EndObject();
     return Continue();
   }
   bool Group(const summa_bus_group& group) override {
     json_.BeginObject().Member("stream", Text(group.stream)).Member("group", Text(group.name));
-    NumberOrNull(json_, "consumers", group.readers);
-    NumberOrNull(json_, "pending", group.pending);
-    NumberOrNull(json_, "lag", group.lag);
-    json_.Member("lastDeliveredId", Text(group.position));
+    json_.Member("consumers", Known(group.readers)).Member("pending", Known(group.pending));
+    json_.Member("lag", Known(group.lag)).Member("lastDeliveredId", Text(group.position));
     json_.TextOrNull("lowestPendingId", Text(group.lowest_pending));
-    NumberOrNull(json_, "idleSeconds", group.idle_seconds);
-    json_.EndObject();
+    json_.Member("idleSeconds", Known(group.idle_seconds)).EndObject();
     return Continue();
   }
   bool Trimmed(const summa_bus_trimmed& trimmed) override {

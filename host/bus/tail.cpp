@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "host/abi/foreign_text.hpp"
+#include "host/config/text.hpp"
 
 namespace summa::host {
 namespace {
@@ -24,10 +25,7 @@ class Names final : public BusVisitor {
   }
   std::string ForPeople() const {
     if (names_.empty()) return "no stream exists yet";
-    std::string text = "existing streams: ";
-    for (std::size_t i = 0; i < names_.size(); ++i) text += (i == 0 ? "" : ", ") + names_[i];
-    if (names_.size() >= kMaxNames) text += ", ...";
-    return text;
+    return "existing streams: " + Join(names_) + (names_.size() >= kMaxNames ? ", ..." : "");
   }
 
  private:

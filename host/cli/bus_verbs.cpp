@@ -4,6 +4,8 @@
 #include "host/bus/tail.hpp"
 #include "host/cli/plugin_command.hpp"
 #include "host/cli/verbs.hpp"
+#include "host/config/text.hpp"
+#include "host/find.hpp"
 #include "host/plugin/manifest.hpp"
 
 namespace summa::host {
@@ -12,21 +14,12 @@ namespace {
 constexpr const char* kStreamPattern = "[A-Za-z0-9._-]{1,200}";
 constexpr const char* kPlacePattern = "[$]|[A-Za-z0-9._:-]{1,200}";
 
-struct EnabledBuses {
-  std::vector<std::string> ids;
-  std::string Named() const {
-    std::string text;
-    for (const std::string& id : ids) text += (text.empty() ? "" : ", ") + id;
-    return text;
-  }
-};
-
-EnabledBuses FindBuses(const LoadedConfiguration& loaded, const Discovery& plugins) {
-  EnabledBuses buses;
+std::vector<std::string> FindBuses(const LoadedConfiguration& loaded, const Discovery& plugins) {
+  std::vector<std::string> buses;
   for (const PluginSettings& plugin : loaded.configuration.plugins) {
     const PluginFile* file = plugins.Find(plugin.id);
     if (!plugin.enabled || file == nullptr || !file->manifest || !IsBus(*file->manifest)) continue;
-    buses.ids.push_back(plugin.id);
+    buses.push_back(plugin.id);
   }
   return buses;
 }
@@ -34,21 +27,19 @@ EnabledBuses FindBuses(const LoadedConfiguration& loaded, const Discovery& plugi
 // The bus that is meant: the named one, or the only one there is.
 std::string ChooseBus(const LoadedConfiguration& loaded, const Discovery& plugins,
                       const std::string& named) {
-  const EnabledBuses buses = FindBuses(loaded, plugins);
-  if (buses.ids.empty()) {
+  const std::vector<std::string> buses = FindBuses(loaded, plugins);
+  if (buses.empty()) {
     throw Failure(Error{"SH-0903", "no enabled plugin is a bus",
                         "Enable one under plugins: in the configuration, such as bus-redis.",
                         loaded.settings.file, 78});
   }
-  if (named.empty() && buses.ids.size() == 1) return buses.ids.front();
+  if (named.empty() && buses.size() == 1) return buses.front();
   if (named.empty()) {
-    throw Failure("SH-0900", "there is more than one bus: " + buses.Named(),
-                  "Add --bus " + buses.ids.front() + ", or another one.", loaded.settings.file);
+    throw Failure("SH-0900", "there is more than one bus: " + Join(buses),
+                  "Add --bus " + buses.front() + ", or another one.", loaded.settings.file);
   }
-  for (const std::string& id : buses.ids) {
-    if (id == named) return id;
-  }
-  throw Failure("SH-0903", "no enabled bus is called \"" + named + "\"; there is " + buses.Named(),
+  if (Contains(buses, named)) return named;
+  throw Failure("SH-0903", "no enabled bus is called \"" + named + "\"; there is " + Join(buses),
                 "Name one of these.", loaded.settings.file);
 }
 
@@ -92,7 +83,7 @@ Verb MakeVerb(const std::string& word, std::string summary, std::vector<VerbOpti
                      {78, "configuration, or the bus does not support this"}};
   verb.run = [run, words = verb.words](const Invocation& call) {
     const Discovery& plugins = call.installed.plugins();
-    const LoadedConfiguration loaded = ReadConfiguration(call.global.config, plugins);
+    const LoadedConfiguration loaded = call.Load();
     CommandRequest request;
     request.plugin = ChooseBus(loaded, plugins, call.options.String("bus"));
     request.declaration.verb = words;

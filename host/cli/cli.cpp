@@ -13,6 +13,7 @@
 #include "host/cli/output.hpp"
 #include "host/cli/standard_streams.hpp"
 #include "host/cli/verbs.hpp"
+#include "host/find.hpp"
 #include "host/observe/log.hpp"
 #include "host/plugin/call_thread.hpp"
 
@@ -106,7 +107,7 @@ class Dispatcher {
 
   int Help() {
     words_.erase(words_.begin());
-    if (std::find(words_.begin(), words_.end(), "--man") != words_.end()) {
+    if (Contains(words_, "--man")) {
       return output_.Text(ManPage(verbs_));
     }
     std::erase_if(words_, IsHelp);
@@ -163,10 +164,6 @@ class Dispatcher {
 };
 
 int Failed(Output& output, Error error) { return output.Finish({.errors = {std::move(error)}}); }
-
-}  // namespace
-
-namespace {
 
 int Run(const std::vector<std::string>& arguments) {
   Output output(OutputStream(), ErrorStream(), isatty(STDERR_FILENO) == 1);

@@ -10,8 +10,8 @@ namespace {
 
 VerbResult Check(const Invocation& call) {
   const Discovery& plugins = call.installed.plugins();
-  const LoadedConfiguration loaded = ReadConfiguration(call.global.config, plugins);
-  const Plan plan = PlanPlugins(loaded.configuration, plugins);
+  const LoadedConfiguration loaded = call.Load();
+  const Plan plan = PlanPlugins(loaded, plugins);
   VerbResult result;
   for (const RefusedPlugin& refused : plan.refused) {
     result.errors.insert(result.errors.end(), refused.errors.begin(), refused.errors.end());
@@ -72,8 +72,7 @@ void WriteValues(JsonWriter& json, const std::string& path, const Value& value) 
 }
 
 VerbResult Print(const Invocation& call) {
-  const LoadedConfiguration loaded =
-      ReadConfiguration(call.global.config, call.installed.plugins());
+  const LoadedConfiguration loaded = call.Load();
   JsonWriter json;
   json.BeginObject().Member("file", loaded.settings.file).Key("values").BeginArray();
   WriteValues(json, "", loaded.configuration.value);

@@ -11,9 +11,6 @@
 namespace summa::host {
 namespace {
 
-constexpr int kFoundExit = 1;
-constexpr int kDatabaseDownExit = 69;
-
 std::string_view ToText(Severity severity) {
   if (severity == Severity::kOk) return "ok";
   return severity == Severity::kWarning ? "warn" : "error";
@@ -80,7 +77,7 @@ std::string Text(const std::vector<Finding>& findings, bool color) {
 VerbResult Run(const Invocation& call) {
   TerminationSignal& signal = TerminationSignal::Listen();  // before any thread is started
   const Discovery& plugins = call.installed.plugins();
-  const LoadedConfiguration loaded = ReadConfiguration(call.global.config, plugins);
+  const LoadedConfiguration loaded = call.Load();
   // What goes wrong here is a finding; a log line would report it twice.
   ConfigureLog(LogLevel::kOff, loaded.settings.log_format);
   DoctorOptions options;
@@ -90,8 +87,8 @@ VerbResult Run(const Invocation& call) {
   VerbResult result{.json = Json(diagnosis.findings)};
   result.text = Text(diagnosis.findings, call.global.color && isatty(STDOUT_FILENO) == 1);
   const std::size_t wrong = diagnosis.findings.size() - Count(diagnosis.findings, Severity::kOk);
-  if (wrong > 0) result.exit_code = kFoundExit;
-  if (diagnosis.database_down) result.exit_code = kDatabaseDownExit;
+  if (wrong > 0) result.exit_code = SUMMA_E_FINDING;
+  if (diagnosis.database_down) result.exit_code = SUMMA_E_UNAVAILABLE;
   return result;
 }
 

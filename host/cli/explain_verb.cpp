@@ -23,11 +23,8 @@ std::string Normalised(std::string text) {
 std::vector<KnownCode> KnownCodes(const Discovery& discovery) {
   std::vector<KnownCode> codes;
   for (const CodeDescription& each : HostCodes()) codes.push_back({each, {}});
-  for (const PluginFile& file : discovery.files) {
-    if (!file.manifest || !file.shadowed_by.empty()) continue;
-    for (const CodeDescription& each : file.manifest->errors) {
-      codes.push_back({each, file.manifest->id});
-    }
+  for (const Manifest& manifest : Manifests(discovery)) {
+    for (const CodeDescription& each : manifest.errors) codes.push_back({each, manifest.id});
   }
   std::stable_sort(codes.begin(), codes.end(), [](const KnownCode& a, const KnownCode& b) {
     return a.description.code < b.description.code;

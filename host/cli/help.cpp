@@ -1,6 +1,5 @@
 #include "host/cli/help.hpp"
 
-#include <algorithm>
 #include <map>
 
 namespace summa::host {

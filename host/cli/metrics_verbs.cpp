@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <summa/json.hpp>
 
 #include "host/application/settings.hpp"
@@ -10,9 +9,8 @@ namespace {
 
 void Write(JsonWriter& json, const MetricDeclaration& metric, std::string_view plugin) {
   json.BeginObject().Member("name", metric.name).Member("type", ToText(metric.type));
-  json.Key("labels").BeginArray();
-  for (const std::string& label : metric.labels) json.Value(label);
-  json.EndArray().TextOrNull("plugin", plugin).Member("meaning", metric.help).EndObject();
+  json.Member("labels", metric.labels).TextOrNull("plugin", plugin);
+  json.Member("meaning", metric.help).EndObject();
 }
 
 VerbResult List(const Invocation& call) {

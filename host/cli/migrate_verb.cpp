@@ -7,8 +7,6 @@
 namespace summa::host {
 namespace {
 
-constexpr int kUsageExit = 64;
-
 std::string Json(const std::vector<MigrationStep>& applied,
                  const std::vector<MigrationStep>& pending, const std::string& ledger = {}) {
   const auto write = [](JsonWriter& json, const std::vector<MigrationStep>& steps) {
@@ -37,9 +35,8 @@ std::string Text(const std::string& what, const std::vector<MigrationStep>& step
 }
 
 VerbResult RunMigrate(const Invocation& call) {
-  const LoadedConfiguration loaded =
-      ReadConfiguration(call.global.config, call.installed.plugins());
-  const Plan plan = PlanPlugins(loaded.configuration, call.installed.plugins());
+  const LoadedConfiguration loaded = call.Load();
+  const Plan plan = PlanPlugins(loaded, call.installed.plugins());
   const Schemas schemas = SchemasOf(loaded.settings, plan);
   ControlPlane control(loaded.settings.ledger);
   VerbResult result;
@@ -52,7 +49,7 @@ VerbResult RunMigrate(const Invocation& call) {
     throw Failure(
         Error{"SH-0900", "--create-ledger " + ledger + ": unknown layout",
               "Write --create-ledger plan. Summa's own migrations create the deployed layout", "",
-              kUsageExit});
+              SUMMA_E_USAGE});
   }
   if (call.options.Boolean("dry-run")) {
     std::vector<MigrationStep> pending = Migrations(control, loaded.settings, schemas);

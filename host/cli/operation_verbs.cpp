@@ -1,10 +1,12 @@
 // Operations as people see and steer them; see host/database/operations.hpp.
+#include <functional>
 #include <summa/json.hpp>
 
 #include "host/application/requester.hpp"
 #include "host/application/settings.hpp"
 #include "host/application/status.hpp"
 #include "host/application/termination_signal.hpp"
+#include "host/cli/output.hpp"
 #include "host/cli/verbs.hpp"
 #include "host/database/fleet_orders.hpp"
 #include "host/database/operations.hpp"
@@ -16,12 +18,8 @@ constexpr Microseconds kPollInterval = std::chrono::milliseconds(500);
 // How long a host may take to do what a resumed operation asks of its worker.
 constexpr Microseconds kRunLifetime = std::chrono::hours(24);
 
-LoadedConfiguration Read(const Invocation& call) {
-  return ReadConfiguration(call.global.config, call.installed.plugins());
-}
-
 VerbResult List(const Invocation& call) {
-  const LoadedConfiguration loaded = Read(call);
+  const LoadedConfiguration loaded = call.Load();
   const bool all = call.options.Boolean("all");
   const std::vector<OperationReport> operations = Operations(loaded.settings.ledger).List(all);
   JsonWriter json;
@@ -46,7 +44,7 @@ std::string LabelOf(const OperationReport& operation) {
 }
 
 // Until it ends or is paused, or the display is interrupted; the operation itself continues.
-OperationReport Follow(Operations& operations, std::int64_t id, VerbOutput& output) {
+OperationReport Follow(Operations& operations, std::int64_t id, Output& output) {
   TerminationSignal& signal = TerminationSignal::Listen();
   for (;;) {
     OperationReport operation = operations.Find(id);
@@ -58,13 +56,19 @@ OperationReport Follow(Operations& operations, std::int64_t id, VerbOutput& outp
 }
 
 VerbResult Show(const Invocation& call) {
-  Operations operations(Read(call).settings.ledger);
+  Operations operations(call.Load().settings.ledger);
   const std::int64_t id = call.options.Integer("id");
   if (!call.options.Boolean("follow")) return ShowOf(operations.Find(id));
   return ShowOf(Follow(operations, id, call.output));
 }
 
-VerbResult Steered(Operations& operations, std::int64_t id, bool changed) {
+// What people want of an operation; `by`: who. False: it was so already.
+using Change = std::function<bool(Operations&, std::int64_t id, const std::string& by)>;
+
+VerbResult Apply(const Invocation& call, const LoadedConfiguration& loaded, const Change& change) {
+  Operations operations(loaded.settings.ledger);
+  const std::int64_t id = call.options.Integer("id");
+  const bool changed = change(operations, id, Requester(loaded.settings.name));
   const OperationReport operation = operations.Find(id);
   JsonWriter json;
   json.BeginObject().Member("operation", std::to_string(id));
@@ -73,40 +77,28 @@ VerbResult Steered(Operations& operations, std::int64_t id, bool changed) {
   return {.json = json.Take()};
 }
 
-VerbResult Pause(const Invocation& call) {
-  const LoadedConfiguration loaded = Read(call);
-  Operations operations(loaded.settings.ledger);
-  const std::int64_t id = call.options.Integer("id");
-  return Steered(operations, id, operations.Pause(id, Requester(loaded.settings.name)));
-}
+VerbResult Pause(const Invocation& call) { return Apply(call, call.Load(), &Operations::Pause); }
+VerbResult Abort(const Invocation& call) { return Apply(call, call.Load(), &Operations::Abort); }
 
 // A periodic worker would look at it at its next due time only.
 VerbResult Resume(const Invocation& call) {
-  const LoadedConfiguration loaded = Read(call);
-  Operations operations(loaded.settings.ledger);
-  const std::int64_t id = call.options.Integer("id");
-  const std::string by = Requester(loaded.settings.name);
-  const bool changed = operations.Resume(id, by);
-  const OperationReport operation = operations.Find(id);
-  if (changed && operation.periodic) {
-    FleetOrders(loaded.settings.ledger).RequestRun(operation.worker, by, kRunLifetime);
-  }
-  return Steered(operations, id, changed);
-}
-
-VerbResult Abort(const Invocation& call) {
-  const LoadedConfiguration loaded = Read(call);
-  Operations operations(loaded.settings.ledger);
-  const std::int64_t id = call.options.Integer("id");
-  return Steered(operations, id, operations.Abort(id, Requester(loaded.settings.name)));
+  const LoadedConfiguration loaded = call.Load();
+  return Apply(call, loaded, [&](Operations& operations, std::int64_t id, const std::string& by) {
+    const bool changed = operations.Resume(id, by);
+    const OperationReport operation = operations.Find(id);
+    if (changed && operation.periodic) {
+      FleetOrders(loaded.settings.ledger).RequestRun(operation.worker, by, kRunLifetime);
+    }
+    return changed;
+  });
 }
 
 VerbResult Rate(const Invocation& call) {
-  const LoadedConfiguration loaded = Read(call);
-  Operations operations(loaded.settings.ledger);
-  const std::int64_t id = call.options.Integer("id");
-  operations.SetRate(id, call.options.Integer("rate"), Requester(loaded.settings.name));
-  return Steered(operations, id, true);
+  return Apply(call, call.Load(),
+               [&](Operations& operations, std::int64_t id, const std::string& by) {
+                 operations.SetRate(id, call.options.Integer("rate"), by);
+                 return true;
+               });
 }
 
 VerbOption Number(const std::string& name, const std::string& help, const std::string& metavar,

@@ -4,7 +4,6 @@
 #include <summa/json.hpp>
 
 #include "host/observe/log.hpp"
-#include "host/observe/time_text.hpp"
 
 namespace summa::host {
 namespace {

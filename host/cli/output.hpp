@@ -14,7 +14,8 @@
 
 namespace summa::host {
 
-class Output : public VerbOutput {
+// Row() and Progress() are thread-safe: a verb that takes long says with them what it is doing.
+class Output {
  public:
   // Time runs from here on.
   Output(std::ostream& out, std::ostream& err, bool terminal);
@@ -22,8 +23,8 @@ class Output : public VerbOutput {
   void Configure(const GlobalOptions& options) { options_ = options; }
   void SetCommand(std::string words) { command_ = std::move(words); }
 
-  void Row(std::string_view json_object) override;
-  void Progress(std::string_view label, std::int64_t done, std::int64_t total) override;
+  void Row(std::string_view json_object);  // a line of a stream of results, on stdout
+  void Progress(std::string_view label, std::int64_t done, std::int64_t total);
   // Prints the result and gives the exit code. An exit code of 0 becomes that of the first error.
   int Finish(const VerbResult& result);
   int Text(std::string_view text);  // help and the like, as it is; gives the exit code

@@ -1,4 +1,5 @@
 #include "host/cli/plugin_command.hpp"
+#include "host/cli/output.hpp"
 #include "host/cli/verbs.hpp"
 
 namespace summa::host {
@@ -29,12 +30,7 @@ VerbResult RunCommand(const LoadedConfiguration& loaded, const Invocation& call,
   request.progress = [&call](std::string_view label, std::int64_t done, std::int64_t total) {
     call.output.Progress(label, done, total);
   };
-  CommandOutcome outcome = RunPluginCommand(loaded, call.installed.plugins(), request);
-  VerbResult result;
-  result.json = std::move(outcome.json);
-  result.exit_code = outcome.exit_code;
-  result.errors = std::move(outcome.errors);
-  return result;
+  return RunPluginCommand(loaded, call.installed.plugins(), request);
 }
 
 void AddManifestVerbs(const Discovery& discovery, std::vector<Verb>& verbs) {
@@ -51,8 +47,7 @@ void AddManifestVerbs(const Discovery& discovery, std::vector<Verb>& verbs) {
         CommandRequest request;
         request.plugin = plugin;
         request.declaration = declaration;
-        return RunCommand(ReadConfiguration(call.global.config, call.installed.plugins()), call,
-                          std::move(request));
+        return RunCommand(call.Load(), call, std::move(request));
       };
       verbs.push_back(std::move(verb));
     }

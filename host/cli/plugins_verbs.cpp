@@ -2,17 +2,12 @@
 
 #include "host/application/settings.hpp"
 #include "host/cli/verbs.hpp"
+#include "host/config/text.hpp"
 #include "host/database/fleet_orders.hpp"
 #include "host/plugin/instance.hpp"
 
 namespace summa::host {
 namespace {
-
-void WriteTexts(JsonWriter& json, std::string_view name, const std::vector<std::string>& texts) {
-  json.Key(name).BeginArray();
-  for (const std::string& text : texts) json.Value(text);
-  json.EndArray();
-}
 
 std::string_view StateOf(const PluginFile& file) {
   if (!file.shadowed_by.empty()) return "shadowed";
@@ -29,15 +24,10 @@ void WriteListed(JsonWriter& json, const PluginFile& file) {
   for (const WorkerDeclaration& each : manifest.workers) workers.push_back(each.id);
   json.BeginObject().Member("id", file.Id()).TextOrNull("version", manifest.version);
   json.Member("state", StateOf(file)).Member("path", file.path);
-  WriteTexts(json, "provides", manifest.provides);
-  WriteTexts(json, "requires", requires_services);
-  WriteTexts(json, "workers", workers);
-  json.Key("error");
-  if (file.refusals.empty()) {
-    json.Null();
-  } else {
-    json.Raw(ToJson(file.refusals.front()));
-  }
+  json.Member("provides", manifest.provides);
+  json.Member("requires", requires_services);
+  json.Member("workers", workers);
+  json.Key("error").Raw(file.refusals.empty() ? "null" : ToJson(file.refusals.front()));
   json.EndObject();
 }
 
@@ -49,10 +39,7 @@ VerbResult List(const Invocation& call) {
   json.EndArray().EndObject();
   VerbResult result{.json = json.Take(), .errors = discovery.problems};
   if (discovery.files.empty()) {
-    std::string places;
-    for (const std::string& each : discovery.directories) {
-      places += (places.empty() ? "" : ", ") + each;
-    }
+    const std::string places = Join(discovery.directories);
     result.text = "no plugins found; looked in: " + (places.empty() ? "nothing" : places);
   }
   return result;
@@ -64,12 +51,7 @@ void WriteWorkers(JsonWriter& json, const Manifest& manifest) {
     const bool periodic = each.kind == WorkerDeclaration::Kind::kPeriodic;
     json.BeginObject().Member("id", each.id);
     json.Member("kind", periodic ? "periodic" : "continuous").Member("lease", each.lease);
-    json.Key("interval");
-    if (periodic) {
-      json.Value(FormatDuration(each.interval_microseconds));
-    } else {
-      json.Null();
-    }
+    json.TextOrNull("interval", periodic ? FormatDuration(each.interval_microseconds) : "");
     json.Member("summary", each.summary).EndObject();
   }
   json.EndArray();
@@ -81,8 +63,8 @@ void WriteManifest(JsonWriter& json, const Manifest& manifest) {
   json.TextOrNull("url", manifest.url).TextOrNull("license", manifest.license);
   json.TextOrNull("stability", manifest.stability);
   json.Member("abi", std::to_string(manifest.abi_major) + "." + std::to_string(manifest.abi_minor));
-  WriteTexts(json, "provides", manifest.provides);
-  WriteTexts(json, "extensions", manifest.extensions);
+  json.Member("provides", manifest.provides);
+  json.Member("extensions", manifest.extensions);
   json.Key("requires").BeginArray();
   for (const ServiceRequirement& each : manifest.requires_services) {
     json.BeginObject().Member("service", each.service).TextOrNull("as", each.alias);
@@ -102,12 +84,12 @@ void WriteManifest(JsonWriter& json, const Manifest& manifest) {
     json.Member("summary", each.summary).EndObject();
   }
   json.EndArray();
-  WriteTexts(json, "reads", manifest.reads);
-  WriteTexts(json, "writes", manifest.writes);
-  WriteTexts(json, "creates", manifest.creates);
+  json.Member("reads", manifest.reads);
+  json.Member("writes", manifest.writes);
+  json.Member("creates", manifest.creates);
   std::vector<std::string> steps;
   for (const SchemaFile& each : manifest.schema) steps.push_back(each.path);
-  WriteTexts(json, "schema", steps);
+  json.Member("schema", steps);
   json.Key("config").BeginArray();
   for (const auto& [key, schema] : manifest.config.keys) {
     json.BeginObject().Member("key", key).TextOrNull("default", schema.default_text.value_or(""));
@@ -116,7 +98,7 @@ void WriteManifest(JsonWriter& json, const Manifest& manifest) {
   json.EndArray().Key("metrics").BeginArray();
   for (const MetricDeclaration& each : manifest.metrics) {
     json.BeginObject().Member("name", each.name).Member("type", ToText(each.type));
-    WriteTexts(json, "labels", each.labels);
+    json.Member("labels", each.labels);
     json.Member("help", each.help).EndObject();
   }
   json.EndArray().Key("codes").BeginArray();
@@ -131,14 +113,13 @@ VerbResult Inspect(const Invocation& call) {
   JsonWriter json;
   json.BeginObject().Member("path", file.path).Member("state", StateOf(file));
   if (file.manifest) WriteManifest(json, *file.manifest);
-  WriteTexts(json, "libraries", file.needed);
+  json.Member("libraries", file.needed);
   json.EndObject();
   return {.json = json.Take(), .errors = file.refusals};
 }
 
 VerbResult Resume(const Invocation& call) {
-  const LoadedConfiguration loaded =
-      ReadConfiguration(call.global.config, call.installed.plugins());
+  const LoadedConfiguration loaded = call.Load();
   const std::string id = call.options.String("plugin");
   if (loaded.configuration.FindPlugin(id) == nullptr) {
     throw Failure(Error{"SH-0903", "the configuration has no plugin \"" + id + "\"",

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "host/find.hpp"
+
 namespace summa::host {
 namespace {
 
@@ -86,7 +88,7 @@ std::string RenderTable(const array& rows, const std::string& indent) {
     if (!row.is_object()) continue;
     for (const auto field : object(row)) {
       const std::string key(field.key);
-      if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+      if (!Contains(keys, key)) keys.push_back(key);
     }
   }
   std::vector<std::vector<std::string>> lines{keys};

@@ -24,14 +24,7 @@ VerbResult Run(const Invocation& call) {
   if (!options.once) StopWaitingForReaders();
   TerminationSignal& signal = TerminationSignal::Listen(
       options.once ? TerminationSignal::Hangup::kStops : TerminationSignal::Hangup::kReloads);
-  const Discovery& plugins = call.installed.plugins();
-  RunOutcome outcome =
-      RunHost(ReadConfiguration(call.global.config, plugins), plugins, options, signal);
-  VerbResult result;
-  result.json = std::move(outcome.json);
-  result.exit_code = outcome.exit_code;
-  result.errors = std::move(outcome.errors);
-  result.threads_left = outcome.threads_left;
+  VerbResult result = RunHost(call.Load(), call.installed.plugins(), options, signal);
   result.unread = !options.once;
   return result;
 }

@@ -4,10 +4,8 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <climits>
 #include <csignal>
 #include <ostream>
 #include <streambuf>
@@ -15,18 +13,19 @@
 #include <utility>
 
 #include "host/observe/log.hpp"
+#include "host/observe/log_writer.hpp"
+#include "summa/abi/plugin.h"
 
 namespace summa::host {
 namespace {
 
-constexpr int kDefectExit = 70;
 constexpr std::chrono::milliseconds kPollInterval{100};
 // A process that is ending waits this long for a reader that reads nothing.
 constexpr std::chrono::milliseconds kReaderTimeout{500};
 
 // False: nobody reads, and nobody is waited for.
-bool WaitForRoom(int descriptor) {
-  pollfd watched{descriptor, POLLOUT, 0};
+bool WaitForRoom() {
+  pollfd watched{STDOUT_FILENO, POLLOUT, 0};
   auto given_up_at = std::chrono::steady_clock::now() + kReaderTimeout;
   while (poll(&watched, 1, static_cast<int>(kPollInterval.count())) == 0) {
     const auto now = std::chrono::steady_clock::now();
@@ -34,24 +33,6 @@ bool WaitForRoom(int descriptor) {
     if (now >= given_up_at) return false;
   }
   return true;  // the write reports errors
-}
-
-bool WriteAll(int descriptor, const std::string& text) {
-  std::size_t done = 0;
-  while (done < text.size()) {
-    if (!WaitForRoom(descriptor)) return false;
-    // A pipe with room takes so much at once.
-    const std::size_t size = std::min<std::size_t>(text.size() - done, PIPE_BUF);
-    const ssize_t written = write(descriptor, text.data() + done, size);
-    if (written > 0) {
-      done += static_cast<std::size_t>(written);
-    } else if (written < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-      poll(nullptr, 0, 1);  // there is room, but not enough: the reader needs a moment
-    } else if (written == 0 || errno != EINTR) {
-      return false;
-    }
-  }
-  return true;
 }
 
 class OutputBuffer : public std::streambuf {
@@ -66,7 +47,10 @@ class OutputBuffer : public std::streambuf {
     text_.append(text, static_cast<std::size_t>(size));
     return size;
   }
-  int sync() override { return WriteAll(STDOUT_FILENO, std::exchange(text_, {})) ? 0 : -1; }
+  int sync() override {
+    const std::string text = std::exchange(text_, {});
+    return WriteInPieces(STDOUT_FILENO, text, WaitForRoom) == text.size() ? 0 : -1;
+  }
 
  private:
   std::string text_;
@@ -82,7 +66,7 @@ void PrepareStandardStreams() {
     // The lowest free number is given out, which is this one. A stdout that can only be read lets
     // no result seem to be written.
     const int mode = descriptor == STDERR_FILENO ? O_WRONLY : O_RDONLY;
-    if (open("/dev/null", mode) != descriptor) _exit(kDefectExit);
+    if (open("/dev/null", mode) != descriptor) _exit(SUMMA_E_INTERNAL);
   }
 }
 

@@ -1,5 +1,4 @@
-#include <simdjson.h>
-
+#include "host/abi/foreign_text.hpp"
 #include "host/application/settings.hpp"
 #include "host/cli/http_get.hpp"
 #include "host/cli/render.hpp"
@@ -25,24 +24,13 @@ std::string UrlOf(const std::string& listen) {
   return "http://" + host + ":" + port;
 }
 
-bool IsJsonObject(const std::string& text) {
-  simdjson::dom::parser parser;
-  simdjson::dom::object object;
-  const simdjson::padded_string padded(text);
-  return !parser.parse(padded).get(object);
-}
-
 VerbResult Status(const Invocation& call) {
   std::string url = call.options.String("url");
-  if (url.empty()) {
-    const LoadedConfiguration loaded =
-        ReadConfiguration(call.global.config, call.installed.plugins());
-    url = UrlOf(loaded.settings.listen);
-  }
+  if (url.empty()) url = UrlOf(call.Load().settings.listen);
   while (!url.empty() && url.back() == '/') url.pop_back();
   if (!url.ends_with("/status")) url += "/status";
   const HttpAnswer answer = HttpGet(url, kTimeout);
-  if (answer.status != 200 || !IsJsonObject(answer.body)) {
+  if (answer.status != 200 || ProblemOfObject(answer.body)) {
     throw Failure("SH-0905",
                   "answered with HTTP status " + std::to_string(answer.status) +
                       (answer.status == 200 ? " and something that is not a status" : ""),

@@ -7,10 +7,11 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "host/application/settings.hpp"
+#include "host/application/verb_result.hpp"
 #include "host/config/schema.hpp"
 #include "host/error.hpp"
 #include "host/plugin/discovery.hpp"
@@ -32,13 +33,7 @@ struct VerbOption {
   std::string metavar;  // "FILE"; empty: made from the type
 };
 
-// Where a verb that takes long says what it is doing. Thread-safe.
-class VerbOutput {
- public:
-  virtual ~VerbOutput() = default;
-  virtual void Row(std::string_view json_object) = 0;  // a line of a stream of results, on stdout
-  virtual void Progress(std::string_view label, std::int64_t done, std::int64_t total) = 0;
-};
+class Output;  // output.hpp
 
 // The installed plugins, looked for when first asked. Not thread-safe.
 class InstalledPlugins {
@@ -56,16 +51,9 @@ struct Invocation {
   const GlobalOptions& global;
   InstalledPlugins& installed;
   const Value& options;  // one member per declared option, defaults filled in
-  VerbOutput& output;
-};
+  Output& output;
 
-struct VerbResult {
-  std::string json = "{}";  // one object; its members become part of the envelope
-  int exit_code = 0;
-  std::vector<Error> errors = {};  // the first one gives the envelope its code
-  std::string text = {};           // what people see instead of the rendered JSON
-  bool threads_left = false;       // the process must end without destructors of static objects
-  bool unread = false;             // nobody needs the result: it may fail to be written
+  LoadedConfiguration Load() const { return ReadConfiguration(global.config, installed.plugins()); }
 };
 
 struct Verb {

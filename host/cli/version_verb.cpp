@@ -1,10 +1,9 @@
-#include <algorithm>
-
 #include <summa/abi/plugin.h>
 
 #include <summa/json.hpp>
 
 #include "host/cli/verbs.hpp"
+#include "host/config/text.hpp"
 
 namespace summa::host {
 namespace {
@@ -14,10 +13,7 @@ constexpr std::string_view kLibraries = SUMMA_LIBRARIES;  // "libpq 15.3,hiredis
 
 void WriteLibraries(JsonWriter& json) {
   json.Key("libraries").BeginArray();
-  std::string_view rest = kLibraries;
-  while (!rest.empty()) {
-    const std::string_view one = rest.substr(0, rest.find(','));
-    rest.remove_prefix(std::min(rest.size(), one.size() + 1));
+  for (const std::string_view one : Split(kLibraries, ',')) {
     const std::size_t space = one.find(' ');
     json.BeginObject().Member("name", one.substr(0, space));
     json.TextOrNull("version", space == std::string_view::npos ? "" : one.substr(space + 1));

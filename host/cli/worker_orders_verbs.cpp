@@ -7,6 +7,7 @@
 #include "host/cli/known_workers.hpp"
 #include "host/cli/verbs.hpp"
 #include "host/database/fleet_orders.hpp"
+#include "host/find.hpp"
 
 namespace summa::host {
 namespace {
@@ -14,13 +15,10 @@ namespace {
 // Running hosts look once a second; five times that is a host that is very slow, or none.
 constexpr Microseconds kNoticeTimeout = std::chrono::seconds(5);
 constexpr Microseconds kPollInterval = std::chrono::milliseconds(100);
-constexpr int kTryLater = 75;
 
 const WorkerRow& FindWorker(const std::vector<WorkerRow>& workers, const std::string& id,
                             const LoadedConfiguration& loaded) {
-  const auto found = std::find_if(workers.begin(), workers.end(),
-                                  [&](const WorkerRow& each) { return each.id == id; });
-  if (found != workers.end()) return *found;
+  if (const WorkerRow* found = FindNamed(workers, &WorkerRow::id, id)) return *found;
   throw Failure(Error{"SH-0903", "no worker is called \"" + id + "\"",
                       "`summa-host workers list` lists the existing ones.", loaded.settings.file,
                       66});
@@ -44,8 +42,7 @@ WorkerName Name(const WorkerRow& worker) {
 }
 
 VerbResult Pause(const Invocation& call) {
-  const LoadedConfiguration loaded =
-      ReadConfiguration(call.global.config, call.installed.plugins());
+  const LoadedConfiguration loaded = call.Load();
   FleetOrders orders(loaded.settings.ledger);
   JsonWriter json;
   json.BeginObject().Key("workers").BeginArray();
@@ -59,8 +56,7 @@ VerbResult Pause(const Invocation& call) {
 }
 
 VerbResult Resume(const Invocation& call) {
-  const LoadedConfiguration loaded =
-      ReadConfiguration(call.global.config, call.installed.plugins());
+  const LoadedConfiguration loaded = call.Load();
   FleetOrders orders(loaded.settings.ledger);
   JsonWriter json;
   json.BeginObject().Key("workers").BeginArray();
@@ -103,14 +99,14 @@ class RunRequest {
   Failure Unseen() const {
     return Failure(Error{"SH-0342", "no running host runs worker " + worker_,
                          "Start a host, or run `summa-host run --once --only " + worker_ + "`.", "",
-                         kTryLater});
+                         SUMMA_E_TRY_LATER});
   }
   Failure TookTooLong(const std::string& host) const {
     const std::string what = host.empty() ? "no host could begin to run worker " + worker_ +
                                                 "; the request was withdrawn"
                                           : "worker " + worker_ + " still runs on host " + host;
     return Failure(Error{"SH-0344", what, "`summa-host workers list` shows who holds its lease.",
-                         "", kTryLater});
+                         "", SUMMA_E_TRY_LATER});
   }
 
   TerminationSignal& signal_ = TerminationSignal::Listen();
@@ -125,18 +121,18 @@ void RefuseHeldBack(const WorkerRow& worker) {
   if (worker.paused) {
     const std::string by = worker.paused_by.empty() ? "" : " by " + worker.paused_by;
     const std::string why = worker.paused_reason.empty() ? "" : ": " + worker.paused_reason;
-    throw Failure(
-        Error{"SH-0341", "worker " + worker.id + " is paused" + by + why, fix, "", kTryLater});
+    throw Failure(Error{"SH-0341", "worker " + worker.id + " is paused" + by + why, fix, "",
+                        SUMMA_E_TRY_LATER});
   }
   if (worker.state == "parked") {
     throw Failure(Error{"SH-0340", "worker " + worker.id + " is parked: " + worker.last_error, fix,
-                        "", kTryLater});
+                        "", SUMMA_E_TRY_LATER});
   }
 }
 
 VerbResult RunNow(const Invocation& call) {
   const Discovery& plugins = call.installed.plugins();
-  const LoadedConfiguration loaded = ReadConfiguration(call.global.config, plugins);
+  const LoadedConfiguration loaded = call.Load();
   const std::string id = call.options.String("worker");
   RefuseHeldBack(FindWorker(KnownWorkers(loaded, plugins), id, loaded));
   const RequestedRun run =
@@ -153,7 +149,7 @@ VerbResult RunNow(const Invocation& call) {
   result.errors.push_back({run.error.substr(0, space),
                            run.error.substr(std::min(space + 1, run.error.size())), "",
                            "worker " + id + " on host " + run.host});
-  result.exit_code = run.exit_code == 0 ? kTryLater : run.exit_code;
+  result.exit_code = run.exit_code == 0 ? int{SUMMA_E_TRY_LATER} : run.exit_code;
   return result;
 }
 

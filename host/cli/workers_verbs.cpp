@@ -4,6 +4,7 @@
 #include "host/application/status.hpp"
 #include "host/cli/known_workers.hpp"
 #include "host/cli/verbs.hpp"
+#include "host/find.hpp"
 #include "host/settings/host_workers.hpp"
 
 namespace summa::host {
@@ -13,16 +14,15 @@ namespace {
 void AddConfigured(const LoadedConfiguration& loaded, const Discovery& plugins,
                    std::vector<WorkerRow>& workers) {
   const auto add = [&](const std::string& plugin, const WorkerDeclaration& each) {
-    const bool known = std::any_of(workers.begin(), workers.end(),
-                                   [&](const WorkerRow& row) { return row.id == each.id; });
-    if (known || !PlanWorker(loaded.configuration, each.id)) return;
+    if (FindNamed(workers, &WorkerRow::id, each.id) != nullptr) return;
+    if (!PlanWorker(loaded.configuration, each.id)) return;
     WorkerRow row;
     row.id = each.id;
     row.plugin = plugin;
     row.kind = each.kind == WorkerDeclaration::Kind::kPeriodic ? "periodic" : "continuous";
     workers.push_back(std::move(row));
   };
-  for (const PlannedPlugin& plugin : PlanPlugins(loaded.configuration, plugins).order) {
+  for (const PlannedPlugin& plugin : PlanPlugins(loaded, plugins).order) {
     for (const WorkerDeclaration& each : plugin.file->manifest->workers) add(plugin.id, each);
   }
   add(kHostPlugin, InboxCleanup());
@@ -30,7 +30,7 @@ void AddConfigured(const LoadedConfiguration& loaded, const Discovery& plugins,
 
 VerbResult List(const Invocation& call) {
   const Discovery& plugins = call.installed.plugins();
-  const LoadedConfiguration loaded = ReadConfiguration(call.global.config, plugins);
+  const LoadedConfiguration loaded = call.Load();
   const std::vector<WorkerRow> workers = KnownWorkers(loaded, plugins);
   JsonWriter json;
   json.BeginObject().Key("workers").BeginArray();

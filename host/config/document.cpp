@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "host/config/text.hpp"
+#include "host/find.hpp"
 
 namespace summa::host {
 namespace {
@@ -346,18 +347,22 @@ void ReportSyntax(const YAML::Exception& exception, const Source& source,
 }  // namespace
 
 const Node* Node::Find(std::string_view name) const {
-  for (const Member& member : members) {
-    if (member.name == name) return &member.value;
-  }
-  return nullptr;
+  const Member* found = FindNamed(members, &Member::name, name);
+  return found == nullptr ? nullptr : &found->value;
+}
+
+std::string ToText(const Location& where) {
+  if (where.line == 0) return where.file;
+  return where.file + ":" + std::to_string(where.line) + ":" + std::to_string(where.column);
+}
+
+Error ToError(const Diagnostic& diagnostic) {
+  const std::string path = diagnostic.path.empty() ? "" : diagnostic.path + ": ";
+  return {diagnostic.code, path + diagnostic.problem, diagnostic.fix, ToText(diagnostic.where)};
 }
 
 std::string ToText(const Diagnostic& diagnostic) {
-  std::string text = diagnostic.where.file;
-  if (diagnostic.where.line > 0) {
-    text +=
-        ":" + std::to_string(diagnostic.where.line) + ":" + std::to_string(diagnostic.where.column);
-  }
+  std::string text = ToText(diagnostic.where);
   if (!text.empty()) text += ": ";
   if (!diagnostic.path.empty()) text += diagnostic.path + ": ";
   if (diagnostic.warning) text += "warning: ";

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "host/error.hpp"
+
 namespace summa::host {
 
 struct Location {
@@ -17,6 +19,7 @@ struct Location {
   int line = 0;    // from 1; 0: unknown
   int column = 0;  // from 1, in characters
 };
+std::string ToText(const Location& where);  // "file:line:col"; without a line, the file
 
 // One problem of a configuration or manifest. Text form: "file:line:col: path: problem. fix".
 struct Diagnostic {
@@ -29,6 +32,7 @@ struct Diagnostic {
 };
 using Diagnostics = std::vector<Diagnostic>;
 std::string ToText(const Diagnostic& diagnostic);
+Error ToError(const Diagnostic& diagnostic);
 
 struct Node {
   enum class Kind { kNull, kScalar, kList, kMap };

@@ -3,6 +3,7 @@
 
 #include "host/config/document.hpp"
 #include "host/error.hpp"
+#include "host/find.hpp"
 #include "host_errors.hpp"
 
 namespace summa::host {
@@ -48,10 +49,8 @@ const std::vector<CodeDescription>& HostCodes() {
 }
 
 std::optional<CodeDescription> FindHostCode(std::string_view code) {
-  for (const CodeDescription& description : HostCodes()) {
-    if (description.code == code) return description;
-  }
-  return std::nullopt;
+  const CodeDescription* found = FindNamed(HostCodes(), &CodeDescription::code, code);
+  return found == nullptr ? std::nullopt : std::optional(*found);
 }
 
 std::int32_t KindOf(const Error& error) {

@@ -27,6 +27,12 @@ void Alternatives(JsonWriter& json, const Schema& schema, std::string_view type)
   json.EndArray();
 }
 
+std::string_view PatternOf(const Schema& schema) {
+  if (schema.type == Schema::Type::kDuration) return "[0-9]+(\\.[0-9]+)?[ \\t]*(ms|s|m|h|d)";
+  if (schema.type == Schema::Type::kSize) return "[0-9]+[ \\t]*([kKMGT]?B|[KMGT]iB)";
+  return schema.pattern;
+}
+
 void Type(JsonWriter& json, std::string_view type, bool nullable) {
   json.Key("type");
   if (!nullable) {
@@ -36,9 +42,9 @@ void Type(JsonWriter& json, std::string_view type, bool nullable) {
   json.BeginArray().Value(type).Value("null").EndArray();
 }
 
-void Text(JsonWriter& json, const Schema& schema, std::string_view pattern) {
+void Text(JsonWriter& json, const Schema& schema) {
   Type(json, "string", schema.nullable);
-  if (!pattern.empty()) {
+  if (const std::string_view pattern = PatternOf(schema); !pattern.empty()) {
     json.Member("pattern", "^(?:" + std::string(pattern) + ")$|" + std::string(kInterpolated));
   }
 }
@@ -99,9 +105,7 @@ void Default(JsonWriter& json, const Schema& schema) {
   if (schema.secret) return;
   if (schema.type == Schema::Type::kList) {
     if (schema.default_items.empty()) return;
-    json.Key("default").BeginArray();
-    for (const std::string& item : schema.default_items) json.Value(item);
-    json.EndArray();
+    json.Member("default", schema.default_items);
     return;
   }
   if (!schema.default_text) return;
@@ -134,9 +138,8 @@ void TypeOf(JsonWriter& json, const Schema& schema) {
     case Schema::Type::kBoolean:
       return Alternatives(json, schema, "boolean");
     case Schema::Type::kDuration:
-      return Text(json, schema, "[0-9]+(\\.[0-9]+)?[ \\t]*(ms|s|m|h|d)");
     case Schema::Type::kSize:
-      return Text(json, schema, "[0-9]+[ \\t]*([kKMGT]?B|[KMGT]iB)");
+      return Text(json, schema);
     case Schema::Type::kEnum:
       return Enum(json, schema);
     case Schema::Type::kList:
@@ -144,7 +147,7 @@ void TypeOf(JsonWriter& json, const Schema& schema) {
     case Schema::Type::kMap:
       return Map(json, schema);
     default:
-      Text(json, schema, schema.pattern);
+      Text(json, schema);
       Bounds(json, schema, "minLength", "maxLength");
   }
 }
@@ -155,10 +158,7 @@ void Members(JsonWriter& json, const Schema& schema) {
   const std::string help = Help(schema);
   if (!help.empty()) json.Member("description", help);
   if (schema.deprecated) json.Member("deprecated", true);
-  if (schema.examples.empty()) return;
-  json.Key("examples").BeginArray();
-  for (const std::string& example : schema.examples) json.Value(example);
-  json.EndArray();
+  if (!schema.examples.empty()) json.Member("examples", schema.examples);
 }
 
 void Describe(JsonWriter& json, const Schema& schema) {
@@ -168,6 +168,25 @@ void Describe(JsonWriter& json, const Schema& schema) {
 }
 
 }  // namespace
+
+void WriteScalarSchema(JsonWriter& json, const Schema& schema) {
+  if (schema.type == Schema::Type::kEnum) {
+    json.Member("enum", schema.values);
+  } else if (schema.type == Schema::Type::kBoolean) {
+    json.Member("type", "boolean");
+  } else if (schema.type == Schema::Type::kInteger || schema.type == Schema::Type::kNumber) {
+    json.Member("type", schema.type == Schema::Type::kInteger ? "integer" : "number");
+    Bounds(json, schema, "minimum", "maximum");
+  } else {
+    json.Member("type", "string");
+    if (const std::string_view pattern = PatternOf(schema); !pattern.empty()) {
+      json.Member("pattern", "^(?:" + std::string(pattern) + ")$");
+    }
+    const bool units = schema.type == Schema::Type::kDuration || schema.type == Schema::Type::kSize;
+    if (!units) Bounds(json, schema, "minLength", "maxLength");
+  }
+  Default(json, schema);
+}
 
 std::string ToJsonSchema(const Schema& schema, std::string_view title) {
   JsonWriter json;

@@ -9,6 +9,7 @@
 
 #include "host/config/text.hpp"
 #include "host/config/units.hpp"
+#include "host/find.hpp"
 
 namespace summa::host {
 namespace {
@@ -135,33 +136,27 @@ Result UnitProblem(UnitForm form, std::string_view text, const std::string& show
   }
 }
 
-Result ConvertDuration(const Schema& schema, std::string_view text, const std::string& shown,
-                       std::string& out) {
+Result ConvertUnits(const Schema& schema, std::string_view text, const std::string& shown,
+                    std::string& out) {
+  const bool duration = schema.type == Schema::Type::kDuration;
+  const auto read = duration ? ReadDuration : ReadSize;
   std::int64_t value = 0;
-  const UnitForm form = ReadDuration(text, value);
+  const UnitForm form = read(text, value);
   if (form == UnitForm::kTooLarge && schema.max_text) return Bound(shown, true, *schema.max_text);
-  if (form != UnitForm::kGood) return UnitProblem(form, text, shown, true);
+  if (form != UnitForm::kGood) return UnitProblem(form, text, shown, duration);
   out = std::to_string(value);
-  return CheckBounds(schema, value, shown,
-                     [](std::string_view bound) { return ParseDuration(bound).value_or(0); });
-}
-
-Result ConvertSize(const Schema& schema, std::string_view text, const std::string& shown,
-                   std::string& out) {
-  std::int64_t value = 0;
-  const UnitForm form = ReadSize(text, value);
-  if (form == UnitForm::kTooLarge && schema.max_text) return Bound(shown, true, *schema.max_text);
-  if (form != UnitForm::kGood) return UnitProblem(form, text, shown, false);
-  out = std::to_string(value);
-  return CheckBounds(schema, value, shown,
-                     [](std::string_view bound) { return ParseSize(bound).value_or(0); });
+  return CheckBounds(schema, value, shown, [read](std::string_view bound) {
+    std::int64_t limit = 0;
+    read(bound, limit);
+    return limit;
+  });
 }
 
 Result ConvertEnum(const Schema& schema, std::string_view text, const std::string& shown,
                    std::string& out) {
   out = text;
   const auto& values = schema.values;
-  if (std::find(values.begin(), values.end(), text) != values.end()) return std::nullopt;
+  if (Contains(values, text)) return std::nullopt;
   const auto suggestion = Suggest(text, values);
   return ScalarProblem{"SH-0208", shown + " is not one of " + Join(values),
                        suggestion ? "Did you mean " + *suggestion + "?" : "Write one of them"};
@@ -183,14 +178,11 @@ Result ConvertString(const Schema& schema, std::string_view text, const std::str
        !std::regex_match(text.begin(), text.end(), std::regex(schema.pattern)))) {
     return ScalarProblem{"SH-0209", shown + " does not have the right form", FormFix(schema)};
   }
-  const auto count = static_cast<std::int64_t>(CountCharacters(text));
-  if (auto bound = CheckBounds(schema, count, shown, ReadInteger)) {
-    bound->problem = "the text has " + std::to_string(count) + " characters, which" +
-                     bound->problem.substr(shown.size());
-    bound->fix += " characters";
-    return bound;
-  }
-  return std::nullopt;
+  const std::size_t count = CountCharacters(text);
+  Result problem =
+      CheckLength(schema, count, "the text has " + std::to_string(count) + " characters, which");
+  if (problem) problem->fix += " characters";
+  return problem;
 }
 
 Result ConvertUrl(const Schema& schema, std::string_view text, const std::string& shown,
@@ -229,9 +221,8 @@ std::optional<ScalarProblem> ConvertScalar(const Schema& schema, std::string_vie
     case Schema::Type::kBoolean:
       return ConvertBoolean(text, shown, normalised);
     case Schema::Type::kDuration:
-      return ConvertDuration(schema, text, shown, normalised);
     case Schema::Type::kSize:
-      return ConvertSize(schema, text, shown, normalised);
+      return ConvertUnits(schema, text, shown, normalised);
     case Schema::Type::kEnum:
       return ConvertEnum(schema, text, shown, normalised);
     case Schema::Type::kUrl:
@@ -239,6 +230,11 @@ std::optional<ScalarProblem> ConvertScalar(const Schema& schema, std::string_vie
     default:
       return ConvertString(schema, text, shown, normalised);
   }
+}
+
+std::optional<ScalarProblem> CheckLength(const Schema& schema, std::size_t count,
+                                         const std::string& shown) {
+  return CheckBounds(schema, static_cast<std::int64_t>(count), shown, ReadInteger);
 }
 
 std::string_view TypeName(Schema::Type type) {

@@ -2,6 +2,7 @@
 // it is not possible. Shared by configurations and by the defaults inside schemas.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +19,10 @@ struct ScalarProblem {
 // or a phrase in place of a secret).
 std::optional<ScalarProblem> ConvertScalar(const Schema& schema, std::string_view text,
                                            const std::string& shown, std::string& normalised);
+
+// Whether so many characters or items are within the bounds.
+std::optional<ScalarProblem> CheckLength(const Schema& schema, std::size_t count,
+                                         const std::string& shown);
 
 // "an integer", "a duration", ... for messages.
 std::string_view TypeName(Schema::Type type);

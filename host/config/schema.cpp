@@ -2,13 +2,13 @@
 // is reported as exactly as a mistake in a configuration.
 #include "host/config/schema.hpp"
 
-#include <algorithm>
 #include <array>
 #include <regex>
 #include <utility>
 
 #include "host/config/scalar.hpp"
 #include "host/config/text.hpp"
+#include "host/find.hpp"
 
 namespace summa::host {
 namespace {
@@ -92,7 +92,7 @@ class SchemaReader {
     CheckForms(node, path, schema);
     for (const Node::Member& member : node.members) {
       const auto& known = Attributes();
-      if (std::find(known.begin(), known.end(), member.name) != known.end()) continue;
+      if (Contains(known, member.name)) continue;
       const auto near = Suggest(member.name, known);
       Report(member.where, path, "unknown attribute \"" + member.name + "\"",
              near ? "Did you mean " + *near + "?" : "Known attributes: " + Join(known));

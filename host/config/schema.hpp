@@ -26,6 +26,10 @@
 
 #include "host/config/document.hpp"
 
+namespace summa {
+class JsonWriter;
+}
+
 namespace summa::host {
 
 struct Schema {
@@ -92,8 +96,7 @@ struct Value {
 
   const Value* Find(std::string_view dotted_path) const;
   std::string String(std::string_view dotted_path, std::string_view otherwise = {}) const;
-  std::int64_t Integer(std::string_view dotted_path,
-                       std::int64_t otherwise = 0) const;  // also durations (us), sizes
+  std::int64_t Integer(std::string_view dotted_path) const;  // also durations (us), sizes; else 0
   bool Boolean(std::string_view dotted_path, bool otherwise = false) const;
 };
 
@@ -116,10 +119,11 @@ std::optional<std::string> Suggest(std::string_view name, const std::vector<std:
 std::optional<std::int64_t> ParseDuration(std::string_view text);
 std::string FormatDuration(
     std::int64_t microseconds);  // "48h", "20ms": the largest unit that is exact
-// "64MiB", "4KiB", "10MB", "512B" -> bytes.
-std::optional<std::int64_t> ParseSize(std::string_view text);
 
 // JSON Schema (draft 2020-12) of a map schema, for editors.
 std::string ToJsonSchema(const Schema& schema, std::string_view title);
+// Of a scalar that no ${VAR} stands for: its type, bounds and default, as members of the object
+// that is open.
+void WriteScalarSchema(JsonWriter& json, const Schema& schema);
 
 }  // namespace summa::host

@@ -121,12 +121,6 @@ std::optional<std::int64_t> ParseDuration(std::string_view text) {
   return microseconds;
 }
 
-std::optional<std::int64_t> ParseSize(std::string_view text) {
-  std::int64_t bytes = 0;
-  if (ReadSize(text, bytes) != UnitForm::kGood) return std::nullopt;
-  return bytes;
-}
-
 // Hours are the largest unit on purpose: people compare retentions and intervals in hours, and a
 // day of a clock is not always 24 of them.
 std::string FormatDuration(std::int64_t microseconds) {

@@ -169,14 +169,10 @@ class Validator {
       value.items.push_back(
           Check(*schema.items, &node.items[i], MemberPath(path, std::to_string(i)), node.where));
     }
-    const auto count = static_cast<long long>(node.items.size());
+    const std::size_t count = node.items.size();
     const std::string shown = "the list has " + std::to_string(count) + " items, which";
-    if (schema.max_text && count > std::stoll(*schema.max_text)) {
-      Report("SH-0202", node.where, path, shown + " is above the maximum " + *schema.max_text,
-             "Write at most " + *schema.max_text);
-    } else if (schema.min_text && count < std::stoll(*schema.min_text)) {
-      Report("SH-0202", node.where, path, shown + " is below the minimum " + *schema.min_text,
-             "Write at least " + *schema.min_text);
+    if (const auto problem = CheckLength(schema, count, shown)) {
+      Report(problem->code, node.where, path, problem->problem, problem->fix);
     }
     return value;
   }

@@ -1,35 +1,40 @@
 #include <charconv>
-#include <system_error>
+#include <optional>
 
 #include "host/config/schema.hpp"
+#include "host/find.hpp"
 
 namespace summa::host {
+namespace {
+
+// The rest of `path` below the member `name`; nullopt: it is another member's.
+std::optional<std::string_view> Below(std::string_view path, std::string_view name) {
+  if (!path.starts_with(name)) return std::nullopt;
+  path.remove_prefix(name.size());
+  if (path.empty()) return path;
+  if (path.front() != '.') return std::nullopt;
+  return path.substr(1);
+}
+
+}  // namespace
 
 const Schema* Schema::Find(std::string_view key) const {
-  for (const auto& [name, schema] : keys) {
-    if (name == key) return &schema;
-  }
-  return nullptr;
+  const Key* found = FindNamed(keys, &Key::name, key);
+  return found == nullptr ? nullptr : &found->schema;
 }
 
 const Value* Value::Find(std::string_view dotted_path) const {
   if (dotted_path.empty()) return this;
   // A member's own name may hold points (plugin ids), so names are compared, not the path split.
   for (const auto& [name, value] : members) {
-    if (!dotted_path.starts_with(name)) continue;
-    const std::string_view rest = dotted_path.substr(name.size());
-    if (rest.empty()) return &value;
-    if (rest.front() != '.') continue;
-    if (const Value* found = value.Find(rest.substr(1))) return found;
+    const auto rest = Below(dotted_path, name);
+    if (!rest) continue;
+    if (const Value* found = value.Find(*rest)) return found;
   }
-  if (items.empty()) return nullptr;
-  std::size_t index = 0;
-  const char* end = dotted_path.data() + dotted_path.size();
-  const auto [stop, error] = std::from_chars(dotted_path.data(), end, index);
-  if (error != std::errc{} || index >= items.size()) return nullptr;
-  if (stop == end) return &items[index];
-  if (*stop != '.') return nullptr;
-  return items[index].Find({stop + 1, static_cast<std::size_t>(end - stop - 1)});
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (const auto rest = Below(dotted_path, std::to_string(i))) return items[i].Find(*rest);
+  }
+  return nullptr;
 }
 
 std::string Value::String(std::string_view dotted_path, std::string_view otherwise) const {
@@ -37,13 +42,12 @@ std::string Value::String(std::string_view dotted_path, std::string_view otherwi
   return std::string(value == nullptr || value->null ? otherwise : std::string_view(value->text));
 }
 
-std::int64_t Value::Integer(std::string_view dotted_path, std::int64_t otherwise) const {
+std::int64_t Value::Integer(std::string_view dotted_path) const {
   const Value* value = Find(dotted_path);
-  if (value == nullptr || value->null) return otherwise;
-  std::int64_t number = otherwise;
-  const char* begin = value->text.data();
-  const auto result = std::from_chars(begin, begin + value->text.size(), number);
-  return result.ec == std::errc{} ? number : otherwise;
+  if (value == nullptr || value->null) return 0;
+  std::int64_t number = 0;  // stays when the text is none
+  std::from_chars(value->text.data(), value->text.data() + value->text.size(), number);
+  return number;
 }
 
 bool Value::Boolean(std::string_view dotted_path, bool otherwise) const {

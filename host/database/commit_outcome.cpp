@@ -165,10 +165,7 @@ CommitResolution ResolveCommit(const DatabaseSettings& settings, const InDoubtCo
        {"transaction", commit.transaction_id},
        {"backend", std::to_string(commit.backend.pid)},
        {"milliseconds", std::to_string(took.count())}});
-  if (MetricHandle* metric =
-          HostMetric("summa_db_ambiguous_commits_total", {ToText(resolution.outcome)})) {
-    metric->Add(1);
-  }
+  HostMetric("summa_db_ambiguous_commits_total", {ToText(resolution.outcome)}).Add(1);
   return resolution;
 }
 

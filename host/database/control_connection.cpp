@@ -15,23 +15,16 @@ constexpr std::chrono::seconds kRollbackTimeout{5};
 
 TimePoint In(Microseconds span) { return std::chrono::steady_clock::now() + span; }
 
-class Transaction final : public ControlTransaction {
- public:
-  Transaction(PqConnection& connection, const DatabaseSettings& settings)
-      : connection_(connection), settings_(settings) {}
-
-  ControlRows Exec(const std::string& sql, const ControlParameters& parameters) override {
-    connection_.SendText(sql, parameters, In(settings_.statement_timeout + kAnswerMargin));
-    return ToTextRows(connection_.ReadAll(sql));
-  }
-  void ExecScript(const std::string& sql) override { connection_.Query(sql, In(kLongestScript)); }
-
- private:
-  PqConnection& connection_;
-  const DatabaseSettings& settings_;
-};
-
 }  // namespace
+
+ControlRows ControlTransaction::Exec(const std::string& sql, const ControlParameters& parameters) {
+  connection_.SendText(sql, parameters, In(settings_.statement_timeout + kAnswerMargin));
+  return ToTextRows(connection_.ReadAll(sql));
+}
+
+void ControlTransaction::ExecScript(const std::string& sql) {
+  connection_.Query(sql, In(kLongestScript));
+}
 
 struct ControlConnection::State {
   explicit State(const DatabaseSettings& given)
@@ -93,7 +86,7 @@ std::string ControlConnection::server() const {
 void ControlConnection::Run(const std::function<void(ControlTransaction&)>& body) {
   try {
     state_->connection.Query("BEGIN", In(state_->settings.statement_timeout + kAnswerMargin));
-    Transaction transaction(state_->connection, state_->settings);
+    ControlTransaction transaction(state_->connection, state_->settings);
     body(transaction);
     state_->Commit();
   } catch (...) {

@@ -11,20 +11,28 @@
 
 namespace summa::host {
 
+class PqConnection;
+
 using ControlRows = TextRows;
 using ControlParameters = TextParameters;
 
 // One open read-write transaction.
 class ControlTransaction {
  public:
-  virtual ~ControlTransaction() = default;
-  virtual ControlRows Exec(const std::string& sql, const ControlParameters& parameters) = 0;
+  ControlTransaction(PqConnection& connection, const DatabaseSettings& settings)
+      : connection_(connection), settings_(settings) {}
+
+  ControlRows Exec(const std::string& sql, const ControlParameters& parameters);
   QueryFunction Querier() {
     return [this](const std::string& sql, const ControlParameters& parameters) {
       return Exec(sql, parameters);
     };
   }
-  virtual void ExecScript(const std::string& sql) = 0;  // several statements, no parameters
+  void ExecScript(const std::string& sql);  // several statements, no parameters
+
+ private:
+  PqConnection& connection_;
+  const DatabaseSettings& settings_;
 };
 
 class ControlConnection {

@@ -13,11 +13,11 @@
 #include <cstring>
 #include <map>
 #include <memory>
-#include <new>
 #include <string_view>
 #include <system_error>
 
 #include "host/database/connection_settings.hpp"
+#include "host/database/pq_connection.hpp"
 #include "host/database/sql_error.hpp"
 #include "host/database/url_mistakes.hpp"
 #include "host/database/url_text.hpp"
@@ -27,7 +27,6 @@ namespace summa::host {
 namespace {
 
 using Options = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
-using Connection = std::unique_ptr<PGconn, decltype(&PQfinish)>;
 
 constexpr const char* kBalance = "load_balance_hosts";  // libpq knows it since 16
 constexpr const char* kBalanceVariable = "PGLOADBALANCEHOSTS";
@@ -62,18 +61,6 @@ std::optional<int> ToNumber(std::string_view text) {
   return number;
 }
 
-std::vector<std::string> Split(const std::string& text) {
-  std::vector<std::string> parts(1);
-  for (const char c : text) {
-    if (c == ',') {
-      parts.emplace_back();
-    } else {
-      parts.back() += c;
-    }
-  }
-  return parts;
-}
-
 ConnectionParameters ToParameters(const PQconninfoOption* option) {
   ConnectionParameters parameters;
   for (; option != nullptr && option->keyword != nullptr; ++option) {
@@ -84,24 +71,11 @@ ConnectionParameters ToParameters(const PQconninfoOption* option) {
   return parameters;
 }
 
-Connection StartConnecting(const ConnectionParameters& parameters) {
-  std::vector<const char*> keys, values;
-  for (const auto& [key, value] : parameters) {
-    keys.push_back(key.c_str());
-    values.push_back(value.c_str());
-  }
-  keys.push_back(nullptr);
-  values.push_back(nullptr);
-  Connection connection(PQconnectStartParams(keys.data(), values.data(), 0), &PQfinish);
-  if (!connection) throw std::bad_alloc();
-  return connection;
-}
-
 // Everything that libpq would use, with what stands in its variables and service files. A value
 // that it refuses keeps it from going further than reading.
 ConnectionParameters Effective(ConnectionParameters parameters) {
   Set(parameters, "gssencmode", "read only");
-  const Connection connection = StartConnecting(parameters);
+  const PgConnection connection = StartConnecting(parameters);
   const Options options(PQconninfo(connection.get()), &PQconninfoFree);
   ConnectionParameters effective = ToParameters(options.get());
   std::erase_if(effective, [](const auto& each) { return each.first == "gssencmode"; });
@@ -144,7 +118,7 @@ std::string LibpqRefuses(ConnectionParameters parameters) {
   std::erase_if(parameters, [](const auto& each) { return each.first == "hostaddr"; });
   Set(parameters, "host", listener.name());
   Set(parameters, "port", "1");
-  const Connection connection = StartConnecting(parameters);
+  const PgConnection connection = StartConnecting(parameters);
   if (PQstatus(connection.get()) != CONNECTION_BAD) return {};
   return OneLine(PQerrorMessage(connection.get()));
 }
@@ -184,8 +158,8 @@ Error WrongValue(const ConnectionParameters& given, const std::string& parameter
 
 std::optional<Error> CheckPorts(const ConnectionParameters& given,
                                 const ConnectionParameters& effective) {
-  const auto hosts = Split(Get(effective, "host")), addresses = Split(Get(effective, "hostaddr")),
-             ports = Split(Get(effective, "port"));
+  const auto hosts = GetList(effective, "host"), addresses = GetList(effective, "hostaddr"),
+             ports = GetList(effective, "port");
   for (const std::string& port : ports) {
     if (port.empty()) continue;  // the default
     const auto number = ToNumber(port);
@@ -331,9 +305,9 @@ DatabaseUrl ReadUncached(const std::string& url, bool must_write) {
   if (error) throw SqlFailure(*error, "");
   DatabaseUrl result;
   const bool addressed = !Get(read.effective, "hostaddr").empty();
-  const auto names = Split(Get(read.effective, "host")),
-             addresses = Split(Get(read.effective, "hostaddr")),
-             ports = Split(Get(read.effective, "port"));
+  const auto names = GetList(read.effective, "host"),
+             addresses = GetList(read.effective, "hostaddr"),
+             ports = GetList(read.effective, "port");
   for (std::size_t i = 0; i < (addressed ? addresses.size() : names.size()); ++i) {
     result.hosts.push_back({i < names.size() ? names[i] : "", addressed ? addresses[i] : "",
                             ports.size() == 1 ? ports[0] : ports.at(i)});
@@ -357,6 +331,18 @@ std::string Get(const ConnectionParameters& parameters, std::string_view key) {
     if (name == key) return value;
   }
   return {};
+}
+
+std::vector<std::string> GetList(const ConnectionParameters& parameters, std::string_view key) {
+  std::vector<std::string> parts(1);
+  for (const char c : Get(parameters, key)) {
+    if (c == ',') {
+      parts.emplace_back();
+    } else {
+      parts.back() += c;
+    }
+  }
+  return parts;
 }
 
 void Set(ConnectionParameters& parameters, const std::string& key, const std::string& value) {

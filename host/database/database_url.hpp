@@ -17,6 +17,8 @@ using ConnectionParameters = std::vector<std::pair<std::string, std::string>>;
 
 // The value, empty when there is none.
 std::string Get(const ConnectionParameters& parameters, std::string_view key);
+// The parts of a value between commas; one, empty, when there is none.
+std::vector<std::string> GetList(const ConnectionParameters& parameters, std::string_view key);
 void Set(ConnectionParameters& parameters, const std::string& key, const std::string& value);
 
 // Which server will do, as libpq's target_session_attrs.

@@ -14,6 +14,10 @@ DatabaseSettings OwnSettings(DatabaseSettings settings) {
 
 }  // namespace
 
+std::string IsoTime(const std::string& column) {
+  return "to_char(" + column + " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')";
+}
+
 FleetConnection::FleetConnection(const DatabaseSettings& ledger)
     : schema_(ledger.schema), connection_(OwnSettings(ledger)) {}
 

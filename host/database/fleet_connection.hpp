@@ -10,6 +10,9 @@
 
 namespace summa::host {
 
+// SQL: the time in this column for people, in ISO-8601 with ms and Z.
+std::string IsoTime(const std::string& column);
+
 class FleetConnection {
  public:
   explicit FleetConnection(const DatabaseSettings& ledger);

@@ -173,16 +173,10 @@ bool FleetOrders::Resume(const std::string& worker_id) {
   return connection_->Query(kResume, {worker_id}).at(0).at(0) == "t";
 }
 
-void FleetOrders::Park(const WorkerName& worker, const std::string& host,
-                       const std::string& error) {
+void FleetOrders::Park(const WorkerName& worker, const std::string& host, const std::string& error,
+                       bool everywhere) {
   Report(worker, host, "parked", error);
-  connection_->Query(kPark, {worker.id, host, error});
-}
-
-void FleetOrders::ParkEverywhere(const WorkerName& worker, const std::string& host,
-                                 const std::string& error) {
-  Report(worker, host, "parked", error);
-  connection_->Query(kPark, {worker.id, "", error});
+  connection_->Query(kPark, {worker.id, everywhere ? "" : host, error});
 }
 
 EarlierStarts FleetOrders::Begin(const std::string& worker_id, const std::string& host,
@@ -227,17 +221,10 @@ void FleetOrders::Report(const WorkerName& worker, const std::string& host,
   connection_->Query(kReport, {worker.id, worker.plugin, worker.kind(), host, error, state});
 }
 
-std::int64_t FleetOrders::RequestRun(const std::string& worker_id, const std::string& by,
-                                     Microseconds lifetime) {
+std::int64_t FleetOrders::Request(const char* kind, const std::string& worker_id,
+                                  const std::string& by, Microseconds lifetime) {
   const TextRows rows =
-      connection_->Query(kRequest, {worker_id, "run", by, std::to_string(lifetime.count())});
-  return std::stoll(rows.at(0).at(0).value());
-}
-
-std::int64_t FleetOrders::RequestLease(const std::string& worker_id, const std::string& by,
-                                       Microseconds lifetime) {
-  const TextRows rows =
-      connection_->Query(kRequest, {worker_id, "lease", by, std::to_string(lifetime.count())});
+      connection_->Query(kRequest, {worker_id, kind, by, std::to_string(lifetime.count())});
   return std::stoll(rows.at(0).at(0).value());
 }
 

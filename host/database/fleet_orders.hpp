@@ -64,9 +64,9 @@ class FleetOrders {
   // Writes the state without a run: what a worker cannot say itself.
   void Report(const WorkerName& worker, const std::string& host, const std::string& state,
               const std::string& error);
-  void Park(const WorkerName& worker, const std::string& host, const std::string& error);
-  // On every host, until it is resumed. `host` says so.
-  void ParkEverywhere(const WorkerName& worker, const std::string& host, const std::string& error);
+  // everywhere: on every host, until it is resumed. `host` says so.
+  void Park(const WorkerName& worker, const std::string& host, const std::string& error,
+            bool everywhere = false);
 
   // The worker is about to be called here, for the first time under this fence (0: without a
   // lease).
@@ -86,9 +86,13 @@ class FleetOrders {
 
   // A request ends by itself after its lifetime.
   std::int64_t RequestRun(const std::string& worker_id, const std::string& by,
-                          Microseconds lifetime);
+                          Microseconds lifetime) {
+    return Request("run", worker_id, by, lifetime);
+  }
   std::int64_t RequestLease(const std::string& worker_id, const std::string& by,
-                            Microseconds lifetime);
+                            Microseconds lifetime) {
+    return Request("lease", worker_id, by, lifetime);
+  }
   void Extend(std::int64_t request, Microseconds lifetime);
   // False: a host has taken it, or it is gone.
   bool Withdraw(std::int64_t request);
@@ -99,6 +103,9 @@ class FleetOrders {
   std::optional<RequestedRun> ReadRun(std::int64_t request);
 
  private:
+  std::int64_t Request(const char* kind, const std::string& worker_id, const std::string& by,
+                       Microseconds lifetime);
+
   const std::shared_ptr<FleetConnection> connection_;
 };
 

@@ -4,18 +4,13 @@
 #include <map>
 #include <set>
 
+#include "host/config/text.hpp"
 #include "summa/ledger/event_table.hpp"
 
 namespace summa::host {
 namespace {
 
 constexpr std::array<const char*, 3> kRequiredTables = {"ledger_event", "outbox", "worker_lease"};
-
-std::string Join(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
 
 // Columns of every required table that is there; views and partitioned tables count as tables.
 std::map<std::string, std::set<std::string>> ReadColumns(ControlTransaction& transaction,

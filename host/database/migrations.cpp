@@ -12,20 +12,6 @@
 namespace summa::host {
 namespace {
 
-struct HostStep {
-  int version;
-  const char* name;
-  std::string_view sql;
-};
-
-constexpr std::array<HostStep, 5> kHostSteps = {{
-    {1, "host", embedded::migration_001_host},
-    {3, "schedule", embedded::migration_003_schedule},
-    {5, "inbox", embedded::migration_005_inbox},
-    {7, "worker_start", embedded::migration_007_worker_start},
-    {8, "operation", embedded::migration_008_operation},
-}};
-
 // Steps that were the host's own before plugins had some: their number then, and what they are now.
 // Their old records stay, for programs that know them under no other number.
 struct MovedStep {
@@ -283,15 +269,14 @@ std::string NameOf(const MigrationStep& step) {
 }
 
 std::vector<SchemaStep> HostSteps() {
-  std::vector<SchemaStep> steps;
-  for (const HostStep& step : kHostSteps) {
-    SchemaStep& each = steps.emplace_back();
-    each.version = step.version;
-    each.name = step.name;
-    each.sql = step.sql;
-    each.release = SUMMA_VERSION;
-  }
-  return steps;
+  const auto step = [](int version, const char* name, std::string_view sql) {
+    return SchemaStep{kHostSchema, "ledger", version, name, std::string(sql), SUMMA_VERSION};
+  };
+  return {step(1, "host", embedded::migration_001_host),
+          step(3, "schedule", embedded::migration_003_schedule),
+          step(5, "inbox", embedded::migration_005_inbox),
+          step(7, "worker_start", embedded::migration_007_worker_start),
+          step(8, "operation", embedded::migration_008_operation)};
 }
 
 std::vector<MigrationStep> ReadMigrations(ControlTransaction& transaction,

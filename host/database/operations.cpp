@@ -35,10 +35,6 @@ constexpr const char* kRate = R"sql(
 UPDATE summa_host.operation SET rate = $3, steered_by = $2
 WHERE id = $1 AND state NOT IN ('done', 'aborted') RETURNING 1)sql";
 
-std::string IsoTime(const std::string& column) {
-  return "to_char(" + column + " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')";
-}
-
 // condition: over o, a row of the journal.
 std::string Query(const std::string& schema, const std::string& condition) {
   return "SELECT o.id, o.plugin, o.kind, o.worker, o.state, o.finished_at IS NULL, o.phase, "

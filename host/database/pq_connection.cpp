@@ -43,6 +43,19 @@ int PollTime(const std::optional<PqConnection::TimePoint>& deadline,
 
 }  // namespace
 
+PgConnection StartConnecting(const ConnectionParameters& parameters) {
+  std::vector<const char*> keys, values;
+  for (const auto& [key, value] : parameters) {
+    keys.push_back(key.c_str());
+    values.push_back(value.c_str());
+  }
+  keys.push_back(nullptr);
+  values.push_back(nullptr);
+  PgConnection connection(PQconnectStartParams(keys.data(), values.data(), 0));
+  if (!connection) throw std::bad_alloc();
+  return connection;
+}
+
 TextRows ToTextRows(const PgResult& result) {
   TextRows rows(static_cast<std::size_t>(PQntuples(result.get())));
   const int columns = PQnfields(result.get());
@@ -62,18 +75,7 @@ TextRows ToTextRows(const PgResult& result) {
 
 PqConnection::PqConnection(const ConnectionParameters& parameters, WakeUp& wake, OnWake on_wake,
                            TimePoint deadline)
-    : wake_(&wake), on_wake_(on_wake) {
-  std::vector<const char*> keys, values;
-  keys.reserve(parameters.size() + 1);
-  values.reserve(parameters.size() + 1);
-  for (const auto& [key, value] : parameters) {
-    keys.push_back(key.c_str());
-    values.push_back(value.c_str());
-  }
-  keys.push_back(nullptr);
-  values.push_back(nullptr);
-  connection_.reset(PQconnectStartParams(keys.data(), values.data(), 0));
-  if (!connection_) throw std::bad_alloc();
+    : connection_(StartConnecting(parameters)), wake_(&wake), on_wake_(on_wake) {
   // From the start: libpq writes notices to standard error itself, which may be full.
   PQsetNoticeReceiver(raw(), &PqConnection::OnNotice, this);
   // For the SQLSTATE, which libpq gives of a refused connection in no other way.
@@ -220,10 +222,9 @@ SqlFailure PqConnection::Failed(const PGresult* result, std::string_view sql) {
                       Field(result, PG_DIAG_MESSAGE_DETAIL),
                       NameAt(sql, Field(result, PG_DIAG_STATEMENT_POSITION)),
                       Field(result, PG_DIAG_SOURCE_FUNCTION),
-                      on_wake_ == OnWake::kGiveUp,
-                      InRecovery()};
+                      on_wake_ == OnWake::kGiveUp};
   if (report.message.empty()) report.message = OneLine(PQresultErrorMessage(result));
-  if (report.in_recovery && RefusedByRecovery(report.sqlstate, sql)) {
+  if (InRecovery() && RefusedByRecovery(report.sqlstate, sql)) {
     Abandon();  // another server is the primary now
     return ServerIsStandby(sql);
   }

@@ -31,6 +31,14 @@ struct FreePgResult {
 };
 using PgResult = std::unique_ptr<PGresult, FreePgResult>;
 
+struct FinishPgConnection {
+  void operator()(PGconn* connection) const { PQfinish(connection); }
+};
+using PgConnection = std::unique_ptr<PGconn, FinishPgConnection>;
+
+// As PQconnectStartParams does; never null.
+PgConnection StartConnecting(const ConnectionParameters& parameters);
+
 // All values of an answer, which must be in text.
 TextRows ToTextRows(const PgResult& result);
 
@@ -96,10 +104,7 @@ class PqConnection {
   void Flush(std::string_view sql);
   static void OnNotice(void* self, const PGresult* notice) noexcept;
 
-  struct Finisher {
-    void operator()(PGconn* connection) const { PQfinish(connection); }
-  };
-  std::unique_ptr<PGconn, Finisher> connection_;
+  PgConnection connection_;
   std::unique_ptr<ServerWatch> watch_;
   WakeUp* wake_;
   OnWake on_wake_;

@@ -19,16 +19,12 @@ struct Class {
   std::int32_t kind = SUMMA_OK;  // when it is not that of the code
 };
 
-bool StartsWith(std::string_view text, std::string_view prefix) {
-  return text.substr(0, prefix.size()) == prefix;
-}
-
 // A function or a column that is missing in a statement of the host is one of an older schema.
 bool NamesOurs(const ServerReport& report) {
   constexpr std::string_view kOurs = "summa_host";
   std::string_view name = report.name;
-  if (StartsWith(name, "\"")) name.remove_prefix(1);
-  if (StartsWith(name, kOurs)) return true;
+  if (name.starts_with("\"")) name.remove_prefix(1);
+  if (name.starts_with(kOurs)) return true;
   return report.own && (report.sqlstate == "42883" || report.sqlstate == "42703");
 }
 
@@ -45,7 +41,7 @@ Class Classify(const ServerReport& report, bool cancelled) {
             "Check the load of the host's machine, and at idle_in_transaction_session_timeout and "
             "transaction_timeout of the server; it is tried again"};
   }
-  if (StartsWith(state, "40")) return {"SH-0411", "It is tried again; nothing was changed"};
+  if (state.starts_with("40")) return {"SH-0411", "It is tried again; nothing was changed"};
   if (state == "42501" && report.function == "check_enable_rls") {
     return {kFilteredTable,
             "Give the role BYPASSRLS, or run as the owner of the tables without FORCE ROW LEVEL "
@@ -63,8 +59,8 @@ Class Classify(const ServerReport& report, bool cancelled) {
   if (state == "25006") {
     return {"SH-0405", "Write only between begin and commit of a read-write transaction"};
   }
-  if (StartsWith(state, "08") || StartsWith(state, "58") || StartsWith(state, "53") ||
-      StartsWith(state, "57P")) {
+  if (state.starts_with("08") || state.starts_with("58") || state.starts_with("53") ||
+      state.starts_with("57P")) {
     return {"SH-0416", "Check the server's log, disk, memory and max_connections"};
   }
   return {"SH-0405", ""};
@@ -75,7 +71,7 @@ Class Classify(const ServerReport& report, bool cancelled) {
 std::string OneLine(const char* text) {
   constexpr std::string_view kPrefix = "ERROR:  ";
   std::string_view rest = text == nullptr ? "" : text;
-  if (StartsWith(rest, kPrefix)) rest.remove_prefix(kPrefix.size());
+  if (rest.starts_with(kPrefix)) rest.remove_prefix(kPrefix.size());
   std::string out;
   for (const char c : rest) {
     const bool blank = c == '\n' || c == '\t' || c == ' ';

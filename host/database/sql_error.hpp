@@ -21,8 +21,6 @@ struct ServerReport {
   std::string function = {};
   // The statement is the host's own, not a plugin's: what it names is there after a migration.
   bool own = false;
-  // The server has said that it is a standby.
-  bool in_recovery = false;
 };
 
 // cancelled: the statement was ended because Session::Cancel() asked for it.

@@ -19,18 +19,6 @@ namespace {
 constexpr const char* kFiles[] = {"sslrootcert", "sslcert", "sslkey", "sslcrl"};
 constexpr int kSystemRoots = 160000;  // the libpq that knows sslrootcert=system
 
-std::vector<std::string> HostsOf(const ConnectionParameters& parameters) {
-  std::vector<std::string> hosts(1);
-  for (const char c : Get(parameters, "host")) {
-    if (c == ',') {
-      hosts.emplace_back();
-    } else {
-      hosts.back() += c;
-    }
-  }
-  return hosts;
-}
-
 bool IsSocket(const std::string& host) {
   return host.empty() || host.front() == '/' || host.front() == '@';
 }
@@ -42,7 +30,7 @@ bool CanBeHost(const std::string& host) {
 }
 
 std::optional<UrlMistake> CheckHosts(const ConnectionParameters& parameters) {
-  const std::vector<std::string> hosts = HostsOf(parameters);
+  const std::vector<std::string> hosts = GetList(parameters, "host");
   for (const std::string& host : hosts) {
     if (host.empty() && hosts.size() > 1 && Get(parameters, "hostaddr").empty()) {
       return UrlMistake{"host", "one of the hosts has no name",
@@ -92,7 +80,7 @@ bool HomeHas(const std::string& file) {
 }
 
 std::optional<UrlMistake> CheckFiles(const ConnectionParameters& parameters) {
-  const std::vector<std::string> hosts = HostsOf(parameters);
+  const std::vector<std::string> hosts = GetList(parameters, "host");
   const std::string mode = Get(parameters, "sslmode");
   const bool tls = mode != "disable" &&
                    (!Get(parameters, "hostaddr").empty() ||

@@ -99,21 +99,17 @@ std::vector<std::string> Lines(const std::string& text) {
   return lines;
 }
 
-std::string IsoTime(const std::string& column) {
-  return "to_char(" + column + " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')";
-}
-
 std::string WorkersQuery(const std::string& schema) {
   // The host that ran a leased worker no longer runs it when nobody holds the lease.
   return "SELECT worker_id, s.kind, CASE WHEN s.state = 'running' AND f.fence IS NOT NULL AND "
          "l.lease_holder IS NULL THEN 'stopped' ELSE s.state END, s.host, " +
          IsoTime("s.last_run_at") + ", " + IsoTime("s.last_success_at") + ", " +
-         IsoTime("s.next_due_at") + ", s.paused, s.last_error, l.lease_holder, " +
-         IsoTime("l.lease_until") + ", f.fence, s.plugin, s.paused_by, s.paused_reason, " +
-         IsoTime("s.paused_since") +
+         IsoTime("s.next_due_at") + ", s.last_error, l.lease_holder, " + IsoTime("l.lease_until") +
+         ", s.plugin, s.paused_by, s.paused_reason, " + IsoTime("s.paused_since") +
          ", (SELECT string_agg(CASE p.host WHEN '' THEN 'every host' ELSE p.host END, "
          "chr(10) ORDER BY p.host) FROM summa_host.worker_parked p "
-         "WHERE p.worker_id = s.worker_id) FROM summa_host.worker_state s FULL JOIN (SELECT "
+         "WHERE p.worker_id = s.worker_id), s.paused, f.fence FROM summa_host.worker_state s FULL "
+         "JOIN (SELECT "
          "worker_id::text, "
          "lease_holder, lease_until FROM " +
          QuoteIdentifier(schema) + ".worker_lease WHERE lease_until > clock_timestamp() AND NOT " +
@@ -174,25 +170,18 @@ DueTime WorkerStore::Due(const std::string& worker_id) {
 std::vector<WorkerRow> WorkerStore::Workers() {
   std::vector<WorkerRow> workers;
   for (const auto& row : Query(WorkersQuery(connection_->schema()), {})) {
-    WorkerRow worker;
-    worker.id = row.at(0).value_or("");
-    worker.kind = row.at(1).value_or("");
-    worker.state = row.at(2).value_or("");
-    worker.host = row.at(3).value_or("");
-    worker.last_run_at = row.at(4).value_or("");
-    worker.last_success_at = row.at(5).value_or("");
-    worker.next_due_at = row.at(6).value_or("");
-    worker.paused = row.at(7) == "t";
-    worker.last_error = row.at(8).value_or("");
-    worker.holder = row.at(9).value_or("");
-    worker.lease_until = row.at(10).value_or("");
-    worker.fence = std::stoll(row.at(11).value_or("0"));
-    worker.plugin = row.at(12).value_or("");
-    worker.paused_by = row.at(13).value_or("");
-    worker.paused_reason = row.at(14).value_or("");
-    worker.paused_since = row.at(15).value_or("");
-    worker.parked_on = Lines(row.at(16).value_or(""));
-    workers.push_back(std::move(worker));
+    WorkerRow& worker = workers.emplace_back();
+    std::size_t column = 0;
+    for (std::string* each :
+         {&worker.id, &worker.kind, &worker.state, &worker.host, &worker.last_run_at,
+          &worker.last_success_at, &worker.next_due_at, &worker.last_error, &worker.holder,
+          &worker.lease_until, &worker.plugin, &worker.paused_by, &worker.paused_reason,
+          &worker.paused_since}) {
+      *each = row.at(column++).value_or("");
+    }
+    worker.parked_on = Lines(row.at(column++).value_or(""));
+    worker.paused = row.at(column++) == "t";
+    worker.fence = std::stoll(row.at(column).value_or("0"));
   }
   return workers;
 }

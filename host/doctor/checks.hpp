@@ -71,5 +71,7 @@ Finding CheckTokenFile(const Settings& settings);  // host.token_file
 std::vector<std::string> TablesInUse(const CheckContext& context);
 // "outbox" -> "public.outbox"; what has a schema keeps it.
 std::string Qualified(const CheckContext& context, const std::string& table);
+// "public.outbox" with both names quoted as SQL needs them.
+std::string Quoted(const std::string& qualified);
 
 }  // namespace summa::host

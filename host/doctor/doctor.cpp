@@ -33,7 +33,6 @@ constexpr std::array<Check, 17> kChecks = {{
     {"operations", CheckOperations},
 }};
 
-constexpr int kUnavailableExit = 69;
 constexpr std::string_view kMayNotConsume = "SH-0140";
 
 Finding FailedCheck(const std::string& check, const Error& error) {
@@ -56,7 +55,7 @@ class Doctor {
       : loaded_(loaded),
         options_(options),
         should_stop_(std::move(should_stop)),
-        plan_(PlanPlugins(loaded.configuration, plugins)) {}
+        plan_(PlanPlugins(loaded, plugins)) {}
 
   Diagnosis Run() {
     CheckLedger();
@@ -69,7 +68,7 @@ class Doctor {
  private:
   // A pooler that cannot be used, for example, does not mean that the database is down.
   void ReportFailure(const char* check, const Error& error) {
-    if (ExitCode(error) == kUnavailableExit) diagnosis_.database_down = true;
+    if (ExitCode(error) == SUMMA_E_UNAVAILABLE) diagnosis_.database_down = true;
     diagnosis_.findings.push_back(FailedCheck(check, error));
   }
 

@@ -1,5 +1,4 @@
 #include "host/application/schemas.hpp"
-#include "host/database/connection_settings.hpp"
 #include "host/database/layout.hpp"
 #include "host/database/migrations.hpp"
 #include "host/doctor/checks.hpp"
@@ -79,8 +78,7 @@ void CheckHeadroom(const CheckContext& context, const std::string& name, double 
 
 void CheckTable(const CheckContext& context, const std::string& table) {
   const std::size_t dot = table.find('.');
-  const std::string quoted =
-      QuoteIdentifier(table.substr(0, dot)) + "." + QuoteIdentifier(table.substr(dot + 1));
+  const std::string quoted = Quoted(table);
   const ControlRows rows =
       context.database.Query(kTable, {table.substr(0, dot), table.substr(dot + 1)});
   if (rows.empty()) return;  // reported by CheckPrivileges
@@ -149,9 +147,7 @@ void CheckLayout(const CheckContext& context) {
       [&](ControlTransaction& transaction) { layout = FindLayout(transaction, context.schema()); });
   const std::string found = layout == Layout::kPlan ? "plan" : "deployed";
   const auto configured = context.loaded.settings.layout;
-  const bool fits = configured == DatabaseSection::Layout::kAuto ||
-                    (configured == DatabaseSection::Layout::kPlan) == (layout == Layout::kPlan);
-  if (fits) {
+  if (!configured || *configured == layout) {
     context.Ok("layout", found);
   } else {
     context.Error("layout", found, "what database.ledger.layout says",

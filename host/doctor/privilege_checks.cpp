@@ -4,8 +4,10 @@
 #include <map>
 #include <set>
 
+#include "host/config/text.hpp"
 #include "host/database/connection_settings.hpp"
 #include "host/doctor/checks.hpp"
+#include "host/find.hpp"
 #include "host/settings/host_workers.hpp"
 
 namespace summa::host {
@@ -70,21 +72,9 @@ bool IsOurs(const CheckContext& context, const std::string& name) {
   return false;
 }
 
-std::string Quoted(const std::string& qualified) {
-  const std::size_t dot = qualified.find('.');
-  return QuoteIdentifier(qualified.substr(0, dot)) + "." +
-         QuoteIdentifier(qualified.substr(dot + 1));
-}
-
 std::string Upper(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  return text;
-}
-
-std::string Join(const std::vector<std::string>& items) {
-  std::string text;
-  for (const std::string& item : items) text.append(text.empty() ? "" : ", ").append(item);
   return text;
 }
 
@@ -180,7 +170,7 @@ void CheckTable(const CheckContext& context, const std::string& table,
     context.Ok(check, table + ": " + Join(all));
     return;
   }
-  const bool select = std::find(missing.begin(), missing.end(), "SELECT") != missing.end();
+  const bool select = Contains(missing, "SELECT");
   context.Error(check,
                 "role " + role + " may not " + Join(missing) + " on " + table +
                     (select ? ColumnsNote(context, table) : ""),
@@ -202,6 +192,12 @@ void CheckFunctions(const CheckContext& context, const std::string& role) {
 
 std::string Qualified(const CheckContext& context, const std::string& table) {
   return table.find('.') == std::string::npos ? context.schema() + "." + table : table;
+}
+
+std::string Quoted(const std::string& qualified) {
+  const std::size_t dot = qualified.find('.');
+  return QuoteIdentifier(qualified.substr(0, dot)) + "." +
+         QuoteIdentifier(qualified.substr(dot + 1));
 }
 
 std::vector<std::string> TablesInUse(const CheckContext& context) {

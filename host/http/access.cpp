@@ -85,14 +85,14 @@ bool SameInConstantTime(std::string_view given, std::string_view secret) {
   return difference == 0;
 }
 
-HttpAccess::HttpAccess(std::optional<std::string> token_file, bool loopback)
+HttpAccess::HttpAccess(std::string token_file, bool loopback)
     : file_(std::move(token_file)), loopback_(loopback) {
-  if (file_) token_ = ReadToken(*file_);
+  if (!file_.empty()) token_ = ReadToken(file_);
 }
 
 bool HttpAccess::Reload() {
-  if (!file_) return false;
-  std::string token = ReadToken(*file_);
+  if (file_.empty()) return false;
+  std::string token = ReadToken(file_);
   const MutexLock lock(mutex_);
   const bool changed = token != token_;
   token_ = std::move(token);
@@ -100,7 +100,7 @@ bool HttpAccess::Reload() {
 }
 
 void HttpAccess::Check(const HttpRequest& request) const {
-  if (!file_) {
+  if (file_.empty()) {
     if (!loopback_) {
       throw HttpProblem(403, "SH-0376",
                         "this path requires a token when other machines can reach the host, and "

@@ -1,7 +1,6 @@
 // Who may call routes that need a token (decision 0045). Thread-safe.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,9 +14,9 @@ bool IsLoopback(const std::string& address);
 
 class HttpAccess {
  public:
-  // token_file: nullopt: there is none, and only what comes from this machine may call. Throws
+  // token_file: empty: there is none, and only what comes from this machine may call. Throws
   // Failure SH-0377 when the file cannot be used.
-  HttpAccess(std::optional<std::string> token_file, bool loopback);
+  HttpAccess(std::string token_file, bool loopback);
 
   // Reads the file again. Throws Failure SH-0377, and the old token stays in force. True: it is
   // another one.
@@ -26,7 +25,7 @@ class HttpAccess {
   void Check(const HttpRequest& request) const;
 
  private:
-  const std::optional<std::string> file_;
+  const std::string file_;  // empty: none
   const bool loopback_;
   mutable Mutex mutex_;
   std::string token_ SUMMA_GUARDED_BY(mutex_);

@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <functional>
 
+#include "host/config/text.hpp"
+
 namespace summa::host {
 namespace {
 
@@ -24,15 +26,12 @@ std::string_view Trim(std::string_view text) {
   return text.substr(0, text.find_last_not_of(" \t") + 1);
 }
 
-// Calls `see` for each item of a list of a header until it returns true.
+// Whether `see` is true of an item of a list of a header.
 template <typename See>
 bool AnyItem(std::string_view list, See see) {
-  for (std::size_t begin = 0; begin < list.size();) {
-    const std::size_t end = std::min(list.find(',', begin), list.size());
-    if (see(Trim(list.substr(begin, end - begin)))) return true;
-    begin = end + 1;
-  }
-  return false;
+  const auto items = Split(list, ',');
+  return std::any_of(items.begin(), items.end(),
+                     [&](std::string_view item) { return see(Trim(item)); });
 }
 
 // "gzip", "gzip;q=0.5", but not "gzip;q=0".

@@ -35,7 +35,6 @@ HttpResponse HttpError(int status, std::string_view code, std::string_view messa
 // Thrown by handlers: the answer is this one. Nothing is logged.
 class HttpProblem : public std::exception {
  public:
-  explicit HttpProblem(HttpResponse given) : response(std::move(given)) {}
   HttpProblem(int status, std::string_view code, std::string_view message)
       : response(HttpError(status, code, message)) {}
   const char* what() const noexcept override { return response.body.c_str(); }

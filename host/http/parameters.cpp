@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "host/config/scalar.hpp"
+#include "host/config/text.hpp"
+#include "host/find.hpp"
 #include "host/http/http_message.hpp"
 
 namespace summa::host {
@@ -27,7 +29,7 @@ void Take(Given& given, const RouteDeclaration& route, std::string_view part) {
   for (const RouteParameter& parameter : route.parameters) {
     if (!parameter.in_path) known.push_back(parameter.name);
   }
-  if (std::find(known.begin(), known.end(), *name) == known.end()) {
+  if (!Contains(known, *name)) {
     const auto near = Suggest(*name, known);
     Refuse("unknown parameter " + Shown(*name) +
            (near ? "; did you mean \"" + *near + "\"?" : std::string()));
@@ -37,10 +39,8 @@ void Take(Given& given, const RouteDeclaration& route, std::string_view part) {
 
 Given ReadQuery(const RouteDeclaration& route, std::string_view query) {
   Given given;
-  for (std::size_t begin = 0; begin < query.size();) {
-    const std::size_t end = std::min(query.find('&', begin), query.size());
-    if (end > begin) Take(given, route, query.substr(begin, end - begin));
-    begin = end + 1;
+  for (const std::string_view part : Split(query, '&')) {
+    if (!part.empty()) Take(given, route, part);
   }
   return given;
 }

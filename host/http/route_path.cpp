@@ -1,23 +1,15 @@
 #include "host/http/route_path.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 #include "host/config/text.hpp"
+#include "host/find.hpp"
 
 namespace summa::host {
 namespace {
 
 constexpr std::size_t kMaxSegments = 16;  // no path that people read has more
-
-std::vector<std::string_view> Split(std::string_view path) {
-  std::vector<std::string_view> parts;
-  for (std::size_t begin = 1; begin <= path.size();) {
-    const std::size_t end = std::min(path.find('/', begin), path.size());
-    parts.push_back(path.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return parts;
-}
 
 bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -34,13 +26,6 @@ bool IsName(std::string_view text) {
                      [](char c) { return IsLower(c) || IsDigit(c) || c == '-' || c == '_'; });
 }
 
-int HexDigit(char c) {
-  if (IsDigit(c)) return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 }  // namespace
 
 std::optional<std::string> DecodeUrl(std::string_view text, bool is_query) {
@@ -52,9 +37,11 @@ std::optional<std::string> DecodeUrl(std::string_view text, bool is_query) {
       decoded += text[i];
     } else {
       if (i + 2 >= text.size()) return std::nullopt;
-      const int high = HexDigit(text[i + 1]), low = HexDigit(text[i + 2]);
-      if (high < 0 || low < 0 || (high == 0 && low == 0)) return std::nullopt;
-      decoded += static_cast<char>(high * 16 + low);
+      const char* digits = text.data() + i + 1;
+      unsigned byte = 0;
+      const char* end = std::from_chars(digits, digits + 2, byte, 16).ptr;
+      if (end != digits + 2 || byte == 0) return std::nullopt;
+      decoded += static_cast<char>(byte);
       i += 2;
     }
   }
@@ -65,12 +52,12 @@ std::optional<std::string> DecodeUrl(std::string_view text, bool is_query) {
 std::optional<RoutePath> RoutePath::Parse(std::string_view text) {
   if (text.size() < 2 || text.front() != '/') return std::nullopt;
   RoutePath path;
-  for (const std::string_view part : Split(text)) {
+  for (const std::string_view part : Split(text.substr(1), '/')) {
     if (part.size() > 2 && part.front() == '{' && part.back() == '}') {
       const std::string_view name = part.substr(1, part.size() - 2);
       if (!IsName(name)) return std::nullopt;
       const auto& names = path.names_;
-      if (std::find(names.begin(), names.end(), name) != names.end()) return std::nullopt;
+      if (Contains(names, name)) return std::nullopt;
       path.names_.emplace_back(name);
       path.segments_.push_back({});
     } else {
@@ -84,7 +71,7 @@ std::optional<RoutePath> RoutePath::Parse(std::string_view text) {
 
 std::optional<std::vector<std::string>> RoutePath::Match(std::string_view path) const {
   if (path.empty() || path.front() != '/' || path.back() == '/') return std::nullopt;
-  const std::vector<std::string_view> parts = Split(path);
+  const std::vector<std::string_view> parts = Split(path.substr(1), '/');
   if (parts.size() != segments_.size()) return std::nullopt;
   std::vector<std::string> values;
   for (std::size_t i = 0; i < parts.size(); ++i) {

@@ -4,12 +4,13 @@
 #include <set>
 #include <stdexcept>
 
+#include "host/config/text.hpp"
+
 namespace summa::host {
 namespace {
 
 [[noreturn]] void RefuseMethod(const std::set<std::string>& methods) {
-  std::string allowed;
-  for (const std::string& method : methods) allowed += (allowed.empty() ? "" : ", ") + method;
+  const std::string allowed = Join({methods.begin(), methods.end()});
   HttpProblem problem(405, "SH-0371", "this path accepts only " + allowed);
   problem.response.headers.emplace_back("Allow", allowed);
   throw problem;

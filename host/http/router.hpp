@@ -37,7 +37,6 @@ class Router {
   // `path` as sent, without the query. Throws HttpProblem: 404 for a path, 405 for a method that
   // nobody serves.
   Found Find(const std::string& method, std::string_view path) const;
-  const std::vector<HttpRoute>& routes() const { return routes_; }
 
  private:
   std::vector<HttpRoute> routes_;  // of two that match, the one to ask first stands first

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "host/database/connection_settings.hpp"
-#include "host/lease/lease_state.hpp"
 #include "host/observe/log.hpp"
 #include "summa/assert.hpp"
 #include "summa/crash_point.hpp"
@@ -50,17 +49,17 @@ void CheckName(const std::string& what, const std::string& name) {
 
 }  // namespace
 
-LeaseKeeper::State::State(const DatabaseSettings& ledger, std::string holder_name,
-                          const Clock& local_clock, std::function<void(const std::string&)> lost)
-    : holder(std::move(holder_name)),
-      clock(local_clock),
+LeaseKeeper::LeaseKeeper(const DatabaseSettings& ledger, std::string holder, const Clock& clock,
+                         std::function<void(const std::string& worker_id)> on_lost)
+    : holder_(std::move(holder)),
+      clock_(clock),
       statements_(QuoteIdentifier(ledger.schema)),
-      on_lost_(std::move(lost)),
+      on_lost_(std::move(on_lost)),
       caller_connection_(CallerSettings(ledger)),
       take_over_(CallerSettings(ledger), stop_signal_),
       thread_connection_(ThreadSettings(ledger), kRenewalPauses) {
-  CheckName("lease holder", holder);
-  if (holder.starts_with(kIdleHolder)) {
+  CheckName("lease holder", holder_);
+  if (holder_.starts_with(kIdleHolder)) {
     throw Failure("SH-0304",
                   "lease holder \"" + holder + "\" begins with " + kIdleHolder +
                       ", which marks leases that nobody holds",
@@ -69,9 +68,9 @@ LeaseKeeper::State::State(const DatabaseSettings& ledger, std::string holder_nam
   thread_ = std::thread([this] { Run(); });
 }
 
-LeaseKeeper::State::~State() {
+LeaseKeeper::~LeaseKeeper() {
   {
-    const MutexLock lock(mutex);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   stop_signal_.Signal();
@@ -82,20 +81,18 @@ LeaseKeeper::State::~State() {
 }
 
 // Every statement here may be repeated.
-TextRows LeaseKeeper::State::QueryForCaller(const std::string& sql,
-                                            const TextParameters& parameters,
-                                            Microseconds timeout) {
+TextRows LeaseKeeper::QueryForCaller(const std::string& sql, const TextParameters& parameters,
+                                     Microseconds timeout) {
   return caller_connection_.Query(sql, parameters, std::chrono::steady_clock::now() + timeout,
                                   WhenLost::kRepeat);
 }
 
 // nullopt: the row is locked, so whose the lease is, is not known. asked_at: right before the
 // request that was answered.
-std::optional<TextRows> LeaseKeeper::State::QueryAcquire(const std::string& worker_id,
-                                                         Microseconds time_to_live,
-                                                         BootTime& asked_at) {
-  const TakeOver::Parameters parameters{worker_id, holder, std::to_string(time_to_live.count())};
-  asked_at = clock.BootNow();
+std::optional<TextRows> LeaseKeeper::QueryAcquire(const std::string& worker_id,
+                                                  Microseconds time_to_live, BootTime& asked_at) {
+  const TextParameters parameters{worker_id, holder_, std::to_string(time_to_live.count())};
+  asked_at = clock_.BootNow();
   try {
     return QueryForCaller(statements_.acquire, parameters, kAcquireTimeout);
   } catch (const SqlFailure& failure) {
@@ -107,15 +104,15 @@ std::optional<TextRows> LeaseKeeper::State::QueryAcquire(const std::string& work
   if (QueryForCaller(statements_.over, {worker_id}, kAcquireTimeout).empty()) return std::nullopt;
   std::optional<TextRows> rows;
   const auto deadline = std::chrono::steady_clock::now() + kAcquireTimeout;
-  asked_at = clock.BootNow();
+  asked_at = clock_.BootNow();
   caller_connection_.Use(deadline, [&](DeadlineConnection& waiter) SUMMA_REQUIRES(acquire_mutex_) {
     rows = take_over_.Acquire(waiter, worker_id, statements_.acquire, parameters, deadline);
   });
   return rows;
 }
 
-std::optional<LeaseGuard> LeaseKeeper::State::Acquire(const std::string& worker_id,
-                                                      Microseconds time_to_live) {
+std::optional<LeaseGuard> LeaseKeeper::TryAcquire(const std::string& worker_id,
+                                                  Microseconds time_to_live) {
   CheckName("worker", worker_id);
   const MutexLock one_at_a_time(acquire_mutex_);
   CrashPoint("lease.acquire");
@@ -123,61 +120,64 @@ std::optional<LeaseGuard> LeaseKeeper::State::Acquire(const std::string& worker_
   const std::optional<TextRows> rows = QueryAcquire(worker_id, time_to_live, asked_at);
   if (!rows) return std::nullopt;
   if (rows->empty()) {
-    const MutexLock lock(mutex);
-    const auto lease = leases.find(worker_id);
-    if (lease != leases.end()) lease->second.trusted_until = BootTime();
+    const MutexLock lock(mutex_);
+    const auto lease = leases_.find(worker_id);
+    if (lease != leases_.end()) lease->second.trusted_until = BootTime();
     work_.notify_all();
     return std::nullopt;
   }
-  LeaseGuard guard{worker_id, holder, std::stoll(rows->at(0).at(0).value()), time_to_live};
-  if (clock.BootNow() >= asked_at + time_to_live - TrustMargin(time_to_live)) {
+  LeaseGuard guard{worker_id, holder_, std::stoll(rows->at(0).at(0).value()), time_to_live};
+  if (clock_.BootNow() >= asked_at + time_to_live - TrustMargin(time_to_live)) {
     throw SqlFailure(Error{"SH-0303",
                            "the lease of " + worker_id +
                                " was obtained so late that it can no longer be trusted",
                            "Check the load of the database, or raise lease_ttl", ""},
                      "");
   }
-  Remember(guard, time_to_live, asked_at);
+  Remember(guard, asked_at);
   CrashPoint("lease.acquired");
   return guard;
 }
 
-void LeaseKeeper::State::Remember(const LeaseGuard& guard, Microseconds time_to_live,
-                                  BootTime asked_at) {
-  const MutexLock lock(mutex);
-  Lease& lease = leases[guard.worker_id];
+void LeaseKeeper::Lease::Extend(BootTime asked_at) {
+  const Microseconds time_to_live = guard.time_to_live;
+  trusted_until = asked_at + time_to_live - TrustMargin(time_to_live);
+  renew_at = asked_at + time_to_live / 3;
+  SUMMA_ASSERT(trusted_until < asked_at + time_to_live);
+  SUMMA_ASSERT(renew_at < trusted_until);
+}
+
+void LeaseKeeper::Remember(const LeaseGuard& guard, BootTime asked_at) {
+  const MutexLock lock(mutex_);
+  Lease& lease = leases_[guard.worker_id];
   lease.guard = guard;
-  lease.time_to_live = time_to_live;
-  lease.trusted_until = asked_at + time_to_live - TrustMargin(time_to_live);
-  lease.renew_at = asked_at + time_to_live / 3;
+  lease.Extend(asked_at);
   lease.serial = ++serials_;
-  SUMMA_ASSERT(lease.trusted_until < asked_at + time_to_live);
-  SUMMA_ASSERT(lease.renew_at < lease.trusted_until);
-  others.erase(guard.worker_id);
+  others_.erase(guard.worker_id);
   work_.notify_all();
 }
 
 // The thread must not renew a lease that is being released: its later answer would take the lease
 // back.
-void LeaseKeeper::State::Release(const std::vector<std::string>& workers,
+void LeaseKeeper::ReleaseWorkers(const std::vector<std::string>& workers,
                                  Microseconds keep_for) noexcept {
   std::vector<std::string> ours;
   try {
     const MutexLock one_at_a_time(acquire_mutex_);
     {
-      MutexLock lock(mutex);
+      MutexLock lock(mutex_);
       for (const std::string& worker : workers) {
-        news_.wait(lock, [&]() SUMMA_REQUIRES(mutex) {
-          const auto lease = leases.find(worker);
-          return lease == leases.end() || !lease->second.renewing;
+        news_.wait(lock, [&]() SUMMA_REQUIRES(mutex_) {
+          const auto lease = leases_.find(worker);
+          return lease == leases_.end() || !lease->second.renewing;
         });
-        if (leases.erase(worker) > 0) ours.push_back(worker);
+        if (leases_.erase(worker) > 0) ours.push_back(worker);
       }
     }
     if (ours.empty()) return;  // what is lost already expires by itself
     CrashPoint("lease.release");
     QueryForCaller(keep_for > Microseconds{0} ? statements_.keep : statements_.release,
-                   {TextArrayLiteral(ours), holder, std::to_string(keep_for.count())},
+                   {TextArrayLiteral(ours), holder_, std::to_string(keep_for.count())},
                    kReleaseTimeout);
     CrashPoint("lease.released");
   } catch (const Failure& failure) {
@@ -188,73 +188,59 @@ void LeaseKeeper::State::Release(const std::vector<std::string>& workers,
   }
 }
 
-bool LeaseKeeper::State::WaitUntilFree(const std::string& worker_id, Microseconds wait,
-                                       const std::function<bool()>& should_stop) {
+bool LeaseKeeper::WaitUntilFree(const std::string& worker_id, Microseconds wait,
+                                const std::function<bool()>& stop) {
   const auto deadline = std::chrono::steady_clock::now() + wait;
-  MutexLock lock(mutex);
-  const std::uint64_t wanted = checks_ + 1;  // older looks do not show the present state
-  Watch& watch = watches[worker_id];         // stays where it is while somebody waits
+  MutexLock lock(mutex_);
+  const std::uint64_t wanted = checks_ + 1;  // older checks do not show the present state
+  Watch& watch = watches_[worker_id];        // stays where it is while somebody waits
   ++watch.waiters;
-  watch.next_check = clock.BootNow();
+  watch.next_check = clock_.BootNow();
   work_.notify_all();
   bool is_free = false;
   for (;;) {
     lock.unlock();
-    const bool stop = should_stop && should_stop();  // unlocked: it may take locks of its own
+    const bool stopped = stop && stop();  // unlocked: it may take locks of its own
     lock.lock();
     is_free = watch.last_check >= wanted && watch.is_free;
     const auto now = std::chrono::steady_clock::now();
-    if (stop || is_free || now >= deadline) {
-      is_free = is_free && !stop;
+    if (stopped || is_free || now >= deadline) {
+      is_free = is_free && !stopped;
       break;
     }
     news_.wait_until(lock, std::min(deadline, now + kStopPollInterval));
   }
-  if (--watch.waiters == 0) watches.erase(worker_id);
+  if (--watch.waiters == 0) watches_.erase(worker_id);
   return is_free;
 }
 
-LeaseKeeper::LeaseKeeper(const DatabaseSettings& ledger, std::string holder, const Clock& clock,
-                         std::function<void(const std::string& worker_id)> on_lost)
-    : state_(std::make_unique<State>(ledger, std::move(holder), clock, std::move(on_lost))) {}
-LeaseKeeper::~LeaseKeeper() = default;
-
-std::optional<LeaseGuard> LeaseKeeper::TryAcquire(const std::string& worker_id,
-                                                  Microseconds time_to_live) {
-  return state_->Acquire(worker_id, time_to_live);
-}
-
-bool LeaseKeeper::WaitUntilFree(const std::string& worker_id, Microseconds wait,
-                                const std::function<bool()>& stop) {
-  return state_->WaitUntilFree(worker_id, wait, stop);
-}
-
 bool LeaseKeeper::Trusted(const std::string& worker_id) const {
-  const MutexLock lock(state_->mutex);
-  const auto lease = state_->leases.find(worker_id);
-  return lease != state_->leases.end() && state_->clock.BootNow() < lease->second.trusted_until;
+  const MutexLock lock(mutex_);
+  const auto lease = leases_.find(worker_id);
+  return lease != leases_.end() && clock_.BootNow() < lease->second.trusted_until;
 }
 
 LeaseStatus LeaseKeeper::Status(const std::string& worker_id) const {
-  const MutexLock lock(state_->mutex);
-  const BootTime now = state_->clock.BootNow();
+  const MutexLock lock(mutex_);
+  const BootTime now = clock_.BootNow();
   LeaseStatus status;
-  const auto lease = state_->leases.find(worker_id);
-  if (lease == state_->leases.end()) {
-    const auto other = state_->others.find(worker_id);
-    if (other == state_->others.end()) return status;
+  const auto lease = leases_.find(worker_id);
+  if (lease == leases_.end()) {
+    const auto other = others_.find(worker_id);
+    if (other == others_.end()) return status;
     if (other->second.until && *other->second.until <= now) return status;
     status.holder = other->second.holder;
     if (other->second.until) status.remaining = *other->second.until - now;
     return status;
   }
   status.ours = true;
-  status.holder = state_->holder;
+  status.holder = holder_;
   status.fence = lease->second.guard.fence;
   status.trusted = lease->second.trusted_until > now;
   if (status.trusted) {
     status.trust_remaining = lease->second.trusted_until - now;
-    status.remaining = lease->second.trusted_until + TrustMargin(lease->second.time_to_live) - now;
+    status.remaining =
+        lease->second.trusted_until + TrustMargin(lease->second.guard.time_to_live) - now;
   }
   return status;
 }
@@ -271,25 +257,25 @@ Error LeaseKeeper::HeldElsewhere(const std::string& worker_id) {
 void LeaseKeeper::Release(const std::string& worker_id,
                           std::optional<Microseconds> keep_for) noexcept {
   try {
-    state_->Release({worker_id}, keep_for.value_or(Microseconds{0}));
+    ReleaseWorkers({worker_id}, keep_for.value_or(Microseconds{0}));
   } catch (...) {
     // No memory for a list of one name: the lease expires by itself.
   }
 }
 
 void LeaseKeeper::Forget(const std::string& worker_id) noexcept {
-  const MutexLock lock(state_->mutex);
-  state_->leases.erase(worker_id);
+  const MutexLock lock(mutex_);
+  leases_.erase(worker_id);
 }
 
 void LeaseKeeper::ReleaseAll() noexcept {
   try {
     std::vector<std::string> workers;
     {
-      const MutexLock lock(state_->mutex);
-      for (const auto& [worker, lease] : state_->leases) workers.push_back(worker);
+      const MutexLock lock(mutex_);
+      for (const auto& [worker, lease] : leases_) workers.push_back(worker);
     }
-    if (!workers.empty()) state_->Release(workers, Microseconds{0});
+    if (!workers.empty()) ReleaseWorkers(workers, Microseconds{0});
   } catch (...) {
     // As above.
   }

@@ -10,12 +10,16 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "host/clock.hpp"
-#include "host/database/session.hpp"
+#include "host/database/lease_statements.hpp"
+#include "host/database/reopening_connection.hpp"
+#include "host/lease/take_over.hpp"
+#include "summa/mutex.hpp"
 
 namespace summa::host {
 
@@ -59,8 +63,70 @@ class LeaseKeeper {
   void Forget(const std::string& worker_id) noexcept;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  struct Lease {
+    // From a statement that was asked then, and has given or renewed it.
+    void Extend(BootTime asked_at);
+
+    LeaseGuard guard;
+    BootTime trusted_until;
+    BootTime renew_at;
+    bool renewing = false;
+    std::uint64_t serial = 0;  // of the acquisition; an answer to an older one is ignored
+  };
+  // A worker whose lease somebody waits for.
+  struct Watch {
+    int waiters = 0;
+    std::uint64_t last_check = 0;  // number of the check that `is_free` comes from
+    bool is_free = false;
+    BootTime next_check;
+  };
+  // A holder that is not us.
+  struct Other {
+    std::string holder;
+    std::optional<BootTime> until;  // nullopt: without end
+  };
+
+  void Run();
+  void ReportLost() SUMMA_REQUIRES(mutex_);
+  std::string NextRenewal() const SUMMA_REQUIRES(mutex_);  // empty: none is due
+  std::optional<TextRows> AskToRenew(const std::string& worker_id, Microseconds time_to_live,
+                                     Microseconds timeout) SUMMA_REQUIRES(mutex_);
+  void Renew(const std::string& worker_id) SUMMA_REQUIRES(mutex_);
+  bool IsCheckDue() const SUMMA_REQUIRES(mutex_);
+  std::optional<TextRows> AskToLook(const std::vector<std::string>& workers, Microseconds timeout)
+      SUMMA_REQUIRES(mutex_);
+  void CheckWatched() SUMMA_REQUIRES(mutex_);
+  void RecordCheck(const TextRows& rows, const std::vector<std::string>& workers, BootTime asked_at)
+      SUMMA_REQUIRES(mutex_);
+  void Pause() SUMMA_REQUIRES(mutex_);
+  TextRows QueryForCaller(const std::string& sql, const TextParameters& parameters,
+                          Microseconds timeout) SUMMA_REQUIRES(acquire_mutex_);
+  TextRows QueryForThread(const std::string& sql, const TextParameters& parameters,
+                          Microseconds timeout);
+  std::optional<TextRows> QueryAcquire(const std::string& worker_id, Microseconds time_to_live,
+                                       BootTime& asked_at) SUMMA_REQUIRES(acquire_mutex_);
+  void Remember(const LeaseGuard& guard, BootTime asked_at);
+  void ReleaseWorkers(const std::vector<std::string>& workers, Microseconds keep_for) noexcept;
+
+  const std::string holder_;
+  const Clock& clock_;
+  const LeaseStatements statements_;
+  const std::function<void(const std::string&)> on_lost_;
+  // After acquire_mutex_, which is held during a statement of a caller; this one never is.
+  mutable Mutex mutex_;
+  std::map<std::string, Lease> leases_ SUMMA_GUARDED_BY(mutex_);
+  std::map<std::string, Watch> watches_ SUMMA_GUARDED_BY(mutex_);
+  std::map<std::string, Other> others_ SUMMA_GUARDED_BY(mutex_);  // as last seen
+  WakeUp stop_signal_;                                            // outlives the take-over
+  Mutex acquire_mutex_;
+  ReopeningConnection caller_connection_ SUMMA_GUARDED_BY(acquire_mutex_);
+  TakeOver take_over_ SUMMA_GUARDED_BY(acquire_mutex_);
+  ReopeningConnection thread_connection_;  // the thread's own
+  ConditionVariable work_;                 // for the thread
+  ConditionVariable news_;                 // for callers
+  std::uint64_t serials_ SUMMA_GUARDED_BY(mutex_) = 0, checks_ SUMMA_GUARDED_BY(mutex_) = 0;
+  bool stopping_ SUMMA_GUARDED_BY(mutex_) = false;
+  std::thread thread_;  // last: it uses all of the above
 };
 
 }  // namespace summa::host

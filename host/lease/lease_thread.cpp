@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <exception>
 
-#include "host/lease/lease_state.hpp"
+#include "host/lease/lease_keeper.hpp"
 #include "host/observe/host_metrics.hpp"
 #include "host/observe/log.hpp"
 #include "summa/assert.hpp"
@@ -35,15 +35,13 @@ Microseconds RetryPause(Microseconds time_to_live) {
 void CountRenewal(const std::optional<TextRows>& rows) {
   const char* outcome = "failed";
   if (rows) outcome = rows->empty() ? "lost" : "renewed";
-  if (MetricHandle* renewals = HostMetric("summa_lease_renewals_total", {outcome})) {
-    renewals->Add(1);
-  }
+  HostMetric("summa_lease_renewals_total", {outcome}).Add(1);
 }
 
 }  // namespace
 
-void LeaseKeeper::State::Run() {
-  const MutexLock lock(mutex);
+void LeaseKeeper::Run() {
+  const MutexLock lock(mutex_);
   while (!stopping_) {
     ReportLost();
     if (const std::string worker = NextRenewal(); !worker.empty()) {
@@ -56,19 +54,19 @@ void LeaseKeeper::State::Run() {
   }
 }
 
-void LeaseKeeper::State::ReportLost() {
+void LeaseKeeper::ReportLost() {
   std::vector<std::string> lost;
-  const BootTime now = clock.BootNow();
-  for (auto lease = leases.begin(); lease != leases.end();) {
+  const BootTime now = clock_.BootNow();
+  for (auto lease = leases_.begin(); lease != leases_.end();) {
     if (lease->second.trusted_until > now) {
       ++lease;
       continue;
     }
     lost.push_back(lease->first);
-    lease = leases.erase(lease);
+    lease = leases_.erase(lease);
   }
   if (lost.empty()) return;
-  const MutexUnlock unlock(mutex);
+  const MutexUnlock unlock(mutex_);
   for (const std::string& worker : lost) {
     Log(LogLevel::kWarn, "SH-0305", "a lease can no longer be trusted; its worker is told to stop",
         {{"worker", worker}});
@@ -77,10 +75,10 @@ void LeaseKeeper::State::ReportLost() {
 }
 
 // The one that ends first among those that are due.
-std::string LeaseKeeper::State::NextRenewal() const {
-  const BootTime now = clock.BootNow();
+std::string LeaseKeeper::NextRenewal() const {
+  const BootTime now = clock_.BootNow();
   const Lease* next = nullptr;
-  for (const auto& [worker, lease] : leases) {
+  for (const auto& [worker, lease] : leases_) {
     if (lease.renew_at > now) continue;
     if (next == nullptr || lease.trusted_until < next->trusted_until) next = &lease;
   }
@@ -88,21 +86,19 @@ std::string LeaseKeeper::State::NextRenewal() const {
 }
 
 // No repetition: the next round asks again, with what is left of the trust by then.
-TextRows LeaseKeeper::State::QueryForThread(const std::string& sql,
-                                            const TextParameters& parameters,
-                                            Microseconds timeout) {
+TextRows LeaseKeeper::QueryForThread(const std::string& sql, const TextParameters& parameters,
+                                     Microseconds timeout) {
   return thread_connection_.Query(sql, parameters, std::chrono::steady_clock::now() + timeout,
                                   WhenLost::kFail);
 }
 
 // Without the lock.
-std::optional<TextRows> LeaseKeeper::State::AskToRenew(const std::string& worker_id,
-                                                       Microseconds time_to_live,
-                                                       Microseconds timeout) {
-  const MutexUnlock unlock(mutex);
+std::optional<TextRows> LeaseKeeper::AskToRenew(const std::string& worker_id,
+                                                Microseconds time_to_live, Microseconds timeout) {
+  const MutexUnlock unlock(mutex_);
   try {
     return QueryForThread(statements_.renew,
-                          {worker_id, holder, std::to_string(time_to_live.count())}, timeout);
+                          {worker_id, holder_, std::to_string(time_to_live.count())}, timeout);
   } catch (const Failure& failure) {
     if (!thread_connection_.stopped()) {
       LogError(LogLevel::kWarn, failure.error(), {{"renewal of", worker_id}});
@@ -113,49 +109,46 @@ std::optional<TextRows> LeaseKeeper::State::AskToRenew(const std::string& worker
   return std::nullopt;
 }
 
-void LeaseKeeper::State::Renew(const std::string& worker_id) {
-  Lease& due = leases.at(worker_id);
+void LeaseKeeper::Renew(const std::string& worker_id) {
+  Lease& due = leases_.at(worker_id);
   SUMMA_ASSERT(!due.renewing);  // one thread renews, one lease after the other
   due.renewing = true;
   const std::uint64_t serial = due.serial;
-  const Microseconds time_to_live = due.time_to_live;
-  const BootTime asked_at = clock.BootNow();
+  const Microseconds time_to_live = due.guard.time_to_live;
+  const BootTime asked_at = clock_.BootNow();
   // Half of what is left: a server that does not answer leaves time for a second try elsewhere.
   const Microseconds timeout =
       std::clamp((due.trusted_until - asked_at) / 2, kShortestTimeout, kLongestTimeout);
   const std::optional<TextRows> rows = AskToRenew(worker_id, time_to_live, timeout);
   news_.notify_all();
-  const auto found = leases.find(worker_id);
-  if (found == leases.end()) return;
+  const auto found = leases_.find(worker_id);
+  if (found == leases_.end()) return;
   Lease& lease = found->second;
   lease.renewing = false;
   CountRenewal(rows);
   if (lease.serial != serial) return;  // acquired again meanwhile: this answer is older
   if (!rows) {
-    lease.renew_at = clock.BootNow() + RetryPause(time_to_live);
+    lease.renew_at = clock_.BootNow() + RetryPause(time_to_live);
   } else if (rows->empty()) {
     lease.trusted_until = BootTime();  // reported by the next round
   } else {
-    lease.trusted_until = asked_at + time_to_live - TrustMargin(time_to_live);
-    lease.renew_at = asked_at + time_to_live / 3;
-    SUMMA_ASSERT(lease.trusted_until < asked_at + time_to_live);
-    SUMMA_ASSERT(lease.renew_at < lease.trusted_until);
+    lease.Extend(asked_at);
     CrashPoint("lease.renewed");
   }
 }
 
-bool LeaseKeeper::State::IsCheckDue() const {
-  const BootTime now = clock.BootNow();
-  return std::any_of(watches.begin(), watches.end(),
+bool LeaseKeeper::IsCheckDue() const {
+  const BootTime now = clock_.BootNow();
+  return std::any_of(watches_.begin(), watches_.end(),
                      [now](const auto& entry) { return entry.second.next_check <= now; });
 }
 
 // Without the lock.
-std::optional<TextRows> LeaseKeeper::State::AskToLook(const std::vector<std::string>& workers,
-                                                      Microseconds timeout) {
-  const MutexUnlock unlock(mutex);
+std::optional<TextRows> LeaseKeeper::AskToLook(const std::vector<std::string>& workers,
+                                               Microseconds timeout) {
+  const MutexUnlock unlock(mutex_);
   try {
-    return QueryForThread(statements_.check, {TextArrayLiteral(workers), holder}, timeout);
+    return QueryForThread(statements_.check, {TextArrayLiteral(workers), holder_}, timeout);
   } catch (const std::exception& error) {
     if (!thread_connection_.stopped()) {
       Log(LogLevel::kWarn, "SH-0303", "the leases could not be read", {{"why", error.what()}});
@@ -165,18 +158,18 @@ std::optional<TextRows> LeaseKeeper::State::AskToLook(const std::vector<std::str
 }
 
 // One plain SELECT for everybody: it locks nothing and writes nothing.
-void LeaseKeeper::State::CheckWatched() {
-  const BootTime asked_at = clock.BootNow();
+void LeaseKeeper::CheckWatched() {
+  const BootTime asked_at = clock_.BootNow();
   std::vector<std::string> workers;
-  for (auto& [worker, watch] : watches) {
+  for (auto& [worker, watch] : watches_) {
     workers.push_back(worker);
     watch.next_check = asked_at + kCheckRetry;
   }
   ++checks_;
   // Renewals of ours come first: never wait here longer than until the next one.
   Microseconds timeout = kLongestTimeout;
-  for (const auto& [worker, lease] : leases) {
-    timeout = std::min(timeout, (lease.trusted_until - clock.BootNow()) / 4);
+  for (const auto& [worker, lease] : leases_) {
+    timeout = std::min(timeout, (lease.trusted_until - clock_.BootNow()) / 4);
   }
   timeout = std::max(timeout, kShortestTimeout);
   const std::optional<TextRows> rows = AskToLook(workers, timeout);
@@ -184,13 +177,13 @@ void LeaseKeeper::State::CheckWatched() {
   news_.notify_all();
 }
 
-void LeaseKeeper::State::RecordCheck(const TextRows& rows, const std::vector<std::string>& workers,
-                                     BootTime asked_at) {
-  const BootTime now = clock.BootNow();
+void LeaseKeeper::RecordCheck(const TextRows& rows, const std::vector<std::string>& workers,
+                              BootTime asked_at) {
+  const BootTime now = clock_.BootNow();
   for (const std::string& worker : workers) {
-    const auto found = watches.find(worker);
-    others.erase(worker);
-    if (found == watches.end()) continue;
+    const auto found = watches_.find(worker);
+    others_.erase(worker);
+    if (found == watches_.end()) continue;
     found->second.last_check = checks_;
     found->second.is_free = true;  // no row: nobody has it
     // Otherwise a new waiter needs a newer look.
@@ -201,9 +194,9 @@ void LeaseKeeper::State::RecordCheck(const TextRows& rows, const std::vector<std
     const std::string worker = row.at(0).value();
     std::optional<BootTime> until;
     if (row.at(3)) until = asked_at + Microseconds(std::stoll(*row.at(3)));
-    if (!leases.contains(worker)) others[worker] = {row.at(1).value(), until};
-    const auto found = watches.find(worker);
-    if (found == watches.end()) continue;
+    if (!leases_.contains(worker)) others_[worker] = {row.at(1).value(), until};
+    const auto found = watches_.find(worker);
+    if (found == watches_.end()) continue;
     found->second.is_free = false;
     if (found->second.next_check <= now || !until) continue;
     // Soon after its end, when that is sooner.
@@ -212,20 +205,20 @@ void LeaseKeeper::State::RecordCheck(const TextRows& rows, const std::vector<std
   }
 }
 
-void LeaseKeeper::State::Pause() {
-  if (leases.empty() && watches.empty()) {
+void LeaseKeeper::Pause() {
+  if (leases_.empty() && watches_.empty()) {
     // The lock was released while the loss of a lease was reported: what was signalled meanwhile
     // must not be missed.
-    while (!stopping_ && leases.empty() && watches.empty()) work_.wait(mutex);
+    while (!stopping_ && leases_.empty() && watches_.empty()) work_.wait(mutex_);
     return;
   }
-  const BootTime now = clock.BootNow();
+  const BootTime now = clock_.BootNow();
   Microseconds pause = kLongestPause;
-  for (const auto& [worker, lease] : leases) {
+  for (const auto& [worker, lease] : leases_) {
     pause = std::min({pause, lease.renew_at - now, lease.trusted_until - now});
   }
-  for (const auto& [worker, watch] : watches) pause = std::min(pause, watch.next_check - now);
-  work_.wait_for(mutex, std::max<Microseconds>(pause, milliseconds(1)));
+  for (const auto& [worker, watch] : watches_) pause = std::min(pause, watch.next_check - now);
+  work_.wait_for(mutex_, std::max<Microseconds>(pause, milliseconds(1)));
 }
 
 }  // namespace summa::host

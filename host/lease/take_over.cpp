@@ -52,8 +52,8 @@ TakeOver::TakeOver(DatabaseSettings settings, WakeUp& stop)
     : settings_(WatcherSettings(std::move(settings))), stop_(stop) {}
 
 std::optional<TextRows> TakeOver::Acquire(DeadlineConnection& waiter, const std::string& worker_id,
-                                          const std::string& acquire, const Parameters& parameters,
-                                          TimePoint deadline) {
+                                          const std::string& acquire,
+                                          const TextParameters& parameters, TimePoint deadline) {
   std::optional<DeadlineConnection> watcher;
   waiter.Send(acquire, parameters, deadline);
   try {
@@ -120,9 +120,7 @@ void TakeOver::EndBlocker(DeadlineConnection& watcher, const Blocker& blocker,
        {"application", blocker.application},
        {"state", blocker.state},
        {"waits_for", blocker.waits_for}});
-  if (MetricHandle* takeovers = HostMetric("summa_lease_takeovers_total", {worker_id})) {
-    takeovers->Add(1);
-  }
+  HostMetric("summa_lease_takeovers_total", {worker_id}).Add(1);
 }
 
 void TakeOver::ReportOnce(const std::string& worker_id, const Blocker& blocker,

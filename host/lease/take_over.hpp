@@ -7,7 +7,6 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <vector>
 
 #include "host/database/deadline_connection.hpp"
 
@@ -16,7 +15,6 @@ namespace summa::host {
 class TakeOver {
  public:
   using TimePoint = DeadlineConnection::TimePoint;
-  using Parameters = std::vector<std::optional<std::string>>;
 
   // `stop` must outlive the object; its signal ends a wait at once.
   TakeOver(DatabaseSettings settings, WakeUp& stop);
@@ -26,7 +24,7 @@ class TakeOver {
   // the log (SH-0307), once. Its rows, or nullopt: the row is still locked. SqlFailure as
   // DeadlineConnection::Query.
   std::optional<TextRows> Acquire(DeadlineConnection& waiter, const std::string& worker_id,
-                                  const std::string& acquire, const Parameters& parameters,
+                                  const std::string& acquire, const TextParameters& parameters,
                                   TimePoint deadline);
 
  private:

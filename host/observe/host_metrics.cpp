@@ -11,15 +11,15 @@
 #include <sstream>
 #include <system_error>
 
+#include "host/find.hpp"
 #include "host/observe/log.hpp"
 #include "summa/mutex.hpp"
 
 namespace summa::host {
-namespace {
 
 using enum MetricType;
 
-const std::vector<MetricDeclaration>& Table() {
+const std::vector<MetricDeclaration>& HostMetrics() {
   static const auto* table = new std::vector<MetricDeclaration>{
       {"summa_build_info",
        kGauge,
@@ -153,12 +153,7 @@ const std::vector<MetricDeclaration>& Table() {
   return *table;
 }
 
-const MetricDeclaration* Find(std::string_view name) {
-  for (const MetricDeclaration& each : Table()) {
-    if (each.name == name) return &each;
-  }
-  return nullptr;
-}
+namespace {
 
 // Fields of /proc/self/stat behind the name, which may contain spaces; the first is the state (3).
 std::vector<double> StatFields() {
@@ -188,9 +183,7 @@ void SetLogMetrics() {
   const MutexLock lock(*mutex);
   static std::uint64_t counted = 0;
   const std::uint64_t lost = LogLinesLost();
-  if (MetricHandle* metric = HostMetric("summa_log_lines_dropped_total")) {
-    metric->Add(static_cast<double>(lost - counted));
-  }
+  HostMetric("summa_log_lines_dropped_total").Add(static_cast<double>(lost - counted));
   counted = lost;
 }
 
@@ -213,29 +206,21 @@ MetricType TypeByName(std::string_view name) {
   return name.ends_with("_duration_seconds") ? kHistogram : kGauge;
 }
 
-const std::vector<MetricDeclaration>& HostMetrics() { return Table(); }
-
-MetricHandle* HostMetric(std::string_view name, std::initializer_list<std::string_view> values) {
-  const MetricDeclaration* declared = Find(name);
-  if (declared == nullptr || declared->labels.size() != values.size()) return nullptr;
+MetricHandle& HostMetric(std::string_view name, std::initializer_list<std::string_view> values) {
+  static auto* nothing = new MetricHandle;
+  const MetricDeclaration* declared = FindNamed(HostMetrics(), &MetricDeclaration::name, name);
+  if (declared == nullptr || declared->labels.size() != values.size()) return *nothing;
   MetricLabels labels;
   labels.reserve(values.size());
   auto label = declared->labels.begin();
   for (const std::string_view value : values) labels.emplace_back(*label++, std::string(value));
-  switch (declared->type) {
-    case kCounter:
-      return CounterMetric(name, declared->help, labels);
-    case kGauge:
-      return GaugeMetric(name, declared->help, labels);
-    case kHistogram:
-      break;
-  }
-  return HistogramMetric(name, declared->help, labels);
+  MetricHandle* metric = FindMetric(declared->type, name, declared->help, labels);
+  return metric == nullptr ? *nothing : *metric;
 }
 
 void SetHostMetric(std::string_view name, double value,
                    std::initializer_list<std::string_view> values) {
-  if (MetricHandle* metric = HostMetric(name, values)) metric->Set(value);
+  HostMetric(name, values).Set(value);
 }
 
 void CountDatabaseError(std::string_view sqlstate) {
@@ -244,9 +229,7 @@ void CountDatabaseError(std::string_view sqlstate) {
   const bool well = std::all_of(state_class.begin(), state_class.end(), [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
   });
-  if (MetricHandle* metric = HostMetric("summa_db_errors_total", {well ? state_class : "XX"})) {
-    metric->Add(1);
-  }
+  HostMetric("summa_db_errors_total", {well ? state_class : "XX"}).Add(1);
 }
 
 void SetProcessMetrics() {
@@ -260,7 +243,7 @@ void SetProcessMetrics() {
     const MutexLock lock(*mutex);
     static double counted = 0;
     const double cpu = (fields[kUser] + fields[kSystem]) / ticks;
-    if (MetricHandle* metric = HostMetric("process_cpu_seconds_total")) metric->Add(cpu - counted);
+    HostMetric("process_cpu_seconds_total").Add(cpu - counted);
     counted = std::max(counted, cpu);
     SetHostMetric("process_resident_memory_bytes",
                   fields[kResident] * static_cast<double>(sysconf(_SC_PAGESIZE)));

@@ -16,11 +16,10 @@ namespace summa::host {
 
 const std::vector<MetricDeclaration>& HostMetrics();
 
-// The metric of the table with these values of its labels, in their order. nullptr when something
-// else took the name (a plugin, say); measuring must not stop the work then.
-MetricHandle* HostMetric(std::string_view name,
+// The metric of the table with these values of its labels, in their order. One that does nothing
+// when something else took the name (a plugin, say): measuring must not stop the work.
+MetricHandle& HostMetric(std::string_view name,
                          std::initializer_list<std::string_view> values = {});
-// The same, and does nothing without a handle.
 void SetHostMetric(std::string_view name, double value,
                    std::initializer_list<std::string_view> values = {});
 

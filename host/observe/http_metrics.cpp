@@ -19,10 +19,6 @@ std::string_view KnownMethod(std::string_view method) {
   return found == kKnown.end() ? kOther : *found;
 }
 
-void Add(MetricHandle* metric, double value) {
-  if (metric != nullptr) metric->Add(value);
-}
-
 }  // namespace
 
 HttpMetrics::HttpMetrics()
@@ -35,16 +31,15 @@ void HttpMetrics::Answered(std::string_view route, std::string_view method, int 
                            std::chrono::steady_clock::duration duration) {
   const std::string_view path = route.empty() ? kOther : route;
   const std::string code = std::to_string(status);
-  Add(HostMetric("summa_http_requests_total", {path, KnownMethod(method), code}), 1);
-  if (MetricHandle* metric = HostMetric("summa_http_request_duration_seconds", {path})) {
-    metric->Observe(std::chrono::duration<double>(duration).count());
-  }
+  HostMetric("summa_http_requests_total", {path, KnownMethod(method), code}).Add(1);
+  HostMetric("summa_http_request_duration_seconds", {path})
+      .Observe(std::chrono::duration<double>(duration).count());
 }
 
 void HttpMetrics::Open(std::size_t connections) {
-  if (connections_ != nullptr) connections_->Set(static_cast<double>(connections));
+  connections_.Set(static_cast<double>(connections));
 }
 
-void HttpMetrics::MadeRoom() { Add(made_room_, 1); }
+void HttpMetrics::MadeRoom() { made_room_.Add(1); }
 
 }  // namespace summa::host

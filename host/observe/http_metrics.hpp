@@ -22,8 +22,8 @@ class HttpMetrics {
   void MadeRoom();  // a connection was closed because there were too many
 
  private:
-  MetricHandle* connections_;
-  MetricHandle* made_room_;
+  MetricHandle& connections_;
+  MetricHandle& made_room_;
 };
 
 }  // namespace summa::host

@@ -14,10 +14,7 @@
 
 #include "host/clock.hpp"
 #include "host/observe/line_fold.hpp"
-#include "host/observe/log_answer.hpp"
-#include "host/observe/log_end.hpp"
 #include "host/observe/log_line.hpp"
-#include "host/observe/log_settings.hpp"
 #include "host/observe/log_writer.hpp"
 #include "summa/mutex.hpp"
 

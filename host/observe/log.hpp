@@ -26,6 +26,9 @@ struct LogField {
 // kOff: for a verb whose result says what went wrong. Call once at start; before it, lines go to
 // stderr as text at level info.
 void ConfigureLog(LogLevel level, LogFormat format);
+// What ConfigureLog() set last. Lock-free once something was logged.
+LogLevel CurrentLogLevel();
+LogFormat CurrentLogFormat();
 // Waits until what was logged is written; for a reader that reads nothing, half a second once the
 // process StopWaitingForReaders().
 void FlushLog();
@@ -37,6 +40,13 @@ bool WaitsForReaders();
 std::uint64_t LogLinesLost();
 // Everything that was logged is written. Lock-free once something was logged.
 bool LogIdle();
+// What a broken process says last is its last line: from now on no line is begun; what waits, and
+// what threads that still run log, is lost. A line that is being written may still come: LogIdle()
+// says when. Lock-free once something was logged.
+void EndLog();
+// For lines that answer a person, which are written each time: what was held back is told now, and
+// no line is a repeat of those before.
+void BeginAnswer();
 // stderr for other texts than lines of the log, in order with them; written at each flush. One
 // thread at a time.
 std::ostream& ErrorStream();

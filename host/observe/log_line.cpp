@@ -1,6 +1,5 @@
 #include "host/observe/log_line.hpp"
 
-#include "host/observe/time_text.hpp"
 #include "summa/json.hpp"
 
 namespace summa::host {

@@ -128,26 +128,30 @@ bool LogWriter::WaitForRoom() {
   return false;
 }
 
-// In pieces that a pipe with room takes at once. False: refused, perhaps in the middle.
+// False: refused, perhaps in the middle.
 bool LogWriter::Write(const std::string& text) {
-  std::string whole;
-  if (torn_) whole = "\n";  // what follows must not be in the middle of a line
-  whole += text;
+  // What follows must not be in the middle of a line.
+  const std::string whole = torn_ ? "\n" + text : text;
+  const std::size_t written = WriteInPieces(descriptor_, whole, [this] { return WaitForRoom(); });
+  if (written > 0) torn_ = written < whole.size();
+  return written == whole.size();
+}
+
+std::size_t WriteInPieces(int descriptor, std::string_view text,
+                          const std::function<bool()>& wait_for_room) {
   std::size_t done = 0;
-  while (done < whole.size()) {
-    if (!WaitForRoom()) return false;
-    const std::size_t size = std::min<std::size_t>(whole.size() - done, PIPE_BUF);
-    const ssize_t written = write(descriptor_, whole.data() + done, size);
+  while (done < text.size() && wait_for_room()) {
+    const std::size_t size = std::min<std::size_t>(text.size() - done, PIPE_BUF);
+    const ssize_t written = write(descriptor, text.data() + done, size);
     if (written > 0) {
       done += static_cast<std::size_t>(written);
-      torn_ = done < whole.size();
     } else if (written < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
       poll(nullptr, 0, 1);  // there is room, but not enough: the reader needs a moment
     } else if (written == 0 || errno != EINTR) {
-      return false;
+      break;
     }
   }
-  return true;
+  return done;
 }
 
 }  // namespace summa::host

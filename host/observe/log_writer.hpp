@@ -9,6 +9,7 @@
 #include <deque>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "host/clock.hpp"
@@ -60,5 +61,10 @@ class LogWriter {
   std::atomic<bool> stopping_{false}, ended_{false};
   std::thread thread_;
 };
+
+// Writes in pieces that a pipe with room takes at once, each after wait_for_room(), until the
+// descriptor refuses one or that is false. How many bytes were written.
+std::size_t WriteInPieces(int descriptor, std::string_view text,
+                          const std::function<bool()>& wait_for_room);
 
 }  // namespace summa::host

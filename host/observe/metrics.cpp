@@ -18,8 +18,6 @@
 namespace summa::host {
 namespace {
 
-enum class Kind { kCounter, kGauge, kHistogram };
-
 class CounterHandle final : public MetricHandle {
  public:
   explicit CounterHandle(prometheus::Counter& counter) : counter_(counter) {}
@@ -27,8 +25,6 @@ class CounterHandle final : public MetricHandle {
   void Add(double value) override {
     if (value >= 0 && std::isfinite(value)) counter_.Increment(value);
   }
-  void Set(double) override {}
-  void Observe(double) override {}
 
  private:
   prometheus::Counter& counter_;
@@ -39,7 +35,6 @@ class GaugeHandle final : public MetricHandle {
   explicit GaugeHandle(prometheus::Gauge& gauge) : gauge_(gauge) {}
   void Add(double value) override { gauge_.Increment(value); }
   void Set(double value) override { gauge_.Set(value); }
-  void Observe(double) override {}
 
  private:
   prometheus::Gauge& gauge_;
@@ -48,8 +43,6 @@ class GaugeHandle final : public MetricHandle {
 class HistogramHandle final : public MetricHandle {
  public:
   explicit HistogramHandle(prometheus::Histogram& histogram) : histogram_(histogram) {}
-  void Add(double) override {}
-  void Set(double) override {}
   void Observe(double value) override { histogram_.Observe(value); }
 
  private:
@@ -79,21 +72,22 @@ bool ValidLabels(const MetricLabels& labels) {
 
 class Metrics {
  public:
-  MetricHandle* Find(Kind kind, std::string_view name, std::string_view help, MetricLabels labels) {
+  MetricHandle* Find(MetricType type, std::string_view name, std::string_view help,
+                     MetricLabels labels) {
     std::sort(labels.begin(), labels.end());
     const MutexLock lock(mutex_);
     const std::string text(name);
-    const auto known = kinds_.find(text);
+    const auto known = types_.find(text);
     if (!IsWord(name, true) || !ValidLabels(labels)) {
       return Refused(text, "its name or a label is not of the form [a-zA-Z_][a-zA-Z0-9_]*");
     }
-    if (known != kinds_.end() && known->second != kind) {
+    if (known != types_.end() && known->second != type) {
       return Refused(text, "it is already a metric of another type");
     }
     auto& handle = handles_[{text, labels}];
     if (!handle) {
-      handle = Make(kind, text, std::string(help), labels);
-      kinds_.emplace(text, kind);
+      handle = Make(type, text, std::string(help), labels);
+      types_.emplace(text, type);
     }
     return handle.get();
   }
@@ -111,17 +105,17 @@ class Metrics {
     return nullptr;
   }
 
-  std::unique_ptr<MetricHandle> Make(Kind kind, const std::string& name, const std::string& help,
-                                     const MetricLabels& labels) {
+  std::unique_ptr<MetricHandle> Make(MetricType type, const std::string& name,
+                                     const std::string& help, const MetricLabels& labels) {
     const std::map<std::string, std::string> map(labels.begin(), labels.end());
-    switch (kind) {
-      case Kind::kCounter:
+    switch (type) {
+      case MetricType::kCounter:
         return std::make_unique<CounterHandle>(
             prometheus::BuildCounter().Name(name).Help(help).Register(registry_).Add(map));
-      case Kind::kGauge:
+      case MetricType::kGauge:
         return std::make_unique<GaugeHandle>(
             prometheus::BuildGauge().Name(name).Help(help).Register(registry_).Add(map));
-      case Kind::kHistogram:
+      case MetricType::kHistogram:
         break;
     }
     return std::make_unique<HistogramHandle>(
@@ -131,7 +125,7 @@ class Metrics {
 
   prometheus::Registry registry_;
   Mutex mutex_;
-  std::map<std::string, Kind> kinds_ SUMMA_GUARDED_BY(mutex_);
+  std::map<std::string, MetricType> types_ SUMMA_GUARDED_BY(mutex_);
   std::map<std::pair<std::string, MetricLabels>, std::unique_ptr<MetricHandle>> handles_
       SUMMA_GUARDED_BY(mutex_);
 };
@@ -144,17 +138,9 @@ Metrics& TheMetrics() {
 
 }  // namespace
 
-MetricHandle* CounterMetric(std::string_view name, std::string_view help,
-                            const MetricLabels& labels) {
-  return TheMetrics().Find(Kind::kCounter, name, help, labels);
-}
-MetricHandle* GaugeMetric(std::string_view name, std::string_view help,
-                          const MetricLabels& labels) {
-  return TheMetrics().Find(Kind::kGauge, name, help, labels);
-}
-MetricHandle* HistogramMetric(std::string_view name, std::string_view help,
-                              const MetricLabels& labels) {
-  return TheMetrics().Find(Kind::kHistogram, name, help, labels);
+MetricHandle* FindMetric(MetricType type, std::string_view name, std::string_view help,
+                         const MetricLabels& labels) {
+  return TheMetrics().Find(type, name, help, labels);
 }
 std::string MetricsText() { return TheMetrics().Text(); }
 

@@ -26,11 +26,11 @@ class WorkerMetrics {
  private:
   const std::string worker_;
   std::map<std::string, MetricHandle*, std::less<>> runs_, states_;
-  MetricHandle* duration_;
-  MetricHandle* in_vain_;
-  MetricHandle* lease_held_;
-  MetricHandle* lease_fence_;
-  MetricHandle* fence_rejections_;
+  MetricHandle& duration_;
+  MetricHandle& in_vain_;
+  MetricHandle& lease_held_;
+  MetricHandle& lease_fence_;
+  MetricHandle& fence_rejections_;
 };
 
 }  // namespace summa::host

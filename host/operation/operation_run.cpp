@@ -218,7 +218,7 @@ std::optional<JournalRow> OperationRun::Run() {
     speed_ = Speed(row->speed);
     if (row->speed > 0) size_ = BatchSize(static_cast<std::int64_t>(row->speed / 2));
     saved_at_ = clock_.BootNow();
-    WorkOn(*row);
+    while (CallStep(*row) && !IsOver()) continue;
     last = std::move(row);
     if (IsOver()) break;
   }
@@ -226,10 +226,6 @@ std::optional<JournalRow> OperationRun::Run() {
   if (!last && !named) return std::nullopt;
   if (!named && !last->open) return last;
   return journal_.Read(named ? call_.id : last->id);  // orders that were given meanwhile
-}
-
-void OperationRun::WorkOn(JournalRow& row) {
-  while (CallStep(row) && !IsOver()) continue;
 }
 
 bool OperationRun::CallStep(JournalRow& row) {
@@ -242,16 +238,14 @@ bool OperationRun::CallStep(JournalRow& row) {
     return Failed(row, step, error);
   }
   if (!row.open || row.state != state) return false;  // finished, or paused during the step
-  if (!step.saved()) return PauseAfterEmptyStep();
+  // There was nothing to do just now. Claimed again afterwards, so that new orders are read.
+  if (!step.saved()) {
+    call_.wait(pause_.Next());
+    return false;
+  }
   pause_.Reset();
   size_.Took(step.rows(), clock_.BootNow() - begin);
   return PauseForRate(row, step.rows(), begin);
-}
-
-// There was nothing to do just now. Claimed again afterwards, so that new orders are read.
-bool OperationRun::PauseAfterEmptyStep() {
-  call_.wait(pause_.Next());
-  return false;
 }
 
 bool OperationRun::Failed(JournalRow& row, const Step& step, const summa_error& error) {

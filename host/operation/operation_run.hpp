@@ -41,10 +41,8 @@ class OperationRun {
   class Step;
 
   bool IsOver() const;
-  void WorkOn(JournalRow& row);
   // False: do nothing more on this operation now.
   bool CallStep(JournalRow& row);
-  bool PauseAfterEmptyStep();
   bool Failed(JournalRow& row, const Step& step, const summa_error& error);
   bool PauseForRate(JournalRow& row, std::int64_t rows, BootTime begin);
 

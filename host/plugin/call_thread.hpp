@@ -23,7 +23,6 @@ class CallThread {
   bool Begin(std::function<void()> call);
   // True: no call is under way.
   bool WaitUntilIdle(Microseconds time) const;
-  bool busy() const { return !WaitUntilIdle(Microseconds(0)); }
 
   // Nobody waits any more for a call that is under way, on whatever thread.
   static void GiveUp();

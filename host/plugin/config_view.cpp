@@ -1,38 +1,8 @@
 #include "host/plugin/config_view.hpp"
 
+#include "host/abi/abi_text.hpp"
+
 namespace summa::host {
-namespace {
-
-// The rest of `path` behind `name`, when `path` begins with that member.
-bool Step(std::string_view path, std::string_view name, std::string_view* rest) {
-  if (!path.starts_with(name)) return false;
-  if (path.size() == name.size()) {
-    *rest = {};
-    return true;
-  }
-  if (path[name.size()] != '.') return false;
-  *rest = path.substr(name.size() + 1);
-  return true;
-}
-
-const Value* Walk(const Value& value, std::string_view path) {
-  if (path.empty()) return value.null ? nullptr : &value;
-  std::string_view rest;
-  for (const auto& [name, member] : value.members) {
-    if (!Step(path, name, &rest)) continue;
-    if (const Value* found = Walk(member, rest)) return found;
-  }
-  for (std::size_t i = 0; i < value.items.size(); ++i) {
-    if (Step(path, std::to_string(i), &rest)) return Walk(value.items[i], rest);
-  }
-  return nullptr;
-}
-
-std::string_view View(summa_str text) {
-  return text.size == 0 ? std::string_view{} : std::string_view(text.data, text.size);
-}
-
-}  // namespace
 
 ConfigView::ConfigView(const Value& root) : root_(root) {
   table_.struct_size = sizeof(summa_config);
@@ -41,7 +11,10 @@ ConfigView::ConfigView(const Value& root) : root_(root) {
   table_.keys = &ConfigView::Keys;
 }
 
-const Value* ConfigView::Find(std::string_view path) const { return Walk(root_, path); }
+const Value* ConfigView::Find(std::string_view path) const {
+  const Value* found = root_.Find(path);
+  return found == nullptr || found->null ? nullptr : found;
+}
 
 // Maps and lists have members, no value of their own.
 std::int32_t ConfigView::Get(void* self, summa_str path, summa_str* value) {
@@ -55,7 +28,7 @@ std::int32_t ConfigView::Get(void* self, summa_str path, summa_str* value) {
 
 std::size_t ConfigView::Keys(void* self, summa_str path, const summa_str** names) {
   auto* view = static_cast<ConfigView*>(self);
-  const auto [entry, is_new] = view->keys_.try_emplace(std::string(View(path)));
+  const auto [entry, is_new] = view->keys_.try_emplace(Copy(path));
   std::vector<summa_str>& keys = entry->second;
   if (const Value* found = view->Find(View(path)); is_new && found != nullptr) {
     for (const auto& [name, member] : found->members) keys.push_back({name.data(), name.size()});

@@ -6,6 +6,9 @@
 #include <string_view>
 #include <system_error>
 
+#include "host/config/text.hpp"
+#include "host/find.hpp"
+
 namespace summa::host {
 namespace {
 
@@ -82,11 +85,8 @@ std::vector<PluginDirectory> PluginDirectories(const std::vector<std::string>& n
   std::vector<PluginDirectory> directories;
   for (const std::string& path : named) Add(directories, path, true);
   if (const char* variable = std::getenv("SUMMA_PLUGIN_PATH")) {
-    std::string_view rest = variable;
-    while (!rest.empty()) {
-      const auto end = rest.find(':');
-      Add(directories, std::string(rest.substr(0, end)), true);
-      rest = end == rest.npos ? std::string_view{} : rest.substr(end + 1);
+    for (const std::string_view path : Split(variable, ':')) {
+      Add(directories, std::string(path), true);
     }
   }
   std::error_code failure;
@@ -110,16 +110,13 @@ const PluginFile* Discovery::Find(const std::string& id) const {
 }
 
 Error Discovery::NotFound(const std::string& id) const {
-  std::string looked;
-  for (const std::string& directory : directories) {
-    looked += (looked.empty() ? "" : ", ") + directory;
-  }
   std::vector<std::string> ids;
   for (const PluginFile& file : files) ids.push_back(file.Id());
   const auto near = Suggest(id, ids);
   Error error{"SH-0101",
               "plugin \"" + id + "\": file not found. Looked in: " +
-                  (looked.empty() ? "no directory, as none of the known ones exists" : looked),
+                  (directories.empty() ? "no directory, as none of the known ones exists"
+                                       : Join(directories)),
               "Install the plugin, or name its directory with --plugin-dir or SUMMA_PLUGIN_PATH",
               ""};
   if (near) error.hint = "Did you mean " + *near + "?";
@@ -140,7 +137,7 @@ Discovery DiscoverPlugins(const std::vector<PluginDirectory>& directories,
                                     "Check --plugin-dir and SUMMA_PLUGIN_PATH", directory.path});
       continue;
     }
-    if (std::find(seen.begin(), seen.end(), real) != seen.end()) continue;
+    if (Contains(seen, real)) continue;
     seen.push_back(real);
     discovery.directories.push_back(real.string());
     for (const std::string& path : LibrariesIn(real.string(), discovery)) {

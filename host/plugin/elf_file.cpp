@@ -9,6 +9,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "host/config/text.hpp"
+
 namespace summa::host {
 namespace {
 
@@ -229,14 +231,6 @@ std::span<const char> LinkedStrings(std::span<const char> bytes, const Sections&
   return Content(bytes, sections.headers[section.sh_link], "a string table");
 }
 
-void AddPaths(std::string_view text, std::vector<std::string>& paths) {
-  while (!text.empty()) {
-    const auto end = text.find(':');
-    if (end != 0) paths.emplace_back(text.substr(0, end));
-    text = end == text.npos ? std::string_view{} : text.substr(end + 1);
-  }
-}
-
 void ReadDynamic(std::span<const char> bytes, const Sections& sections, ElfFile& file) {
   for (const SectionHeader& section : sections.headers) {
     if (section.sh_type != SHT_DYNAMIC) continue;
@@ -251,7 +245,9 @@ void ReadDynamic(std::span<const char> bytes, const Sections& sections, ElfFile&
       if (entry.d_tag == DT_NEEDED) {
         file.needed.emplace_back(Text(names, entry.d_un.d_val, "a needed library"));
       } else if (entry.d_tag == DT_RUNPATH || entry.d_tag == DT_RPATH) {
-        AddPaths(Text(names, entry.d_un.d_val, "a library path"), file.library_paths);
+        for (const auto path : Split(Text(names, entry.d_un.d_val, "a library path"), ':')) {
+          if (!path.empty()) file.library_paths.emplace_back(path);
+        }
       }
     }
   }

@@ -6,15 +6,13 @@
 #include "host/abi/foreign_text.hpp"
 #include "host/abi/plugin_call.hpp"
 #include "host/observe/log.hpp"
+#include "summa/error.hpp"
 
 namespace summa::host {
 namespace {
 
 constexpr std::size_t kMaxBodyBytes = std::size_t{16} << 20;  // as the header says
 constexpr std::size_t kMaxHeaderBytes = 200;
-constexpr std::size_t kMaxThrownText = 512;
-
-summa_str ToText(std::string_view text) { return {text.data(), text.size()}; }
 
 // What the handler sees; behind the function pointers of summa_request.
 class Request {
@@ -25,9 +23,9 @@ class Request {
     table_ = {sizeof table_,
               0,
               this,
-              ToText(route.method),
-              ToText(route.path),
-              ToText(call.request().body),
+              ToAbi(route.method),
+              ToAbi(route.path),
+              ToAbi(call.request().body),
               sql,
               Parameter,
               Header,
@@ -44,7 +42,7 @@ class Request {
     const RouteValues& values = Self(request).values_;
     const auto found = values.find(View(name));
     if (found == values.end()) return 0;
-    *value = ToText(found->second);
+    *value = ToAbi(found->second);
     return 1;
   }
   static std::int32_t Header(const summa_request* request, summa_str name,
@@ -53,7 +51,7 @@ class Request {
     const auto& headers = Self(request).call_.request().headers;
     const auto found = headers.find(View(name));
     if (found == headers.end()) return 0;
-    *value = ToText(found->second);
+    *value = ToAbi(found->second);
     return 1;
   }
   static std::int32_t ShouldStop(const summa_request* request) noexcept {

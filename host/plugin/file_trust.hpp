@@ -22,7 +22,6 @@ namespace summa::host {
 struct TrustPolicy {
   std::vector<uid_t> owners;
   std::vector<gid_t> groups;
-  bool allow_unsafe_paths = false;  // development: no check at all
 };
 
 // For this process: by its effective user and group and by its executable.

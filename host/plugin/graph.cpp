@@ -5,20 +5,14 @@
 #include <deque>
 #include <optional>
 
+#include "host/config/text.hpp"
+#include "host/find.hpp"
+
 namespace summa::host {
 namespace {
 
 constexpr std::array<std::string_view, 5> kHostServices = {
     "summa.log/1", "summa.clock/1", "summa.metrics/1", "summa.sql/1", "summa.registry/1"};
-
-std::string Join(const std::vector<std::string>& words, const char* last = ", ") {
-  std::string text;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    if (i > 0) text += i + 1 == words.size() ? last : ", ";
-    text += words[i];
-  }
-  return text;
-}
 
 // "summa.sql/2" -> "summa.sql/"
 std::string_view WithoutRevision(std::string_view service) {
@@ -35,8 +29,7 @@ struct Node {
 
   bool refused() const { return !errors.empty(); }
   bool Provides(const std::string& service) const {
-    return manifest != nullptr && std::find(manifest->provides.begin(), manifest->provides.end(),
-                                            service) != manifest->provides.end();
+    return manifest != nullptr && Contains(manifest->provides, service);
   }
 };
 
@@ -74,7 +67,6 @@ class Planner {
       node.errors = node.file->refusals;
       if (node.file->manifest) node.manifest = &*node.file->manifest;
     }
-    node.errors.insert(node.errors.end(), plugin.problems.begin(), plugin.problems.end());
     nodes_.push_back(std::move(node));
   }
 
@@ -84,7 +76,7 @@ class Planner {
         {code, std::move(message), std::move(hint), where.empty() ? node.enabled->where : where});
   }
 
-  std::string Named(const Node& node) const { return "plugin \"" + node.enabled->id + "\""; }
+  static std::string Named(const Node& node) { return "plugin \"" + node.enabled->id + "\""; }
 
   // Worker ids are keys of the lease table, verbs are typed by people: both have one owner. Nothing
   // shows which of two plugins is meant, not even the order in the configuration: a plugin that
@@ -175,8 +167,7 @@ class Planner {
     if (node.manifest == nullptr) return;
     CheckAliases(node);
     for (const ServiceRequirement& requirement : node.manifest->requires_services) {
-      if (std::find(kHostServices.begin(), kHostServices.end(), requirement.service) !=
-          kHostServices.end()) {
+      if (Contains(kHostServices, requirement.service)) {
         continue;
       }
       const auto choice = node.enabled->use.find(requirement.alias);
@@ -208,7 +199,7 @@ class Planner {
       aliases.push_back(requirement.alias);
     }
     for (const auto& [alias, choice] : node.enabled->use) {
-      if (std::find(aliases.begin(), aliases.end(), alias) != aliases.end()) continue;
+      if (Contains(aliases, alias)) continue;
       const auto near = Suggest(alias, aliases);
       Refuse(node, "SH-0118",
              Named(node) + " requires nothing named \"" + alias + "\", so `use` cannot contain it",
@@ -300,7 +291,7 @@ class Planner {
     for (const PluginFile& file : discovery_.files) {
       if (!file.manifest || !file.refusals.empty() || !file.shadowed_by.empty()) continue;
       const auto& provides = file.manifest->provides;
-      if (std::find(provides.begin(), provides.end(), service) != provides.end()) {
+      if (Contains(provides, service)) {
         ids.push_back(file.manifest->id);
       }
     }
@@ -369,9 +360,7 @@ class Planner {
 
   // Each node that is left has a provider that is left, so a walk along them must come back.
   std::vector<std::size_t> FindRing(const std::vector<std::size_t>& order) const {
-    const auto is_left = [&](std::size_t i) {
-      return !nodes_[i].refused() && std::find(order.begin(), order.end(), i) == order.end();
-    };
+    const auto is_left = [&](std::size_t i) { return !nodes_[i].refused() && !Contains(order, i); };
     for (std::size_t start = 0; start < nodes_.size(); ++start) {
       if (!is_left(start)) continue;
       std::vector<std::size_t> walk = {start};

@@ -23,7 +23,6 @@ struct EnabledPlugin {
   std::string id;
   std::string where;                          // file:line:col of its key; may be empty
   std::map<std::string, ProviderChoice> use;  // alias -> provider
-  std::vector<Error> problems;                // found by others (configuration): refuses it
 };
 
 // A requirement that is served by another plugin.

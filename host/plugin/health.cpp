@@ -46,7 +46,7 @@ Finding FromPlugin(const summa_finding& finding) {
 
 Examination Examine(PluginInstance& plugin, const summa_sql_v1* sql,
                     const std::function<bool()>& should_stop) {
-  const summa_health_v1* health = plugin.Health();
+  const auto* health = plugin.Table<summa_health_v1>(SUMMA_HEALTH_V1);
   if (health == nullptr || health->examine == nullptr) return {};
   const auto call = std::make_shared<Call>();
   call->should_stop = should_stop;

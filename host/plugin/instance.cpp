@@ -2,13 +2,13 @@
 
 #include <summa/abi/schema.h>
 
-#include <algorithm>
 #include <exception>
 #include <utility>
 
 #include "host/abi/abi_text.hpp"
 #include "host/abi/foreign_text.hpp"
 #include "host/config/schema.hpp"
+#include "host/find.hpp"
 #include "host/observe/log.hpp"
 #include "host/plugin/config_view.hpp"
 #include "host/plugin/extension_table.hpp"
@@ -136,6 +136,10 @@ void PluginInstance::Fail(Error error) {
     error_ = error;
   }
   throw Failure(std::move(error));
+}
+
+void PluginInstance::BrokenPromise(const std::string& problem) {
+  Fail({"SH-0123", Named(manifest()) + ": " + problem, ReportTo(manifest()), ""});
 }
 
 bool PluginInstance::KeepWaiting(const std::string& name, Microseconds longest,
@@ -295,15 +299,11 @@ void PluginInstance::CheckPromises() {
   promised.insert(promised.end(), manifest().provides.begin(), manifest().provides.end());
   for (const auto& [id, table] : extensions_) {
     if (table == nullptr) {
-      if (std::find(promised.begin(), promised.end(), id) == promised.end()) continue;
-      Fail({"SH-0123",
-            Named(manifest()) + ": the manifest declares " + id + ", but the plugin has none",
-            ReportTo(manifest()), ""});
+      if (!Contains(promised, id)) continue;
+      BrokenPromise("the manifest declares " + id + ", but the plugin has none");
     }
     if (const std::string missing = MissingFunction(id, table); !missing.empty()) {
-      Fail({"SH-0123",
-            Named(manifest()) + ": the function " + missing + "() of its " + id + " is missing",
-            ReportTo(manifest()), ""});
+      BrokenPromise("the function " + missing + "() of its " + id + " is missing");
     }
   }
   CheckWorkers();
@@ -311,64 +311,57 @@ void PluginInstance::CheckPromises() {
 }
 
 void PluginInstance::CheckWorkers() {
-  const auto fail = [&](const std::string& problem) {
-    Fail({"SH-0123", Named(manifest()) + ": " + problem, ReportTo(manifest()), ""});
-  };
   if (manifest().workers.empty()) return;
   const auto* table = static_cast<const summa_worker_v1*>(extensions_[SUMMA_WORKER_V1]);
   if (table == nullptr || table->struct_size < sizeof(summa_worker_v1) ||
       (table->worker_count > 0 && table->workers == nullptr)) {
-    fail("its table of workers is incomplete");
+    BrokenPromise("its table of workers is incomplete");
   }
-  std::vector<std::string> ids;
+  std::vector<std::string> ids, declared;
   for (std::uint32_t i = 0; i < table->worker_count; ++i) {
     const summa_worker* worker = table->workers[i];
     if (worker == nullptr || worker->struct_size < sizeof(summa_worker) ||
         worker->tick == nullptr || worker->id.data == nullptr) {
-      fail("its worker number " + std::to_string(i) + " is incomplete");
+      BrokenPromise("its worker number " + std::to_string(i) + " is incomplete");
     }
-    ids.emplace_back(worker->id.data, worker->id.size);
+    ids.push_back(Copy(worker->id));
   }
-  for (const WorkerDeclaration& declared : manifest().workers) {
-    const auto count = std::count(ids.begin(), ids.end(), declared.id);
-    if (count == 0) {
-      fail("the manifest declares the worker \"" + declared.id + "\", but the plugin has none");
-    }
-    if (count > 1) fail("it has the worker \"" + declared.id + "\" twice");
-    std::erase(ids, declared.id);
-  }
-  if (!ids.empty()) fail("its worker \"" + ids.front() + "\" is not in the manifest");
+  for (const WorkerDeclaration& each : manifest().workers) declared.push_back(each.id);
+  CheckNames("worker", declared, std::move(ids));
 }
 
 void PluginInstance::CheckRoutes() {
-  const auto fail = [&](const std::string& problem) {
-    Fail({"SH-0123", Named(manifest()) + ": " + problem, ReportTo(manifest()), ""});
-  };
   if (manifest().routes.empty()) return;
   const auto* table = static_cast<const summa_endpoint_v1*>(extensions_[SUMMA_ENDPOINT_V1]);
   if (table == nullptr || table->struct_size < sizeof(summa_endpoint_v1) ||
       (table->route_count > 0 && table->routes == nullptr)) {
-    fail("its table of routes is incomplete");
+    BrokenPromise("its table of routes is incomplete");
   }
-  std::vector<std::string> names;
+  std::vector<std::string> names, declared;
   for (std::uint32_t i = 0; i < table->route_count; ++i) {
     const summa_route* route = table->routes[i];
     if (route == nullptr || route->struct_size < sizeof(summa_route) || route->handle == nullptr ||
         route->method.data == nullptr || route->path.data == nullptr) {
-      fail("its route number " + std::to_string(i) + " is incomplete");
+      BrokenPromise("its route number " + std::to_string(i) + " is incomplete");
     }
     names.push_back(Copy(route->method) + " " + Copy(route->path));
   }
-  for (const RouteDeclaration& declared : manifest().routes) {
-    const std::string name = RouteName(declared);
-    const auto count = std::count(names.begin(), names.end(), name);
+  for (const RouteDeclaration& each : manifest().routes) declared.push_back(RouteName(each));
+  CheckNames("route", declared, std::move(names));
+}
+
+void PluginInstance::CheckNames(const std::string& what, const std::vector<std::string>& declared,
+                                std::vector<std::string> found) {
+  for (const std::string& name : declared) {
+    const auto count = std::erase(found, name);
     if (count == 0) {
-      fail("the manifest declares the route \"" + name + "\", but the plugin has none");
+      BrokenPromise("the manifest declares the " + what + " \"" + name +
+                    "\", but the plugin has none");
     }
-    if (count > 1) fail("it has the route \"" + name + "\" twice");
-    std::erase(names, name);
+    if (count > 1) BrokenPromise("it has the " + what + " \"" + name + "\" twice");
   }
-  if (!names.empty()) fail("its route \"" + names.front() + "\" is not in the manifest");
+  if (!found.empty())
+    BrokenPromise("its " + what + " \"" + found.front() + "\" is not in the manifest");
 }
 
 void PluginInstance::Start() {
@@ -382,7 +375,7 @@ void PluginInstance::Start() {
 }
 
 bool PluginInstance::Activate() {
-  const auto* activity = static_cast<const summa_activity_v1*>(Extension(SUMMA_ACTIVITY_V1));
+  const auto* activity = Table<summa_activity_v1>(SUMMA_ACTIVITY_V1);
   if (activity == nullptr || activity->struct_size < sizeof *activity) return true;
   const std::string name = "activate()";
   active_ = true;
@@ -400,13 +393,13 @@ bool PluginInstance::Activate() {
 
 void PluginInstance::Deactivate() {
   if (!std::exchange(active_, false) || lost_) return;
-  const auto* activity = static_cast<const summa_activity_v1*>(Extension(SUMMA_ACTIVITY_V1));
+  const auto* activity = Table<summa_activity_v1>(SUMMA_ACTIVITY_V1);
   Call("deactivate()", limits_.end(),
        [activity](summa_error* error) { return activity->deactivate(activity->self, error); });
 }
 
 std::vector<std::string> PluginInstance::Reload(const Value& config) {
-  const auto* table = static_cast<const summa_reload_v1*>(Extension(SUMMA_RELOAD_V1));
+  const auto* table = Table<summa_reload_v1>(SUMMA_RELOAD_V1);
   if (table == nullptr || table->struct_size < sizeof *table) return {};
   struct Call {
     explicit Call(Value given) : config(std::move(given)), view(config) {}
@@ -455,35 +448,23 @@ const void* PluginInstance::Extension(const std::string& id) const {
 }
 
 const summa_worker* PluginInstance::Worker(const std::string& id) const {
-  const auto* table = static_cast<const summa_worker_v1*>(Extension(SUMMA_WORKER_V1));
+  const auto* table = Table<summa_worker_v1>(SUMMA_WORKER_V1);
   if (table == nullptr) return nullptr;
   for (std::uint32_t i = 0; i < table->worker_count; ++i) {
     const summa_worker* worker = table->workers[i];
-    if (std::string_view(worker->id.data, worker->id.size) == id) return worker;
+    if (View(worker->id) == id) return worker;
   }
   return nullptr;
 }
 
-const summa_command_v1* PluginInstance::Commands() const {
-  return static_cast<const summa_command_v1*>(Extension(SUMMA_COMMAND_V1));
-}
-
 const summa_route* PluginInstance::Route(const std::string& method, const std::string& path) const {
-  const auto* table = static_cast<const summa_endpoint_v1*>(Extension(SUMMA_ENDPOINT_V1));
+  const auto* table = Table<summa_endpoint_v1>(SUMMA_ENDPOINT_V1);
   if (table == nullptr) return nullptr;
   for (std::uint32_t i = 0; i < table->route_count; ++i) {
     const summa_route* route = table->routes[i];
     if (View(route->method) == method && View(route->path) == path) return route;
   }
   return nullptr;
-}
-
-const summa_status_v1* PluginInstance::Status() const {
-  return static_cast<const summa_status_v1*>(Extension(SUMMA_STATUS_V1));
-}
-
-const summa_health_v1* PluginInstance::Health() const {
-  return static_cast<const summa_health_v1*>(Extension(SUMMA_HEALTH_V1));
 }
 
 }  // namespace summa::host

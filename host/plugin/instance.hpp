@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "host/abi/plugin_call.hpp"
 #include "host/clock.hpp"
@@ -66,7 +67,6 @@ class PluginInstance {
   const Manifest& manifest() const {
     return *file_.manifest;
   }  // has one unless kDiscovered/kRefused
-  const PluginFile& file() const { return file_; }
   std::string id() const { return file_.Id(); }
   const CallLimits& limits() const { return limits_; }
   PluginState state() const;
@@ -105,15 +105,18 @@ class PluginInstance {
 
   // After Configure() succeeded; nullptr: none. [any]
   const void* Extension(const std::string& id) const;
+  // The same, as the table of functions that the id stands for.
+  template <typename T>
+  const T* Table(const char* id) const {
+    return static_cast<const T*>(Extension(id));
+  }
   const summa_worker* Worker(const std::string& id) const;
-  const summa_command_v1* Commands() const;
   const summa_route* Route(const std::string& method, const std::string& path) const;
-  const summa_status_v1* Status() const;
-  const summa_health_v1* Health() const;
 
  private:
   void SetState(PluginState state);
   [[noreturn]] void Fail(Error error);
+  [[noreturn]] void BrokenPromise(const std::string& problem);  // SH-0123
   // TryCall(); whatever is not SUMMA_OK becomes Failure.
   void Call(const std::string& name, Microseconds longest, Function function);
   bool KeepWaiting(const std::string& name, Microseconds longest, Microseconds elapsed,
@@ -123,6 +126,9 @@ class PluginInstance {
   void CheckPromises();
   void CheckWorkers();
   void CheckRoutes();
+  // Each declared name is found once, and no other.
+  void CheckNames(const std::string& what, const std::vector<std::string>& declared,
+                  std::vector<std::string> found);
 
   const PluginFile file_;
   const CallLimits limits_;

@@ -12,6 +12,7 @@
 #include <system_error>
 #include <vector>
 
+#include "host/config/text.hpp"
 #include "host/plugin/code_map.hpp"
 
 namespace summa::host {
@@ -72,10 +73,7 @@ std::vector<std::string> MissingLibraries(const PluginFile& file) {
 
 [[noreturn]] void CannotLoad(const PluginFile& file, const std::string& reason) {
   const std::string name = fs::path(file.path).filename().string();
-  std::string missing;
-  for (const std::string& library : MissingLibraries(file)) {
-    missing += (missing.empty() ? "" : ", ") + library;
-  }
+  const std::string missing = Join(MissingLibraries(file));
   if (missing.empty()) {
     throw Failure("SH-0110", name + " could not be loaded: " + reason,
                   "Install a release of the plugin that is built for this system", file.path);

@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "bus_metrics.hpp"
+#include "host/find.hpp"
 #include "host/plugin/manifest_fields.hpp"
 
 namespace summa::host {
@@ -82,8 +83,7 @@ constexpr std::array<std::string_view, 6> kHostPaths = {"livez",   "readyz",    
 
 bool IsHostVerb(const std::string& verb) {
   const std::string first = verb.substr(0, verb.find(' '));
-  return verb == "migrate" ||
-         std::find(kHostVerbs.begin(), kHostVerbs.end(), first) != kHostVerbs.end();
+  return verb == "migrate" || Contains(kHostVerbs, first);
 }
 
 // SH-01xx..04xx and 09xx are the host's; a plugin that used them would falsify `explain`.
@@ -193,7 +193,7 @@ class ManifestReader {
       std::string service = entry.Text("service", true, kService);
       entry.Finish();
       const auto& provides = manifest.provides;
-      if (std::find(provides.begin(), provides.end(), service) != provides.end()) {
+      if (Contains(provides, service)) {
         entry.Report(item, "service", "\"" + service + "\" is given twice", "Remove one of them");
       }
       manifest.provides.push_back(std::move(service));
@@ -283,9 +283,8 @@ class ManifestReader {
   Schema ReadOwnSchema(const Node& node, const std::string& name, const std::string& path,
                        const std::vector<std::string_view>& without) {
     Node attributes = node;
-    std::erase_if(attributes.members, [&](const Node::Member& member) {
-      return std::find(without.begin(), without.end(), member.name) != without.end();
-    });
+    std::erase_if(attributes.members,
+                  [&](const Node::Member& member) { return Contains(without, member.name); });
     Node keys;
     keys.kind = Node::Kind::kMap;
     keys.where = node.where;
@@ -358,7 +357,7 @@ class ManifestReader {
       fields.Report(&node, "path", "\"" + route.path + "\" begins with a parameter",
                     "Begin it with a word, such as /v1");
     }
-    if (std::find(kHostPaths.begin(), kHostPaths.end(), path->first_word()) != kHostPaths.end()) {
+    if (Contains(kHostPaths, path->first_word())) {
       fields.Report(&node, "path", "\"" + route.path + "\" belongs to summa-host itself",
                     "Begin it with another word, such as /v1");
     }
@@ -371,7 +370,7 @@ class ManifestReader {
     if (!fields.usable() || parameter.name.empty()) return;
     parameter.schema = ReadOwnSchema(node, parameter.name, "routes.parameters", {"name"});
     const std::vector<std::string>& in_path = route.parsed.names();
-    parameter.in_path = std::find(in_path.begin(), in_path.end(), parameter.name) != in_path.end();
+    parameter.in_path = Contains(in_path, parameter.name);
     const Schema::Type type = parameter.schema.type;
     if (type == Schema::Type::kList || type == Schema::Type::kMap) {
       fields.Report(&node, "type", "\"" + parameter.name + "\" is a list or a map",
@@ -392,10 +391,7 @@ class ManifestReader {
         route.parameters.begin(), route.parameters.end(),
         [](const RouteParameter& a, const RouteParameter& b) { return a.in_path && !b.in_path; });
     for (const std::string& name : route.parsed.names()) {
-      const bool known =
-          std::any_of(route.parameters.begin(), route.parameters.end(),
-                      [&](const RouteParameter& parameter) { return parameter.name == name; });
-      if (known) continue;
+      if (FindNamed(route.parameters, &RouteParameter::name, name) != nullptr) continue;
       fields.Report(&node, "parameters", "the parameter {" + name + "} of the path is missing",
                     "Declare it: `- { name: " + name + ", type: string, help: ... }`");
     }
@@ -466,10 +462,8 @@ class ManifestReader {
     if (!IsBus(manifest)) return;
     for (const Node& item : MetricsOfBuses().items) {
       const std::string& name = item.Find("name")->text;
-      if (std::none_of(manifest.metrics.begin(), manifest.metrics.end(),
-                       [&](const auto& known) { return known.name == name; })) {
-        ReadMetric(item, manifest);
-      }
+      const auto* known = FindNamed(manifest.metrics, &MetricDeclaration::name, name);
+      if (known == nullptr) ReadMetric(item, manifest);
     }
   }
 
@@ -480,7 +474,7 @@ class ManifestReader {
     error.title = fields.Text("title", true, kLine);
     const std::string exit = fields.Text("exit", true, {"[0-9]{1,3}", "an exit code", 3});
     if (!exit.empty()) error.exit_code = std::stoi(exit);
-    if (std::find(kExitCodes.begin(), kExitCodes.end(), error.exit_code) == kExitCodes.end()) {
+    if (!Contains(kExitCodes, error.exit_code)) {
       fields.Report(fields.Find("exit"), "exit", exit + " is not an exit code of summa-host",
                     "Write one of 0, 1, 64, 65, 66, 69, 70, 75, 77, 78");
     }
@@ -509,11 +503,8 @@ class ManifestReader {
     CheckExtension(fields, root, manifest, "routes", !manifest.routes.empty(), "summa.endpoint/1");
     CheckExtension(fields, root, manifest, "schema", !manifest.schema.empty(), SUMMA_SCHEMA_V1);
     for (const CommandDeclaration& command : manifest.commands) {
-      const bool known =
-          command.worker.empty() ||
-          std::any_of(manifest.workers.begin(), manifest.workers.end(),
-                      [&](const WorkerDeclaration& worker) { return worker.id == command.worker; });
-      if (!known) {
+      if (!command.worker.empty() &&
+          FindNamed(manifest.workers, &WorkerDeclaration::id, command.worker) == nullptr) {
         fields.Report(root.Find("commands"), "commands.worker",
                       "the verb \"" + command.verb + "\" names the worker \"" + command.worker +
                           "\", which the manifest does not have",
@@ -521,11 +512,9 @@ class ManifestReader {
       }
     }
     for (const OperationKind& operation : manifest.operations) {
-      const bool leased = std::any_of(manifest.workers.begin(), manifest.workers.end(),
-                                      [&](const WorkerDeclaration& worker) {
-                                        return worker.id == operation.worker && worker.lease;
-                                      });
-      if (!leased) {
+      const WorkerDeclaration* worker =
+          FindNamed(manifest.workers, &WorkerDeclaration::id, operation.worker);
+      if (worker == nullptr || !worker->lease) {
         fields.Report(root.Find("operations"), "operations.worker",
                       "the kind \"" + operation.kind + "\" names the worker \"" + operation.worker +
                           "\", which is not a worker with a lease in the manifest",
@@ -536,8 +525,7 @@ class ManifestReader {
 
   void CheckExtension(ManifestFields& fields, const Node& root, const Manifest& manifest,
                       const std::string& key, bool used, const std::string& extension) {
-    const bool declared = std::find(manifest.extensions.begin(), manifest.extensions.end(),
-                                    extension) != manifest.extensions.end();
+    const bool declared = Contains(manifest.extensions, extension);
     if (used && !declared) {
       fields.Report(root.Find(key), key, "needs the extension " + extension,
                     "Add it: `extensions: [" + extension + "]`");
@@ -563,10 +551,7 @@ Manifest ReadManifest(std::string_view text, const std::string& file, Diagnostic
   return manifest;
 }
 
-bool IsBus(const Manifest& manifest) {
-  return std::find(manifest.provides.begin(), manifest.provides.end(), SUMMA_BUS_V1) !=
-         manifest.provides.end();
-}
+bool IsBus(const Manifest& manifest) { return Contains(manifest.provides, SUMMA_BUS_V1); }
 
 std::vector<std::string> TablesOf(const Manifest& manifest, const std::string& schema) {
   std::set<std::string> tables;

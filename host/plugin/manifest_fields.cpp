@@ -4,17 +4,10 @@
 #include <regex>
 
 #include "host/config/schema.hpp"
+#include "host/config/text.hpp"
+#include "host/find.hpp"
 
 namespace summa::host {
-namespace {
-
-std::string List(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
-
-}  // namespace
 
 ManifestFields::ManifestFields(const Node& node, std::string path, Diagnostics& diagnostics)
     : node_(node), path_(std::move(path)), diagnostics_(diagnostics) {
@@ -76,7 +69,7 @@ std::optional<std::size_t> ManifestFields::Choice(std::string_view name, bool re
   const Node* value = Find(name);
   if (value == nullptr) {
     if (required && usable_) {
-      Report(nullptr, name, "is missing", "Write one of: " + List(words));
+      Report(nullptr, name, "is missing", "Write one of: " + Join(words));
     }
     return std::nullopt;
   }
@@ -84,8 +77,8 @@ std::optional<std::size_t> ManifestFields::Choice(std::string_view name, bool re
   if (value->kind == Node::Kind::kScalar && found != words.end()) {
     return static_cast<std::size_t>(found - words.begin());
   }
-  Report(value, name, "\"" + value->text + "\" is not one of: " + List(words),
-         "Write one of: " + List(words));
+  Report(value, name, "\"" + value->text + "\" is not one of: " + Join(words),
+         "Write one of: " + Join(words));
   return std::nullopt;
 }
 
@@ -134,7 +127,7 @@ std::vector<std::string> ManifestFields::Texts(std::string_view name, std::size_
   for (const Node* item : Items(name, max_items)) {
     std::string text = Check(*item, name, form);
     if (text.empty()) continue;
-    if (std::find(texts.begin(), texts.end(), text) != texts.end()) {
+    if (Contains(texts, text)) {
       Report(item, name, "\"" + text + "\" is given twice", "Remove one of them");
       continue;
     }
@@ -146,11 +139,11 @@ std::vector<std::string> ManifestFields::Texts(std::string_view name, std::size_
 void ManifestFields::Finish() {
   if (!usable_) return;
   for (const Node::Member& member : node_.members) {
-    if (std::find(known_.begin(), known_.end(), member.name) != known_.end()) continue;
+    if (Contains(known_, member.name)) continue;
     const auto near = Suggest(member.name, known_);
     diagnostics_.push_back(
         {kManifestProblem, member.where, PathOf(member.name), "unknown key",
-         near ? "Did you mean " + *near + "?" : "Known keys here: " + List(known_)});
+         near ? "Did you mean " + *near + "?" : "Known keys here: " + Join(known_)});
   }
 }
 

@@ -11,6 +11,8 @@
 #include <map>
 #include <system_error>
 
+#include "host/config/text.hpp"
+#include "host/find.hpp"
 #include "host/plugin/elf_file.hpp"
 
 #if defined(__has_feature)
@@ -141,18 +143,14 @@ std::string Named(const PluginFile& file) {
 // of the plugin runs.
 bool CheckMajor(PluginFile& file, const std::vector<std::string>& symbols) {
   const std::string own = "summa_plugin_v" + std::to_string(SUMMA_ABI_MAJOR);
-  std::string others;
-  for (const std::string& symbol : symbols) {
-    if (symbol == own) return true;
-    others += (others.empty() ? "" : ", ") + symbol;
-  }
+  if (Contains(symbols, own)) return true;
   const std::string speaks = "; this host supports v" + std::to_string(SUMMA_ABI_MAJOR);
-  if (others.empty()) {
+  if (symbols.empty()) {
     file.refusals.push_back(
         {"SH-0122", Named(file) + " has a manifest, but exports no symbol " + own,
          "Use SUMMA_PLUGIN(...) once, and build it with summa_add_plugin()", file.path});
   } else {
-    file.refusals.push_back({"SH-0106", Named(file) + " exports " + others + speaks,
+    file.refusals.push_back({"SH-0106", Named(file) + " exports " + Join(symbols) + speaks,
                              "Install the release of the plugin for this host, or the release of "
                              "summa-host for this plugin",
                              file.path});
@@ -257,13 +255,7 @@ PluginFile InspectPlugin(const std::string& path, const TrustPolicy& trust) {
   file.manifest = ReadManifest(elf.manifest, FileName(path) + "(.summa.manifest)", diagnostics);
   // Versions first: a manifest for a later host may contain keys that are unknown here.
   if (!CheckMajor(file, elf.entry_symbols) || !CheckMinor(file)) return file;
-  for (const Diagnostic& problem : diagnostics) {
-    const std::string place = problem.where.file + ":" + std::to_string(problem.where.line) + ":" +
-                              std::to_string(problem.where.column);
-    file.refusals.push_back({problem.code,
-                             (problem.path.empty() ? "" : problem.path + ": ") + problem.problem,
-                             problem.fix, place});
-  }
+  for (const Diagnostic& problem : diagnostics) file.refusals.push_back(ToError(problem));
   ReadSteps(file, elf.schema);
   CheckSanitizer(file);
   return file;

@@ -19,7 +19,7 @@ Finding Defect(const PluginInstance& plugin, const std::string& what) {
 }
 
 std::vector<Finding> ReadFailing(const PluginInstance& plugin) {
-  const summa_health_v1* health = plugin.Health();
+  const auto* health = plugin.Table<summa_health_v1>(SUMMA_HEALTH_V1);
   if (health == nullptr || health->failing == nullptr) return {};
   std::vector<Finding> failing;
   const auto report = [](void* result, const summa_finding* finding) noexcept {
@@ -39,7 +39,7 @@ std::vector<Finding> ReadFailing(const PluginInstance& plugin) {
 
 // A text that is not an object is replaced by one that reports this.
 std::string ReadStatus(const PluginInstance& plugin, std::vector<Finding>& failing) {
-  const summa_status_v1* status = plugin.Status();
+  const auto* status = plugin.Table<summa_status_v1>(SUMMA_STATUS_V1);
   if (status == nullptr || status->status == nullptr) return {};
   ForeignJson json(kMaxStatusBytes);
   const CallAnswer answer = CallPlugin(plugin.id(), "status()", {}, [&](summa_error*) {

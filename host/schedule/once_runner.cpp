@@ -74,12 +74,10 @@ OnceRunner::OnceRunner(const std::vector<WorkerPlan>& plans, const RunnerService
                        Microseconds wait, const std::function<bool()>& stop)
     : services_(services), wait_(wait), stop_(stop), begin_(services.clock->BootNow()) {
   for (const WorkerPlan& plan : plans) items_.push_back(std::make_unique<Item>(*this, plan));
-  std::vector<WorkerInstance*> watched;
-  for (const auto& item : items_) watched.push_back(&item->worker());
-  watch_ = std::make_unique<RunWatchdog>(std::move(watched));
   if (items_.empty()) return;
-  std::vector<std::shared_ptr<WorkerInstance>> workers;  // of the items, which outlive it
+  std::vector<std::shared_ptr<WorkerInstance>> workers;  // of the items, which outlive them
   for (const auto& item : items_) workers.emplace_back(std::shared_ptr<void>(), &item->worker());
+  watch_ = std::make_unique<RunWatchdog>(workers);
   fleet_watch_ = std::make_unique<FleetWatch>(std::move(workers), services_, false);
 }
 
@@ -145,23 +143,14 @@ bool OnceRunner::Item::AttemptOnce() {
 }
 
 bool OnceRunner::Item::After(const RunProgress& run) {
-  switch (run.end) {
-    case RunProgress::End::kElsewhere:
-      if (all_.Remaining() > Microseconds(0)) return false;
-      Skip();
-      return true;
-    case RunProgress::End::kParked:
-      Report("parked", run.why_parked, SUMMA_E_TRY_LATER);
-      return true;
-    case RunProgress::End::kCalledOff:
-      Report("skipped", kToldBefore, SUMMA_E_TRY_LATER);
-      return true;
-    case RunProgress::End::kHeldBack:  // the others have their report
-    case RunProgress::End::kNotDue:
-    case RunProgress::End::kDone:
-    case RunProgress::End::kAbandoned:
-      break;
-  }
+  if (run.end == RunProgress::End::kElsewhere) {
+    if (all_.Remaining() > Microseconds(0)) return false;
+    Skip();
+  } else if (run.end == RunProgress::End::kParked) {
+    Report("parked", run.why_parked, SUMMA_E_TRY_LATER);
+  } else if (run.end == RunProgress::End::kCalledOff) {
+    Report("skipped", kToldBefore, SUMMA_E_TRY_LATER);
+  }  // the others have their report
   return true;
 }
 
@@ -240,7 +229,7 @@ void OnceRunner::Item::Finish(RunProgress& run, Grant& grant) {
   std::optional<Microseconds> next;
   if (!plan.continuous && error == nullptr) next = DelayUntilDue(plan, RandomFraction());
   const std::optional<Microseconds> until_due =
-      worker_.recorder().Periodic(grant.fence(), error, next);
+      worker_.recorder().Record(grant.fence(), error, next);
   if (until_due && next) grant.KeepUntilDue(*until_due);
   if (plan.continuous) worker_.recorder().State("stopped");
 }

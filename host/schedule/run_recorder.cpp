@@ -23,19 +23,14 @@ void RunRecorder::Continuous(std::int64_t fence, const Error* error, bool worked
   // While the database refuses, a change waits like the rest: it is written with the next attempt.
   if (now - recorded_at_ < pause && (recorded_any_ || failing_) && (!changed || failing_)) return;
   recorded_at_ = now;
-  if (Write(fence, error, std::nullopt)) {
+  if (Record(fence, error, std::nullopt)) {
     recorded_any_ = true;
     recorded_ok_ = ok;
   }
 }
 
-std::optional<Microseconds> RunRecorder::Periodic(std::int64_t fence, const Error* error,
-                                                  std::optional<Microseconds> delay) {
-  return Write(fence, error, delay);
-}
-
-std::optional<Microseconds> RunRecorder::Write(std::int64_t fence, const Error* error,
-                                               std::optional<Microseconds> delay) {
+std::optional<Microseconds> RunRecorder::Record(std::int64_t fence, const Error* error,
+                                                std::optional<Microseconds> delay) {
   RunRecord record;
   record.worker = plan_;
   record.host = services_.host_name;

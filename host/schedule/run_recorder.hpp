@@ -19,18 +19,16 @@ class RunRecorder {
   // fence: of the lease that the run had, 0 without one. What ran under an older one is not
   // recorded.
   void Continuous(std::int64_t fence, const Error* error, bool worked);
-  // delay: DelayUntilDue() of a good run. The time until the worker is due again (zero without a
-  // delay, and when somebody else has the lease); nullopt: the database did not take it; try again,
-  // else the run is repeated.
-  std::optional<Microseconds> Periodic(std::int64_t fence, const Error* error,
-                                       std::optional<Microseconds> delay);
+  // Records a run now. delay: DelayUntilDue() of a good run of a periodic worker. The time until the
+  // worker is due again (zero without a delay, and when somebody else has the lease); nullopt: the
+  // database did not take it; try again, else the run is repeated.
+  std::optional<Microseconds> Record(std::int64_t fence, const Error* error,
+                                     std::optional<Microseconds> delay);
   // "running", "stopped"; only while the lease is held, so that no other host is contradicted.
   // Written once per change, best effort.
   void State(const std::string& state);
 
  private:
-  std::optional<Microseconds> Write(std::int64_t fence, const Error* error,
-                                    std::optional<Microseconds> delay);
   void RecordingFailed(const Error& error);
   void RecordingSucceeded();
 

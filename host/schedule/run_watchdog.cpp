@@ -10,7 +10,8 @@ constexpr Microseconds kShortestCheckInterval = std::chrono::milliseconds(50);
 
 }  // namespace
 
-RunWatchdog::RunWatchdog(std::vector<WorkerInstance*> workers) : workers_(std::move(workers)) {
+RunWatchdog::RunWatchdog(std::vector<std::shared_ptr<WorkerInstance>> workers)
+    : workers_(std::move(workers)) {
   thread_ = std::thread([this] { Watch(); });
 }
 
@@ -25,14 +26,14 @@ RunWatchdog::~RunWatchdog() {
 
 void RunWatchdog::Watch() {
   Microseconds pause = kLongestCheckInterval;
-  for (const WorkerInstance* worker : workers_) {
+  for (const auto& worker : workers_) {
     if (worker->plan().max_run.count() > 0) pause = std::min(pause, worker->plan().max_run / 4);
   }
   pause = std::max(pause, kShortestCheckInterval);
   MutexLock lock(mutex_);
   while (!changed_.wait_for(lock, pause, [this]() SUMMA_REQUIRES(mutex_) { return stopping_; })) {
     lock.unlock();
-    for (WorkerInstance* worker : workers_) worker->CheckRunTime();
+    for (const auto& worker : workers_) worker->CheckRunTime();
     lock.lock();
   }
 }

@@ -2,6 +2,7 @@
 // A thread of its own: a database that does not answer must not hide a worker that is stuck.
 #pragma once
 
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -12,7 +13,7 @@ namespace summa::host {
 
 class RunWatchdog {
  public:
-  explicit RunWatchdog(std::vector<WorkerInstance*> workers);  // they outlive it
+  explicit RunWatchdog(std::vector<std::shared_ptr<WorkerInstance>> workers);
   ~RunWatchdog();
   RunWatchdog(const RunWatchdog&) = delete;
   RunWatchdog& operator=(const RunWatchdog&) = delete;
@@ -20,7 +21,7 @@ class RunWatchdog {
  private:
   void Watch();
 
-  const std::vector<WorkerInstance*> workers_;
+  const std::vector<std::shared_ptr<WorkerInstance>> workers_;
   Mutex mutex_;
   ConditionVariable changed_;
   bool stopping_ SUMMA_GUARDED_BY(mutex_) = false;

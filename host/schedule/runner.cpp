@@ -116,13 +116,9 @@ void Runner::Start() {
   }
   if (state_->slots.empty()) return;
   std::vector<std::shared_ptr<WorkerInstance>> workers;
-  std::vector<WorkerInstance*> watched;
-  for (const auto& slot : state_->slots) {
-    workers.emplace_back(slot, &slot->worker);
-    watched.push_back(&slot->worker);
-  }
-  state_->fleet_watch = std::make_unique<FleetWatch>(std::move(workers), state_->services, true);
-  state_->run_watchdog = std::make_unique<RunWatchdog>(std::move(watched));
+  for (const auto& slot : state_->slots) workers.emplace_back(slot, &slot->worker);
+  state_->fleet_watch = std::make_unique<FleetWatch>(workers, state_->services, true);
+  state_->run_watchdog = std::make_unique<RunWatchdog>(std::move(workers));
 }
 
 std::vector<std::string> Runner::Stop(Microseconds drain_timeout) {

@@ -14,7 +14,7 @@ namespace summa::host {
 class TickGate {
  public:
   // The worker's thread, around each call. scope: nullptr for a worker without a lease.
-  void Enter(std::shared_ptr<SqlService::Scope> scope) {
+  void Enter(std::shared_ptr<SqlScope> scope) {
     const MutexLock lock(mutex_);
     scope_ = std::move(scope);
   }
@@ -36,7 +36,7 @@ class TickGate {
   // Takes the SQL from the call that is under way, so that nothing of it can be committed any more.
   // False: not within the time. Without the lock, because it takes long.
   bool CloseSql(Microseconds timeout) {
-    std::shared_ptr<SqlService::Scope> scope;
+    std::shared_ptr<SqlScope> scope;
     {
       const MutexLock lock(mutex_);
       scope = scope_;
@@ -51,7 +51,7 @@ class TickGate {
 
  private:
   mutable Mutex mutex_;
-  std::shared_ptr<SqlService::Scope> scope_ SUMMA_GUARDED_BY(mutex_);
+  std::shared_ptr<SqlScope> scope_ SUMMA_GUARDED_BY(mutex_);
   bool abandoned_ SUMMA_GUARDED_BY(mutex_) = false;
 };
 

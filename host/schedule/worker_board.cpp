@@ -1,7 +1,6 @@
 #include "host/schedule/worker_board.hpp"
 
 #include "host/observe/log.hpp"
-#include "host/observe/time_text.hpp"
 
 namespace summa::host {
 namespace {

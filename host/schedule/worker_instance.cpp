@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "host/observe/log.hpp"
-#include "host/observe/time_text.hpp"
 #include "summa/mutex.hpp"
 
 namespace summa::host {
@@ -24,9 +23,9 @@ constexpr Microseconds kWholeTablesCheckInterval = std::chrono::seconds(15);
 
 // The service behind the scope of an abandoned worker may be gone, so it must not be destroyed; the
 // process is about to end.
-void KeepForEver(std::shared_ptr<SqlService::Scope> scope) {
+void KeepForEver(std::shared_ptr<SqlScope> scope) {
   static auto* mutex = new Mutex;
-  static auto* kept = new std::vector<std::shared_ptr<SqlService::Scope>>;
+  static auto* kept = new std::vector<std::shared_ptr<SqlScope>>;
   const MutexLock lock(*mutex);
   kept->push_back(std::move(scope));
 }
@@ -220,16 +219,16 @@ void WorkerInstance::LeaseLost() {
   if (!services_.leases->Trusted(plan_.id)) gate_.CancelRunning();
 }
 
-void WorkerInstance::BeginSpan() {
-  const MutexLock lock(span_mutex_);
-  span_begin_ = services_.clock->BootNow();
-  overrun_ = Overrun::kNone;
-  stuck_ = false;
+WorkerInstance::Span::Span(WorkerInstance& worker) : worker_(worker) {
+  const MutexLock lock(worker_.span_mutex_);
+  worker_.span_begin_ = worker_.services_.clock->BootNow();
+  worker_.overrun_ = Overrun::kNone;
+  worker_.stuck_ = false;
 }
 
-void WorkerInstance::EndSpan() {
-  const MutexLock lock(span_mutex_);
-  span_begin_.reset();
+WorkerInstance::Span::~Span() {
+  const MutexLock lock(worker_.span_mutex_);
+  worker_.span_begin_.reset();
 }
 
 Error WorkerInstance::StuckError() const {

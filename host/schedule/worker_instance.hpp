@@ -36,7 +36,7 @@ class WorkerInstance {
     ~Grant();
     bool Good() const;  // still ours, or needs no lease
     std::int64_t fence() const { return fence_; }
-    const std::shared_ptr<SqlService::Scope>& scope() const { return scope_; }
+    const std::shared_ptr<SqlScope>& scope() const { return scope_; }
     const summa_sql_v1* sql() const;
     // After the run: leave the row in the table almost until the next due time, when the plan says
     // so. Summa's own runner, which knows no due times, would run the worker again at once.
@@ -45,7 +45,7 @@ class WorkerInstance {
    private:
     WorkerInstance* worker_;
     std::int64_t fence_ = 0;
-    std::shared_ptr<SqlService::Scope> scope_;
+    std::shared_ptr<SqlScope> scope_;
     std::optional<Microseconds> keep_for_;
   };
 
@@ -61,8 +61,8 @@ class WorkerInstance {
   // What max_run is measured on. Ends before the grant that it runs under.
   class Span {
    public:
-    explicit Span(WorkerInstance& worker) : worker_(worker) { worker_.BeginSpan(); }
-    ~Span() { worker_.EndSpan(); }
+    explicit Span(WorkerInstance& worker);
+    ~Span();
     Span(const Span&) = delete;
     Span& operator=(const Span&) = delete;
 
@@ -146,8 +146,6 @@ class WorkerInstance {
 
   TickResult ClassifyOutcome(TickOutcome& outcome, const Grant& grant) const;
   std::optional<TickOutcome> RequireWholeTables(const Grant& grant);
-  void BeginSpan();
-  void EndSpan();
   void RevokeStuckRun() SUMMA_REQUIRES(span_mutex_);
   Error StuckError() const;
 

@@ -71,38 +71,27 @@ Microseconds WorkerLoop::Round() {
     database_backoff_.Reset();
     return pause;
   } catch (const Failure& failure) {
-    if (worker_.abandoned()) return kNow;
-    worker_.board().Failed(failure.error());
+    if (!worker_.abandoned()) worker_.board().Failed(failure.error());
   } catch (const std::exception& exception) {
-    if (worker_.abandoned()) return kNow;
-    worker_.board().Failed({"SH-0901", exception.what(), {}, "worker " + plan_.id});
+    Defect(exception.what());
   } catch (...) {
-    if (worker_.abandoned()) return kNow;
-    worker_.board().Failed({"SH-0901", "an exception without a text", {}, "worker " + plan_.id});
+    Defect("an exception without a text");
   }
   return database_backoff_.Next();
 }
 
+void WorkerLoop::Defect(const char* what) {
+  if (!worker_.abandoned()) worker_.board().Failed({"SH-0901", what, {}, "worker " + plan_.id});
+}
+
 Microseconds WorkerLoop::After(const RunProgress& run) {
-  switch (run.end) {
-    case RunProgress::End::kHeldBack:
-      return Hold(run.orders);
-    case RunProgress::End::kNotDue:
-      return tries_ ? kNow : NotDue(run.until_due);
-    case RunProgress::End::kElsewhere:
-      // Of a parked worker there is nothing to be seen without the lease: somebody runs it.
-      if (!tries_) WaitAsStandby();
-      return kNow;
-    case RunProgress::End::kParked:
-    case RunProgress::End::kCalledOff:
-      Refuse(run.request);
-      return kNow;
-    case RunProgress::End::kDone:
-      return pause_;
-    case RunProgress::End::kAbandoned:
-      break;
-  }
-  return kNow;
+  using End = RunProgress::End;
+  if (run.end == End::kHeldBack) return Hold(run.orders);
+  if (run.end == End::kNotDue && !tries_) return NotDue(run.until_due);
+  // Of a parked worker there is nothing to be seen without the lease: somebody runs it.
+  if (run.end == End::kElsewhere && !tries_) WaitAsStandby();
+  if (run.end == End::kParked || run.end == End::kCalledOff) Refuse(run.request);
+  return run.end == End::kDone ? pause_ : kNow;
 }
 
 bool WorkerLoop::IsHeldBack(const WorkerOrders& orders) {
@@ -299,7 +288,7 @@ void WorkerLoop::FinishPeriodic(Grant& grant, const WorkerInstance::CallResult& 
   }
   worker_.board().Failed(done.outcome.error);
   // Without a new due time: it stays due, here and on every other host.
-  if (grant.Good()) worker_.recorder().Periodic(grant.fence(), &done.outcome.error, std::nullopt);
+  if (grant.Good()) worker_.recorder().Record(grant.fence(), &done.outcome.error, std::nullopt);
   if (CountFailure(done) && grant.Good()) Park(done);
   pause_ = worker_backoff_.Next();
   const bool shown_again = HealsInTheDatabase(done.outcome.error.code);
@@ -315,7 +304,7 @@ void WorkerLoop::RecordDue(Grant& grant, Microseconds delay) {
   Backoff backoff(kFirstRetry, kLongestDatabaseRetry);
   for (bool last = false;;) {
     const std::optional<Microseconds> until_due =
-        worker_.recorder().Periodic(grant.fence(), nullptr, rest);
+        worker_.recorder().Record(grant.fence(), nullptr, rest);
     if (until_due) {
       worker_.board().Waiting(*until_due);
       grant.KeepUntilDue(*until_due);

@@ -55,6 +55,7 @@ class WorkerLoop : private RunPolicy {
   bool CountFailure(const WorkerInstance::CallResult& done);
   void Park(const WorkerInstance::CallResult& done);
   void PlanTry();
+  void Defect(const char* what);
 
   WorkerInstance& worker_;
   const WorkerPlan& plan_;

@@ -88,7 +88,7 @@ bool WorkerInstance::WaitAfterDeaths(const Start& start, const Grant& grant) {
 }
 
 void WorkerInstance::ParkEverywhere(const std::string& why) {
-  services_.orders().ParkEverywhere(plan_, services_.host_name, why);
+  services_.orders().Park(plan_, services_.host_name, why, /*everywhere=*/true);
   board_.Parked(why, std::nullopt);
   Log(LogLevel::kError, "SH-0347", "the worker is parked: no host runs it",
       {{"worker", plan_.id}, {"plugin", plan_.plugin}, {"error", why}});

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "host/database/database_url.hpp"
+#include "host/find.hpp"
 #include "host/http/access.hpp"
 #include "host/settings/host_workers.hpp"
 #include "host/settings/settings.hpp"
@@ -39,29 +40,30 @@ void CheckUrl(const Value& value, const std::string& path, bool must_write,
   }
 }
 
-DatabaseSection ReadDatabase(const Value& value, Diagnostics& diagnostics) {
+void ReadDatabase(const Value& value, Settings& settings, Diagnostics& diagnostics) {
   CheckUrl(value, "database.ledger.url", true, diagnostics);
   CheckUrl(value, "database.read.url", false, diagnostics);
-  DatabaseSection database;
-  database.ledger_url = value.String("database.ledger.url");
-  database.schema = value.String("database.ledger.schema");
-  database.pool = static_cast<int>(value.Integer("database.ledger.pool"));
+  settings.ledger.url = value.String("database.ledger.url");
+  settings.ledger.schema = value.String("database.ledger.schema");
+  settings.ledger.pool = static_cast<int>(value.Integer("database.ledger.pool"));
+  settings.ledger.application_name = "summa-host/" + settings.name;
   const std::string layout = value.String("database.ledger.layout");
-  if (layout == "plan") database.layout = DatabaseSection::Layout::kPlan;
-  if (layout == "deployed") database.layout = DatabaseSection::Layout::kDeployed;
-  database.read_url = value.String("database.read.url", database.ledger_url);
-  database.migrate_automatically = value.String("database.migrate") == "auto";
-  return database;
+  if (layout == "plan") settings.layout = Layout::kPlan;
+  if (layout == "deployed") settings.layout = Layout::kDeployed;
+  settings.migrate_automatically = value.String("database.migrate") == "auto";
+  const std::string read_url = value.String("database.read.url");
+  if (read_url.empty() || read_url == settings.ledger.url) return;
+  settings.read = settings.ledger;
+  settings.read->url = read_url;
+  settings.read->must_write = false;
 }
 
-Value* FindMutable(Value& value, std::string_view first, std::string_view second) {
-  for (auto& [name, member] : value.members) {
-    if (name != first) continue;
-    for (auto& [inner, found] : member.members) {
-      if (inner == second) return &found;
-    }
-  }
-  return nullptr;
+void ReadLog(const Value& value, Settings& settings) {
+  const std::string level = value.String("log.level");
+  if (level == "debug") settings.log_level = LogLevel::kDebug;
+  if (level == "warn") settings.log_level = LogLevel::kWarn;
+  if (level == "error") settings.log_level = LogLevel::kError;
+  if (value.String("log.format") == "json") settings.log_format = LogFormat::kJson;
 }
 
 // Shells do not export HOSTNAME, and a fleet of hosts called "local" is of no use.
@@ -79,42 +81,43 @@ HttpLimits ReadHttp(const Value& value) {
   return limits;
 }
 
-HostSettings ReadHost(Value& value, const Environment& environment, Diagnostics& diagnostics) {
-  HostSettings host;
-  if (Value* name = FindMutable(value, "host", "name"); name != nullptr && name->null) {
+void ReadHost(Value& value, const Environment& environment, Settings& settings,
+              Diagnostics& diagnostics) {
+  Value* host = FindMember(value, "host");
+  Value* name = host == nullptr ? nullptr : FindMember(*host, "name");
+  if (name != nullptr && name->null) {
     const std::string given = environment("HOSTNAME").value_or("");
     name->text = given.empty() ? MachineName() : given;
     name->written = name->text;
     name->null = name->unusable;
   }
-  host.name = value.String("host.name");
-  host.listen = value.String("host.listen");
-  host.drain_timeout_microseconds = value.Integer("host.drain_timeout");
-  host.start_timeout_microseconds = value.Integer("host.start_timeout");
-  host.inbox_retention_microseconds = value.Integer("host.inbox_retention");
-  host.token_file = value.String("host.token_file");
-  host.http = ReadHttp(value);
-  const std::size_t colon = host.listen.rfind(':');
-  if (colon == std::string::npos) return host;  // reported
-  std::string address = host.listen.substr(0, colon);
+  settings.name = value.String("host.name");
+  settings.listen = value.String("host.listen");
+  settings.drain_timeout = Microseconds(value.Integer("host.drain_timeout"));
+  settings.start_timeout = Microseconds(value.Integer("host.start_timeout"));
+  settings.inbox_retention = Microseconds(value.Integer("host.inbox_retention"));
+  settings.token_file = value.String("host.token_file");
+  settings.http = ReadHttp(value);
+  const std::string& listen = settings.listen;
+  const std::size_t colon = listen.rfind(':');
+  if (colon == std::string::npos) return;  // reported
+  std::string address = listen.substr(0, colon);
   if (address.starts_with('[')) address = address.substr(1, address.size() - 2);
-  host.loopback = IsLoopback(address);
+  settings.loopback = IsLoopback(address);
   int port = 0;
-  std::from_chars(host.listen.data() + colon + 1, host.listen.data() + host.listen.size(), port);
+  std::from_chars(listen.data() + colon + 1, listen.data() + listen.size(), port);
   if (port > 65535) {
     diagnostics.push_back({"SH-0202", value.Find("host.listen")->where, "host.listen",
-                           "port " + host.listen.substr(colon + 1) + " is above the maximum 65535",
+                           "port " + listen.substr(colon + 1) + " is above the maximum 65535",
                            "Write a port from 1 to 65535, or 0 for any free one"});
   }
-  return host;
 }
 
 // Routes that anybody who reaches this machine could call.
-void CheckAccess(const Configuration& configuration, const std::vector<Manifest>& manifests,
-                 Diagnostics& diagnostics) {
-  const HostSettings& host = configuration.host;
+void CheckAccess(const Configuration& configuration, const Settings& settings,
+                 const std::vector<Manifest>& manifests, Diagnostics& diagnostics) {
   const Value* listen = configuration.value.Find("host.listen");
-  if (!host.token_file.empty() || listen == nullptr || listen->unusable || host.loopback) {
+  if (!settings.token_file.empty() || listen == nullptr || listen->unusable || settings.loopback) {
     return;
   }
   for (const PluginSettings& plugin : configuration.plugins) {
@@ -123,7 +126,7 @@ void CheckAccess(const Configuration& configuration, const std::vector<Manifest>
       if (!route.needs_token) continue;
       diagnostics.push_back(
           {"SH-0240", listen->where, "host.token_file",
-           "other machines reach " + host.listen + ", and \"" + RouteName(route) +
+           "other machines reach " + settings.listen + ", and \"" + RouteName(route) +
                "\" of plugin \"" + plugin.id + "\" needs a token",
            "Name a file with the token, for example /etc/summa/token, or listen on 127.0.0.1"});
       return;
@@ -158,25 +161,21 @@ const Schema& HostSchema() {
   return schema;
 }
 
+Value* FindMember(Value& map, std::string_view name) {
+  Value::Member* found = FindNamed(map.members, &Value::Member::name, name);
+  return found == nullptr ? nullptr : &found->value;
+}
+
 const Manifest* FindManifest(const std::vector<Manifest>& manifests, std::string_view id) {
-  for (const Manifest& manifest : manifests) {
-    if (manifest.id == id) return &manifest;
-  }
-  return nullptr;
+  return FindNamed(manifests, &Manifest::id, id);
 }
 
 const PluginSettings* Configuration::FindPlugin(std::string_view id) const {
-  for (const PluginSettings& plugin : plugins) {
-    if (plugin.id == id) return &plugin;
-  }
-  return nullptr;
+  return FindNamed(plugins, &PluginSettings::id, id);
 }
 
 const WorkerSettings* Configuration::FindWorker(std::string_view id) const {
-  for (const WorkerSettings& worker : workers) {
-    if (worker.id == id) return &worker;
-  }
-  return nullptr;
+  return FindNamed(workers, &WorkerSettings::id, id);
 }
 
 bool LoadResult::ok() const {
@@ -190,7 +189,8 @@ LoadResult LoadConfiguration(std::string_view text, const std::string& file,
   LoadResult result;
   Configuration& configuration = result.configuration;
   Diagnostics& diagnostics = result.diagnostics;
-  configuration.file = file;
+  Settings& settings = result.settings;
+  settings.file = file;
 
   Node root = ParseDocument(text, file, diagnostics);
   const std::size_t of_reading = diagnostics.size();
@@ -198,16 +198,15 @@ LoadResult LoadConfiguration(std::string_view text, const std::string& file,
 
   const Node host_part = HostPart(root);
   configuration.value = Validate(HostSchema(), &host_part, "", diagnostics);
-  configuration.database = ReadDatabase(configuration.value, diagnostics);
-  configuration.host = ReadHost(configuration.value, environment, diagnostics);
-  configuration.log = {configuration.value.String("log.level"),
-                       configuration.value.String("log.format")};
+  ReadHost(configuration.value, environment, settings, diagnostics);
+  ReadDatabase(configuration.value, settings, diagnostics);
+  ReadLog(configuration.value, settings);
   const Value* share = configuration.value.Find("schedules.share_with_node");
   if (share != nullptr && !share->null) configuration.share_with_node = share->text == "true";
 
   LoadPlugins(root.Find("plugins"), manifests, configuration, diagnostics);
   LoadSchedules(root.Find("schedules"), manifests, configuration, diagnostics);
-  CheckAccess(configuration, manifests, diagnostics);
+  CheckAccess(configuration, settings, manifests, diagnostics);
 
   DropGuesses(diagnostics, of_reading);
   std::stable_sort(

@@ -5,7 +5,6 @@
 // ${file:...} names. Thread-safe; nothing is kept.
 #pragma once
 
-#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -15,36 +14,32 @@
 #include "host/config/document.hpp"
 #include "host/config/interpolate.hpp"
 #include "host/config/schema.hpp"
+#include "host/database/control_plane.hpp"
+#include "host/database/session.hpp"
 #include "host/http/http_limits.hpp"
+#include "host/observe/log.hpp"
 #include "host/plugin/manifest.hpp"
 #include "host/worker.hpp"
 
 namespace summa::host {
 
-struct DatabaseSection {
-  enum class Layout { kAuto, kPlan, kDeployed };
-  std::string ledger_url;
-  std::string schema;
-  int pool = 0;
-  Layout layout = Layout::kAuto;
-  std::string read_url;  // the ledger's when none is given
-  bool migrate_automatically = false;
-};
-
-struct HostSettings {
-  std::string name;
+// The host's own part, as plain values.
+struct Settings {
+  std::string file;        // the configuration
+  std::string name;        // of this host
   std::string listen;      // as written: "127.0.0.1:9464"
   bool loopback = false;   // only this machine can reach `listen`
   std::string token_file;  // empty: none
   HttpLimits http;
-  std::int64_t drain_timeout_microseconds = 0;
-  std::int64_t start_timeout_microseconds = 0;
-  std::int64_t inbox_retention_microseconds = 0;
-};
-
-struct LogSettings {
-  std::string level;   // debug | info | warn | error
-  std::string format;  // text | json
+  Microseconds drain_timeout{0};
+  Microseconds start_timeout{0};
+  Microseconds inbox_retention{0};
+  bool migrate_automatically = false;
+  std::optional<Layout> layout;  // nullopt: as the catalog says
+  DatabaseSettings ledger;
+  std::optional<DatabaseSettings> read;  // nullopt: the ledger's database
+  LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kText;
 };
 
 struct UseSetting {
@@ -65,10 +60,6 @@ struct WorkerSettings : WorkerSpec {
 };
 
 struct Configuration {
-  std::string file;
-  DatabaseSection database;
-  HostSettings host;
-  LogSettings log;
   std::vector<PluginSettings> plugins;  // in the order of the file, disabled ones too
   std::vector<WorkerSettings> workers;  // of all enabled plugins, disabled ones too
   std::optional<bool> share_with_node;  // nothing: as the layout says
@@ -80,6 +71,7 @@ struct Configuration {
 
 struct LoadResult {
   Configuration configuration;  // complete only when ok()
+  Settings settings;            // likewise
   Diagnostics diagnostics;      // in the order of the file
   bool ok() const;              // nothing but warnings
 };

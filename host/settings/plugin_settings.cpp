@@ -3,17 +3,11 @@
 #include <utility>
 
 #include "host/config/text.hpp"
+#include "host/find.hpp"
 #include "host/settings/settings.hpp"
 
 namespace summa::host {
 namespace {
-
-Value* FindMember(Value& map, std::string_view name) {
-  for (auto& [known, value] : map.members) {
-    if (known == name) return &value;
-  }
-  return nullptr;
-}
 
 class PluginLoader {
  public:
@@ -108,10 +102,10 @@ class PluginLoader {
     std::vector<std::string> providers;  // that could stand here
     for (const PluginSettings& other : configuration_.plugins) {
       const auto& provides = FindManifest(manifests_, other.id)->provides;
-      const bool fits = std::find(provides.begin(), provides.end(), need.service) != provides.end();
+      const bool fits = Contains(provides, need.service);
       if (fits && other.enabled && other.id != plugin.id) providers.push_back(other.id);
     }
-    if (std::find(providers.begin(), providers.end(), use.provider) != providers.end()) return;
+    if (Contains(providers, use.provider)) return;
     const Manifest* target = FindManifest(manifests_, use.provider);
     const PluginSettings* configured = configuration_.FindPlugin(use.provider);
     std::string problem = "\"" + use.provider + "\" does not provide " + need.service;

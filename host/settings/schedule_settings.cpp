@@ -22,13 +22,6 @@ std::string Misfit(const std::string& key, const WorkerDeclaration& worker) {
   return {};
 }
 
-Value* FindMember(Value& map, std::string_view name) {
-  for (auto& [known, value] : map.members) {
-    if (known == name) return &value;
-  }
-  return nullptr;
-}
-
 void FillDuration(Value& map, std::string_view key, std::int64_t microseconds) {
   Value* value = FindMember(map, key);
   if (value == nullptr || !value->null || value->unusable || microseconds <= 0) return;

@@ -15,6 +15,8 @@ Schema PluginSchema(const Manifest& manifest);
 // What may stand below the id of a worker of this kind.
 Schema WorkerSchema(const WorkerDeclaration& worker);
 
+// The member of a map; nullptr: it has none of this name.
+Value* FindMember(Value& map, std::string_view name);
 const Manifest* FindManifest(const std::vector<Manifest>& manifests, std::string_view id);
 
 // Fill configuration.plugins and .workers and add their part to configuration.value. `section` is

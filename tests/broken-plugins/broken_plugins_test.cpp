@@ -58,7 +58,7 @@ std::string FailureOf(Function function) {
 
 Plan PlanOf(const Discovery& discovery, const std::vector<std::string>& ids) {
   std::vector<EnabledPlugin> enabled;
-  for (const std::string& id : ids) enabled.push_back({id, "summa.yaml:3:3", {}, {}});
+  for (const std::string& id : ids) enabled.push_back({id, "summa.yaml:3:3", {}});
   return MakePlan(enabled, discovery, "summa.yaml");
 }
 
@@ -86,8 +86,9 @@ void StartUp(PluginInstance& plugin) {
 }
 
 TEST(BrokenPlugins, AGoodPluginGoesThroughEveryStateAndItsWorkerRuns) {
-  PluginInstance plugin(Inspect("good", "good"));
-  ASSERT_THAT(Texts(plugin.file().refusals), IsEmpty());
+  const PluginFile file = Inspect("good", "good");
+  ASSERT_THAT(Texts(file.refusals), IsEmpty());
+  PluginInstance plugin(file);
   EXPECT_EQ(ToText(plugin.state()), "inspected");
   Diagnostics diagnostics;
   const Value config = Validate(plugin.manifest().config, nullptr, "plugins.good", diagnostics);
@@ -409,10 +410,10 @@ TEST(BrokenPlugins, ATextThatDoesNotEndOrIsNoUtf8IsMadeSafe) {
 
 TEST(BrokenPlugins, APluginThatIsNotConfiguredIsNotAskedForExtensions) {
   PluginInstance plugin(Inspect("no-worker", "no-worker"));
-  EXPECT_EQ(plugin.Status(), nullptr);
+  EXPECT_EQ(plugin.Table<summa_status_v1>(SUMMA_STATUS_V1), nullptr);
   EXPECT_THAT(FailureOf([&] { StartUp(plugin); }), StartsWith("SH-0123 "));
-  EXPECT_EQ(plugin.Status(), nullptr);
-  EXPECT_EQ(plugin.Commands(), nullptr);
+  EXPECT_EQ(plugin.Table<summa_status_v1>(SUMMA_STATUS_V1), nullptr);
+  EXPECT_EQ(plugin.Table<summa_command_v1>(SUMMA_COMMAND_V1), nullptr);
 }
 
 TEST(BrokenPlugins, EveryPromiseOfTheManifestIsAskedFor) {
@@ -450,7 +451,7 @@ TEST(BrokenPlugins, UnsafePathsAreRefusedWithTheCommandThatMendsThem) {
   const std::string path = directory.path() + "/good.so";
   fs::copy_file(test::PluginPath("good", "good"), path);
   const std::string owner = std::to_string(geteuid());
-  const TrustPolicy nobody_else{{0, geteuid()}, {}, false};
+  const TrustPolicy nobody_else{{0, geteuid()}, {}};
   const auto refusals = [&](const TrustPolicy& policy) {
     return Texts(InspectPlugin(path, policy).refusals);
   };
@@ -472,11 +473,10 @@ TEST(BrokenPlugins, UnsafePathsAreRefusedWithTheCommandThatMendsThem) {
                                       directory.path() + " is writable by group "));
   EXPECT_THAT(by_group[0],
               HasSubstr(" (mode 0770, owner " + owner + "). Fix: chmod g-w " + directory.path()));
-  EXPECT_THAT(refusals({{geteuid()}, {getegid()}, false}), IsEmpty());
-  EXPECT_THAT(refusals({{}, {}, true}), IsEmpty());
+  EXPECT_THAT(refusals({{geteuid()}, {getegid()}}), IsEmpty());
   ASSERT_EQ(chmod(directory.path().c_str(), 0700), 0);
 
-  const auto by_owner = refusals({{geteuid() + 1}, {}, false});
+  const auto by_owner = refusals({{geteuid() + 1}, {}});
   ASSERT_THAT(by_owner, SizeIs(2));  // the file and its directory
   EXPECT_THAT(by_owner[0], HasSubstr("it must belong to root, to the user that runs the host or to "
                                      "the owner of the summa-host program. Fix: chown root " +

@@ -62,7 +62,7 @@ class AutocommitTest : public DatabaseTest {
 
   std::shared_ptr<SessionPool> pool_;
   std::unique_ptr<SqlService> service_;
-  std::unique_ptr<SqlService::Scope> scope_;
+  std::unique_ptr<SqlScope> scope_;
 };
 
 TEST_F(AutocommitTest, RunsWhatRunsInNoTransaction) {

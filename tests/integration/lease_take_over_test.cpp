@@ -6,7 +6,6 @@
 #include <thread>
 
 #include "host/observe/log.hpp"
-#include "host/observe/log_answer.hpp"
 #include "host/observe/metrics.hpp"
 #include "tests/integration/lease_support.hpp"
 

@@ -74,20 +74,21 @@ TEST(Configuration, DefaultsAreThoseOfTheContract) {
   const LoadResult result = Load("plugins: { bus-redis: , outbox: }");
   ASSERT_TRUE(result.ok()) << Problems(result);
   const Configuration& c = result.configuration;
-  EXPECT_EQ(c.database.ledger_url, "postgresql:///summa");
-  EXPECT_EQ(c.database.read_url, "postgresql:///summa");
-  EXPECT_EQ(c.database.schema, "public");
-  EXPECT_EQ(c.database.pool, 8);
-  EXPECT_EQ(c.database.layout, DatabaseSection::Layout::kAuto);
-  EXPECT_FALSE(c.database.migrate_automatically);
+  const Settings& settings = result.settings;
+  EXPECT_EQ(settings.ledger.url, "postgresql:///summa");
+  EXPECT_FALSE(settings.read) << "the ledger's database";
+  EXPECT_EQ(settings.ledger.schema, "public");
+  EXPECT_EQ(settings.ledger.pool, 8);
+  EXPECT_EQ(settings.layout, std::nullopt);
+  EXPECT_FALSE(settings.migrate_automatically);
   char machine[256] = {};
   ASSERT_EQ(gethostname(machine, sizeof machine - 1), 0);
-  EXPECT_EQ(c.host.name, machine);
-  EXPECT_EQ(c.host.listen, "127.0.0.1:9464");
-  EXPECT_TRUE(c.host.loopback);
-  EXPECT_EQ(c.host.drain_timeout_microseconds, 10'000'000);
-  EXPECT_EQ(c.log.level, "info");
-  EXPECT_EQ(c.log.format, "text");
+  EXPECT_EQ(settings.name, machine);
+  EXPECT_EQ(settings.listen, "127.0.0.1:9464");
+  EXPECT_TRUE(settings.loopback);
+  EXPECT_EQ(settings.drain_timeout.count(), 10'000'000);
+  EXPECT_EQ(settings.log_level, LogLevel::kInfo);
+  EXPECT_EQ(settings.log_format, LogFormat::kText);
   EXPECT_EQ(c.share_with_node, std::nullopt);
   ASSERT_EQ(c.workers.size(), 3u);
   EXPECT_EQ(c.FindWorker("inbox-cleanup")->plugin, "host") << "where a bus is enabled";
@@ -151,7 +152,7 @@ TEST(Configuration, TheHostsNameComesFromTheEnvironmentWhenNotGiven) {
                           return std::nullopt;
                         },
                         {});
-  EXPECT_EQ(result.configuration.host.name, "ledger-7");
+  EXPECT_EQ(result.settings.name, "ledger-7");
 }
 
 TEST(Configuration, WarningsDoNotRefuse) {

@@ -2,6 +2,7 @@
 
 #include "host/config/schema.hpp"
 #include "host/config/text.hpp"
+#include "host/config/units.hpp"
 
 namespace summa::host {
 namespace {
@@ -46,6 +47,12 @@ TEST(Duration, PrintedIsReadBackTheSame) {
   for (const std::int64_t value : {1LL, 999LL, 1'001LL, 60'000'000LL, 3'599'999'999LL}) {
     EXPECT_EQ(ParseDuration(FormatDuration(value)), value);
   }
+}
+
+std::optional<std::int64_t> ParseSize(const char* text) {
+  std::int64_t bytes = 0;
+  if (ReadSize(text, bytes) != UnitForm::kGood) return std::nullopt;
+  return bytes;
 }
 
 TEST(Size, AcceptsDecimalAndBinaryUnits) {

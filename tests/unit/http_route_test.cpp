@@ -233,7 +233,7 @@ TEST(Access, TakesANewTokenWhenItIsReadAgainAndKeepsTheOldOneWhenItCannot) {
 }
 
 TEST(Access, WithoutAFileIsForThisMachineAndNotForPagesInItsBrowser) {
-  const HttpAccess local(std::nullopt, true), open(std::nullopt, false);
+  const HttpAccess local("", true), open("", false);
   EXPECT_EQ(StatusOf(local, {}), 200);
   EXPECT_EQ(StatusOf(local, {{"sec-fetch-site", "none"}}), 200) << "typed by a person";
   EXPECT_EQ(StatusOf(local, {{"sec-fetch-site", "cross-site"}}), 403);

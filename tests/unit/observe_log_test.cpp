@@ -5,7 +5,6 @@
 #include "host/observe/line_fold.hpp"
 #include "host/observe/log.hpp"
 #include "host/observe/log_line.hpp"
-#include "host/observe/time_text.hpp"
 
 namespace summa::host {
 namespace {

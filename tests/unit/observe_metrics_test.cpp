@@ -7,21 +7,24 @@
 namespace summa::host {
 namespace {
 
+using enum MetricType;
+
 bool Exported(const std::string& line) {
   return MetricsText().find(line + "\n") != std::string::npos;
 }
 
 TEST(Metrics, TheSameNameAndLabelsAreTheSameHandle) {
-  MetricHandle* first = CounterMetric("summa_test_same_total", "h", {{"a", "1"}, {"b", "2"}});
+  MetricHandle* first =
+      FindMetric(kCounter, "summa_test_same_total", "h", {{"a", "1"}, {"b", "2"}});
   ASSERT_NE(first, nullptr);
-  EXPECT_EQ(CounterMetric("summa_test_same_total", "h", {{"b", "2"}, {"a", "1"}}), first);
-  EXPECT_NE(CounterMetric("summa_test_same_total", "h", {{"a", "1"}, {"b", "3"}}), first);
+  EXPECT_EQ(FindMetric(kCounter, "summa_test_same_total", "h", {{"b", "2"}, {"a", "1"}}), first);
+  EXPECT_NE(FindMetric(kCounter, "summa_test_same_total", "h", {{"a", "1"}, {"b", "3"}}), first);
 }
 
 TEST(Metrics, CountersGaugesAndHistogramsAreExported) {
-  CounterMetric("summa_test_seen_total", "Things seen.", {{"kind", "x"}})->Add(3);
-  GaugeMetric("summa_test_level", "Level.", {})->Set(2.5);
-  HistogramMetric("summa_test_wait_seconds", "Wait.", {})->Observe(0.003);
+  FindMetric(kCounter, "summa_test_seen_total", "Things seen.", {{"kind", "x"}})->Add(3);
+  FindMetric(kGauge, "summa_test_level", "Level.", {})->Set(2.5);
+  FindMetric(kHistogram, "summa_test_wait_seconds", "Wait.", {})->Observe(0.003);
   EXPECT_TRUE(Exported("# HELP summa_test_seen_total Things seen."));
   EXPECT_TRUE(Exported("# TYPE summa_test_seen_total counter"));
   EXPECT_TRUE(Exported("summa_test_seen_total{kind=\"x\"} 3"));
@@ -32,20 +35,20 @@ TEST(Metrics, CountersGaugesAndHistogramsAreExported) {
 }
 
 TEST(Metrics, ACounterNeverFalls) {
-  MetricHandle* counter = CounterMetric("summa_test_rising_total", "h", {});
+  MetricHandle* counter = FindMetric(kCounter, "summa_test_rising_total", "h", {});
   counter->Add(2);
   counter->Add(-1);
   EXPECT_TRUE(Exported("summa_test_rising_total 2"));
 }
 
 TEST(Metrics, BadNamesAndOtherTypesAreRefused) {
-  EXPECT_EQ(CounterMetric("1bad", "h", {}), nullptr);
-  EXPECT_EQ(CounterMetric("bad-name", "h", {}), nullptr);
-  EXPECT_EQ(CounterMetric("", "h", {}), nullptr);
-  EXPECT_EQ(CounterMetric("summa_test_label_total", "h", {{"le", "1"}}), nullptr);
-  EXPECT_EQ(CounterMetric("summa_test_label_total", "h", {{"__x", "1"}}), nullptr);
-  ASSERT_NE(CounterMetric("summa_test_type_total", "h", {}), nullptr);
-  EXPECT_EQ(GaugeMetric("summa_test_type_total", "h", {}), nullptr);
+  EXPECT_EQ(FindMetric(kCounter, "1bad", "h", {}), nullptr);
+  EXPECT_EQ(FindMetric(kCounter, "bad-name", "h", {}), nullptr);
+  EXPECT_EQ(FindMetric(kCounter, "", "h", {}), nullptr);
+  EXPECT_EQ(FindMetric(kCounter, "summa_test_label_total", "h", {{"le", "1"}}), nullptr);
+  EXPECT_EQ(FindMetric(kCounter, "summa_test_label_total", "h", {{"__x", "1"}}), nullptr);
+  ASSERT_NE(FindMetric(kCounter, "summa_test_type_total", "h", {}), nullptr);
+  EXPECT_EQ(FindMetric(kGauge, "summa_test_type_total", "h", {}), nullptr);
 }
 
 TEST(WorkerMetrics, HaveTheNamesOfTheDashboards) {
@@ -68,10 +71,13 @@ TEST(WorkerMetrics, HaveTheNamesOfTheDashboards) {
 }
 
 TEST(HostMetric, NeedsAValueForEachLabelOfTheTable) {
-  EXPECT_EQ(HostMetric("summa_lease_held"), nullptr);
-  EXPECT_EQ(HostMetric("summa_lease_held", {"a", "b"}), nullptr);
-  EXPECT_EQ(HostMetric("summa_not_in_the_table", {}), nullptr);
-  EXPECT_NE(HostMetric("summa_lease_held", {"a"}), nullptr);
+  const MetricHandle* nothing = &HostMetric("summa_not_in_the_table", {});
+  EXPECT_EQ(&HostMetric("summa_lease_held"), nothing);
+  EXPECT_EQ(&HostMetric("summa_lease_held", {"a", "b"}), nothing);
+  EXPECT_NE(&HostMetric("summa_lease_held", {"a"}), nothing);
+  const std::string before = MetricsText();
+  HostMetric("summa_lease_held").Set(7);
+  EXPECT_EQ(MetricsText(), before);
 }
 
 TEST(HostMetric, DatabaseErrorsAreCountedByTheClassOfTheirState) {
@@ -98,9 +104,9 @@ TEST(HostMetric, TheProcessIsMeasured) {
 }
 
 TEST(MetricType, FollowsFromTheNameByTheConventions) {
-  EXPECT_EQ(TypeByName("summa_x_total"), MetricType::kCounter);
-  EXPECT_EQ(TypeByName("summa_x_duration_seconds"), MetricType::kHistogram);
-  EXPECT_EQ(TypeByName("summa_x_age_seconds"), MetricType::kGauge);
+  EXPECT_EQ(TypeByName("summa_x_total"), kCounter);
+  EXPECT_EQ(TypeByName("summa_x_duration_seconds"), kHistogram);
+  EXPECT_EQ(TypeByName("summa_x_age_seconds"), kGauge);
 }
 
 }  // namespace

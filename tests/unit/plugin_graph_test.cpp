@@ -33,7 +33,7 @@ class Installed {
 };
 
 EnabledPlugin On(const std::string& id, std::map<std::string, std::string> use = {}) {
-  EnabledPlugin plugin{id, "", {}, {}};
+  EnabledPlugin plugin{id, "", {}};
   for (const auto& [alias, provider] : use) plugin.use[alias] = {provider, "summa.yaml:7:9"};
   return plugin;
 }
@@ -312,17 +312,6 @@ TEST(PluginGraph, AnEnabledPluginThatIsNotInstalledIsReportedAtItsPlace) {
   EXPECT_THAT(Refusals(Make(installed, {misspelt})),
               ElementsAre("outbx: SH-0101 summa.yaml:4:3: plugin \"outbx\": file not found. Looked "
                           "in: /usr/lib/summa/plugins. Fix: Did you mean outbox?"));
-}
-
-TEST(PluginGraph, AProblemThatOthersFoundRefusesThePluginToo) {
-  Installed installed;
-  installed.Add("outbox");
-  EnabledPlugin plugin = On("outbox");
-  plugin.problems = {{"SH-0202", "99 is above the maximum 20", "", "summa.yaml:4:3"}};
-  const Plan plan = Make(installed, {plugin});
-  EXPECT_THAT(Order(plan), IsEmpty());
-  EXPECT_THAT(Refusals(plan),
-              ElementsAre("outbox: SH-0202 summa.yaml:4:3: 99 is above the maximum 20."));
 }
 
 }  // namespace

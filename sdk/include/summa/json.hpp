@@ -5,8 +5,10 @@
 #include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace summa {
 
@@ -48,6 +50,18 @@ class JsonWriter {
     char buffer[32];
     const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
     return Raw({buffer, static_cast<std::size_t>(end - buffer)});
+  }
+  // null without a value.
+  template <typename T>
+  JsonWriter& Value(const std::optional<T>& value) {
+    return value ? Value(*value) : Null();
+  }
+  // An array.
+  template <typename T>
+  JsonWriter& Value(const std::vector<T>& values) {
+    BeginArray();
+    for (const T& value : values) Value(value);
+    return EndArray();
   }
   JsonWriter& Null() { return Raw("null"); }
   // A complete JSON text.
