@@ -54,12 +54,12 @@ void PqSession::OpenAutocommit(StatementKind kind, std::string_view sql, const L
 
 // The settings of the session again. Whether the lease is held still.
 bool PqSession::EndAutocommit(std::string_view sql, const LeaseGuard* guard) {
-  std::string text = settings_text_ + ", ";
+  std::string text = SettingsText() + "; SELECT ";
   text += guard == nullptr ? "1" : "(SELECT pg_catalog.count(*)" + GuardRows(*guard) + ")";
   try {
     const PgResult held = connection_.Query(text, AnswerDeadline());
     RequireFence(sql);
-    return std::string_view(PQgetvalue(held.get(), 0, 1)) == "1";
+    return std::string_view(PQgetvalue(held.get(), 0, 0)) == "1";
   } catch (...) {
     connection_.Abandon();  // it may be writable
     throw;

@@ -3,6 +3,7 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "host/database/commit_outcome.hpp"
 #include "host/database/connection_settings.hpp"
@@ -14,6 +15,7 @@ namespace {
 
 constexpr std::size_t kMaxParameters = 65535;     // of PostgreSQL's protocol
 constexpr std::chrono::seconds kResetTimeout{5};  // a session that takes longer is dropped
+constexpr const char* kSettingsStatement = "summa_settings";
 
 class PqResult final : public SqlResult {
  public:
@@ -95,8 +97,9 @@ PqSession::PqSession(const DatabaseSettings& settings)
                              ConnectDeadline(settings))),
       connection_(*opened_.connection),
       identity_(opened_.identity),
-      settings_text_("SELECT " +
-                     SettingsExpression(settings, true, PQserverVersion(connection_.raw()), 0)) {}
+      settings_text_(std::string("PREPARE ") + kSettingsStatement + " AS " +
+                     SettingsStatement(settings, true, PQserverVersion(connection_.raw())) +
+                     "; EXECUTE " + kSettingsStatement) {}
 
 PqSession::~PqSession() = default;
 
@@ -372,6 +375,10 @@ void PqSession::Rollback() {
   connection_.Query("ROLLBACK", std::chrono::steady_clock::now() + kResetTimeout);
 }
 
+std::string PqSession::SettingsText() {
+  return std::exchange(settings_text_, std::string("EXECUTE ") + kSettingsStatement);
+}
+
 bool PqSession::Reset() noexcept {
   try {
     if (!connection_.Alive() || traces_left_) return false;
@@ -386,7 +393,8 @@ bool PqSession::Reset() noexcept {
     // RESET in a function, or a setting that a function left: nothing of it reaches the next user.
     // The answer is read by the next Take, which costs it no round trip.
     connection_.Start(std::chrono::steady_clock::now() + kResetTimeout);
-    connection_.Sent(PQsendQuery(connection_.raw(), settings_text_.c_str()), settings_text_);
+    const std::string text = SettingsText();
+    connection_.Sent(PQsendQuery(connection_.raw(), text.c_str()), text);
     PQflush(connection_.raw());
     resetting_ = true;
     return true;

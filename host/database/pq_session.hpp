@@ -50,6 +50,7 @@ class PqSession final : public Session {
   void RequireFence(std::string_view sql);
   void FillArguments(std::string_view sql, std::span<const SqlParameter> parameters);
   void DeallocateStale();
+  std::string SettingsText();  // makes the settings again when it is sent
   void StartCopy(std::string_view sql, ExecStatusType expected);
   void OpenAutocommit(StatementKind kind, std::string_view sql, const LeaseGuard* guard);
   bool EndAutocommit(std::string_view sql, const LeaseGuard* guard);
@@ -74,7 +75,7 @@ class PqSession final : public Session {
   bool traces_left_ = false;
   bool timeout_changed_ = false;  // statement_timeout, perhaps, by the user
   bool resetting_ = false;
-  const std::string settings_text_;
+  std::string settings_text_;  // prepares the statement, until SettingsText() was called
   std::vector<const char*> values_;
   std::vector<int> lengths_, formats_;
   std::vector<Oid> types_;

@@ -66,6 +66,23 @@ constexpr std::pair<const char*, const char*> kGuarded[] = {
     {"ignore_checksum_failure", "off"},
 };
 
+std::string MakeSettings(const Pins& pins, const std::string& condition) {
+  std::string sql =
+      "(SELECT pg_catalog.count(pg_catalog.set_config(s.name, s.value, false)) FROM (";
+  const char* separator = "VALUES (";
+  for (const auto& [name, value] : pins) {
+    sql.append(separator).append(QuoteLiteral(name)).append(", ").append(QuoteLiteral(value));
+    separator = "), (";
+  }
+  sql += ")";
+  for (const auto& [name, value] : kGuarded) {
+    sql.append(" UNION ALL SELECT '").append(name).append("', '").append(value);
+    sql.append("' WHERE pg_catalog.current_setting('").append(name).append("') <> '");
+    sql.append(value).append("'");
+  }
+  return sql + ") s(name, value)" + condition + ")";
+}
+
 }  // namespace
 
 Pins SessionSettings(const DatabaseSettings& settings, bool read_only, int server_version) {
@@ -91,24 +108,16 @@ Pins SessionSettings(const DatabaseSettings& settings, bool read_only, int serve
 
 std::string SettingsExpression(const DatabaseSettings& settings, bool read_only, int server_version,
                                int only_if_pid) {
-  std::string sql =
-      "(SELECT pg_catalog.count(pg_catalog.set_config(s.name, s.value, false)) FROM (";
-  const char* separator = "VALUES (";
-  for (const auto& [name, value] : SessionSettings(settings, read_only, server_version)) {
-    sql.append(separator).append(QuoteLiteral(name)).append(", ").append(QuoteLiteral(value));
-    separator = "), (";
-  }
-  sql += ")";
-  for (const auto& [name, value] : kGuarded) {
-    sql.append(" UNION ALL SELECT '").append(name).append("', '").append(value);
-    sql.append("' WHERE pg_catalog.current_setting('").append(name).append("') <> '");
-    sql.append(value).append("'");
-  }
-  sql += ") s(name, value)";
-  if (only_if_pid != 0) {
-    sql += " WHERE pg_catalog.pg_backend_pid() = " + std::to_string(only_if_pid);
-  }
-  return sql + ")";
+  const std::string condition =
+      only_if_pid == 0 ? "" : " WHERE pg_catalog.pg_backend_pid() = " + std::to_string(only_if_pid);
+  return MakeSettings(SessionSettings(settings, read_only, server_version), condition);
+}
+
+std::string SettingsStatement(const DatabaseSettings& settings, bool read_only,
+                              int server_version) {
+  return "SELECT " + MakeSettings(SessionSettings(settings, read_only, server_version),
+                                  " WHERE s.name <> 'timezone_abbreviations' OR "
+                                  "pg_catalog.current_setting(s.name) <> s.value");
 }
 
 }  // namespace summa::host

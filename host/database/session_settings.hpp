@@ -21,4 +21,8 @@ std::vector<std::pair<std::string, std::string>> SessionSettings(const DatabaseS
 std::string SettingsExpression(const DatabaseSettings& settings, bool read_only, int server_version,
                                int only_if_pid);
 
+// Makes them again in a session that has had them. It may be run after every use of a session: what
+// the server reads from a file (timezone_abbreviations) is made only where it has changed.
+std::string SettingsStatement(const DatabaseSettings& settings, bool read_only, int server_version);
+
 }  // namespace summa::host

@@ -1,4 +1,5 @@
 // Defaults of role, database and environment change nothing that the host reads or writes.
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 
@@ -20,18 +21,20 @@ class SettingsTest : public DatabaseTest {
     for (const auto& [name, value] : pins) sql += ", current_setting('" + name + "')";
     return sql;
   }
-  // As each kind of connection sees them.
-  std::vector<TextRows> Seen() {
-    const auto pins = SessionSettings(settings_, true, 150000);
-    const std::string sql = ShowAll(pins);
-    std::vector<TextRows> seen;
-    const auto session = ConnectSession(settings_);
-    const auto result = session->Exec(sql, {}, 0);
+  std::string ShowAll() const { return ShowAll(SessionSettings(settings_, true, 150000)); }
+  static TextRows SeenBy(Session& session, const std::string& sql) {
+    const auto result = session.Exec(sql, {}, 0);
     TextRows rows(1);
     for (std::size_t column = 0; column < result->columns(); ++column) {
       rows[0].emplace_back(*result->Cell(0, column));
     }
-    seen.push_back(std::move(rows));
+    return rows;
+  }
+  // As each kind of connection sees them.
+  std::vector<TextRows> Seen() {
+    const std::string sql = ShowAll();
+    std::vector<TextRows> seen;
+    seen.push_back(SeenBy(*ConnectSession(settings_), sql));
     WakeUp never;
     const auto deadline = std::chrono::steady_clock::now() + test::kTimeout;
     seen.push_back(DeadlineConnection(settings_, never, deadline).Query(sql, {}, deadline));
@@ -50,6 +53,34 @@ TEST_F(SettingsTest, EveryPinHoldsAgainstRoleAndDatabase) {
   EXPECT_EQ(Seen(), before);
   settings_.url += "&options=-c%20DateStyle%3DGerman%20-c%20default_transaction_read_only%3Don";
   EXPECT_EQ(Seen(), before);
+}
+
+// The first reset of a session prepares the statement that the others run.
+TEST_F(SettingsTest, EveryPinHoldsAgainForEachNextUser) {
+  db_->Execute(
+      "DROP ROLE IF EXISTS victim; CREATE ROLE victim LOGIN SUPERUSER; "
+      "CREATE FUNCTION public.reset_all() RETURNS void LANGUAGE plpgsql AS $$ BEGIN RESET ALL; END "
+      "$$");
+  settings_.url.replace(settings_.url.find("postgres@"), 8, "victim");
+  test::MakeDefaultsHostile(*db_, name_, "victim");
+  db_->Execute("ALTER ROLE victim SET idle_session_timeout = 0");  // the session is to live
+  settings_.pool = 1;
+  SessionPool pool(settings_);
+  const std::string sql = ShowAll();
+  std::optional<TextRows> first;
+  std::optional<int> pid;
+  for (int user = 0; user < 4; ++user) {
+    auto session = pool.Acquire(test::kTimeout);
+    if (!first) first = SeenBy(*session, sql);
+    if (!pid) pid = session->backend_pid();
+    EXPECT_EQ(session->backend_pid(), *pid) << user;
+    EXPECT_EQ(SeenBy(*session, sql), *first) << user;
+    session->Exec("SELECT public.reset_all()", {}, 0);
+    const TextRows spoiled = SeenBy(*session, sql);
+    EXPECT_NE(spoiled, *first);
+    EXPECT_NE(std::find(spoiled[0].begin(), spoiled[0].end(), "Australia"), spoiled[0].end());
+    pool.Release(std::move(session));
+  }
 }
 
 TEST_F(SettingsTest, ATimeoutBelowTheTimeOfOurFirstStatementIsLifted) {
