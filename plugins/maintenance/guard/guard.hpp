@@ -1,0 +1,46 @@
+// What the unique constraints of a flat ledger_event promised, kept for a partitioned one by a
+// trigger and two tables; see docs/decisions/0050-partitions-without-downtime.md.
+#pragma once
+
+#include <summa/ledger/event_table.hpp>
+#include <summa/sql.hpp>
+
+#include <string>
+#include <vector>
+
+namespace summa::maintenance {
+
+// The names that violations are reported with: those of the flat table's constraints.
+struct GuardNames {
+  std::string version = "uq_ledger_event_aggregate_version";
+  std::string id = "ledger_event_pkey";
+  std::string position = "ledger_event_sequence_number_unique";
+};
+
+// Creates or replaces the trigger function for this layout and these names. Inside the caller's
+// transaction.
+void CreateGuardFunction(Session& session, const ledger::EventTable& events,
+                         const GuardNames& names);
+// Puts the trigger on the table, so that every partition, also later ones, has it (ENABLE ALWAYS).
+// The caller holds SHARE ROW EXCLUSIVE or more on it.
+void InstallGuard(Session& session, const ledger::EventTable& events);
+void RemoveGuard(Session& session, const ledger::EventTable& events);
+
+// The last version and hash of each aggregate, and the keys of each event, of the rows with
+// after < position <= through, for a guard that is not installed yet. Rows of the same aggregate
+// that come later win; a key that is already there is SH-0811. Returns the number of events.
+std::int64_t FillGuard(Session& session, const ledger::EventTable& events, std::int64_t after,
+                       std::int64_t through);
+
+struct GuardProblem {
+  std::string what, where;  // "the trigger is disabled", "ledger_event_2026_01"
+};
+// From the catalog alone: is the trigger on the parent and on every partition, enabled ALWAYS, with
+// this function? For `doctor` and the partition manager.
+std::vector<GuardProblem> ExamineGuard(Session& session, const ledger::EventTable& events);
+// Compares heads and keys with the events of one partition (quoted): for each aggregate the head is
+// not behind it, versions are contiguous, every event has its key. At most `limit` problems.
+std::vector<GuardProblem> ScrubGuard(Session& session, const ledger::EventTable& events,
+                                     const std::string& partition, int limit);
+
+}  // namespace summa::maintenance

@@ -1,0 +1,54 @@
+// All DDL on a table that writers use goes through here: short waits for locks, many tries, and
+// the name of who stands in the way.
+#pragma once
+
+#include <summa/host.hpp>
+#include <summa/sql.hpp>
+#include <summa/work.hpp>
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace summa::maintenance {
+
+enum class LockMode { kAccessShare, kShareUpdateExclusive, kShareRowExclusive, kAccessExclusive };
+
+struct LockRequest {
+  std::string table;  // quoted
+  LockMode mode = LockMode::kAccessExclusive;
+};
+
+// What stands in the way: "process 123 (psql, postgres, idle in transaction for 2 min)", a prepared
+// transaction, an anti-wraparound vacuum.
+struct Blocker {
+  std::string what, table;
+};
+
+// Who holds, or waits for, a lock on one of the tables that conflicts with the requests; those of
+// this session excluded.
+std::vector<Blocker> BlockersOf(Session& session, const std::vector<LockRequest>& locks);
+
+struct DdlLimits {
+  std::chrono::microseconds first_wait = std::chrono::milliseconds(50);  // for a lock; grows to
+  std::chrono::microseconds longest_wait = std::chrono::milliseconds(200);
+  std::chrono::microseconds longest_hold = std::chrono::seconds(2);  // of the whole transaction
+  std::chrono::microseconds deadline = std::chrono::minutes(5);      // of all tries
+};
+
+struct DdlOutcome {
+  bool done = false;  // false: gave up at the deadline, or was told to stop; nothing has changed
+  int tries = 0;
+  std::chrono::microseconds held{0};  // from the first lock to the answer of COMMIT, last try
+  std::vector<Blocker> blockers;      // of the last try that failed
+};
+
+// Runs `body` in one read-write transaction that has taken the locks, in the order of `locks`, in
+// its first statement. Tries again after 55P03, 40P01, 40001 and 57014, with random pauses from
+// 100 ms to 30 s; every other error is passed on. `body` may run several times and must not commit.
+DdlOutcome RunDdl(Session& session, const WorkCaller& caller, const std::vector<LockRequest>& locks,
+                  const DdlLimits& limits, const std::function<void(Session&)>& body);
+
+}  // namespace summa::maintenance
