@@ -1,6 +1,8 @@
 #include "cleanup.hpp"
 
-#include <algorithm>
+#include <optional>
+#include <span>
+#include <string>
 #include <summa/crash_point.hpp>
 #include <summa/sql.hpp>
 
@@ -10,73 +12,69 @@
 namespace summa::outbox {
 namespace {
 
-// Longer rests would only make it last longer: by then the server is busy with something else.
-constexpr std::chrono::microseconds kLongestRest = std::chrono::seconds(1);
-// Another host may have the lease by then, and reports it itself.
-constexpr std::chrono::microseconds kKnownFor = std::chrono::hours(24);
+// Rows of outbox_sent that are deleted together.
+constexpr std::int64_t kSentBatch = 1000;
+
+class DeliveredRows final : public RemovableRows {
+ public:
+  explicit DeliveredRows(std::chrono::microseconds retention) : retention_(retention.count()) {}
+
+  std::vector<std::string> Next(Session& session, std::int64_t limit) override {
+    const Result due = session.Exec(
+        Statement(sql::cleanup_due),
+        {retention_, Timestamp(processed_at_), id_ ? Parameter(*id_) : Parameter(nullptr), limit});
+    std::vector<std::string> ids;
+    ids.reserve(due.rows());
+    for (const summa::Row row : due) {
+      ids.push_back(row.Get<std::string>("id"));
+      processed_at_ = row.Get<DatabaseTime>("processed_at");
+    }
+    if (!ids.empty()) id_ = ids.back();
+    CrashPoint("outbox.cleanup");
+    return ids;
+  }
+
+  std::int64_t Delete(Session& session, std::span<const std::string> ids) override {
+    return session.Exec(Statement(sql::cleanup), {retention_, TextArray(ids)}).affected_rows();
+  }
+
+ private:
+  const std::int64_t retention_;
+  // Of the last row that was found.
+  DatabaseTime processed_at_ = DatabaseTime::min();
+  std::optional<std::string> id_;
+};
 
 }  // namespace
 
+Cleanup::Cleanup(Host host, std::chrono::microseconds retention)
+    : host_(host),
+      retention_(retention),
+      rows_(host, {.code = "SH-0511",
+                   .rows = "outbox: old rows",
+                   .refused = "the ledger refuses to delete rows that were delivered"}) {}
+
 TickResult Cleanup::Run(const Tick& tick) {
   Session session(tick.sql());
-  InBatches(tick, [&] {
+  const WorkCaller caller = CallerOf(host_, tick);
+  ForgetSent(caller, session);
+  DeliveredRows delivered(retention_);
+  TickResult result;
+  result.items = rows_.Run(caller, session, delivered);
+  return result;
+}
+
+void Cleanup::ForgetSent(const WorkCaller& caller, Session& session) const {
+  InBatches(caller, [&] {
     session.Begin();
     const std::int64_t deleted =
         session
             .Exec(Statement(sql::cleanup_sent),
-                  {retention_.count(), Processor::kSettledMargin.count(), kBatch})
+                  {retention_.count(), Processor::kSettledMargin.count(), kSentBatch})
             .affected_rows();
     session.Commit();
-    return deleted;
+    return deleted == kSentBatch;
   });
-  TickResult result;
-  std::vector<Refusal> refused;
-  InBatches(tick, [&] {
-    const std::size_t before = refused.size();
-    const std::int64_t found = DeleteRows(session, refused);
-    result.items += found - static_cast<std::int64_t>(refused.size() - before);
-    return found;
-  });
-  Report(std::move(refused));
-  return result;
-}
-
-std::int64_t Cleanup::DeleteRows(Session& session, std::vector<Refusal>& refused) const {
-  std::vector<Uuid> left;
-  left.reserve(refused.size());
-  for (const Refusal& refusal : refused) left.push_back(refusal.id);
-  const Result due =
-      session.Exec(Statement(sql::cleanup_due), {retention_.count(), kBatch, UuidArray(left)});
-  std::vector<Uuid> ids;
-  ids.reserve(due.rows());
-  for (const summa::Row row : due) ids.push_back(row.Get<Uuid>("id"));
-  CrashPoint("outbox.cleanup");
-  const std::vector<Refusal> more = WriteApart(session, ids, [&](std::span<const Uuid> part) {
-    session.Exec(Statement(sql::cleanup), {retention_.count(), UuidArray(part)});
-  });
-  refused.insert(refused.end(), more.begin(), more.end());
-  CheckNumber(refused);
-  return static_cast<std::int64_t>(ids.size());
-}
-
-void Cleanup::Report(std::vector<Refusal> refused) {
-  const std::string listed = Listed(refused);
-  if (!refused_.Set(std::move(refused), host_.BootNow())) return;
-  host_.Log(SUMMA_LOG_ERROR, "SH-0511", "the ledger refuses to delete rows that were delivered",
-            {{"rows", listed}});
-}
-
-std::vector<Finding> Cleanup::Failing() const {
-  return refused_.Failing(host_.BootNow(), kKnownFor, "outbox: old rows",
-                          "the ledger refuses to delete them");
-}
-
-void Cleanup::InBatches(const Tick& tick, const std::function<std::int64_t()>& batch) const {
-  for (;;) {
-    const BootTime started = host_.BootNow();
-    if (batch() < kBatch || tick.ShouldStop()) return;
-    if (tick.Wait(std::min(host_.BootNow() - started, kLongestRest))) return;
-  }
 }
 
 }  // namespace summa::outbox

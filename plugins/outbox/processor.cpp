@@ -118,8 +118,9 @@ void Processor::MarkRemembered(Session& session, const Tick& tick) {
     // More than can be refused, so that the others have their turn.
     const std::vector<Uuid> ids =
         table_.ReadComplete(session, static_cast<std::int64_t>(2 * kMaxRefusals));
-    refused =
-        WriteApart(session, ids, [&](std::span<const Uuid> part) { table_.Mark(session, part); });
+    refused = WriteApart(session, ids, "SH-0511", [&](std::span<const Uuid> part) {
+                return table_.Mark(session, part);
+              }).refused;
     if (ids.size() == refused.size()) break;
   }
   if (tick.ShouldStop()) return;

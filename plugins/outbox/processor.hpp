@@ -11,6 +11,7 @@
 #include <string>
 #include <summa/backoff.hpp>
 #include <summa/host.hpp>
+#include <summa/refused_rows.hpp>
 #include <summa/worker.hpp>
 #include <vector>
 
@@ -19,7 +20,6 @@
 #include "outbox_metrics.hpp"
 #include "publisher.hpp"
 #include "recorder.hpp"
-#include "refusals.hpp"
 #include "sink_problems.hpp"
 #include "table.hpp"
 

@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <summa/assert.hpp>
 #include <summa/crash_point.hpp>
-
-#include "refusals.hpp"
+#include <summa/refused_rows.hpp>
 
 namespace summa::outbox {
 
@@ -78,8 +77,7 @@ Recorder::Written Recorder::Write(Session& session, const Outcome& outcome,
 }
 
 bool Recorder::RefusesRows(Session& session, const Error& error) const {
-  return outbox::RefusesRows(
-      session, error, [&](std::span<const Uuid> ids) { table_.Settle(session, keeping_, ids); });
+  return summa::RefusesRows(session, error, [&] { table_.Settle(session, keeping_, {}); });
 }
 
 // What every host must know before anything else is tried: none of these tables is Summa's.

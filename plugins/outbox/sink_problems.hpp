@@ -12,11 +12,10 @@
 #include <string_view>
 #include <summa/health.hpp>
 #include <summa/mutex.hpp>
+#include <summa/refused_rows.hpp>
 #include <summa/time.hpp>
 #include <utility>
 #include <vector>
-
-#include "refusals.hpp"
 
 namespace summa::outbox {
 
@@ -55,7 +54,7 @@ class SinkProblems {
   Problem sink_ SUMMA_GUARDED_BY(mutex_);
   std::map<std::string, Problem, std::less<>> streams_ SUMMA_GUARDED_BY(mutex_);
   std::int64_t blocked_keys_ SUMMA_GUARDED_BY(mutex_) = 0;
-  RefusedRows refused_;
+  RefusedRows refused_{"SH-0511"};
   BootTime seen_ SUMMA_GUARDED_BY(mutex_);
 };
 

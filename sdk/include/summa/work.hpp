@@ -163,6 +163,20 @@ class Work {
   BootTime begin_;  // of the rows that are being done
 };
 
+// Calls `batch` until it returns false (it found nothing more), and rests after each call as long as
+// the call took, at most a second: half of the time belongs to others. Returns false when told to
+// stop before.
+inline bool InBatches(const WorkCaller& caller, const std::function<bool()>& batch) {
+  // Longer rests would only make it last longer: by then the server is busy with something else.
+  constexpr std::chrono::microseconds kLongestRest = std::chrono::seconds(1);
+  for (;;) {
+    const BootTime begin = caller.now();
+    if (!batch()) return true;
+    if (caller.should_stop()) return false;
+    if (caller.wait(std::min(caller.now() - begin, kLongestRest))) return false;
+  }
+}
+
 // The next rows of a table in the order of one unique column that has an index: those with a key
 // above `after` and up to `through`. The keys are in the text form of the server, so any type
 // works.
