@@ -40,7 +40,7 @@ struct PartitionedTable {
 };
 
 // The table with this name, quoted where necessary, on the session's search_path. Throws
-// summa::Error: SH-0801 there is no such table, SH-0802 it is not partitioned by the range of one
+// summa::Error: SH-0831 there is no such table, SH-0832 it is not partitioned by the range of one
 // timestamptz column. Bounds that are expressions of more than one column, subpartitions and
 // inheritance are refused in the same way.
 PartitionedTable ReadTable(Session& session, const std::string& table);
