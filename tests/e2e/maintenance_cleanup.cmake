@@ -1,0 +1,3 @@
+summa_test(e2e_maintenance_cleanup_test SOURCES maintenance_cleanup_test.cpp LIBRARIES summa_e2e summa_test_fixture
+  summa_test_services LABELS e2e)
+add_dependencies(e2e_maintenance_cleanup_test summa-host bus-redis maintenance outbox reconciliation)

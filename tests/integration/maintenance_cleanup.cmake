@@ -1,0 +1,2 @@
+summa_test(maintenance_cleanup_test SOURCES maintenance_cleanup_test.cpp
+  LIBRARIES maintenance_core summa_host_core summa_test_fixture summa_test_services LABELS integration)
