@@ -14,6 +14,7 @@
 #include <summa/work.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
