@@ -32,8 +32,7 @@ std::vector<Range> RangesOver(Interval interval, const Range& covered);
 std::vector<Range> RangesFrom(Interval interval, DatabaseTime at, int ahead);
 
 // The end of the name of the range that contains `from`: 2026_01, 2026_w05 (year and week of
-// ISO-8601), 2026_01_31,
-// 2026_01_31t13.
+// ISO-8601), 2026_01_31, 2026_01_31t13.
 std::string SuffixOf(Interval interval, DatabaseTime from);
 
 }  // namespace summa::maintenance
