@@ -26,13 +26,13 @@ struct Range {
 // first or last one.
 Range RangeAt(Interval interval, DatabaseTime at);
 // The ranges that cover `covered`, in order and without a gap; the first and the last may extend
-// beyond it.
+// beyond it. Nothing when it is empty.
 std::vector<Range> RangesOver(Interval interval, const Range& covered);
-// The range that contains `at`, and the `ahead` ranges after it.
+// The range that contains `at`, and the `ahead` ranges after it; fewer where the calendar ends.
 std::vector<Range> RangesFrom(Interval interval, DatabaseTime at, int ahead);
 
-// The end of a partition's name: 2026_01, 2026_w05 (year and week of ISO-8601), 2026_01_31,
-// 2026_01_31t13.
+// The end of the name of the range that contains `from`: 2026_01, 2026_w05 (year and week of
+// ISO-8601), 2026_01_31, 2026_01_31t13.
 std::string SuffixOf(Interval interval, DatabaseTime from);
 
 }  // namespace summa::maintenance

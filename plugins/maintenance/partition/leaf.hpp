@@ -6,11 +6,9 @@
 #include <string>
 
 #include "partition/catalog.hpp"
+#include "partition/names.hpp"
 
 namespace summa::maintenance {
-
-// Where an identifier would be longer than 63 bytes, its end is replaced by a hash.
-std::string PartitionName(const std::string& table, const std::string& suffix);
 
 // Creates the table `name` in the parent's schema, with the parent's columns, defaults, NOT NULLs,
 // CHECKs, storage and comments; every index of the parent (built before ATTACH, which then adopts

@@ -1,0 +1,2 @@
+summa_test(maintenance_partition_unit_test SOURCES maintenance_interval_test.cpp maintenance_plan_test.cpp
+  maintenance_advice_test.cpp LIBRARIES maintenance_core LABELS unit)
