@@ -229,7 +229,8 @@ TEST_F(MaintenanceLeafTest, TriggersOfTheParentComeWithAttachAndGoWithDetach) {
       "CREATE TRIGGER guard BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION pass(); "
       "ALTER TABLE events ENABLE ALWAYS TRIGGER guard");
   const std::string triggers =
-      "SELECT coalesce(string_agg(tgname || ' ' || tgenabled, ','), '') FROM pg_trigger WHERE "
+      "SELECT coalesce(string_agg(tgname || ' ' || tgenabled::text, ','), '') FROM pg_trigger "
+      "WHERE "
       "tgrelid = 'feb'::regclass";
   const std::string leaf = Create("feb");
   EXPECT_EQ(db_->Value(triggers), "");

@@ -33,13 +33,13 @@ inline test::PostgresServer& Server() {
     return options;
   }());
   static const bool ready = [] {
-    server.CreateDatabase("template");
-    server.RunSqlFile("template", test::SourceDir() + "/tests/fixture/ledger.sql");
-    server.RunSql("template", "CREATE SCHEMA plan; ALTER DATABASE template SET search_path = plan");
-    server.RunSqlFile("template", test::SourceDir() + "/host/database/ledger/plan.sql");
-    server.RunSql("template", "ALTER DATABASE template RESET search_path");
+    server.CreateDatabase("ledgers");
+    server.RunSqlFile("ledgers", test::SourceDir() + "/tests/fixture/ledger.sql");
+    server.RunSql("ledgers", "CREATE SCHEMA plan; ALTER DATABASE ledgers SET search_path = plan");
+    server.RunSqlFile("ledgers", test::SourceDir() + "/host/database/ledger/plan.sql");
+    server.RunSql("ledgers", "ALTER DATABASE ledgers RESET search_path");
     host::DatabaseSettings settings;
-    settings.url = server.Url("template");
+    settings.url = server.Url("ledgers");
     host::ControlPlane(settings).Migrate();
     return true;
   }();
@@ -53,7 +53,7 @@ class MaintenanceTest : public testing::Test {
     static int number = 0;
     const std::string name = "maintenance_" + std::to_string(++number);
     Server();
-    settings_.url = Server().CreateDatabase(name, "template");
+    settings_.url = Server().CreateDatabase(name, "ledgers");
     settings_.application_name = "maintenance-test";
     sql_ = std::make_unique<host::SqlService>(
         std::map<std::string, std::shared_ptr<host::SessionPool>>{
