@@ -171,45 +171,43 @@ class Executor {
   }
 
  private:
+  // False: nothing has changed, and it is worth another try.
   bool Try() {
     ++outcome_.tries;
     const Microseconds old = limits_.longest_wait * kOldInWaits;
-    Found found = Look(session_, locks_, old);
-    if (found.lasting) {
-      outcome_.blockers = std::move(found.blockers);
-      return false;
-    }
-    if (Attempt()) return true;
-    outcome_.blockers = Look(session_, locks_, old).blockers;
-    return false;
-  }
-
-  // False: nothing has changed, and it is worth another try.
-  bool Attempt() {
-    session_.Begin();
     try {
-      session_.Exec("SET LOCAL lock_timeout = " + Milliseconds(waits_.Next()));
-      const BootTime begin = caller_.now();
-      const auto limit_statement = [&] { LimitStatement(caller_.now() - begin); };
-      const Measured measured(caller_, begin, outcome_.held);
-      for (const std::string& statement : LockStatements(locks_)) {
-        limit_statement();
-        session_.Exec(statement);
+      Found found = Look(session_, locks_, old);
+      if (found.lasting) {
+        outcome_.blockers = std::move(found.blockers);
+        return false;
       }
-      limit_statement();
-      body_(session_);
-      session_.Commit();
+      RunTransaction();
       return true;
     } catch (const Error& error) {
       RollBackQuietly(session_);
-      // Told to stop while a statement ran: nothing has changed, and Run() ends.
+      // Told to stop while a statement ran: Run() ends.
       const bool stopped = error.status() == SUMMA_E_CANCELLED && caller_.should_stop();
       if (!stopped && !WorthAnotherTry(error)) throw;
-      return false;
     } catch (...) {
       RollBackQuietly(session_);
       throw;
     }
+    if (!caller_.should_stop()) outcome_.blockers = Look(session_, locks_, old).blockers;
+    return false;
+  }
+
+  void RunTransaction() {
+    session_.Begin();
+    session_.Exec("SET LOCAL lock_timeout = " + Milliseconds(waits_.Next()));
+    const BootTime begin = caller_.now();
+    const Measured measured(caller_, begin, outcome_.held);
+    for (const std::string& statement : LockStatements(locks_)) {
+      LimitStatement(caller_.now() - begin);
+      session_.Exec(statement);
+    }
+    LimitStatement(caller_.now() - begin);
+    body_(session_);
+    session_.Commit();
   }
 
   // lock_timeout counts for each lock anew; this is the limit of the sum.
