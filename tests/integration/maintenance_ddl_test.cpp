@@ -1,7 +1,8 @@
 #include "partition/ddl.hpp"
 
-#include <optional>
+#include <iterator>
 #include <set>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -261,7 +262,8 @@ TEST_F(MaintenanceDdlTest, BlockersAreThoseOfWhomTheServerSaysSo) {
         conflicts = error.sqlstate == "55P03";
       }
       judge.Execute("ROLLBACK");
-      EXPECT_THAT(BlockersOf(*session_, {{"public.events", kModes[i]}}), SizeIs(conflicts ? 1 : 0))
+      EXPECT_THAT(BlockersOf(*session_, {{"public.events", kModes[i]}}),
+                  SizeIs(conflicts ? 1U : 0U))
           << held << " against " << kModeNames[i];
     }
     holder.Execute("ROLLBACK");

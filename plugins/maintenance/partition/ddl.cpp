@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <limits>
 #include <utility>
 
 #include "partition_sql.hpp"

@@ -1,9 +1,9 @@
 #include "partition/leaf.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -41,8 +41,9 @@ std::string Literal(DatabaseTime time) { return Quote(IsoText(time), '\''); }
 
 std::string BoundsCheck(const std::string& key, DatabaseTime from, DatabaseTime to) {
   std::string check = key + " IS NOT NULL";
-  if (from != DatabaseTime::min())
+  if (from != DatabaseTime::min()) {
     check += " AND " + key + " >= " + Literal(from) + "::timestamptz";
+  }
   if (to != DatabaseTime::max()) check += " AND " + key + " < " + Literal(to) + "::timestamptz";
   return check;
 }
