@@ -19,7 +19,7 @@ struct Partition {
   std::string quoted;        // schema and name, ready for a statement
   DatabaseTime from, to;     // min(): MINVALUE, max(): MAXVALUE
   bool detach_pending = false;
-  double rows = -1;  // the catalog's estimate; -1: never counted
+  double rows = -1;        // the catalog's estimate; -1: never counted
   std::int64_t bytes = 0;  // with indexes and TOAST
 
   // Unbounded on one side: takes the rows that no range has.
@@ -40,9 +40,9 @@ struct PartitionedTable {
 };
 
 // The table with this name, quoted where necessary, on the session's search_path. Throws
-// summa::Error: SH-0831 there is no such table, SH-0832 it is not partitioned by the range of one
-// timestamptz column. Bounds that are expressions of more than one column, subpartitions and
-// inheritance are refused in the same way.
+// summa::Error: SH-0806 there is no such table, SH-0807 it is not partitioned by the range of one
+// timestamptz column that is NOT NULL. Keys of several columns or of an expression, subpartitions,
+// foreign tables as partitions and inheritance are refused in the same way.
 PartitionedTable ReadTable(Session& session, const std::string& table);
 
 }  // namespace summa::maintenance

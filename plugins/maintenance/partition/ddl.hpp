@@ -21,8 +21,10 @@ struct LockRequest {
   LockMode mode = LockMode::kAccessExclusive;
 };
 
-// What stands in the way: "process 123 (psql, postgres, idle in transaction for 2 min)", a prepared
-// transaction, an anti-wraparound vacuum.
+// What stands in the way: "process 123 (psql, postgres, idle in transaction for 120 s, transaction
+// since 2026-01-31T12:00:00.000Z, query since ..)", "prepared transaction x (..)", "anti-wraparound
+// autovacuum, process 123 (..)". Of processes of other roles, a role that is not a member of
+// pg_read_all_stats sees only application and role.
 struct Blocker {
   std::string what, table;
 };
@@ -41,13 +43,19 @@ struct DdlLimits {
 struct DdlOutcome {
   bool done = false;  // false: gave up at the deadline, or was told to stop; nothing has changed
   int tries = 0;
-  std::chrono::microseconds held{0};  // from the first lock to the answer of COMMIT, last try
-  std::vector<Blocker> blockers;      // of the last try that failed
+  // Of the last try that asked for locks: from sending the first LOCK, so with the wait for it, to
+  // the answer of COMMIT, or to the error.
+  std::chrono::microseconds held{0};
+  std::vector<Blocker> blockers;  // of the last try that failed
 };
 
 // Runs `body` in one read-write transaction that has taken the locks, in the order of `locks`, in
-// its first statement. Tries again after 55P03, 40P01, 40001 and 57014, with random pauses from
-// 100 ms to 30 s; every other error is passed on. `body` may run several times and must not commit.
+// its first statements. A lock on a partitioned table does not include its partitions: name them. A
+// try that finds somebody who will not be gone soon (open for more than five times the longest wait,
+// prepared, an anti-wraparound vacuum) asks for no lock, so that writers do not queue behind it.
+// Tries again after that and after 55P03, 40P01, 40001 and 57014, with random pauses that grow from
+// 100 ms to 30 s; every other error is passed on, among them SH-0404 (outcome unknown) and a lost
+// connection. `body` may run several times and must not commit.
 DdlOutcome RunDdl(Session& session, const WorkCaller& caller, const std::vector<LockRequest>& locks,
                   const DdlLimits& limits, const std::function<void(Session&)>& body);
 

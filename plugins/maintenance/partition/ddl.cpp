@@ -1,0 +1,240 @@
+#include "partition/ddl.hpp"
+
+#include <summa/backoff.hpp>
+#include <summa/error.hpp>
+#include <summa/time.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <utility>
+
+#include "partition_sql.hpp"
+
+namespace summa::maintenance {
+namespace {
+
+using Microseconds = std::chrono::microseconds;
+
+constexpr Microseconds kFirstPause = std::chrono::milliseconds(100);
+constexpr Microseconds kLongestPause = std::chrono::seconds(30);
+// A transaction that is older than so many of the longest waits will not end within one. Shorter,
+// and a ledger whose transactions take as long as a wait would never be asked for a lock.
+constexpr int kOldInWaits = 5;
+
+const char* NameOf(LockMode mode) {
+  switch (mode) {
+    case LockMode::kAccessShare:
+      return "ACCESS SHARE";
+    case LockMode::kShareUpdateExclusive:
+      return "SHARE UPDATE EXCLUSIVE";
+    case LockMode::kShareRowExclusive:
+      return "SHARE ROW EXCLUSIVE";
+    case LockMode::kAccessExclusive:
+      return "ACCESS EXCLUSIVE";
+  }
+  return "ACCESS EXCLUSIVE";
+}
+
+// "psql, postgres, idle in transaction for 120 s, transaction since .., query since ..".
+std::string DescribeHolder(const Row& row) {
+  std::string text;
+  const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
+  const auto add_text = [&](const char* column) {
+    const auto value = row.Get<std::optional<std::string>>(column);
+    if (value) add(*value);
+  };
+  const auto add_time = [&](const char* column, const char* prefix) {
+    const auto time = row.Get<std::optional<DatabaseTime>>(column);
+    if (time) add(prefix + IsoText(*time, IsoDigits::kMilliseconds));
+  };
+  add_text("application");
+  add_text("role");
+  add_text("state");
+  const auto seconds = row.Get<std::optional<double>>("state_seconds");
+  if (seconds) {
+    const double whole = std::max(std::floor(*seconds), 0.0);
+    text += " for " + std::to_string(static_cast<std::int64_t>(whole)) + " s";
+  }
+  add_time("since", "transaction since ");
+  add_time("query_start", "query since ");
+  return text.empty() ? "" : " (" + text + ")";
+}
+
+std::string Describe(const Row& row) {
+  const auto pid = row.Get<std::optional<std::int32_t>>("pid");
+  if (!pid) {
+    const auto gid = row.Get<std::optional<std::string>>("gid");
+    return "prepared transaction" + (gid ? " " + *gid : std::string()) + DescribeHolder(row);
+  }
+  const std::string process = "process " + std::to_string(*pid) + DescribeHolder(row);
+  if (row.Get<bool>("wraparound")) return "anti-wraparound autovacuum, " + process;
+  return (row.Get<bool>("autovacuum") ? "autovacuum, " : "") + process;
+}
+
+struct Found {
+  std::vector<Blocker> blockers;
+  bool lasting = false;  // one of them will not be gone soon
+};
+
+Found Look(Session& session, const std::vector<LockRequest>& locks, Microseconds old) {
+  std::vector<std::string> tables, modes;
+  for (const LockRequest& lock : locks) {
+    tables.push_back(lock.table);
+    modes.emplace_back(NameOf(lock.mode));
+  }
+  const std::string old_seconds = std::to_string(std::chrono::duration<double>(old).count());
+  Found found;
+  const Result rows = session.Exec(partition_sql::blockers,
+                                   {TextArray(tables), TextArray(modes), Parameter(old_seconds)});
+  for (const Row row : rows) {
+    found.blockers.push_back({Describe(row), row.Get<std::string>("table_name")});
+    found.lasting = found.lasting || row.Get<bool>("lasting");
+  }
+  return found;
+}
+
+bool WorthAnotherTry(const Error& error) {
+  if (error.status() == SUMMA_E_CANCELLED || error.status() == SUMMA_E_UNAVAILABLE) return false;
+  const std::string& state = error.sqlstate();
+  return state == "55P03" || state == "40P01" || state == "40001" || state == "57014";
+}
+
+// The error that leads here counts, not that of a connection that is gone.
+void RollBackQuietly(Session& session) noexcept {
+  try {
+    session.Rollback();
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
+  }
+}
+
+std::string Milliseconds(Microseconds time) {
+  // 0 would be no limit at all.
+  return std::to_string(
+      std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(time).count(), 1));
+}
+
+// In one statement for neighbours of the same mode.
+std::vector<std::string> LockStatements(const std::vector<LockRequest>& locks) {
+  std::vector<std::string> statements;
+  for (std::size_t begin = 0, end = 0; begin < locks.size(); begin = end) {
+    std::string tables;
+    for (; end < locks.size() && locks[end].mode == locks[begin].mode; ++end) {
+      tables += (tables.empty() ? "ONLY " : ", ONLY ") + locks[end].table;
+    }
+    statements.push_back("LOCK TABLE " + tables + " IN " + NameOf(locks[begin].mode) + " MODE");
+  }
+  return statements;
+}
+
+// Writes the time since `begin` when it ends, however that happens.
+class Measured {
+ public:
+  Measured(const WorkCaller& caller, BootTime begin, Microseconds& span)
+      : caller_(caller), begin_(begin), span_(span) {}
+  Measured(const Measured&) = delete;
+  Measured& operator=(const Measured&) = delete;
+  ~Measured() { span_ = caller_.now() - begin_; }
+
+ private:
+  const WorkCaller& caller_;
+  BootTime begin_;
+  Microseconds& span_;
+};
+
+class Executor {
+ public:
+  Executor(Session& session, const WorkCaller& caller, const std::vector<LockRequest>& locks,
+           const DdlLimits& limits, const std::function<void(Session&)>& body)
+      : session_(session),
+        caller_(caller),
+        locks_(locks),
+        limits_(limits),
+        body_(body),
+        deadline_(caller.now() + limits.deadline),
+        waits_(limits.first_wait, limits.longest_wait, Jitter::kNone) {}
+
+  DdlOutcome Run() {
+    Backoff pauses(kFirstPause, kLongestPause);
+    while (!caller_.should_stop()) {
+      if (Try()) {
+        outcome_.done = true;
+        break;
+      }
+      const BootTime now = caller_.now();
+      if (now >= deadline_) break;
+      if (caller_.wait(std::min(pauses.Next(), deadline_ - now))) break;
+    }
+    return std::move(outcome_);
+  }
+
+ private:
+  // False: nothing has changed, and it is worth another try.
+  bool Try() {
+    ++outcome_.tries;
+    const Microseconds old = limits_.longest_wait * kOldInWaits;
+    try {
+      Found found = Look(session_, locks_, old);
+      if (found.lasting) {
+        outcome_.blockers = std::move(found.blockers);
+        return false;
+      }
+      RunTransaction();
+      return true;
+    } catch (const Error& error) {
+      RollBackQuietly(session_);
+      // Told to stop while a statement ran: Run() ends.
+      const bool stopped = error.status() == SUMMA_E_CANCELLED && caller_.should_stop();
+      if (!stopped && !WorthAnotherTry(error)) throw;
+    } catch (...) {
+      RollBackQuietly(session_);
+      throw;
+    }
+    if (!caller_.should_stop()) outcome_.blockers = Look(session_, locks_, old).blockers;
+    return false;
+  }
+
+  void RunTransaction() {
+    session_.Begin();
+    session_.Exec("SET LOCAL lock_timeout = " + Milliseconds(waits_.Next()));
+    const BootTime begin = caller_.now();
+    const Measured measured(caller_, begin, outcome_.held);
+    for (const std::string& statement : LockStatements(locks_)) {
+      LimitStatement(caller_.now() - begin);
+      session_.Exec(statement);
+    }
+    LimitStatement(caller_.now() - begin);
+    body_(session_);
+    session_.Commit();
+  }
+
+  // lock_timeout counts for each lock anew; this is the limit of the sum.
+  void LimitStatement(Microseconds since_begin) {
+    session_.Exec("SET LOCAL statement_timeout = " +
+                  Milliseconds(limits_.longest_hold - since_begin));
+  }
+
+  Session& session_;
+  const WorkCaller& caller_;
+  const std::vector<LockRequest>& locks_;
+  const DdlLimits& limits_;
+  const std::function<void(Session&)>& body_;
+  const BootTime deadline_;
+  Backoff waits_;  // for a lock
+  DdlOutcome outcome_;
+};
+
+}  // namespace
+
+std::vector<Blocker> BlockersOf(Session& session, const std::vector<LockRequest>& locks) {
+  return Look(session, locks, DdlLimits{}.longest_wait * kOldInWaits).blockers;
+}
+
+DdlOutcome RunDdl(Session& session, const WorkCaller& caller, const std::vector<LockRequest>& locks,
+                  const DdlLimits& limits, const std::function<void(Session&)>& body) {
+  return Executor(session, caller, locks, limits, body).Run();
+}
+
+}  // namespace summa::maintenance
