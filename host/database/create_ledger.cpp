@@ -64,9 +64,10 @@ void RequireGuardStep(const std::vector<SchemaStep>& steps) {
                   [](const SchemaStep& step) { return step.plugin == kGuardPlugin; })) {
     return;
   }
-  throw Failure("SH-0437",
-                "a partitioned ledger needs the plugin maintenance, which is not enabled",
-                "Add the plugin to the configuration: plugins: { maintenance: {} }");
+  throw Failure(
+      "SH-0437",
+      "a partitioned ledger needs the plugin maintenance, which is not enabled or cannot run",
+      "Add the plugin to the configuration: plugins: { maintenance: {} }");
 }
 
 std::vector<MigrationStep> CreatePartitionedPlanLedger(ControlTransaction& transaction,
