@@ -73,6 +73,14 @@ std::string Aggregate(int number) {
 
 class GuardTest : public testing::TestWithParam<ledger::Layout> {
  protected:
+  template <typename Function>
+  auto InTransaction(Function&& function) {
+    Session session(sql_->unleased());
+    session.Begin();
+    auto result = function(session);
+    session.Commit();
+    return result;
+  }
   void SetUp() override {
     static int number = 0;
     const std::string name = "guard_" + std::to_string(++number);
@@ -101,14 +109,6 @@ class GuardTest : public testing::TestWithParam<ledger::Layout> {
     return settings.url;
   }
 
-  template <typename Function>
-  auto InTransaction(Function&& function) {
-    Session session(sql_->unleased());
-    session.Begin();
-    auto result = function(session);
-    session.Commit();
-    return result;
-  }
   void Guard() {
     InTransaction([&](Session& session) {
       CreateGuardFunction(session, events_, names_);
@@ -234,7 +234,6 @@ TEST_P(GuardTest, ReportsViolationsWordForWordAsTheFlatTableDoes) {
     db->Execute(Insert(1, 1));
     db->Execute(Insert(1, 2, kLateJanuary));
   }
-  // Ids are random; the one of the flat table is told to both.
   const auto same = [&](const std::string& statement) {
     const std::string expected = Refusal(flat, statement);
     EXPECT_THAT(expected, HasSubstr("23505")) << statement;
@@ -245,6 +244,7 @@ TEST_P(GuardTest, ReportsViolationsWordForWordAsTheFlatTableDoes) {
   same(Insert(1, 1, kFebruary));
   same(InsertWithKeyOfFirst(events_.position, 2) + " AND " + events_.version + " = 1");
   const std::string by_id = InsertWithKeyOfFirst("id", 2) + " AND " + events_.version + " = 1";
+  // Ids are random.
   const auto without_id = [](std::string text) { return text.substr(0, text.find("Key (id)=")); };
   EXPECT_EQ(without_id(Refusal(by_id)), without_id(Refusal(flat, by_id)));
 }
