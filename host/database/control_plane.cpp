@@ -117,6 +117,15 @@ void ControlPlane::CreatePlanLedger() {
     host::CreatePlanLedger(transaction, state_->settings.schema);
   });
 }
+std::vector<MigrationStep> ControlPlane::CreatePartitionedPlanLedger(
+    const std::vector<SchemaStep>& steps) {
+  std::vector<MigrationStep> applied;
+  state_->RunLast([&](ControlTransaction& transaction) {
+    applied = host::CreatePartitionedPlanLedger(transaction, state_->settings.schema, steps);
+  });
+  return applied;
+}
+
 Layout ControlPlane::DetectLayout() {
   Layout layout = Layout::kDeployed;
   state_->Run([&](ControlTransaction& transaction) {

@@ -32,7 +32,9 @@ class ControlPlane {
   // applied.
   std::vector<MigrationStep> Migrate(const std::vector<SchemaStep>& steps = HostSteps());
   void CreatePlanLedger();  // in an empty database only: SH-0422
-  Layout DetectLayout();    // from the catalog; SH-04xx when it is neither (says what is missing)
+  // With a partitioned ledger_event, and all the steps of the ledger, in one transaction.
+  std::vector<MigrationStep> CreatePartitionedPlanLedger(const std::vector<SchemaStep>& steps);
+  Layout DetectLayout();  // from the catalog; SH-04xx when it is neither (says what is missing)
   // Who holds a lock on a table of schema summa_host or of the ledger that keeps readers away, or
   // migrates: "pid 71 (psql, idle in transaction) holds AccessExclusiveLock on summa_host.x".
   // Empty: nobody, or it cannot be seen.

@@ -5,6 +5,7 @@
 #include <summa/ledger/event_table.hpp>
 #include <summa/sql.hpp>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -15,14 +16,22 @@ struct GuardNames {
   std::string version = "uq_ledger_event_aggregate_version";
   std::string id = "ledger_event_pkey";
   std::string position = "ledger_event_sequence_number_unique";
+  friend bool operator==(const GuardNames&, const GuardNames&) = default;
 };
+// The names that this flat table's unique indexes have; those of the layout for what has none.
+GuardNames NamesOfFlatTable(Session& session, const ledger::EventTable& flat);
 
-// Creates or replaces the trigger function for this layout and these names. Inside the caller's
+// The function and the triggers are made by functions that schema/ledger/001_maintenance.sql
+// creates: `migrate --create-ledger plan --partitioned` calls them, too.
+
+// Creates or replaces the trigger functions for this layout and these names. Inside the caller's
 // transaction.
 void CreateGuardFunction(Session& session, const ledger::EventTable& events,
                          const GuardNames& names);
-// Puts the trigger on the table, so that every partition, also later ones, has it (ENABLE ALWAYS).
-// The caller holds SHARE ROW EXCLUSIVE or more on it.
+// Puts the triggers on the table, so that every partition, also later ones, has them (ENABLE
+// ALWAYS). The caller holds ACCESS EXCLUSIVE on the table and its partitions, or they are not in use
+// yet. An event's keys can then not be changed by UPDATE; a new hash of the last event goes into
+// its head; DELETE takes the key with it and moves the head back; TRUNCATE of the parent is refused.
 void InstallGuard(Session& session, const ledger::EventTable& events);
 void RemoveGuard(Session& session, const ledger::EventTable& events);
 
@@ -35,11 +44,13 @@ std::int64_t FillGuard(Session& session, const ledger::EventTable& events, std::
 struct GuardProblem {
   std::string what, where;  // "the trigger is disabled", "ledger_event_2026_01"
 };
-// From the catalog alone: is the trigger on the parent and on every partition, enabled ALWAYS, with
-// this function? For `doctor` and the partition manager.
+// From the catalog alone: are the triggers on the parent and on every partition, enabled ALWAYS,
+// with their functions, and does no other trigger change a row after them? For `doctor` and the
+// partition manager.
 std::vector<GuardProblem> ExamineGuard(Session& session, const ledger::EventTable& events);
 // Compares heads and keys with the events of one partition (quoted): for each aggregate the head is
-// not behind it, versions are contiguous, every event has its key. At most `limit` problems.
+// not behind it, versions are contiguous, every event has its key; and every head and key whose time
+// is in the partition has its event. At most `limit` problems of each kind.
 std::vector<GuardProblem> ScrubGuard(Session& session, const ledger::EventTable& events,
                                      const std::string& partition, int limit);
 

@@ -1,0 +1,3 @@
+summa_test(maintenance_guard_test SOURCES maintenance_guard_test.cpp
+  LIBRARIES maintenance_core summa_host_core summa_test_fixture summa_test_services LABELS integration)
+add_dependencies(maintenance_guard_test maintenance)
