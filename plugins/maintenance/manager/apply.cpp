@@ -50,26 +50,61 @@ class Application {
     return done;
   }
 
-  bool Reshape(const Action& action) {
-    const Partition* overflow = Find(action.oid);
-    if (overflow == nullptr) return true;  // the table has changed: the next plan knows
-    const Range bounds{action.from, action.to};
+  const Partition* Find(std::int64_t oid) const {
+    for (const Partition& partition : table_.partitions) {
+      if (partition.oid == oid) return &partition;
+    }
+    return nullptr;
+  }
+
+  // To move the rows of the overflow partition that the action gives other places would keep
+  // writers waiting.
+  bool TooManyRows(const Partition& overflow, const Action& action) {
+    if (action.ranges.empty()) return false;
     const auto limit = environment_.settings.drain_rows;
-    const auto rows = session_
-                          .Exec("SELECT count(*) FROM (SELECT FROM " + overflow->quoted +
-                                    " WHERE NOT (" + Within(bounds) + ") LIMIT $1::bigint) some",
-                                {limit + 1})
-                          .Value<std::int64_t>();
-    if (rows > limit && !action.ranges.empty()) return BecomeARange(*overflow, action);
+    return RowsOutside(overflow, {action.from, action.to}, limit + 1) > limit;
+  }
+
+  bool Reshape(const Partition& overflow, const Action& action) {
+    const bool rows = RowsOutside(overflow, {action.from, action.to}, 1) > 0;
     const std::vector<std::string> leaves = MakeLeaves(action.ranges);
-    if (rows == 0) {
+    if (!rows) {
       try {
-        return MoveBounds(*overflow, action, leaves);
+        return MoveBounds(overflow, action, leaves);
       } catch (const Error& error) {
         if (error.code() != kHasRows) throw;
       }
     }
-    return MoveRows(*overflow, action, leaves);
+    return MoveRows(overflow, action, leaves);
+  }
+
+  // Nothing is moved: the overflow partition itself becomes one range of all that is missing. Until
+  // then, its CHECK refuses rows beyond the last of the missing ranges.
+  bool BecomeARange(const Partition& overflow, const Action& action) {
+    const Range range{action.ranges.front().range.from, action.ranges.back().range.to};
+    RequireAllIn(overflow, range);
+    if (!AddCheck(overflow, range)) return false;
+    const std::string next =
+        MakeLeaf(PartitionName(overflow.name, "next"), {action.from, action.to});
+    const std::string name = action.ranges.front().name;
+    const bool done = Run({{table_.quoted}, {next}, {overflow.quoted}}, [&](Session& session) {
+      DetachLeaf(session, table_, overflow.quoted);
+      session.Exec("ALTER TABLE " + overflow.quoted + " RENAME TO " + QuoteName(name));
+      session.Exec("ALTER TABLE " + next + " RENAME TO " + QuoteName(overflow.name));
+      AttachLeaf(session, table_, InSchema(name), range.from, range.to);
+      session.Exec("ALTER TABLE " + InSchema(name) + " DROP CONSTRAINT IF EXISTS " +
+                   kBecomesARange);
+      Attach(session, overflow.quoted, {action.from, action.to});
+    });
+    if (done) {
+      ++outcome.created;
+      ++outcome.adopted;
+    }
+    return done;
+  }
+
+  std::int64_t OidNow(const std::string& quoted) {
+    return session_.Exec("SELECT $1::text::regclass::oid::bigint", {quoted}).Value<std::int64_t>();
   }
 
   ApplyOutcome outcome;
@@ -77,11 +112,12 @@ class Application {
  private:
   using Targets = std::vector<std::pair<std::string, Range>>;
 
-  const Partition* Find(std::int64_t oid) const {
-    for (const Partition& partition : table_.partitions) {
-      if (partition.oid == oid) return &partition;
-    }
-    return nullptr;
+  std::int64_t RowsOutside(const Partition& overflow, const Range& bounds, std::int64_t limit) {
+    return session_
+        .Exec("SELECT count(*) FROM (SELECT FROM " + overflow.quoted + " WHERE NOT (" +
+                  Within(bounds) + ") LIMIT $1::bigint) some",
+              {limit})
+        .Value<std::int64_t>();
   }
   std::string Within(const Range& range) const { return WithinRange(QuoteName(table_.key), range); }
   std::string InSchema(const std::string& name) const {
@@ -204,30 +240,6 @@ class Application {
     return moved;
   }
 
-  // Nothing is moved: the overflow partition itself becomes one range of all that is missing.
-  bool BecomeARange(const Partition& overflow, const Action& action) {
-    const Range range{action.ranges.front().range.from, action.ranges.back().range.to};
-    RequireAllIn(overflow, range);
-    if (!AddCheck(overflow, range)) return false;
-    const std::string next =
-        MakeLeaf(PartitionName(overflow.name, "next"), {action.from, action.to});
-    const std::string name = action.ranges.front().name;
-    const bool done = Run({{table_.quoted}, {next}, {overflow.quoted}}, [&](Session& session) {
-      DetachLeaf(session, table_, overflow.quoted);
-      session.Exec("ALTER TABLE " + overflow.quoted + " RENAME TO " + QuoteName(name));
-      session.Exec("ALTER TABLE " + next + " RENAME TO " + QuoteName(overflow.name));
-      AttachLeaf(session, table_, InSchema(name), range.from, range.to);
-      session.Exec("ALTER TABLE " + InSchema(name) + " DROP CONSTRAINT IF EXISTS " +
-                   kBecomesARange);
-      Attach(session, overflow.quoted, {action.from, action.to});
-    });
-    if (done) {
-      ++outcome.created;
-      ++outcome.adopted;
-    }
-    return done;
-  }
-
   void RequireAllIn(const Partition& overflow, const Range& range) {
     const Result beyond =
         session_.Exec("SELECT " + QuoteName(table_.key) + " AS at FROM " + overflow.quoted +
@@ -283,27 +295,26 @@ Action FirstPart(const Action& action, std::vector<NewRange>& left) {
   return part;
 }
 
+// A table with another oid may have the name of the overflow partition after each part.
 ApplyOutcome ReshapeInParts(const Environment& environment, const std::string& table,
                             const Action& action) {
   ApplyOutcome all;
   std::vector<NewRange> left = action.ranges;
-  const std::string& overflow = action.name;
   std::int64_t oid = action.oid;
+  bool done = true;
   do {
-    Action part = FirstPart(action, left);
-    part.oid = oid;
     Application application(environment, table);
-    const bool done = application.Reshape(part);
+    const Partition* overflow = application.Find(oid);
+    if (overflow == nullptr) break;  // the table has changed: the next plan knows
+    if (all.created == 0 && application.TooManyRows(*overflow, action)) {
+      application.BecomeARange(*overflow, action);
+      all.Add(application.outcome);
+      break;
+    }
+    done = application.Reshape(*overflow, FirstPart(action, left));
     all.Add(application.outcome);
-    if (!done || application.outcome.adopted > 0 || environment.caller.should_stop()) break;
-    // A table with another oid may have its name now.
-    Session session(environment.sql);
-    const PartitionedTable now = ReadTable(session, table);
-    const auto found = std::find_if(now.partitions.begin(), now.partitions.end(),
-                                    [&](const Partition& one) { return one.name == overflow; });
-    if (found == now.partitions.end()) break;
-    oid = found->oid;
-  } while (!left.empty());
+    if (done) oid = application.OidNow(overflow->quoted);
+  } while (done && !left.empty() && !environment.caller.should_stop());
   return all;
 }
 
