@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -125,11 +126,16 @@ void TableCare::Run() {
   ArchiveDetached();
 }
 
+// Its session is free again for what follows.
+PartitionedTable TableCare::TableNow() const {
+  Session session(environment_.sql);
+  return ReadTable(session, settings_.table);
+}
+
 void TableCare::Recover() {
   SettleRecords(environment_, settings_.table);
   DropLeftovers(environment_, settings_.table);
-  Session session(environment_.sql);
-  const PartitionedTable table = ReadTable(session, settings_.table);
+  const PartitionedTable table = TableNow();
   const bool pending = std::any_of(table.partitions.begin(), table.partitions.end(),
                                    [](const Partition& one) { return one.detach_pending; });
   if (!pending) return;
@@ -188,8 +194,7 @@ bool TableCare::PerformDetach(const Partition& partition, ActionKind kind) {
 }
 
 void TableCare::DetachOne(const std::string& name) {
-  Session session(environment_.sql);
-  const PartitionedTable table = ReadTable(session, settings_.table);
+  const PartitionedTable table = TableNow();
   for (const Partition& partition : table.partitions) {
     if (partition.name != name) continue;
     if (partition.overflow()) {
@@ -200,7 +205,12 @@ void TableCare::DetachOne(const std::string& name) {
       PerformDetach(partition, ActionKind::kFinishDetach);
       return;
     }
-    if (const auto why = WhyNotDetachable(environment_, session, table, partition, true)) {
+    std::optional<std::string> why;
+    {
+      Session session(environment_.sql);
+      why = WhyNotDetachable(environment_, session, table, partition, true);
+    }
+    if (why) {
       outcome_.undone.push_back("detach " + name + ": " + *why);
       return;
     }
@@ -213,9 +223,13 @@ void TableCare::DetachOne(const std::string& name) {
 
 void TableCare::ArchiveDetached() {
   if (settings_.archive == ArchiveKind::kNone) return;
-  Session session(environment_.sql);
-  const PartitionedTable table = ReadTable(session, settings_.table);
-  for (const PartitionRecord& record : ReadRecords(session, table)) {
+  const PartitionedTable table = TableNow();
+  std::vector<PartitionRecord> records;
+  {
+    Session session(environment_.sql);
+    records = ReadRecords(session, table);
+  }
+  for (const PartitionRecord& record : records) {
     if (record.state != "detached") continue;
     if (environment_.caller.should_stop()) return;
     const auto why_not = Archive(environment_, settings_, record);

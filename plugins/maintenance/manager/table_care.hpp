@@ -55,6 +55,7 @@ class TableCare {
   const CareOutcome& outcome() const { return outcome_; }
 
  private:
+  PartitionedTable TableNow() const;
   bool Perform(const PlannedTable& planned, const Action& action);
   bool PerformDetach(const Partition& partition, ActionKind kind);
 
