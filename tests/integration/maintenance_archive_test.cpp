@@ -7,7 +7,7 @@
 #include <fstream>
 
 #include "manager/gzip_file.hpp"
-#include "tests/integration/maintenance_support.hpp"
+#include "tests/integration/maintenance_manager_support.hpp"
 
 namespace summa::maintenance {
 namespace {

@@ -3,7 +3,7 @@
 #include "manager/detach.hpp"
 
 #include "manager/records.hpp"
-#include "tests/integration/maintenance_support.hpp"
+#include "tests/integration/maintenance_manager_support.hpp"
 
 namespace summa::maintenance {
 namespace {

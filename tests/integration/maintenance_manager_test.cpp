@@ -1,6 +1,6 @@
 // The partition manager: room ahead of writers, an outage repaired, rows that have no range, and
 // who stands in the way.
-#include "tests/integration/maintenance_support.hpp"
+#include "tests/integration/maintenance_manager_support.hpp"
 
 namespace summa::maintenance {
 namespace {
