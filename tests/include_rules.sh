@@ -11,7 +11,7 @@ boost/                          | host/plugin
 libpq-fe\.h|postgresql/         | host/database tests
 prometheus/                     | host/observe
 microhttpd\.h                   | host/http
-zlib\.h                         | host/http tests
+zlib\.h                         | host/http plugins/maintenance tests
 CLI/                            | host/cli
 curl/                           | host/cli
 simdjson\.h                     | host/abi host/cli plugins/bus-redis plugins/outbox sdk/src tests

@@ -1,0 +1,250 @@
+#include "manager/archive.hpp"
+
+#include <summa/crash_point.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "manager/apply.hpp"
+#include "manager/gates.hpp"
+#include "manager/gzip_file.hpp"
+#include "manager/statement.hpp"
+#include "partition/leaf.hpp"
+
+namespace summa::maintenance {
+namespace {
+
+constexpr std::string_view kSchema = "schema ", kFile = "file ";
+// Of the text of a file, in one transaction when it is loaded.
+constexpr std::size_t kLoadedAtOnce = 8 << 20;
+
+std::string InSchema(const std::string& schema, const std::string& name) {
+  return QuoteName(schema) + "." + QuoteName(name);
+}
+
+bool Exists(Session& session, const std::string& quoted) {
+  return session.Exec("SELECT to_regclass($1) IS NOT NULL", {quoted}).Value<bool>();
+}
+
+void ToSchema(Session& session, const PartitionedTable& table, const TableSettings& settings,
+              const PartitionRecord& record) {
+  session.Begin();
+  // DETACH CONCURRENTLY has left a CHECK of the bounds, with which it is attached again at once.
+  const std::string schema = QuoteName(settings.archive_schema);
+  // IF NOT EXISTS would need the right to create one even when it exists.
+  const bool missing = session.Exec("SELECT to_regnamespace($1) IS NULL", {schema}).Value<bool>();
+  if (missing) session.Exec("CREATE SCHEMA " + schema);
+  session.Exec("ALTER TABLE " + InSchema(table.schema, record.name) + " SET SCHEMA " + schema);
+  SetRecordArchived(session, record.id, std::string(kSchema) + settings.archive_schema, "");
+  CrashPoint("partition.move");
+  session.Commit();
+  CrashPoint("partition.moved");
+}
+
+FileContent WriteFile(Session& session, const PartitionedTable& table,
+                      const PartitionRecord& record, const std::string& path) {
+  const std::string quoted = InSchema(table.schema, record.name);
+  const std::optional<ledger::EventTable> events = EventsOf(session, table);
+  const std::string order = events ? events->position : QuoteName(table.key);
+  const std::string columns = ColumnsOf(session, quoted);
+  GzipWriter file(path);
+  file.Write(columns + "\n");
+  session.Begin(SUMMA_SQL_READ_ONLY);
+  LiftStatementTimeout(session);
+  session.CopyOut(
+      "COPY (SELECT " + columns + " FROM " + quoted + " ORDER BY " + order + ") TO STDOUT",
+      [&](std::string_view row) {
+        file.Write(row);
+        return true;
+      });
+  session.Rollback();
+  CrashPoint("partition.file_part");
+  return file.Finish();
+}
+
+std::optional<std::string> ToFile(const Environment& environment, Session& session,
+                                  const PartitionedTable& table, const TableSettings& settings,
+                                  const PartitionRecord& record) {
+  const std::string path = settings.archive_directory + "/" + record.name + ".copy.gz";
+  const FileContent written = WriteFile(session, table, record, path);
+  CrashPoint("partition.file");
+  if (environment.caller.should_stop()) return "told to stop";
+  if (ReadGzip(path, {}) != written) {
+    return path + " was read back with another content; the table stays";
+  }
+  session.Begin();
+  session.Exec("DROP TABLE " + InSchema(table.schema, record.name));
+  SetRecordArchived(session, record.id, std::string(kFile) + path, written.sha256);
+  CrashPoint("partition.drop");
+  session.Commit();
+  CrashPoint("partition.dropped");
+  return std::nullopt;
+}
+
+// Splits the text of a file into its first line and batches of whole rows.
+class Loader {
+ public:
+  Loader(Session& session, std::string table) : session_(session), table_(std::move(table)) {}
+
+  void Take(std::string_view piece) {
+    buffer_ += piece;
+    if (columns_.empty()) {
+      const std::size_t end = buffer_.find('\n');
+      if (end == std::string::npos) return;
+      columns_ = buffer_.substr(0, end);
+      buffer_.erase(0, end + 1);
+    }
+    if (buffer_.size() >= kLoadedAtOnce) Copy(buffer_.rfind('\n') + 1);
+  }
+  void Finish() {
+    if (!buffer_.empty()) Copy(buffer_.size());
+  }
+
+ private:
+  // A line break inside of a value is written as \n, so each line is a row.
+  void Copy(std::size_t size) {
+    if (size == 0) return;
+    bool given = false;
+    session_.Begin();
+    LiftStatementTimeout(session_);
+    session_.CopyIn("COPY " + table_ + " (" + columns_ + ") FROM STDIN",
+                    [&]() -> std::optional<std::string_view> {
+                      if (std::exchange(given, true)) return std::nullopt;
+                      return std::string_view(buffer_).substr(0, size);
+                    });
+    CrashPoint("partition.load");
+    session_.Commit();
+    buffer_.erase(0, size);
+  }
+
+  Session& session_;
+  const std::string table_;
+  std::string columns_, buffer_;
+};
+
+// Returns the table, complete and not attached.
+std::string FromFile(const Environment& environment, Session& session,
+                     const PartitionedTable& table, const PartitionRecord& record,
+                     const std::string& path) {
+  // First all of it: what is not what was written is not loaded, not even in part.
+  if (ReadGzip(path, {}).sha256 != record.sha256) {
+    throw Error(SUMMA_E_DATA, "SH-0837",
+                path +
+                    " is not the file that was written: its SHA-256 is "
+                    "not " +
+                    record.sha256,
+                "Restore the file from a backup");
+  }
+  session.Begin();
+  const std::string leaf =
+      CreateLeaf(session, table, record.name, record.range.from, record.range.to);
+  MarkUnattached(session, table, leaf);
+  session.Commit();
+  Loader loader(session, leaf);
+  ReadGzip(path, [&](std::string_view piece) {
+    if (environment.caller.should_stop()) {
+      throw Error(SUMMA_E_CANCELLED, "SH-0904", "told to stop before " + path + " was loaded");
+    }
+    loader.Take(piece);
+  });
+  loader.Finish();
+  const auto rows = session.Exec("SELECT count(*) FROM " + leaf).Value<std::int64_t>();
+  if (rows != record.rows) {
+    throw Error(SUMMA_E_DATA, "SH-0837",
+                path + " has " + std::to_string(rows) + " rows, and the partition had " +
+                    std::to_string(record.rows),
+                "Restore the file from a backup");
+  }
+  return leaf;
+}
+
+Error InTheWay(const std::string& what) {
+  return {SUMMA_E_TRY_LATER, "SH-0838", "the partition cannot be attached: " + what,
+          "Remove what is in the way, then try again"};
+}
+
+const Partition* InTheWayOf(const PartitionedTable& table, const Range& range) {
+  for (const Partition& partition : table.partitions) {
+    if (partition.overflow() && partition.from == DatabaseTime::min()) continue;
+    if (partition.from < range.to && range.from < partition.to) return &partition;
+  }
+  return nullptr;
+}
+
+// In one transaction with the overflow partition, so that no row is without a place.
+void Attach(const Environment& environment, Session& session, const PartitionedTable& table,
+            const PartitionRecord& record, const std::string& found, bool move) {
+  const std::string leaf = InSchema(table.schema, record.name);
+  const Partition* low = table.overflow_low();
+  const bool shrink = low != nullptr && record.range.from < low->to;
+  std::vector<LockRequest> locks = {
+      {table.quoted, shrink ? LockMode::kAccessExclusive : LockMode::kShareUpdateExclusive},
+      {found}};
+  if (shrink) locks.push_back({low->quoted});
+  const auto body = [&](Session& inside) {
+    if (move) inside.Exec("ALTER TABLE " + found + " SET SCHEMA " + QuoteName(table.schema));
+    if (shrink) DetachLeaf(inside, table, low->quoted);
+    AttachLeaf(inside, table, leaf, record.range.from, record.range.to);
+    if (shrink) AttachLeaf(inside, table, low->quoted, DatabaseTime::min(), record.range.from);
+    UnmarkUnattached(inside, leaf);
+    SetRecordAttached(inside, record.id);
+    CrashPoint("partition.attach_again");
+  };
+  const DdlOutcome done =
+      RunDdl(session, environment.caller, locks, environment.ddl_limits(), body);
+  CrashPoint("partition.attached_again");
+  if (done.done) return;
+  throw InTheWay(done.blockers.empty() ? "no lock was obtained" : done.blockers.front().what);
+}
+
+}  // namespace
+
+std::optional<std::string> Archive(const Environment& environment, const TableSettings& settings,
+                                   const PartitionRecord& record) {
+  if (record.state != "detached" || settings.archive == ArchiveKind::kNone) return std::nullopt;
+  Session session(environment.sql);
+  const PartitionedTable table = ReadTable(session, settings.table);
+  if (!Exists(session, InSchema(table.schema, record.name))) {
+    return "the detached table " + record.name + " is gone";
+  }
+  if (settings.archive == ArchiveKind::kFile) {
+    return ToFile(environment, session, table, settings, record);
+  }
+  ToSchema(session, table, settings, record);
+  return std::nullopt;
+}
+
+void AttachAgain(const Environment& environment, const TableSettings& settings,
+                 const std::string& name) {
+  Session session(environment.sql);
+  const PartitionedTable table = ReadTable(session, settings.table);
+  const std::optional<PartitionRecord> record = FindRecord(session, table, name);
+  if (!record || (record->state != "detached" && record->state != "archived")) {
+    throw Error(SUMMA_E_NOT_FOUND, "SH-0836",
+                "no partition " + name + " of " + table.quoted + " was detached",
+                "`summa-host partitions list` shows those that were");
+  }
+  if (const Partition* other = InTheWayOf(table, record->range)) {
+    throw InTheWay(other->quoted + " has the same range, or a part of it");
+  }
+  if (const Partition* low = table.overflow_low()) {
+    const bool rows = session
+                          .Exec("SELECT EXISTS (SELECT FROM " + low->quoted + " WHERE " +
+                                QuoteName(table.key) + " >= " + QuoteTime(record->range.from) + ")")
+                          .Value<bool>();
+    if (rows) throw InTheWay(low->quoted + " has rows of its range or of later ones");
+  }
+  if (record->location.starts_with(kFile)) {
+    const std::string path = record->location.substr(kFile.size());
+    const std::string leaf = FromFile(environment, session, table, *record, path);
+    return Attach(environment, session, table, *record, leaf, false);
+  }
+  const bool moved = record->location.starts_with(kSchema);
+  const std::string schema = moved ? record->location.substr(kSchema.size()) : table.schema;
+  Attach(environment, session, table, *record, InSchema(schema, name), moved);
+}
+
+}  // namespace summa::maintenance

@@ -1,0 +1,187 @@
+#include "manager/detach.hpp"
+
+#include <summa/crash_point.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "manager/deadline_cancel.hpp"
+#include "manager/gates.hpp"
+#include "manager/records.hpp"
+#include "manager/statement.hpp"
+#include "manager_sql.hpp"
+#include "partition/leaf.hpp"
+
+namespace summa::maintenance {
+namespace {
+
+std::string TextOfBlockers(const std::vector<Blocker>& blockers) {
+  std::string text;
+  for (const Blocker& blocker : blockers) {
+    text.append(text.empty() ? "" : ", ").append(blocker.what);
+    if (!blocker.table.empty()) text.append(" on ").append(blocker.table);
+  }
+  return text.empty() ? "somebody" : text;
+}
+
+const Partition* Find(const PartitionedTable& table, std::int64_t oid) {
+  for (const Partition& partition : table.partitions) {
+    if (partition.oid == oid) return &partition;
+  }
+  return nullptr;
+}
+
+// Who would make DETACH CONCURRENTLY wait for long.
+std::string LongTransactions(const Environment& environment, Session& session,
+                             const PartitionedTable& table) {
+  std::string text;
+  const std::int64_t longest = environment.settings.longest_transaction.count();
+  for (const Row row : session.Exec(manager_sql::long_transactions, {table.oid, longest})) {
+    text.append(text.empty() ? "" : ", ").append(row.Get<std::string>("what"));
+  }
+  return text;
+}
+
+void Settle(Session& session, const PartitionedTable& table, const std::string& name) {
+  session.Begin();
+  const std::optional<PartitionRecord> record = FindRecord(session, table, name);
+  if (record && record->state == "detaching") SetRecordState(session, record->id, "detached");
+  CrashPoint("partition.settle");
+  session.Commit();
+  CrashPoint("partition.settled");
+}
+
+void Record(Session& session, const PartitionedTable& table, const Partition& partition) {
+  const std::optional<ledger::EventTable> events = EventsOf(session, table);
+  session.Begin();
+  RecordLeaving(session, table, partition, events ? &*events : nullptr);
+  CrashPoint("partition.record");
+  session.Commit();
+  CrashPoint("partition.recorded");
+}
+
+// Nothing: it is through, or was interrupted and can be finished.
+std::optional<std::string> RunDetach(const Environment& environment, const PartitionedTable& table,
+                                     const Partition& partition) {
+  Session session(environment.sql);
+  const DeadlineCancel deadline(environment.sql, session, environment.settings.detach_deadline);
+  try {
+    session.ExecAutocommit("ALTER TABLE " + table.quoted + " DETACH PARTITION " + partition.quoted +
+                           " CONCURRENTLY");
+    return std::nullopt;
+  } catch (const Error& error) {
+    if (deadline.cancelled()) return "its deadline has passed";
+    // Told to stop: the next run finishes it.
+    if (error.status() == SUMMA_E_CANCELLED) return "told to stop";
+    throw;
+  }
+}
+
+}  // namespace
+
+std::optional<std::string> WhyNotDetachable(const Environment& environment, Session& session,
+                                            const PartitionedTable& table,
+                                            const Partition& partition, bool by_hand) {
+  if (!table.default_partition.empty()) {
+    return "the DEFAULT partition " + table.default_partition + " forbids it";
+  }
+  const std::optional<PartitionRecord> record = FindRecord(session, table, partition.name);
+  if (!by_hand && record && record->state == "attached") {
+    return "it was attached again by hand; `summa-host partitions detach " + partition.name +
+           "` detaches it";
+  }
+  if (auto why = WhyNotClosed(environment, session, table, partition)) return why;
+  const std::optional<ledger::EventTable> events = EventsOf(session, table);
+  if (!events) return std::nullopt;
+  return WhyNotVerified(environment, session, *events, partition);
+}
+
+DetachOutcome Detach(const Environment& environment, const std::string& table_name,
+                     const Partition& partition) {
+  Session session(environment.sql);
+  const PartitionedTable table = ReadTable(session, table_name);
+  const std::string long_ones = LongTransactions(environment, session, table);
+  if (!long_ones.empty()) {
+    return {false, "not begun: " + long_ones + " would make it wait, and with it all other DDL"};
+  }
+  Record(session, table, partition);
+  const std::optional<std::string> interrupted = RunDetach(environment, table, partition);
+  CrashPoint("partition.detached");
+  const PartitionedTable after = ReadTable(session, table_name);
+  const Partition* still = Find(after, partition.oid);
+  if (still == nullptr) {
+    Settle(session, table, partition.name);
+    return {true, ""};
+  }
+  if (!still->detach_pending) return {false, "not detached: " + interrupted.value_or("no reason")};
+  if (environment.caller.should_stop()) return {false, "told to stop; the next run finishes it"};
+  return FinishDetach(environment, table_name, *still);
+}
+
+DetachOutcome FinishDetach(const Environment& environment, const std::string& table_name,
+                           const Partition& partition) {
+  Session session(environment.sql);
+  const PartitionedTable table = ReadTable(session, table_name);
+  DdlLimits limits = environment.ddl_limits();
+  limits.deadline = environment.settings.detach_deadline;
+  const DdlOutcome done =
+      RunDdl(session, environment.caller, {{table.quoted, LockMode::kShareUpdateExclusive}}, limits,
+             [&](Session& inside) {
+               inside.Exec("ALTER TABLE " + table.quoted + " DETACH PARTITION " + partition.quoted +
+                           " FINALIZE");
+               CrashPoint("partition.finalize");
+             });
+  CrashPoint("partition.finalized");
+  if (!done.done) {
+    std::string who = TextOfBlockers(done.blockers);
+    if (done.blockers.empty()) {
+      const Result oldest = session.Exec(manager_sql::oldest_snapshot);
+      if (oldest.rows() > 0) who = oldest[0].Get<std::string>("what");
+    }
+    return {false, "being detached since an interruption: " + who + " has an older snapshot"};
+  }
+  const std::optional<PartitionRecord> record = FindRecord(session, table, partition.name);
+  // Somebody else began it.
+  if (!record || record->state != "detaching") Record(session, table, partition);
+  Settle(session, table, partition.name);
+  return {true, ""};
+}
+
+DetachOutcome UndoDetach(const Environment& environment, const std::string& table_name,
+                         const Partition& partition) {
+  Session session(environment.sql);
+  const PartitionedTable table = ReadTable(session, table_name);
+  DdlLimits limits = environment.ddl_limits();
+  limits.deadline = environment.settings.detach_deadline;
+  const DdlOutcome done = RunDdl(
+      session, environment.caller,
+      {{table.quoted, LockMode::kShareUpdateExclusive}, {partition.quoted}}, limits,
+      [&](Session& inside) {
+        inside.Exec("ALTER TABLE " + table.quoted + " DETACH PARTITION " + partition.quoted +
+                    " FINALIZE");
+        // The CHECK that DETACH leaves makes this instant.
+        AttachLeaf(inside, table, partition.quoted, partition.from, partition.to);
+        inside.Exec("DELETE FROM summa_host.partition_record WHERE parent = $1 AND name = $2",
+                    {table.quoted, partition.name});
+        CrashPoint("partition.undo");
+      });
+  CrashPoint("partition.undone");
+  if (!done.done) return {false, "its detach cannot be undone: " + TextOfBlockers(done.blockers)};
+  return {true, ""};
+}
+
+void SettleRecords(const Environment& environment, const std::string& table_name) {
+  Session session(environment.sql);
+  const PartitionedTable table = ReadTable(session, table_name);
+  for (const PartitionRecord& record : ReadRecords(session, table)) {
+    if (record.state != "detaching") continue;
+    bool attached = false;
+    for (const Partition& partition : table.partitions) {
+      attached = attached || partition.name == record.name;
+    }
+    if (!attached) Settle(session, table, record.name);
+  }
+}
+
+}  // namespace summa::maintenance

@@ -1,0 +1,44 @@
+// Ranges that are old enough leave their table, and writers do not notice: DETACH PARTITION
+// CONCURRENTLY, which nobody waits for but itself.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "manager/environment.hpp"
+#include "partition/catalog.hpp"
+
+namespace summa::maintenance {
+
+// Why the range may not leave yet, the first gate that it does not pass; nothing: it may.
+//   It was attached again by hand (unless by_hand says that a person wants it), the table has a DEFAULT partition, it is not closed, it is not
+//   verified (manager/gates.hpp).
+std::optional<std::string> WhyNotDetachable(const Environment& environment, Session& session,
+                                            const PartitionedTable& table,
+                                            const Partition& partition, bool by_hand = false);
+
+struct DetachOutcome {
+  bool done = false;
+  std::string why_not;  // when it is not done
+};
+
+// Records the partition, detaches it, and waits until it is detached. Call it when the gates were
+// passed. Not begun while somebody has an older transaction on the table: until DETACH is
+// through, others could not detach or attach. When it is interrupted, the partition is either
+// attached or being detached; FinishDetach brings it to its end.
+DetachOutcome Detach(const Environment& environment, const std::string& table,
+                     const Partition& partition);
+
+// FINALIZE of a detach that was interrupted; waits for every older snapshot of the database, until
+// the deadline.
+DetachOutcome FinishDetach(const Environment& environment, const std::string& table,
+                           const Partition& partition);
+// The same, and attaches the partition again with its bounds.
+DetachOutcome UndoDetach(const Environment& environment, const std::string& table,
+                         const Partition& partition);
+
+// What is recorded as leaving, and has left, is recorded so. For a host that ended in between.
+void SettleRecords(const Environment& environment, const std::string& table);
+
+}  // namespace summa::maintenance

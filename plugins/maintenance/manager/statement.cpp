@@ -1,0 +1,61 @@
+#include "manager/statement.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace summa::maintenance {
+namespace {
+
+std::string Quoted(std::string_view text, char quote) {
+  std::string result(1, quote);
+  for (const char c : text) {
+    if (c == quote) result += c;
+    result += c;
+  }
+  return result + quote;
+}
+
+}  // namespace
+
+std::string QuoteName(std::string_view identifier) { return Quoted(identifier, '"'); }
+
+std::string QuoteText(std::string_view text) { return Quoted(text, '\''); }
+
+std::string QuoteTime(DatabaseTime time) { return "timestamptz '" + IsoText(time) + "'"; }
+
+std::string WithinRange(const std::string& key, const Range& range) {
+  std::string text;
+  if (range.from != DatabaseTime::min()) text = key + " >= " + QuoteTime(range.from);
+  if (range.to != DatabaseTime::max()) {
+    text += (text.empty() ? "" : " AND ") + key + " < " + QuoteTime(range.to);
+  }
+  return text.empty() ? "true" : text;
+}
+
+std::string WithNames(std::string_view statement,
+                      const std::vector<std::pair<std::string, std::string>>& names) {
+  std::string text(statement);
+  for (const auto& [name, value] : names) {
+    const std::string wanted = "{" + name + "}";
+    for (std::size_t at = text.find(wanted); at != std::string::npos;
+         at = text.find(wanted, at + value.size())) {
+      text.replace(at, wanted.size(), value);
+    }
+  }
+  return text;
+}
+
+std::string ColumnsOf(Session& session, const std::string& quoted_table) {
+  return session
+      .Exec(
+          "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM "
+          "pg_catalog.pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT "
+          "attisdropped AND attgenerated = ''",
+          {quoted_table})
+      .Value<std::string>();
+}
+
+void LiftStatementTimeout(Session& session) { session.Exec("SET LOCAL statement_timeout = 0"); }
+
+}  // namespace summa::maintenance

@@ -1,0 +1,31 @@
+// Texts of statements that name a table or a time, which cannot be parameters.
+#pragma once
+
+#include <summa/sql.hpp>
+#include <summa/time.hpp>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "partition/catalog.hpp"
+
+namespace summa::maintenance {
+
+std::string QuoteName(std::string_view identifier);
+std::string QuoteText(std::string_view text);
+// A literal of type timestamptz.
+std::string QuoteTime(DatabaseTime time);
+// "key >= from AND key < to"; "true" without bounds.
+std::string WithinRange(const std::string& key, const Range& range);
+// Replaces {name} by its value, everywhere.
+std::string WithNames(std::string_view statement,
+                      const std::vector<std::pair<std::string, std::string>>& names);
+// The columns of a table that hold data of their own, quoted, by position, with commas.
+std::string ColumnsOf(Session& session, const std::string& quoted_table);
+
+// Lifts the limits of a statement until the end of the transaction: for one that reads a whole
+// partition.
+void LiftStatementTimeout(Session& session);
+
+}  // namespace summa::maintenance

@@ -1,0 +1,304 @@
+#include "partition_commands.hpp"
+
+#include <summa/json.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include "manager/archive.hpp"
+#include "manager/detach.hpp"
+#include "manager/records.hpp"
+#include "manager/table_care.hpp"
+#include "partition/advice.hpp"
+#include "partition_timeline.hpp"
+
+namespace summa::maintenance {
+namespace {
+
+// The tables that a verb works on: the one that it names, or all. `create` may name another number
+// of ranges ahead.
+std::vector<TableSettings> ChosenTables(const CommandCall& call, const PartitionContext& context) {
+  Session session(call.sql());
+  std::vector<TableSettings> tables = TablesOf(context.settings, session);
+  const std::optional<std::string> wanted = call.Option("table");
+  if (wanted) {
+    std::erase_if(tables, [&](const TableSettings& one) { return one.table != *wanted; });
+  }
+  for (TableSettings& table : tables) {
+    table.ranges.ahead = static_cast<int>(call.IntegerOption("ahead").value_or(table.ranges.ahead));
+  }
+  if (tables.empty()) {
+    throw Error(SUMMA_E_NOT_FOUND, "SH-0836",
+                wanted ? "no configured table is called " + *wanted
+                       : "no table is configured, and ledger_event is not partitioned",
+                "Name it under plugins.maintenance.partitions of the configuration");
+  }
+  return tables;
+}
+
+TableSettings TheTable(const CommandCall& call, const PartitionContext& context) {
+  std::vector<TableSettings> tables = ChosenTables(call, context);
+  if (tables.size() == 1) return std::move(tables.front());
+  throw Error(SUMMA_E_USAGE, "SH-0836", "several tables are configured",
+              "Name one of them with --table");
+}
+
+Environment EnvironmentOf(const CommandCall& call, const PartitionContext& context) {
+  return {context.host, call.sql(), CallerOf(context.host, call), context.settings};
+}
+
+void WriteBound(JsonWriter& json, const char* name, DatabaseTime at) {
+  json.Key(name);
+  if (at == DatabaseTime::min() || at == DatabaseTime::max()) {
+    json.Null();
+  } else {
+    json.Value(IsoText(at, IsoDigits::kMilliseconds));
+  }
+}
+
+struct Listed {
+  std::string name, state;
+  Range range;
+  std::optional<std::int64_t> rows;
+  std::int64_t bytes = 0;
+  std::string location;
+};
+
+std::vector<Listed> ListOf(const PartitionedTable& table,
+                           const std::vector<PartitionRecord>& records) {
+  std::vector<Listed> all;
+  for (const Partition& partition : table.partitions) {
+    Listed one{partition.name,
+               partition.detach_pending ? "detaching" : "attached",
+               {partition.from, partition.to},
+               std::nullopt,
+               partition.bytes,
+               ""};
+    if (partition.rows >= 0) one.rows = static_cast<std::int64_t>(partition.rows);
+    all.push_back(std::move(one));
+  }
+  for (const PartitionRecord& record : records) {
+    if (record.state != "detached" && record.state != "archived") continue;
+    all.push_back(
+        {record.name, record.state, record.range, record.rows, record.bytes, record.location});
+  }
+  std::stable_sort(all.begin(), all.end(), [](const Listed& left, const Listed& right) {
+    return left.range.from < right.range.from;
+  });
+  return all;
+}
+
+void WriteList(JsonWriter& json, const std::string& table, const std::vector<Listed>& all,
+               const std::vector<std::string>& timeline) {
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Listed& one = all[i];
+    json.BeginObject().Member("table", table).Member("name", one.name);
+    WriteBound(json, "from", one.range.from);
+    WriteBound(json, "to", one.range.to);
+    json.Member("rows", one.rows).Member("bytes", one.bytes).Member("state", one.state);
+    json.TextOrNull("location", one.location).Member("timeline", timeline[i]).EndObject();
+  }
+}
+
+void WritePlan(JsonWriter& json, const PlannedTable& planned) {
+  json.BeginObject().Member("table", planned.table.quoted).Key("actions").BeginArray();
+  for (const Action& action : planned.plan.actions) Write(action, json);
+  json.EndArray().Key("held").BeginArray();
+  for (const std::string& name : planned.plan.held) {
+    const auto why = planned.why_held.find(name);
+    json.BeginObject()
+        .Member("name", name)
+        .Member("why", why == planned.why_held.end() ? "an older one stays" : why->second);
+    json.EndObject();
+  }
+  json.EndArray().Key("alarms").BeginArray();
+  for (const Alarm& alarm : planned.plan.alarms) {
+    json.BeginObject().Member("kind", NameOf(alarm.kind)).Member("text", alarm.text).EndObject();
+  }
+  json.EndArray()
+      .Member("runwaySeconds",
+              std::chrono::duration_cast<std::chrono::seconds>(planned.plan.runway).count())
+      .EndObject();
+}
+
+// An action of the plan is a row of a table for people.
+void WriteOutcome(JsonWriter& json, const CareOutcome& outcome) {
+  json.Key("done").BeginArray();
+  for (const Action& action : outcome.done) json.Value(TextOf(action));
+  json.EndArray()
+      .Member("created", outcome.applied.created)
+      .Member("movedRows", outcome.applied.moved)
+      .Member("detached", outcome.detached)
+      .Member("archived", outcome.archived)
+      .Member("lockHeldMs",
+              std::chrono::duration_cast<std::chrono::milliseconds>(outcome.applied.held).count())
+      .Member("undone", outcome.undone);
+}
+
+// What is undone is exit 75, with everything that was done before.
+CommandResult Finish(JsonWriter& json, const std::vector<std::string>& undone) {
+  if (!undone.empty()) {
+    throw Error(SUMMA_E_TRY_LATER, "SH-0839", "not everything could be done: " + undone.front(),
+                "Try again. Who is named may have to end a transaction");
+  }
+  return {json.EndObject().Take(), false};
+}
+
+using Wanted = std::function<bool(const Action&)>;
+
+CommandResult DryRun(const CommandCall& call, const PartitionContext& context, const Wanted& wanted,
+                     bool gates) {
+  const Environment environment = EnvironmentOf(call, context);
+  JsonWriter json;
+  json.BeginObject().Member("dryRun", true).Key("tables").BeginArray();
+  for (const TableSettings& table : ChosenTables(call, context)) {
+    PlannedTable planned = MakePlan(environment, table, gates);
+    std::erase_if(planned.plan.actions, [&](const Action& one) { return !wanted(one); });
+    WritePlan(json, planned);
+  }
+  json.EndArray();
+  return Finish(json, {});
+}
+
+CommandResult Perform(const CommandCall& call, const PartitionContext& context,
+                      const Wanted& wanted) {
+  if (call.Flag("dry-run")) return DryRun(call, context, wanted, false);
+  const Environment environment = EnvironmentOf(call, context);
+  std::vector<std::string> undone;
+  JsonWriter json;
+  json.BeginObject().Key("tables").BeginArray();
+  for (const TableSettings& table : ChosenTables(call, context)) {
+    TableCare care(environment, table);
+    care.Recover();
+    care.Apply(wanted, false);
+    json.BeginObject().Member("table", table.table);
+    WriteOutcome(json, care.outcome());
+    json.EndObject();
+    undone.insert(undone.end(), care.outcome().undone.begin(), care.outcome().undone.end());
+  }
+  json.EndArray();
+  return Finish(json, undone);
+}
+
+}  // namespace
+
+CommandResult ListPartitions(const CommandCall& call, const PartitionContext& context) {
+  Session session(call.sql());
+  const auto now = session.Exec("SELECT clock_timestamp()").Value<DatabaseTime>();
+  JsonWriter json;
+  json.BeginObject().Key("partitions").BeginArray();
+  for (const TableSettings& settings : ChosenTables(call, context)) {
+    const PartitionedTable table = ReadTable(session, settings.table);
+    const std::vector<Listed> all = ListOf(table, ReadRecords(session, table));
+    std::vector<TimelineBar> bars;
+    bars.reserve(all.size());
+    for (const Listed& one : all) {
+      bars.push_back({one.range, one.state == "attached" || one.state == "detaching"});
+    }
+    WriteList(json, settings.table, all, DrawTimeline(bars, now));
+  }
+  return {json.EndArray().EndObject().Take(), false};
+}
+
+CommandResult ShowPartitionPlan(const CommandCall& call, const PartitionContext& context) {
+  const Environment environment = EnvironmentOf(call, context);
+  JsonWriter json;
+  json.BeginObject().Key("tables").BeginArray();
+  for (const TableSettings& table : ChosenTables(call, context)) {
+    WritePlan(json, MakePlan(environment, table, true));
+  }
+  return {json.EndArray().EndObject().Take(), false};
+}
+
+CommandResult CreatePartitions(const CommandCall& call, const PartitionContext& context) {
+  return Perform(call, context, CreatesRoom);
+}
+
+CommandResult DrainPartitions(const CommandCall& call, const PartitionContext& context) {
+  return Perform(call, context, Drains);
+}
+
+CommandResult DetachPartitions(const CommandCall& call, const PartitionContext& context) {
+  const auto detaches = [](const Action& action) { return action.kind == ActionKind::kDetach; };
+  const std::optional<std::string> name = call.Option("partition");
+  if (call.Flag("dry-run") && !name) return DryRun(call, context, detaches, true);
+  const Environment environment = EnvironmentOf(call, context);
+  std::vector<std::string> undone;
+  JsonWriter json;
+  json.BeginObject().Key("tables").BeginArray();
+  const std::vector<TableSettings> tables =
+      name ? std::vector<TableSettings>{TheTable(call, context)} : ChosenTables(call, context);
+  for (const TableSettings& table : tables) {
+    TableCare care(environment, table);
+    care.Recover();
+    if (name) {
+      care.DetachOne(*name);
+    } else {
+      care.Apply(detaches, true);
+    }
+    // The lower overflow partition takes the range.
+    care.Apply(CreatesRoom, false);
+    care.ArchiveDetached();
+    json.BeginObject().Member("table", table.table);
+    WriteOutcome(json, care.outcome());
+    json.EndObject();
+    undone.insert(undone.end(), care.outcome().undone.begin(), care.outcome().undone.end());
+    for (const auto& [held, why] : care.outcome().why_held) undone.push_back(held + ": " + why);
+  }
+  json.EndArray();
+  return Finish(json, undone);
+}
+
+CommandResult AttachPartition(const CommandCall& call, const PartitionContext& context) {
+  const Environment environment = EnvironmentOf(call, context);
+  const TableSettings table = TheTable(call, context);
+  const std::string name = call.Option("partition").value_or("");
+  TableCare care(environment, table);
+  care.Recover();
+  AttachAgain(environment, table, name);
+  // What lies between it and the other ranges needs a place.
+  care.Apply(CreatesRoom, false);
+  JsonWriter json;
+  json.BeginObject().Member("attached", name).Member("table", table.table);
+  return Finish(json, care.outcome().undone);
+}
+
+CommandResult AdvisePartitions(const CommandCall& call, const PartitionContext& context) {
+  Session session(call.sql());
+  JsonWriter json;
+  json.BeginObject().Key("tables").BeginArray();
+  for (const TableSettings& settings : ChosenTables(call, context)) {
+    const PartitionedTable table = ReadTable(session, settings.table);
+    Measurement measured;
+    measured.now = session.Exec("SELECT clock_timestamp()").Value<DatabaseTime>();
+    measured.ahead = settings.ranges.ahead;
+    measured.retention = settings.ranges.retention;
+    measured.indexes = static_cast<int>(
+        session
+            .Exec("SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM pg_catalog.pg_index "
+                  "i JOIN pg_catalog.pg_inherits h ON h.inhrelid = i.indrelid WHERE h.inhparent = "
+                  "$1::bigint::oid GROUP BY i.indrelid) counted",
+                  {table.oid})
+            .Value<std::int64_t>());
+    for (const Partition& partition : table.partitions) {
+      measured.ranges.push_back({{partition.from, partition.to}, partition.rows, partition.bytes});
+    }
+    const Advice advice = AdviseInterval(measured);
+    json.BeginObject()
+        .Member("table", settings.table)
+        .Member("interval", NameOf(settings.ranges.interval))
+        .TextOrNull("advised", advice.interval ? NameOf(*advice.interval) : "")
+        .Member("rowsPerDay", advice.rows_per_day)
+        .Member("bytesPerDay", advice.bytes_per_day)
+        .Member("rowsPerPartition", advice.rows_per_partition)
+        .Member("bytesPerPartition", advice.bytes_per_partition)
+        .Member("partitions", advice.partitions)
+        .Member("relations", advice.relations)
+        .Member("withinLimits", advice.within_limits)
+        .Member("why", advice.why)
+        .EndObject();
+  }
+  return {json.EndArray().EndObject().Take(), false};
+}
+
+}  // namespace summa::maintenance

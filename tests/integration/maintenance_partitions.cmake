@@ -1,0 +1,6 @@
+foreach(part maintenance_manager maintenance_detach maintenance_archive)
+  summa_test(${part}_test SOURCES ${part}_test.cpp
+    LIBRARIES maintenance_core summa_host_core summa_test_fixture summa_test_services
+    LABELS integration)
+  add_dependencies(${part}_test maintenance reconciliation)
+endforeach()
