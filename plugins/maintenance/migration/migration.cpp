@@ -404,6 +404,7 @@ bool Migration::GoBack(OperationStep& step, const MigrationRecord& record) const
 
 Migration::Progress Migration::Swapped(OperationStep& step, const MigrationRecord& record) {
   if (record.request == "finalize") {
+    if (record.verification_failed) ThrowDifference(record.verification);
     if (!FinalizeNow(step, record)) return std::nullopt;
     step.Transaction();
     return End("finalized");
