@@ -187,23 +187,30 @@ std::vector<LockRequest> LocksOf(const std::string& first, const std::string& se
   return locks;
 }
 
-void Exchange(Session& session, const MigrationRecord& record,
-              const std::vector<Reference>& references) {
+// What is known before the lock is not read again under it.
+struct Exchanged {
+  ComparedTables tables;
+  std::vector<Reference> references;
+  ledger::EventTable events;  // with the name that applications use
+  GuardNames names;
+};
+
+void Exchange(Session& session, const MigrationRecord& record, const Exchanged& known) {
   RequireRunning(session, record.operation);
   const Inventory flat = ReadInventory(session, record.old_table);
   RequireUnchanged(record, flat);
-  const ComparedTables tables = TablesOf(session, record);
+  const ComparedTables& tables = known.tables;
   const std::int64_t highest = RequireEqualTail(session, record, tables);
-  ledger::EventTable events = EventsOf(session, record);
+  ledger::EventTable events = known.events;
   events.name = tables.flat;
   FillGuard(session, events, record.guard, highest);
-  const GuardNames names = GuardNamesOf(session, record, events);
   EndForwardSync(session, tables.flat);
-  MoveReferences(session, references, kKeyTable);
+  MoveReferences(session, known.references, kKeyTable);
   RenameToNew(session, record, flat);
   const std::string old_name = Quoted(record.schema, PartitionName(record.table, "old"));
-  events = EventsOf(session, record);
-  CreateGuardFunction(session, events, names);
+  events.name = record.ApplicationName();
+  events.partitioned = true;
+  CreateGuardFunction(session, events, known.names);
   InstallGuard(session, events);
   BeginReverseSync(session, {events.name, old_name, tables.columns});
   MoveDependents(session, flat, old_name, events.name);
@@ -296,10 +303,15 @@ DdlOutcome BeginSync(Session& session, const WorkCaller& caller, const Migration
 }
 
 DdlOutcome SwapTables(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
-  const ComparedTables tables = TablesOf(session, record);
-  const std::vector<Reference> references = ReferencesTo(session, tables.flat);
-  return RunDdl(session, caller, LocksOf(tables.flat, tables.partitioned, references), {},
-                [&](Session& locked) { Exchange(locked, record, references); });
+  Exchanged known;
+  known.tables = TablesOf(session, record);
+  known.references = ReferencesTo(session, known.tables.flat);
+  known.events = EventsOf(session, record);
+  known.names = GuardNamesOf(session, record, known.events);
+  const std::vector<LockRequest> locks =
+      LocksOf(known.tables.flat, known.tables.partitioned, known.references);
+  return RunDdl(session, caller, locks, {},
+                [&](Session& locked) { Exchange(locked, record, known); });
 }
 
 DdlOutcome SwapBack(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
