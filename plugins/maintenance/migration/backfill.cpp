@@ -61,11 +61,11 @@ std::vector<PositionRange> NextChunks(Session& session, std::int64_t operation,
     std::int64_t after = gap[0].Get<std::int64_t>("after");
     const auto end = gap[0].Get<std::int64_t>("through");
     while (after < end && static_cast<int>(chunks.size()) < count) {
-      const Result last = session.Exec(
-          "SELECT " + tables.position + " AS last FROM " + tables.flat + " WHERE " +
-              tables.position + " > $1 AND " + tables.position + " <= $2 ORDER BY " +
-              tables.position + " OFFSET $3 LIMIT 1",
-          {after, end, rows - 1});
+      const Result last =
+          session.Exec("SELECT " + tables.position + " AS last FROM " + tables.flat + " WHERE " +
+                           tables.position + " > $1 AND " + tables.position + " <= $2 ORDER BY " +
+                           tables.position + " OFFSET $3 LIMIT 1",
+                       {after, end, rows - 1});
       const std::int64_t through = last.rows() == 0 ? end : last[0].Get<std::int64_t>("last");
       chunks.push_back({after, through});
       after = through;

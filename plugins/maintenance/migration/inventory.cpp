@@ -11,8 +11,8 @@ namespace {
 
 // Kinds that the migration recreates, moves or need not care about.
 constexpr std::array<std::string_view, 14> kKnown = {
-    "table", "option",   "column", "index", "unique index", "check",   "key",
-    "not null", "reference", "sequence", "view", "publication", "comment", "grant"};
+    "table",    "option",    "column",   "index", "unique index", "check",   "key",
+    "not null", "reference", "sequence", "view",  "publication",  "comment", "grant"};
 
 constexpr std::string_view kFingerprint =
     "SELECT md5(string_agg(concat_ws(chr(1), kind, name, definition), chr(2) ORDER BY kind, name, "
@@ -109,11 +109,11 @@ Inventory ReadInventory(Session& session, std::int64_t oid) {
     inventory.items.push_back({row.Get<std::string>("kind"), row.Get<std::string>("name"),
                                row.Get<std::string>("definition")});
   }
-  inventory.fingerprint = session
-                              .Exec(std::string(kFingerprint) +
-                                        std::string(migration_sql::inventory) + ") items",
-                                    {oid})
-                              .Value<std::string>();
+  inventory.fingerprint =
+      session
+          .Exec(std::string(kFingerprint) + std::string(migration_sql::inventory) + ") items",
+                {oid})
+          .Value<std::string>();
   return inventory;
 }
 

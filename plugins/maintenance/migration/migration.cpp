@@ -145,8 +145,7 @@ Migration::Progress Migration::MakeShadow(OperationStep& step,
   Session& session = step.Transaction();
   session.Exec(kLongStatement);
   const Inventory flat = ReadInventory(session, record.old_table);
-  const std::int64_t shadow =
-      CreateShadow(session, flat, {record.interval, ahead_, record.bound});
+  const std::int64_t shadow = CreateShadow(session, flat, {record.interval, ahead_, record.bound});
   session.Exec("UPDATE summa_host.migration SET new_table = $2::bigint::oid WHERE operation = $1",
                {record.operation, shadow});
   ChangeState(session, record.operation, "planned", "syncing");
@@ -163,8 +162,7 @@ Migration::Progress Migration::Synchronize(OperationStep& step,
   return At("backfilling");
 }
 
-Migration::Progress Migration::Backfill(OperationStep& step,
-                                        const MigrationRecord& record) const {
+Migration::Progress Migration::Backfill(OperationStep& step, const MigrationRecord& record) const {
   std::vector<PositionRange> chunks;
   ComparedTables tables;
   std::int64_t rows = 0;
@@ -212,15 +210,14 @@ Migration::Progress Migration::Index(OperationStep& step, const MigrationRecord&
       });
   if (!parent.done) return WaitFor(step, TextOf(parent.blockers));
   for (const Partition& leaf : table.partitions) {
-    const DdlOutcome attached =
-        RunDdl(session, caller,
-               {{shadow, LockMode::kShareUpdateExclusive},
-                {leaf.quoted, LockMode::kShareRowExclusive}},
-               {}, [&](Session& locked) {
-                 RequireRunning(locked, record.operation);
-                 AttachIndexes(locked, flat, shadow, leaf.quoted);
-                 CrashPoint("migration.attach_index");
-               });
+    const DdlOutcome attached = RunDdl(
+        session, caller,
+        {{shadow, LockMode::kShareUpdateExclusive}, {leaf.quoted, LockMode::kShareRowExclusive}},
+        {}, [&](Session& locked) {
+          RequireRunning(locked, record.operation);
+          AttachIndexes(locked, flat, shadow, leaf.quoted);
+          CrashPoint("migration.attach_index");
+        });
     if (!attached.done) return WaitFor(step, TextOf(attached.blockers));
     session.ExecAutocommit("VACUUM (FREEZE, ANALYZE) " + leaf.quoted);
   }
@@ -237,11 +234,10 @@ Migration::Progress Migration::Verify(OperationStep& step, const MigrationRecord
   Session& session = step.Transaction();
   session.Exec(kLongStatement);
   const ComparedTables tables = TablesOf(session, record);
-  std::string problem =
-      TilingProblem(session, record.operation, {record.base, record.sealed});
+  std::string problem = TilingProblem(session, record.operation, {record.base, record.sealed});
   if (problem.empty()) {
-    const std::int64_t outside = RowsOutside(
-        session, tables, {record.base, std::numeric_limits<std::int64_t>::max()});
+    const std::int64_t outside =
+        RowsOutside(session, tables, {record.base, std::numeric_limits<std::int64_t>::max()});
     if (outside > 0) problem = std::to_string(outside) + " rows are below the first position";
   }
   if (!problem.empty()) ThrowDifference(problem);
@@ -259,19 +255,20 @@ bool Migration::FillGuardFurther(OperationStep& step, const MigrationRecord& rec
   if (record.guard >= record.sealed || record.state == "swapped") return false;
   Session session(step.sql());
   const ComparedTables tables = TablesOf(session, record);
-  const Result last = session.Exec(
-      "SELECT " + tables.position + " AS last FROM " + tables.flat + " WHERE " + tables.position +
-          " > $1 AND " + tables.position + " <= $2 ORDER BY " + tables.position +
-          " OFFSET $3 LIMIT 1",
-      {record.guard, record.sealed, record.batch_size - 1});
+  const Result last =
+      session.Exec("SELECT " + tables.position + " AS last FROM " + tables.flat + " WHERE " +
+                       tables.position + " > $1 AND " + tables.position + " <= $2 ORDER BY " +
+                       tables.position + " OFFSET $3 LIMIT 1",
+                   {record.guard, record.sealed, record.batch_size - 1});
   const std::int64_t through = last.rows() == 0 ? record.sealed : last[0].Get<std::int64_t>("last");
   session.Begin();
   session.Exec(kLongStatement);
   ledger::EventTable events = EventsOf(session, record);
   events.name = tables.flat;
-  RequireOne(session.Exec("UPDATE summa_host.migration SET guard_position = $3 WHERE operation = "
-                          "$1 AND guard_position = $2",
-                          {record.operation, record.guard, through}));
+  RequireOne(
+      session.Exec("UPDATE summa_host.migration SET guard_position = $3 WHERE operation = "
+                   "$1 AND guard_position = $2",
+                   {record.operation, record.guard, through}));
   FillGuard(session, events, record.guard, through);
   CrashPoint("migration.guard");
   session.Commit();
@@ -322,9 +319,8 @@ bool Migration::Seal(OperationStep& step, const MigrationRecord& record) const {
   for (const Partition& leaf : ReadTable(session, tables.partitioned).partitions) {
     tree.push_back(leaf.oid);
   }
-  const std::optional<std::int64_t> position =
-      SealedPosition(session, CallerOfStep(step), SourceOf(record, tables), tables.position, tree,
-                     kPatience);
+  const std::optional<std::int64_t> position = SealedPosition(
+      session, CallerOfStep(step), SourceOf(record, tables), tables.position, tree, kPatience);
   if (!position || *position <= record.sealed) return false;
   session.Begin();
   RequireOne(session.Exec(

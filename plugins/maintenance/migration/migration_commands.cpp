@@ -187,8 +187,7 @@ CommandResult Begin(const CommandCall& call, const Host& host, Migration& migrat
 
 }  // namespace
 
-CommandResult MigrateToPartitions(const CommandCall& call, const Host& host,
-                                  Migration& migration) {
+CommandResult MigrateToPartitions(const CommandCall& call, const Host& host, Migration& migration) {
   if (call.Flag("dry-run")) return DryRun(call);
   if (call.Flag("status")) return Status(call, host, RequireMigration(call));
   for (const char* request : {"abort", "rollback", "finalize"}) {

@@ -33,8 +33,7 @@ std::optional<MigrationRecord> ReadRecord(Session& session, std::int64_t operati
   record.verification_failed = row.Get<bool>("verification_failed");
   record.schema = row.Get<std::string>("table_schema");
   record.table = row.Get<std::string>("table_name");
-  record.interval =
-      IntervalOf(row.Get<std::string>("range_interval")).value_or(Interval::kMonthly);
+  record.interval = IntervalOf(row.Get<std::string>("range_interval")).value_or(Interval::kMonthly);
   record.batch_size = row.Get<std::int64_t>("batch_size");
   record.workers = row.Get<std::int32_t>("workers");
   record.old_table = row.Get<std::int64_t>("old_table");

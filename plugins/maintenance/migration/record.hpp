@@ -26,7 +26,7 @@ struct MigrationRecord {
   Interval interval = Interval::kMonthly;
   std::int64_t batch_size = 0;
   int workers = 1;
-  std::int64_t old_table = 0, new_table = 0;  // oids; new 0: not made yet
+  std::int64_t old_table = 0, new_table = 0;                            // oids; new 0: not made yet
   std::int64_t base = 0, through = 0, sealed = 0, guard = 0, swap = 0;  // positions
   std::optional<std::string> backfill_xid;
   std::optional<DatabaseTime> bound;

@@ -33,8 +33,8 @@ std::optional<std::int64_t> SealedPosition(Session& session, const WorkCaller& c
                                            const std::vector<std::int64_t>& tree,
                                            std::chrono::microseconds patience) {
   // First the position, then who writes: whoever comes later draws a higher number.
-  const auto highest = session.Exec("SELECT coalesce(max(" + position + "), 0) FROM " + table)
-                           .Value<std::int64_t>();
+  const auto highest =
+      session.Exec("SELECT coalesce(max(" + position + "), 0) FROM " + table).Value<std::int64_t>();
   const std::vector<std::string> writers = WritersOf(session, tree);
   const BootTime until = caller.now() + patience;
   while (AnyOf(writers, WritersOf(session, tree))) {

@@ -37,9 +37,9 @@ void CopyProperties(Session& session, const Inventory& flat, const std::string& 
   }
   for (const InventoryItem& comment : flat.OfKind("comment")) {
     if (!comment.name.empty()) continue;  // those of columns come with LIKE
-    session.Exec("COMMENT ON TABLE " + shadow + " IS " +
-                 session.Exec("SELECT quote_literal($1::text)", {comment.definition})
-                     .Value<std::string>());
+    session.Exec(
+        "COMMENT ON TABLE " + shadow + " IS " +
+        session.Exec("SELECT quote_literal($1::text)", {comment.definition}).Value<std::string>());
   }
   if (owner[0].Get<std::string>("identity") == "f") {
     session.Exec("ALTER TABLE " + shadow + " REPLICA IDENTITY FULL");
@@ -51,10 +51,10 @@ void CopyProperties(Session& session, const Inventory& flat, const std::string& 
 // partition reads there.
 void CopyToLeaf(Session& session, const Inventory& flat, const std::string& leaf) {
   for (const InventoryItem& option : flat.OfKind("option")) {
-    session.Exec("ALTER TABLE " + leaf + " SET (" + option.name + " = " +
-                 session.Exec("SELECT quote_literal($1::text)", {option.definition})
-                     .Value<std::string>() +
-                 ")");
+    session.Exec(
+        "ALTER TABLE " + leaf + " SET (" + option.name + " = " +
+        session.Exec("SELECT quote_literal($1::text)", {option.definition}).Value<std::string>() +
+        ")");
   }
 }
 
@@ -82,10 +82,10 @@ void AddLeaf(Session& session, const Inventory& flat, const PartitionedTable& pa
 
 // From the first event, or the bound, to some ranges ahead.
 std::vector<Range> RangesOf(Session& session, const Inventory& flat, const ShadowRequest& request) {
-  const Result span = session.Exec("SELECT (SELECT min(created_at) FROM " +
-                                   Quoted(flat.schema, flat.name) +
-                                   " WHERE isfinite(created_at)) AS first, clock_timestamp() AS "
-                                   "now");
+  const Result span =
+      session.Exec("SELECT (SELECT min(created_at) FROM " + Quoted(flat.schema, flat.name) +
+                   " WHERE isfinite(created_at)) AS first, clock_timestamp() AS "
+                   "now");
   const auto now = span[0].Get<DatabaseTime>("now");
   if (request.bound) return RangesFrom(request.interval, *request.bound, request.ahead);
   const auto first = span[0].Get<std::optional<DatabaseTime>>("first").value_or(now);
@@ -98,9 +98,7 @@ struct IndexOfFlat {
   bool unique = false;
 
   // From "USING" on.
-  std::string Body() const {
-    return definition.substr(definition.find(" USING ") + 1);
-  }
+  std::string Body() const { return definition.substr(definition.find(" USING ") + 1); }
 };
 
 std::vector<IndexOfFlat> IndexesOf(const Inventory& flat) {
@@ -182,8 +180,8 @@ std::string CreateNextIndex(Session& session, const Inventory& flat, std::int64_
 void CreateParentIndexes(Session& session, const Inventory& flat, const std::string& shadow) {
   for (const IndexOfFlat& index : IndexesOf(flat)) {
     if (index.unique) continue;
-    session.Exec("CREATE INDEX IF NOT EXISTS " + Quoted(ShadowIndexName(index.name)) +
-                 " ON ONLY " + shadow + " " + index.Body());
+    session.Exec("CREATE INDEX IF NOT EXISTS " + Quoted(ShadowIndexName(index.name)) + " ON ONLY " +
+                 shadow + " " + index.Body());
   }
 }
 

@@ -13,6 +13,13 @@
 namespace summa::maintenance {
 namespace {
 
+// Short, so that who stands in the way is recorded soon; the step is then repeated.
+DdlLimits Limits() {
+  DdlLimits limits;
+  limits.deadline = std::chrono::seconds(10);
+  return limits;
+}
+
 constexpr const char* kKeyTable = "summa_host.ledger_event_key";
 
 struct Reference {
@@ -43,8 +50,7 @@ void MoveReferences(Session& session, const std::vector<Reference>& references,
   for (const Reference& reference : references) {
     session.Exec("ALTER TABLE " + reference.table + " DROP CONSTRAINT " + reference.constraint);
     session.Exec("ALTER TABLE " + reference.table + " ADD CONSTRAINT " + reference.constraint +
-                 " FOREIGN KEY " + reference.columns + " REFERENCES " + target +
-                 " (id) NOT VALID");
+                 " FOREIGN KEY " + reference.columns + " REFERENCES " + target + " (id) NOT VALID");
   }
 }
 
@@ -124,12 +130,11 @@ std::int64_t RequireEqualTail(Session& session, const MigrationRecord& record,
   const std::int64_t highest =
       std::max(HighestPosition(session, tables, tables.flat, record.sealed),
                HighestPosition(session, tables, tables.partitioned, record.sealed));
-  const std::int64_t rows =
-      session
-          .Exec("SELECT count(*) FROM (SELECT 1 FROM " + tables.flat + " WHERE " +
-                    tables.position + " > $1 LIMIT $2) tail",
-                {record.sealed, kMostTailRows + 1})
-          .Value<std::int64_t>();
+  const std::int64_t rows = session
+                                .Exec("SELECT count(*) FROM (SELECT 1 FROM " + tables.flat +
+                                          " WHERE " + tables.position + " > $1 LIMIT $2) tail",
+                                      {record.sealed, kMostTailRows + 1})
+                                .Value<std::int64_t>();
   if (rows > kMostTailRows) {
     throw Error(SUMMA_E_TRY_LATER, "SH-0825",
                 "more than " + std::to_string(kMostTailRows) +
@@ -148,8 +153,9 @@ std::int64_t RequireEqualTail(Session& session, const MigrationRecord& record,
 void RequireUnchanged(const MigrationRecord& record, const Inventory& flat) {
   if (flat.fingerprint == record.fingerprint) return;
   throw Error(SUMMA_E_DATA, "SH-0823",
-              record.table + " was changed since the migration was planned: a column, an index, a "
-                             "constraint, a grant, a trigger, or what depends on it",
+              record.table +
+                  " was changed since the migration was planned: a column, an index, a "
+                  "constraint, a grant, a trigger, or what depends on it",
               "Abort the operation and start again, or take the change back");
 }
 
@@ -251,18 +257,17 @@ ComparedTables TablesOf(Session& session, const MigrationRecord& record) {
 
 ledger::EventTable EventsOf(Session& session, const MigrationRecord& record) {
   std::set<std::string> columns;
-  for (const InventoryItem& column :
-       ReadInventory(session, record.old_table).OfKind("column")) {
+  for (const InventoryItem& column : ReadInventory(session, record.old_table).OfKind("column")) {
     columns.insert(column.name);
   }
   ledger::EventTable events = ledger::DescribeEvents(
       ledger::LayoutOf(columns).value_or(ledger::Layout::kDeployed), record.ApplicationName());
-  events.partitioned =
-      session
-          .Exec("SELECT coalesce((SELECT relkind = 'p' FROM pg_class WHERE oid = "
-                "to_regclass($1)), false)",
-                {record.ApplicationName()})
-          .Value<bool>();
+  events.partitioned = session
+                           .Exec(
+                               "SELECT coalesce((SELECT relkind = 'p' FROM pg_class WHERE oid = "
+                               "to_regclass($1)), false)",
+                               {record.ApplicationName()})
+                           .Value<bool>();
   return events;
 }
 
@@ -284,15 +289,18 @@ std::vector<Blocker> OlderSnapshots(Session& session, const std::string& backfil
 DdlOutcome BeginSync(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
   const ComparedTables tables = TablesOf(session, record);
   return RunDdl(
-      session, caller, {{tables.flat, LockMode::kShareRowExclusive}}, {}, [&](Session& locked) {
+      session, caller, {{tables.flat, LockMode::kShareRowExclusive}}, Limits(),
+      [&](Session& locked) {
         RequireRunning(locked, record.operation);
         RequireUnchanged(record, ReadInventory(locked, record.old_table));
         BeginForwardSync(locked, {tables.flat, tables.partitioned, tables.columns});
         // Under the lock: every row is either visible here, or will be mirrored.
-        locked.Exec("UPDATE summa_host.migration SET (base_position, through_position) = (SELECT "
-                    "coalesce(min(" + tables.position + ") - 1, 0), coalesce(max(" +
-                        tables.position + "), 0) FROM " + tables.flat + ") WHERE operation = $1",
-                    {record.operation});
+        locked.Exec(
+            "UPDATE summa_host.migration SET (base_position, through_position) = (SELECT "
+            "coalesce(min(" +
+                tables.position + ") - 1, 0), coalesce(max(" + tables.position + "), 0) FROM " +
+                tables.flat + ") WHERE operation = $1",
+            {record.operation});
         locked.Exec(
             "UPDATE summa_host.migration SET sealed_position = through_position, guard_position = "
             "base_position WHERE operation = $1",
@@ -310,14 +318,14 @@ DdlOutcome SwapTables(Session& session, const WorkCaller& caller, const Migratio
   known.names = GuardNamesOf(session, record, known.events);
   const std::vector<LockRequest> locks =
       LocksOf(known.tables.flat, known.tables.partitioned, known.references);
-  return RunDdl(session, caller, locks, {},
+  return RunDdl(session, caller, locks, Limits(),
                 [&](Session& locked) { Exchange(locked, record, known); });
 }
 
 DdlOutcome SwapBack(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
   const ComparedTables tables = TablesOf(session, record);
   const std::vector<Reference> references = ReferencesTo(session, kKeyTable);
-  return RunDdl(session, caller, LocksOf(tables.partitioned, tables.flat, references), {},
+  return RunDdl(session, caller, LocksOf(tables.partitioned, tables.flat, references), Limits(),
                 [&](Session& locked) { ExchangeBack(locked, record, references); });
 }
 
@@ -343,7 +351,7 @@ bool ValidateReferences(const summa_sql_v1* sql, const MigrationRecord& record) 
 DdlOutcome Finalize(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
   const ComparedTables tables = TablesOf(session, record);
   const std::vector<LockRequest> locks = LocksOf(tables.partitioned, tables.flat, {});
-  return RunDdl(session, caller, locks, {}, [&](Session& locked) {
+  return RunDdl(session, caller, locks, Limits(), [&](Session& locked) {
     EndReverseSync(locked, tables.partitioned);
     locked.Exec("DROP TABLE " + tables.flat);
     ChangeState(locked, record.operation, "swapped", "finalized");
@@ -353,10 +361,11 @@ DdlOutcome Finalize(Session& session, const WorkCaller& caller, const MigrationR
 
 DdlOutcome EndSync(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
   const std::string flat = NameOfTable(session, record.old_table).quoted();
-  return RunDdl(session, caller, {{flat, LockMode::kAccessExclusive}}, {}, [&](Session& locked) {
-    EndForwardSync(locked, flat);
-    CrashPoint("migration.end_sync");
-  });
+  return RunDdl(session, caller, {{flat, LockMode::kAccessExclusive}}, Limits(),
+                [&](Session& locked) {
+                  EndForwardSync(locked, flat);
+                  CrashPoint("migration.end_sync");
+                });
 }
 
 void DropShadow(Session& session, const MigrationRecord& record) {

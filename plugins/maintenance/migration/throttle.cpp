@@ -31,9 +31,8 @@ std::string ThrottleReason(Session& session, const WorkCaller& caller, std::int6
                            const ThrottleLimits& limits) {
   if (std::string lag = LagReason(session, limits); !lag.empty()) return lag;
   session.Begin();
-  session.Exec(
-      "UPDATE summa_host.migration SET canary_at = clock_timestamp() WHERE operation = $1",
-      {operation});
+  session.Exec("UPDATE summa_host.migration SET canary_at = clock_timestamp() WHERE operation = $1",
+               {operation});
   const BootTime begin = caller.now();
   session.Commit();
   const std::chrono::microseconds took = caller.now() - begin;

@@ -57,8 +57,8 @@ struct Sums {
 
 Sums ReadSums(Session& session, const ComparedTables& tables, const std::string& table,
               PositionRange range) {
-  const Result sums = session.Exec(Filled(migration_sql::fingerprint, tables, table),
-                                   {range.after, range.through});
+  const Result sums =
+      session.Exec(Filled(migration_sql::fingerprint, tables, table), {range.after, range.through});
   return {sums[0].Get<std::int64_t>("rows"), sums[0].Get<std::string>("sum_one"),
           sums[0].Get<std::string>("sum_two")};
 }
@@ -148,9 +148,8 @@ std::string TilingProblem(Session& session, std::int64_t operation, PositionRang
     return "the chunks do not follow each other at position " + std::to_string(gap);
   }
   if (gaps[0].Get<std::int64_t>("through") != whole.through) {
-    return "the chunks end at position " +
-           std::to_string(gaps[0].Get<std::int64_t>("through")) + " instead of " +
-           std::to_string(whole.through);
+    return "the chunks end at position " + std::to_string(gaps[0].Get<std::int64_t>("through")) +
+           " instead of " + std::to_string(whole.through);
   }
   return "";
 }
