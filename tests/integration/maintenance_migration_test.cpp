@@ -67,12 +67,13 @@ class MigrationTest : public testing::Test {
   }
 
   const summa_sql_v1* sql() const { return sql_->unleased(); }
-  std::int64_t Start(bool swap = false, const std::string& verify = "checksum") {
+  std::int64_t Start(bool swap = false, const std::string& strategy = "online") {
     OperationRequest request;
     request.kind = kMigrationKind;
     request.single = true;
-    request.arguments = R"({"strategy":"online","interval":"monthly","verify":")" + verify +
-                        R"(","batchSize":7,"workers":2,"swap":)" + (swap ? "true" : "false") + "}";
+    request.arguments = R"({"strategy":")" + strategy +
+                        R"(","interval":"monthly","verify":"bytes","batchSize":7,"workers":2,)" +
+                        R"("swap":)" + (swap ? "true" : "false") + "}";
     id_ = StartOperation(fake_.host(), sql(), request);
     return id_;
   }
@@ -278,6 +279,38 @@ TEST_F(MigrationTest, WaitsForSnapshotsThatAreOlderThanTheCopy) {
     if (++waits == 3) reader.Execute("COMMIT");
   });
   EXPECT_GE(waits, 3);
+  EXPECT_EQ(State(), "swapped");
+}
+
+TEST_F(MigrationTest, AttachesTheFlatTableAsItsOldestPartition) {
+  const std::string before = Rows("ledger_event");
+  Start(true, "attach");
+  Run();
+  EXPECT_EQ(State(), "swapped");
+  ASSERT_TRUE(IsPartitioned());
+  EXPECT_EQ(Rows("ledger_event"), before);
+  EXPECT_EQ(Rows("ledger_event_old"), before) << "no row was copied";
+  Append();
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM ledger_event"),
+            db_->Count("SELECT count(*) FROM summa_host.ledger_event_key"));
+  Request("rollback");
+  Run();
+  EXPECT_EQ(State(), "rolled_back");
+  EXPECT_FALSE(IsPartitioned());
+  EXPECT_FALSE(Exists("ledger_event_new"));
+  Append();
+}
+
+TEST_F(MigrationTest, DoesNotDetachTheFlatTableOnceTheNewPartitionsHaveEvents) {
+  Start(true, "attach");
+  Run();
+  db_->Execute(
+      "ALTER TABLE ledger_event DISABLE TRIGGER ALL; INSERT INTO ledger_event (aggregate_type, "
+      "aggregate_id, aggregate_version, event_type, event_data, correlation_id, hash, created_at) "
+      "VALUES ('account', gen_random_uuid(), 1, 'x', '{}', gen_random_uuid(), 'h', now() + "
+      "interval '70 days')");
+  Request("rollback");
+  EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0836"));
   EXPECT_EQ(State(), "swapped");
 }
 

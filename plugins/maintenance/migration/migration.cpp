@@ -79,6 +79,22 @@ std::string SourceOf(const MigrationRecord& record, const ComparedTables& tables
   return record.state == "swapped" ? tables.partitioned : tables.flat;
 }
 
+// Before the exchange an event after the bound cannot be written: the migration has to be gone by
+// then.
+bool IsNear(const summa_sql_v1* sql, DatabaseTime bound) {
+  Session session(sql);
+  return session
+      .Exec("SELECT $1::timestamptz < clock_timestamp() + interval '1 hour'", {IsoText(bound)})
+      .Value<bool>();
+}
+
+// The first range that begins late enough.
+DatabaseTime BoundFor(Session& session, Interval interval, std::int64_t estimated_seconds) {
+  const auto now = session.Exec("SELECT clock_timestamp()").Value<DatabaseTime>();
+  const DatabaseTime least = now + std::chrono::hours(24) + std::chrono::seconds(estimated_seconds);
+  return RangeAt(interval, least).to;
+}
+
 void NoteLock(Session& session, std::int64_t operation, std::chrono::microseconds held) {
   session.Exec("UPDATE summa_host.migration SET exclusive_lock_us = $2 WHERE operation = $1",
                {operation, held.count()});
@@ -102,6 +118,11 @@ Migration::Progress Migration::Step(OperationStep& step) {
   const bool exchanged = record->state == "swapped" || record->state == "restored" ||
                          record->state == "finalized" || record->state == "finalizing";
   if (record->request == "abort" && !exchanged) return Abort(step, *record);
+  if (record->bound && !exchanged && IsNear(step.sql(), *record->bound)) {
+    host_.Warn("SH-0837", "the bound of the migration is near; it is aborted",
+               {{"bound", IsoText(*record->bound)}});
+    return Abort(step, *record);
+  }
   if (record->verification_failed && !exchanged) ThrowDifference(record->verification);
   if (record->state == "planned") return MakeShadow(step, *record);
   if (record->state == "syncing") return Synchronize(step, *record);
@@ -134,6 +155,11 @@ Migration::Progress Migration::Plan(OperationStep& step) const {
   session.Exec(migration_sql::plan,
                {step.id(), std::string(step.arguments()), flat.schema, flat.name, oid,
                 flat.fingerprint, estimate.rows, estimate.bytes_needed, estimate.seconds});
+  const MigrationRecord planned = ReadRecord(session, step.id()).value();
+  if (planned.strategy == "attach") {
+    session.Exec("UPDATE summa_host.migration SET bound = $2::timestamptz WHERE operation = $1",
+                 {step.id(), IsoText(BoundFor(session, planned.interval, estimate.seconds))});
+  }
   OperationProgress progress = At("planned");
   progress.total = estimate.rows;
   CrashPoint("migration.plan");
@@ -156,10 +182,11 @@ Migration::Progress Migration::MakeShadow(OperationStep& step,
 Migration::Progress Migration::Synchronize(OperationStep& step,
                                            const MigrationRecord& record) const {
   Session session(step.sql());
-  const DdlOutcome outcome = BeginSync(session, CallerOfStep(step), record);
+  const DdlOutcome outcome = record.bound ? BeginBound(session, CallerOfStep(step), record)
+                                          : BeginSync(session, CallerOfStep(step), record);
   if (!outcome.done) return WaitFor(step, TextOf(outcome.blockers));
   CrashPoint("migration.synced");
-  return At("backfilling");
+  return At(record.bound ? "indexing" : "backfilling");
 }
 
 Migration::Progress Migration::Backfill(OperationStep& step, const MigrationRecord& record) const {
@@ -179,6 +206,9 @@ Migration::Progress Migration::Backfill(OperationStep& step, const MigrationReco
   }
   CopyChunks(step.sql(), record.operation, tables, chunks);
   Session& session = step.Transaction();
+  session.Exec(
+      "UPDATE summa_host.migration SET waiting_for = '' WHERE operation = $1 AND waiting_for <> ''",
+      {record.operation});
   rows = RowsOfChunks(session, record.operation) - step.done();
   if (!chunks.empty()) return At("backfilling", rows);
   // Every chunk is committed, so a snapshot that is younger than this transaction sees them all.
@@ -230,6 +260,16 @@ Migration::Progress Migration::Index(OperationStep& step, const MigrationRecord&
 }
 
 Migration::Progress Migration::Verify(OperationStep& step, const MigrationRecord& record) const {
+  if (record.bound) {
+    if (ValidateBound(step.sql(), record)) return Again(step, record);
+    Session& session = step.Transaction();
+    session.Exec(
+        "UPDATE summa_host.migration SET verification = 'no row is copied' WHERE operation = $1",
+        {record.operation});
+    ChangeState(session, record.operation, "verifying", "ready");
+    CrashPoint("migration.bound_verified");
+    return At("ready");
+  }
   if (Settle(step, record)) return Again(step, record);
   Session& session = step.Transaction();
   session.Exec(kLongStatement);
@@ -327,10 +367,12 @@ bool Migration::Seal(OperationStep& step, const MigrationRecord& record) const {
       "UPDATE summa_host.migration SET sealed_position = $3, guard_position = CASE state WHEN "
       "'swapped' THEN $3 ELSE guard_position END WHERE operation = $1 AND sealed_position = $2",
       {record.operation, record.sealed, *position}));
-  session.Exec(
-      "INSERT INTO summa_host.migration_chunk (operation, number, after_position, "
-      "through_position, state, row_count) VALUES ($1, $2, $3, $4, 'copied', 0)",
-      {record.operation, record.sealed + 1, record.sealed, *position});
+  if (!record.bound) {
+    session.Exec(
+        "INSERT INTO summa_host.migration_chunk (operation, number, after_position, "
+        "through_position, state, row_count) VALUES ($1, $2, $3, $4, 'copied', 0)",
+        {record.operation, record.sealed + 1, record.sealed, *position});
+  }
   CrashPoint("migration.seal");
   session.Commit();
   return true;
@@ -381,11 +423,12 @@ bool Migration::FinalizeNow(OperationStep& step, const MigrationRecord& record) 
 // One part of the way back: verify, seal, or exchange. False: somebody stands in the way.
 bool Migration::GoBack(OperationStep& step, const MigrationRecord& record) const {
   if (record.verification_failed) ThrowDifference(record.verification);
-  if (Settle(step, record)) return true;
+  if (!record.bound && Settle(step, record)) return true;
   Session session(step.sql());
   const ComparedTables tables = TablesOf(session, record);
   const std::int64_t tail =
-      TailRows(session, tables, tables.partitioned, record.sealed, kMostTailRows);
+      record.bound ? 0
+                   : TailRows(session, tables, tables.partitioned, record.sealed, kMostTailRows);
   if (tail > kMostTailRows / 2) return Seal(step, record);
   try {
     const DdlOutcome outcome = SwapBack(session, CallerOfStep(step), record);
@@ -410,6 +453,10 @@ Migration::Progress Migration::Swapped(OperationStep& step, const MigrationRecor
     return Again(step, record);
   }
   if (ValidateReferences(step.sql(), record)) return Again(step, record);
+  if (record.bound) {
+    waits_for_people_ = true;
+    return std::nullopt;
+  }
   if (!record.verification_failed && Settle(step, record)) return Again(step, record);
   Session session(step.sql());
   const ComparedTables tables = TablesOf(session, record);
@@ -421,7 +468,9 @@ Migration::Progress Migration::Swapped(OperationStep& step, const MigrationRecor
 }
 
 Migration::Progress Migration::Again(OperationStep& step, const MigrationRecord& record) {
-  step.Transaction();
+  step.Transaction().Exec(
+      "UPDATE summa_host.migration SET waiting_for = '' WHERE operation = $1 AND waiting_for <> ''",
+      {record.operation});
   return At(record.state);
 }
 

@@ -33,7 +33,9 @@ Options OptionsOf(const CommandCall& call) {
   const auto refuse = [](const std::string& what) {
     throw Error(SUMMA_E_USAGE, "SH-0832", what, "`--help` lists the values");
   };
-  if (options.strategy != "online") refuse("the strategy " + options.strategy + " is not known");
+  if (options.strategy != "online" && options.strategy != "attach") {
+    refuse("the strategy " + options.strategy + " is not known");
+  }
   if (!IntervalOf(options.interval)) refuse("the interval " + options.interval + " is not known");
   if (!VerifyLevelOf(options.verify)) refuse("the level " + options.verify + " is not known");
   if (options.batch_size < 1 || options.workers < 1) {

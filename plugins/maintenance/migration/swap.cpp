@@ -21,6 +21,7 @@ DdlLimits Limits() {
 }
 
 constexpr const char* kKeyTable = "summa_host.ledger_event_key";
+constexpr const char* kBound = "summa_migration_bound";
 
 struct Reference {
   std::string table, constraint, columns;  // quoted; columns: "(event_id)"
@@ -124,12 +125,8 @@ std::int64_t HighestPosition(Session& session, const ComparedTables& tables,
       .Value<std::int64_t>();
 }
 
-// What came after the last sealed position must be in both tables. Returns the highest position.
-std::int64_t RequireEqualTail(Session& session, const MigrationRecord& record,
-                              const ComparedTables& tables) {
-  const std::int64_t highest =
-      std::max(HighestPosition(session, tables, tables.flat, record.sealed),
-               HighestPosition(session, tables, tables.partitioned, record.sealed));
+void RequireShortTail(Session& session, const MigrationRecord& record,
+                      const ComparedTables& tables) {
   const std::int64_t rows = session
                                 .Exec("SELECT count(*) FROM (SELECT 1 FROM " + tables.flat +
                                           " WHERE " + tables.position + " > $1 LIMIT $2) tail",
@@ -141,6 +138,15 @@ std::int64_t RequireEqualTail(Session& session, const MigrationRecord& record,
                     " events have come since the last sealed position",
                 "Nothing is needed: they are sealed, and it is tried again");
   }
+}
+
+// What came after the last sealed position must be in both tables. Returns the highest position.
+std::int64_t RequireEqualTail(Session& session, const MigrationRecord& record,
+                              const ComparedTables& tables) {
+  const std::int64_t highest =
+      std::max(HighestPosition(session, tables, tables.flat, record.sealed),
+               HighestPosition(session, tables, tables.partitioned, record.sealed));
+  RequireShortTail(session, record, tables);
   const Comparison tail =
       Compare(session, tables, {record.sealed, highest}, VerifyLevel::kChecksum);
   if (!tail.difference.empty()) {
@@ -228,6 +234,68 @@ void Exchange(Session& session, const MigrationRecord& record, const Exchanged& 
   CrashPoint("migration.swap");
 }
 
+void AddBound(Session& session, const MigrationRecord& record, const std::string& flat) {
+  session.Exec("ALTER TABLE " + flat + " ADD CONSTRAINT " + kBound + " CHECK (created_at < '" +
+               IsoText(*record.bound) + "'::timestamptz) NOT VALID");
+}
+
+// The flat table becomes the partition of everything before the bound.
+void ExchangeByAttaching(Session& session, const MigrationRecord& record, const Exchanged& known) {
+  RequireRunning(session, record.operation);
+  const Inventory flat = ReadInventory(session, record.old_table);
+  RequireUnchanged(record, flat);
+  RequireShortTail(session, record, known.tables);
+  const std::int64_t highest =
+      HighestPosition(session, known.tables, known.tables.flat, record.sealed);
+  ledger::EventTable events = known.events;
+  events.name = known.tables.flat;
+  FillGuard(session, events, record.guard, highest);
+  MoveReferences(session, known.references, kKeyTable);
+  RenameToNew(session, record, flat);
+  const std::string old_name = Quoted(record.schema, PartitionName(record.table, "old"));
+  events.name = record.ApplicationName();
+  events.partitioned = true;
+  AttachLeaf(session, ReadTable(session, events.name), old_name, DatabaseTime::min(),
+             *record.bound);
+  session.Exec("ALTER TABLE " + old_name + " DROP CONSTRAINT " + kBound);
+  CreateGuardFunction(session, events, known.names);
+  InstallGuard(session, events);
+  MoveDependents(session, flat, old_name, events.name);
+  session.Exec(
+      "UPDATE summa_host.migration SET swap_position = $2, sealed_position = $2, guard_position = "
+      "$2, request = NULL WHERE operation = $1",
+      {record.operation, highest});
+  ChangeState(session, record.operation, "ready", "swapped");
+  CrashPoint("migration.attach");
+}
+
+// Only while nothing is in the new partitions: what is there would be lost.
+void DetachAgain(Session& session, const MigrationRecord& record,
+                 const std::vector<Reference>& references) {
+  const Inventory partitioned = ReadInventory(session, record.new_table);
+  const bool used = session
+                        .Exec("SELECT EXISTS (SELECT FROM " + record.ApplicationName() +
+                                  " WHERE created_at >= $1::timestamptz)",
+                              {IsoText(*record.bound)})
+                        .Value<bool>();
+  if (used) {
+    throw Error(
+        SUMMA_E_DATA, "SH-0836",
+        "events have come since " + IsoText(*record.bound) + ", when the first new partition began",
+        "The way back is closed; say --finalize");
+  }
+  const ledger::EventTable events = EventsOf(session, record);
+  RemoveGuard(session, events);
+  DetachLeaf(session, ReadTable(session, record.ApplicationName()),
+             Quoted(record.schema, PartitionName(record.table, "old")));
+  RenameToOld(session, record);
+  MoveReferences(session, references, record.ApplicationName());
+  MoveDependents(session, partitioned, Quoted(record.schema, PartitionName(record.table, "new")),
+                 record.ApplicationName());
+  ChangeState(session, record.operation, "swapped", "restored");
+  CrashPoint("migration.detach");
+}
+
 void ExchangeBack(Session& session, const MigrationRecord& record,
                   const std::vector<Reference>& references) {
   const Inventory partitioned = ReadInventory(session, record.new_table);
@@ -310,6 +378,40 @@ DdlOutcome BeginSync(Session& session, const WorkCaller& caller, const Migration
       });
 }
 
+DdlOutcome BeginBound(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
+  const ComparedTables tables = TablesOf(session, record);
+  return RunDdl(
+      session, caller, {{tables.flat, LockMode::kAccessExclusive}}, Limits(), [&](Session& locked) {
+        RequireRunning(locked, record.operation);
+        RequireUnchanged(record, ReadInventory(locked, record.old_table));
+        AddBound(locked, record, tables.flat);
+        locked.Exec(
+            "UPDATE summa_host.migration SET (base_position, through_position, sealed_position, "
+            "guard_position) = (SELECT p, p, p, p FROM (SELECT coalesce(min(" +
+                tables.position + ") - 1, 0) AS p FROM " + tables.flat +
+                ") first) WHERE operation = $1",
+            {record.operation});
+        ChangeState(locked, record.operation, "syncing", "indexing");
+        CrashPoint("migration.bound");
+      });
+}
+
+bool ValidateBound(const summa_sql_v1* sql, const MigrationRecord& record) {
+  Session session(sql);
+  const Result open = session.Exec(
+      "SELECT 1 FROM pg_constraint WHERE conrelid = $1::bigint::oid AND conname = $2 AND NOT "
+      "convalidated",
+      {record.old_table, kBound});
+  if (open.rows() == 0) return false;
+  session.Begin();
+  session.Exec("SET LOCAL statement_timeout = '1h'");
+  session.Exec("ALTER TABLE " + NameOfTable(session, record.old_table).quoted() +
+               " VALIDATE CONSTRAINT " + kBound);
+  CrashPoint("migration.validate_bound");
+  session.Commit();
+  return true;
+}
+
 DdlOutcome SwapTables(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
   Exchanged known;
   known.tables = TablesOf(session, record);
@@ -318,15 +420,20 @@ DdlOutcome SwapTables(Session& session, const WorkCaller& caller, const Migratio
   known.names = GuardNamesOf(session, record, known.events);
   const std::vector<LockRequest> locks =
       LocksOf(known.tables.flat, known.tables.partitioned, known.references);
-  return RunDdl(session, caller, locks, Limits(),
-                [&](Session& locked) { Exchange(locked, record, known); });
+  return RunDdl(session, caller, locks, Limits(), [&](Session& locked) {
+    if (record.bound) return ExchangeByAttaching(locked, record, known);
+    Exchange(locked, record, known);
+  });
 }
 
 DdlOutcome SwapBack(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
   const ComparedTables tables = TablesOf(session, record);
   const std::vector<Reference> references = ReferencesTo(session, kKeyTable);
   return RunDdl(session, caller, LocksOf(tables.partitioned, tables.flat, references), Limits(),
-                [&](Session& locked) { ExchangeBack(locked, record, references); });
+                [&](Session& locked) {
+                  if (record.bound) return DetachAgain(locked, record, references);
+                  ExchangeBack(locked, record, references);
+                });
 }
 
 bool ValidateReferences(const summa_sql_v1* sql, const MigrationRecord& record) {
@@ -352,8 +459,11 @@ DdlOutcome Finalize(Session& session, const WorkCaller& caller, const MigrationR
   const ComparedTables tables = TablesOf(session, record);
   const std::vector<LockRequest> locks = LocksOf(tables.partitioned, tables.flat, {});
   return RunDdl(session, caller, locks, Limits(), [&](Session& locked) {
-    EndReverseSync(locked, tables.partitioned);
-    locked.Exec("DROP TABLE " + tables.flat);
+    // Attached, the flat table is a partition like the others, and stays.
+    if (!record.bound) {
+      EndReverseSync(locked, tables.partitioned);
+      locked.Exec("DROP TABLE " + tables.flat);
+    }
     ChangeState(locked, record.operation, "swapped", "finalized");
     CrashPoint("migration.finalize");
   });
@@ -364,6 +474,7 @@ DdlOutcome EndSync(Session& session, const WorkCaller& caller, const MigrationRe
   return RunDdl(session, caller, {{flat, LockMode::kAccessExclusive}}, Limits(),
                 [&](Session& locked) {
                   EndForwardSync(locked, flat);
+                  locked.Exec("ALTER TABLE " + flat + " DROP CONSTRAINT IF EXISTS " + kBound);
                   CrashPoint("migration.end_sync");
                 });
 }

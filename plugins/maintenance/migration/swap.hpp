@@ -31,10 +31,16 @@ std::vector<Blocker> OlderSnapshots(Session& session, const std::string& backfil
 // lock and that decision.
 DdlOutcome BeginSync(Session& session, const WorkCaller& caller, const MigrationRecord& record);
 
+// Strategy attach: from now on no event may be in the new partitions before the exchange. The check
+// is validated later, without blocking writers; returns whether that was still to be done.
+DdlOutcome BeginBound(Session& session, const WorkCaller& caller, const MigrationRecord& record);
+bool ValidateBound(const summa_sql_v1* sql, const MigrationRecord& record);
+
 // SH-0825: more than kMostTailRows rows have come since the last sealed position; seal again.
 // SH-0823: something of the flat table has changed since the plan. SH-0824: the tail differs.
 DdlOutcome SwapTables(Session& session, const WorkCaller& caller, const MigrationRecord& record);
-// The same errors, but SH-0823.
+// The same errors, but SH-0823. Strategy attach: SH-0836 when there are events in the new
+// partitions.
 DdlOutcome SwapBack(Session& session, const WorkCaller& caller, const MigrationRecord& record);
 
 // The foreign keys that an exchange has made are checked here, each in a transaction of its own and
