@@ -130,6 +130,18 @@ std::vector<std::string> Obstacles(Session& session, const Inventory& inventory,
   return obstacles;
 }
 
+void RequireNoObstacles(Session& session, const Inventory& inventory,
+                        const ledger::EventTable& events) {
+  std::string text;
+  for (const std::string& obstacle : Obstacles(session, inventory, events)) {
+    text.append(text.empty() ? "" : "; ").append(obstacle);
+  }
+  if (text.empty()) return;
+  throw Error(SUMMA_E_DATA, "SH-0826",
+              "the migration has no rule for what ledger_event has: " + text,
+              "Remove it for the time of the migration and make it again on the new table");
+}
+
 MigrationEstimate EstimateMigration(Session& session, const Inventory& inventory) {
   const Result size = session.Exec(
       "SELECT greatest(reltuples, 0)::bigint AS rows, pg_total_relation_size(oid) AS bytes FROM "

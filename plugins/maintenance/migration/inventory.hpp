@@ -43,6 +43,10 @@ Inventory ReadInventory(Session& session, std::int64_t oid);
 std::vector<std::string> Obstacles(Session& session, const Inventory& inventory,
                                    const ledger::EventTable& events);
 
+// SH-0826 with all of them.
+void RequireNoObstacles(Session& session, const Inventory& inventory,
+                        const ledger::EventTable& events);
+
 struct MigrationEstimate {
   std::int64_t rows = 0, bytes_needed = 0, seconds = 0;
 };

@@ -107,7 +107,17 @@ OperationBinding Migration::Binding() {
           [this](OperationStep& step) { Undo(step); }};
 }
 
+// Whoever held the lock that was not had in time will be gone later.
 Migration::Progress Migration::Step(OperationStep& step) {
+  try {
+    return Continue(step);
+  } catch (const Error& error) {
+    if (error.sqlstate() != "55P03" && error.sqlstate() != "40P01") throw;
+    return WaitFor(step, error.what());
+  }
+}
+
+Migration::Progress Migration::Continue(OperationStep& step) {
   waits_for_people_ = false;
   std::optional<MigrationRecord> record;
   {
@@ -115,8 +125,8 @@ Migration::Progress Migration::Step(OperationStep& step) {
     record = ReadRecord(session, step.id());
   }
   if (!record) return Plan(step);
-  const bool exchanged = record->state == "swapped" || record->state == "restored" ||
-                         record->state == "finalized" || record->state == "finalizing";
+  const bool exchanged =
+      record->state == "swapped" || record->state == "restored" || record->state == "finalized";
   if (record->request == "abort" && !exchanged) return Abort(step, *record);
   if (record->bound && !exchanged && IsNear(step.sql(), *record->bound)) {
     host_.Warn("SH-0837", "the bound of the migration is near; it is aborted",
@@ -146,11 +156,7 @@ Migration::Progress Migration::Plan(OperationStep& step) const {
   const auto oid =
       session.Exec("SELECT to_regclass($1)::oid::bigint", {events.name}).Value<std::int64_t>();
   const Inventory flat = ReadInventory(session, oid);
-  if (const auto obstacles = Obstacles(session, flat, events); !obstacles.empty()) {
-    throw Error(SUMMA_E_DATA, "SH-0826",
-                "the migration has no rule for what ledger_event has: " + TextOf(obstacles),
-                "Remove it for the time of the migration and make it again on the new table");
-  }
+  RequireNoObstacles(session, flat, events);
   const MigrationEstimate estimate = EstimateMigration(session, flat);
   session.Exec(migration_sql::plan,
                {step.id(), std::string(step.arguments()), flat.schema, flat.name, oid,

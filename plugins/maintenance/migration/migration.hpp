@@ -35,6 +35,7 @@ class Migration {
   using Progress = std::optional<OperationProgress>;
 
   Progress Step(OperationStep& step);
+  Progress Continue(OperationStep& step);
   void Undo(OperationStep& step);
 
   // One for each state; each does a part of it, and may be repeated.

@@ -56,7 +56,6 @@ std::string ArgumentsOf(const Options& options) {
 std::string PublicState(const std::string& state) {
   if (state == "indexing") return "backfilling";
   if (state == "restored") return "rolled_back";
-  if (state == "finalizing") return "finalized";
   return state;
 }
 
@@ -169,8 +168,29 @@ CommandResult Request(const CommandCall& call, const Host& host, Migration& migr
   return Status(call, host, id);
 }
 
+// Before there is an operation: what cannot begin leaves nothing open.
+void RequireMigratable(const CommandCall& call) {
+  Session session(call.sql());
+  const ledger::EventTable events = ledger::FindEvents(session);
+  const bool open = session
+                        .Exec(
+                            "SELECT EXISTS (SELECT FROM summa_host.operation WHERE kind = $1 AND "
+                            "finished_at IS NULL)",
+                            {kMigrationKind})
+                        .Value<bool>();
+  if (events.partitioned && !open) {
+    throw Error(SUMMA_E_USAGE, "SH-0829", "ledger_event is partitioned already",
+                "Nothing is needed");
+  }
+  if (events.partitioned) return;
+  const auto oid =
+      session.Exec("SELECT to_regclass($1)::oid::bigint", {events.name}).Value<std::int64_t>();
+  RequireNoObstacles(session, ReadInventory(session, oid), events);
+}
+
 CommandResult Begin(const CommandCall& call, const Host& host, Migration& migration) {
   const Options options = OptionsOf(call);
+  RequireMigratable(call);
   OperationRequest request;
   request.kind = kMigrationKind;
   request.arguments = ArgumentsOf(options);

@@ -2,7 +2,7 @@
 CREATE TABLE summa_host.migration (
     operation bigint PRIMARY KEY REFERENCES summa_host.operation (id) ON DELETE CASCADE,
     state text NOT NULL DEFAULT 'planned' CHECK (state IN (
-        'planned', 'syncing', 'backfilling', 'indexing', 'verifying', 'ready', 'swapped', 'finalizing', 'finalized',
+        'planned', 'syncing', 'backfilling', 'indexing', 'verifying', 'ready', 'swapped', 'finalized',
         'restored', 'rolled_back', 'aborted')),
     strategy text NOT NULL CHECK (strategy IN ('online', 'attach')),
     range_interval text NOT NULL,
