@@ -74,6 +74,18 @@ std::int64_t TailRows(Session& session, const ComparedTables& tables, const std:
       .Value<std::int64_t>();
 }
 
+// The end of the first piece of the range, of at most `rows` rows: a statement over more could take
+// longer than the host allows.
+std::int64_t PieceEnd(Session& session, const ComparedTables& tables, const std::string& table,
+                      PositionRange range, std::int64_t rows) {
+  const Result last =
+      session.Exec("SELECT " + tables.position + " AS last FROM " + table + " WHERE " +
+                       tables.position + " > $1 AND " + tables.position + " <= $2 ORDER BY " +
+                       tables.position + " OFFSET $3 LIMIT 1",
+                   {range.after, range.through, rows - 1});
+  return last.rows() == 0 ? range.through : last[0].Get<std::int64_t>("last");
+}
+
 // Where writers write at the moment.
 std::string SourceOf(const MigrationRecord& record, const ComparedTables& tables) {
   return record.state == "swapped" ? tables.partitioned : tables.flat;
@@ -301,12 +313,8 @@ bool Migration::FillGuardFurther(OperationStep& step, const MigrationRecord& rec
   if (record.guard >= record.sealed || record.state == "swapped") return false;
   Session session(step.sql());
   const ComparedTables tables = TablesOf(session, record);
-  const Result last =
-      session.Exec("SELECT " + tables.position + " AS last FROM " + tables.flat + " WHERE " +
-                       tables.position + " > $1 AND " + tables.position + " <= $2 ORDER BY " +
-                       tables.position + " OFFSET $3 LIMIT 1",
-                   {record.guard, record.sealed, record.batch_size - 1});
-  const std::int64_t through = last.rows() == 0 ? record.sealed : last[0].Get<std::int64_t>("last");
+  const std::int64_t through =
+      PieceEnd(session, tables, tables.flat, {record.guard, record.sealed}, record.batch_size);
   session.Begin();
   session.Exec(kLongStatement);
   ledger::EventTable events = EventsOf(session, record);
@@ -368,16 +376,18 @@ bool Migration::Seal(OperationStep& step, const MigrationRecord& record) const {
   const std::optional<std::int64_t> position = SealedPosition(
       session, CallerOfStep(step), SourceOf(record, tables), tables.position, tree, kPatience);
   if (!position || *position <= record.sealed) return false;
+  const std::int64_t through = PieceEnd(session, tables, SourceOf(record, tables),
+                                        {record.sealed, *position}, record.batch_size);
   session.Begin();
   RequireOne(session.Exec(
       "UPDATE summa_host.migration SET sealed_position = $3, guard_position = CASE state WHEN "
       "'swapped' THEN $3 ELSE guard_position END WHERE operation = $1 AND sealed_position = $2",
-      {record.operation, record.sealed, *position}));
+      {record.operation, record.sealed, through}));
   if (!record.bound) {
     session.Exec(
         "INSERT INTO summa_host.migration_chunk (operation, number, after_position, "
         "through_position, state, row_count) VALUES ($1, $2, $3, $4, 'copied', 0)",
-        {record.operation, record.sealed + 1, record.sealed, *position});
+        {record.operation, record.sealed + 1, record.sealed, through});
   }
   CrashPoint("migration.seal");
   session.Commit();
