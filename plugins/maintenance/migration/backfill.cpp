@@ -1,9 +1,11 @@
 #include "migration/backfill.hpp"
 
+#include <cstdint>
 #include <exception>
 #include <optional>
 #include <summa/crash_point.hpp>
 #include <thread>
+#include <vector>
 
 namespace summa::maintenance {
 namespace {

@@ -1,7 +1,10 @@
 #include "migration/migration.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <limits>
+#include <optional>
 #include <summa/crash_point.hpp>
 #include <vector>
 

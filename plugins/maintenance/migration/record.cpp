@@ -1,6 +1,9 @@
 #include "migration/record.hpp"
 
+#include <cstdint>
 #include <limits>
+#include <optional>
+#include <string>
 
 #include "migration/inventory.hpp"
 

@@ -1,6 +1,11 @@
 #include "migration/seal.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace summa::maintenance {
 namespace {

@@ -1,6 +1,10 @@
 #include "migration/shadow.hpp"
 
+#include <algorithm>
+#include <cstdint>
+#include <optional>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "partition/catalog.hpp"

@@ -1,8 +1,11 @@
 #include "migration/swap.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <set>
 #include <summa/crash_point.hpp>
+#include <vector>
 
 #include "guard/guard.hpp"
 #include "migration/shadow.hpp"

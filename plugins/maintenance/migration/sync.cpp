@@ -1,5 +1,9 @@
 #include "migration/sync.hpp"
 
+#include <string>
+#include <string_view>
+#include <vector>
+
 #include "migration_sql.hpp"
 
 namespace summa::maintenance {

@@ -1,5 +1,9 @@
 #include "migration/throttle.hpp"
 
+#include <chrono>
+#include <cstdint>
+#include <string>
+
 namespace summa::maintenance {
 namespace {
 

@@ -1,6 +1,11 @@
 #include "migration/verify.hpp"
 
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "migration_sql.hpp"
 #include "partition/catalog.hpp"
