@@ -398,18 +398,30 @@ bool Migration::Seal(OperationStep& step, const MigrationRecord& record) const {
 }
 
 Migration::Progress Migration::Ready(OperationStep& step, const MigrationRecord& record) {
+  const bool swap = record.request == "swap";
+  if (Progress kept = KeepTailShort(step, record, swap ? kMostTailRows / 2 : record.batch_size)) {
+    waits_for_people_ = !swap;  // the tail of a busy ledger never ends
+    return kept;
+  }
+  if (swap) return Swap(step, record);
+  waits_for_people_ = true;
+  return std::nullopt;
+}
+
+// Nothing: the tail is short, and all before it is verified.
+Migration::Progress Migration::KeepTailShort(OperationStep& step, const MigrationRecord& record,
+                                             std::int64_t most) const {
   if (Settle(step, record)) return Again(step, record);
   std::int64_t tail = 0;
   {
     Session session(step.sql());
     const ComparedTables tables = TablesOf(session, record);
-    tail = TailRows(session, tables, tables.flat, record.sealed, record.batch_size + 1);
+    tail = TailRows(session, tables, SourceOf(record, tables), record.sealed, most + 1);
   }
-  const bool swap = record.request == "swap";
-  if (tail > (swap ? kMostTailRows / 2 : record.batch_size)) return SealOrWait(step, record);
-  if (swap) return Swap(step, record);
-  waits_for_people_ = true;
-  return std::nullopt;
+  if (tail <= most) return std::nullopt;
+  if (Seal(step, record)) return Again(step, record);
+  WaitFor(step, "a writer has not ended its transaction");
+  return Again(step, record);
 }
 
 Migration::Progress Migration::Swap(OperationStep& step, const MigrationRecord& record) const {
@@ -423,7 +435,8 @@ Migration::Progress Migration::Swap(OperationStep& step, const MigrationRecord& 
     outcome = SwapTables(session, CallerOfStep(step), record);
   } catch (const Error& error) {
     if (error.code() != "SH-0825") throw;
-    return SealOrWait(step, record);
+    if (!Seal(step, record)) return WaitFor(step, "a writer has not ended its transaction");
+    return Again(step, record);
   }
   if (!outcome.done) return WaitFor(step, TextOf(outcome.blockers));
   CrashPoint("migration.swapped");
@@ -472,18 +485,9 @@ Migration::Progress Migration::Swapped(OperationStep& step, const MigrationRecor
     return Again(step, record);
   }
   if (ValidateReferences(step.sql(), record)) return Again(step, record);
-  if (record.bound) {
-    waits_for_people_ = true;
-    return std::nullopt;
-  }
-  if (!record.verification_failed && Settle(step, record)) return Again(step, record);
-  Session session(step.sql());
-  const ComparedTables tables = TablesOf(session, record);
-  const std::int64_t tail =
-      TailRows(session, tables, tables.partitioned, record.sealed, record.batch_size + 1);
-  if (tail > record.batch_size) return SealOrWait(step, record);
   waits_for_people_ = true;
-  return std::nullopt;
+  if (record.bound || record.verification_failed) return std::nullopt;
+  return KeepTailShort(step, record, record.batch_size);
 }
 
 Migration::Progress Migration::Again(OperationStep& step, const MigrationRecord& record) {
@@ -491,12 +495,6 @@ Migration::Progress Migration::Again(OperationStep& step, const MigrationRecord&
       "UPDATE summa_host.migration SET waiting_for = '' WHERE operation = $1 AND waiting_for <> ''",
       {record.operation});
   return At(record.state);
-}
-
-Migration::Progress Migration::SealOrWait(OperationStep& step,
-                                          const MigrationRecord& record) const {
-  if (Seal(step, record)) return Again(step, record);
-  return WaitFor(step, "a writer has not ended its transaction");
 }
 
 // The flat table is in its place again.

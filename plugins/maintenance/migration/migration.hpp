@@ -12,6 +12,7 @@
 #include <summa/operation.hpp>
 
 #include <atomic>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -60,7 +61,8 @@ class Migration {
   bool GoBack(OperationStep& step, const MigrationRecord& record) const;
   static void Clean(OperationStep& step, const MigrationRecord& record);
   static Progress Again(OperationStep& step, const MigrationRecord& record);
-  Progress SealOrWait(OperationStep& step, const MigrationRecord& record) const;
+  Progress KeepTailShort(OperationStep& step, const MigrationRecord& record,
+                         std::int64_t most) const;
   Progress Swap(OperationStep& step, const MigrationRecord& record) const;
   Progress WaitFor(OperationStep& step, const std::string& what) const;
   WorkCaller CallerOfStep(OperationStep& step) const { return CallerOf(host_, step); }

@@ -138,14 +138,16 @@ void Run(const CommandCall& call, const Host& host, Migration& migration, std::i
   RunOperation(host, call.sql(), caller, migration.Binding(), id);
 }
 
-void RequireState(const CommandCall& call, std::int64_t id, const std::string& action,
-                  bool exchanged) {
+void RequireState(const CommandCall& call, const Host& host, std::int64_t id,
+                  const std::string& action, bool exchanged) {
   Session session(call.sql());
   const std::optional<MigrationRecord> record = ReadRecord(session, id);
-  const bool is = record && (record->state == "swapped" || record->state == "restored");
-  const bool over = record && (record->state == "finalized" || record->state == "rolled_back" ||
-                               record->state == "aborted");
-  if (record && is == exchanged && !over) return;
+  const bool is = record && (record->state == "swapped" || record->state == "restored" ||
+                             record->state == "finalized");
+  // A host that died at the very end has left the journal open.
+  if (record && is == exchanged && ReadOperation(host, call.sql(), id).open()) return;
+  const bool aborted = record && record->state == "swapped" && exchanged;
+  if (aborted) return;  // its remains wait for this decision
   throw Error(SUMMA_E_USAGE, "SH-0834",
               action + " is not possible in state " + (record ? record->state : "planned"),
               exchanged ? "It is for a migration whose tables are exchanged; before, use --abort"
@@ -155,7 +157,7 @@ void RequireState(const CommandCall& call, std::int64_t id, const std::string& a
 CommandResult Request(const CommandCall& call, const Host& host, Migration& migration,
                       const std::string& request) {
   const std::int64_t id = RequireMigration(call);
-  RequireState(call, id, "--" + request, request != "abort");
+  RequireState(call, host, id, "--" + request, request != "abort");
   if (request != "abort" && !call.Flag("yes")) {
     throw Error(SUMMA_E_USAGE, "SH-0835", "--" + request + " changes what applications use",
                 "Say --yes as well");

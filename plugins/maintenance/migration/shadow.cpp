@@ -86,12 +86,12 @@ void AddLeaf(Session& session, const Inventory& flat, const PartitionedTable& pa
 
 // From the first event, or the bound, to some ranges ahead.
 std::vector<Range> RangesOf(Session& session, const Inventory& flat, const ShadowRequest& request) {
+  if (request.bound) return RangesFrom(request.interval, *request.bound, request.ahead);
   const Result span =
       session.Exec("SELECT (SELECT min(created_at) FROM " + Quoted(flat.schema, flat.name) +
                    " WHERE isfinite(created_at)) AS first, clock_timestamp() AS "
                    "now");
   const auto now = span[0].Get<DatabaseTime>("now");
-  if (request.bound) return RangesFrom(request.interval, *request.bound, request.ahead);
   const auto first = span[0].Get<std::optional<DatabaseTime>>("first").value_or(now);
   const std::vector<Range> ahead = RangesFrom(request.interval, now, request.ahead);
   return RangesOver(request.interval, {std::min(first, now), ahead.back().to});
