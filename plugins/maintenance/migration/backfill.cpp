@@ -1,0 +1,112 @@
+#include "migration/backfill.hpp"
+
+#include <cstdint>
+#include <exception>
+#include <optional>
+#include <summa/crash_point.hpp>
+#include <thread>
+#include <vector>
+
+namespace summa::maintenance {
+namespace {
+
+// The first range between two chunks, or before the end, that has no chunk.
+constexpr const char* kFirstGap = R"sql(
+SELECT before AS after, after_position AS through FROM (
+  SELECT after_position, lag(through_position, 1, $2::bigint) OVER (ORDER BY after_position) AS before
+  FROM (SELECT after_position, through_position FROM summa_host.migration_chunk WHERE operation = $1
+        UNION ALL SELECT $3::bigint, $3::bigint) chunks) gaps
+WHERE after_position > before AND before >= $4 ORDER BY before LIMIT 1)sql";
+
+std::string Joined(const std::vector<std::string>& columns) {
+  std::string list;
+  for (const std::string& column : columns) list.append(list.empty() ? "" : ", ").append(column);
+  return list;
+}
+
+std::int64_t CopyChunk(const summa_sql_v1* sql, std::int64_t operation,
+                       const ComparedTables& tables, PositionRange chunk) {
+  Session session(sql);
+  session.Begin();
+  session.Exec("SET LOCAL statement_timeout = '1h'");
+  RequireRunning(session, operation);
+  const std::string columns = Joined(tables.columns);
+  const std::int64_t rows =
+      session
+          .Exec("INSERT INTO " + tables.partitioned + " (" + columns + ") SELECT " + columns +
+                    " FROM " + tables.flat + " WHERE " + tables.position + " > $1 AND " +
+                    tables.position + " <= $2 ORDER BY " + tables.position,
+                {chunk.after, chunk.through})
+          .affected_rows();
+  CrashPoint("migration.copied");
+  session.Exec(
+      "INSERT INTO summa_host.migration_chunk (operation, number, after_position, "
+      "through_position, state, row_count) VALUES ($1, $2, $3, $4, 'copied', $5)",
+      {operation, chunk.after + 1, chunk.after, chunk.through, rows});
+  CrashPoint("migration.chunk");
+  session.Commit();
+  CrashPoint("migration.chunk_committed");
+  return rows;
+}
+
+}  // namespace
+
+std::vector<PositionRange> NextChunks(Session& session, std::int64_t operation,
+                                      const ComparedTables& tables, PositionRange whole,
+                                      std::int64_t rows, int count) {
+  std::vector<PositionRange> chunks;
+  std::int64_t from = whole.after;
+  while (static_cast<int>(chunks.size()) < count) {
+    const Result gap = session.Exec(kFirstGap, {operation, whole.after, whole.through, from});
+    // Within the gap that is being divided the chunks have no rows in the table yet.
+    if (gap.rows() == 0) break;
+    std::int64_t after = gap[0].Get<std::int64_t>("after");
+    const auto end = gap[0].Get<std::int64_t>("through");
+    while (after < end && static_cast<int>(chunks.size()) < count) {
+      const Result last =
+          session.Exec("SELECT " + tables.position + " AS last FROM " + tables.flat + " WHERE " +
+                           tables.position + " > $1 AND " + tables.position + " <= $2 ORDER BY " +
+                           tables.position + " OFFSET $3 LIMIT 1",
+                       {after, end, rows - 1});
+      const std::int64_t through = last.rows() == 0 ? end : last[0].Get<std::int64_t>("last");
+      chunks.push_back({after, through});
+      after = through;
+    }
+    from = end;
+  }
+  return chunks;
+}
+
+std::int64_t CopyChunks(const summa_sql_v1* sql, std::int64_t operation,
+                        const ComparedTables& tables, const std::vector<PositionRange>& chunks) {
+  std::vector<std::int64_t> rows(chunks.size());
+  std::vector<std::exception_ptr> thrown(chunks.size());
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    threads.emplace_back([&, i] {
+      try {
+        rows[i] = CopyChunk(sql, operation, tables, chunks[i]);
+      } catch (...) {
+        thrown[i] = std::current_exception();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const std::exception_ptr& exception : thrown) {
+    if (exception) std::rethrow_exception(exception);
+  }
+  std::int64_t sum = 0;
+  for (const std::int64_t count : rows) sum += count;
+  return sum;
+}
+
+std::int64_t RowsOfChunks(Session& session, std::int64_t operation) {
+  return session
+      .Exec(
+          "SELECT coalesce(sum(row_count), 0)::bigint FROM summa_host.migration_chunk WHERE "
+          "operation = $1",
+          {operation})
+      .Value<std::int64_t>();
+}
+
+}  // namespace summa::maintenance

@@ -1,0 +1,31 @@
+// Copies what was there before the mirroring began, in chunks of positions. Each chunk is committed
+// together with its row of summa_host.migration_chunk: after a crash exactly the chunks without a
+// row are left.
+#pragma once
+
+#include <summa/sql.hpp>
+#include <summa/work.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "migration/verify.hpp"
+
+namespace summa::maintenance {
+
+// At most `count` pieces of what is not copied yet, of at most `rows` rows each. Empty: everything
+// is copied.
+std::vector<PositionRange> NextChunks(Session& session, std::int64_t operation,
+                                      const ComparedTables& tables, PositionRange whole,
+                                      std::int64_t rows, int count);
+
+// Each chunk in a session and a thread of its own; returns the number of rows. When one fails, the
+// others are kept. Plain INSERTs: a row that is there already is an error, never skipped.
+std::int64_t CopyChunks(const summa_sql_v1* sql, std::int64_t operation,
+                        const ComparedTables& tables, const std::vector<PositionRange>& chunks);
+
+// The rows of all chunks.
+std::int64_t RowsOfChunks(Session& session, std::int64_t operation);
+
+}  // namespace summa::maintenance

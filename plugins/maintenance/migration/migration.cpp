@@ -1,0 +1,574 @@
+#include "migration/migration.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <summa/crash_point.hpp>
+#include <vector>
+
+#include "guard/guard.hpp"
+#include "migration/backfill.hpp"
+#include "migration/inventory.hpp"
+#include "migration/seal.hpp"
+#include "migration/shadow.hpp"
+#include "migration/swap.hpp"
+#include "migration/throttle.hpp"
+#include "migration/verify.hpp"
+#include "migration_sql.hpp"
+#include "partition/catalog.hpp"
+
+namespace summa::maintenance {
+namespace {
+
+constexpr const char* kLongStatement = "SET LOCAL statement_timeout = '1h'";
+// How long one step waits for writers that are in the middle of a transaction.
+constexpr std::chrono::seconds kPatience{10};
+constexpr std::chrono::seconds kThrottlePause{1};
+
+OperationProgress At(const std::string& phase, std::int64_t rows = 0) {
+  return {.phase = phase, .cursor = "", .rows = rows, .total = std::nullopt, .finished = false};
+}
+
+OperationProgress End(const std::string& phase) {
+  OperationProgress progress = At(phase);
+  progress.finished = true;
+  return progress;
+}
+
+std::string TextOf(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text.append(text.empty() ? "" : "; ").append(line);
+  return text;
+}
+
+std::string TextOf(const std::vector<Blocker>& blockers) {
+  std::vector<std::string> lines;
+  for (const Blocker& blocker : blockers) {
+    lines.push_back(blocker.what + (blocker.table.empty() ? "" : " on " + blocker.table));
+  }
+  return TextOf(lines);
+}
+
+void RequireOne(const Result& changed) {
+  if (changed.affected_rows() == 1) return;
+  throw Error(SUMMA_E_TRY_LATER, "SH-0828", "the migration was continued by another host",
+              "Nothing is needed");
+}
+
+[[noreturn]] void ThrowInTheWay() {
+  throw Error(SUMMA_E_TRY_LATER, "SH-0831", "somebody stands in the way of the migration",
+              "`migrate:partition-event-store --status` names who; it is tried again");
+}
+
+[[noreturn]] void ThrowDifference(const std::string& what) {
+  throw Error(SUMMA_E_DATA, "SH-0824", "the copy is not equal: " + what,
+              "Abort the operation; it cannot be continued. Find out what changed one of the "
+              "tables before you start again");
+}
+
+std::int64_t TailRows(Session& session, const ComparedTables& tables, const std::string& source,
+                      std::int64_t after, std::int64_t limit) {
+  return session
+      .Exec("SELECT count(*) FROM (SELECT 1 FROM " + source + " WHERE " + tables.position +
+                " > $1 LIMIT $2) tail",
+            {after, limit})
+      .Value<std::int64_t>();
+}
+
+// The end of the first piece of the range, of at most `rows` rows: a statement over more could take
+// longer than the host allows.
+std::int64_t PieceEnd(Session& session, const ComparedTables& tables, const std::string& table,
+                      PositionRange range, std::int64_t rows) {
+  const Result last =
+      session.Exec("SELECT " + tables.position + " AS last FROM " + table + " WHERE " +
+                       tables.position + " > $1 AND " + tables.position + " <= $2 ORDER BY " +
+                       tables.position + " OFFSET $3 LIMIT 1",
+                   {range.after, range.through, rows - 1});
+  return last.rows() == 0 ? range.through : last[0].Get<std::int64_t>("last");
+}
+
+// Where writers write at the moment.
+std::string SourceOf(const MigrationRecord& record, const ComparedTables& tables) {
+  return record.state == "swapped" ? tables.partitioned : tables.flat;
+}
+
+// Before the exchange an event after the bound cannot be written: the migration has to be gone by
+// then.
+bool IsNear(const summa_sql_v1* sql, DatabaseTime bound) {
+  Session session(sql);
+  return session
+      .Exec("SELECT $1::timestamptz < clock_timestamp() + interval '1 hour'", {IsoText(bound)})
+      .Value<bool>();
+}
+
+// The first range that begins late enough.
+DatabaseTime BoundFor(Session& session, Interval interval, std::int64_t estimated_seconds) {
+  const auto now = session.Exec("SELECT clock_timestamp()").Value<DatabaseTime>();
+  const DatabaseTime least = now + std::chrono::hours(24) + std::chrono::seconds(estimated_seconds);
+  return RangeAt(interval, least).to;
+}
+
+void NoteLock(Session& session, std::int64_t operation, std::chrono::microseconds held) {
+  session.Exec("UPDATE summa_host.migration SET exclusive_lock_us = $2 WHERE operation = $1",
+               {operation, held.count()});
+}
+
+}  // namespace
+
+OperationBinding Migration::Binding() {
+  return {kMigrationKind, [this](OperationStep& step) { return Step(step); },
+          [this](OperationStep& step) { Undo(step); }};
+}
+
+// Whoever held the lock that was not had in time will be gone later.
+Migration::Progress Migration::Step(OperationStep& step) {
+  try {
+    return Continue(step);
+  } catch (const Error& error) {
+    if (error.sqlstate() != "55P03" && error.sqlstate() != "40P01") throw;
+    return WaitFor(step, error.what());
+  }
+}
+
+Migration::Progress Migration::Continue(OperationStep& step) {
+  waits_for_people_ = false;
+  std::optional<MigrationRecord> record;
+  {
+    Session session(step.sql());
+    record = ReadRecord(session, step.id());
+  }
+  if (!record) return Plan(step);
+  const bool exchanged =
+      record->state == "swapped" || record->state == "restored" || record->state == "finalized";
+  if (record->request == "abort" && !exchanged) return Abort(step, *record);
+  if (record->bound && !exchanged && IsNear(step.sql(), *record->bound)) {
+    host_.Warn("SH-0837", "the bound of the migration is near; it is aborted",
+               {{"bound", IsoText(*record->bound)}});
+    return Abort(step, *record);
+  }
+  if (record->verification_failed && !exchanged) ThrowDifference(record->verification);
+  if (record->state == "planned") return MakeShadow(step, *record);
+  if (record->state == "syncing") return Synchronize(step, *record);
+  if (record->state == "backfilling") return Backfill(step, *record);
+  if (record->state == "indexing") return Index(step, *record);
+  if (record->state == "verifying") return Verify(step, *record);
+  if (record->state == "ready") return Ready(step, *record);
+  if (record->state == "swapped") return Swapped(step, *record);
+  if (record->state == "restored") return Restored(step, *record);
+  step.Transaction();
+  return End(record->state);  // finalized, before the journal knew it
+}
+
+Migration::Progress Migration::Plan(OperationStep& step) const {
+  Session& session = step.Transaction();
+  const ledger::EventTable events = ledger::FindEvents(session);
+  if (events.partitioned) {
+    throw Error(SUMMA_E_USAGE, "SH-0829", "ledger_event is partitioned already",
+                "Nothing is needed");
+  }
+  const auto oid =
+      session.Exec("SELECT to_regclass($1)::oid::bigint", {events.name}).Value<std::int64_t>();
+  const Inventory flat = ReadInventory(session, oid);
+  RequireNoObstacles(session, flat, events);
+  const MigrationEstimate estimate = EstimateMigration(session, flat);
+  session.Exec(migration_sql::plan,
+               {step.id(), std::string(step.arguments()), flat.schema, flat.name, oid,
+                flat.fingerprint, estimate.rows, estimate.bytes_needed, estimate.seconds});
+  const MigrationRecord planned = ReadRecord(session, step.id()).value();
+  if (planned.strategy == "attach") {
+    session.Exec("UPDATE summa_host.migration SET bound = $2::timestamptz WHERE operation = $1",
+                 {step.id(), IsoText(BoundFor(session, planned.interval, estimate.seconds))});
+  }
+  OperationProgress progress = At("planned");
+  progress.total = estimate.rows;
+  CrashPoint("migration.plan");
+  return progress;
+}
+
+Migration::Progress Migration::MakeShadow(OperationStep& step,
+                                          const MigrationRecord& record) const {
+  Session& session = step.Transaction();
+  session.Exec(kLongStatement);
+  const Inventory flat = ReadInventory(session, record.old_table);
+  const std::int64_t shadow = CreateShadow(session, flat, {record.interval, ahead_, record.bound});
+  session.Exec("UPDATE summa_host.migration SET new_table = $2::bigint::oid WHERE operation = $1",
+               {record.operation, shadow});
+  ChangeState(session, record.operation, "planned", "syncing");
+  CrashPoint("migration.shadow");
+  return At("syncing");
+}
+
+Migration::Progress Migration::Synchronize(OperationStep& step,
+                                           const MigrationRecord& record) const {
+  Session session(step.sql());
+  const DdlOutcome outcome = record.bound ? BeginBound(session, CallerOfStep(step), record)
+                                          : BeginSync(session, CallerOfStep(step), record);
+  if (!outcome.done) return WaitFor(step, TextOf(outcome.blockers));
+  CrashPoint("migration.synced");
+  return At(record.bound ? "indexing" : "backfilling");
+}
+
+Migration::Progress Migration::Backfill(OperationStep& step, const MigrationRecord& record) const {
+  std::vector<PositionRange> chunks;
+  ComparedTables tables;
+  std::int64_t rows = 0;
+  {
+    Session session(step.sql());
+    if (const std::string reason = ThrottleReason(session, CallerOfStep(step), record.operation);
+        !reason.empty()) {
+      return WaitFor(step, reason);
+    }
+    tables = TablesOf(session, record);
+    const std::int64_t size = std::clamp<std::int64_t>(step.rows_wanted(), 1, record.batch_size);
+    chunks = NextChunks(session, record.operation, tables, {record.base, record.through}, size,
+                        record.workers);
+  }
+  CopyChunks(step.sql(), record.operation, tables, chunks);
+  Session& session = step.Transaction();
+  session.Exec(
+      "UPDATE summa_host.migration SET waiting_for = '' WHERE operation = $1 AND waiting_for <> ''",
+      {record.operation});
+  rows = RowsOfChunks(session, record.operation) - step.done();
+  if (!chunks.empty()) return At("backfilling", rows);
+  // Every chunk is committed, so a snapshot that is younger than this transaction sees them all.
+  session.Exec(
+      "UPDATE summa_host.migration SET backfill_xid = pg_current_xact_id()::text WHERE operation = "
+      "$1",
+      {record.operation});
+  ChangeState(session, record.operation, "backfilling", "indexing");
+  CrashPoint("migration.backfilled");
+  return At("indexing", rows);
+}
+
+// One index, or one partition, in each step; the catalog says which is the next.
+Migration::Progress Migration::Index(OperationStep& step, const MigrationRecord& record) const {
+  const WorkCaller caller = CallerOfStep(step);
+  Session session(step.sql());
+  const Inventory flat = ReadInventory(session, record.old_table);
+  if (!CreateNextIndex(session, flat, record.new_table).empty()) {
+    CrashPoint("migration.index");
+    return At("indexing");
+  }
+  const std::string shadow = NameOfTable(session, record.new_table).quoted();
+  const PartitionedTable table = ReadTable(session, shadow);
+  const DdlOutcome parent =
+      RunDdl(session, caller, {{shadow, LockMode::kShareRowExclusive}}, {}, [&](Session& locked) {
+        RequireRunning(locked, record.operation);
+        CreateParentIndexes(locked, flat, shadow);
+        CrashPoint("migration.parent_index");
+      });
+  if (!parent.done) return WaitFor(step, TextOf(parent.blockers));
+  for (const Partition& leaf : table.partitions) {
+    const DdlOutcome attached = RunDdl(
+        session, caller,
+        {{shadow, LockMode::kShareUpdateExclusive}, {leaf.quoted, LockMode::kShareRowExclusive}},
+        {}, [&](Session& locked) {
+          RequireRunning(locked, record.operation);
+          AttachIndexes(locked, flat, shadow, leaf.quoted);
+          CrashPoint("migration.attach_index");
+        });
+    if (!attached.done) return WaitFor(step, TextOf(attached.blockers));
+    session.ExecAutocommit("VACUUM (FREEZE, ANALYZE) " + leaf.quoted);
+  }
+  Session& last = step.Transaction();
+  last.Exec(kLongStatement);
+  last.Exec("ANALYZE " + shadow);
+  ChangeState(last, record.operation, "indexing", "verifying");
+  CrashPoint("migration.indexed");
+  return At("verifying");
+}
+
+Migration::Progress Migration::Verify(OperationStep& step, const MigrationRecord& record) const {
+  if (record.bound) {
+    if (ValidateBound(step.sql(), record)) return Again(step, record);
+    Session& session = step.Transaction();
+    session.Exec(
+        "UPDATE summa_host.migration SET verification = 'no row is copied' WHERE operation = $1",
+        {record.operation});
+    ChangeState(session, record.operation, "verifying", "ready");
+    CrashPoint("migration.bound_verified");
+    return At("ready");
+  }
+  if (Settle(step, record)) return Again(step, record);
+  Session& session = step.Transaction();
+  session.Exec(kLongStatement);
+  const ComparedTables tables = TablesOf(session, record);
+  std::string problem = TilingProblem(session, record.operation, {record.base, record.sealed});
+  if (problem.empty()) {
+    const std::int64_t outside =
+        RowsOutside(session, tables, {record.base, std::numeric_limits<std::int64_t>::max()});
+    if (outside > 0) problem = std::to_string(outside) + " rows are below the first position";
+  }
+  if (!problem.empty()) ThrowDifference(problem);
+  session.Exec(
+      "UPDATE summa_host.migration m SET verification = format('%s: %s chunks, %s rows', "
+      "verify_level, c.n, c.rows) FROM (SELECT count(*) AS n, coalesce(sum(row_count), 0) AS rows "
+      "FROM summa_host.migration_chunk WHERE operation = $1) c WHERE m.operation = $1",
+      {record.operation});
+  ChangeState(session, record.operation, "verifying", "ready");
+  CrashPoint("migration.verified");
+  return At("ready");
+}
+
+bool Migration::FillGuardFurther(OperationStep& step, const MigrationRecord& record) {
+  if (record.guard >= record.sealed || record.state == "swapped") return false;
+  Session session(step.sql());
+  const ComparedTables tables = TablesOf(session, record);
+  const std::int64_t through =
+      PieceEnd(session, tables, tables.flat, {record.guard, record.sealed}, record.batch_size);
+  session.Begin();
+  session.Exec(kLongStatement);
+  ledger::EventTable events = EventsOf(session, record);
+  events.name = tables.flat;
+  RequireOne(
+      session.Exec("UPDATE summa_host.migration SET guard_position = $3 WHERE operation = "
+                   "$1 AND guard_position = $2",
+                   {record.operation, record.guard, through}));
+  FillGuard(session, events, record.guard, through);
+  CrashPoint("migration.guard");
+  session.Commit();
+  return true;
+}
+
+bool Migration::VerifyNextChunk(OperationStep& step, const MigrationRecord& record) {
+  Session session(step.sql());
+  const Result chunk = session.Exec(
+      "SELECT number, after_position, through_position FROM summa_host.migration_chunk WHERE "
+      "operation = $1 AND state = 'copied' ORDER BY number LIMIT 1",
+      {record.operation});
+  if (chunk.rows() == 0) return false;
+  const PositionRange range{chunk[0].Get<std::int64_t>("after_position"),
+                            chunk[0].Get<std::int64_t>("through_position")};
+  const Comparison comparison =
+      Compare(session, TablesOf(session, record), range,
+              VerifyLevelOf(record.verify_level).value_or(VerifyLevel::kChecksum));
+  session.Begin();
+  if (comparison.difference.empty()) {
+    session.Exec(
+        "UPDATE summa_host.migration_chunk SET state = 'verified', row_count = $3 WHERE operation "
+        "= $1 AND number = $2",
+        {record.operation, chunk[0].Get<std::int64_t>("number"), comparison.rows});
+    CrashPoint("migration.verify");
+  } else {
+    // Kept, so that no host and no later try takes the copy for equal.
+    session.Exec(
+        "UPDATE summa_host.migration SET verification = $2, verification_failed = true WHERE "
+        "operation = $1",
+        {record.operation, comparison.difference});
+    CrashPoint("migration.differs");
+  }
+  session.Commit();
+  if (!comparison.difference.empty()) ThrowDifference(comparison.difference);
+  return true;
+}
+
+bool Migration::Settle(OperationStep& step, const MigrationRecord& record) {
+  return FillGuardFurther(step, record) || VerifyNextChunk(step, record);
+}
+
+// The tail that was mirrored becomes a chunk, which is then verified like the others.
+bool Migration::Seal(OperationStep& step, const MigrationRecord& record) const {
+  Session session(step.sql());
+  const ComparedTables tables = TablesOf(session, record);
+  std::vector<std::int64_t> tree = {record.old_table, record.new_table};
+  for (const Partition& leaf : ReadTable(session, tables.partitioned).partitions) {
+    tree.push_back(leaf.oid);
+  }
+  const std::optional<std::int64_t> position = SealedPosition(
+      session, CallerOfStep(step), SourceOf(record, tables), tables.position, tree, kPatience);
+  if (!position || *position <= record.sealed) return false;
+  const std::int64_t through = PieceEnd(session, tables, SourceOf(record, tables),
+                                        {record.sealed, *position}, record.batch_size);
+  session.Begin();
+  RequireOne(session.Exec(
+      "UPDATE summa_host.migration SET sealed_position = $3, guard_position = CASE state WHEN "
+      "'swapped' THEN $3 ELSE guard_position END WHERE operation = $1 AND sealed_position = $2",
+      {record.operation, record.sealed, through}));
+  if (!record.bound) {
+    session.Exec(
+        "INSERT INTO summa_host.migration_chunk (operation, number, after_position, "
+        "through_position, state, row_count) VALUES ($1, $2, $3, $4, 'copied', 0)",
+        {record.operation, record.sealed + 1, record.sealed, through});
+  }
+  CrashPoint("migration.seal");
+  session.Commit();
+  return true;
+}
+
+Migration::Progress Migration::Ready(OperationStep& step, const MigrationRecord& record) {
+  const bool swap = record.request == "swap";
+  if (Progress kept = KeepTailShort(step, record, swap ? kMostTailRows / 2 : record.batch_size)) {
+    waits_for_people_ = !swap;  // the tail of a busy ledger never ends
+    return kept;
+  }
+  if (swap) return Swap(step, record);
+  waits_for_people_ = true;
+  return std::nullopt;
+}
+
+// Nothing: the tail is short, and all before it is verified.
+Migration::Progress Migration::KeepTailShort(OperationStep& step, const MigrationRecord& record,
+                                             std::int64_t most) const {
+  if (Settle(step, record)) return Again(step, record);
+  std::int64_t tail = 0;
+  {
+    Session session(step.sql());
+    const ComparedTables tables = TablesOf(session, record);
+    tail = TailRows(session, tables, SourceOf(record, tables), record.sealed, most + 1);
+  }
+  if (tail <= most) return std::nullopt;
+  if (Seal(step, record)) return Again(step, record);
+  WaitFor(step, "a writer has not ended its transaction");
+  return Again(step, record);
+}
+
+Migration::Progress Migration::Swap(OperationStep& step, const MigrationRecord& record) const {
+  Session session(step.sql());
+  if (record.backfill_xid) {
+    const std::vector<Blocker> older = OlderSnapshots(session, *record.backfill_xid);
+    if (!older.empty()) return WaitFor(step, TextOf(older));
+  }
+  DdlOutcome outcome;
+  try {
+    outcome = SwapTables(session, CallerOfStep(step), record);
+  } catch (const Error& error) {
+    if (error.code() != "SH-0825") throw;
+    if (!Seal(step, record)) return WaitFor(step, "a writer has not ended its transaction");
+    return Again(step, record);
+  }
+  if (!outcome.done) return WaitFor(step, TextOf(outcome.blockers));
+  CrashPoint("migration.swapped");
+  NoteLock(step.Transaction(), record.operation, outcome.held);
+  return At("swapped");
+}
+
+bool Migration::FinalizeNow(OperationStep& step, const MigrationRecord& record) const {
+  Session session(step.sql());
+  const DdlOutcome outcome = Finalize(session, CallerOfStep(step), record);
+  if (!outcome.done) SetWaitingFor(session, step.id(), TextOf(outcome.blockers));
+  if (outcome.done) CrashPoint("migration.finalized");
+  return outcome.done;
+}
+
+// One part of the way back: verify, seal, or exchange. False: somebody stands in the way.
+bool Migration::GoBack(OperationStep& step, const MigrationRecord& record) const {
+  if (record.verification_failed) ThrowDifference(record.verification);
+  if (!record.bound && Settle(step, record)) return true;
+  Session session(step.sql());
+  const ComparedTables tables = TablesOf(session, record);
+  const std::int64_t tail =
+      record.bound ? 0
+                   : TailRows(session, tables, tables.partitioned, record.sealed, kMostTailRows);
+  if (tail > kMostTailRows / 2) return Seal(step, record);
+  try {
+    const DdlOutcome outcome = SwapBack(session, CallerOfStep(step), record);
+    if (!outcome.done) SetWaitingFor(session, step.id(), TextOf(outcome.blockers));
+    if (outcome.done) CrashPoint("migration.swapped_back");
+    return outcome.done;
+  } catch (const Error& error) {
+    if (error.code() != "SH-0825") throw;
+    return Seal(step, record);
+  }
+}
+
+Migration::Progress Migration::Swapped(OperationStep& step, const MigrationRecord& record) {
+  if (record.request == "finalize") {
+    if (record.verification_failed) ThrowDifference(record.verification);
+    if (!FinalizeNow(step, record)) return std::nullopt;
+    step.Transaction();
+    return End("finalized");
+  }
+  if (record.request == "rollback") {
+    if (!GoBack(step, record)) return std::nullopt;
+    return Again(step, record);
+  }
+  if (ValidateReferences(step.sql(), record)) return Again(step, record);
+  waits_for_people_ = true;
+  if (record.bound || record.verification_failed) return std::nullopt;
+  return KeepTailShort(step, record, record.batch_size);
+}
+
+Migration::Progress Migration::Again(OperationStep& step, const MigrationRecord& record) {
+  step.Transaction().Exec(
+      "UPDATE summa_host.migration SET waiting_for = '' WHERE operation = $1 AND waiting_for <> ''",
+      {record.operation});
+  return At(record.state);
+}
+
+// The flat table is in its place again.
+void Migration::Clean(OperationStep& step, const MigrationRecord& record) {
+  ValidateReferences(step.sql(), record);
+  Session& session = step.Transaction();
+  session.Exec(kLongStatement);
+  DropShadow(session, record);
+  ChangeState(session, record.operation, "restored", "rolled_back");
+  CrashPoint("migration.restored");
+}
+
+Migration::Progress Migration::Restored(OperationStep& step, const MigrationRecord& record) {
+  Clean(step, record);
+  return End("rolled_back");
+}
+
+Migration::Progress Migration::Abort(OperationStep& step, const MigrationRecord& record) const {
+  {
+    Session session(step.sql());
+    const DdlOutcome outcome = EndSync(session, CallerOfStep(step), record);
+    if (!outcome.done) return WaitFor(step, TextOf(outcome.blockers));
+  }
+  CrashPoint("migration.abort");
+  Session& session = step.Transaction();
+  session.Exec(kLongStatement);
+  DropShadow(session, record);
+  ChangeState(session, record.operation, record.state, "aborted");
+  CrashPoint("migration.aborted");
+  return End("aborted");
+}
+
+void Migration::Undo(OperationStep& step) {
+  std::optional<MigrationRecord> record;
+  {
+    Session session(step.sql());
+    record = ReadRecord(session, step.id());
+  }
+  if (!record || record->state == "aborted" || record->state == "finalized" ||
+      record->state == "rolled_back") {
+    step.Transaction();
+    return;
+  }
+  if (record->state != "swapped" && record->state != "restored") {
+    if (!Abort(step, *record)) ThrowInTheWay();
+    return;
+  }
+  if (record->request.empty()) {
+    throw Error(SUMMA_E_TRY_LATER, "SH-0830",
+                "the operation was aborted after the tables were exchanged; both are kept equal",
+                "Decide: `migrate:partition-event-store --rollback --yes` or `--finalize --yes`");
+  }
+  // As many steps as it takes: only the end of an aborted operation is saved.
+  while (record->state == "swapped") {
+    if (step.ShouldStop()) {
+      throw Error(SUMMA_E_CANCELLED, "SH-0384", "told to stop", "Nothing is needed");
+    }
+    if (record->request == "finalize") {
+      if (!FinalizeNow(step, *record)) ThrowInTheWay();
+      break;
+    }
+    if (!GoBack(step, *record)) ThrowInTheWay();
+    Session session(step.sql());
+    record = ReadRecord(session, step.id());
+  }
+  if (record->state == "restored") Clean(step, *record);
+}
+
+Migration::Progress Migration::WaitFor(OperationStep& step, const std::string& what) const {
+  Session session(step.sql());
+  SetWaitingFor(session, step.id(), what);
+  host_.Info("the migration waits", {{"operation", std::to_string(step.id())}, {"for", what}});
+  step.Wait(kThrottlePause);
+  return std::nullopt;
+}
+
+}  // namespace summa::maintenance

@@ -1,0 +1,75 @@
+// The migration of ledger_event to partitions, as an operation of the journal: a state machine
+// whose state is in summa_host.migration, so that any host goes on with it at any time.
+//
+//   planned -> syncing -> backfilling -> indexing -> verifying -> ready -> swapped -> finalized
+//
+// `planned`: the inventory is taken, nothing is made. `syncing`: the partitioned table exists.
+// `backfilling`: inserts are mirrored. `ready`: equal up to a tail that is kept short; waits for
+// the request to swap. `swapped`: waits for the request to finalize or to roll back.
+#pragma once
+
+#include <summa/host.hpp>
+#include <summa/operation.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "migration/record.hpp"
+
+namespace summa::maintenance {
+
+inline constexpr const char* kMigrationKind = "partition-migration";
+
+// Thread-safe as far as it is used by one operation at a time.
+class Migration {
+ public:
+  explicit Migration(Host host, int ahead = 3) : host_(host), ahead_(ahead) {}
+
+  // For RunOperation() and OperationWorker. Borrows the object.
+  OperationBinding Binding();
+  // The last step found nothing to do until somebody decides.
+  bool waits_for_people() const { return waits_for_people_; }
+
+ private:
+  using Progress = std::optional<OperationProgress>;
+
+  Progress Step(OperationStep& step);
+  Progress Continue(OperationStep& step);
+  void Undo(OperationStep& step);
+
+  // One for each state; each does a part of it, and may be repeated.
+  Progress Plan(OperationStep& step) const;
+  Progress MakeShadow(OperationStep& step, const MigrationRecord& record) const;
+  Progress Synchronize(OperationStep& step, const MigrationRecord& record) const;
+  Progress Backfill(OperationStep& step, const MigrationRecord& record) const;
+  Progress Index(OperationStep& step, const MigrationRecord& record) const;
+  Progress Verify(OperationStep& step, const MigrationRecord& record) const;
+  Progress Ready(OperationStep& step, const MigrationRecord& record);
+  Progress Swapped(OperationStep& step, const MigrationRecord& record);
+  static Progress Restored(OperationStep& step, const MigrationRecord& record);
+  Progress Abort(OperationStep& step, const MigrationRecord& record) const;
+
+  // Parts of the states above, each in a transaction of its own. They return whether there was
+  // something to do.
+  static bool FillGuardFurther(OperationStep& step, const MigrationRecord& record);
+  static bool VerifyNextChunk(OperationStep& step, const MigrationRecord& record);
+  static bool Settle(OperationStep& step, const MigrationRecord& record);
+  bool Seal(OperationStep& step, const MigrationRecord& record) const;
+  bool FinalizeNow(OperationStep& step, const MigrationRecord& record) const;
+  bool GoBack(OperationStep& step, const MigrationRecord& record) const;
+  static void Clean(OperationStep& step, const MigrationRecord& record);
+  static Progress Again(OperationStep& step, const MigrationRecord& record);
+  Progress KeepTailShort(OperationStep& step, const MigrationRecord& record,
+                         std::int64_t most) const;
+  Progress Swap(OperationStep& step, const MigrationRecord& record) const;
+  Progress WaitFor(OperationStep& step, const std::string& what) const;
+  WorkCaller CallerOfStep(OperationStep& step) const { return CallerOf(host_, step); }
+
+  Host host_;
+  int ahead_;
+  std::atomic<bool> waits_for_people_{false};
+};
+
+}  // namespace summa::maintenance

@@ -1,0 +1,46 @@
+// The partitioned table that takes the place of the flat one: all ranges of its history, some
+// ahead, and a partition for what is outside of them, so that a mirrored row always finds a place.
+#pragma once
+
+#include <summa/ledger/event_table.hpp>
+#include <summa/sql.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "migration/inventory.hpp"
+#include "migration/record.hpp"
+#include "partition/interval.hpp"
+
+namespace summa::maintenance {
+
+struct ShadowRequest {
+  Interval interval = Interval::kMonthly;
+  int ahead = 3;
+  // Strategy attach: the first partition begins here, and what is before has no partition yet.
+  std::optional<DatabaseTime> bound;
+};
+
+// Creates it, empty and without indexes, with the owner, the grants, the comments and the options
+// of the flat table. In the open transaction. Returns its oid. SH-0822 when a table of its name, or
+// of one of its partitions, exists already.
+std::int64_t CreateShadow(Session& session, const Inventory& flat, const ShadowRequest& request);
+
+// The next index that a partition of the shadow lacks; creates it without blocking writers, outside
+// of a transaction. Returns its name; empty: no partition lacks any. An index that an earlier try
+// has left invalid is dropped first.
+std::string CreateNextIndex(Session& session, const Inventory& flat, std::int64_t shadow);
+
+// The indexes of the parent, without those of the partitions; then AttachNextIndexes() makes the
+// latter part of them. In the open transaction, which holds SHARE ROW EXCLUSIVE on the parent.
+void CreateParentIndexes(Session& session, const Inventory& flat, const std::string& shadow);
+// Of one partition, in the open transaction, which holds SHARE ROW EXCLUSIVE on it.
+void AttachIndexes(Session& session, const Inventory& flat, const std::string& shadow,
+                   const std::string& partition);
+
+// The name of an index of the shadow before the swap, and of the flat table afterwards.
+std::string ShadowIndexName(const std::string& index);
+std::string OldIndexName(const std::string& index);
+
+}  // namespace summa::maintenance

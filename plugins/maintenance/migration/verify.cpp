@@ -1,0 +1,171 @@
+#include "migration/verify.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "migration_sql.hpp"
+#include "partition/catalog.hpp"
+
+namespace summa::maintenance {
+namespace {
+
+std::string Filled(std::string_view statement, const ComparedTables& tables,
+                   const std::string& table) {
+  std::string columns;
+  for (const std::string& column : tables.columns) {
+    columns.append(columns.empty() ? "" : ", ").append(column);
+  }
+  std::string text(statement);
+  for (const auto& [name, value] : {std::pair<std::string_view, std::string>("{columns}", columns),
+                                    {"{table}", table},
+                                    {"{position}", tables.position}}) {
+    for (std::size_t at = text.find(name); at != std::string::npos;
+         at = text.find(name, at + value.size())) {
+      text.replace(at, name.size(), value);
+    }
+  }
+  return text;
+}
+
+std::string Named(PositionRange range) {
+  return "positions " + std::to_string(range.after + 1) + " to " + std::to_string(range.through);
+}
+
+std::int64_t CountRows(Session& session, const ComparedTables& tables, const std::string& table,
+                       PositionRange range) {
+  return session
+      .Exec(Filled("SELECT count(*) FROM {table} WHERE {position} > $1 AND {position} <= $2",
+                   tables, table),
+            {range.after, range.through})
+      .Value<std::int64_t>();
+}
+
+Comparison CompareCounts(Session& session, const ComparedTables& tables, PositionRange range) {
+  Comparison result;
+  result.rows = CountRows(session, tables, tables.flat, range);
+  const std::int64_t copied = CountRows(session, tables, tables.partitioned, range);
+  if (copied != result.rows) {
+    result.difference = Named(range) + ": " + std::to_string(result.rows) +
+                        " rows in the flat table, " + std::to_string(copied) + " in the partitions";
+  }
+  return result;
+}
+
+struct Sums {
+  std::int64_t rows = 0;
+  std::string one, two;
+};
+
+Sums ReadSums(Session& session, const ComparedTables& tables, const std::string& table,
+              PositionRange range) {
+  const Result sums =
+      session.Exec(Filled(migration_sql::fingerprint, tables, table), {range.after, range.through});
+  return {sums[0].Get<std::int64_t>("rows"), sums[0].Get<std::string>("sum_one"),
+          sums[0].Get<std::string>("sum_two")};
+}
+
+std::string BoundText(DatabaseTime time) {
+  if (time == DatabaseTime::min()) return "-infinity";
+  if (time == DatabaseTime::max()) return "infinity";
+  return IsoText(time);
+}
+
+std::int64_t Misplaced(Session& session, const ComparedTables& tables, PositionRange range) {
+  std::vector<std::int64_t> oids;
+  std::vector<std::string> from, to;
+  for (const Partition& leaf : ReadTable(session, tables.partitioned).partitions) {
+    oids.push_back(leaf.oid);
+    from.push_back(BoundText(leaf.from));
+    to.push_back(BoundText(leaf.to));
+  }
+  return session
+      .Exec(Filled(migration_sql::misplaced, tables, tables.partitioned),
+            {range.after, range.through, IntegerArray(oids), TextArray(from), TextArray(to)})
+      .Value<std::int64_t>();
+}
+
+Comparison CompareSums(Session& session, const ComparedTables& tables, PositionRange range) {
+  const Sums flat = ReadSums(session, tables, tables.flat, range);
+  const Sums copy = ReadSums(session, tables, tables.partitioned, range);
+  Comparison result{flat.rows, ""};
+  if (flat.rows != copy.rows) {
+    result.difference = Named(range) + ": " + std::to_string(flat.rows) +
+                        " rows in the flat table, " + std::to_string(copy.rows) +
+                        " in the partitions";
+  } else if (flat.one != copy.one || flat.two != copy.two) {
+    result.difference = Named(range) + ": the rows are as many, but not the same";
+  } else if (const std::int64_t misplaced = Misplaced(session, tables, range); misplaced > 0) {
+    result.difference =
+        Named(range) + ": " + std::to_string(misplaced) + " rows are in a wrong partition";
+  }
+  return result;
+}
+
+// The rows as COPY sends them, in the order of their positions.
+std::vector<std::string> ReadBytes(Session& session, const ComparedTables& tables,
+                                   const std::string& table, PositionRange range) {
+  const std::string statement =
+      Filled("COPY (SELECT {columns} FROM {table} WHERE {position} > ", tables, table) +
+      std::to_string(range.after) + " AND " + tables.position +
+      " <= " + std::to_string(range.through) + " ORDER BY " + tables.position +
+      ") TO STDOUT (FORMAT binary)";
+  std::vector<std::string> rows;
+  session.CopyOut(statement, [&rows](std::string_view row) {
+    rows.emplace_back(row);
+    return true;
+  });
+  return rows;
+}
+
+}  // namespace
+
+std::optional<VerifyLevel> VerifyLevelOf(std::string_view name) {
+  if (name == "counts") return VerifyLevel::kCounts;
+  if (name == "checksum") return VerifyLevel::kChecksum;
+  if (name == "bytes") return VerifyLevel::kBytes;
+  return std::nullopt;
+}
+
+Comparison Compare(Session& session, const ComparedTables& tables, PositionRange range,
+                   VerifyLevel level) {
+  if (level == VerifyLevel::kCounts) return CompareCounts(session, tables, range);
+  Comparison result = CompareSums(session, tables, range);
+  if (level == VerifyLevel::kChecksum || !result.difference.empty()) return result;
+  if (ReadBytes(session, tables, tables.flat, range) !=
+      ReadBytes(session, tables, tables.partitioned, range)) {
+    result.difference = Named(range) + ": the bytes of the rows differ";
+  }
+  return result;
+}
+
+std::string TilingProblem(Session& session, std::int64_t operation, PositionRange whole) {
+  const Result gaps = session.Exec(
+      "SELECT coalesce(min(after_position) FILTER (WHERE after_position <> before), -1) AS gap, "
+      "coalesce(max(through_position), $2::bigint) AS through FROM (SELECT after_position, "
+      "through_position, lag(through_position, 1, $2::bigint) OVER (ORDER BY after_position) AS "
+      "before FROM summa_host.migration_chunk WHERE operation = $1) c",
+      {operation, whole.after});
+  if (const auto gap = gaps[0].Get<std::int64_t>("gap"); gap >= 0) {
+    return "the chunks do not follow each other at position " + std::to_string(gap);
+  }
+  if (gaps[0].Get<std::int64_t>("through") != whole.through) {
+    return "the chunks end at position " + std::to_string(gaps[0].Get<std::int64_t>("through")) +
+           " instead of " + std::to_string(whole.through);
+  }
+  return "";
+}
+
+std::int64_t RowsOutside(Session& session, const ComparedTables& tables, PositionRange range) {
+  return session
+      .Exec(Filled("SELECT (SELECT count(*) FROM {table} WHERE {position} <= $1) + (SELECT "
+                   "count(*) FROM {table} WHERE {position} > $2)",
+                   tables, tables.partitioned),
+            {range.after, range.through})
+      .Value<std::int64_t>();
+}
+
+}  // namespace summa::maintenance

@@ -1,0 +1,48 @@
+// Are two tables equal? Ranges of positions that nobody changes any more are compared, so no lock
+// and no common snapshot is needed.
+#pragma once
+
+#include <summa/sql.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "migration/inventory.hpp"
+#include "migration/record.hpp"
+
+namespace summa::maintenance {
+
+// Each finds everything that the one before finds.
+enum class VerifyLevel { kCounts, kChecksum, kBytes };
+std::optional<VerifyLevel> VerifyLevelOf(std::string_view name);
+
+struct ComparedTables {
+  std::string flat, partitioned;     // quoted
+  std::vector<std::string> columns;  // quoted
+  std::string position;              // quoted
+};
+
+// Rows with after < position <= through.
+struct PositionRange {
+  std::int64_t after = 0, through = 0;
+};
+
+struct Comparison {
+  std::int64_t rows = 0;
+  std::string difference;  // empty: equal
+};
+
+// From kChecksum on also whether each row is in the partition of its time. kBytes needs a session
+// that is not in a read-write transaction.
+Comparison Compare(Session& session, const ComparedTables& tables, PositionRange range,
+                   VerifyLevel level);
+
+// Do the chunks of the operation follow each other without gap or overlap, from `base` to
+// `through`? Empty: they do.
+std::string TilingProblem(Session& session, std::int64_t operation, PositionRange whole);
+// Rows of the partitioned table outside of the range. 0 is right.
+std::int64_t RowsOutside(Session& session, const ComparedTables& tables, PositionRange range);
+
+}  // namespace summa::maintenance

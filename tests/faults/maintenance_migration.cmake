@@ -1,0 +1,3 @@
+summa_sharded_test(faults_partition_migration_test 4 SOURCES partition_migration_test.cpp
+  LIBRARIES summa_test_rounds)
+add_dependencies(faults_partition_migration_test maintenance)

@@ -1,0 +1,4 @@
+summa_test(maintenance_migration_test SOURCES maintenance_migration_test.cpp
+  LIBRARIES maintenance_core summa_host_core summa_test_fixture summa_test_services GTest::gmock
+  LABELS integration)
+add_dependencies(maintenance_migration_test maintenance)

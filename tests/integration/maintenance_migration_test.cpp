@@ -1,0 +1,382 @@
+// The migration of ledger_event to partitions against a real PostgreSQL: nothing is lost on any way
+// through it, and a copy that differs in anything is never put into place.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <summa/operation.hpp>
+#include <summa/testkit/fake_host.hpp>
+#include <vector>
+
+#include "host/abi/operation_service.hpp"
+#include "host/abi/sql_service.hpp"
+#include "host/database/control_plane.hpp"
+#include "host/database/operations.hpp"
+#include "migration/migration.hpp"
+#include "tests/fixture/ledger.hpp"
+#include "tests/integration/plugin_steps.hpp"
+#include "tests/services/db.hpp"
+#include "tests/services/postgres_server.hpp"
+
+namespace summa::maintenance {
+namespace {
+
+using test::Db;
+
+test::PostgresServer& Server() {
+  static test::PostgresServer server;
+  return server;
+}
+
+constexpr const char* kRows =
+    "SELECT md5(string_agg(e::text, '|' ORDER BY sequence_number)) FROM (SELECT id, "
+    "sequence_number, aggregate_type, aggregate_id, aggregate_version, event_type, event_data, "
+    "correlation_id, hash, prev_hash, created_at FROM ";
+
+// Stands still unless somebody waits.
+class TestClock final : public host::Clock {
+ public:
+  BootTime BootNow() const override { return FromMicroseconds<BootTime>(now_); }
+  UnixTime UnixNow() const override { return FromMicroseconds<UnixTime>(now_); }
+  void Advance(std::chrono::microseconds time) { now_ += time.count(); }
+
+ private:
+  std::atomic<std::int64_t> now_{3'600'000'000};
+};
+
+class MigrationTest : public testing::Test {
+ protected:
+  MigrationTest() {
+    static int number = 0;
+    settings_.url = test::InstallLedger(Server(), "migration_" + std::to_string(++number));
+    settings_.application_name = "migration-test";
+    host::ControlPlane(settings_).Migrate(test::StepsWith({"maintenance"}));
+    sql_ = std::make_unique<host::SqlService>(
+        std::map<std::string, std::shared_ptr<host::SessionPool>>{
+            {"ledger", std::make_shared<host::SessionPool>(settings_)}});
+    db_ = std::make_unique<Db>(settings_.url);
+    test::EnsureAccounts(settings_.url, 40);
+    // A history of months, in the order of the positions.
+    db_->Execute(
+        "UPDATE ledger_event SET created_at = date_trunc('day', now()) - ((SELECT "
+        "max(sequence_number) FROM ledger_event) - sequence_number) * interval '1 day'");
+    fake_.SetOperations(service_.table());
+  }
+
+  const summa_sql_v1* sql() const { return sql_->unleased(); }
+  std::int64_t Start(bool swap = false, const std::string& strategy = "online") {
+    OperationRequest request;
+    request.kind = kMigrationKind;
+    request.single = true;
+    request.arguments = R"({"strategy":")" + strategy +
+                        R"(","interval":"monthly","verify":"bytes","batchSize":7,"workers":2,)" +
+                        R"("swap":)" + (swap ? "true" : "false") + "}";
+    id_ = StartOperation(fake_.host(), sql(), request);
+    return id_;
+  }
+  std::string State() {
+    return db_->Value(
+        "SELECT coalesce((SELECT state FROM summa_host.migration ORDER BY operation DESC LIMIT "
+        "1), '')");
+  }
+  // Until it ends, waits for people, or is in `state`. `on_wait` is called at each pause.
+  void Run(
+      const std::string& state = "none", const std::function<void()>& on_wait = [] {}) {
+    const WorkCaller caller{
+        [this] { return fake_.host().BootNow(); },
+        [this, state] { return migration_.waits_for_people() || State() == state; },
+        [this, on_wait](std::chrono::microseconds time) {
+          fake_.Advance(time);
+          clock_.Advance(time);
+          on_wait();
+          return false;
+        }};
+    RunOperation(fake_.host(), sql(), caller, migration_.Binding(), id_);
+  }
+  void Request(const std::string& what) {
+    db_->Change("UPDATE summa_host.migration SET request = $1", {what});
+  }
+  // The error of a run.
+  std::string Refusal() {
+    try {
+      Run();
+    } catch (const Error& error) {
+      return error.code() + " " + error.what();
+    }
+    return "";
+  }
+  std::string Rows(const std::string& table) { return db_->Value(kRows + table + ") e"); }
+  void Append() { db_->Execute("SELECT fixture.credit(fixture.account_id(1), 5)"); }
+  bool Exists(const std::string& table) {
+    return db_->Value("SELECT to_regclass($1) IS NOT NULL", {table}) == "t";
+  }
+  bool IsPartitioned() {
+    return db_->Value("SELECT relkind FROM pg_class WHERE oid = 'ledger_event'::regclass") == "p";
+  }
+
+  host::DatabaseSettings settings_;
+  std::unique_ptr<host::SqlService> sql_;
+  std::unique_ptr<Db> db_;
+  TestClock clock_;
+  host::OperationService service_{
+      "maintenance", {{kMigrationKind, "", kMigrationKind, 1, 0}}, "a/1", "anna", clock_};
+  testkit::FakeHost fake_;
+  Migration migration_{fake_.host()};
+  std::int64_t id_ = 0;
+};
+
+TEST_F(MigrationTest, StopsWithAnEqualCopyUntilItIsToldToExchange) {
+  const std::string before = Rows("ledger_event");
+  Start();
+  Run();
+  EXPECT_EQ(State(), "ready");
+  EXPECT_FALSE(IsPartitioned());
+  EXPECT_EQ(Rows("ledger_event"), before);
+  EXPECT_EQ(Rows("ledger_event_new"), before);
+  Append();
+  EXPECT_EQ(Rows("ledger_event_new"), Rows("ledger_event")) << "an insert is mirrored";
+}
+
+TEST_F(MigrationTest, ExchangesTheTablesAndMirrorsTheOtherWayRound) {
+  db_->Execute(
+      "CREATE VIEW recent AS SELECT id, hash FROM ledger_event; CREATE ROLE reader; GRANT SELECT "
+      "ON ledger_event TO reader; GRANT UPDATE (hash) ON ledger_event TO reader; COMMENT ON TABLE "
+      "ledger_event IS 'it''s all here'");
+  const std::string before = Rows("ledger_event");
+  Start(true);
+  Run();
+  EXPECT_EQ(State(), "swapped");
+  ASSERT_TRUE(IsPartitioned());
+  EXPECT_EQ(Rows("ledger_event"), before);
+  Append();
+  EXPECT_EQ(Rows("ledger_event_old"), Rows("ledger_event"));
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM recent"),
+            db_->Count("SELECT count(*) FROM ledger_event"));
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM pg_depend WHERE classid = 'pg_rewrite'::regclass AND "
+                       "refobjid = 'ledger_event_old'::regclass"),
+            0)
+      << "no view reads the old table";
+  EXPECT_EQ(db_->Value("SELECT has_table_privilege('reader', 'ledger_event', 'SELECT') AND "
+                       "has_column_privilege('reader', 'ledger_event', 'hash', 'UPDATE')"),
+            "t");
+  EXPECT_EQ(db_->Value("SELECT obj_description('ledger_event'::regclass)"), "it's all here");
+  EXPECT_EQ(db_->Value("SELECT pg_get_serial_sequence('ledger_event', 'sequence_number')"),
+            "public.ledger_event_sequence_number_seq");
+  EXPECT_EQ(db_->Value("SELECT confrelid::regclass::text FROM pg_constraint WHERE contype = 'f' "
+                       "AND conrelid = 'outbox'::regclass AND convalidated"),
+            "summa_host.ledger_event_key");
+  db_->Execute("DROP OWNED BY reader; DROP ROLE reader");
+}
+
+TEST_F(MigrationTest, GoesBackWithoutLosingAnEvent) {
+  Start(true);
+  Run();
+  Append();
+  const std::string rows = Rows("ledger_event");
+  Request("rollback");
+  Run();
+  EXPECT_EQ(State(), "rolled_back");
+  EXPECT_FALSE(IsPartitioned());
+  EXPECT_EQ(Rows("ledger_event"), rows);
+  EXPECT_FALSE(Exists("ledger_event_new"));
+  EXPECT_TRUE(Exists("ledger_event_pkey")) << "the indexes have their names again";
+  EXPECT_EQ(db_->Value("SELECT confrelid::regclass::text FROM pg_constraint WHERE contype = 'f' "
+                       "AND conrelid = 'outbox'::regclass AND convalidated"),
+            "ledger_event");
+  Append();
+}
+
+TEST_F(MigrationTest, FinalizingRemovesTheFlatTable) {
+  Start(true);
+  Run();
+  Request("finalize");
+  Run();
+  EXPECT_EQ(State(), "finalized");
+  EXPECT_FALSE(Exists("ledger_event_old"));
+  Append();
+  EXPECT_EQ(db_->Value("SELECT state FROM summa_host.operation"), "done");
+}
+
+TEST_F(MigrationTest, AnAbortLeavesTheTableAsItWas) {
+  Start();
+  Run();
+  Append();
+  const std::string rows = Rows("ledger_event");
+  Request("abort");
+  Run();
+  EXPECT_EQ(State(), "aborted");
+  EXPECT_EQ(Rows("ledger_event"), rows);
+  EXPECT_FALSE(Exists("ledger_event_new"));
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'ledger_event'::regclass "
+                       "AND NOT tgisinternal"),
+            0);
+  Append();
+}
+
+TEST_F(MigrationTest, AnAbortOfTheJournalTakesEverythingBack) {
+  Start();
+  Run("indexing");
+  host::Operations(settings_).Abort(id_, "anna");
+  Run();
+  EXPECT_EQ(State(), "aborted");
+  EXPECT_FALSE(Exists("ledger_event_new"));
+}
+
+TEST_F(MigrationTest, RefusesWhatItCannotMirror) {
+  Start();
+  Run("backfilling");
+  for (const char* change : {"UPDATE ledger_event SET event_type = 'x'", "DELETE FROM ledger_event",
+                             "TRUNCATE ledger_event CASCADE"}) {
+    try {
+      db_->Execute(change);
+      ADD_FAILURE() << change;
+    } catch (const test::DbError& error) {
+      EXPECT_EQ(error.sqlstate, "55000") << error.what();
+    }
+  }
+}
+
+TEST_F(MigrationTest, NamesWhatItHasNoRuleFor) {
+  db_->Execute(
+      "CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$; "
+      "CREATE TRIGGER audit_events AFTER INSERT ON ledger_event FOR EACH ROW EXECUTE FUNCTION "
+      "audit(); CREATE MATERIALIZED VIEW summary AS SELECT count(*) FROM ledger_event");
+  Start();
+  const std::string refusal = Refusal();
+  EXPECT_THAT(refusal, testing::HasSubstr("SH-0826"));
+  EXPECT_THAT(refusal, testing::HasSubstr("trigger audit_events"));
+  EXPECT_THAT(refusal, testing::HasSubstr("materialized view public.summary"));
+  EXPECT_FALSE(Exists("ledger_event_new"));
+}
+
+TEST_F(MigrationTest, DoesNotExchangeATableThatWasChangedMeanwhile) {
+  Start();
+  Run();
+  db_->Execute("CREATE INDEX later ON ledger_event (event_type)");
+  Request("swap");
+  EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0823"));
+  EXPECT_EQ(State(), "ready");
+  EXPECT_FALSE(IsPartitioned());
+}
+
+// A snapshot from before the end of the copy would read an empty table, without an error.
+TEST_F(MigrationTest, WaitsForSnapshotsThatAreOlderThanTheCopy) {
+  Start();
+  Run();
+  ASSERT_EQ(State(), "ready");
+  Db reader(settings_.url);
+  reader.Execute("BEGIN ISOLATION LEVEL REPEATABLE READ");
+  reader.Query("SELECT count(*) FROM summa_host.operation");
+  // As if the copy had ended only now.
+  db_->Execute("UPDATE summa_host.migration SET backfill_xid = pg_current_xact_id()::text");
+  Request("swap");
+  int waits = 0;
+  Run("none", [&] {
+    EXPECT_TRUE(waits >= 3 || State() == "ready");
+    if (++waits == 3) reader.Execute("COMMIT");
+  });
+  EXPECT_GE(waits, 3);
+  EXPECT_EQ(State(), "swapped");
+}
+
+TEST_F(MigrationTest, AttachesTheFlatTableAsItsOldestPartition) {
+  const std::string before = Rows("ledger_event");
+  Start(true, "attach");
+  Run();
+  EXPECT_EQ(State(), "swapped");
+  ASSERT_TRUE(IsPartitioned());
+  EXPECT_EQ(Rows("ledger_event"), before);
+  EXPECT_EQ(Rows("ledger_event_old"), before) << "no row was copied";
+  Append();
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM ledger_event"),
+            db_->Count("SELECT count(*) FROM summa_host.ledger_event_key"));
+  Request("rollback");
+  Run();
+  EXPECT_EQ(State(), "rolled_back");
+  EXPECT_FALSE(IsPartitioned());
+  EXPECT_FALSE(Exists("ledger_event_new"));
+  Append();
+}
+
+TEST_F(MigrationTest, DoesNotDetachTheFlatTableOnceTheNewPartitionsHaveEvents) {
+  Start(true, "attach");
+  Run();
+  db_->Execute(
+      "ALTER TABLE ledger_event DISABLE TRIGGER ALL; INSERT INTO ledger_event (aggregate_type, "
+      "aggregate_id, aggregate_version, event_type, event_data, correlation_id, hash, created_at) "
+      "VALUES ('account', gen_random_uuid(), 1, 'x', '{}', gen_random_uuid(), 'h', now() + "
+      "interval '70 days')");
+  Request("rollback");
+  EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0836"));
+  EXPECT_EQ(State(), "swapped");
+}
+
+struct Mutant {
+  std::string name, change;
+};
+
+class MutantTest : public MigrationTest, public testing::WithParamInterface<Mutant> {};
+
+TEST_P(MutantTest, IsFound) {
+  db_->Execute("UPDATE ledger_event SET event_data = event_data || '{\"amount\": 1.0}'");
+  Start(true);
+  Run("verifying");
+  ASSERT_EQ(State(), "verifying");
+  const std::string rows = Rows("ledger_event");
+  db_->Execute(GetParam().change);
+  EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0824"));
+  EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0824")) << "also when it is tried again";
+  EXPECT_FALSE(IsPartitioned());
+  EXPECT_EQ(Rows("ledger_event"), rows);
+}
+
+constexpr const char* kWrongLeaf = R"sql(
+CREATE TEMP TABLE bound AS
+  SELECT c.oid::regclass::text AS leaf, pg_get_expr(c.relpartbound, c.oid) AS bounds,
+         pg_get_partition_constraintdef(c.oid) AS condition
+  FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid
+  WHERE h.inhparent = 'ledger_event_new'::regclass AND c.relname LIKE '%overflow_high';
+DO $$ DECLARE b bound; moved ledger_event_new; BEGIN
+  SELECT * INTO b FROM bound;
+  EXECUTE format('ALTER TABLE ledger_event_new DETACH PARTITION %s', b.leaf);
+  SELECT * INTO moved FROM ledger_event_new ORDER BY sequence_number LIMIT 1;
+  DELETE FROM ledger_event_new WHERE id = moved.id;
+  EXECUTE format('INSERT INTO %s SELECT ($1).*', b.leaf) USING moved;
+  EXECUTE format('ALTER TABLE %s ADD CONSTRAINT hidden CHECK (%s) NOT VALID', b.leaf, b.condition);
+  UPDATE pg_constraint SET convalidated = true WHERE conname = 'hidden';
+END $$;
+DO $$ DECLARE b bound; BEGIN
+  SELECT * INTO b FROM bound;
+  EXECUTE format('ALTER TABLE ledger_event_new ATTACH PARTITION %s %s', b.leaf, b.bounds);
+END $$)sql";
+
+INSTANTIATE_TEST_SUITE_P(
+    Copy, MutantTest,
+    testing::Values(
+        Mutant{"OneMicrosecond",
+               "UPDATE ledger_event_new SET created_at = created_at + interval '1 microsecond' "
+               "WHERE sequence_number = 9"},
+        Mutant{"OneDigitOfANumber",
+               "UPDATE ledger_event_new SET event_data = jsonb_set(event_data, '{amount}', "
+               "'1.00') WHERE sequence_number = 9"},
+        Mutant{"EmptyForNull",
+               "UPDATE ledger_event_new SET prev_hash = '' WHERE sequence_number = (SELECT "
+               "min(sequence_number) FROM ledger_event_new WHERE prev_hash IS NULL)"},
+        Mutant{"TwoRowsSwapped",
+               "UPDATE ledger_event_new a SET event_data = b.event_data, hash = b.hash FROM "
+               "ledger_event_new b WHERE (a.sequence_number, b.sequence_number) IN ((9, 10), (10, "
+               "9))"},
+        Mutant{"OneDropped", "DELETE FROM ledger_event_new WHERE sequence_number = 9"},
+        Mutant{"OneDoubled",
+               "CREATE TEMP TABLE twice AS SELECT * FROM ledger_event_new WHERE sequence_number = "
+               "9; UPDATE twice SET sequence_number = 10, id = gen_random_uuid(), aggregate_id = "
+               "gen_random_uuid(), created_at = created_at - interval '40 days'; INSERT INTO "
+               "ledger_event_new SELECT * FROM twice"},
+        Mutant{"InTheWrongPartition", kWrongLeaf}),
+    [](const testing::TestParamInfo<Mutant>& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace summa::maintenance
