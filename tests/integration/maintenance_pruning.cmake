@@ -1,0 +1,4 @@
+summa_test(maintenance_pruning_test SOURCES maintenance_pruning_test.cpp
+  LIBRARIES reconciliation_core summa_host_core summa_test_fixture summa_test_services
+  LABELS integration)
+add_dependencies(maintenance_pruning_test reconciliation outbox)
