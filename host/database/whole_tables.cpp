@@ -84,11 +84,12 @@ SELECT EXISTS (
     AND r.name IN ($3::text, pg_catalog.quote_ident($3::text), $1::text || '.' || $3::text,
                    pg_catalog.format('%I.%I', $1::text, $3::text))))sql";
 
-// Whether the journal tells of a migration that made table $2 of $1, or left it.
+// Whether the journal tells of a migration that made table $2 of $1, or left it. An aborted one
+// that is finished has taken back what it made.
 constexpr const char* kKnownByMigration = R"sql(
 SELECT $1::text = 'ledger_event' AND $2::text IN ('ledger_event_new', 'ledger_event_old')
    AND EXISTS (SELECT FROM summa_host.operation o
-               WHERE o.kind = 'partition-migration' AND o.state <> 'aborted'))sql";
+               WHERE o.kind = 'partition-migration' AND (o.state <> 'aborted' OR o.finished_at IS NULL)))sql";
 
 struct Names {
   std::vector<std::string> schemas, tables;

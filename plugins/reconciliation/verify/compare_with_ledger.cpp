@@ -83,7 +83,6 @@ LedgerReport CompareWithLedger(const summa_sql_v1* sql, const VerifyOptions& opt
   Session session(sql, options.database);
   const ledger::EventTable table = ledger::FindEvents(session);
   const std::span<const std::string_view> statements = StatementsOf(table.layout);
-  const Detached detached = Detached::Find(session, table);
   LedgerReport report;
   if (!KnowsVocabulary(session, table.layout)) return report;
   report.events = EstimatedRows(session, table);
@@ -97,6 +96,7 @@ LedgerReport CompareWithLedger(const summa_sql_v1* sql, const VerifyOptions& opt
   Mutex mutex;
   pool.Run(jobs, [&](Session& own, std::size_t job, JobMeter& meter) {
     own.Exec("LOCK TABLE " + table.name + " IN ACCESS SHARE MODE");
+    const Detached detached = Detached::Find(own, table);
     const auto slice = static_cast<std::int64_t>(job / statements.size());
     const Result found = own.Exec(
         WithoutDetached(Sliced(statements[job % statements.size()], slice, slices), detached));

@@ -99,7 +99,6 @@ class BlockCheck {
         chosen_(chosen),
         session_(sql, options.database),
         table_(ledger::FindEvents(session_)),
-        detached_(Detached::Find(session_, table_)),
         blocks_(ReadBlocks(session_)),
         computed_(blocks_.size()) {}
 
@@ -143,7 +142,7 @@ class BlockCheck {
     });
     meter.Count(rows % kRowsPerCount);
     reader.Finish();
-    if (detached_.any()) CountDetached(session, group);
+    CountDetached(session, group);
   }
 
   void CountDetached(Session& session, const Group& group) {
@@ -155,7 +154,9 @@ class BlockCheck {
       from.push_back(blocks_[at].from);
       to.push_back(blocks_[at].to);
     }
-    const std::vector<std::int64_t> counts = detached_.Count(session, from, to);
+    if (blocks.empty()) return;
+    const std::vector<std::int64_t> counts =
+        Detached::Find(session, table_).Count(session, from, to);
     for (std::size_t i = 0; i < blocks.size(); ++i) computed_[blocks[i]].detached = counts[i];
   }
 
@@ -353,7 +354,6 @@ class BlockCheck {
   const BlockOptions& chosen_;
   Session session_;
   ledger::EventTable table_;
-  const Detached detached_;
   const std::vector<Block> blocks_;
   std::vector<Computed> computed_;
   BlockReport report_;

@@ -21,7 +21,6 @@ constexpr std::int64_t kRowsPerCount = 512;
 
 struct Plan {
   ledger::EventTable table;
-  Detached detached;
   std::vector<Range> ranges;
   bool snapshots = false;  // start from them
   bool looks_back = false;
@@ -32,8 +31,8 @@ struct Plan {
 
 // The statement of a range. Its columns: id (unless there is one aggregate only), version, previous
 // hash, hash, data, then what the mode adds.
-std::string Statement(const Plan& plan, const VerifyOptions& options, const Range& range,
-                      std::optional<std::int64_t> version_from) {
+std::string Statement(const Plan& plan, const Detached& detached, const VerifyOptions& options,
+                      const Range& range, std::optional<std::int64_t> version_from) {
   const ledger::EventTable& t = plan.table;
   std::string columns = range.only ? "" : "e.aggregate_id, ";
   columns +=
@@ -59,12 +58,11 @@ std::string Statement(const Plan& plan, const VerifyOptions& options, const Rang
     condition += " AND e.created_at >= timestamptz '2000-01-01 00:00:00+00' + interval '" +
                  std::to_string(*options.created_since) + " microseconds'";
   }
-  if (plan.detached.any()) {
+  if (detached.any()) {
     columns += ", CASE WHEN e." + t.version + " > 1 AND lag(e." + t.version +
                ") OVER (PARTITION BY e.aggregate_id ORDER BY e." + t.version +
                ") IS DISTINCT FROM e." + t.version + " - 1 THEN (" +
-               plan.detached.RunsBelow("e.aggregate_type", "e.aggregate_id", "e." + t.version) +
-               ") END";
+               detached.RunsBelow("e.aggregate_type", "e.aggregate_id", "e." + t.version) + ") END";
   }
   return "COPY (SELECT " + columns + " FROM " + source + " WHERE " + condition + " ORDER BY " +
          (range.only ? "" : "e.aggregate_id, ") + "e." + t.version + ") TO STDOUT (FORMAT binary)";
@@ -96,6 +94,8 @@ WalkResult Walk(Session& session, const Plan& plan, const VerifyOptions& options
                 const Range& range, JobMeter& meter) {
   // A snapshot taken before the lock would miss what a detach or a swap moves meanwhile.
   session.Exec("LOCK TABLE " + plan.table.name + " IN ACCESS SHARE MODE");
+  // For each range anew: a partition may leave while the others are read.
+  const Detached detached = Detached::Find(session, plan.table);
   ChainWalker::Settings settings{options.hmac_secret, options.max_findings, range.only.has_value(),
                                  StartOf(session, plan, options, range), plan.looks_back};
   std::optional<std::int64_t> version_from;
@@ -106,30 +106,31 @@ WalkResult Walk(Session& session, const Plan& plan, const VerifyOptions& options
   ChainWalker walker(settings);
   CopyRow row;
   std::int64_t rows = 0;
-  session.CopyOut(Statement(plan, options, range, version_from), [&](std::string_view message) {
-    if (!row.Open(message)) return true;
-    EventRow event;
-    if (range.only) {
-      event.aggregate_id = *range.only;
-    } else {
-      event.aggregate_id = row.Next<Uuid>();
-    }
-    event.version = row.Next<std::int64_t>();
-    event.previous_hash = row.Next<std::optional<std::string_view>>();
-    // Where the columns of Summa may be NULL by now: wrong, and a finding like any other value.
-    event.hash = row.Next<std::optional<std::string_view>>().value_or("");
-    event.data = row.Next<std::optional<Jsonb>>().value_or(Jsonb{}).text;
-    if (plan.snapshots && !range.only) {
-      event.snapshot_version = row.Next<std::optional<std::int64_t>>();
-      event.snapshot_hash = row.Next<std::optional<std::string_view>>().value_or("");
-    }
-    if (plan.looks_back) event.predecessor_hash = row.Next<std::optional<std::string_view>>();
-    if (plan.detached.any()) {
-      event.detached = row.Next<std::optional<std::string_view>>().value_or("");
-    }
-    walker.Step(event);
-    return ++rows % kRowsPerCount != 0 || meter.Count(kRowsPerCount);
-  });
+  session.CopyOut(
+      Statement(plan, detached, options, range, version_from), [&](std::string_view message) {
+        if (!row.Open(message)) return true;
+        EventRow event;
+        if (range.only) {
+          event.aggregate_id = *range.only;
+        } else {
+          event.aggregate_id = row.Next<Uuid>();
+        }
+        event.version = row.Next<std::int64_t>();
+        event.previous_hash = row.Next<std::optional<std::string_view>>();
+        // Where the columns of Summa may be NULL by now: wrong, and a finding like any other value.
+        event.hash = row.Next<std::optional<std::string_view>>().value_or("");
+        event.data = row.Next<std::optional<Jsonb>>().value_or(Jsonb{}).text;
+        if (plan.snapshots && !range.only) {
+          event.snapshot_version = row.Next<std::optional<std::int64_t>>();
+          event.snapshot_hash = row.Next<std::optional<std::string_view>>().value_or("");
+        }
+        if (plan.looks_back) event.predecessor_hash = row.Next<std::optional<std::string_view>>();
+        if (detached.any()) {
+          event.detached = row.Next<std::optional<std::string_view>>().value_or("");
+        }
+        walker.Step(event);
+        return ++rows % kRowsPerCount != 0 || meter.Count(kRowsPerCount);
+      });
   meter.Count(rows % kRowsPerCount);
   return walker.Finish();
 }
@@ -358,7 +359,6 @@ ChainReport VerifyChains(const summa_sql_v1* sql, const VerifyOptions& options) 
   Session session(sql, options.database);
   Plan plan;
   plan.table = ledger::FindEvents(session);
-  plan.detached = Detached::Find(session, plan.table);
   plan.looks_back = options.created_since.has_value();
   plan.snapshots =
       options.from_snapshots && !plan.looks_back && HasSnapshots(session, options.snapshot_table);
@@ -377,8 +377,8 @@ AggregateReport VerifyAggregate(const summa_sql_v1* sql, const VerifyOptions& op
   Plan plan;
   plan.table = ledger::FindEvents(session);
   const Extent extent = ExtentOf(session, plan.table, aggregate_type, aggregate_id);
-  plan.detached = Detached::Find(session, plan.table);
-  const Runs runs = plan.detached.RunsOf(session, aggregate_type, aggregate_id, INT64_MAX);
+  const Runs runs =
+      Detached::Find(session, plan.table).RunsOf(session, aggregate_type, aggregate_id, INT64_MAX);
   if (const DetachedRun* run = start ? RunWith(runs, start->version) : nullptr) {
     AggregateReport report = VerifyAggregate(sql, options, aggregate_type, aggregate_id);
     if (run->last == start->version && run->last_hash != start->hash) {

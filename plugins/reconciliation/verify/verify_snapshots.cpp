@@ -67,7 +67,6 @@ SnapshotReport VerifySnapshots(const summa_sql_v1* sql, const VerifyOptions& opt
   SnapshotReport report;
   Session session(sql, options.database);
   const ledger::EventTable table = ledger::FindEvents(session);
-  const Detached detached = Detached::Find(session, table);
   if (!HasSnapshots(session, options.snapshot_table)) return report;
   report.snapshots =
       session.Exec("SELECT count(*) FROM " + options.snapshot_table).Value<std::int64_t>();
@@ -77,6 +76,7 @@ SnapshotReport VerifySnapshots(const summa_sql_v1* sql, const VerifyOptions& opt
   JobPool pool(sql, options, "snapshots", report.snapshots);
   pool.Run(slices.size(), [&](Session& own, std::size_t job, JobMeter& meter) {
     own.Exec("LOCK TABLE " + table.name + " IN ACCESS SHARE MODE");
+    const Detached detached = Detached::Find(own, table);
     const Result changed =
         own.Exec(MismatchStatement(table, detached, options.snapshot_table, slices[job]));
     const Result gone =
