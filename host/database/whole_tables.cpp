@@ -56,7 +56,8 @@ WITH wanted AS (
   WHERE w.relkind = 'p' AND c.relkind IN ('r', 'p') AND c.oid NOT IN (SELECT oid FROM wanted)
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid)
 )
-SELECT pg_catalog.format('%I.%I', nspname, of), pg_catalog.format('%I.%I', nspname, relname)
+SELECT pg_catalog.format('%I.%I', nspname, of), pg_catalog.format('%I.%I', nspname, relname),
+       nspname, of, relname
 FROM candidate k
 WHERE (SELECT pg_catalog.array_agg(pg_catalog.format('%s %s', attname, atttypid) ORDER BY attname)
        FROM pg_catalog.pg_attribute WHERE attrelid = k.oid AND attnum > 0 AND NOT attisdropped)
@@ -66,6 +67,29 @@ WHERE (SELECT pg_catalog.array_agg(pg_catalog.format('%s %s', attname, atttypid)
         SELECT sum(pg_catalog.pg_relation_size(p.relid))
         FROM pg_catalog.pg_partition_tree(k.oid) p WHERE p.isleaf AND p.relid <> k.oid), 0) > 0
 ORDER BY place, relname)sql";
+
+// Which of the tables of kKnownByRecord and kKnownByMigration exist and may be read.
+constexpr const char* kKnowing = R"sql(
+SELECT coalesce(pg_catalog.has_table_privilege(pg_catalog.to_regclass('summa_host.partition_record'), 'SELECT'), false),
+       coalesce(pg_catalog.has_table_privilege(pg_catalog.to_regclass('summa_host.operation'), 'SELECT'), false))sql";
+
+// Whether table $3 in schema $1 is recorded as a partition that was detached from $2. Names are
+// recorded with or without schema and quotes.
+constexpr const char* kKnownByRecord = R"sql(
+SELECT EXISTS (
+  SELECT FROM summa_host.partition_record r
+  WHERE r.state IN ('detached', 'archived')
+    AND r.parent IN ($2::text, pg_catalog.quote_ident($2::text), $1::text || '.' || $2::text,
+                     pg_catalog.format('%I.%I', $1::text, $2::text))
+    AND r.name IN ($3::text, pg_catalog.quote_ident($3::text), $1::text || '.' || $3::text,
+                   pg_catalog.format('%I.%I', $1::text, $3::text))))sql";
+
+// Whether the journal tells of a migration that made table $2 of $1, or left it. An aborted one
+// that is finished has taken back what it made.
+constexpr const char* kKnownByMigration = R"sql(
+SELECT $1::text = 'ledger_event' AND $2::text IN ('ledger_event_new', 'ledger_event_old')
+   AND EXISTS (SELECT FROM summa_host.operation o
+               WHERE o.kind = 'partition-migration' AND (o.state <> 'aborted' OR o.finished_at IS NULL)))sql";
 
 struct Names {
   std::vector<std::string> schemas, tables;
@@ -126,6 +150,30 @@ Error ReadRow(const std::vector<std::optional<std::string>>& row) {
           FixOf(what, root, name), ""};
 }
 
+// Tells tables that the host's own work has detached or left behind.
+class KnownParts {
+ public:
+  explicit KnownParts(const QueryFunction& query) : query_(query) {}
+
+  bool Knows(const std::string& schema, const std::string& table, const std::string& part) {
+    if (!asked_) Ask();
+    return (records_ && True(query_(kKnownByRecord, {schema, table, part}))) ||
+           (journal_ && True(query_(kKnownByMigration, {table, part})));
+  }
+
+ private:
+  static bool True(const TextRows& rows) { return rows.at(0).at(0) == "t"; }
+  void Ask() {
+    const TextRows rows = query_(kKnowing, {});
+    records_ = rows.at(0).at(0) == "t";
+    journal_ = rows.at(0).at(1) == "t";
+    asked_ = true;
+  }
+
+  const QueryFunction& query_;
+  bool asked_ = false, records_ = false, journal_ = false;
+};
+
 }  // namespace
 
 std::vector<Error> FindPartialTables(const QueryFunction& query,
@@ -143,8 +191,12 @@ std::vector<Error> FindDetachedParts(const QueryFunction& query,
                                      const std::vector<std::string>& tables) {
   const Names names = Split(tables);
   std::vector<Error> found;
+  KnownParts known(query);
   for (const auto& row :
        query(kDetached, {TextArrayLiteral(names.schemas), TextArrayLiteral(names.tables)})) {
+    if (known.Knows(row.at(2).value_or(""), row.at(3).value_or(""), row.at(4).value_or(""))) {
+      continue;
+    }
     const std::string table = row.at(0).value_or(""), part = row.at(1).value_or("");
     found.push_back({std::string(kDetachedPart),
                      part + " has rows and the columns of " + table +

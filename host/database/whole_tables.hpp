@@ -24,7 +24,9 @@ std::vector<Error> FindPartialTables(const QueryFunction& query,
                                      const std::vector<std::string>& tables, bool parts);
 
 // SH-0432: tables beside the partitioned ones of these that look like partitions of them and are
-// none. Their rows are in no answer, and nobody can tell whether they should be.
+// none. Their rows are in no answer, and nobody can tell whether they should be. Those that
+// summa_host.partition_record has as detached or archived are known and not named, and the tables
+// beside ledger_event of a partition migration that the journal has and that was not aborted to its end.
 std::vector<Error> FindDetachedParts(const QueryFunction& query,
                                      const std::vector<std::string>& tables);
 

@@ -1,5 +1,7 @@
 #include "chain_verifier.hpp"
 
+#include <algorithm>
+
 #include "verify/finding.hpp"
 
 namespace summa::reconciliation {
@@ -26,10 +28,13 @@ std::string ChainVerifier::Statement() const {
 }
 
 ChainResult ChainVerifier::Verify(const std::string& aggregate_type, const Uuid& aggregate_id,
-                                  const std::optional<ChainPoint>& from) {
+                                  const std::optional<ChainPoint>& snapshot) {
   ChainResult result;
   result.broken.aggregate_type = aggregate_type;
   result.broken.aggregate_id = ToText(aggregate_id);
+  runs_ = detached_.RunsOf(session_, aggregate_type, aggregate_id, INT64_MAX);
+  // The event of a snapshot that is in a detached partition is not there to be compared with.
+  const std::optional<ChainPoint> from = snapshot && !Left(*snapshot) ? snapshot : std::nullopt;
   const std::string statement = Statement();
   std::int64_t next = from ? from->version : 1;
   bool trusted_seen = !from;
@@ -67,17 +72,38 @@ ChainResult ChainVerifier::Verify(const std::string& aggregate_type, const Uuid&
   return result;
 }
 
+bool ChainVerifier::Left(const ChainPoint& point) const {
+  return std::any_of(runs_.begin(), runs_.end(), [&](const verify::DetachedRun& run) {
+    return run.Contains(point.version) && (run.last > point.version || run.last_hash == point.hash);
+  });
+}
+
+bool ChainVerifier::CrossDetached(std::int64_t version, ChainResult& result) const {
+  const std::optional<verify::Bridge> bridge = verify::FindBridge(runs_, version);
+  if (!bridge) return true;
+  if (!bridge->found.empty()) {
+    result.broken.kind = verify::kind::kLinkMismatch;
+    result.broken.expected = bridge->expected;
+    result.broken.found = bridge->found;
+    return false;
+  }
+  result.head = {version - 1, bridge->hash};
+  result.detached_through = version - 1;
+  return true;
+}
+
 bool ChainVerifier::Step(const Row& event, ChainResult& result) {
   const auto version = event.Get<std::int64_t>("version");
   const auto previous = event.Get<std::optional<std::string_view>>("previous_hash");
   // An event without a hash is one with a wrong hash.
   const std::string_view hash = event.Get<std::optional<std::string_view>>("hash").value_or("");
   const auto data = event.Get<std::string_view>("event_data");
-  const std::int64_t expected = result.head.version + 1;
   Discrepancy& broken = result.broken;
   broken.version = version;
   broken.event_id = ToText(event.Get<Uuid>("id"));
   broken.position = event.Get<std::int64_t>("position");
+  if (version > result.head.version + 1 && !CrossDetached(version, result)) return false;
+  const std::int64_t expected = result.head.version + 1;
   const bool linked =
       version == expected && (expected == 1 ? !previous : previous == result.head.hash);
   if (!linked) {

@@ -26,8 +26,13 @@ Error TooFew(const std::string& what) { return {SUMMA_E_DATA, "SH-0709", what, k
 
 std::optional<Error> FarLess(Session& session, const std::vector<RowsRead>& read) {
   std::vector<std::string> names;
-  for (const RowsRead& each : read) names.push_back(each.table);
-  const Result expected = session.Exec(sql::expected_rows, {TextArray(names)});
+  std::vector<std::int64_t> detached;
+  for (const RowsRead& each : read) {
+    names.push_back(each.table);
+    detached.push_back(each.detached);
+  }
+  const Result expected =
+      session.Exec(sql::expected_rows, {TextArray(names), IntegerArray(detached)});
   std::string text;
   for (std::size_t i = 0; i < expected.rows(); ++i) {
     const auto rows = expected[i].Get<double>("expected");
@@ -55,7 +60,8 @@ std::optional<Error> FarLessOfPart(Session& session, const ledger::EventTable& t
                                    const Uuid& from, const std::optional<Uuid>& to,
                                    std::int64_t rows) {
   const Result counted =
-      session.Exec(sql::expected_rows, {TextArray(std::vector<std::string>{table.name})});
+      session.Exec(sql::expected_rows, {TextArray(std::vector<std::string>{table.name}),
+                                        IntegerArray(std::vector<std::int64_t>{0})});
   if (counted[0].Get<double>("expected") < 0) {
     return std::nullopt;  // never analyzed: the planner guesses
   }

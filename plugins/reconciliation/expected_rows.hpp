@@ -23,6 +23,8 @@ inline constexpr double kFewRowsOfPart = 1000;
 struct RowsRead {
   std::string table;
   std::int64_t rows = 0;
+  // Of partitions that are known to have left the table, and which the catalog may still count.
+  std::int64_t detached = 0;
 };
 
 // SH-0709 with the tables of which far less was read than is expected; nothing: all is well.

@@ -1,11 +1,13 @@
 #include "late_events.hpp"
 
+#include <algorithm>
 #include <map>
 #include <summa/crash_point.hpp>
 
 #include "content_hash.hpp"
 #include "reconciliation_sql.hpp"
 #include "statement.hpp"
+#include "verify/detached.hpp"
 #include "verify/finding.hpp"
 
 namespace summa::reconciliation {
@@ -83,6 +85,7 @@ std::int64_t SealLateEvents(const summa_sql_v1* sql, const ledger::EventTable& t
 
 Findings CheckLateEvents(Session& session, const ledger::EventTable& table) {
   Findings findings;
+  const verify::Detached detached = verify::Detached::Find(session, table);
   for (std::int64_t after = INT64_MIN;;) {
     const Result sealed = session.Exec(sql::late_sealed, {after, kPage});
     std::vector<std::int64_t> positions;
@@ -90,12 +93,17 @@ Findings CheckLateEvents(Session& session, const ledger::EventTable& table) {
     for (const Row row : sealed) positions.push_back(row.Get<std::int64_t>("position"));
     if (positions.empty()) return findings;
     after = positions.back();
+    const std::vector<std::int64_t> elsewhere =
+        detached.Positions(session, positions.front(), positions.back());
     const std::map<std::int64_t, Read> events = ReadEvents(session, table, positions);
     for (const Row row : sealed) {
       const auto event = events.find(row.Get<std::int64_t>("position"));
       const Read* now = event == events.end() ? nullptr : &event->second;
       if (now != nullptr && now->content_hash == row.Get<std::string_view>("content_hash"))
         continue;
+      const bool left =
+          std::binary_search(elsewhere.begin(), elsewhere.end(), row.Get<std::int64_t>("position"));
+      if (now == nullptr && left) continue;
       findings.Add(Changed(row, now));
     }
   }

@@ -9,6 +9,7 @@
 #include "reconciliation_sql.hpp"
 #include "seals.hpp"
 #include "statement.hpp"
+#include "verify/detached.hpp"
 
 namespace summa::reconciliation {
 namespace {
@@ -32,6 +33,7 @@ class BlockReportMerger {
     }
     result.blocks_verified = blocks_.verified;
     result.blocks_valid = blocks_.valid;
+    result.blocks_detached = blocks_.detached;
     for (verify::BlockFailure& failure : blocks_.failures) {
       const SealResult* seal = SealOf(failure.block_sequence);
       if (seal != nullptr && seal->intact && failure.reason == "hash mismatch") {
@@ -125,8 +127,13 @@ std::string Incomplete(const summa_sql_v1* sql, const VerificationScope& scope,
     session.Exec(kLongStatement);
     events = session.Exec("SELECT count(*) FROM " + table.name).Value<std::int64_t>();
   }
-  const std::optional<Error> error =
-      events == 0 ? EmptyBeside(session, table) : FarLess(session, {{table.name, events}});
+  const std::int64_t detached = verify::Detached::Find(session, table).events();
+  std::optional<Error> error;
+  if (events > 0 || detached > 0) {
+    error = FarLess(session, {{table.name, events, detached}});
+  } else {
+    error = EmptyBeside(session, table);
+  }
   session.Rollback();
   return error ? error->code() + " " + error->what() : "";
 }

@@ -21,6 +21,7 @@ struct VerificationResult {
   verify::ChainReport chains;
   verify::SnapshotReport snapshots;
   std::int64_t blocks_verified = 0, blocks_valid = 0;
+  std::int64_t blocks_detached = 0;  // with events in detached partitions; none of the above
   std::vector<verify::BlockFailure> block_failures;
   // Everything that was found, in the shape of the command line; late events included.
   Findings findings;

@@ -7,6 +7,7 @@
 #include "ledger_verification.hpp"
 #include "reconciliation_sql.hpp"
 #include "statement.hpp"
+#include "verify/detached.hpp"
 #include "verify/verify.hpp"
 
 namespace summa::reconciliation {
@@ -39,6 +40,13 @@ Uuid LowestOf(int slice) {
   return id;
 }
 
+// Whether events have left with a partition since the part was verified.
+bool DetachedSince(Session& session, const Row& before) {
+  const verify::Detached detached = verify::Detached::Find(session, ledger::FindEvents(session));
+  return detached.any() &&
+         detached.changed_at() > ToMicroseconds(before.Get<DatabaseTime>("verified_at"));
+}
+
 }  // namespace
 
 double OldestUnverifiedAge(Session& session) {
@@ -60,9 +68,9 @@ RollingOutcome Rolling::Next() {
     outcome.more_due = due[0].Get<std::int64_t>("due") > 1;
     outcome.findings = Verify(outcome.part, outcome);
     const Result before = session.Exec(sql::part_rows, {outcome.part});
-    if (!outcome.incomplete && before.rows() > 0) {
+    if (!outcome.incomplete && before.rows() > 0 && !DetachedSince(session, before[0])) {
       outcome.incomplete =
-          FarLessThanBefore(outcome.part, before.Value<std::int64_t>(), outcome.rows);
+          FarLessThanBefore(outcome.part, before[0].Get<std::int64_t>("rows"), outcome.rows);
     }
     // What was found says more than how much was read.
     if (!outcome.findings.empty()) outcome.incomplete.reset();

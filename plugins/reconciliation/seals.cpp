@@ -5,6 +5,7 @@
 #include "content_hash.hpp"
 #include "positions.hpp"
 #include "reconciliation_sql.hpp"
+#include "verify/detached.hpp"
 #include "verify/finding.hpp"
 
 namespace summa::reconciliation {
@@ -68,8 +69,7 @@ class Reading {
     content_hash = content_.Finish();
   }
 
-  std::vector<std::int64_t> late, missing;
-  std::int64_t missing_count = 0;
+  std::vector<std::int64_t> late, missing;  // missing: all, in order
   std::string events_hash, content_hash;
 
  private:
@@ -79,8 +79,7 @@ class Reading {
   }
   void MissUntil(std::int64_t position) {
     while (range_ != end_ && next_ < position) {
-      ++missing_count;
-      if (missing.size() < kMaxNamed) missing.push_back(next_);
+      missing.push_back(next_);
       Advance();
     }
   }
@@ -94,7 +93,10 @@ class Reading {
 class Checker {
  public:
   Checker(Session& session, Work& work, const ledger::EventTable& table)
-      : session_(session), work_(work), table_(table) {}
+      : session_(session),
+        work_(work),
+        table_(table),
+        detached_(verify::Detached::Find(session, table)) {}
 
   SealReport Run(std::int64_t after_sequence) {
     for (;;) {
@@ -126,11 +128,23 @@ class Checker {
                        return true;
                      });
     reading.Finish();
+    if (!reading.missing.empty()) result.detached = ExcuseDetached(seal, reading);
     report_.events += events;
     result.late = reading.late;
     Evaluate(seal, reading, result);
     work_.Progress("sealed events", report_.events, 0);
     work_.Read(events);
+  }
+
+  // Takes away what is in detached partitions; whether there was any.
+  bool ExcuseDetached(const Seal& seal, Reading& reading) {
+    const std::vector<std::int64_t> detached =
+        detached_.Positions(session_, seal.positions.first(), seal.positions.last());
+    const std::size_t missing = reading.missing.size();
+    std::erase_if(reading.missing, [&](std::int64_t position) {
+      return std::binary_search(detached.begin(), detached.end(), position);
+    });
+    return reading.missing.size() < missing;
   }
 
   void Evaluate(const Seal& seal, const Reading& reading, SealResult& result) {
@@ -140,15 +154,13 @@ class Checker {
     } else if (seal.block_hash_now != seal.block_hash) {
       Fail(result, seal, verify::kind::kBlockHashMismatch, seal.block_hash, seal.block_hash_now);
     }
-    for (const std::int64_t position : reading.missing) {
+    const std::size_t named = std::min(reading.missing.size(), kMaxNamed);
+    for (std::size_t i = 0; i < named; ++i) {
       Fail(result, seal, verify::kind::kBlockCoverageGap, "the event that was sealed",
-           "the event is gone", position);
+           "the event is gone", reading.missing[i]);
     }
-    if (reading.missing_count > 0) {
-      report_.findings.Count(reading.missing_count -
-                             static_cast<std::int64_t>(reading.missing.size()));
-      return;
-    }
+    report_.findings.Count(static_cast<std::int64_t>(reading.missing.size() - named));
+    if (!reading.missing.empty() || result.detached) return;
     if (seal.block_there && reading.events_hash != seal.events_hash) {
       Fail(result, seal, verify::kind::kBlockHashMismatch, seal.events_hash, reading.events_hash);
     } else if (reading.content_hash != seal.content_hash) {
@@ -174,6 +186,7 @@ class Checker {
   Session& session_;
   Work& work_;
   const ledger::EventTable& table_;
+  const verify::Detached detached_;
   SealReport report_;
 };
 

@@ -18,6 +18,8 @@ struct SealResult {
   std::string block_id;
   // What was sealed is there and unchanged, whatever else is there as well.
   bool intact = true;
+  // Some of it is in detached partitions, so that its hashes were not compared.
+  bool detached = false;
   std::string reason;              // when it is not
   std::vector<std::int64_t> late;  // positions that are in the block's range and not in the block
 };

@@ -120,7 +120,8 @@ void SnapshotMaker::Make(std::span<const Candidate> candidates, SnapshotOutcome&
         ++outcome.already_current;
         continue;
       }
-      Made snapshot{candidate, chain.head.hash, chain.position, candidate.snapshot_version};
+      Made snapshot{candidate, chain.head.hash, chain.position,
+                    std::max(candidate.snapshot_version, chain.detached_through)};
       snapshot.of.head_version = chain.head.version;
       made.push_back(std::move(snapshot));
     }

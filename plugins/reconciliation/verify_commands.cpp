@@ -10,6 +10,7 @@
 #include "rolling.hpp"
 #include "snapshot_maker.hpp"
 #include "statement.hpp"
+#include "verify/detached.hpp"
 #include "verify/verify.hpp"
 
 namespace summa::reconciliation {
@@ -74,6 +75,7 @@ CommandResult VerifyAggregate(const CommandCall& call, const CommandContext& con
       .Member("verifiedFrom", report.verified_from)
       .Member("mode", report.snapshot_version ? "snapshot" : "full");
   WriteOptional(json, "snapshotVersion", report.snapshot_version);
+  WriteOptional(json, "detachedThroughVersion", report.detached_through);
   json.Key("findings").BeginArray();
   for (const verify::Finding& finding : report.findings) verify::Write(json, finding);
   json.EndArray().EndObject();
@@ -82,12 +84,13 @@ CommandResult VerifyAggregate(const CommandCall& call, const CommandContext& con
 
 namespace {
 
-void WriteBlocks(JsonWriter& json, const EventsReport& report) {
+void WriteBlocks(JsonWriter& json, const EventsReport& report, std::int64_t detached) {
   json.Key("blocks")
       .BeginObject()
       .Member("blocksVerified", report.blocks_verified)
       .Member("blocksValid", report.blocks_valid)
       .Member("blocksFailed", report.blocks_verified - report.blocks_valid)
+      .Member("blocksDetached", detached)
       .Key("failures")
       .BeginArray();
   for (const Discrepancy& failure : report.blocks.kept()) json.Raw(failure.detail);
@@ -145,7 +148,7 @@ CommandResult VerifyAll(const CommandCall& call, const CommandContext& context) 
   JsonWriter json;
   json.BeginObject().Member("status", status);
   WriteChains(json, chains.chains);
-  WriteBlocks(json, run.chains);
+  WriteBlocks(json, run.chains, chains.blocks_detached);
   json.Key("dailyReconciliation");
   WriteResult(json, run);
   const double seconds = std::max(chains.chains.seconds, 1e-6);
@@ -158,6 +161,7 @@ CommandResult VerifyAll(const CommandCall& call, const CommandContext& context) 
       .Member("used", chains.chains.snapshots_used)
       .Member("mismatches", chains.snapshots.mismatches)
       .EndObject()
+      .Member("aggregatesAcrossDetached", chains.chains.across_detached)
       .Key("findings")
       .BeginArray();
   WriteFindings(json, chains.findings.kept());
@@ -189,7 +193,8 @@ CommandResult CreateSnapshots(const CommandCall& call, const CommandContext& con
 CommandResult ShowStatus(const CommandCall& call, const CommandContext&) {
   Session session(call.sql());
   const ledger::EventTable table = ledger::FindEvents(session);
-  const Result status = session.Exec(ForTable(sql::status, table));
+  const Result status =
+      session.Exec(ForTable(sql::status, table), {verify::Detached::Find(session, table).events()});
   const Row row = status[0];
   const LastBlock last = BlockSealer::ReadLast(session);
   JsonWriter json;

@@ -247,6 +247,45 @@ TEST_F(PartialTables, APartitionOfTheOutboxThatIsDetachedIsNamed) {
   EXPECT_THAT(Run({"outbox", "status"}).err, Not(HasSubstr("SH-0432")));
 }
 
+TEST_F(Partitions, ThatAreRecordedAsDetachedAreKnown) {
+  db_->Execute(
+      "ALTER TABLE ledger_event DETACH PARTITION parted_high; "
+      "CREATE TABLE IF NOT EXISTS summa_host.partition_record (id bigint GENERATED ALWAYS AS "
+      "IDENTITY PRIMARY KEY, parent text NOT NULL, name text NOT NULL, from_time timestamptz NOT "
+      "NULL, to_time timestamptz NOT NULL, state text NOT NULL)");
+  const std::string says = "SH-0432 public.parted_high";
+  EXPECT_THAT(Run({"doctor"}).out, HasSubstr(says));
+  db_->Execute(
+      "INSERT INTO summa_host.partition_record (parent, name, from_time, to_time, state) VALUES "
+      "('ledger_event', 'parted_high', '2000-01-01', '2001-01-01', 'detaching')");
+  EXPECT_THAT(Run({"doctor"}).out, HasSubstr(says)) << "it may not read the record";
+  db_->Execute("GRANT SELECT ON summa_host.partition_record TO background");
+  EXPECT_THAT(Run({"doctor"}).out, HasSubstr(says)) << "it is still being detached";
+  for (const char* state : {"detached", "archived"}) {
+    db_->Execute(std::string("UPDATE summa_host.partition_record SET state = '") + state + "'");
+    EXPECT_THAT(Run({"doctor"}).out, Not(HasSubstr("SH-0432"))) << state;
+  }
+  db_->Execute("UPDATE summa_host.partition_record SET state = 'attached'");
+  EXPECT_THAT(Run({"doctor"}).out, HasSubstr(says));
+}
+
+TEST_F(Partitions, TablesOfAMigrationAreKnownUnlessItWasAborted) {
+  db_->Execute(
+      "CREATE TABLE ledger_event_old (LIKE ledger_event); "
+      "INSERT INTO ledger_event_old SELECT * FROM ledger_event");
+  const std::string says = "SH-0432 public.ledger_event_old";
+  EXPECT_THAT(Run({"doctor"}).out, HasSubstr(says));
+  db_->Execute(
+      "INSERT INTO summa_host.operation (plugin, kind, version, worker, single, arguments, rate, "
+      "requested_by, state) VALUES ('maintenance', 'partition-migration', 1, "
+      "'partition-migration', true, '{}', 0, 'test', 'paused')");
+  EXPECT_THAT(Run({"doctor"}).out, Not(HasSubstr("SH-0432")));
+  db_->Execute("UPDATE summa_host.operation SET state = 'done', finished_at = now()");
+  EXPECT_THAT(Run({"doctor"}).out, Not(HasSubstr("SH-0432")));
+  db_->Execute("UPDATE summa_host.operation SET state = 'aborted'");
+  EXPECT_THAT(Run({"doctor"}).out, HasSubstr(says));
+}
+
 TEST_F(Partitions, WithoutRightsAreNamedByTheDoctor) {
   const std::string doctor = Doctor();
   EXPECT_THAT(doctor, HasSubstr("may not SELECT on partitions of public.ledger_event: parted_"));

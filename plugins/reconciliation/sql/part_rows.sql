@@ -1,1 +1,1 @@
-SELECT rows FROM summa_host.verification_part WHERE part = $1
+SELECT rows, verified_at FROM summa_host.verification_part WHERE part = $1

@@ -7,8 +7,8 @@ WITH latest AS (
 )
 SELECT (SELECT count(*) FROM summa_host.hash_snapshot) AS snapshots,
        (SELECT count(*) FROM latest) AS aggregates,
-       -- Every event is one above the last version that a snapshot vouches for, or is not.
-       ((SELECT count(*) FROM {events}) - coalesce((SELECT sum(version) FROM latest), 0))::bigint AS events_since_snapshot,
+       -- $1: events in detached partitions. Every event is one above the last version that a snapshot vouches for, or is not.
+       ((SELECT count(*) FROM {events}) + $1::bigint - coalesce((SELECT sum(version) FROM latest), 0))::bigint AS events_since_snapshot,
        coalesce((SELECT to_char(block_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') FROM block), '') AS block_at,
        (SELECT count(*) FROM {events} WHERE {position} > coalesce((SELECT to_event_sequence FROM block), 0)) AS unsealed_events,
        (SELECT count(*) FROM summa_host.late_event) AS late_events,

@@ -2,6 +2,7 @@
 
 #include <summa/error.hpp>
 
+#include "detached_run.hpp"
 #include "finding.hpp"
 
 namespace summa::verify {
@@ -37,7 +38,7 @@ void ChainWalker::Begin(const EventRow& event) {
     CheckLink(event, std::nullopt);
   } else if (settings_.looks_back) {
     CheckLookedBack(event);
-  } else {
+  } else if (!CheckDetached(event)) {
     Fail(kind::kMissingFirst, event, "1", std::to_string(event.version));
   }
 }
@@ -45,6 +46,7 @@ void ChainWalker::Begin(const EventRow& event) {
 void ChainWalker::BeginAtStart(const EventRow& event, const Start& start) {
   if (start.trusted_hash) return BeginAtSnapshot(event, start.version, *start.trusted_hash);
   if (event.version != start.version || !start.predecessor_hash) {
+    if (CheckDetached(event)) return;
     return Fail(kind::kVersionGap, event, std::to_string(start.version - 1),
                 std::to_string(event.version));
   }
@@ -55,6 +57,16 @@ void ChainWalker::BeginAtSnapshot(const EventRow& event, std::int64_t version,
                                   std::string_view hash) {
   open_->from_snapshot = true;
   if (event.version == version && event.hash == hash) return;
+  if (event.version > version && CheckDetached(event)) {
+    // Of the events that are not here, only the last one's hash is known.
+    for (const DetachedRun& run : ParseRuns(event.detached)) {
+      if (run.last == version && run.last_hash != hash) {
+        Fail(kind::kSnapshotMismatch, event, hash, run.last_hash);
+      }
+    }
+    open_->from_snapshot = false;
+    return;
+  }
   Fail(kind::kSnapshotMismatch, event, hash,
        event.version == version ? event.hash : "no such event");
 }
@@ -67,7 +79,7 @@ void ChainWalker::Continue(const EventRow& event) {
     CheckLink(event, last_hash_);
   } else if (settings_.looks_back) {
     CheckLookedBack(event);
-  } else {
+  } else if (!CheckDetached(event)) {
     // It cannot be linked to the event before the gap, so that is not reported.
     Fail(kind::kVersionGap, event, std::to_string(expected), std::to_string(event.version));
   }
@@ -83,7 +95,17 @@ void ChainWalker::CheckLink(const EventRow& event,
 
 void ChainWalker::CheckLookedBack(const EventRow& event) {
   if (event.predecessor_hash) return CheckLink(event, event.predecessor_hash);
+  if (CheckDetached(event)) return;
   Fail(kind::kVersionGap, event, std::to_string(event.version - 1), std::to_string(event.version));
+}
+
+bool ChainWalker::CheckDetached(const EventRow& event) {
+  const std::optional<Bridge> bridge = FindBridge(ParseRuns(event.detached), event.version);
+  if (!bridge) return false;
+  open_->across_detached = true;
+  if (!bridge->found.empty()) Fail(kind::kLinkMismatch, event, bridge->expected, bridge->found);
+  CheckLink(event, bridge->hash);
+  return true;
 }
 
 void ChainWalker::CheckHash(const EventRow& event) {
@@ -115,6 +137,7 @@ void ChainWalker::End() {
     return;
   }
   ++result_.aggregates;
+  if (open_->across_detached) ++result_.across_detached;
   result_.good_events += open_->good_events;
   if (open_->broken_at) {
     ++result_.broken_count;

@@ -27,6 +27,9 @@ struct EventRow {
   // Of the event one version below; only where the row before is not that event, and only when
   // Settings::looks_back.
   std::optional<std::string_view> predecessor_hash;
+  // Runs of the aggregate below the event that are in detached partitions (see detached_run.hpp);
+  // only where the row before is not the event one version below.
+  std::string_view detached;
 };
 
 // What is wrong with one event, before its id has been looked up.
@@ -45,10 +48,12 @@ struct Segment {
   std::int64_t good_events = 0;  // before the first break
   std::optional<std::int64_t> broken_at;
   bool from_snapshot = false;
+  bool across_detached = false;
 };
 
 struct WalkResult {
   std::int64_t events = 0, aggregates = 0, good_events = 0, snapshots_used = 0;
+  std::int64_t across_detached = 0;  // aggregates with events in detached partitions
   std::int64_t flaw_count = 0, broken_count = 0;
   std::vector<Flaw> flaws;
   std::vector<Segment> broken;   // whole aggregates
@@ -89,6 +94,8 @@ class ChainWalker {
   void CheckHash(const EventRow& event);
   void CheckLink(const EventRow& event, const std::optional<std::string_view>& predecessor_hash);
   void CheckLookedBack(const EventRow& event);
+  // Whether detached events fill the gap below; how they are linked is then checked.
+  bool CheckDetached(const EventRow& event);
   void Fail(std::string_view kind, const EventRow& event, std::string_view expected,
             std::string_view found);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "detached.hpp"
 #include "job_pool.hpp"
 #include "ranges.hpp"
 #include "uuid_slices.hpp"
@@ -49,6 +50,12 @@ std::string Sliced(std::string_view sql, std::int64_t number, std::int64_t count
   return out.append(sql);
 }
 
+// What tells of events in detached partitions is not compared.
+std::string WithoutDetached(std::string statement, const Detached& detached) {
+  if (!detached.any()) return statement;
+  return "SELECT f.* FROM (" + std::move(statement) + "\n) f WHERE NOT " + detached.Excuses("f");
+}
+
 std::string UuidText(const Row& row, std::string_view name) {
   const auto id = row.Get<std::optional<Uuid>>(name);
   return id ? ToText(*id) : "";
@@ -89,8 +96,10 @@ LedgerReport CompareWithLedger(const summa_sql_v1* sql, const VerifyOptions& opt
   Mutex mutex;
   pool.Run(jobs, [&](Session& own, std::size_t job, JobMeter& meter) {
     own.Exec("LOCK TABLE " + table.name + " IN ACCESS SHARE MODE");
+    const Detached detached = Detached::Find(own, table);
     const auto slice = static_cast<std::int64_t>(job / statements.size());
-    const Result found = own.Exec(Sliced(statements[job % statements.size()], slice, slices));
+    const Result found = own.Exec(
+        WithoutDetached(Sliced(statements[job % statements.size()], slice, slices), detached));
     meter.Count(report.events / static_cast<std::int64_t>(jobs));
     std::vector<Finding> findings;
     findings.reserve(std::min(found.rows(), options.max_findings));

@@ -68,6 +68,8 @@ struct ChainReport {
   std::int64_t events = 0;
   std::int64_t events_in_valid_prefixes = 0;  // before the first break of their aggregate
   std::int64_t snapshots_used = 0;
+  // Aggregates with gaps that are events of detached partitions, verified across them.
+  std::int64_t across_detached = 0;
   std::int64_t broken_count = 0;
   std::int64_t finding_count = 0;
   std::vector<BrokenChain> broken;  // in the order of aggregate type and id
@@ -75,7 +77,7 @@ struct ChainReport {
   double seconds = 0;
 };
 
-// Every aggregate: hashes, links, versions from 1 without a gap.
+// Every aggregate: hashes, links, versions from 1 without a gap, but for what detached.hpp knows of.
 ChainReport VerifyChains(const summa_sql_v1* sql, const VerifyOptions& options);
 
 struct SnapshotStart {
@@ -90,6 +92,9 @@ struct AggregateReport {
   std::int64_t event_count = 0;                  // verified good events before the break
   std::int64_t verified_from = 1;                // version
   std::optional<std::int64_t> snapshot_version;  // that was started from
+  // The last version in a detached partition: the chain was linked to it, and what is above was
+  // verified. `verified_from` is then above it.
+  std::optional<std::int64_t> detached_through;
   std::vector<Finding> findings;
 };
 
@@ -133,7 +138,9 @@ struct BlockOptions {
 
 struct BlockReport {
   std::int64_t verified = 0, valid = 0, failed = 0;  // blocks; one with a late event is valid
-  std::int64_t events = 0;                           // whose hashes went into them
+  // Blocks with events in detached partitions, which cannot be computed anew; none of the above.
+  std::int64_t detached = 0;
+  std::int64_t events = 0;  // whose hashes went into them
   std::int64_t finding_count = 0;
   std::vector<BlockFailure> failures;
   std::vector<Finding> findings;

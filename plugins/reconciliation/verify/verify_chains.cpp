@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "chain_walker.hpp"
+#include "detached.hpp"
 #include "event_lookup.hpp"
 #include "job_pool.hpp"
 #include "ranges.hpp"
@@ -30,8 +31,8 @@ struct Plan {
 
 // The statement of a range. Its columns: id (unless there is one aggregate only), version, previous
 // hash, hash, data, then what the mode adds.
-std::string Statement(const Plan& plan, const VerifyOptions& options, const Range& range,
-                      std::optional<std::int64_t> version_from) {
+std::string Statement(const Plan& plan, const Detached& detached, const VerifyOptions& options,
+                      const Range& range, std::optional<std::int64_t> version_from) {
   const ledger::EventTable& t = plan.table;
   std::string columns = range.only ? "" : "e.aggregate_id, ";
   columns +=
@@ -56,6 +57,12 @@ std::string Statement(const Plan& plan, const VerifyOptions& options, const Rang
                t.version + " = e." + t.version + " - 1 LIMIT 1) END";
     condition += " AND e.created_at >= timestamptz '2000-01-01 00:00:00+00' + interval '" +
                  std::to_string(*options.created_since) + " microseconds'";
+  }
+  if (detached.any()) {
+    columns += ", CASE WHEN e." + t.version + " > 1 AND lag(e." + t.version +
+               ") OVER (PARTITION BY e.aggregate_id ORDER BY e." + t.version +
+               ") IS DISTINCT FROM e." + t.version + " - 1 THEN (" +
+               detached.RunsBelow("e.aggregate_type", "e.aggregate_id", "e." + t.version) + ") END";
   }
   return "COPY (SELECT " + columns + " FROM " + source + " WHERE " + condition + " ORDER BY " +
          (range.only ? "" : "e.aggregate_id, ") + "e." + t.version + ") TO STDOUT (FORMAT binary)";
@@ -87,6 +94,8 @@ WalkResult Walk(Session& session, const Plan& plan, const VerifyOptions& options
                 const Range& range, JobMeter& meter) {
   // A snapshot taken before the lock would miss what a detach or a swap moves meanwhile.
   session.Exec("LOCK TABLE " + plan.table.name + " IN ACCESS SHARE MODE");
+  // For each range anew: a partition may leave while the others are read.
+  const Detached detached = Detached::Find(session, plan.table);
   ChainWalker::Settings settings{options.hmac_secret, options.max_findings, range.only.has_value(),
                                  StartOf(session, plan, options, range), plan.looks_back};
   std::optional<std::int64_t> version_from;
@@ -97,27 +106,31 @@ WalkResult Walk(Session& session, const Plan& plan, const VerifyOptions& options
   ChainWalker walker(settings);
   CopyRow row;
   std::int64_t rows = 0;
-  session.CopyOut(Statement(plan, options, range, version_from), [&](std::string_view message) {
-    if (!row.Open(message)) return true;
-    EventRow event;
-    if (range.only) {
-      event.aggregate_id = *range.only;
-    } else {
-      event.aggregate_id = row.Next<Uuid>();
-    }
-    event.version = row.Next<std::int64_t>();
-    event.previous_hash = row.Next<std::optional<std::string_view>>();
-    // Where the columns of Summa may be NULL by now: wrong, and a finding like any other value.
-    event.hash = row.Next<std::optional<std::string_view>>().value_or("");
-    event.data = row.Next<std::optional<Jsonb>>().value_or(Jsonb{}).text;
-    if (plan.snapshots && !range.only) {
-      event.snapshot_version = row.Next<std::optional<std::int64_t>>();
-      event.snapshot_hash = row.Next<std::optional<std::string_view>>().value_or("");
-    }
-    if (plan.looks_back) event.predecessor_hash = row.Next<std::optional<std::string_view>>();
-    walker.Step(event);
-    return ++rows % kRowsPerCount != 0 || meter.Count(kRowsPerCount);
-  });
+  session.CopyOut(
+      Statement(plan, detached, options, range, version_from), [&](std::string_view message) {
+        if (!row.Open(message)) return true;
+        EventRow event;
+        if (range.only) {
+          event.aggregate_id = *range.only;
+        } else {
+          event.aggregate_id = row.Next<Uuid>();
+        }
+        event.version = row.Next<std::int64_t>();
+        event.previous_hash = row.Next<std::optional<std::string_view>>();
+        // Where the columns of Summa may be NULL by now: wrong, and a finding like any other value.
+        event.hash = row.Next<std::optional<std::string_view>>().value_or("");
+        event.data = row.Next<std::optional<Jsonb>>().value_or(Jsonb{}).text;
+        if (plan.snapshots && !range.only) {
+          event.snapshot_version = row.Next<std::optional<std::int64_t>>();
+          event.snapshot_hash = row.Next<std::optional<std::string_view>>().value_or("");
+        }
+        if (plan.looks_back) event.predecessor_hash = row.Next<std::optional<std::string_view>>();
+        if (detached.any()) {
+          event.detached = row.Next<std::optional<std::string_view>>().value_or("");
+        }
+        walker.Step(event);
+        return ++rows % kRowsPerCount != 0 || meter.Count(kRowsPerCount);
+      });
   meter.Count(rows % kRowsPerCount);
   return walker.Finish();
 }
@@ -134,6 +147,7 @@ class ResultCollector {
     report_.aggregates += result.aggregates;
     report_.events_in_valid_prefixes += result.good_events;
     report_.snapshots_used += result.snapshots_used;
+    report_.across_detached += result.across_detached;
     report_.broken_count += result.broken_count;
     report_.finding_count += result.flaw_count;
     const std::string& type = plan_.ranges[range].aggregate_type;
@@ -186,11 +200,13 @@ class ResultCollector {
       const std::string& type = plan_.ranges[piece->first].aggregate_type;
       Segment whole = piece->second;
       for (++piece; piece != pieces_.end() && SameAggregate(type, whole, *piece); ++piece) {
+        whole.across_detached |= piece->second.across_detached;
         if (whole.broken_at) continue;
         whole.good_events += piece->second.good_events;
         whole.broken_at = piece->second.broken_at;
       }
       ++report_.aggregates;
+      if (whole.across_detached) ++report_.across_detached;
       report_.events_in_valid_prefixes += whole.good_events;
       if (!whole.broken_at) continue;
       ++report_.broken_count;
@@ -271,7 +287,10 @@ std::string CreatedFrom(Session& session, const ledger::EventTable& table, const
   return found.rows() == 0 ? "" : found[0].Get<std::string>("created_from");
 }
 
-AggregateReport Summarise(ChainReport&& chains, const std::optional<SnapshotStart>& start) {
+using Runs = std::vector<DetachedRun>;
+
+AggregateReport Summarise(ChainReport&& chains, const std::optional<SnapshotStart>& start,
+                          const Runs& runs) {
   AggregateReport report;
   report.valid = chains.broken_count == 0;
   if (!chains.broken.empty()) report.broken_at_version = chains.broken[0].broken_at_version;
@@ -280,9 +299,58 @@ AggregateReport Summarise(ChainReport&& chains, const std::optional<SnapshotStar
     report.snapshot_version = start->version;
     report.verified_from = start->version;
     report.event_count += start->version - 1;
+    for (const DetachedRun& run : runs) {
+      if (run.first >= start->version) continue;
+      report.event_count -= std::min(run.last, start->version - 1) - run.first + 1;
+    }
   }
   report.findings = std::move(chains.findings);
   return report;
+}
+
+Finding FindingOf(std::string_view kind, const std::string& type, const Uuid& id,
+                  std::int64_t version, std::string expected, std::string found) {
+  Finding finding;
+  finding.kind = kind;
+  finding.step = "chains";
+  finding.aggregate_type = type;
+  finding.aggregate_id = ToText(id);
+  finding.version = version;
+  finding.expected = std::move(expected);
+  finding.found = std::move(found);
+  return finding;
+}
+
+// Of an aggregate without any event but those in detached partitions.
+AggregateReport OnlyDetached(const std::string& type, const Uuid& id, const Runs& runs) {
+  AggregateReport report;
+  const std::int64_t next = runs.front().last + 1;
+  const std::optional<Bridge> bridge = FindBridge(runs, next);
+  if (!bridge) {
+    report.findings.push_back(FindingOf(kind::kVersionGap, type, id, next, "1 and those after it",
+                                        "a gap between detached partitions"));
+  } else if (!bridge->found.empty()) {
+    report.findings.push_back(
+        FindingOf(kind::kLinkMismatch, type, id, next, bridge->expected, bridge->found));
+  }
+  report.valid = report.findings.empty();
+  if (!report.valid) report.broken_at_version = next;
+  return report;
+}
+
+void AddDetached(AggregateReport& report, const Runs& runs, std::int64_t last_version) {
+  const auto highest = std::find_if(runs.begin(), runs.end(), [&](const DetachedRun& run) {
+    return last_version == 0 || run.last < last_version;
+  });
+  if (highest == runs.end()) return;
+  report.detached_through = highest->last;
+  report.verified_from = std::max(report.verified_from, highest->last + 1);
+}
+
+const DetachedRun* RunWith(const Runs& runs, std::int64_t version) {
+  const auto found = std::find_if(runs.begin(), runs.end(),
+                                  [&](const DetachedRun& run) { return run.Contains(version); });
+  return found == runs.end() ? nullptr : &*found;
 }
 
 }  // namespace
@@ -309,9 +377,22 @@ AggregateReport VerifyAggregate(const summa_sql_v1* sql, const VerifyOptions& op
   Plan plan;
   plan.table = ledger::FindEvents(session);
   const Extent extent = ExtentOf(session, plan.table, aggregate_type, aggregate_id);
+  const Runs runs =
+      Detached::Find(session, plan.table).RunsOf(session, aggregate_type, aggregate_id, INT64_MAX);
+  if (const DetachedRun* run = start ? RunWith(runs, start->version) : nullptr) {
+    AggregateReport report = VerifyAggregate(sql, options, aggregate_type, aggregate_id);
+    if (run->last == start->version && run->last_hash != start->hash) {
+      report.valid = false;
+      report.broken_at_version = start->version;
+      report.findings.push_back(FindingOf(kind::kSnapshotMismatch, aggregate_type, aggregate_id,
+                                          start->version, start->hash, run->last_hash));
+    }
+    return report;
+  }
   const std::int64_t from = start ? start->version : 1;
+  const bool begins = extent.first == 1 || FindBridge(runs, extent.first);
   // Missing events that a snapshot names are reported by the snapshot check.
-  const bool usable = start && extent.first == 1 && extent.last >= start->version;
+  const bool usable = start && begins && extent.last >= start->version;
   plan.ranges = PiecesOf(aggregate_type, aggregate_id, from, std::max(extent.last, from),
                          RowsPerRange(options));
   if (usable) {
@@ -322,12 +403,15 @@ AggregateReport VerifyAggregate(const summa_sql_v1* sql, const VerifyOptions& op
     }
   }
   AggregateReport report;
-  if (!start || usable) {
+  if (extent.last == 0 && !runs.empty()) {
+    report = OnlyDetached(aggregate_type, aggregate_id, runs);
+  } else if (!start || usable) {
     ChainReport chains = Execute(sql, options, plan, std::max<std::int64_t>(extent.last - from, 0));
     IdentifyEvents(session, plan.table, chains.findings);
-    report = Summarise(std::move(chains), plan.start);
+    report = Summarise(std::move(chains), plan.start, runs);
   }
-  report.exists = extent.last != 0 || extent.first != 0;
+  AddDetached(report, runs, extent.last);
+  report.exists = extent.last != 0 || extent.first != 0 || !runs.empty();
   if (!start || (usable && report.valid)) return report;
 
   // Not possible from the snapshot: verified in full; the problem of the snapshot stays a finding.
@@ -335,15 +419,8 @@ AggregateReport VerifyAggregate(const summa_sql_v1* sql, const VerifyOptions& op
   std::vector<Finding> mismatches = std::move(report.findings);
   std::erase_if(mismatches, [](const Finding& f) { return f.kind != kind::kSnapshotMismatch; });
   if (!usable && extent.last < start->version) {
-    Finding gone;
-    gone.kind = kind::kSnapshotMismatch;
-    gone.step = "chains";
-    gone.aggregate_type = aggregate_type;
-    gone.aggregate_id = ToText(aggregate_id);
-    gone.version = start->version;
-    gone.expected = start->hash;
-    gone.found = "no such event";
-    mismatches.push_back(std::move(gone));
+    mismatches.push_back(FindingOf(kind::kSnapshotMismatch, aggregate_type, aggregate_id,
+                                   start->version, start->hash, "no such event"));
   }
   if (!mismatches.empty()) {
     full.valid = false;

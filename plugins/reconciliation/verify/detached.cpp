@@ -1,0 +1,119 @@
+#include "detached.hpp"
+
+#include <algorithm>
+
+#include "verify_sql.hpp"
+
+namespace summa::verify {
+namespace {
+
+bool Exists(Session& session, const char* table) {
+  return session.Exec("SELECT to_regclass($1) IS NOT NULL", {table}).Value<bool>();
+}
+
+}  // namespace
+
+Detached Detached::Find(Session& session, const ledger::EventTable& table) {
+  Detached detached;
+  if (!Exists(session, "summa_host.partition_record") ||
+      !Exists(session, "summa_host.partition_edge")) {
+    return detached;
+  }
+  const Result found = session.Exec(sql::detached_partitions, {table.name});
+  if (found.rows() == 0) return detached;
+  detached.table_ = table;
+  detached.records_ = "'{";
+  for (const Row row : found) {
+    if (detached.records_.back() != '{') detached.records_ += ',';
+    detached.records_ += std::to_string(row.Get<std::int64_t>("id"));
+    detached.events_ += row.Get<std::int64_t>("events");
+    detached.changed_at_ =
+        std::max(detached.changed_at_, ToMicroseconds(row.Get<DatabaseTime>("updated_at")));
+  }
+  detached.records_ += "}'::bigint[]";
+  detached.has_keys_ = Exists(session, "summa_host.ledger_event_key");
+  return detached;
+}
+
+std::string Detached::Edges(const std::string& type, const std::string& id) const {
+  return " FROM summa_host.partition_edge d WHERE d.aggregate_type = " + type +
+         " AND d.aggregate_id = " + id + " AND d.record = ANY (" + records_ + ")";
+}
+
+std::string Detached::RunsBelow(const std::string& type, const std::string& id,
+                                const std::string& version) const {
+  const std::string predecessor =
+      "(SELECT p." + table_.hash + " FROM " + table_.name +
+      " p WHERE p.aggregate_type = d.aggregate_type AND p.aggregate_id = d.aggregate_id AND p." +
+      table_.version + " = d.first_version - 1 LIMIT 1)";
+  return "SELECT string_agg(concat_ws(',', d.first_version, d.last_version, "
+         "coalesce(d.first_previous_hash, ''), d.last_hash, coalesce(" +
+         predecessor + ", '')), ';' ORDER BY d.last_version DESC)" + Edges(type, id) +
+         " AND d.last_version < " + version;
+}
+
+std::string Detached::Contains(const std::string& type, const std::string& id,
+                               const std::string& version, const std::string& hash) const {
+  return "EXISTS (SELECT" + Edges(type, id) + " AND " + version +
+         " BETWEEN d.first_version AND d.last_version AND (" + version +
+         " < d.last_version OR d.last_hash = " + hash + "))";
+}
+
+std::string Detached::CountUpTo(const std::string& type, const std::string& id,
+                                const std::string& version) const {
+  return "(SELECT coalesce(sum(least(d.last_version, " + version +
+         ") - d.first_version + 1), 0)::bigint" + Edges(type, id) +
+         " AND d.first_version <= " + version + ")";
+}
+
+std::string Detached::Excuses(const std::string& row) const {
+  return "EXISTS (SELECT FROM summa_host.partition_edge d JOIN summa_host.partition_record r ON "
+         "r.id = d.record WHERE d.aggregate_type = " +
+         row + ".aggregate_type AND d.aggregate_id = " + row +
+         ".aggregate_id AND d.record = ANY (" + records_ + ") AND (" + row +
+         ".transaction_id IS NULL OR EXISTS (SELECT FROM transaction_record t WHERE t.id IN (" +
+         row + ".transaction_id, " + row + ".aggregate_id) AND t.created_at < r.to_time)))";
+}
+
+std::vector<DetachedRun> Detached::RunsOf(Session& session, const std::string& type, const Uuid& id,
+                                          std::int64_t below) const {
+  if (!any()) return {};
+  const auto text =
+      session.Exec(RunsBelow("$1::text", "$2::uuid", "$3::bigint"), {type, UuidValue(id), below})
+          .Value<std::optional<std::string>>();
+  return text ? ParseRuns(*text) : std::vector<DetachedRun>();
+}
+
+std::vector<std::int64_t> Detached::Positions(Session& session, std::int64_t from,
+                                              std::int64_t to) const {
+  std::vector<std::int64_t> positions;
+  if (!any() || !has_keys_) return positions;
+  const Result found = session.Exec(
+      "SELECT k.position FROM summa_host.ledger_event_key k WHERE k.position BETWEEN $1::bigint "
+      "AND $2::bigint AND EXISTS (SELECT FROM summa_host.partition_record r WHERE r.id = ANY (" +
+          records_ +
+          ") AND k.created_at >= r.from_time AND k.created_at < r.to_time) ORDER BY k.position",
+      {from, to});
+  positions.reserve(found.rows());
+  for (const Row row : found) positions.push_back(row.Get<std::int64_t>("position"));
+  return positions;
+}
+
+std::vector<std::int64_t> Detached::Count(Session& session, std::span<const std::int64_t> from,
+                                          std::span<const std::int64_t> to) const {
+  std::vector<std::int64_t> counts(from.size());
+  if (!any() || !has_keys_ || from.empty()) return counts;
+  const Result found = session.Exec(
+      "SELECT b.number, count(*) AS events FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY "
+      "AS b (low, high, number) JOIN summa_host.ledger_event_key k ON k.position BETWEEN b.low AND "
+      "b.high WHERE EXISTS (SELECT FROM summa_host.partition_record r WHERE r.id = ANY (" +
+          records_ + ") AND k.created_at >= r.from_time AND k.created_at < r.to_time) GROUP BY 1",
+      {IntegerArray(from), IntegerArray(to)});
+  for (const Row row : found) {
+    counts[static_cast<std::size_t>(row.Get<std::int64_t>("number") - 1)] =
+        row.Get<std::int64_t>("events");
+  }
+  return counts;
+}
+
+}  // namespace summa::verify
