@@ -85,6 +85,22 @@ TEST_F(Lanes, APausedGroupWaitsWholeAndOthersGoOn) {
   EXPECT_NE(Take(), 0);
 }
 
+// Only one thread gets its turn before the item that is taken first pauses the group again.
+TEST_F(Lanes, AnItemThatPausesItsGroupAgainAndAgainKeepsNoOtherFromItsTurn) {
+  Add("a", 1, 0);
+  Add("b", 2, 0);
+  Add("c", 3, 0);
+  for (const int expected : {1, 2, 3, 1}) {
+    ASSERT_EQ(Take(), expected);
+    now_ += microseconds(100);
+    lanes_.PauseGroup(0, now_);
+    Retry(expected, now_);
+    now_ -= microseconds(1);
+    ASSERT_EQ(Take(), 0);
+    now_ += microseconds(1);
+  }
+}
+
 TEST_F(Lanes, AnItemThatRunsAloneWaitsForTheOthersAndTheyForIt) {
   Add("a", 1);
   Add("b", 2, 0, true);

@@ -117,7 +117,12 @@ class LaneSet {
   std::int64_t CountFailure(Ticket ticket) { return ++items_of_[ticket].lane->second.attempts; }
 
   // No item of the group is taken until then: what it needs is away, the items are not at fault.
-  void PauseGroup(std::size_t group, Time until) { paused_[group] = until; }
+  // Those that are ready come before an item that is retried at that time: one that fails again and
+  // again does not keep the others from their turn.
+  void PauseGroup(std::size_t group, Time until) {
+    paused_[group] = until;
+    HoldBackPaused();
+  }
 
   // When Take() may find something that it does not find now; nothing when only Add() or Done()
   // can change that.
@@ -194,7 +199,9 @@ class LaneSet {
       due_.erase(due_.begin());
       MakeReady(entry);
     }
-    if (paused_.empty()) return;
+    if (!paused_.empty()) HoldBackPaused();  // those that were added meanwhile
+  }
+  void HoldBackPaused() {
     for (std::size_t i = ready_.size(); i > 0; --i) {
       Entry* entry = ready_.front();
       ready_.pop_front();
