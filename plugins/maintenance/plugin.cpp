@@ -6,6 +6,9 @@
 #include <vector>
 
 #include "cleanup.hpp"
+#include "manager/manager.hpp"
+#include "migration/migration_commands.hpp"
+#include "partition_commands.hpp"
 #include "settings.hpp"
 
 namespace summa::maintenance {
@@ -13,7 +16,11 @@ namespace {
 
 class MaintenancePlugin final : public Plugin {
  public:
-  explicit MaintenancePlugin(Host host) : Plugin(host) {}
+  explicit MaintenancePlugin(Host host)
+      : Plugin(host),
+        manager_(host, settings_.manager),
+        migration_(host),
+        migration_worker_(host, {migration_.Binding()}) {}
 
   void Configure(const Config& config) override {
     settings_ = ReadSettings(config);
@@ -26,46 +33,53 @@ class MaintenancePlugin final : public Plugin {
   std::vector<WorkerBinding> Workers() override {
     std::vector<WorkerBinding> bindings;
     for (const auto& cleanup : cleanups_) bindings.push_back({cleanup->id(), cleanup.get()});
-    // TODO(partition): in place of these two.
-    bindings.push_back({"partition-manager", &not_yet_});
-    bindings.push_back({"partition-migration", &not_yet_});
+    bindings.push_back({"partition-manager", &manager_});
+    bindings.push_back({"partition-migration", &migration_worker_});
     return bindings;
   }
 
   std::vector<CommandBinding> Commands() override {
-    return {
-        // TODO(partition): partitions list, plan, create, detach, attach, drain, advise.
-        // TODO(migration): migrate partition-event-store.
-    };
+    return {OfPartitions("list", ListPartitions),
+            OfPartitions("plan", ShowPartitionPlan),
+            OfPartitions("create", CreatePartitions),
+            OfPartitions("detach", DetachPartitions),
+            OfPartitions("attach", AttachPartition),
+            OfPartitions("drain", DrainPartitions),
+            OfPartitions("advise", AdvisePartitions),
+            {"migrate partition-event-store", [this](const CommandCall& call) {
+               return MigrateToPartitions(call, host(), migration_);
+             }}};
   }
 
   std::vector<Finding> Failing() override {
-    std::vector<Finding> failing;
+    std::vector<Finding> failing = manager_.Failing();
     for (const auto& cleanup : cleanups_) {
       for (Finding& finding : cleanup->Failing()) failing.push_back(std::move(finding));
     }
-    // TODO(partition): runway, rows in overflow partitions, the guard.
     return failing;
   }
 
-  void Examine(const Examination&) override {
-    // TODO(partition), TODO(guard): what `doctor` shows.
+  void Examine(const Examination& examination) override {
+    ExaminePartitions(examination, {host(), settings_.manager});
   }
 
  private:
-  // Stands for the workers of rooms that are not there.
-  class NotYet final : public Worker {
-   public:
-    TickResult Run(const Tick&) override { return {}; }
-  };
+  using PartitionVerb = CommandResult (*)(const CommandCall&, const PartitionContext&);
 
+  CommandBinding OfPartitions(const char* verb, PartitionVerb run) {
+    return {std::string("partitions ") + verb, [this, run](const CommandCall& call) {
+              return run(call, {host(), settings_.manager});
+            }};
+  }
   void AddCleanup(const ExpiringTable& table, std::chrono::microseconds age) {
     cleanups_.push_back(std::make_unique<Cleanup>(host(), table, age));
   }
 
   Settings settings_;
   std::vector<std::unique_ptr<Cleanup>> cleanups_;
-  NotYet not_yet_;
+  PartitionManager manager_;
+  Migration migration_;
+  OperationWorker migration_worker_;
 };
 
 }  // namespace

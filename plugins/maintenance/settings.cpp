@@ -1,6 +1,10 @@
 #include "settings.hpp"
 
+#include <algorithm>
+#include <string>
 #include <summa/error.hpp>
+
+#include "manager/statement.hpp"
 
 namespace summa::maintenance {
 namespace {
@@ -13,33 +17,49 @@ constexpr std::size_t kMaxName = 63;
   throw Error(SUMMA_E_CONFIG, "SH-0842", "plugins.maintenance." + path + ": " + problem, fix);
 }
 
-Archive ReadArchive(const Config& config, const std::string& path) {
+ArchiveKind ReadArchive(const Config& config, const std::string& path) {
   const std::string archive = config.String(path + ".archive");
-  if (archive == "schema") return Archive::kSchema;
-  if (archive == "file") return Archive::kFile;
-  return Archive::kNone;
+  if (archive == "schema") return ArchiveKind::kSchema;
+  if (archive == "file") return ArchiveKind::kFile;
+  return ArchiveKind::kNone;
 }
 
-void CheckArchive(const PartitionSettings& table, const std::string& path) {
-  if (table.archive == Archive::kSchema && table.archive_schema.empty()) {
+void CheckArchive(const TableSettings& table, const std::string& path) {
+  if (table.archive == ArchiveKind::kSchema && table.archive_schema.empty()) {
     Refuse(path + ".archive_schema", "archive: schema needs a schema",
            "set it to the name of the schema into which detached partitions go");
   }
-  if (table.archive == Archive::kFile && !table.archive_directory.starts_with("/")) {
+  if (table.archive == ArchiveKind::kFile && !table.archive_directory.starts_with("/")) {
     Refuse(path + ".archive_directory", "archive: file needs an absolute path",
            "set it to a directory on this machine that the host may write to");
   }
-  if (table.archive != Archive::kNone && !table.retention) {
+  if (table.archive != ArchiveKind::kNone && !table.ranges.retention) {
     Refuse(path + ".archive", "nothing is ever archived without a retention",
            "set retention, or remove archive");
   }
 }
 
-PartitionSettings ReadTable(const Config& config, const std::string& path) {
-  PartitionSettings table;
-  table.interval = config.String(path + ".interval");
-  table.ahead = static_cast<int>(config.Integer(path + ".ahead"));
-  if (config.Find(path + ".retention")) table.retention = config.Duration(path + ".retention");
+// As SQL reads it without quotes, where it does.
+std::string QuoteWhereNecessary(const std::string& name) {
+  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+  return plain && (name[0] < '0' || name[0] > '9') ? name : QuoteName(name);
+}
+
+TableSettings ReadTableSettings(const Config& config, const std::string& name) {
+  const std::string path = "partitions." + name;
+  if (name.empty() || name.size() > kMaxName || name.find('.') != std::string::npos) {
+    Refuse(path, "\"" + name + "\" is not the name of a table in the ledger's schema",
+           "write the name of the table alone, without its schema");
+  }
+  TableSettings table;
+  table.table = QuoteWhereNecessary(name);
+  table.ranges.interval = IntervalOf(config.String(path + ".interval")).value();
+  table.ranges.ahead = static_cast<int>(config.Integer(path + ".ahead"));
+  if (config.Find(path + ".retention")) {
+    table.ranges.retention = config.Duration(path + ".retention");
+  }
   table.archive = ReadArchive(config, path);
   table.archive_schema = config.Find(path + ".archive_schema").value_or("");
   table.archive_directory = config.Find(path + ".archive_directory").value_or("");
@@ -52,13 +72,11 @@ PartitionSettings ReadTable(const Config& config, const std::string& path) {
 Settings ReadSettings(const Config& config) {
   Settings settings;
   settings.processed_event_retention = config.Duration("processed_event_retention");
+  settings.manager.closed_after = config.Duration("closed_after");
+  settings.manager.require_verified = config.Boolean("require_verified");
+  settings.manager.drain_rows = config.Integer("drain_rows");
   for (const std::string& name : config.Keys("partitions")) {
-    const std::string path = "partitions." + name;
-    if (name.empty() || name.size() > kMaxName || name.find('.') != std::string::npos) {
-      Refuse(path, "\"" + name + "\" is not the name of a table in the ledger's schema",
-             "write the name of the table alone, without its schema");
-    }
-    settings.partitions[name] = ReadTable(config, path);
+    settings.manager.tables.push_back(ReadTableSettings(config, name));
   }
   return settings;
 }

@@ -310,7 +310,7 @@ TEST_F(MigrationTest, DoesNotDetachTheFlatTableOnceTheNewPartitionsHaveEvents) {
       "VALUES ('account', gen_random_uuid(), 1, 'x', '{}', gen_random_uuid(), 'h', now() + "
       "interval '70 days')");
   Request("rollback");
-  EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0836"));
+  EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0856"));
   EXPECT_EQ(State(), "swapped");
 }
 

@@ -58,7 +58,7 @@ void RequireOne(const Result& changed) {
 }
 
 [[noreturn]] void ThrowInTheWay() {
-  throw Error(SUMMA_E_TRY_LATER, "SH-0831", "somebody stands in the way of the migration",
+  throw Error(SUMMA_E_TRY_LATER, "SH-0851", "somebody stands in the way of the migration",
               "`migrate:partition-event-store --status` names who; it is tried again");
 }
 
@@ -144,7 +144,7 @@ Migration::Progress Migration::Continue(OperationStep& step) {
       record->state == "swapped" || record->state == "restored" || record->state == "finalized";
   if (record->request == "abort" && !exchanged) return Abort(step, *record);
   if (record->bound && !exchanged && IsNear(step.sql(), *record->bound)) {
-    host_.Warn("SH-0837", "the bound of the migration is near; it is aborted",
+    host_.Warn("SH-0857", "the bound of the migration is near; it is aborted",
                {{"bound", IsoText(*record->bound)}});
     return Abort(step, *record);
   }
@@ -543,7 +543,7 @@ void Migration::Undo(OperationStep& step) {
     return;
   }
   if (record->request.empty()) {
-    throw Error(SUMMA_E_TRY_LATER, "SH-0830",
+    throw Error(SUMMA_E_TRY_LATER, "SH-0850",
                 "the operation was aborted after the tables were exchanged; both are kept equal",
                 "Decide: `migrate:partition-event-store --rollback --yes` or `--finalize --yes`");
   }

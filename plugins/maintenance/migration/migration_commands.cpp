@@ -31,7 +31,7 @@ Options OptionsOf(const CommandCall& call) {
   options.workers = call.IntegerOption("workers").value_or(2);
   options.yes = call.Flag("yes");
   const auto refuse = [](const std::string& what) {
-    throw Error(SUMMA_E_USAGE, "SH-0832", what, "`--help` lists the values");
+    throw Error(SUMMA_E_USAGE, "SH-0852", what, "`--help` lists the values");
   };
   if (options.strategy != "online" && options.strategy != "attach") {
     refuse("the strategy " + options.strategy + " is not known");
@@ -123,7 +123,7 @@ std::int64_t RequireMigration(const CommandCall& call) {
   Session session(call.sql());
   const std::int64_t id = NewestMigration(session);
   if (id != 0) return id;
-  throw Error(SUMMA_E_NOT_FOUND, "SH-0833", "no migration to partitions has begun",
+  throw Error(SUMMA_E_NOT_FOUND, "SH-0853", "no migration to partitions has begun",
               "`migrate:partition-event-store --strategy=online` begins one");
 }
 
@@ -148,7 +148,7 @@ void RequireState(const CommandCall& call, const Host& host, std::int64_t id,
   if (record && is == exchanged && ReadOperation(host, call.sql(), id).open()) return;
   const bool aborted = record && record->state == "swapped" && exchanged;
   if (aborted) return;  // its remains wait for this decision
-  throw Error(SUMMA_E_USAGE, "SH-0834",
+  throw Error(SUMMA_E_USAGE, "SH-0854",
               action + " is not possible in state " + (record ? record->state : "planned"),
               exchanged ? "It is for a migration whose tables are exchanged; before, use --abort"
                         : "After the exchange, use --rollback or --finalize");
@@ -159,7 +159,7 @@ CommandResult Request(const CommandCall& call, const Host& host, Migration& migr
   const std::int64_t id = RequireMigration(call);
   RequireState(call, host, id, "--" + request, request != "abort");
   if (request != "abort" && !call.Flag("yes")) {
-    throw Error(SUMMA_E_USAGE, "SH-0835", "--" + request + " changes what applications use",
+    throw Error(SUMMA_E_USAGE, "SH-0855", "--" + request + " changes what applications use",
                 "Say --yes as well");
   }
   {

@@ -283,7 +283,7 @@ void DetachAgain(Session& session, const MigrationRecord& record,
                         .Value<bool>();
   if (used) {
     throw Error(
-        SUMMA_E_DATA, "SH-0836",
+        SUMMA_E_DATA, "SH-0856",
         "events have come since " + IsoText(*record.bound) + ", when the first new partition began",
         "The way back is closed; say --finalize");
   }

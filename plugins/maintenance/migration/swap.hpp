@@ -39,7 +39,7 @@ bool ValidateBound(const summa_sql_v1* sql, const MigrationRecord& record);
 // SH-0825: more than kMostTailRows rows have come since the last sealed position; seal again.
 // SH-0823: something of the flat table has changed since the plan. SH-0824: the tail differs.
 DdlOutcome SwapTables(Session& session, const WorkCaller& caller, const MigrationRecord& record);
-// The same errors, but SH-0823. Strategy attach: SH-0836 when there are events in the new
+// The same errors, but SH-0823. Strategy attach: SH-0856 when there are events in the new
 // partitions.
 DdlOutcome SwapBack(Session& session, const WorkCaller& caller, const MigrationRecord& record);
 
