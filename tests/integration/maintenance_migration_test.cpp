@@ -376,7 +376,7 @@ INSTANTIATE_TEST_SUITE_P(
                "gen_random_uuid(), created_at = created_at - interval '40 days'; INSERT INTO "
                "ledger_event_new SELECT * FROM twice"},
         Mutant{"InTheWrongPartition", kWrongLeaf}),
-    [](const testing::TestParamInfo<Mutant>& info) { return info.param.name; });
+    [](const testing::TestParamInfo<Mutant>& tested) { return tested.param.name; });
 
 }  // namespace
 }  // namespace summa::maintenance

@@ -159,7 +159,7 @@ PlanFacts FactsOf(const Model& model, DatabaseTime now, std::set<std::int64_t> r
   return facts;
 }
 
-Plan Run(Model& model, const PartitionSettings& settings, DatabaseTime now) {
+Plan RunOn(Model& model, const PartitionSettings& settings, DatabaseTime now) {
   const Plan plan = PlanPartitions(model.table, settings, FactsOf(model, now, All(model.table)));
   for (const Action& action : plan.actions) model.Apply(action);
   return plan;
@@ -186,7 +186,7 @@ bool Raises(const Plan& plan, AlarmKind kind) {
 
 TEST(PartitionPlan, AnEmptyTableGetsItsRangesAndBothOverflowPartitions) {
   Model model;
-  const Plan plan = Run(model, {Interval::kMonthly, 2, {}}, At(2026, 1, 31, 23));
+  const Plan plan = RunOn(model, {Interval::kMonthly, 2, {}}, At(2026, 1, 31, 23));
   EXPECT_THAT(NamesOf(model), ElementsAre("ledger_event_overflow_low", "ledger_event_2026_01",
                                           "ledger_event_2026_02", "ledger_event_2026_03",
                                           "ledger_event_overflow_high"));
@@ -197,8 +197,8 @@ TEST(PartitionPlan, AnEmptyTableGetsItsRangesAndBothOverflowPartitions) {
 
 TEST(PartitionPlan, TheNextRangeComesInOneStepWithTheUpperOverflow) {
   Model model;
-  Run(model, {Interval::kMonthly, 2, {}}, At(2026, 1, 15));
-  const Plan plan = Run(model, {Interval::kMonthly, 2, {}}, At(2026, 2, 1));
+  RunOn(model, {Interval::kMonthly, 2, {}}, At(2026, 1, 15));
+  const Plan plan = RunOn(model, {Interval::kMonthly, 2, {}}, At(2026, 2, 1));
   ASSERT_THAT(KindsOf(plan), ElementsAre("move-overflow"));
   EXPECT_EQ(plan.actions[0].from, At(2026, 5, 1));
   ASSERT_EQ(plan.actions[0].ranges.size(), 1u);
@@ -208,8 +208,8 @@ TEST(PartitionPlan, TheNextRangeComesInOneStepWithTheUpperOverflow) {
 
 TEST(PartitionPlan, AfterAChangeOfTheIntervalNewRangesAreCutAtExistingOnes) {
   Model model;
-  Run(model, {Interval::kMonthly, 0, {}}, At(2026, 1, 15));
-  Run(model, {Interval::kWeekly, 1, {}}, At(2026, 1, 28));  // a Wednesday
+  RunOn(model, {Interval::kMonthly, 0, {}}, At(2026, 1, 15));
+  RunOn(model, {Interval::kWeekly, 1, {}}, At(2026, 1, 28));  // a Wednesday
   EXPECT_THAT(NamesOf(model), ElementsAre("ledger_event_overflow_low", "ledger_event_2026_01",
                                           "ledger_event_2026_02_01t00", "ledger_event_2026_w06",
                                           "ledger_event_overflow_high"));
@@ -218,9 +218,9 @@ TEST(PartitionPlan, AfterAChangeOfTheIntervalNewRangesAreCutAtExistingOnes) {
 TEST(PartitionPlan, RowsOfAnOutageAreDrainedIntoRangesOfTheirOwn) {
   Model model;
   const PartitionSettings settings{Interval::kMonthly, 1, {}};
-  Run(model, settings, At(2026, 1, 15));
+  RunOn(model, settings, At(2026, 1, 15));
   ASSERT_TRUE(model.Insert(At(2026, 4, 20)));
-  const Plan plan = Run(model, settings, At(2026, 5, 2));
+  const Plan plan = RunOn(model, settings, At(2026, 5, 2));
   ASSERT_THAT(KindsOf(plan), ElementsAre("drain"));
   EXPECT_EQ(plan.actions[0].ranges.size(), 4u);  // March to June
   EXPECT_TRUE(Raises(plan, AlarmKind::kOverflowRows));
@@ -229,7 +229,7 @@ TEST(PartitionPlan, RowsOfAnOutageAreDrainedIntoRangesOfTheirOwn) {
 
 TEST(PartitionPlan, AllExpiredRangesGoOldestFirstUpToOneThatDidNotPass) {
   Model model;
-  Run(model, {Interval::kMonthly, 5, {}}, At(2026, 1, 15));
+  RunOn(model, {Interval::kMonthly, 5, {}}, At(2026, 1, 15));
   const PartitionSettings settings{Interval::kMonthly, 1, kDay * 30};
   std::set<std::int64_t> releasable = All(model.table);
   releasable.erase(model.table.partitions[3].oid);  // March
@@ -243,18 +243,18 @@ TEST(PartitionPlan, AllExpiredRangesGoOldestFirstUpToOneThatDidNotPass) {
 
 TEST(PartitionPlan, ARangeThatEndsWhereTheRetentionBeginsIsExpired) {
   Model model;
-  Run(model, {Interval::kDaily, 3, {}}, At(2026, 1, 1));
+  RunOn(model, {Interval::kDaily, 3, {}}, At(2026, 1, 1));
   const PartitionSettings settings{Interval::kDaily, 0, kDay};
-  Run(model, settings, At(2026, 1, 3) - microseconds(1));
+  RunOn(model, settings, At(2026, 1, 3) - microseconds(1));
   EXPECT_TRUE(model.detached.empty());
-  Run(model, settings, At(2026, 1, 3));
+  RunOn(model, settings, At(2026, 1, 3));
   EXPECT_THAT(model.detached, ElementsAre("ledger_event_2026_01_01"));
 }
 
 TEST(PartitionPlan, WhateverTheRetentionTheRangeOfNowStays) {
   Model model;
-  Run(model, {Interval::kMonthly, 1, microseconds(0)}, At(2026, 1, 31, 23));
-  Run(model, {Interval::kMonthly, 1, microseconds(-5)}, At(2026, 2, 1));
+  RunOn(model, {Interval::kMonthly, 1, microseconds(0)}, At(2026, 1, 31, 23));
+  RunOn(model, {Interval::kMonthly, 1, microseconds(-5)}, At(2026, 2, 1));
   EXPECT_THAT(model.detached, ElementsAre("ledger_event_2026_01"));
   EXPECT_THAT(NamesOf(model), testing::Contains("ledger_event_2026_02"));
 }
@@ -262,8 +262,8 @@ TEST(PartitionPlan, WhateverTheRetentionTheRangeOfNowStays) {
 TEST(PartitionPlan, ALongOutageGetsFewRanges) {
   Model model;
   const PartitionSettings settings{Interval::kHourly, 1, {}};
-  Run(model, settings, At(2026, 1, 1));
-  const Plan plan = Run(model, settings, At(2029, 1, 1));
+  RunOn(model, settings, At(2026, 1, 1));
+  const Plan plan = RunOn(model, settings, At(2029, 1, 1));
   ASSERT_EQ(plan.actions.size(), 1u);
   EXPECT_LE(plan.actions[0].ranges.size(), 102u);
   EXPECT_TRUE(
@@ -274,9 +274,9 @@ TEST(PartitionPlan, ALongOutageGetsFewRanges) {
 TEST(PartitionPlan, ARowOfTheFarFutureStaysWithAnAlarm) {
   Model model;
   const PartitionSettings settings{Interval::kDaily, 1, {}};
-  Run(model, settings, At(2026, 1, 1));
+  RunOn(model, settings, At(2026, 1, 1));
   ASSERT_TRUE(model.Insert(At(2100, 1, 1)));
-  const Plan plan = Run(model, settings, At(2026, 1, 1));
+  const Plan plan = RunOn(model, settings, At(2026, 1, 1));
   EXPECT_TRUE(plan.actions.empty());
   EXPECT_TRUE(Raises(plan, AlarmKind::kOverflowRows));
 }
@@ -284,7 +284,7 @@ TEST(PartitionPlan, ARowOfTheFarFutureStaysWithAnAlarm) {
 TEST(PartitionPlan, APartitionOfAllTimesLeavesNoRoom) {
   Model model;
   model.Attach("everything", DatabaseTime::min(), DatabaseTime::max());
-  const Plan plan = Run(model, {}, At(2026, 1, 1));
+  const Plan plan = RunOn(model, {}, At(2026, 1, 1));
   EXPECT_TRUE(plan.actions.empty());
   EXPECT_TRUE(Raises(plan, AlarmKind::kNoRoom));
 }
@@ -292,7 +292,7 @@ TEST(PartitionPlan, APartitionOfAllTimesLeavesNoRoom) {
 TEST(PartitionPlan, ADefaultPartitionIsAnAlarm) {
   Model model;
   model.table.default_partition = "ledger_event_default";
-  const Plan plan = Run(model, {}, At(2026, 1, 1));
+  const Plan plan = RunOn(model, {}, At(2026, 1, 1));
   EXPECT_TRUE(Raises(plan, AlarmKind::kDefaultPartition));
   EXPECT_FALSE(Raises(plan, AlarmKind::kGap)) << "every row has a place";
 }
@@ -300,7 +300,7 @@ TEST(PartitionPlan, ADefaultPartitionIsAnAlarm) {
 TEST(PartitionPlan, ANameThatIsTakenIsNotUsedAgain) {
   Model model;
   model.detached.push_back("ledger_event_2026_01");
-  Run(model, {Interval::kMonthly, 0, {}}, At(2026, 1, 1));
+  RunOn(model, {Interval::kMonthly, 0, {}}, At(2026, 1, 1));
   EXPECT_THAT(NamesOf(model), testing::Contains("ledger_event_2026_01_2"));
 }
 
