@@ -83,6 +83,26 @@ TEST_F(SettingsTest, EveryPinHoldsAgainForEachNextUser) {
   }
 }
 
+TEST_F(SettingsTest, ASessionWhoseStatementsWereDeallocatedHasNoNextUser) {
+  db_->Execute(
+      "CREATE FUNCTION public.forget() RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE "
+      "'DEALLOCATE ALL'; SET TimeZone = 'Asia/Tokyo'; END $$");
+  settings_.pool = 1;
+  SessionPool pool(settings_);
+  auto session = pool.Acquire(test::kTimeout);
+  const TextRows pins = SeenBy(*session, ShowAll());
+  const int pid = session->backend_pid();
+  pool.Release(std::move(session));
+  session = pool.Acquire(test::kTimeout);
+  EXPECT_EQ(session->backend_pid(), pid);
+  session->Exec("SELECT public.forget()", {}, 0);
+  pool.Release(std::move(session));
+  session = pool.Acquire(test::kTimeout);
+  EXPECT_NE(session->backend_pid(), pid);
+  EXPECT_EQ(SeenBy(*session, ShowAll()), pins);
+  pool.Release(std::move(session));
+}
+
 TEST_F(SettingsTest, ATimeoutBelowTheTimeOfOurFirstStatementIsLifted) {
   db_->Execute(
       "DROP ROLE IF EXISTS hasty; CREATE ROLE hasty LOGIN SUPERUSER; "
