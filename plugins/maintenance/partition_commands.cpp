@@ -10,6 +10,7 @@
 #include "manager/records.hpp"
 #include "manager/table_care.hpp"
 #include "partition/advice.hpp"
+#include "partition/statement.hpp"
 #include "partition_timeline.hpp"
 
 namespace summa::maintenance {
@@ -22,7 +23,10 @@ std::vector<TableSettings> ChosenTables(const CommandCall& call, const Partition
   std::vector<TableSettings> tables = TablesOf(context.settings, session);
   const std::optional<std::string> wanted = call.Option("table");
   if (wanted) {
-    std::erase_if(tables, [&](const TableSettings& one) { return one.table != *wanted; });
+    // As the configuration has it, or as SQL has it.
+    std::erase_if(tables, [&](const TableSettings& one) {
+      return one.table != *wanted && one.table != QuoteWhereNeeded(*wanted);
+    });
   }
   for (TableSettings& table : tables) {
     table.ranges.ahead = static_cast<int>(call.IntegerOption("ahead").value_or(table.ranges.ahead));
@@ -146,18 +150,23 @@ CommandResult Finish(JsonWriter& json, const std::vector<std::string>& undone) {
 
 using Wanted = std::function<bool(const Action&)>;
 
+CommandResult WriteDryRun(const std::vector<PlannedTable>& all) {
+  JsonWriter json;
+  json.BeginObject().Member("dryRun", true).Key("tables").BeginArray();
+  for (const PlannedTable& planned : all) WritePlan(json, planned);
+  json.EndArray();
+  return Finish(json, {});
+}
+
 CommandResult DryRun(const CommandCall& call, const PartitionContext& context, const Wanted& wanted,
                      bool gates) {
   const Environment environment = EnvironmentOf(call, context);
-  JsonWriter json;
-  json.BeginObject().Member("dryRun", true).Key("tables").BeginArray();
+  std::vector<PlannedTable> all;
   for (const TableSettings& table : ChosenTables(call, context)) {
-    PlannedTable planned = MakePlan(environment, table, gates);
-    std::erase_if(planned.plan.actions, [&](const Action& one) { return !wanted(one); });
-    WritePlan(json, planned);
+    all.push_back(MakePlan(environment, table, gates));
+    std::erase_if(all.back().plan.actions, [&](const Action& one) { return !wanted(one); });
   }
-  json.EndArray();
-  return Finish(json, {});
+  return WriteDryRun(all);
 }
 
 CommandResult Perform(const CommandCall& call, const PartitionContext& context,
@@ -221,8 +230,11 @@ CommandResult DrainPartitions(const CommandCall& call, const PartitionContext& c
 CommandResult DetachPartitions(const CommandCall& call, const PartitionContext& context) {
   const auto detaches = [](const Action& action) { return action.kind == ActionKind::kDetach; };
   const std::optional<std::string> name = call.Option("partition");
-  if (call.Flag("dry-run") && !name) return DryRun(call, context, detaches, true);
   const Environment environment = EnvironmentOf(call, context);
+  if (call.Flag("dry-run") && name) {
+    return WriteDryRun({PlanDetachOf(environment, TheTable(call, context), *name)});
+  }
+  if (call.Flag("dry-run")) return DryRun(call, context, detaches, true);
   std::vector<std::string> undone;
   JsonWriter json;
   json.BeginObject().Key("tables").BeginArray();

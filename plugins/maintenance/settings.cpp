@@ -1,10 +1,9 @@
 #include "settings.hpp"
 
-#include <algorithm>
 #include <string>
 #include <summa/error.hpp>
 
-#include "manager/statement.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {
@@ -39,14 +38,6 @@ void CheckArchive(const TableSettings& table, const std::string& path) {
   }
 }
 
-// As SQL reads it without quotes, where it does.
-std::string QuoteWhereNecessary(const std::string& name) {
-  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-  });
-  return plain && (name[0] < '0' || name[0] > '9') ? name : QuoteName(name);
-}
-
 TableSettings ReadTableSettings(const Config& config, const std::string& name) {
   const std::string path = "partitions." + name;
   if (name.empty() || name.size() > kMaxName || name.find('.') != std::string::npos) {
@@ -54,7 +45,7 @@ TableSettings ReadTableSettings(const Config& config, const std::string& name) {
            "write the name of the table alone, without its schema");
   }
   TableSettings table;
-  table.table = QuoteWhereNecessary(name);
+  table.table = QuoteWhereNeeded(name);
   table.ranges.interval = IntervalOf(config.String(path + ".interval")).value();
   table.ranges.ahead = static_cast<int>(config.Integer(path + ".ahead"));
   if (config.Find(path + ".retention")) {

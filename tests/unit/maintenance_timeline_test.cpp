@@ -30,7 +30,9 @@ TEST(Timeline, PastCurrentAheadDetachedAndOverflowHaveMarksOfTheirOwn) {
     EXPECT_EQ(lines[i].size(), lines[0].size());
     EXPECT_THAT(lines[i], HasSubstr(std::string(1, marks[i])));
     for (const char other : marks) {
-      if (other != marks[i]) EXPECT_THAT(lines[i], Not(HasSubstr(std::string(1, other))));
+      if (other != marks[i]) {
+        EXPECT_THAT(lines[i], Not(HasSubstr(std::string(1, other))));
+      }
     }
   }
 }

@@ -1,30 +1,15 @@
 #include "guard/guard.hpp"
 
-#include <initializer_list>
 #include <string_view>
-#include <utility>
 
 #include "guard_sql.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {
 
-using Names = std::initializer_list<std::pair<std::string_view, std::string_view>>;
-
-// The statement with {name} replaced.
-std::string WithNames(std::string statement, Names names) {
-  for (const auto& [name, value] : names) {
-    const std::string mark = "{" + std::string(name) + "}";
-    for (std::size_t at = 0; (at = statement.find(mark, at)) != std::string::npos;
-         at += value.size()) {
-      statement.replace(at, mark.size(), value);
-    }
-  }
-  return statement;
-}
-
 std::string OfTable(std::string_view statement, const ledger::EventTable& events) {
-  return WithNames(std::string(statement), {{"events", events.name},
+  return WithNames(statement, {{"events", events.name},
                                             {"position", events.position},
                                             {"version", events.version},
                                             {"hash", events.hash}});

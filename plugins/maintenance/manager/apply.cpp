@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "manager/statement.hpp"
+#include "partition/statement.hpp"
 #include "manager_sql.hpp"
 #include "partition/leaf.hpp"
 

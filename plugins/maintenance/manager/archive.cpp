@@ -11,7 +11,7 @@
 #include "manager/apply.hpp"
 #include "manager/gates.hpp"
 #include "manager/gzip_file.hpp"
-#include "manager/statement.hpp"
+#include "partition/statement.hpp"
 #include "partition/leaf.hpp"
 
 namespace summa::maintenance {

@@ -9,7 +9,7 @@
 #include "manager/deadline_cancel.hpp"
 #include "manager/gates.hpp"
 #include "manager/records.hpp"
-#include "manager/statement.hpp"
+#include "partition/statement.hpp"
 #include "manager_sql.hpp"
 #include "partition/leaf.hpp"
 

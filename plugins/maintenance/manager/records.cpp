@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "manager/statement.hpp"
+#include "partition/statement.hpp"
 #include "manager_sql.hpp"
 
 namespace summa::maintenance {

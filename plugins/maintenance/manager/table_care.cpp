@@ -6,12 +6,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "manager/archive.hpp"
 #include "manager/detach.hpp"
 #include "manager/records.hpp"
-#include "manager/statement.hpp"
+#include "partition/statement.hpp"
 #include "manager_sql.hpp"
 
 namespace summa::maintenance {
@@ -108,6 +109,40 @@ PlannedTable MakePlan(const Environment& environment, const TableSettings& setti
   return planned;
 }
 
+PlannedTable PlanDetachOf(const Environment& environment, const TableSettings& settings,
+                          const std::string& name) {
+  Session session(environment.sql);
+  PlannedTable planned;
+  planned.table = ReadTable(session, settings.table);
+  const auto& partitions = planned.table.partitions;
+  const auto partition =
+      std::find_if(partitions.begin(), partitions.end(),
+                   [&](const Partition& candidate) { return candidate.name == name; });
+  if (partition == partitions.end()) {
+    throw Error(SUMMA_E_NOT_FOUND, "SH-0836", planned.table.quoted + " has no partition " + name,
+                "`summa-host partitions list` shows those that it has");
+  }
+  if (partition->overflow()) {
+    throw Error(SUMMA_E_USAGE, "SH-0836", name + " is an overflow partition",
+                "It takes the rows that have no range, and stays");
+  }
+  Action action{ActionKind::kDetach, name, partition->oid, partition->from, partition->to, {},
+                "asked for by name"};
+  std::optional<std::string> why;
+  if (partition->detach_pending) {
+    action.kind = ActionKind::kFinishDetach;
+  } else {
+    why = WhyNotDetachable(environment, session, planned.table, *partition, true);
+  }
+  if (why) {
+    planned.plan.held.push_back(name);
+    planned.why_held[name] = *why;
+  } else {
+    planned.plan.actions.push_back(std::move(action));
+  }
+  return planned;
+}
+
 bool CreatesRoom(const Action& action) {
   return action.kind == ActionKind::kCreate || action.kind == ActionKind::kMoveOverflow ||
          action.kind == ActionKind::kDrain || action.kind == ActionKind::kCreateOverflow;
@@ -194,31 +229,13 @@ bool TableCare::PerformDetach(const Partition& partition, ActionKind kind) {
 }
 
 void TableCare::DetachOne(const std::string& name) {
-  const PartitionedTable table = TableNow();
-  for (const Partition& partition : table.partitions) {
-    if (partition.name != name) continue;
-    if (partition.overflow()) {
-      throw Error(SUMMA_E_USAGE, "SH-0836", name + " is an overflow partition",
-                  "It takes the rows that have no range, and stays");
-    }
-    if (partition.detach_pending) {
-      PerformDetach(partition, ActionKind::kFinishDetach);
-      return;
-    }
-    std::optional<std::string> why;
-    {
-      Session session(environment_.sql);
-      why = WhyNotDetachable(environment_, session, table, partition, true);
-    }
-    if (why) {
-      outcome_.undone.push_back("detach " + name + ": " + *why);
-      return;
-    }
-    PerformDetach(partition, ActionKind::kDetach);
-    return;
+  const PlannedTable planned = PlanDetachOf(environment_, settings_, name);
+  for (const auto& [held, why] : planned.why_held) {
+    outcome_.undone.push_back("detach " + held + ": " + why);
   }
-  throw Error(SUMMA_E_NOT_FOUND, "SH-0836", table.quoted + " has no partition " + name,
-              "`summa-host partitions list` shows those that it has");
+  for (const Action& action : planned.plan.actions) {
+    if (Perform(planned, action)) outcome_.done.push_back(action);
+  }
 }
 
 void TableCare::ArchiveDetached() {

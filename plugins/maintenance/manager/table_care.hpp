@@ -29,6 +29,10 @@ struct PlannedTable {
 // Reads everything that a plan needs. gates: whether ranges that are older than the retention are
 // examined; this may read whole partitions. Without, none of them may leave.
 PlannedTable MakePlan(const Environment& environment, const TableSettings& settings, bool gates);
+// Only the detach of one partition, whatever its age: an action, or held with the reason. SH-0836
+// when there is no such range.
+PlannedTable PlanDetachOf(const Environment& environment, const TableSettings& settings,
+                          const std::string& name);
 
 struct CareOutcome {
   ApplyOutcome applied;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "migration_sql.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {
@@ -75,7 +76,7 @@ std::vector<InventoryItem> Inventory::OfKind(std::string_view kind) const {
 
 std::vector<std::string> Inventory::ColumnNames() const {
   std::vector<std::string> names;
-  for (const InventoryItem& column : OfKind("column")) names.push_back(Quoted(column.name));
+  for (const InventoryItem& column : OfKind("column")) names.push_back(QuoteName(column.name));
   return names;
 }
 
@@ -83,16 +84,6 @@ std::vector<std::string> Inventory::ReferencingTables() const {
   std::set<std::string> tables;
   for (const InventoryItem& reference : OfKind("reference")) tables.insert(reference.name);
   return {tables.begin(), tables.end()};
-}
-
-std::string Quoted(std::string_view name) {
-  std::string quoted = "\"";
-  for (const char c : name) quoted.append(c == '"' ? 2 : 1, c);
-  return quoted += '"';
-}
-
-std::string Quoted(std::string_view schema, std::string_view name) {
-  return Quoted(schema) + "." + Quoted(name);
 }
 
 Inventory ReadInventory(Session& session, std::int64_t oid) {

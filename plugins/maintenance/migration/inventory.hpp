@@ -32,10 +32,6 @@ struct Inventory {
   std::vector<std::string> ReferencingTables() const;
 };
 
-// "name" with its quotes, and "schema"."name".
-std::string Quoted(std::string_view name);
-std::string Quoted(std::string_view schema, std::string_view name);
-
 // Reads the catalog. SH-0821 when there is no table with this oid.
 Inventory ReadInventory(Session& session, std::int64_t oid);
 

@@ -6,12 +6,13 @@
 #include <string>
 
 #include "migration/inventory.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 
-std::string TableName::quoted() const { return Quoted(schema, name); }
+std::string TableName::quoted() const { return QuoteName(schema, name); }
 
-std::string MigrationRecord::ApplicationName() const { return Quoted(schema, table); }
+std::string MigrationRecord::ApplicationName() const { return QuoteName(schema, table); }
 
 std::optional<MigrationRecord> ReadRecord(Session& session, std::int64_t operation) {
   const Result rows = session.Exec(

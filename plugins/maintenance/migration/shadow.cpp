@@ -9,6 +9,7 @@
 
 #include "partition/catalog.hpp"
 #include "partition/leaf.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {
@@ -19,7 +20,7 @@ constexpr std::size_t kMostRanges = 1000;
 
 void RequireFree(Session& session, const std::string& schema, const std::string& name) {
   const bool taken =
-      session.Exec("SELECT to_regclass($1) IS NOT NULL", {Quoted(schema, name)}).Value<bool>();
+      session.Exec("SELECT to_regclass($1) IS NOT NULL", {QuoteName(schema, name)}).Value<bool>();
   if (!taken) return;
   throw Error(SUMMA_E_DATA, "SH-0822",
               "the migration needs the name " + name + " in schema " + schema +
@@ -69,7 +70,7 @@ void CopyStatistics(Session& session, const Inventory& flat, const std::string& 
       {flat.oid});
   for (const Row row : targets) {
     session.Exec("ALTER TABLE " + table + " ALTER COLUMN " +
-                 Quoted(row.Get<std::string>("attname")) + " SET STATISTICS " +
+                 QuoteName(row.Get<std::string>("attname")) + " SET STATISTICS " +
                  row.Get<std::string>("target"));
   }
 }
@@ -88,7 +89,7 @@ void AddLeaf(Session& session, const Inventory& flat, const PartitionedTable& pa
 std::vector<Range> RangesOf(Session& session, const Inventory& flat, const ShadowRequest& request) {
   if (request.bound) return RangesFrom(request.interval, *request.bound, request.ahead);
   const Result span =
-      session.Exec("SELECT (SELECT min(created_at) FROM " + Quoted(flat.schema, flat.name) +
+      session.Exec("SELECT (SELECT min(created_at) FROM " + QuoteName(flat.schema, flat.name) +
                    " WHERE isfinite(created_at)) AS first, clock_timestamp() AS "
                    "now");
   const auto now = span[0].Get<DatabaseTime>("now");
@@ -126,10 +127,10 @@ std::string OldIndexName(const std::string& index) { return PartitionName(index,
 
 std::int64_t CreateShadow(Session& session, const Inventory& flat, const ShadowRequest& request) {
   const std::string name = PartitionName(flat.name, kSuffix);
-  const std::string shadow = Quoted(flat.schema, name);
+  const std::string shadow = QuoteName(flat.schema, name);
   RequireFree(session, flat.schema, name);
   RequireFree(session, flat.schema, PartitionName(flat.name, "old"));
-  session.Exec("CREATE TABLE " + shadow + " (LIKE " + Quoted(flat.schema, flat.name) +
+  session.Exec("CREATE TABLE " + shadow + " (LIKE " + QuoteName(flat.schema, flat.name) +
                " INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY) PARTITION BY RANGE "
                "(created_at)");
   CopyProperties(session, flat, shadow);
@@ -170,10 +171,10 @@ std::string CreateNextIndex(Session& session, const Inventory& flat, std::int64_
       const std::string name = LeafIndexName(leaf.name, index);
       if (valid.contains(name)) continue;
       if (invalid.contains(name)) {
-        session.ExecAutocommit("DROP INDEX CONCURRENTLY " + Quoted(leaf.schema, name));
+        session.ExecAutocommit("DROP INDEX CONCURRENTLY " + QuoteName(leaf.schema, name));
       }
       session.ExecAutocommit(std::string(index.unique ? "CREATE UNIQUE" : "CREATE") +
-                             " INDEX CONCURRENTLY " + Quoted(name) + " ON " + leaf.quoted + " " +
+                             " INDEX CONCURRENTLY " + QuoteName(name) + " ON " + leaf.quoted + " " +
                              index.Body());
       return name;
     }
@@ -184,7 +185,7 @@ std::string CreateNextIndex(Session& session, const Inventory& flat, std::int64_
 void CreateParentIndexes(Session& session, const Inventory& flat, const std::string& shadow) {
   for (const IndexOfFlat& index : IndexesOf(flat)) {
     if (index.unique) continue;
-    session.Exec("CREATE INDEX IF NOT EXISTS " + Quoted(ShadowIndexName(index.name)) + " ON ONLY " +
+    session.Exec("CREATE INDEX IF NOT EXISTS " + QuoteName(ShadowIndexName(index.name)) + " ON ONLY " +
                  shadow + " " + index.Body());
   }
 }
@@ -196,8 +197,8 @@ void AttachIndexes(Session& session, const Inventory& flat, const std::string& s
     if (leaf.quoted != partition) continue;
     for (const IndexOfFlat& index : IndexesOf(flat)) {
       if (index.unique) continue;
-      session.Exec("ALTER INDEX " + Quoted(flat.schema, ShadowIndexName(index.name)) +
-                   " ATTACH PARTITION " + Quoted(leaf.schema, LeafIndexName(leaf.name, index)));
+      session.Exec("ALTER INDEX " + QuoteName(flat.schema, ShadowIndexName(index.name)) +
+                   " ATTACH PARTITION " + QuoteName(leaf.schema, LeafIndexName(leaf.name, index)));
     }
   }
 }

@@ -12,6 +12,7 @@
 #include "migration/sync.hpp"
 #include "partition/catalog.hpp"
 #include "partition/leaf.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {
@@ -64,13 +65,13 @@ void MoveDependents(Session& session, const Inventory& inventory, const std::str
                     const std::string& target) {
   for (const InventoryItem& sequence : inventory.OfKind("sequence")) {
     session.Exec("ALTER SEQUENCE " + sequence.name + " OWNED BY " + target + "." +
-                 Quoted(sequence.definition));
+                 QuoteName(sequence.definition));
   }
   for (const InventoryItem& view : inventory.OfKind("view")) {
     session.Exec("CREATE OR REPLACE VIEW " + view.name + " " + view.definition);
   }
   for (const InventoryItem& publication : inventory.OfKind("publication")) {
-    const std::string alter = "ALTER PUBLICATION " + Quoted(publication.name);
+    const std::string alter = "ALTER PUBLICATION " + QuoteName(publication.name);
     session.Exec(alter + " ADD TABLE " + target);
     session.Exec(alter + " DROP TABLE " + source);
   }
@@ -78,8 +79,8 @@ void MoveDependents(Session& session, const Inventory& inventory, const std::str
 
 void Rename(Session& session, const char* what, const std::string& schema, const std::string& from,
             const std::string& to) {
-  session.Exec(std::string("ALTER ") + what + " " + Quoted(schema, from) + " RENAME TO " +
-               Quoted(to));
+  session.Exec(std::string("ALTER ") + what + " " + QuoteName(schema, from) + " RENAME TO " +
+               QuoteName(to));
 }
 
 void RememberIndexNames(Session& session, const MigrationRecord& record) {
@@ -168,27 +169,6 @@ void RequireUnchanged(const MigrationRecord& record, const Inventory& flat) {
               "Abort the operation and start again, or take the change back");
 }
 
-std::string UniqueNameOn(Session& session, std::int64_t oid, std::vector<std::string> columns,
-                         const std::string& otherwise) {
-  const Result name = session.Exec(
-      "SELECT i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = "
-      "$1::bigint::oid AND x.indisunique AND x.indpred IS NULL AND (SELECT array_agg(a.attname::"
-      "text ORDER BY u.n) FROM unnest(x.indkey::int2[]) WITH ORDINALITY u (number, n) JOIN "
-      "pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = u.number) = $2 ORDER BY 1 LIMIT 1",
-      {oid, TextArray(columns)});
-  return name.rows() == 0 ? otherwise : name[0].Get<std::string>("relname");
-}
-
-GuardNames GuardNamesOf(Session& session, const MigrationRecord& record,
-                        const ledger::EventTable& events) {
-  GuardNames names;
-  names.version = UniqueNameOn(session, record.old_table,
-                               {"aggregate_type", "aggregate_id", events.version}, names.version);
-  names.id = UniqueNameOn(session, record.old_table, {"id"}, names.id);
-  names.position = UniqueNameOn(session, record.old_table, {events.position}, names.position);
-  return names;
-}
-
 // In the order of the writers: an event, its mirror, then what references it.
 std::vector<LockRequest> LocksOf(const std::string& first, const std::string& second,
                                  const std::vector<Reference>& references) {
@@ -222,7 +202,7 @@ void Exchange(Session& session, const MigrationRecord& record, const Exchanged& 
   EndForwardSync(session, tables.flat);
   MoveReferences(session, known.references, kKeyTable);
   RenameToNew(session, record, flat);
-  const std::string old_name = Quoted(record.schema, PartitionName(record.table, "old"));
+  const std::string old_name = QuoteName(record.schema, PartitionName(record.table, "old"));
   events.name = record.ApplicationName();
   events.partitioned = true;
   CreateGuardFunction(session, events, known.names);
@@ -255,7 +235,7 @@ void ExchangeByAttaching(Session& session, const MigrationRecord& record, const 
   FillGuard(session, events, record.guard, highest);
   MoveReferences(session, known.references, kKeyTable);
   RenameToNew(session, record, flat);
-  const std::string old_name = Quoted(record.schema, PartitionName(record.table, "old"));
+  const std::string old_name = QuoteName(record.schema, PartitionName(record.table, "old"));
   events.name = record.ApplicationName();
   events.partitioned = true;
   AttachLeaf(session, ReadTable(session, events.name), old_name, DatabaseTime::min(),
@@ -290,10 +270,10 @@ void DetachAgain(Session& session, const MigrationRecord& record,
   const ledger::EventTable events = EventsOf(session, record);
   RemoveGuard(session, events);
   DetachLeaf(session, ReadTable(session, record.ApplicationName()),
-             Quoted(record.schema, PartitionName(record.table, "old")));
+             QuoteName(record.schema, PartitionName(record.table, "old")));
   RenameToOld(session, record);
   MoveReferences(session, references, record.ApplicationName());
-  MoveDependents(session, partitioned, Quoted(record.schema, PartitionName(record.table, "new")),
+  MoveDependents(session, partitioned, QuoteName(record.schema, PartitionName(record.table, "new")),
                  record.ApplicationName());
   ChangeState(session, record.operation, "swapped", "restored");
   CrashPoint("migration.detach");
@@ -309,7 +289,7 @@ void ExchangeBack(Session& session, const MigrationRecord& record,
   RemoveGuard(session, events);
   RenameToOld(session, record);
   MoveReferences(session, references, record.ApplicationName());
-  MoveDependents(session, partitioned, Quoted(record.schema, PartitionName(record.table, "new")),
+  MoveDependents(session, partitioned, QuoteName(record.schema, PartitionName(record.table, "new")),
                  record.ApplicationName());
   ChangeState(session, record.operation, "swapped", "restored");
   CrashPoint("migration.swap_back");
@@ -322,7 +302,7 @@ ComparedTables TablesOf(Session& session, const MigrationRecord& record) {
   tables.flat = NameOfTable(session, record.old_table).quoted();
   tables.partitioned = NameOfTable(session, record.new_table).quoted();
   tables.columns = ReadInventory(session, record.old_table).ColumnNames();
-  tables.position = Quoted(EventsOf(session, record).position);
+  tables.position = QuoteName(EventsOf(session, record).position);
   return tables;
 }
 
@@ -420,7 +400,9 @@ DdlOutcome SwapTables(Session& session, const WorkCaller& caller, const Migratio
   known.tables = TablesOf(session, record);
   known.references = ReferencesTo(session, known.tables.flat);
   known.events = EventsOf(session, record);
-  known.names = GuardNamesOf(session, record, known.events);
+  ledger::EventTable flat = known.events;
+  flat.name = known.tables.flat;
+  known.names = NamesOfFlatTable(session, flat);
   const std::vector<LockRequest> locks =
       LocksOf(known.tables.flat, known.tables.partitioned, known.references);
   return RunDdl(session, caller, locks, Limits(), [&](Session& locked) {

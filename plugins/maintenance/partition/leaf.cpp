@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "partition/statement.hpp"
 #include "partition_sql.hpp"
 
 namespace summa::maintenance {
@@ -14,25 +15,12 @@ namespace {
 
 constexpr const char* kBounds = "summa_partition_bounds";
 
-std::string Quote(std::string_view text, char quote) {
-  std::string quoted(1, quote);
-  for (const char c : text) {
-    if (c == quote) quoted += c;
-    quoted += c;
-  }
-  return quoted + quote;
-}
-std::string QuoteName(std::string_view name) { return Quote(name, '"'); }
-
-// With an offset, so that TimeZone does not matter.
-std::string Literal(DatabaseTime time) { return Quote(IsoText(time), '\''); }
-
 std::string BoundsCheck(const std::string& key, DatabaseTime from, DatabaseTime to) {
   std::string check = key + " IS NOT NULL";
   if (from != DatabaseTime::min()) {
-    check += " AND " + key + " >= " + Literal(from) + "::timestamptz";
+    check += " AND " + key + " >= " + QuoteTime(from);
   }
-  if (to != DatabaseTime::max()) check += " AND " + key + " < " + Literal(to) + "::timestamptz";
+  if (to != DatabaseTime::max()) check += " AND " + key + " < " + QuoteTime(to);
   return check;
 }
 
@@ -88,8 +76,8 @@ std::string CreateLeaf(Session& session, const PartitionedTable& parent, const s
 void AttachLeaf(Session& session, const PartitionedTable& parent, const std::string& quoted_leaf,
                 DatabaseTime from, DatabaseTime to) {
   session.Exec("ALTER TABLE " + parent.quoted + " ATTACH PARTITION " + quoted_leaf +
-               " FOR VALUES FROM (" + (from == DatabaseTime::min() ? "MINVALUE" : Literal(from)) +
-               ") TO (" + (to == DatabaseTime::max() ? "MAXVALUE" : Literal(to)) + ")");
+               " FOR VALUES FROM (" + (from == DatabaseTime::min() ? "MINVALUE" : QuoteText(IsoText(from))) +
+               ") TO (" + (to == DatabaseTime::max() ? "MAXVALUE" : QuoteText(IsoText(to))) + ")");
   session.Exec("ALTER TABLE " + quoted_leaf + " DROP CONSTRAINT IF EXISTS " + kBounds);
 }
 

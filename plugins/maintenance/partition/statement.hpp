@@ -13,6 +13,10 @@
 namespace summa::maintenance {
 
 std::string QuoteName(std::string_view identifier);
+// Without quotes where SQL reads the same name without them.
+std::string QuoteWhereNeeded(const std::string& identifier);
+// "schema"."name"
+std::string QuoteName(std::string_view schema, std::string_view name);
 std::string QuoteText(std::string_view text);
 // A literal of type timestamptz.
 std::string QuoteTime(DatabaseTime time);

@@ -1,5 +1,6 @@
-#include "manager/statement.hpp"
+#include "partition/statement.hpp"
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,18 @@ std::string Quoted(std::string_view text, char quote) {
 }  // namespace
 
 std::string QuoteName(std::string_view identifier) { return Quoted(identifier, '"'); }
+
+std::string QuoteWhereNeeded(const std::string& identifier) {
+  const bool plain = std::all_of(identifier.begin(), identifier.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+  const bool digit_first = !identifier.empty() && identifier[0] >= '0' && identifier[0] <= '9';
+  return plain && !digit_first ? identifier : QuoteName(identifier);
+}
+
+std::string QuoteName(std::string_view schema, std::string_view name) {
+  return QuoteName(schema) + "." + QuoteName(name);
+}
 
 std::string QuoteText(std::string_view text) { return Quoted(text, '\''); }
 
