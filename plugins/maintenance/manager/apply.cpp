@@ -115,7 +115,7 @@ class Application {
   std::int64_t RowsOutside(const Partition& overflow, const Range& bounds, std::int64_t limit) {
     return session_
         .Exec("SELECT count(*) FROM (SELECT FROM " + overflow.quoted + " WHERE NOT (" +
-                  Within(bounds) + ") LIMIT $1::bigint) some",
+                  Within(bounds) + ") LIMIT $1::bigint) few",
               {limit})
         .Value<std::int64_t>();
   }

@@ -48,7 +48,7 @@ OverflowRows ReadOverflow(Session& session, const PartitionedTable& table,
   if (overflow == nullptr) return rows;
   rows.count =
       session
-          .Exec("SELECT count(*) FROM (SELECT FROM " + overflow->quoted + " LIMIT $1::bigint) some",
+          .Exec("SELECT count(*) FROM (SELECT FROM " + overflow->quoted + " LIMIT $1::bigint) few",
                 {kMostRowsCounted})
           .Value<std::int64_t>();
   if (rows.count == 0) return rows;
