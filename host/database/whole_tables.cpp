@@ -12,7 +12,7 @@ namespace {
 // session's row_security.
 constexpr const char* kFindPartialTables = R"sql(
 WITH RECURSIVE wanted AS (
-  SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname) AS name, c.relkind, w.place
+  SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname) AS name, n.nspname, c.relname, c.relkind, w.place
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (schema, name, place)
   JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
   JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
@@ -24,6 +24,7 @@ WITH RECURSIVE wanted AS (
 ), found AS (
   SELECT w.place, w.oid = p.oid AS is_root, w.name AS root, w.relkind AS root_kind, c.relkind, p.detaching,
          pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
+         w.nspname AS root_schema, w.relname AS root_name, c.relname AS part_name,
          pg_catalog.row_security_active(c.oid) AS filtered, c.relforcerowsecurity AS forced,
          coalesce((SELECT pg_catalog.string_agg(pg_catalog.quote_ident(y.polname), ', ' ORDER BY y.polname)
                    FROM pg_catalog.pg_policy y WHERE y.polrelid = c.oid), '') AS policies,
@@ -36,7 +37,8 @@ SELECT CASE WHEN filtered AND (is_root OR $3::boolean) THEN 'policy'
             WHEN detaching THEN 'detaching'
             WHEN NOT is_root AND root_kind = 'r' THEN 'child'
             WHEN subscribed THEN 'subscribed' END AS what,
-       root, name, policies, forced, pg_catalog.quote_ident(current_user)
+       root, name, policies, forced, pg_catalog.quote_ident(current_user),
+       root_schema, root_name, part_name
 FROM found
 WHERE filtered AND (is_root OR $3::boolean) OR relkind IN ('v', 'm', 'f') OR detaching OR subscribed
       OR (NOT is_root AND root_kind = 'r')
@@ -73,12 +75,12 @@ constexpr const char* kKnowing = R"sql(
 SELECT coalesce(pg_catalog.has_table_privilege(pg_catalog.to_regclass('summa_host.partition_record'), 'SELECT'), false),
        coalesce(pg_catalog.has_table_privilege(pg_catalog.to_regclass('summa_host.operation'), 'SELECT'), false))sql";
 
-// Whether table $3 in schema $1 is recorded as a partition that was detached from $2. Names are
-// recorded with or without schema and quotes.
+// Whether table $3 in schema $1 is recorded as a partition that was detached from $2, or, with $4,
+// that is being detached. Names are recorded with or without schema and quotes.
 constexpr const char* kKnownByRecord = R"sql(
 SELECT EXISTS (
   SELECT FROM summa_host.partition_record r
-  WHERE r.state IN ('detached', 'archived')
+  WHERE (r.state IN ('detached', 'archived') OR $4::boolean AND r.state = 'detaching')
     AND r.parent IN ($2::text, pg_catalog.quote_ident($2::text), $1::text || '.' || $2::text,
                      pg_catalog.format('%I.%I', $1::text, $2::text))
     AND r.name IN ($3::text, pg_catalog.quote_ident($3::text), $1::text || '.' || $3::text,
@@ -157,8 +159,14 @@ class KnownParts {
 
   bool Knows(const std::string& schema, const std::string& table, const std::string& part) {
     if (!asked_) Ask();
-    return (records_ && True(query_(kKnownByRecord, {schema, table, part}))) ||
+    return (records_ && True(query_(kKnownByRecord, {schema, table, part, "false"}))) ||
            (journal_ && True(query_(kKnownByMigration, {table, part})));
+  }
+  // A partition whose DETACH CONCURRENTLY is not finished.
+  bool KnowsDetaching(const std::string& schema, const std::string& table,
+                      const std::string& part) {
+    if (!asked_) Ask();
+    return records_ && True(query_(kKnownByRecord, {schema, table, part, "true"}));
   }
 
  private:
@@ -183,7 +191,13 @@ std::vector<Error> FindPartialTables(const QueryFunction& query,
   const TextRows rows = query(
       kFindPartialTables,
       {TextArrayLiteral(names.schemas), TextArrayLiteral(names.tables), parts ? "true" : "false"});
-  for (const auto& row : rows) found.push_back(ReadRow(row));
+  KnownParts known(query);
+  for (const auto& row : rows) {
+    const auto text = [&row](std::size_t column) { return row.at(column).value_or(""); };
+    // Its rows are out of sight already, and its record says what they were: as if it were detached.
+    if (text(0) == "detaching" && known.KnowsDetaching(text(6), text(7), text(8))) continue;
+    found.push_back(ReadRow(row));
+  }
   return found;
 }
 

@@ -18,8 +18,9 @@ inline constexpr std::string_view kPartialTable = "SH-0431";
 inline constexpr std::string_view kDetachedPart = "SH-0432";
 
 // What keeps this role from reading all rows of the tables ("schema.table", not quoted), in their
-// order; empty: nothing. A table that does not exist is passed over. `parts`: also policies of
-// single partitions, which count only for whoever reads the partition itself.
+// order; empty: nothing. A table that does not exist is passed over, and so is a partition whose
+// DETACH CONCURRENTLY is not finished when summa_host.partition_record has it as detaching. `parts`:
+// also policies of single partitions, which count only for whoever reads the partition itself.
 std::vector<Error> FindPartialTables(const QueryFunction& query,
                                      const std::vector<std::string>& tables, bool parts);
 

@@ -1,5 +1,7 @@
 // A part of the ledger is never taken for the whole, whatever hides the rest: policies, views,
 // missing rights, lost partitions, another schema, or what nobody knows.
+#include <thread>
+
 #include "tests/e2e/restricted_role.hpp"
 
 namespace summa::test {
@@ -267,6 +269,40 @@ TEST_F(Partitions, ThatAreRecordedAsDetachedAreKnown) {
   }
   db_->Execute("UPDATE summa_host.partition_record SET state = 'attached'");
   EXPECT_THAT(Run({"doctor"}).out, HasSubstr(says));
+}
+
+// Its rows are out of sight until it is finished. Recorded, it counts as detached.
+TEST_F(Partitions, APendingDetachStopsWorkUnlessItIsRecorded) {
+  {
+    Db reader(url_), detacher(url_);
+    reader.Execute("BEGIN; SELECT count(*) FROM ledger_event");
+    std::thread thread([&] {
+      EXPECT_THROW(detacher.Execute("ALTER TABLE ledger_event DETACH PARTITION parted_high "
+                                    "CONCURRENTLY"),
+                   DbError);
+    });
+    const std::string begun = "SELECT count(*) FROM pg_inherits WHERE inhdetachpending";
+    WaitUntil([&] { return db_->Count(begun) > 0; }, kTimeout, "the first phase of the detach");
+    db_->Query("SELECT pg_terminate_backend($1::int)", {std::to_string(detacher.BackendPid())});
+    thread.join();
+    reader.Execute("COMMIT");
+  }
+  const long long pending = Pending();
+  ASSERT_GT(pending, 0);
+  ExpectRefused({"run", "--once", "--wait", "100ms", "--only", "outbox-processor"}, "SH-0431", 78);
+  EXPECT_EQ(Pending(), pending);
+  EXPECT_THAT(Doctor(), HasSubstr("DETACH CONCURRENTLY is not finished"));
+  db_->Execute(
+      "CREATE TABLE IF NOT EXISTS summa_host.partition_record (id bigint GENERATED ALWAYS AS "
+      "IDENTITY PRIMARY KEY, parent text NOT NULL, name text NOT NULL, from_time timestamptz NOT "
+      "NULL, to_time timestamptz NOT NULL, state text NOT NULL); "
+      "GRANT SELECT ON summa_host.partition_record TO background; "
+      "INSERT INTO summa_host.partition_record (parent, name, from_time, to_time, state) VALUES "
+      "('public.ledger_event', 'parted_high', '2000-01-01', '2001-01-01', 'detaching')");
+  EXPECT_EQ(Run({"run", "--once", "--only", "outbox-processor"}).exit_code, 0);
+  EXPECT_EQ(Pending(), 0);
+  db_->Execute("UPDATE summa_host.partition_record SET state = 'attached'");
+  ExpectRefused({"outbox", "status"}, "SH-0431", 78);
 }
 
 TEST_F(Partitions, TablesOfAMigrationAreKnownUnlessItWasAborted) {
