@@ -137,7 +137,7 @@ TEST_F(Partitions, DetachIsFinishedWhereverItWasKilled) {
 TEST_F(Partitions, UnknownNamesAreExitSixtySix) {
   EXPECT_EQ(Verb({"partitions", "detach", "reading_nowhere"}).exit_code, 66);
   EXPECT_EQ(Verb({"partitions", "attach", "reading_nowhere"}).exit_code, 66);
-  EXPECT_EQ(Verb({"partitions", "list", "nowhere"}).exit_code, 66);
+  EXPECT_EQ(Verb({"partitions", "list", "--table", "nowhere"}).exit_code, 66);
 }
 
 TEST_F(Partitions, AdviseNamesAnInterval) {

@@ -97,7 +97,11 @@ Found Look(Session& session, const std::vector<LockRequest>& locks, Microseconds
 }
 
 bool WorthAnotherTry(const Error& error) {
-  if (error.status() == SUMMA_E_CANCELLED || error.status() == SUMMA_E_UNAVAILABLE) return false;
+  // A lost lease has the SQLSTATE of the guard's statement, which may be one of those below.
+  if (error.status() == SUMMA_E_CANCELLED || error.status() == SUMMA_E_UNAVAILABLE ||
+      error.status() == SUMMA_E_FENCED) {
+    return false;
+  }
   const std::string& state = error.sqlstate();
   return state == "55P03" || state == "40P01" || state == "40001" || state == "57014";
 }
