@@ -114,6 +114,17 @@ TEST_F(ArchiveTest, ASchemaHasTheTableAndItComesBackEqual) {
   EXPECT_EQ(RowsOfOld(), before_);
 }
 
+TEST_F(ArchiveTest, ARangeComesBackBesideOlderRowsOfTheLowerOverflow) {
+  settings_.tables[0].archive_schema = "attic";
+  Archive(ArchiveKind::kSchema);
+  AddReadings(-9, 2);
+  EXPECT_EQ(AttachError(), "");
+  EXPECT_THAT(Attached(), Contains(old_));
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM reading_overflow_low"), 2);
+  EXPECT_EQ(
+      db_->Count("SELECT count(*) FROM pg_constraint WHERE conname = 'summa_host_new_bounds'"), 0);
+}
+
 TEST_F(ArchiveTest, WhatWasNeverDetachedCannotBeAttached) { EXPECT_EQ(AttachError(), "SH-0836"); }
 
 }  // namespace

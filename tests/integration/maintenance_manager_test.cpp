@@ -95,7 +95,7 @@ TEST_F(ManagerTest, AnOverflowPartitionWithManyRowsBecomesARange) {
   EXPECT_EQ(db_->Column("SELECT DISTINCT tableoid FROM reading"), std::vector{holder});
   EXPECT_THAT(RowsOf("reading_overflow_high"), IsEmpty());
   EXPECT_EQ(db_->Count("SELECT count(*) FROM pg_constraint WHERE conname = "
-                       "'summa_host_becomes_a_range'"),
+                       "'summa_host_new_bounds'"),
             0);
   EXPECT_EQ(RunManager().items, 0);
 }

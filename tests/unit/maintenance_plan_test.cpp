@@ -281,6 +281,18 @@ TEST(PartitionPlan, ARowOfTheFarFutureStaysWithAnAlarm) {
   EXPECT_TRUE(Raises(plan, AlarmKind::kOverflowRows));
 }
 
+TEST(PartitionPlan, ATableThatWasAttachedAsTheLowerOverflowIsNoAlarm) {
+  Model model;
+  RunOn(model, {}, At(2026, 1, 1));
+  PlanFacts facts = FactsOf(model, At(2026, 1, 1), {});
+  facts.low.count = kMostRowsDrained;
+  EXPECT_TRUE(Raises(PlanPartitions(model.table, {}, facts), AlarmKind::kOverflowRows));
+  facts.low.count = kMostRowsDrained + 1;
+  const Plan plan = PlanPartitions(model.table, {}, facts);
+  EXPECT_TRUE(plan.actions.empty());
+  EXPECT_FALSE(Raises(plan, AlarmKind::kOverflowRows));
+}
+
 TEST(PartitionPlan, APartitionOfAllTimesLeavesNoRoom) {
   Model model;
   model.Attach("everything", DatabaseTime::min(), DatabaseTime::max());

@@ -17,13 +17,14 @@
 namespace summa::maintenance {
 namespace {
 
-constexpr const char* kBecomesARange = "summa_host_becomes_a_range";
+// A CHECK of the bounds that an overflow partition is about to get.
+constexpr const char* kNewBounds = "summa_host_new_bounds";
 // Rows came between the look and the lock; never leaves this file.
 constexpr const char* kHasRows = "SH-0832";
 // Partitions that are attached in one transaction: each costs a lock for each of its indexes.
 constexpr std::ptrdiff_t kMostRangesAtOnce = 24;
-// For moving rows while writers wait.
-constexpr std::chrono::seconds kLongestMove{10};
+// For moving rows while writers wait: Summa's own give up after three seconds.
+constexpr std::chrono::milliseconds kLongestMove{2500};
 
 std::string Comment(const PartitionedTable& table) {
   return "summa-host: a partition of " + table.quoted + " that is not attached yet";
@@ -57,16 +58,20 @@ class Application {
     return nullptr;
   }
 
-  // To move the rows of the overflow partition that the action gives other places would keep
-  // writers waiting.
+  // Rows have to move, and to copy all of the overflow partition, also those that stay in it, would
+  // keep writers waiting.
   bool TooManyRows(const Partition& overflow, const Action& action) {
-    if (action.ranges.empty()) return false;
+    if (action.ranges.empty() || !HasRowsOutside(overflow, {action.from, action.to})) return false;
     const auto limit = environment_.settings.drain_rows;
-    return RowsOutside(overflow, {action.from, action.to}, limit + 1) > limit;
+    return session_
+               .Exec("SELECT count(*) FROM (SELECT FROM " + overflow.quoted +
+                         " LIMIT $1::bigint) few",
+                     {limit + 1})
+               .Value<std::int64_t>() > limit;
   }
 
   bool Reshape(const Partition& overflow, const Action& action) {
-    const bool rows = RowsOutside(overflow, {action.from, action.to}, 1) > 0;
+    const bool rows = HasRowsOutside(overflow, {action.from, action.to});
     const std::vector<std::string> leaves = MakeLeaves(action.ranges);
     if (!rows) {
       try {
@@ -92,8 +97,7 @@ class Application {
       session.Exec("ALTER TABLE " + overflow.quoted + " RENAME TO " + QuoteName(name));
       session.Exec("ALTER TABLE " + next + " RENAME TO " + QuoteName(overflow.name));
       AttachLeaf(session, table_, InSchema(name), range.from, range.to);
-      session.Exec("ALTER TABLE " + InSchema(name) + " DROP CONSTRAINT IF EXISTS " +
-                   kBecomesARange);
+      UncheckNewBounds(session, InSchema(name));
       Attach(session, overflow.quoted, {action.from, action.to});
     });
     if (done) {
@@ -112,12 +116,18 @@ class Application {
  private:
   using Targets = std::vector<std::pair<std::string, Range>>;
 
-  std::int64_t RowsOutside(const Partition& overflow, const Range& bounds, std::int64_t limit) {
-    return session_
-        .Exec("SELECT count(*) FROM (SELECT FROM " + overflow.quoted + " WHERE NOT (" +
-                  Within(bounds) + ") LIMIT $1::bigint) few",
-              {limit})
-        .Value<std::int64_t>();
+  std::string RowsOutside(const Partition& overflow, const Range& bounds) const {
+    return "SELECT EXISTS (SELECT FROM " + overflow.quoted + " WHERE NOT (" + Within(bounds) + "))";
+  }
+  bool HasRowsOutside(const Partition& overflow, const Range& bounds) {
+    if (Contains(bounds, overflow)) return false;
+    return ReadLong(session_, RowsOutside(overflow, bounds)).Value<bool>();
+  }
+  static bool Contains(const Range& bounds, const Partition& overflow) {
+    return bounds.from <= overflow.from && overflow.to <= bounds.to;
+  }
+  bool HasRows(const Partition& overflow) {
+    return session_.Exec("SELECT EXISTS (SELECT FROM " + overflow.quoted + ")").Value<bool>();
   }
   std::string Within(const Range& range) const { return WithinRange(QuoteName(table_.key), range); }
   std::string InSchema(const std::string& name) const {
@@ -169,17 +179,20 @@ class Application {
   bool MoveBounds(const Partition& overflow, const Action& action,
                   const std::vector<std::string>& leaves) {
     const Range bounds{action.from, action.to};
+    // Rows that it keeps are read before writers have to wait. The CHECK refuses nothing: what is
+    // beyond the wider bounds has never come here.
+    const bool wider = Contains(bounds, overflow);
+    if (wider && HasRows(overflow) && !AddCheck(overflow, bounds)) return false;
     std::vector<LockRequest> locks = LocksOf({table_.quoted}, leaves);
     locks.push_back({overflow.quoted});
     const bool done = Run(std::move(locks), [&](Session& session) {
-      const bool rows = session
-                            .Exec("SELECT EXISTS (SELECT FROM " + overflow.quoted + " WHERE NOT (" +
-                                  Within(bounds) + "))")
-                            .Value<bool>();
-      if (rows) throw Error(SUMMA_E_TRY_LATER, kHasRows, overflow.quoted + " has got rows");
+      if (!wider && session.Exec(RowsOutside(overflow, bounds)).Value<bool>()) {
+        throw Error(SUMMA_E_TRY_LATER, kHasRows, overflow.quoted + " has got rows");
+      }
       DetachLeaf(session, table_, overflow.quoted);
       AttachAll(session, leaves, action.ranges);
       AttachLeaf(session, table_, overflow.quoted, bounds.from, bounds.to);
+      UncheckNewBounds(session, overflow.quoted);
     });
     if (done) outcome.created += std::ssize(leaves);
     return done;
@@ -242,8 +255,8 @@ class Application {
 
   void RequireAllIn(const Partition& overflow, const Range& range) {
     const Result beyond =
-        session_.Exec("SELECT " + QuoteName(table_.key) + " AS at FROM " + overflow.quoted +
-                      " WHERE NOT (" + Within(range) + ") LIMIT 1");
+        ReadLong(session_, "SELECT " + QuoteName(table_.key) + " AS at FROM " + overflow.quoted +
+                               " WHERE NOT (" + Within(range) + ") LIMIT 1");
     if (beyond.rows() == 0) return;
     // A range up to there would take every other row as well.
     throw Error(SUMMA_E_CONFIG, "SH-0833",
@@ -254,21 +267,12 @@ class Application {
                 "so that they are moved one by one while writers wait");
   }
 
-  // A valid CHECK, so that ATTACH does not read the rows while writers wait.
   bool AddCheck(const Partition& overflow, const Range& range) {
-    const std::string alter = "ALTER TABLE " + overflow.quoted;
-    const bool added = Run({{overflow.quoted}}, [&](Session& session) {
-      session.Exec(alter + " DROP CONSTRAINT IF EXISTS " + kBecomesARange);
-      session.Exec(alter + " ADD CONSTRAINT " + kBecomesARange + " CHECK (" + Within(range) +
-                   ") NOT VALID");
-    });
-    if (!added) return false;
-    session_.Begin();
-    LiftStatementTimeout(session_);
-    session_.Exec(alter + " VALIDATE CONSTRAINT " + kBecomesARange);
-    session_.Commit();
-    CrashPoint("partition.checked");
-    return true;
+    const DdlOutcome done = CheckNewBounds(environment_, session_, overflow.quoted, Within(range));
+    outcome.held = std::max(outcome.held, done.held);
+    if (!done.done) outcome.blockers = done.blockers;
+    outcome.done = outcome.done && done.done;
+    return done.done;
   }
 
   const Environment& environment_;
@@ -364,17 +368,38 @@ std::int64_t DropLeftovers(const Environment& environment, const std::string& ta
             .Exec(
                 "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conrelid = "
                 "$1::bigint::oid AND conname = $2)",
-                {overflow->oid, kBecomesARange})
+                {overflow->oid, kNewBounds})
             .Value<bool>();
     if (!there) continue;
     const DdlOutcome done = RunDdl(session, environment.caller, {{overflow->quoted}},
                                    environment.ddl_limits(), [&](Session& inside) {
-                                     inside.Exec("ALTER TABLE " + overflow->quoted +
-                                                 " DROP CONSTRAINT IF EXISTS " + kBecomesARange);
+                                     UncheckNewBounds(inside, overflow->quoted);
                                    });
     if (done.done) ++dropped;
   }
   return dropped;
+}
+
+DdlOutcome CheckNewBounds(const Environment& environment, Session& session,
+                          const std::string& quoted, const std::string& condition) {
+  const std::string alter = "ALTER TABLE " + quoted;
+  DdlOutcome added = RunDdl(session, environment.caller, {{quoted}}, environment.ddl_limits(),
+                            [&](Session& inside) {
+                              UncheckNewBounds(inside, quoted);
+                              inside.Exec(alter + " ADD CONSTRAINT " + kNewBounds + " CHECK (" +
+                                          condition + ") NOT VALID");
+                            });
+  if (!added.done) return added;
+  session.Begin();
+  LiftStatementTimeout(session);
+  session.Exec(alter + " VALIDATE CONSTRAINT " + kNewBounds);
+  session.Commit();
+  CrashPoint("partition.checked");
+  return added;
+}
+
+void UncheckNewBounds(Session& session, const std::string& quoted) {
+  session.Exec("ALTER TABLE " + quoted + " DROP CONSTRAINT IF EXISTS " + kNewBounds);
 }
 
 void MarkUnattached(Session& session, const PartitionedTable& table, const std::string& quoted) {

@@ -10,6 +10,7 @@
 
 #include "manager/environment.hpp"
 #include "partition/catalog.hpp"
+#include "partition/ddl.hpp"
 #include "partition/plan.hpp"
 
 namespace summa::maintenance {
@@ -34,6 +35,13 @@ ApplyOutcome ApplyAction(const Environment& environment, const std::string& tabl
 // Drops what an interrupted run left: partitions that were never attached, and the constraint of an
 // overflow partition that was about to become a range. Returns the number.
 std::int64_t DropLeftovers(const Environment& environment, const std::string& table);
+
+// A valid CHECK of `condition` on an overflow partition (quoted), so that ATTACH with bounds that it
+// implies does not read the rows while writers wait. Rows outside are refused from then on. Not
+// done: somebody was in the way. The transaction of the ATTACH takes it away.
+DdlOutcome CheckNewBounds(const Environment& environment, Session& session,
+                          const std::string& quoted, const std::string& condition);
+void UncheckNewBounds(Session& session, const std::string& quoted);
 
 // The comment of a table that is not attached yet; DropLeftovers drops tables with it. Inside the
 // caller's transaction.

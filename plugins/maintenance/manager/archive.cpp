@@ -151,7 +151,7 @@ std::string FromFile(const Environment& environment, Session& session,
     loader.Take(piece);
   });
   loader.Finish();
-  const auto rows = session.Exec("SELECT count(*) FROM " + leaf).Value<std::int64_t>();
+  const std::int64_t rows = CountRows(session, leaf);
   if (rows != record.rows) {
     throw Error(SUMMA_E_DATA, "SH-0837",
                 path + " has " + std::to_string(rows) + " rows, and the partition had " +
@@ -174,6 +174,17 @@ const Partition* InTheWayOf(const PartitionedTable& table, const Range& range) {
   return nullptr;
 }
 
+// The rows of the lower overflow partition are read before writers have to wait.
+void CheckLower(const Environment& environment, Session& session, const PartitionedTable& table,
+                const Partition& low, DatabaseTime to) {
+  const std::string any = "SELECT EXISTS (SELECT FROM " + low.quoted + ")";
+  if (!session.Exec(any).Value<bool>()) return;
+  const std::string below = WithinRange(QuoteName(table.key), {DatabaseTime::min(), to});
+  const DdlOutcome done = CheckNewBounds(environment, session, low.quoted, below);
+  if (done.done) return;
+  throw InTheWay(done.blockers.empty() ? "no lock was obtained" : done.blockers.front().what);
+}
+
 // In one transaction with the overflow partition, so that no row is without a place.
 void Attach(const Environment& environment, Session& session, const PartitionedTable& table,
             const PartitionRecord& record, const std::string& found, bool move) {
@@ -184,11 +195,15 @@ void Attach(const Environment& environment, Session& session, const PartitionedT
       {table.quoted, shrink ? LockMode::kAccessExclusive : LockMode::kShareUpdateExclusive},
       {found}};
   if (shrink) locks.push_back({low->quoted});
+  if (shrink) CheckLower(environment, session, table, *low, record.range.from);
   const auto body = [&](Session& inside) {
     if (move) inside.Exec("ALTER TABLE " + found + " SET SCHEMA " + QuoteName(table.schema));
     if (shrink) DetachLeaf(inside, table, low->quoted);
     AttachLeaf(inside, table, leaf, record.range.from, record.range.to);
-    if (shrink) AttachLeaf(inside, table, low->quoted, DatabaseTime::min(), record.range.from);
+    if (shrink) {
+      AttachLeaf(inside, table, low->quoted, DatabaseTime::min(), record.range.from);
+      UncheckNewBounds(inside, low->quoted);
+    }
     UnmarkUnattached(inside, leaf);
     SetRecordAttached(inside, record.id);
     CrashPoint("partition.attach_again");
@@ -197,6 +212,8 @@ void Attach(const Environment& environment, Session& session, const PartitionedT
       RunDdl(session, environment.caller, locks, environment.ddl_limits(), body);
   CrashPoint("partition.attached_again");
   if (done.done) return;
+  // The CHECK of the lower overflow partition would refuse rows until the next run.
+  DropLeftovers(environment, table.quoted);
   throw InTheWay(done.blockers.empty() ? "no lock was obtained" : done.blockers.front().what);
 }
 
@@ -231,11 +248,12 @@ void AttachAgain(const Environment& environment, const TableSettings& settings,
     throw InTheWay(other->quoted + " has the same range, or a part of it");
   }
   if (const Partition* low = table.overflow_low()) {
-    const bool rows = session
-                          .Exec("SELECT EXISTS (SELECT FROM " + low->quoted + " WHERE " +
-                                QuoteName(table.key) + " >= " + QuoteTime(record->range.from) + ")")
-                          .Value<bool>();
-    if (rows) throw InTheWay(low->quoted + " has rows of its range or of later ones");
+    const Result rows =
+        ReadLong(session, "SELECT EXISTS (SELECT FROM " + low->quoted + " WHERE " +
+                              QuoteName(table.key) + " >= " + QuoteTime(record->range.from) + ")");
+    if (rows.Value<bool>()) {
+      throw InTheWay(low->quoted + " has rows of its range or of later ones");
+    }
   }
   if (record->location.starts_with(kFile)) {
     const std::string path = record->location.substr(kFile.size());

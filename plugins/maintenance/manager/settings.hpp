@@ -33,8 +33,8 @@ struct ManagerSettings {
   std::chrono::microseconds closed_after = std::chrono::hours(1);
   // Of ledger_event: whether a range is detached only after it was verified.
   bool require_verified = true;
-  // Up to this number of rows is moved out of an overflow partition in one transaction, while writers
-  // wait. An overflow partition with more becomes a range itself, and nothing is moved.
+  // An overflow partition with up to this number of rows is drained by copying them in one
+  // transaction, while writers wait. One with more becomes a range itself, and nothing is copied.
   std::int64_t drain_rows = 100'000;
   // A detach is not begun while a transaction on the table is older than this.
   std::chrono::microseconds longest_transaction = std::chrono::seconds(5);

@@ -18,8 +18,8 @@
 namespace summa::maintenance {
 namespace {
 
-// A plan looks no closer at an overflow partition with more rows.
-constexpr std::int64_t kMostRowsCounted = 1'000'001;
+// A plan looks no closer at an overflow partition with so many rows.
+constexpr std::int64_t kMostRowsCounted = kMostRowsDrained + 1;
 
 const char* UnitOf(Interval interval) {
   switch (interval) {
@@ -52,12 +52,14 @@ OverflowRows ReadOverflow(Session& session, const PartitionedTable& table,
                 {kMostRowsCounted})
           .Value<std::int64_t>();
   if (rows.count == 0) return rows;
-  const std::string_view statement =
-      rows.count < kMostRowsCounted ? manager_sql::overflow_times : manager_sql::overflow_ends;
+  const bool many = rows.count == kMostRowsCounted;
+  // A table that was attached: a plan leaves its rows where they are.
+  if (many && overflow->from == DatabaseTime::min()) return rows;
   const std::string text =
-      WithNames(statement, {{"table", overflow->quoted}, {"key", QuoteName(table.key)}});
+      WithNames(many ? manager_sql::overflow_ends : manager_sql::overflow_times,
+                {{"table", overflow->quoted}, {"key", QuoteName(table.key)}});
   const Result found =
-      rows.count < kMostRowsCounted ? session.Exec(text, {UnitOf(interval)}) : session.Exec(text);
+      many ? ReadLong(session, text) : ReadLong(session, text, {UnitOf(interval)});
   rows.at.reserve(found.rows());
   for (const Row row : found) rows.at.push_back(row.Get<DatabaseTime>("at"));
   return rows;

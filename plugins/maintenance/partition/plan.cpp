@@ -15,8 +15,6 @@ using std::chrono::microseconds;
 constexpr std::size_t kMostRangesInGap = 100;
 // Rows further in the future than this many ranges are mistakes more often than not.
 constexpr int kDrainReach = 100;
-// A lower overflow partition with more rows is a table that was attached, not a place of strays.
-constexpr std::int64_t kMostRowsDrained = 1'000'000;
 // Longer than the calendar, so that the arithmetic with it cannot overflow.
 constexpr microseconds kLongestRetention = std::chrono::hours(24) * 366 * 10'000;
 
@@ -367,7 +365,7 @@ class Planner {
                 "concurrently");
     }
     RaiseRunway();
-    RaiseRows(low_, facts_.low);
+    if (facts_.low.count <= kMostRowsDrained) RaiseRows(low_, facts_.low);
     RaiseRows(high_, facts_.high);
     if (!table_.default_partition.empty()) return;
     for (const Range& gap : plan_.gaps) {

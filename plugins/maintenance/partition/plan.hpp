@@ -22,6 +22,10 @@ struct PartitionSettings {
   std::optional<std::chrono::microseconds> retention;  // nothing: ranges are kept for ever
 };
 
+// A lower overflow partition with more rows is a table that was attached, not a place of strays: it
+// stays as it is, without an alarm.
+inline constexpr std::int64_t kMostRowsDrained = 1'000'000;
+
 // The rows of an overflow partition.
 struct OverflowRows {
   std::int64_t count = 0;

@@ -71,4 +71,23 @@ std::string ColumnsOf(Session& session, const std::string& quoted_table) {
 
 void LiftStatementTimeout(Session& session) { session.Exec("SET LOCAL statement_timeout = 0"); }
 
+Result ReadLong(Session& session, const std::string& statement,
+                std::initializer_list<Parameter> parameters) {
+  session.Begin(SUMMA_SQL_READ_ONLY);
+  try {
+    LiftStatementTimeout(session);
+    Result result = session.Exec(statement, parameters);
+    session.Rollback();
+    return result;
+  } catch (const Error& error) {
+    // Callers go on with the session after some errors; a lost connection cannot roll back.
+    if (error.status() != SUMMA_E_UNAVAILABLE) session.Rollback();
+    throw;
+  }
+}
+
+std::int64_t CountRows(Session& session, const std::string& quoted_table) {
+  return ReadLong(session, "SELECT count(*) FROM " + quoted_table).Value<std::int64_t>();
+}
+
 }  // namespace summa::maintenance

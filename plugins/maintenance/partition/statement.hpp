@@ -4,8 +4,11 @@
 #include <summa/sql.hpp>
 #include <summa/time.hpp>
 
+#include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "partition/catalog.hpp"
@@ -31,5 +34,9 @@ std::string ColumnsOf(Session& session, const std::string& quoted_table);
 // Lifts the limits of a statement until the end of the transaction: for one that reads a whole
 // partition.
 void LiftStatementTimeout(Session& session);
+// One statement that may read a whole partition, in a transaction of its own, without a limit.
+Result ReadLong(Session& session, const std::string& statement,
+                std::initializer_list<Parameter> parameters = {});
+std::int64_t CountRows(Session& session, const std::string& quoted_table);  // the same way
 
 }  // namespace summa::maintenance
