@@ -43,13 +43,41 @@ std::string LongTransactions(const Environment& environment, Session& session,
   return text;
 }
 
-void Settle(Session& session, const PartitionedTable& table, const std::string& name) {
-  session.Begin();
+// Rows that came after it was recorded were not verified, and its edges do not know them.
+DetachOutcome AttachWithNewRows(const Environment& environment, Session& session,
+                                const PartitionedTable& table, const PartitionRecord& record,
+                                std::int64_t rows) {
+  const std::string quoted = QuoteName(table.schema, record.name);
+  const DdlOutcome done = RunDdl(
+      session, environment.caller, {{table.quoted, LockMode::kShareUpdateExclusive}, {quoted}},
+      environment.ddl_limits(), [&](Session& inside) {
+        AttachLeaf(inside, table, quoted, record.range.from, record.range.to);
+        inside.Exec("DELETE FROM summa_host.partition_record WHERE id = $1", {record.id});
+      });
+  return {false, "it had " + std::to_string(record.rows) + " rows before its detach, and " +
+                     std::to_string(rows) + " afterwards: " +
+                     (done.done ? "it is attached again"
+                                : "it cannot be attached again: " + TextOfBlockers(done.blockers))};
+}
+
+// Of a partition that is detached: from now on its rows stay as they are.
+DetachOutcome Settle(const Environment& environment, Session& session,
+                     const PartitionedTable& table, const std::string& name) {
   const std::optional<PartitionRecord> record = FindRecord(session, table, name);
-  if (record && record->state == "detaching") SetRecordState(session, record->id, "detached");
+  if (!record || record->state != "detaching") return {true, ""};
+  const std::string quoted = QuoteName(table.schema, name);
+  const bool there =
+      session.Exec("SELECT to_regclass($1) IS NOT NULL", {quoted}).Value<bool>();
+  const std::int64_t rows = there ? CountRows(session, quoted) : record->rows;
+  if (rows != record->rows) {
+    return AttachWithNewRows(environment, session, table, *record, rows);
+  }
+  session.Begin();
+  SetRecordState(session, record->id, "detached");
   CrashPoint("partition.settle");
   session.Commit();
   CrashPoint("partition.settled");
+  return {true, ""};
 }
 
 void Record(Session& session, const PartitionedTable& table, const Partition& partition) {
@@ -110,10 +138,7 @@ DetachOutcome Detach(const Environment& environment, const std::string& table_na
   CrashPoint("partition.detached");
   const PartitionedTable after = ReadTable(session, table_name);
   const Partition* still = Find(after, partition.oid);
-  if (still == nullptr) {
-    Settle(session, table, partition.name);
-    return {true, ""};
-  }
+  if (still == nullptr) return Settle(environment, session, table, partition.name);
   if (!still->detach_pending) return {false, "not detached: " + interrupted.value_or("no reason")};
   if (environment.caller.should_stop()) return {false, "told to stop; the next run finishes it"};
   return FinishDetach(environment, table_name, *still);
@@ -123,6 +148,9 @@ DetachOutcome FinishDetach(const Environment& environment, const std::string& ta
                            const Partition& partition) {
   Session session(environment.sql);
   const PartitionedTable table = ReadTable(session, table_name);
+  // Somebody else began it. What is recorded is known to who verifies.
+  const std::optional<PartitionRecord> record = FindRecord(session, table, partition.name);
+  if (!record || record->state != "detaching") Record(session, table, partition);
   DdlLimits limits = environment.ddl_limits();
   limits.deadline = environment.settings.detach_deadline;
   const DdlOutcome done =
@@ -141,11 +169,7 @@ DetachOutcome FinishDetach(const Environment& environment, const std::string& ta
     }
     return {false, "being detached since an interruption: " + who + " has an older snapshot"};
   }
-  const std::optional<PartitionRecord> record = FindRecord(session, table, partition.name);
-  // Somebody else began it.
-  if (!record || record->state != "detaching") Record(session, table, partition);
-  Settle(session, table, partition.name);
-  return {true, ""};
+  return Settle(environment, session, table, partition.name);
 }
 
 DetachOutcome UndoDetach(const Environment& environment, const std::string& table_name,
@@ -180,7 +204,7 @@ void SettleRecords(const Environment& environment, const std::string& table_name
     for (const Partition& partition : table.partitions) {
       attached = attached || partition.name == record.name;
     }
-    if (!attached) Settle(session, table, record.name);
+    if (!attached) Settle(environment, session, table, record.name);
   }
 }
 

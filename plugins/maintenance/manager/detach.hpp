@@ -12,8 +12,8 @@
 namespace summa::maintenance {
 
 // Why the range may not leave yet, the first gate that it does not pass; nothing: it may.
-//   It was attached again by hand (unless by_hand says that a person wants it), the table has a DEFAULT partition, it is not closed, it is not
-//   verified (manager/gates.hpp).
+//   the table has a DEFAULT partition, it was attached again by hand (unless by_hand says that a
+//   person wants it to leave), it is not closed, it is not verified (manager/gates.hpp).
 std::optional<std::string> WhyNotDetachable(const Environment& environment, Session& session,
                                             const PartitionedTable& table,
                                             const Partition& partition, bool by_hand = false);
@@ -26,12 +26,13 @@ struct DetachOutcome {
 // Records the partition, detaches it, and waits until it is detached. Call it when the gates were
 // passed. Not begun while somebody has an older transaction on the table: until DETACH is
 // through, others could not detach or attach. When it is interrupted, the partition is either
-// attached or being detached; FinishDetach brings it to its end.
+// attached or being detached; FinishDetach brings it to its end. When it has another number of rows
+// afterwards, it is attached again.
 DetachOutcome Detach(const Environment& environment, const std::string& table,
                      const Partition& partition);
 
-// FINALIZE of a detach that was interrupted; waits for every older snapshot of the database, until
-// the deadline.
+// FINALIZE of a detach that was interrupted, recorded before; waits for every older snapshot of the
+// database, until the deadline.
 DetachOutcome FinishDetach(const Environment& environment, const std::string& table,
                            const Partition& partition);
 // The same, and attaches the partition again with its bounds.

@@ -33,6 +33,13 @@ std::vector<Finding> FindingsOf(const PlannedTable& planned) {
   for (const Alarm& alarm : planned.plan.alarms) {
     findings.push_back({Severity::kWarning, subject, alarm.text, "", FixOf(alarm.kind)});
   }
+  for (const Partition& partition : planned.table.partitions) {
+    if (!partition.detach_pending) continue;
+    findings.push_back({Severity::kWarning, subject,
+                        partition.name + " is being detached: no statement sees its rows", "",
+                        "nothing when it was begun just now; otherwise `summa-host partitions "
+                        "detach` finishes it as soon as no older snapshot is open"});
+  }
   for (const auto& [name, why] : planned.why_held) {
     findings.push_back({Severity::kWarning, subject,
                         name + " is older than the retention and stays: " + why, "",
