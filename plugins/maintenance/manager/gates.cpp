@@ -77,7 +77,9 @@ std::optional<std::string> WhyNotVerified(const Environment& environment, Sessio
   session.Begin(SUMMA_SQL_READ_ONLY);
   LiftStatementTimeout(session);
   const auto unsealed = session.Exec(WithNames(manager_sql::unsealed, names)).Value<std::int64_t>();
-  const Result parts = session.Exec(manager_sql::unverified_parts, {Timestamp(partition.to)});
+  // A verification that began at the end of the range may have missed what was committed then.
+  const DatabaseTime since = partition.to + environment.settings.closed_after;
+  const Result parts = session.Exec(manager_sql::unverified_parts, {Timestamp(since)});
   const auto stale = parts[0].Get<std::int64_t>("stale");
   const auto findings = parts[0].Get<std::int64_t>("findings");
   std::int64_t unverified = 0;
@@ -95,7 +97,7 @@ std::optional<std::string> WhyNotVerified(const Environment& environment, Sessio
   }
   if (unverified > 0) {
     return "not verified: " + std::to_string(stale) +
-           " parts of rolling-verification are older than the end of the range, and " +
+           " parts of rolling-verification are older than the close of the range, and " +
            std::to_string(unverified) +
            " aggregates have no snapshot of their last event; `summa-host verify "
            "create-snapshots` makes them";

@@ -21,9 +21,9 @@ std::optional<ledger::EventTable> EventsOf(Session& session, const PartitionedTa
 //   count as well.
 std::optional<std::string> WhyNotClosed(const Environment& environment, Session& session,
                                         const PartitionedTable& table, const Partition& partition);
-//   verified: each event is in a block or recorded as late, and since the end of the range each
-//   aggregate was verified without a finding: by rolling-verification, or by a snapshot that
-//   reaches its last event of the range.
+//   verified: each event is in a block or recorded as late, and each aggregate was verified without
+//   a finding: by rolling-verification that began `closed_after` after the end of the range, or by
+//   a snapshot that reaches its last event of the range.
 std::optional<std::string> WhyNotVerified(const Environment& environment, Session& session,
                                           const ledger::EventTable& events,
                                           const Partition& partition);
