@@ -70,10 +70,14 @@ WHERE (SELECT pg_catalog.array_agg(pg_catalog.format('%s %s', attname, atttypid)
         FROM pg_catalog.pg_partition_tree(k.oid) p WHERE p.isleaf AND p.relid <> k.oid), 0) > 0
 ORDER BY place, relname)sql";
 
-// Which of the tables of kKnownByRecord and kKnownByMigration exist and may be read.
+// Which of the tables of kKnownByRecord and kKnownByMigration exist and may be read. to_regclass()
+// fails for who may not use the schema.
 constexpr const char* kKnowing = R"sql(
-SELECT coalesce(pg_catalog.has_table_privilege(pg_catalog.to_regclass('summa_host.partition_record'), 'SELECT'), false),
-       coalesce(pg_catalog.has_table_privilege(pg_catalog.to_regclass('summa_host.operation'), 'SELECT'), false))sql";
+SELECT coalesce(CASE WHEN usable THEN pg_catalog.has_table_privilege(
+         pg_catalog.to_regclass('summa_host.partition_record'), 'SELECT') END, false),
+       coalesce(CASE WHEN usable THEN pg_catalog.has_table_privilege(
+         pg_catalog.to_regclass('summa_host.operation'), 'SELECT') END, false)
+FROM (SELECT pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace('summa_host'), 'USAGE') AS usable) s)sql";
 
 // Whether table $3 in schema $1 is recorded as a partition that was detached from $2, or, with $4,
 // that is being detached. Names are recorded with or without schema and quotes.
