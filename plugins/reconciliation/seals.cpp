@@ -136,15 +136,23 @@ class Checker {
     work_.Read(events);
   }
 
-  // Takes away what is in detached partitions; whether there was any.
+  // Takes away what is in detached partitions; whether there was any. A partition may have left, or
+  // may have come back, since the seals before were read: what was known then counts as well.
   bool ExcuseDetached(const Seal& seal, Reading& reading) {
+    const std::size_t missing = reading.missing.size();
+    EraseDetached(seal, reading);
+    if (reading.missing.empty()) return true;
+    detached_ = verify::Detached::Find(session_, table_);
+    EraseDetached(seal, reading);
+    return reading.missing.size() < missing;
+  }
+
+  void EraseDetached(const Seal& seal, Reading& reading) {
     const std::vector<std::int64_t> detached =
         detached_.Positions(session_, seal.positions.first(), seal.positions.last());
-    const std::size_t missing = reading.missing.size();
     std::erase_if(reading.missing, [&](std::int64_t position) {
       return std::binary_search(detached.begin(), detached.end(), position);
     });
-    return reading.missing.size() < missing;
   }
 
   void Evaluate(const Seal& seal, const Reading& reading, SealResult& result) {
@@ -186,7 +194,7 @@ class Checker {
   Session& session_;
   Work& work_;
   const ledger::EventTable& table_;
-  const verify::Detached detached_;
+  verify::Detached detached_;
   SealReport report_;
 };
 

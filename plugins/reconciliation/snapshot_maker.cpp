@@ -93,8 +93,11 @@ void SnapshotMaker::Make(std::span<const Candidate> candidates, SnapshotOutcome&
   made.reserve(candidates.size());
   {
     Session session(sql_);
+    const ledger::EventTable table = ledger::FindEvents(session);
     session.Begin(SUMMA_SQL_READ_ONLY | SUMMA_SQL_REPEATABLE_READ);
-    ChainVerifier verifier(session, work_, ledger::FindEvents(session), settings_.hmac_secret);
+    // Before the snapshot is taken: without the lock a detach could end while the chains are read.
+    session.Exec("LOCK TABLE " + table.name + " IN ACCESS SHARE MODE");
+    ChainVerifier verifier(session, work_, table, settings_.hmac_secret);
     for (const Candidate& candidate : candidates) {
       std::optional<ChainPoint> trusted;
       if (candidate.snapshot_version > 0) {

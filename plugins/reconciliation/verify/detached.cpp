@@ -7,18 +7,18 @@
 namespace summa::verify {
 namespace {
 
-bool Exists(Session& session, const char* table) {
-  return session.Exec("SELECT to_regclass($1) IS NOT NULL", {table}).Value<bool>();
-}
+// Without the maintenance plugin that is all that is asked.
+constexpr const char* kTables =
+    "SELECT to_regclass('summa_host.partition_record') IS NOT NULL AND "
+    "to_regclass('summa_host.partition_edge') IS NOT NULL AS records, "
+    "to_regclass('summa_host.ledger_event_key') IS NOT NULL AS keys";
 
 }  // namespace
 
 Detached Detached::Find(Session& session, const ledger::EventTable& table) {
   Detached detached;
-  if (!Exists(session, "summa_host.partition_record") ||
-      !Exists(session, "summa_host.partition_edge")) {
-    return detached;
-  }
+  const Result tables = session.Exec(kTables);
+  if (!tables[0].Get<bool>("records")) return detached;
   const Result found = session.Exec(sql::detached_partitions, {table.name});
   if (found.rows() == 0) return detached;
   detached.table_ = table;
@@ -31,7 +31,7 @@ Detached Detached::Find(Session& session, const ledger::EventTable& table) {
         std::max(detached.changed_at_, ToMicroseconds(row.Get<DatabaseTime>("updated_at")));
   }
   detached.records_ += "}'::bigint[]";
-  detached.has_keys_ = Exists(session, "summa_host.ledger_event_key");
+  detached.has_keys_ = tables[0].Get<bool>("keys");
   return detached;
 }
 
