@@ -39,6 +39,16 @@ TEST(DetachedRuns, DoNotFillAGapOfWhichAVersionIsMissing) {
   EXPECT_FALSE(FindBridge({}, 2));
 }
 
+// A chain that went back in time before its table was partitioned: version 2 is in a later partition.
+TEST(DetachedRuns, OfOnePartitionMayHaveAnEventBetweenThemThatIsStored) {
+  const std::vector<DetachedRun> runs = {{3, 3, "b", "c", "b"}, {1, 1, "", "a", ""}};
+  ASSERT_TRUE(FindBridge(runs, 2));
+  EXPECT_EQ(FindBridge(runs, 2)->hash, "a");
+  ASSERT_TRUE(FindBridge(runs, 4));
+  EXPECT_EQ(FindBridge(runs, 4)->hash, "c");
+  EXPECT_EQ(FindBridge(runs, 4)->found, "");
+}
+
 TEST(DetachedRuns, ThatAreNotLinkedToOneAnotherSayWhere) {
   const auto bridge = FindBridge({kHigh, {1, 3, "", "x", ""}}, 7);
   ASSERT_TRUE(bridge);
@@ -199,6 +209,24 @@ TEST_P(DetachedTest, APartitionThatIsGoneWithoutARecordIsAFinding) {
   EXPECT_EQ(levels.blocks.detached, 0);
   EXPECT_EQ(levels.blocks.failed, 2);
   EXPECT_GT(levels.ledger.finding_count, 0);
+}
+
+// Account 3 was frozen, account 5 closed after the cut; both were created before it.
+TEST_P(DetachedTest, WhatContradictsAnEventThatIsThereStaysAFinding) {
+  DetachWithRecord();
+  const bool plan = GetParam() == Layout::kPlan;
+  Run("UPDATE account_balance SET status = 'active' WHERE id = " +
+      std::string(plan ? "plan.account_id(3)" : "fixture.account_id(5)"));
+  EXPECT_EQ(VerifyEverything(*database_).ledger.finding_count, 1);
+}
+
+TEST_P(DetachedTest, ARefundOfADetachedTransactionIsComparedWithItsOwnEvent) {
+  if (GetParam() == Layout::kPlan) GTEST_SKIP() << "skipped: its refunds have events of accounts";
+  DetachWithRecord();
+  Run("SELECT fixture.refund(id, 5) FROM transaction_record WHERE reference = 'transfer-1'");
+  ExpectClean(VerifyEverything(*database_));
+  Run("DELETE FROM ledger_event WHERE event_type = 'TransactionReversed'");
+  EXPECT_EQ(VerifyEverything(*database_).ledger.finding_count, 1);
 }
 
 TEST_P(DetachedTest, EventsThatAreMissingBesideThePartitionAreFindings) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 
 #include "detached.hpp"
 #include "job_pool.hpp"
@@ -18,13 +19,33 @@ namespace {
 // work.
 constexpr std::int64_t kEventsPerSlice = 100'000;
 
-constexpr std::array<std::string_view, 5> kDeployed = {
-    sql::deployed_transactions, sql::deployed_holds, sql::deployed_records, sql::deployed_accounts,
-    sql::deployed_orphans};
-constexpr std::array<std::string_view, 4> kPlan = {sql::plan_postings, sql::plan_holds,
-                                                   sql::plan_accounts, sql::plan_orphans};
+// Which rows of a statement say nothing when the aggregate has events in detached partitions. All
+// other rows stay findings: they compare an event that is there.
+enum class Excuse {
+  kNone,         // it compares single events, or knows of detached ones itself
+  kTransaction,  // of a transaction that began before the end of such a partition
+  kRefunds,      // refunds that are summed up over the events that are there
+};
+struct Comparison {
+  std::string_view sql;
+  Excuse excuse;
+};
 
-std::span<const std::string_view> StatementsOf(ledger::Layout layout) {
+constexpr std::array<Comparison, 5> kDeployed = {{
+    {sql::deployed_transactions, Excuse::kRefunds},
+    {sql::deployed_holds, Excuse::kNone},
+    {sql::deployed_records, Excuse::kTransaction},
+    {sql::deployed_accounts, Excuse::kNone},
+    {sql::deployed_orphans, Excuse::kNone},
+}};
+constexpr std::array<Comparison, 4> kPlan = {{
+    {sql::plan_postings, Excuse::kTransaction},
+    {sql::plan_holds, Excuse::kTransaction},
+    {sql::plan_accounts, Excuse::kNone},
+    {sql::plan_orphans, Excuse::kNone},
+}};
+
+std::span<const Comparison> StatementsOf(ledger::Layout layout) {
   if (layout == ledger::Layout::kPlan) return kPlan;
   return kDeployed;
 }
@@ -35,25 +56,43 @@ bool KnowsVocabulary(Session& session, ledger::Layout layout) {
   return layout != ledger::Layout::kPlan || session.Exec(sql::plan_vocabulary).Value<bool>();
 }
 
-// Replaces every :slice(column) by the condition of slice `number` on that column.
-std::string Sliced(std::string_view sql, std::int64_t number, std::int64_t count) {
-  constexpr std::string_view kMark = ":slice(";
+// Replaces every mark, such as ":slice(", with its arguments and ")" by what `text` makes of them.
+std::string Replaced(std::string_view sql, std::string_view mark,
+                     const std::function<std::string(const std::string& arguments)>& text) {
   std::string out;
-  for (std::size_t mark; (mark = sql.find(kMark)) != std::string_view::npos;) {
-    out.append(sql.substr(0, mark));
-    sql.remove_prefix(mark + kMark.size());
+  for (std::size_t at; (at = sql.find(mark)) != std::string_view::npos;) {
+    out.append(sql.substr(0, at));
+    sql.remove_prefix(at + mark.size());
     const std::size_t end = sql.find(')');
-    const std::string column(sql.substr(0, end));
-    out.append(UuidSlices(column, count)[static_cast<std::size_t>(number)]);
+    out.append(text(std::string(sql.substr(0, end))));
     sql.remove_prefix(end + 1);
   }
   return out.append(sql);
 }
 
-// What tells of events in detached partitions is not compared.
-std::string WithoutDetached(std::string statement, const Detached& detached) {
-  if (!detached.any()) return statement;
-  return "SELECT f.* FROM (" + std::move(statement) + "\n) f WHERE NOT " + detached.Excuses("f");
+// :slice(column): the condition of slice `number` on that column. :detached(type, id): see
+// Detached::Extent().
+std::string Filled(std::string_view sql, std::int64_t number, std::int64_t count,
+                   const Detached& detached) {
+  const std::string sliced = Replaced(sql, ":slice(", [&](const std::string& column) {
+    return UuidSlices(column, count)[static_cast<std::size_t>(number)];
+  });
+  return Replaced(sliced, ":detached(", [&](const std::string& arguments) {
+    const std::size_t comma = arguments.find(", ");
+    return detached.Extent(arguments.substr(0, comma), arguments.substr(comma + 2));
+  });
+}
+
+// `statement` without the rows that say nothing.
+std::string Excusing(std::string statement, Excuse excuse, const Detached& detached) {
+  if (!detached.any() || excuse == Excuse::kNone) return statement;
+  const std::string excused =
+      excuse == Excuse::kTransaction
+          ? detached.HasTransactionOf("f")
+          : "(f.expected LIKE 'refunded so far %' AND f.expected NOT LIKE '%, %' AND (SELECT "
+            "away.last_version > 0 FROM (" +
+                detached.Extent("f.aggregate_type", "f.aggregate_id") + ") away))";
+  return "SELECT f.* FROM (" + std::move(statement) + "\n) f WHERE NOT " + excused;
 }
 
 std::string UuidText(const Row& row, std::string_view name) {
@@ -82,7 +121,7 @@ Finding ToFinding(const Row& row) {
 LedgerReport CompareWithLedger(const summa_sql_v1* sql, const VerifyOptions& options) {
   Session session(sql, options.database);
   const ledger::EventTable table = ledger::FindEvents(session);
-  const std::span<const std::string_view> statements = StatementsOf(table.layout);
+  const std::span<const Comparison> statements = StatementsOf(table.layout);
   LedgerReport report;
   if (!KnowsVocabulary(session, table.layout)) return report;
   report.events = EstimatedRows(session, table);
@@ -98,8 +137,9 @@ LedgerReport CompareWithLedger(const summa_sql_v1* sql, const VerifyOptions& opt
     own.Exec("LOCK TABLE " + table.name + " IN ACCESS SHARE MODE");
     const Detached detached = Detached::Find(own, table);
     const auto slice = static_cast<std::int64_t>(job / statements.size());
-    const Result found = own.Exec(
-        WithoutDetached(Sliced(statements[job % statements.size()], slice, slices), detached));
+    const Comparison& comparison = statements[job % statements.size()];
+    const Result found = own.Exec(Excusing(Filled(comparison.sql, slice, slices, detached),
+                                           comparison.excuse, detached));
     meter.Count(report.events / static_cast<std::int64_t>(jobs));
     std::vector<Finding> findings;
     findings.reserve(std::min(found.rows(), options.max_findings));

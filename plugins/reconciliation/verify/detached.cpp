@@ -66,13 +66,20 @@ std::string Detached::CountUpTo(const std::string& type, const std::string& id,
          " AND d.first_version <= " + version + ")";
 }
 
-std::string Detached::Excuses(const std::string& row) const {
+std::string Detached::Extent(const std::string& type, const std::string& id) const {
+  if (!any()) return "SELECT 0::bigint AS first_version, 0::bigint AS last_version";
+  return "SELECT coalesce(min(d.first_version), 0) AS first_version, coalesce(max(d.last_version), "
+         "0) AS last_version" +
+         Edges(type, id);
+}
+
+std::string Detached::HasTransactionOf(const std::string& row) const {
   return "EXISTS (SELECT FROM summa_host.partition_edge d JOIN summa_host.partition_record r ON "
-         "r.id = d.record WHERE d.aggregate_type = " +
+         "r.id = d.record JOIN transaction_record t ON t.created_at < r.to_time WHERE "
+         "d.aggregate_type = " +
          row + ".aggregate_type AND d.aggregate_id = " + row +
-         ".aggregate_id AND d.record = ANY (" + records_ + ") AND (" + row +
-         ".transaction_id IS NULL OR EXISTS (SELECT FROM transaction_record t WHERE t.id IN (" +
-         row + ".transaction_id, " + row + ".aggregate_id) AND t.created_at < r.to_time)))";
+         ".aggregate_id AND d.record = ANY (" + records_ + ") AND t.id = " + row +
+         ".transaction_id)";
 }
 
 std::vector<DetachedRun> Detached::RunsOf(Session& session, const std::string& type, const Uuid& id,

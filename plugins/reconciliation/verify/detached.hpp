@@ -38,9 +38,12 @@ class Detached {
   // How many versions up to this one are in runs of the aggregate.
   std::string CountUpTo(const std::string& type, const std::string& id,
                         const std::string& version) const;
-  // Whether the aggregate of a row of a comparison with the books has a run, and what the row tells
-  // of is not younger than all of its runs. `row`: an alias.
-  std::string Excuses(const std::string& row) const;
+  // A subquery of one row, also when any() is not: first_version and last_version, the lowest and
+  // the highest version of the aggregate that are in detached partitions; 0: none.
+  std::string Extent(const std::string& type, const std::string& id) const;
+  // A condition, for any(): whether events of the aggregate of a row of a comparison with the books
+  // are away, in a range that ends after the transaction of the row began. `row`: an alias.
+  std::string HasTransactionOf(const std::string& row) const;
 
   // All runs of one aggregate.
   std::vector<DetachedRun> RunsOf(Session& session, const std::string& type, const Uuid& id,
