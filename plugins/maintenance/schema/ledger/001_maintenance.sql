@@ -32,7 +32,7 @@ CREATE TABLE summa_host.partition_record (
     UNIQUE (parent, name)
 );
 
--- Where the chains of a detached partition begin and end.
+-- Where the chains of a detached partition begin and end: one row for each run of consecutive versions.
 CREATE TABLE summa_host.partition_edge (
     record bigint NOT NULL REFERENCES summa_host.partition_record (id) ON DELETE CASCADE,
     aggregate_type text NOT NULL,
@@ -41,7 +41,7 @@ CREATE TABLE summa_host.partition_edge (
     first_previous_hash text,
     last_version bigint NOT NULL,
     last_hash text NOT NULL,
-    PRIMARY KEY (aggregate_type, aggregate_id, record)
+    PRIMARY KEY (aggregate_type, aggregate_id, record, first_version)
 );
 
 -- The chunks of a migration: each is copied, and verified, in one transaction with its row.
