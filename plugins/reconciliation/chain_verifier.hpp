@@ -40,9 +40,9 @@ class ChainVerifier {
         detached_(verify::Detached::Find(session, table_)),
         hasher_(hmac_secret) {}
 
-  // `snapshot`: a point that is to be trusted; the event there must carry its hash, and the hash must
-  // be that of its data. One in a detached partition is passed over: the chain is then linked to what
-  // was recorded of its last event there.
+  // `snapshot`: a point that is to be trusted; the event there must carry its hash, and the hash
+  // must be that of its data. One in a detached partition is passed over: the chain is then linked
+  // to what was recorded of its last event there.
   ChainResult Verify(const std::string& aggregate_type, const Uuid& aggregate_id,
                      const std::optional<ChainPoint>& snapshot);
 

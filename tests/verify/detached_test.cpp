@@ -39,7 +39,8 @@ TEST(DetachedRuns, DoNotFillAGapOfWhichAVersionIsMissing) {
   EXPECT_FALSE(FindBridge({}, 2));
 }
 
-// A chain that went back in time before its table was partitioned: version 2 is in a later partition.
+// A chain that went back in time before its table was partitioned: version 2 is in a later
+// partition.
 TEST(DetachedRuns, OfOnePartitionMayHaveAnEventBetweenThemThatIsStored) {
   const std::vector<DetachedRun> runs = {{3, 3, "b", "c", "b"}, {1, 1, "", "a", ""}};
   ASSERT_TRUE(FindBridge(runs, 2));

@@ -34,9 +34,9 @@ int Connections(const VerifyOptions& options) {
 // take more cores than that, for a plan that sorts on disk what an index gives in order. And to
 // compile expressions as short as these never pays.
 //
-// One snapshot, of the first statement behind LOCK TABLE: what is recorded of detached partitions and
-// which partitions are read must be of the same moment. DETACH CONCURRENTLY does not wait for a reader
-// before it hides the rows from new snapshots.
+// One snapshot, of the first statement behind LOCK TABLE: what is recorded of detached partitions
+// and which partitions are read must be of the same moment. DETACH CONCURRENTLY does not wait for a
+// reader before it hides the rows from new snapshots.
 void BeginReading(Session& session) {
   session.Begin(SUMMA_SQL_READ_ONLY | SUMMA_SQL_REPEATABLE_READ);
   session.Exec("SET LOCAL max_parallel_workers_per_gather = 0");

@@ -77,7 +77,8 @@ struct ChainReport {
   double seconds = 0;
 };
 
-// Every aggregate: hashes, links, versions from 1 without a gap, but for what detached.hpp knows of.
+// Every aggregate: hashes, links, versions from 1 without a gap, but for what detached.hpp knows
+// of.
 ChainReport VerifyChains(const summa_sql_v1* sql, const VerifyOptions& options);
 
 struct SnapshotStart {
