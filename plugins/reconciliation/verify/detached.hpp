@@ -18,7 +18,7 @@ class Detached {
  public:
   Detached() = default;
   // Records of partitions of this table that are not attached now, whatever state was recorded:
-  // what is attached is verified.
+  // what is attached is verified. Of a flat table nothing is asked.
   static Detached Find(Session& session, const ledger::EventTable& table);
 
   bool any() const { return !records_.empty(); }
