@@ -4,31 +4,20 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "migration_sql.hpp"
 #include "partition/catalog.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {
 
 std::string Filled(std::string_view statement, const ComparedTables& tables,
                    const std::string& table) {
-  std::string columns;
-  for (const std::string& column : tables.columns) {
-    columns.append(columns.empty() ? "" : ", ").append(column);
-  }
-  std::string text(statement);
-  for (const auto& [name, value] : {std::pair<std::string_view, std::string>("{columns}", columns),
-                                    {"{table}", table},
-                                    {"{position}", tables.position}}) {
-    for (std::size_t at = text.find(name); at != std::string::npos;
-         at = text.find(name, at + value.size())) {
-      text.replace(at, name.size(), value);
-    }
-  }
-  return text;
+  return WithNames(
+      statement,
+      {{"columns", Joined(tables.columns)}, {"table", table}, {"position", tables.position}});
 }
 
 std::string Named(PositionRange range) {
