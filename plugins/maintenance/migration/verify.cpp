@@ -131,6 +131,18 @@ Comparison Compare(Session& session, const ComparedTables& tables, PositionRange
   return result;
 }
 
+Tail CompareTail(Session& session, const ComparedTables& tables, std::int64_t after,
+                 std::int64_t most) {
+  const std::string statement = WithNames(
+      migration_sql::tail, {{"columns", Joined(tables.columns)},
+                            {"flat", tables.flat},
+                            {"partitioned", tables.partitioned},
+                            {"position", tables.position}});
+  const Result tail = session.Exec(statement, {after, most});
+  return {tail[0].Get<std::int64_t>("rows"), tail[0].Get<std::int64_t>("highest"),
+          tail[0].Get<bool>("equal")};
+}
+
 std::string TilingProblem(Session& session, std::int64_t operation, PositionRange whole) {
   const Result gaps = session.Exec(
       "SELECT coalesce(min(after_position) FILTER (WHERE after_position <> before), -1) AS gap, "

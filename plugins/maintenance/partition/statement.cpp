@@ -61,7 +61,9 @@ std::string WithNames(std::string_view statement,
 
 std::string Joined(const std::vector<std::string>& names, std::string_view before) {
   std::string list;
-  for (const std::string& name : names) list.append(list.empty() ? "" : ", ").append(before) += name;
+  for (const std::string& name : names) {
+    list.append(list.empty() ? "" : ", ").append(before).append(name);
+  }
   return list;
 }
 
