@@ -476,6 +476,7 @@ Migration::Progress Migration::Swap(OperationStep& step, const MigrationRecord& 
 }
 
 bool Migration::FinalizeNow(OperationStep& step, const MigrationRecord& record) const {
+  ValidateReferences(step.sql(), record);  // when a crash came between the exchange and this
   Session session(step.sql());
   const DdlOutcome outcome = Finalize(session, CallerOfStep(step), record);
   if (!outcome.done) SetWaitingFor(session, step.id(), TextOf(outcome.blockers));

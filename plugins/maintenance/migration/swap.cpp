@@ -243,7 +243,17 @@ Statements Attach(const MigrationRecord& record) {
           "ALTER TABLE " + OldName(record) + " DROP CONSTRAINT " + kBound};
 }
 
+// A host that freezes under the lock loses it after so long, not after the time that its sessions may
+// be idle otherwise.
+void LimitIdleTime(Session& session) {
+  session.Exec(
+      "DO 'BEGIN IF current_setting(''idle_in_transaction_session_timeout'')::interval NOT BETWEEN "
+      "interval ''1 ms'' AND interval ''2 s'' THEN SET LOCAL idle_in_transaction_session_timeout = "
+      "''2s''; END IF; END'");
+}
+
 void ExchangeTables(Session& session, const MigrationRecord& record, const Exchange& exchange) {
+  LimitIdleTime(session);
   RequireRunning(session, record.operation);
   RequireStamp(session, record.old_table, exchange.stamp);
   const Tail tail = RequireEqualTail(session, record, exchange.tables);
@@ -276,6 +286,7 @@ void RequireUnused(Session& session, const MigrationRecord& record) {
 }
 
 void ExchangeBack(Session& session, const MigrationRecord& record, const Exchange& exchange) {
+  LimitIdleTime(session);
   RequireStamp(session, record.new_table, exchange.stamp);
   if (record.bound) {
     RequireUnused(session, record);
