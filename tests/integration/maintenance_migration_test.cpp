@@ -176,6 +176,10 @@ TEST_F(MigrationTest, ExchangesTheTablesAndMirrorsTheOtherWayRound) {
   EXPECT_EQ(db_->Count("SELECT count(*) FROM pg_trigger WHERE tgname = 'zz_summa_guard' AND "
                        "tgenabled <> 'A'"),
             0);
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM pg_inherits h WHERE h.inhparent = "
+                       "'ledger_event'::regclass AND NOT EXISTS (SELECT FROM pg_index x WHERE "
+                       "x.indrelid = h.inhrelid AND x.indisprimary)"),
+            0);
   db_->Execute("DROP OWNED BY reader; DROP ROLE reader");
 }
 

@@ -132,6 +132,25 @@ std::string LeafIndexName(const std::string& leaf, const IndexOfFlat& index) {
   return PartitionName(leaf, index.name);
 }
 
+bool IsPrimaryKey(const Inventory& flat, const IndexOfFlat& index) {
+  for (const InventoryItem& key : flat.OfKind("key")) {
+    if (key.name == index.name) return key.definition.starts_with("PRIMARY KEY");
+  }
+  return false;
+}
+
+// By it a publication knows which row was changed. The table itself cannot have one.
+void MakePrimaryKey(Session& session, const Partition& leaf, const std::string& index) {
+  const bool made =
+      session
+          .Exec("SELECT indisprimary FROM pg_index WHERE indexrelid = $1::text::regclass",
+                {QuoteName(leaf.schema, index)})
+          .Value<bool>();
+  if (made) return;
+  session.Exec("ALTER TABLE " + leaf.quoted + " ADD CONSTRAINT " + QuoteName(index) +
+               " PRIMARY KEY USING INDEX " + QuoteName(index));
+}
+
 }  // namespace
 
 std::string ShadowIndexName(const std::string& index) { return PartitionName(index, "new"); }
@@ -208,6 +227,7 @@ void AttachIndexes(Session& session, const Inventory& flat, const std::string& s
   for (const Partition& leaf : parent.partitions) {
     if (leaf.quoted != partition) continue;
     for (const IndexOfFlat& index : IndexesOf(flat)) {
+      if (IsPrimaryKey(flat, index)) MakePrimaryKey(session, leaf, LeafIndexName(leaf.name, index));
       if (index.unique) continue;
       session.Exec("ALTER INDEX " + QuoteName(flat.schema, ShadowIndexName(index.name)) +
                    " ATTACH PARTITION " + QuoteName(leaf.schema, LeafIndexName(leaf.name, index)));
