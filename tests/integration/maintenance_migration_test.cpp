@@ -113,6 +113,11 @@ class MigrationTest : public testing::Test {
   bool Exists(const std::string& table) {
     return db_->Value("SELECT to_regclass($1) IS NOT NULL", {table}) == "t";
   }
+  void ExpectNoTriggerOfOurs() {
+    EXPECT_EQ(db_->Count("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'ledger_event'::regclass "
+                         "AND NOT tgisinternal"),
+              0);
+  }
   bool IsPartitioned() {
     return db_->Value("SELECT relkind FROM pg_class WHERE oid = 'ledger_event'::regclass") == "p";
   }
@@ -168,6 +173,13 @@ TEST_F(MigrationTest, ExchangesTheTablesAndMirrorsTheOtherWayRound) {
   EXPECT_EQ(db_->Value("SELECT confrelid::regclass::text FROM pg_constraint WHERE contype = 'f' "
                        "AND conrelid = 'outbox'::regclass AND convalidated"),
             "summa_host.ledger_event_key");
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM pg_trigger WHERE tgname = 'zz_summa_guard' AND "
+                       "tgenabled <> 'A'"),
+            0);
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM pg_inherits h WHERE h.inhparent = "
+                       "'ledger_event'::regclass AND NOT EXISTS (SELECT FROM pg_index x WHERE "
+                       "x.indrelid = h.inhrelid AND x.indisprimary)"),
+            0);
   db_->Execute("DROP OWNED BY reader; DROP ROLE reader");
 }
 
@@ -182,6 +194,7 @@ TEST_F(MigrationTest, GoesBackWithoutLosingAnEvent) {
   EXPECT_FALSE(IsPartitioned());
   EXPECT_EQ(Rows("ledger_event"), rows);
   EXPECT_FALSE(Exists("ledger_event_new"));
+  ExpectNoTriggerOfOurs();
   EXPECT_TRUE(Exists("ledger_event_pkey")) << "the indexes have their names again";
   EXPECT_EQ(db_->Value("SELECT confrelid::regclass::text FROM pg_constraint WHERE contype = 'f' "
                        "AND conrelid = 'outbox'::regclass AND convalidated"),
@@ -210,9 +223,7 @@ TEST_F(MigrationTest, AnAbortLeavesTheTableAsItWas) {
   EXPECT_EQ(State(), "aborted");
   EXPECT_EQ(Rows("ledger_event"), rows);
   EXPECT_FALSE(Exists("ledger_event_new"));
-  EXPECT_EQ(db_->Count("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'ledger_event'::regclass "
-                       "AND NOT tgisinternal"),
-            0);
+  ExpectNoTriggerOfOurs();
   Append();
 }
 
@@ -225,9 +236,14 @@ TEST_F(MigrationTest, AnAbortOfTheJournalTakesEverythingBack) {
   EXPECT_FALSE(Exists("ledger_event_new"));
 }
 
-TEST_F(MigrationTest, RefusesWhatItCannotMirror) {
-  Start();
-  Run("backfilling");
+class StrategyTest : public MigrationTest, public testing::WithParamInterface<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Strategies, StrategyTest, testing::Values("online", "attach"),
+                         [](const auto& tested) { return std::string(tested.param); });
+
+// With either strategy heads and keys of the guard are made from the rows as they are now.
+TEST_P(StrategyTest, RefusesChangesOfEvents) {
+  Start(false, GetParam());
+  Run(GetParam() == std::string("attach") ? "indexing" : "backfilling");
   for (const char* change : {"UPDATE ledger_event SET event_type = 'x'", "DELETE FROM ledger_event",
                              "TRUNCATE ledger_event CASCADE"}) {
     try {
@@ -236,6 +252,15 @@ TEST_F(MigrationTest, RefusesWhatItCannotMirror) {
     } catch (const test::DbError& error) {
       EXPECT_EQ(error.sqlstate, "55000") << error.what();
     }
+  }
+}
+
+TEST_F(MigrationTest, NobodyChangesTheCopyAlone) {
+  Start();
+  Run();
+  for (const char* change : {"UPDATE ledger_event_new SET event_type = 'x'",
+                             "DELETE FROM ledger_event_new", "TRUNCATE ledger_event_new"}) {
+    EXPECT_THROW(db_->Execute(change), test::DbError) << change;
   }
 }
 
@@ -326,6 +351,7 @@ TEST_P(MutantTest, IsFound) {
   Run("verifying");
   ASSERT_EQ(State(), "verifying");
   const std::string rows = Rows("ledger_event");
+  db_->Execute("ALTER TABLE ledger_event_new DISABLE TRIGGER USER");
   db_->Execute(GetParam().change);
   EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0824"));
   EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0824")) << "also when it is tried again";

@@ -10,9 +10,9 @@ namespace {
 
 std::string OfTable(std::string_view statement, const ledger::EventTable& events) {
   return WithNames(statement, {{"events", events.name},
-                                            {"position", events.position},
-                                            {"version", events.version},
-                                            {"hash", events.hash}});
+                               {"position", events.position},
+                               {"version", events.version},
+                               {"hash", events.hash}});
 }
 
 // As a condition on a column created_at. What is neither a partition nor the table itself, such as
@@ -50,6 +50,15 @@ void CreateGuardFunction(Session& session, const ledger::EventTable& events,
 
 void InstallGuard(Session& session, const ledger::EventTable& events) {
   session.Exec("SELECT summa_host.install_ledger_event_guard($1::regclass)", {events.name});
+}
+
+void PrepareGuard(Session& session, const ledger::EventTable& events) {
+  InstallGuard(session, events);
+  session.Exec("ALTER TABLE " + events.name + " DISABLE TRIGGER zz_summa_guard");
+}
+
+std::string EnableGuard(const std::string& table) {
+  return "ALTER TABLE " + table + " ENABLE ALWAYS TRIGGER zz_summa_guard";
 }
 
 void RemoveGuard(Session& session, const ledger::EventTable& events) {

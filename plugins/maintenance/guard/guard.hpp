@@ -33,6 +33,10 @@ void CreateGuardFunction(Session& session, const ledger::EventTable& events,
 // yet. An event's keys can then not be changed by UPDATE; a new hash of the last event goes into
 // its head; DELETE takes the key with it and moves the head back; TRUNCATE of the parent is refused.
 void InstallGuard(Session& session, const ledger::EventTable& events);
+// The same for a table that is not in use yet, and is filled by others: inserts are not guarded
+// until the statement of EnableGuard() runs, which takes next to no time.
+void PrepareGuard(Session& session, const ledger::EventTable& events);
+std::string EnableGuard(const std::string& table);
 void RemoveGuard(Session& session, const ledger::EventTable& events);
 
 // The last version and hash of each aggregate, and the keys of each event, of the rows with

@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "partition/statement.hpp"
+
 namespace summa::maintenance {
 namespace {
 
@@ -17,12 +19,6 @@ SELECT before AS after, after_position AS through FROM (
   FROM (SELECT after_position, through_position FROM summa_host.migration_chunk WHERE operation = $1
         UNION ALL SELECT $3::bigint, $3::bigint) chunks) gaps
 WHERE after_position > before AND before >= $4 ORDER BY before LIMIT 1)sql";
-
-std::string Joined(const std::vector<std::string>& columns) {
-  std::string list;
-  for (const std::string& column : columns) list.append(list.empty() ? "" : ", ").append(column);
-  return list;
-}
 
 std::int64_t CopyChunk(const summa_sql_v1* sql, std::int64_t operation,
                        const ComparedTables& tables, PositionRange chunk) {

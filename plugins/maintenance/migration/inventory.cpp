@@ -38,10 +38,17 @@ bool HasUniqueIndexOn(Session& session, std::int64_t oid, const std::string& col
 
 void CheckColumns(Session& session, const Inventory& inventory, const ledger::EventTable& events,
                   std::vector<std::string>& obstacles) {
+  // A row without a position would not be copied, and one without a key would not be guarded.
+  const std::set<std::string> needed = {"id", "aggregate_type", "aggregate_id", events.position,
+                                        events.version, events.hash};
   for (const InventoryItem& column : inventory.OfKind("column")) {
     if (column.name == "created_at" &&
         !column.definition.starts_with("timestamp with time zone not null")) {
       obstacles.push_back("column created_at: is not timestamptz NOT NULL");
+    }
+    if (needed.contains(column.name) &&
+        column.definition.find(" not null ") == std::string::npos) {
+      obstacles.push_back("column " + column.name + ": may be NULL");
     }
   }
   for (const std::string& column : {std::string("id"), events.position}) {
@@ -110,6 +117,10 @@ Inventory ReadInventory(Session& session, std::int64_t oid) {
                 {oid})
           .Value<std::string>();
   return inventory;
+}
+
+std::string StampOf(Session& session, std::int64_t oid) {
+  return session.Exec(migration_sql::stamp, {oid}).Value<std::string>();
 }
 
 std::vector<std::string> Obstacles(Session& session, const Inventory& inventory,

@@ -35,6 +35,9 @@ struct Inventory {
 // Reads the catalog. SH-0821 when there is no table with this oid.
 Inventory ReadInventory(Session& session, std::int64_t oid);
 
+// Equal to an earlier one: the inventory is the same as well. For locks that others wait for.
+std::string StampOf(Session& session, std::int64_t oid);
+
 // What the migration has no rule for: "trigger audit: ...", one line each. Empty: it can begin.
 std::vector<std::string> Obstacles(Session& session, const Inventory& inventory,
                                    const ledger::EventTable& events);

@@ -27,6 +27,14 @@ constexpr const char* kLongStatement = "SET LOCAL statement_timeout = '1h'";
 constexpr std::chrono::seconds kPatience{10};
 constexpr std::chrono::seconds kThrottlePause{1};
 
+constexpr int kMostSeals = 5;
+constexpr const char* kWriterInTheWay = "a writer has not ended its transaction";
+
+// The exchange found something that is done before its lock the next time.
+bool ComesAgain(const Error& error) {
+  return error.code() == "SH-0825" || error.code() == "SH-0858";
+}
+
 OperationProgress At(const std::string& phase, std::int64_t rows = 0) {
   return {.phase = phase, .cursor = "", .rows = rows, .total = std::nullopt, .finished = false};
 }
@@ -68,15 +76,6 @@ void RequireOne(const Result& changed) {
               "tables before you start again");
 }
 
-std::int64_t TailRows(Session& session, const ComparedTables& tables, const std::string& source,
-                      std::int64_t after, std::int64_t limit) {
-  return session
-      .Exec("SELECT count(*) FROM (SELECT 1 FROM " + source + " WHERE " + tables.position +
-                " > $1 LIMIT $2) tail",
-            {after, limit})
-      .Value<std::int64_t>();
-}
-
 // The end of the first piece of the range, of at most `rows` rows: a statement over more could take
 // longer than the host allows.
 std::int64_t PieceEnd(Session& session, const ComparedTables& tables, const std::string& table,
@@ -92,6 +91,22 @@ std::int64_t PieceEnd(Session& session, const ComparedTables& tables, const std:
 // Where writers write at the moment.
 std::string SourceOf(const MigrationRecord& record, const ComparedTables& tables) {
   return record.state == "swapped" ? tables.partitioned : tables.flat;
+}
+
+MigrationRecord CurrentRecord(OperationStep& step) {
+  Session session(step.sql());
+  return ReadRecord(session, step.id()).value();
+}
+
+// How many events have come since the last seal; more than `most` is any higher number.
+std::int64_t TailRows(OperationStep& step, const MigrationRecord& record, std::int64_t most) {
+  Session session(step.sql());
+  const ComparedTables tables = TablesOf(session, record);
+  return session
+      .Exec("SELECT count(*) FROM (SELECT 1 FROM " + SourceOf(record, tables) + " WHERE " +
+                tables.position + " > $1 LIMIT $2) tail",
+            {record.sealed, most + 1})
+      .Value<std::int64_t>();
 }
 
 // Before the exchange an event after the bound cannot be written: the migration has to be gone by
@@ -127,7 +142,8 @@ Migration::Progress Migration::Step(OperationStep& step) {
   try {
     return Continue(step);
   } catch (const Error& error) {
-    if (error.sqlstate() != "55P03" && error.sqlstate() != "40P01") throw;
+    const bool locked = error.sqlstate() == "55P03" || error.sqlstate() == "40P01";
+    if (!locked && !ComesAgain(error)) throw;
     return WaitFor(step, error.what());
   }
 }
@@ -195,6 +211,9 @@ Migration::Progress Migration::MakeShadow(OperationStep& step,
   const std::int64_t shadow = CreateShadow(session, flat, {record.interval, ahead_, record.bound});
   session.Exec("UPDATE summa_host.migration SET new_table = $2::bigint::oid WHERE operation = $1",
                {record.operation, shadow});
+  MigrationRecord made = record;
+  made.new_table = shadow;
+  PrepareShadow(session, made);
   ChangeState(session, record.operation, "planned", "syncing");
   CrashPoint("migration.shadow");
   return At("syncing");
@@ -263,7 +282,7 @@ Migration::Progress Migration::Index(OperationStep& step, const MigrationRecord&
   for (const Partition& leaf : table.partitions) {
     const DdlOutcome attached = RunDdl(
         session, caller,
-        {{shadow, LockMode::kShareUpdateExclusive}, {leaf.quoted, LockMode::kShareRowExclusive}},
+        {{shadow, LockMode::kShareUpdateExclusive}, {leaf.quoted, LockMode::kAccessExclusive}},
         {}, [&](Session& locked) {
           RequireRunning(locked, record.operation);
           AttachIndexes(locked, flat, shadow, leaf.quoted);
@@ -412,16 +431,26 @@ Migration::Progress Migration::Ready(OperationStep& step, const MigrationRecord&
 Migration::Progress Migration::KeepTailShort(OperationStep& step, const MigrationRecord& record,
                                              std::int64_t most) const {
   if (Settle(step, record)) return Again(step, record);
-  std::int64_t tail = 0;
-  {
-    Session session(step.sql());
-    const ComparedTables tables = TablesOf(session, record);
-    tail = TailRows(session, tables, SourceOf(record, tables), record.sealed, most + 1);
-  }
-  if (tail <= most) return std::nullopt;
+  if (TailRows(step, record, most) <= most) return std::nullopt;
   if (Seal(step, record)) return Again(step, record);
-  WaitFor(step, "a writer has not ended its transaction");
+  WaitFor(step, kWriterInTheWay);
   return Again(step, record);
+}
+
+// Under the lock of an exchange everything is compared, and put into the guard, that came after the
+// last seal. Returns the migration as it is then; nothing when a writer has not ended.
+std::optional<MigrationRecord> Migration::ShortenTail(OperationStep& step) const {
+  for (int seals = 0;;) {
+    const MigrationRecord record = CurrentRecord(step);
+    if (record.verification_failed) ThrowDifference(record.verification);
+    if (Settle(step, record)) continue;
+    // The tail of a busy ledger is never that short.
+    if (seals == kMostSeals || TailRows(step, record, kShortTailRows) <= kShortTailRows) {
+      return record;
+    }
+    if (!Seal(step, record)) return std::nullopt;
+    ++seals;
+  }
 }
 
 Migration::Progress Migration::Swap(OperationStep& step, const MigrationRecord& record) const {
@@ -432,10 +461,12 @@ Migration::Progress Migration::Swap(OperationStep& step, const MigrationRecord& 
   }
   DdlOutcome outcome;
   try {
-    outcome = SwapTables(session, CallerOfStep(step), record);
+    const Exchange exchange = PrepareSwap(session, record);
+    const std::optional<MigrationRecord> settled = ShortenTail(step);
+    if (!settled) return WaitFor(step, kWriterInTheWay);
+    outcome = SwapTables(session, CallerOfStep(step), *settled, exchange);
   } catch (const Error& error) {
-    if (error.code() != "SH-0825") throw;
-    if (!Seal(step, record)) return WaitFor(step, "a writer has not ended its transaction");
+    if (!ComesAgain(error)) throw;
     return Again(step, record);
   }
   if (!outcome.done) return WaitFor(step, TextOf(outcome.blockers));
@@ -445,6 +476,7 @@ Migration::Progress Migration::Swap(OperationStep& step, const MigrationRecord& 
 }
 
 bool Migration::FinalizeNow(OperationStep& step, const MigrationRecord& record) const {
+  ValidateReferences(step.sql(), record);  // when a crash came between the exchange and this
   Session session(step.sql());
   const DdlOutcome outcome = Finalize(session, CallerOfStep(step), record);
   if (!outcome.done) SetWaitingFor(session, step.id(), TextOf(outcome.blockers));
@@ -455,21 +487,22 @@ bool Migration::FinalizeNow(OperationStep& step, const MigrationRecord& record) 
 // One part of the way back: verify, seal, or exchange. False: somebody stands in the way.
 bool Migration::GoBack(OperationStep& step, const MigrationRecord& record) const {
   if (record.verification_failed) ThrowDifference(record.verification);
-  if (!record.bound && Settle(step, record)) return true;
   Session session(step.sql());
-  const ComparedTables tables = TablesOf(session, record);
-  const std::int64_t tail =
-      record.bound ? 0
-                   : TailRows(session, tables, tables.partitioned, record.sealed, kMostTailRows);
-  if (tail > kMostTailRows / 2) return Seal(step, record);
   try {
-    const DdlOutcome outcome = SwapBack(session, CallerOfStep(step), record);
+    const Exchange exchange = PrepareSwapBack(session, record);
+    const std::optional<MigrationRecord> settled =
+        record.bound ? std::optional(record) : ShortenTail(step);
+    if (!settled) {
+      SetWaitingFor(session, step.id(), kWriterInTheWay);
+      return false;
+    }
+    const DdlOutcome outcome = SwapBack(session, CallerOfStep(step), *settled, exchange);
     if (!outcome.done) SetWaitingFor(session, step.id(), TextOf(outcome.blockers));
     if (outcome.done) CrashPoint("migration.swapped_back");
     return outcome.done;
   } catch (const Error& error) {
-    if (error.code() != "SH-0825") throw;
-    return Seal(step, record);
+    if (!ComesAgain(error)) throw;
+    return true;
   }
 }
 
@@ -557,8 +590,7 @@ void Migration::Undo(OperationStep& step) {
       break;
     }
     if (!GoBack(step, *record)) ThrowInTheWay();
-    Session session(step.sql());
-    record = ReadRecord(session, step.id());
+    record = CurrentRecord(step);
   }
   if (record->state == "restored") Clean(step, *record);
 }

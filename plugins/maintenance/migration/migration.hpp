@@ -63,6 +63,7 @@ class Migration {
   static Progress Again(OperationStep& step, const MigrationRecord& record);
   Progress KeepTailShort(OperationStep& step, const MigrationRecord& record,
                          std::int64_t most) const;
+  std::optional<MigrationRecord> ShortenTail(OperationStep& step) const;
   Progress Swap(OperationStep& step, const MigrationRecord& record) const;
   Progress WaitFor(OperationStep& step, const std::string& what) const;
   WorkCaller CallerOfStep(OperationStep& step) const { return CallerOf(host_, step); }

@@ -28,12 +28,24 @@ void RequireFree(Session& session, const std::string& schema, const std::string&
               "Look what it is; rename or drop it, and start again");
 }
 
+// What ALTER DEFAULT PRIVILEGES gives to new tables, and the flat one may not have.
+void RevokeDefaults(Session& session, const std::string& shadow) {
+  const Result grantees = session.Exec(
+      "SELECT DISTINCT CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE "
+      "quote_ident(pg_get_userbyid(g.grantee)) END AS grantee FROM pg_class c CROSS JOIN LATERAL "
+      "aclexplode(c.relacl) g WHERE c.oid = $1::text::regclass AND g.grantee <> c.relowner",
+      {shadow});
+  for (const Row row : grantees) {
+    session.Exec("REVOKE ALL ON " + shadow + " FROM " + row.Get<std::string>("grantee"));
+  }
+}
+
 void CopyProperties(Session& session, const Inventory& flat, const std::string& shadow) {
   const Result owner = session.Exec(
       "SELECT quote_ident(pg_get_userbyid(relowner)) AS owner, relreplident::text AS identity FROM "
       "pg_class WHERE oid = $1::bigint::oid",
       {flat.oid});
-  session.Exec("REVOKE ALL ON " + shadow + " FROM PUBLIC");
+  RevokeDefaults(session, shadow);
   for (const InventoryItem& grant : flat.OfKind("grant")) {
     // "INSERT (hash) TO app WITH GRANT OPTION"
     const std::size_t to = grant.definition.rfind(" TO ");
@@ -46,9 +58,9 @@ void CopyProperties(Session& session, const Inventory& flat, const std::string& 
         "COMMENT ON TABLE " + shadow + " IS " +
         session.Exec("SELECT quote_literal($1::text)", {comment.definition}).Value<std::string>());
   }
-  if (owner[0].Get<std::string>("identity") == "f") {
-    session.Exec("ALTER TABLE " + shadow + " REPLICA IDENTITY FULL");
-  }
+  const auto identity = owner[0].Get<std::string>("identity");
+  if (identity == "f") session.Exec("ALTER TABLE " + shadow + " REPLICA IDENTITY FULL");
+  if (identity == "n") session.Exec("ALTER TABLE " + shadow + " REPLICA IDENTITY NOTHING");
   session.Exec("ALTER TABLE " + shadow + " OWNER TO " + owner[0].Get<std::string>("owner"));
 }
 
@@ -120,6 +132,25 @@ std::string LeafIndexName(const std::string& leaf, const IndexOfFlat& index) {
   return PartitionName(leaf, index.name);
 }
 
+bool IsPrimaryKey(const Inventory& flat, const IndexOfFlat& index) {
+  for (const InventoryItem& key : flat.OfKind("key")) {
+    if (key.name == index.name) return key.definition.starts_with("PRIMARY KEY");
+  }
+  return false;
+}
+
+// By it a publication knows which row was changed. The table itself cannot have one.
+void MakePrimaryKey(Session& session, const Partition& leaf, const std::string& index) {
+  const bool made =
+      session
+          .Exec("SELECT indisprimary FROM pg_index WHERE indexrelid = $1::text::regclass",
+                {QuoteName(leaf.schema, index)})
+          .Value<bool>();
+  if (made) return;
+  session.Exec("ALTER TABLE " + leaf.quoted + " ADD CONSTRAINT " + QuoteName(index) +
+               " PRIMARY KEY USING INDEX " + QuoteName(index));
+}
+
 }  // namespace
 
 std::string ShadowIndexName(const std::string& index) { return PartitionName(index, "new"); }
@@ -185,8 +216,8 @@ std::string CreateNextIndex(Session& session, const Inventory& flat, std::int64_
 void CreateParentIndexes(Session& session, const Inventory& flat, const std::string& shadow) {
   for (const IndexOfFlat& index : IndexesOf(flat)) {
     if (index.unique) continue;
-    session.Exec("CREATE INDEX IF NOT EXISTS " + QuoteName(ShadowIndexName(index.name)) + " ON ONLY " +
-                 shadow + " " + index.Body());
+    session.Exec("CREATE INDEX IF NOT EXISTS " + QuoteName(ShadowIndexName(index.name)) +
+                 " ON ONLY " + shadow + " " + index.Body());
   }
 }
 
@@ -196,6 +227,7 @@ void AttachIndexes(Session& session, const Inventory& flat, const std::string& s
   for (const Partition& leaf : parent.partitions) {
     if (leaf.quoted != partition) continue;
     for (const IndexOfFlat& index : IndexesOf(flat)) {
+      if (IsPrimaryKey(flat, index)) MakePrimaryKey(session, leaf, LeafIndexName(leaf.name, index));
       if (index.unique) continue;
       session.Exec("ALTER INDEX " + QuoteName(flat.schema, ShadowIndexName(index.name)) +
                    " ATTACH PARTITION " + QuoteName(leaf.schema, LeafIndexName(leaf.name, index)));

@@ -32,10 +32,11 @@ std::int64_t CreateShadow(Session& session, const Inventory& flat, const ShadowR
 // has left invalid is dropped first.
 std::string CreateNextIndex(Session& session, const Inventory& flat, std::int64_t shadow);
 
-// The indexes of the parent, without those of the partitions; then AttachNextIndexes() makes the
+// The indexes of the parent, without those of the partitions; then AttachIndexes() makes the
 // latter part of them. In the open transaction, which holds SHARE ROW EXCLUSIVE on the parent.
 void CreateParentIndexes(Session& session, const Inventory& flat, const std::string& shadow);
-// Of one partition, in the open transaction, which holds SHARE ROW EXCLUSIVE on it.
+// Of one partition, in the open transaction, which holds ACCESS EXCLUSIVE on it. The one that stands
+// for the flat table's primary key becomes its primary key.
 void AttachIndexes(Session& session, const Inventory& flat, const std::string& shadow,
                    const std::string& partition);
 

@@ -3,15 +3,18 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <set>
+#include <iterator>
+#include <optional>
+#include <string>
 #include <summa/crash_point.hpp>
+#include <utility>
 #include <vector>
 
 #include "guard/guard.hpp"
 #include "migration/shadow.hpp"
 #include "migration/sync.hpp"
 #include "partition/catalog.hpp"
-#include "partition/leaf.hpp"
+#include "partition/names.hpp"
 #include "partition/statement.hpp"
 
 namespace summa::maintenance {
@@ -24,8 +27,27 @@ DdlLimits Limits() {
   return limits;
 }
 
+// Not for long: between the tries the tail grows, and is to be made short again.
+DdlLimits ExchangeLimits() {
+  DdlLimits limits;
+  limits.first_wait = std::chrono::milliseconds(100);
+  limits.deadline = std::chrono::milliseconds(500);
+  return limits;
+}
+
 constexpr const char* kKeyTable = "summa_host.ledger_event_key";
 constexpr const char* kBound = "summa_migration_bound";
+
+std::vector<std::string> ColumnNamesOf(Session& session, std::int64_t table) {
+  std::vector<std::string> names;
+  for (const Row row : session.Exec("SELECT attname FROM pg_attribute WHERE attrelid = "
+                                    "$1::bigint::oid AND attnum > 0 AND NOT attisdropped ORDER BY "
+                                    "attnum",
+                                    {table})) {
+    names.push_back(row.Get<std::string>("attname"));
+  }
+  return names;
+}
 
 struct Reference {
   std::string table, constraint, columns;  // quoted; columns: "(event_id)"
@@ -49,40 +71,50 @@ std::vector<Reference> ReferencesTo(Session& session, const std::string& table) 
   return references;
 }
 
+using Statements = std::vector<std::string>;
+
+void Append(Statements& statements, Statements more) {
+  std::move(more.begin(), more.end(), std::back_inserter(statements));
+}
+
 // NOT VALID: the rows that are there are checked later, without the lock.
-void MoveReferences(Session& session, const std::vector<Reference>& references,
-                    const std::string& target) {
+Statements MoveReferences(const std::vector<Reference>& references, const std::string& target) {
+  Statements statements;
   for (const Reference& reference : references) {
-    session.Exec("ALTER TABLE " + reference.table + " DROP CONSTRAINT " + reference.constraint);
-    session.Exec("ALTER TABLE " + reference.table + " ADD CONSTRAINT " + reference.constraint +
-                 " FOREIGN KEY " + reference.columns + " REFERENCES " + target + " (id) NOT VALID");
+    const std::string alter = "ALTER TABLE " + reference.table;
+    statements.push_back(alter + " DROP CONSTRAINT " + reference.constraint);
+    statements.push_back(alter + " ADD CONSTRAINT " + reference.constraint + " FOREIGN KEY " +
+                         reference.columns + " REFERENCES " + target + " (id) NOT VALID");
   }
+  return statements;
 }
 
 // What hangs on the table whose inventory this is, and was read before the renames: from now on it
 // hangs on `target`, which has the name of the application.
-void MoveDependents(Session& session, const Inventory& inventory, const std::string& source,
-                    const std::string& target) {
+Statements MoveDependents(const Inventory& inventory, const std::string& source,
+                          const std::string& target) {
+  Statements statements;
   for (const InventoryItem& sequence : inventory.OfKind("sequence")) {
-    session.Exec("ALTER SEQUENCE " + sequence.name + " OWNED BY " + target + "." +
-                 QuoteName(sequence.definition));
+    statements.push_back("ALTER SEQUENCE " + sequence.name + " OWNED BY " + target + "." +
+                         QuoteName(sequence.definition));
   }
   for (const InventoryItem& view : inventory.OfKind("view")) {
-    session.Exec("CREATE OR REPLACE VIEW " + view.name + " " + view.definition);
+    statements.push_back("CREATE OR REPLACE VIEW " + view.name + " " + view.definition);
   }
   for (const InventoryItem& publication : inventory.OfKind("publication")) {
     const std::string alter = "ALTER PUBLICATION " + QuoteName(publication.name);
-    session.Exec(alter + " ADD TABLE " + target);
-    session.Exec(alter + " DROP TABLE " + source);
+    statements.push_back(alter + " ADD TABLE " + target);
+    statements.push_back(alter + " DROP TABLE " + source);
   }
+  return statements;
 }
 
-void Rename(Session& session, const char* what, const std::string& schema, const std::string& from,
-            const std::string& to) {
-  session.Exec(std::string("ALTER ") + what + " " + QuoteName(schema, from) + " RENAME TO " +
-               QuoteName(to));
+std::string Rename(const std::string& what, const std::string& schema, const std::string& from,
+                   const std::string& to) {
+  return "ALTER " + what + " " + QuoteName(schema, from) + " RENAME TO " + QuoteName(to);
 }
 
+// The fingerprint keeps them as they are until the exchange.
 void RememberIndexNames(Session& session, const MigrationRecord& record) {
   session.Exec(
       "UPDATE summa_host.migration m SET index_names = (SELECT jsonb_object_agg(x.indexrelid::"
@@ -91,22 +123,33 @@ void RememberIndexNames(Session& session, const MigrationRecord& record) {
       {record.operation});
 }
 
-void RenameToNew(Session& session, const MigrationRecord& record, const Inventory& flat) {
-  RememberIndexNames(session, record);
-  Rename(session, "TABLE", record.schema, record.table, PartitionName(record.table, "old"));
-  for (const char* kind : {"unique index", "index"}) {
-    for (const InventoryItem& index : flat.OfKind(kind)) {
-      Rename(session, "INDEX", record.schema, index.name, OldIndexName(index.name));
-    }
-  }
-  Rename(session, "TABLE", record.schema, PartitionName(record.table, "new"), record.table);
-  for (const InventoryItem& index : flat.OfKind("index")) {
-    Rename(session, "INDEX", record.schema, ShadowIndexName(index.name), index.name);
-  }
+std::string OldName(const MigrationRecord& record) {
+  return QuoteName(record.schema, PartitionName(record.table, "old"));
 }
 
-void RenameToOld(Session& session, const MigrationRecord& record) {
-  Rename(session, "TABLE", record.schema, record.table, PartitionName(record.table, "new"));
+std::string NewName(const MigrationRecord& record) {
+  return QuoteName(record.schema, PartitionName(record.table, "new"));
+}
+
+Statements RenamesToNew(const MigrationRecord& record, const Inventory& flat) {
+  Statements statements = {
+      Rename("TABLE", record.schema, record.table, PartitionName(record.table, "old"))};
+  for (const char* kind : {"unique index", "index"}) {
+    for (const InventoryItem& index : flat.OfKind(kind)) {
+      statements.push_back(Rename("INDEX", record.schema, index.name, OldIndexName(index.name)));
+    }
+  }
+  statements.push_back(
+      Rename("TABLE", record.schema, PartitionName(record.table, "new"), record.table));
+  for (const InventoryItem& index : flat.OfKind("index")) {
+    statements.push_back(Rename("INDEX", record.schema, ShadowIndexName(index.name), index.name));
+  }
+  return statements;
+}
+
+Statements RenamesToOld(Session& session, const MigrationRecord& record) {
+  Statements statements = {
+      Rename("TABLE", record.schema, record.table, PartitionName(record.table, "new"))};
   const Result names = session.Exec(
       "SELECT e.value AS name, i.relname AS now, x.indisunique FROM summa_host.migration m, "
       "jsonb_each_text(m.index_names) e JOIN pg_class i ON i.oid = e.key::bigint::oid JOIN "
@@ -115,49 +158,48 @@ void RenameToOld(Session& session, const MigrationRecord& record) {
   for (const Row row : names) {
     const auto name = row.Get<std::string>("name");
     if (!row.Get<bool>("indisunique")) {
-      Rename(session, "INDEX", record.schema, name, ShadowIndexName(name));
+      statements.push_back(Rename("INDEX", record.schema, name, ShadowIndexName(name)));
     }
-    Rename(session, "INDEX", record.schema, row.Get<std::string>("now"), name);
+    statements.push_back(Rename("INDEX", record.schema, row.Get<std::string>("now"), name));
   }
-  Rename(session, "TABLE", record.schema, PartitionName(record.table, "old"), record.table);
+  statements.push_back(
+      Rename("TABLE", record.schema, PartitionName(record.table, "old"), record.table));
+  return statements;
 }
 
-std::int64_t HighestPosition(Session& session, const ComparedTables& tables,
-                             const std::string& table, std::int64_t otherwise) {
-  return session
-      .Exec("SELECT coalesce(max(" + tables.position + "), $1) FROM " + table, {otherwise})
-      .Value<std::int64_t>();
+Tail TailOfFlat(Session& session, const ComparedTables& tables, std::int64_t after,
+                std::int64_t most) {
+  const Result tail = session.Exec(
+      "SELECT count(*) AS rows, coalesce(max(tail.position), $1) AS highest FROM (SELECT " +
+          tables.position + " AS position FROM " + tables.flat + " WHERE " + tables.position +
+          " > $1 ORDER BY 1 LIMIT $2) tail",
+      {after, most});
+  return {tail[0].Get<std::int64_t>("rows"), tail[0].Get<std::int64_t>("highest"), true};
 }
 
-void RequireShortTail(Session& session, const MigrationRecord& record,
+// What came after the last sealed position must be in both tables, where there are two.
+Tail RequireEqualTail(Session& session, const MigrationRecord& record,
                       const ComparedTables& tables) {
-  const std::int64_t rows = session
-                                .Exec("SELECT count(*) FROM (SELECT 1 FROM " + tables.flat +
-                                          " WHERE " + tables.position + " > $1 LIMIT $2) tail",
-                                      {record.sealed, kMostTailRows + 1})
-                                .Value<std::int64_t>();
-  if (rows > kMostTailRows) {
+  const Tail tail = record.bound
+                        ? TailOfFlat(session, tables, record.sealed, kMostTailRows + 1)
+                        : CompareTail(session, tables, record.sealed, kMostTailRows + 1);
+  if (tail.rows > kMostTailRows) {
     throw Error(SUMMA_E_TRY_LATER, "SH-0825",
                 "more than " + std::to_string(kMostTailRows) +
                     " events have come since the last sealed position",
                 "Nothing is needed: they are sealed, and it is tried again");
   }
-}
-
-// What came after the last sealed position must be in both tables. Returns the highest position.
-std::int64_t RequireEqualTail(Session& session, const MigrationRecord& record,
-                              const ComparedTables& tables) {
-  const std::int64_t highest =
-      std::max(HighestPosition(session, tables, tables.flat, record.sealed),
-               HighestPosition(session, tables, tables.partitioned, record.sealed));
-  RequireShortTail(session, record, tables);
-  const Comparison tail =
-      Compare(session, tables, {record.sealed, highest}, VerifyLevel::kChecksum);
-  if (!tail.difference.empty()) {
-    throw Error(SUMMA_E_DATA, "SH-0824", "the tables differ in their tail: " + tail.difference,
+  if (!tail.equal) {
+    throw Error(SUMMA_E_DATA, "SH-0824",
+                "the tables differ after position " + std::to_string(record.sealed),
                 "Abort the operation, find who writes to one of the tables alone, and start again");
   }
-  return highest;
+  return tail;
+}
+
+// The first statement that names all partitions reads their catalog: not under the lock.
+void WarmUp(Session& session, const MigrationRecord& record, const ComparedTables& tables) {
+  if (!record.bound) CompareTail(session, tables, record.sealed, 1);
 }
 
 void RequireUnchanged(const MigrationRecord& record, const Inventory& flat) {
@@ -169,130 +211,95 @@ void RequireUnchanged(const MigrationRecord& record, const Inventory& flat) {
               "Abort the operation and start again, or take the change back");
 }
 
-// In the order of the writers: an event, its mirror, then what references it.
-std::vector<LockRequest> LocksOf(const std::string& first, const std::string& second,
+// Under the lock, instead of reading the whole inventory once more.
+void RequireStamp(Session& session, std::int64_t table, const std::string& stamp) {
+  if (StampOf(session, table) == stamp) return;
+  throw Error(SUMMA_E_TRY_LATER, "SH-0858",
+              "the catalog has changed since the statements of the migration were prepared",
+              "Nothing is needed: it is tried again");
+}
+
+// In the order of the writers: an event, its mirror and the partitions, then what references it.
+std::vector<LockRequest> LocksOf(Session& session, const ComparedTables& tables, bool flat_first,
                                  const std::vector<Reference>& references) {
-  std::vector<LockRequest> locks = {{first, LockMode::kAccessExclusive},
-                                    {second, LockMode::kAccessExclusive}};
-  for (const Reference& reference : references) {
-    if (locks.back().table != reference.table) {
-      locks.push_back({reference.table, LockMode::kAccessExclusive});
-    }
+  std::vector<std::string> names = {tables.flat, tables.partitioned};
+  if (!flat_first) std::swap(names[0], names[1]);
+  for (const Partition& leaf : ReadTable(session, tables.partitioned).partitions) {
+    if (leaf.quoted != tables.flat) names.push_back(leaf.quoted);
   }
+  for (const Reference& reference : references) {
+    if (names.back() != reference.table) names.push_back(reference.table);
+  }
+  if (!references.empty()) names.emplace_back(kKeyTable);
+  std::vector<LockRequest> locks;
+  for (std::string& name : names) locks.push_back({std::move(name), LockMode::kAccessExclusive});
   return locks;
 }
 
-// What is known before the lock is not read again under it.
-struct Exchanged {
-  ComparedTables tables;
-  std::vector<Reference> references;
-  ledger::EventTable events;  // with the name that applications use
-  GuardNames names;
-};
-
-void Exchange(Session& session, const MigrationRecord& record, const Exchanged& known) {
-  RequireRunning(session, record.operation);
-  const Inventory flat = ReadInventory(session, record.old_table);
-  RequireUnchanged(record, flat);
-  const ComparedTables& tables = known.tables;
-  const std::int64_t highest = RequireEqualTail(session, record, tables);
-  ledger::EventTable events = known.events;
-  events.name = tables.flat;
-  FillGuard(session, events, record.guard, highest);
-  EndForwardSync(session, tables.flat);
-  MoveReferences(session, known.references, kKeyTable);
-  RenameToNew(session, record, flat);
-  const std::string old_name = QuoteName(record.schema, PartitionName(record.table, "old"));
-  events.name = record.ApplicationName();
-  events.partitioned = true;
-  CreateGuardFunction(session, events, known.names);
-  InstallGuard(session, events);
-  BeginReverseSync(session, {events.name, old_name, tables.columns});
-  MoveDependents(session, flat, old_name, events.name);
-  session.Exec(
-      "UPDATE summa_host.migration SET swap_position = $2, sealed_position = $2, guard_position = "
-      "$2, request = NULL WHERE operation = $1",
-      {record.operation, highest});
-  ChangeState(session, record.operation, "ready", "swapped");
-  CrashPoint("migration.swap");
-}
-
-void AddBound(Session& session, const MigrationRecord& record, const std::string& flat) {
-  session.Exec("ALTER TABLE " + flat + " ADD CONSTRAINT " + kBound + " CHECK (created_at < '" +
-               IsoText(*record.bound) + "'::timestamptz) NOT VALID");
-}
-
 // The flat table becomes the partition of everything before the bound.
-void ExchangeByAttaching(Session& session, const MigrationRecord& record, const Exchanged& known) {
+Statements Attach(const MigrationRecord& record) {
+  return {"ALTER TABLE " + record.ApplicationName() + " ATTACH PARTITION " + OldName(record) +
+              " FOR VALUES FROM (MINVALUE) TO (" + QuoteText(IsoText(*record.bound)) + ")",
+          "ALTER TABLE " + OldName(record) + " DROP CONSTRAINT " + kBound};
+}
+
+// A host that freezes under the lock loses it after so long, not after the time that its sessions may
+// be idle otherwise.
+void LimitIdleTime(Session& session) {
+  session.Exec(
+      "DO 'BEGIN IF current_setting(''idle_in_transaction_session_timeout'')::interval NOT BETWEEN "
+      "interval ''1 ms'' AND interval ''2 s'' THEN SET LOCAL idle_in_transaction_session_timeout = "
+      "''2s''; END IF; END'");
+}
+
+void ExchangeTables(Session& session, const MigrationRecord& record, const Exchange& exchange) {
+  LimitIdleTime(session);
   RequireRunning(session, record.operation);
-  const Inventory flat = ReadInventory(session, record.old_table);
-  RequireUnchanged(record, flat);
-  RequireShortTail(session, record, known.tables);
-  const std::int64_t highest =
-      HighestPosition(session, known.tables, known.tables.flat, record.sealed);
-  ledger::EventTable events = known.events;
-  events.name = known.tables.flat;
-  FillGuard(session, events, record.guard, highest);
-  MoveReferences(session, known.references, kKeyTable);
-  RenameToNew(session, record, flat);
-  const std::string old_name = QuoteName(record.schema, PartitionName(record.table, "old"));
-  events.name = record.ApplicationName();
-  events.partitioned = true;
-  AttachLeaf(session, ReadTable(session, events.name), old_name, DatabaseTime::min(),
-             *record.bound);
-  session.Exec("ALTER TABLE " + old_name + " DROP CONSTRAINT " + kBound);
-  CreateGuardFunction(session, events, known.names);
-  InstallGuard(session, events);
-  MoveDependents(session, flat, old_name, events.name);
+  RequireStamp(session, record.old_table, exchange.stamp);
+  const Tail tail = RequireEqualTail(session, record, exchange.tables);
+  if (tail.rows > 0) FillGuard(session, exchange.events, record.guard, tail.highest);
+  RunTogether(session, exchange.statements);
   session.Exec(
       "UPDATE summa_host.migration SET swap_position = $2, sealed_position = $2, guard_position = "
       "$2, request = NULL WHERE operation = $1",
-      {record.operation, highest});
+      {record.operation, tail.highest});
   ChangeState(session, record.operation, "ready", "swapped");
-  CrashPoint("migration.attach");
+  if (record.bound) {
+    CrashPoint("migration.attach");
+  } else {
+    CrashPoint("migration.swap");
+  }
 }
 
-// Only while nothing is in the new partitions: what is there would be lost.
-void DetachAgain(Session& session, const MigrationRecord& record,
-                 const std::vector<Reference>& references) {
-  const Inventory partitioned = ReadInventory(session, record.new_table);
+// Strategy attach goes back only while nothing is in the new partitions: it would be lost.
+void RequireUnused(Session& session, const MigrationRecord& record) {
   const bool used = session
                         .Exec("SELECT EXISTS (SELECT FROM " + record.ApplicationName() +
                                   " WHERE created_at >= $1::timestamptz)",
                               {IsoText(*record.bound)})
                         .Value<bool>();
-  if (used) {
-    throw Error(
-        SUMMA_E_DATA, "SH-0856",
-        "events have come since " + IsoText(*record.bound) + ", when the first new partition began",
-        "The way back is closed; say --finalize");
-  }
-  const ledger::EventTable events = EventsOf(session, record);
-  RemoveGuard(session, events);
-  DetachLeaf(session, ReadTable(session, record.ApplicationName()),
-             QuoteName(record.schema, PartitionName(record.table, "old")));
-  RenameToOld(session, record);
-  MoveReferences(session, references, record.ApplicationName());
-  MoveDependents(session, partitioned, QuoteName(record.schema, PartitionName(record.table, "new")),
-                 record.ApplicationName());
-  ChangeState(session, record.operation, "swapped", "restored");
-  CrashPoint("migration.detach");
+  if (!used) return;
+  throw Error(
+      SUMMA_E_DATA, "SH-0856",
+      "events have come since " + IsoText(*record.bound) + ", when the first new partition began",
+      "The way back is closed; say --finalize");
 }
 
-void ExchangeBack(Session& session, const MigrationRecord& record,
-                  const std::vector<Reference>& references) {
-  const Inventory partitioned = ReadInventory(session, record.new_table);
-  const ComparedTables tables = TablesOf(session, record);
-  RequireEqualTail(session, record, tables);
-  const ledger::EventTable events = EventsOf(session, record);
-  EndReverseSync(session, tables.partitioned);
-  RemoveGuard(session, events);
-  RenameToOld(session, record);
-  MoveReferences(session, references, record.ApplicationName());
-  MoveDependents(session, partitioned, QuoteName(record.schema, PartitionName(record.table, "new")),
-                 record.ApplicationName());
+void ExchangeBack(Session& session, const MigrationRecord& record, const Exchange& exchange) {
+  LimitIdleTime(session);
+  RequireStamp(session, record.new_table, exchange.stamp);
+  if (record.bound) {
+    RequireUnused(session, record);
+  } else {
+    RequireEqualTail(session, record, exchange.tables);
+  }
+  RunTogether(session, exchange.statements);
   ChangeState(session, record.operation, "swapped", "restored");
-  CrashPoint("migration.swap_back");
+  if (record.bound) {
+    CrashPoint("migration.detach");
+  } else {
+    CrashPoint("migration.swap_back");
+  }
 }
 
 }  // namespace
@@ -301,18 +308,18 @@ ComparedTables TablesOf(Session& session, const MigrationRecord& record) {
   ComparedTables tables;
   tables.flat = NameOfTable(session, record.old_table).quoted();
   tables.partitioned = NameOfTable(session, record.new_table).quoted();
-  tables.columns = ReadInventory(session, record.old_table).ColumnNames();
+  for (const std::string& name : ColumnNamesOf(session, record.old_table)) {
+    tables.columns.push_back(QuoteName(name));
+  }
   tables.position = QuoteName(EventsOf(session, record).position);
   return tables;
 }
 
 ledger::EventTable EventsOf(Session& session, const MigrationRecord& record) {
-  std::set<std::string> columns;
-  for (const InventoryItem& column : ReadInventory(session, record.old_table).OfKind("column")) {
-    columns.insert(column.name);
-  }
-  ledger::EventTable events = ledger::DescribeEvents(
-      ledger::LayoutOf(columns).value_or(ledger::Layout::kDeployed), record.ApplicationName());
+  const std::vector<std::string> columns = ColumnNamesOf(session, record.old_table);
+  const std::optional<ledger::Layout> layout = ledger::LayoutOf({columns.begin(), columns.end()});
+  ledger::EventTable events = ledger::DescribeEvents(layout.value_or(ledger::Layout::kDeployed),
+                                                     record.ApplicationName());
   events.partitioned = session
                            .Exec(
                                "SELECT coalesce((SELECT relkind = 'p' FROM pg_class WHERE oid = "
@@ -337,24 +344,36 @@ std::vector<Blocker> OlderSnapshots(Session& session, const std::string& backfil
   return blockers;
 }
 
+void PrepareShadow(Session& session, const MigrationRecord& record) {
+  const ComparedTables tables = TablesOf(session, record);
+  ledger::EventTable events = EventsOf(session, record);
+  events.name = tables.flat;
+  const GuardNames names = NamesOfFlatTable(session, events);
+  events.name = tables.partitioned;
+  CreateGuardFunction(session, events, names);
+  PrepareGuard(session, events);
+  CreateSyncFunctions(session,
+                      {tables.flat, tables.partitioned, OldName(record), tables.columns});
+  if (!record.bound) PrepareReverseSync(session, tables.partitioned);
+  RememberIndexNames(session, record);
+}
+
 DdlOutcome BeginSync(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
+  const std::string stamp = StampOf(session, record.old_table);
+  RequireUnchanged(record, ReadInventory(session, record.old_table));
   const ComparedTables tables = TablesOf(session, record);
   return RunDdl(
       session, caller, {{tables.flat, LockMode::kShareRowExclusive}}, Limits(),
       [&](Session& locked) {
         RequireRunning(locked, record.operation);
-        RequireUnchanged(record, ReadInventory(locked, record.old_table));
-        BeginForwardSync(locked, {tables.flat, tables.partitioned, tables.columns});
+        RequireStamp(locked, record.old_table, stamp);
+        RunTogether(locked, BeginForwardSync(tables.flat));
         // Under the lock: every row is either visible here, or will be mirrored.
         locked.Exec(
-            "UPDATE summa_host.migration SET (base_position, through_position) = (SELECT "
-            "coalesce(min(" +
-                tables.position + ") - 1, 0), coalesce(max(" + tables.position + "), 0) FROM " +
-                tables.flat + ") WHERE operation = $1",
-            {record.operation});
-        locked.Exec(
-            "UPDATE summa_host.migration SET sealed_position = through_position, guard_position = "
-            "base_position WHERE operation = $1",
+            "UPDATE summa_host.migration SET (base_position, through_position, sealed_position, "
+            "guard_position) = (SELECT base, through, through, base FROM (SELECT coalesce(min(" +
+                tables.position + ") - 1, 0) AS base, coalesce(max(" + tables.position +
+                "), 0) AS through FROM " + tables.flat + ") span) WHERE operation = $1",
             {record.operation});
         ChangeState(locked, record.operation, "syncing", "backfilling");
         CrashPoint("migration.sync");
@@ -362,12 +381,18 @@ DdlOutcome BeginSync(Session& session, const WorkCaller& caller, const Migration
 }
 
 DdlOutcome BeginBound(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
+  const std::string stamp = StampOf(session, record.old_table);
+  RequireUnchanged(record, ReadInventory(session, record.old_table));
   const ComparedTables tables = TablesOf(session, record);
+  // Heads and keys of the guard are filled from the rows as they are now.
+  Statements statements = RefuseChanges(tables.flat);
+  statements.push_back("ALTER TABLE " + tables.flat + " ADD CONSTRAINT " + kBound +
+                       " CHECK (created_at < " + QuoteTime(*record.bound) + ") NOT VALID");
   return RunDdl(
       session, caller, {{tables.flat, LockMode::kAccessExclusive}}, Limits(), [&](Session& locked) {
         RequireRunning(locked, record.operation);
-        RequireUnchanged(record, ReadInventory(locked, record.old_table));
-        AddBound(locked, record, tables.flat);
+        RequireStamp(locked, record.old_table, stamp);
+        RunTogether(locked, statements);
         locked.Exec(
             "UPDATE summa_host.migration SET (base_position, through_position, sealed_position, "
             "guard_position) = (SELECT p, p, p, p FROM (SELECT coalesce(min(" +
@@ -395,30 +420,62 @@ bool ValidateBound(const summa_sql_v1* sql, const MigrationRecord& record) {
   return true;
 }
 
-DdlOutcome SwapTables(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
-  Exchanged known;
-  known.tables = TablesOf(session, record);
-  known.references = ReferencesTo(session, known.tables.flat);
-  known.events = EventsOf(session, record);
-  ledger::EventTable flat = known.events;
-  flat.name = known.tables.flat;
-  known.names = NamesOfFlatTable(session, flat);
-  const std::vector<LockRequest> locks =
-      LocksOf(known.tables.flat, known.tables.partitioned, known.references);
-  return RunDdl(session, caller, locks, Limits(), [&](Session& locked) {
-    if (record.bound) return ExchangeByAttaching(locked, record, known);
-    Exchange(locked, record, known);
-  });
+Exchange PrepareSwap(Session& session, const MigrationRecord& record) {
+  Exchange exchange;
+  exchange.stamp = StampOf(session, record.old_table);
+  const Inventory flat = ReadInventory(session, record.old_table);
+  RequireUnchanged(record, flat);
+  exchange.tables = TablesOf(session, record);
+  exchange.events = EventsOf(session, record);
+  exchange.events.name = exchange.tables.flat;
+  WarmUp(session, record, exchange.tables);
+  const std::vector<Reference> references = ReferencesTo(session, exchange.tables.flat);
+  exchange.locks = LocksOf(session, exchange.tables, true, references);
+
+  exchange.statements = record.bound ? LeaveAlone(exchange.tables.flat)
+                                     : TurnSync(exchange.tables.flat, exchange.tables.partitioned);
+  Append(exchange.statements, MoveReferences(references, kKeyTable));
+  Append(exchange.statements, RenamesToNew(record, flat));
+  if (record.bound) Append(exchange.statements, Attach(record));
+  exchange.statements.push_back(EnableGuard(record.ApplicationName()));
+  Append(exchange.statements, MoveDependents(flat, OldName(record), record.ApplicationName()));
+  return exchange;
 }
 
-DdlOutcome SwapBack(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
-  const ComparedTables tables = TablesOf(session, record);
+DdlOutcome SwapTables(Session& session, const WorkCaller& caller, const MigrationRecord& record,
+                      const Exchange& exchange) {
+  return RunDdl(session, caller, exchange.locks, ExchangeLimits(),
+                [&](Session& locked) { ExchangeTables(locked, record, exchange); });
+}
+
+Exchange PrepareSwapBack(Session& session, const MigrationRecord& record) {
+  Exchange exchange;
+  exchange.stamp = StampOf(session, record.new_table);
+  const Inventory partitioned = ReadInventory(session, record.new_table);
+  exchange.tables = TablesOf(session, record);
+  exchange.events = EventsOf(session, record);
+  WarmUp(session, record, exchange.tables);
   const std::vector<Reference> references = ReferencesTo(session, kKeyTable);
-  return RunDdl(session, caller, LocksOf(tables.partitioned, tables.flat, references), Limits(),
-                [&](Session& locked) {
-                  if (record.bound) return DetachAgain(locked, record, references);
-                  ExchangeBack(locked, record, references);
-                });
+  exchange.locks = LocksOf(session, exchange.tables, false, references);
+
+  // Guard and mirror stay on the partitioned table, which nobody writes to until it is dropped.
+  if (record.bound) {
+    exchange.statements = {"ALTER TABLE " + record.ApplicationName() + " DETACH PARTITION " +
+                           OldName(record)};
+  } else {
+    exchange.statements = LeaveAlone(exchange.tables.flat);
+  }
+  Append(exchange.statements, RenamesToOld(session, record));
+  Append(exchange.statements, MoveReferences(references, record.ApplicationName()));
+  Append(exchange.statements,
+         MoveDependents(partitioned, NewName(record), record.ApplicationName()));
+  return exchange;
+}
+
+DdlOutcome SwapBack(Session& session, const WorkCaller& caller, const MigrationRecord& record,
+                    const Exchange& exchange) {
+  return RunDdl(session, caller, exchange.locks, ExchangeLimits(),
+                [&](Session& locked) { ExchangeBack(locked, record, exchange); });
 }
 
 bool ValidateReferences(const summa_sql_v1* sql, const MigrationRecord& record) {
@@ -441,14 +498,18 @@ bool ValidateReferences(const summa_sql_v1* sql, const MigrationRecord& record) 
 }
 
 DdlOutcome Finalize(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
-  const ComparedTables tables = TablesOf(session, record);
-  const std::vector<LockRequest> locks = LocksOf(tables.partitioned, tables.flat, {});
+  std::vector<LockRequest> locks;
+  Statements statements;
+  // Attached, the flat table is a partition like the others, and stays.
+  if (!record.bound) {
+    const ComparedTables tables = TablesOf(session, record);
+    locks = LocksOf(session, tables, false, {});
+    statements = LeaveAlone(tables.partitioned);
+    statements.push_back("DROP TABLE " + tables.flat);
+  }
   return RunDdl(session, caller, locks, Limits(), [&](Session& locked) {
-    // Attached, the flat table is a partition like the others, and stays.
-    if (!record.bound) {
-      EndReverseSync(locked, tables.partitioned);
-      locked.Exec("DROP TABLE " + tables.flat);
-    }
+    RunTogether(locked, statements);
+    DropSyncFunctions(locked);
     ChangeState(locked, record.operation, "swapped", "finalized");
     CrashPoint("migration.finalize");
   });
@@ -456,10 +517,11 @@ DdlOutcome Finalize(Session& session, const WorkCaller& caller, const MigrationR
 
 DdlOutcome EndSync(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
   const std::string flat = NameOfTable(session, record.old_table).quoted();
+  Statements statements = LeaveAlone(flat);
+  statements.push_back("ALTER TABLE " + flat + " DROP CONSTRAINT IF EXISTS " + kBound);
   return RunDdl(session, caller, {{flat, LockMode::kAccessExclusive}}, Limits(),
                 [&](Session& locked) {
-                  EndForwardSync(locked, flat);
-                  locked.Exec("ALTER TABLE " + flat + " DROP CONSTRAINT IF EXISTS " + kBound);
+                  RunTogether(locked, statements);
                   CrashPoint("migration.end_sync");
                 });
 }
@@ -469,9 +531,8 @@ void DropShadow(Session& session, const MigrationRecord& record) {
                         .Exec("SELECT EXISTS (SELECT FROM pg_class WHERE oid = $1::bigint::oid)",
                               {record.new_table})
                         .Value<bool>();
-  if (made) {
-    session.Exec("DROP TABLE " + NameOfTable(session, record.new_table).quoted());
-  }
+  if (made) session.Exec("DROP TABLE " + NameOfTable(session, record.new_table).quoted());
+  DropSyncFunctions(session);
   session.Exec("TRUNCATE summa_host.ledger_event_head, summa_host.ledger_event_key");
 }
 

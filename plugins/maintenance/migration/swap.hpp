@@ -17,8 +17,10 @@
 
 namespace summa::maintenance {
 
-// Rows that may be left to compare, and to put into the guard, while writers wait.
-inline constexpr std::int64_t kMostTailRows = 2'000;
+// Rows that may be left to compare, and to put into the guard, while writers wait; and how many it
+// should be.
+inline constexpr std::int64_t kMostTailRows = 1'000;
+inline constexpr std::int64_t kShortTailRows = 50;
 
 ComparedTables TablesOf(Session& session, const MigrationRecord& record);
 ledger::EventTable EventsOf(Session& session, const MigrationRecord& record);
@@ -26,6 +28,10 @@ ledger::EventTable EventsOf(Session& session, const MigrationRecord& record);
 // Sessions and prepared transactions whose snapshot may be older than the end of the backfill: they
 // would read an empty table after the exchange, without an error. Empty: there is none.
 std::vector<Blocker> OlderSnapshots(Session& session, const std::string& backfill_xid);
+
+// In the transaction that has created the shadow, whose oid the record has: the guard, which is not
+// enabled yet, and all functions and triggers that need no lock on the flat table.
+void PrepareShadow(Session& session, const MigrationRecord& record);
 
 // Begins the mirroring; also decides which positions are copied. Nothing else may be between the
 // lock and that decision.
@@ -36,12 +42,26 @@ DdlOutcome BeginSync(Session& session, const WorkCaller& caller, const Migration
 DdlOutcome BeginBound(Session& session, const WorkCaller& caller, const MigrationRecord& record);
 bool ValidateBound(const summa_sql_v1* sql, const MigrationRecord& record);
 
-// SH-0825: more than kMostTailRows rows have come since the last sealed position; seal again.
-// SH-0823: something of the flat table has changed since the plan. SH-0824: the tail differs.
-DdlOutcome SwapTables(Session& session, const WorkCaller& caller, const MigrationRecord& record);
-// The same errors, but SH-0823. Strategy attach: SH-0856 when there are events in the new
-// partitions.
-DdlOutcome SwapBack(Session& session, const WorkCaller& caller, const MigrationRecord& record);
+// What an exchange needs, read and written before its lock.
+struct Exchange {
+  ComparedTables tables;
+  ledger::EventTable events;  // from which the guard is filled
+  std::vector<LockRequest> locks;
+  std::vector<std::string> statements;
+  std::string stamp;  // of the catalog, when they were written
+};
+
+// SH-0823: something of the flat table has changed since the plan.
+Exchange PrepareSwap(Session& session, const MigrationRecord& record);
+// Within half a second. SH-0825: more than kMostTailRows rows have come since the last sealed
+// position; seal again. SH-0858: the catalog has changed since; prepare again. SH-0824: the tail
+// differs.
+DdlOutcome SwapTables(Session& session, const WorkCaller& caller, const MigrationRecord& record,
+                      const Exchange& exchange);
+Exchange PrepareSwapBack(Session& session, const MigrationRecord& record);
+// The same. Strategy attach: SH-0856 when there are events in the new partitions.
+DdlOutcome SwapBack(Session& session, const WorkCaller& caller, const MigrationRecord& record,
+                    const Exchange& exchange);
 
 // The foreign keys that an exchange has made are checked here, each in a transaction of its own and
 // without blocking writers. Returns whether there was one.

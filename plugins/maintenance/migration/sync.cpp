@@ -5,88 +5,91 @@
 #include <vector>
 
 #include "migration_sql.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {
 
-constexpr const char* kForward = "ledger_event_forward";
-constexpr const char* kReverse = "ledger_event_reverse";
-constexpr const char* kForbid = "ledger_event_no_change";
-
-void Replace(std::string& text, std::string_view name, const std::string& value) {
-  for (std::size_t at = text.find(name); at != std::string::npos;
-       at = text.find(name, at + value.size())) {
-    text.replace(at, name.size(), value);
-  }
-}
-
-std::string Joined(const std::vector<std::string>& columns, const std::string& before = "") {
-  std::string list;
-  for (const std::string& column : columns) {
-    list.append(list.empty() ? "" : ", ").append(before).append(column);
-  }
-  return list;
-}
+constexpr const char* kForward = "summa_host.ledger_event_forward";
+constexpr const char* kReverse = "summa_host.ledger_event_reverse";
+constexpr const char* kRefuse = "summa_host.ledger_event_no_change";
+constexpr const char* kMirrorTrigger = "summa_migration_mirror";
+constexpr const char* kChangeTrigger = "summa_migration_no_change";
+constexpr const char* kTruncateTrigger = "summa_migration_no_truncate";
 
 void CreateFunction(Session& session, std::string_view statement, const char* function,
-                    const SyncTables& tables = {}) {
-  std::string text(statement);
-  Replace(text, "{function}", function);
-  Replace(text, "{target}", tables.to);
-  Replace(text, "{new_columns}", Joined(tables.columns, "NEW."));
-  Replace(text, "{columns}", Joined(tables.columns));
-  session.Exec(text);
-  session.Exec(std::string("REVOKE ALL ON FUNCTION summa_host.") + function + "() FROM PUBLIC");
+                    const std::string& target, const std::vector<std::string>& columns) {
+  session.Exec(WithNames(statement, {{"function", function},
+                                     {"target", target},
+                                     {"new_columns", Joined(columns, "NEW.")},
+                                     {"columns", Joined(columns)}}));
+  session.Exec(std::string("REVOKE ALL ON FUNCTION ") + function + "() FROM PUBLIC");
 }
 
-void CreateTrigger(Session& session, const std::string& name, const std::string& when,
-                   const std::string& table, const std::string& each, const char* function) {
-  session.Exec("CREATE TRIGGER " + name + " " + when + " ON " + table + " " + each +
-               " EXECUTE FUNCTION summa_host." + function + "()");
-  // Also where session_replication_role is replica: a row that is not mirrored is lost.
-  session.Exec("ALTER TABLE " + table + " ENABLE ALWAYS TRIGGER " + name);
+std::string CreateTrigger(const std::string& name, const std::string& when,
+                          const std::string& table, const std::string& each,
+                          const char* function) {
+  return "CREATE TRIGGER " + name + " " + when + " ON " + table + " " + each +
+         " EXECUTE FUNCTION " + function + "()";
 }
 
-void Forbid(Session& session, const std::string& table, const std::string& each) {
-  CreateFunction(session, migration_sql::forbid_change, kForbid);
-  CreateTrigger(session, "summa_migration_no_change", "BEFORE UPDATE OR DELETE", table, each,
-                kForbid);
-  CreateTrigger(session, "summa_migration_no_truncate", "BEFORE TRUNCATE", table,
-                "FOR EACH STATEMENT", kForbid);
+// Also where session_replication_role is replica: a row that is not mirrored is lost.
+std::string EnableAlways(const std::string& table, const std::vector<std::string>& triggers) {
+  return "ALTER TABLE " + table + " " + Joined(triggers, "ENABLE ALWAYS TRIGGER ");
 }
 
-void DropTriggers(Session& session, const std::string& table, const char* function) {
-  for (const char* name :
-       {"summa_migration_mirror", "summa_migration_no_change", "summa_migration_no_truncate"}) {
-    session.Exec(std::string("DROP TRIGGER IF EXISTS ") + name + " ON " + table);
-  }
-  for (const char* name : {function, kForbid}) {
-    session.Exec(std::string("DROP FUNCTION IF EXISTS summa_host.") + name + "()");
-  }
+std::vector<std::string> Refuse(const std::string& table, const std::string& each) {
+  return {CreateTrigger(kChangeTrigger, "BEFORE UPDATE OR DELETE", table, each, kRefuse),
+          CreateTrigger(kTruncateTrigger, "BEFORE TRUNCATE", table, "FOR EACH STATEMENT", kRefuse),
+          EnableAlways(table, {kChangeTrigger, kTruncateTrigger})};
 }
 
 }  // namespace
 
-void BeginForwardSync(Session& session, const SyncTables& tables) {
-  CreateFunction(session, migration_sql::mirror_insert, kForward, tables);
-  CreateTrigger(session, "summa_migration_mirror", "AFTER INSERT", tables.from,
-                "REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT", kForward);
-  Forbid(session, tables.from, "FOR EACH STATEMENT");
+void CreateSyncFunctions(Session& session, const SyncTables& tables) {
+  CreateFunction(session, migration_sql::mirror_insert, kForward, tables.shadow, tables.columns);
+  CreateFunction(session, migration_sql::mirror_row, kReverse, tables.old_flat, tables.columns);
+  CreateFunction(session, migration_sql::forbid_change, kRefuse, "", {});
 }
 
-void EndForwardSync(Session& session, const std::string& from) {
-  DropTriggers(session, from, kForward);
+void DropSyncFunctions(Session& session) {
+  for (const char* function : {kForward, kReverse, kRefuse}) {
+    session.Exec(std::string("DROP FUNCTION IF EXISTS ") + function + "()");
+  }
 }
 
-void BeginReverseSync(Session& session, const SyncTables& tables) {
-  CreateFunction(session, migration_sql::mirror_row, kReverse, tables);
-  CreateTrigger(session, "summa_migration_mirror", "AFTER INSERT", tables.from, "FOR EACH ROW",
-                kReverse);
-  Forbid(session, tables.from, "FOR EACH ROW");
+void PrepareReverseSync(Session& session, const std::string& shadow) {
+  std::vector<std::string> statements = Refuse(shadow, "FOR EACH ROW");
+  statements.push_back(
+      CreateTrigger(kMirrorTrigger, "AFTER INSERT", shadow, "FOR EACH ROW", kReverse));
+  statements.push_back("ALTER TABLE " + shadow + " DISABLE TRIGGER " + kMirrorTrigger);
+  RunTogether(session, statements);
 }
 
-void EndReverseSync(Session& session, const std::string& from) {
-  DropTriggers(session, from, kReverse);
+std::vector<std::string> RefuseChanges(const std::string& flat) {
+  return Refuse(flat, "FOR EACH STATEMENT");
+}
+
+std::vector<std::string> BeginForwardSync(const std::string& flat) {
+  std::vector<std::string> statements = RefuseChanges(flat);
+  statements.push_back(CreateTrigger(kMirrorTrigger, "AFTER INSERT", flat,
+                                     "REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT",
+                                     kForward));
+  statements.push_back(EnableAlways(flat, {kMirrorTrigger}));
+  return statements;
+}
+
+std::vector<std::string> TurnSync(const std::string& flat, const std::string& shadow) {
+  return {std::string("DROP TRIGGER ") + kMirrorTrigger + " ON " + flat,
+          EnableAlways(shadow, {kMirrorTrigger})};
+}
+
+std::vector<std::string> LeaveAlone(const std::string& table) {
+  std::vector<std::string> statements;
+  for (const char* trigger : {kMirrorTrigger, kChangeTrigger, kTruncateTrigger}) {
+    statements.push_back(std::string("DROP TRIGGER IF EXISTS ") + trigger + " ON " + table);
+  }
+  return statements;
 }
 
 }  // namespace summa::maintenance

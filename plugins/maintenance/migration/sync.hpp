@@ -2,8 +2,8 @@
 // table is mirrored into the partitioned one, afterwards the other way round. Changes that cannot
 // be mirrored (UPDATE, DELETE, TRUNCATE) are refused meanwhile.
 //
-// All of these run inside the caller's transaction, which holds ACCESS EXCLUSIVE on the tables that
-// are named (SHARE ROW EXCLUSIVE is enough to begin).
+// Whatever needs no lock is made before the lock, and the rest is a list of statements that the
+// caller runs under it, in one message.
 #pragma once
 
 #include <summa/sql.hpp>
@@ -14,18 +14,31 @@
 namespace summa::maintenance {
 
 struct SyncTables {
-  std::string from, to;              // quoted
+  std::string flat, shadow;          // quoted, as they are called before the swap
+  std::string old_flat;              // quoted, as the flat table is called after it
   std::vector<std::string> columns;  // quoted
 };
 
-// One statement-level trigger with a transition table: COPY and inserts of many rows are one
-// statement here as well. `from` is the flat table.
-void BeginForwardSync(Session& session, const SyncTables& tables);
-void EndForwardSync(Session& session, const std::string& from);
+// The functions of all triggers. Replaces those of an earlier migration.
+void CreateSyncFunctions(Session& session, const SyncTables& tables);
+// When no table has the triggers any more.
+void DropSyncFunctions(Session& session);
 
-// `from` is the partitioned table. A row trigger, since it is cloned to every partition, also later
-// ones: an insert that names a partition does not fire statement triggers of the parent.
-void BeginReverseSync(Session& session, const SyncTables& tables);
-void EndReverseSync(Session& session, const std::string& from);
+// On the partitioned table, before anybody uses it: changes are refused from now on, and the mirror
+// of its inserts is there, but disabled. A row trigger, since it is cloned to every partition, also
+// later ones: an insert that names a partition does not fire statement triggers of the parent.
+void PrepareReverseSync(Session& session, const std::string& shadow);
+
+// On the flat table; SHARE ROW EXCLUSIVE is enough. The mirror is one statement-level trigger with
+// a transition table: COPY and inserts of many rows are one statement here as well.
+std::vector<std::string> RefuseChanges(const std::string& flat);
+std::vector<std::string> BeginForwardSync(const std::string& flat);
+
+// In the exchange, under ACCESS EXCLUSIVE; the tables have their names from before it. The flat
+// table goes on to refuse changes of anybody else.
+std::vector<std::string> TurnSync(const std::string& flat, const std::string& shadow);
+
+// The table is left alone from now on. ACCESS EXCLUSIVE.
+std::vector<std::string> LeaveAlone(const std::string& table);
 
 }  // namespace summa::maintenance

@@ -4,31 +4,20 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "migration_sql.hpp"
 #include "partition/catalog.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {
 
 std::string Filled(std::string_view statement, const ComparedTables& tables,
                    const std::string& table) {
-  std::string columns;
-  for (const std::string& column : tables.columns) {
-    columns.append(columns.empty() ? "" : ", ").append(column);
-  }
-  std::string text(statement);
-  for (const auto& [name, value] : {std::pair<std::string_view, std::string>("{columns}", columns),
-                                    {"{table}", table},
-                                    {"{position}", tables.position}}) {
-    for (std::size_t at = text.find(name); at != std::string::npos;
-         at = text.find(name, at + value.size())) {
-      text.replace(at, name.size(), value);
-    }
-  }
-  return text;
+  return WithNames(
+      statement,
+      {{"columns", Joined(tables.columns)}, {"table", table}, {"position", tables.position}});
 }
 
 std::string Named(PositionRange range) {
@@ -140,6 +129,18 @@ Comparison Compare(Session& session, const ComparedTables& tables, PositionRange
     result.difference = Named(range) + ": the bytes of the rows differ";
   }
   return result;
+}
+
+Tail CompareTail(Session& session, const ComparedTables& tables, std::int64_t after,
+                 std::int64_t most) {
+  const std::string statement = WithNames(
+      migration_sql::tail, {{"columns", Joined(tables.columns)},
+                            {"flat", tables.flat},
+                            {"partitioned", tables.partitioned},
+                            {"position", tables.position}});
+  const Result tail = session.Exec(statement, {after, most});
+  return {tail[0].Get<std::int64_t>("rows"), tail[0].Get<std::int64_t>("highest"),
+          tail[0].Get<bool>("equal")};
 }
 
 std::string TilingProblem(Session& session, std::int64_t operation, PositionRange whole) {

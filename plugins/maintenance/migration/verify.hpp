@@ -39,6 +39,15 @@ struct Comparison {
 Comparison Compare(Session& session, const ComparedTables& tables, PositionRange range,
                    VerifyLevel level);
 
+struct Tail {
+  std::int64_t rows = 0, highest = 0;  // of the flat table; without rows: the given position
+  bool equal = false;
+};
+// What both tables have above a position, at most `most` rows of each. One statement, for the lock
+// of the exchange; both tables must be locked.
+Tail CompareTail(Session& session, const ComparedTables& tables, std::int64_t after,
+                 std::int64_t most);
+
 // Do the chunks of the operation follow each other without gap or overlap, from `base` to
 // `through`? Empty: they do.
 std::string TilingProblem(Session& session, std::int64_t operation, PositionRange whole);

@@ -59,6 +59,21 @@ std::string WithNames(std::string_view statement,
   return text;
 }
 
+std::string Joined(const std::vector<std::string>& names, std::string_view before) {
+  std::string list;
+  for (const std::string& name : names) {
+    list.append(list.empty() ? "" : ", ").append(before).append(name);
+  }
+  return list;
+}
+
+void RunTogether(Session& session, const std::vector<std::string>& statements) {
+  if (statements.empty()) return;
+  std::string body = "BEGIN ";
+  for (const std::string& statement : statements) body += "EXECUTE " + QuoteText(statement) + "; ";
+  session.Exec("DO " + QuoteText(body + "END"));
+}
+
 std::string ColumnsOf(Session& session, const std::string& quoted_table) {
   return session
       .Exec(

@@ -28,6 +28,11 @@ std::string WithinRange(const std::string& key, const Range& range);
 // Replaces {name} by its value, everywhere.
 std::string WithNames(std::string_view statement,
                       const std::vector<std::pair<std::string, std::string>>& names);
+// "a, b", each with `before` in front of it.
+std::string Joined(const std::vector<std::string>& names, std::string_view before = "");
+// Runs them in this order in one message: under a lock each round trip is a wait for others. Inside
+// the caller's transaction.
+void RunTogether(Session& session, const std::vector<std::string>& statements);
 // The columns of a table that hold data of their own, quoted, by position, with commas.
 std::string ColumnsOf(Session& session, const std::string& quoted_table);
 

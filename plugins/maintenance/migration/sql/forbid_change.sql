@@ -1,4 +1,4 @@
-CREATE OR REPLACE FUNCTION summa_host.{function}() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $migration$
 BEGIN
   RAISE EXCEPTION USING ERRCODE = '55000',
