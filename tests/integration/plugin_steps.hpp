@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "host/application/schemas.hpp"
+#include "host/error.hpp"
 #include "host/plugin/file_trust.hpp"
 
 namespace summa::test {
@@ -20,7 +21,10 @@ inline std::vector<host::SchemaStep> StepsWith(const std::vector<std::string>& p
   host::Plan plan;
   for (const std::string& id : plugins) {
     const host::PluginFile* file = found.Find(id);
-    if (file == nullptr || !file->refusals.empty()) throw std::runtime_error("no plugin " + id);
+    if (file == nullptr) throw std::runtime_error("no plugin " + id);
+    if (!file->refusals.empty()) {
+      throw std::runtime_error("plugin " + id + ": " + host::ToText(file->refusals.front()));
+    }
     plan.order.push_back({id, file, {}});
   }
   return host::SchemasOf({}, plan).ledger;
