@@ -104,89 +104,131 @@ void WriteList(JsonWriter& json, const std::string& table, const std::vector<Lis
   }
 }
 
-void WritePlan(JsonWriter& json, const PlannedTable& planned) {
-  json.BeginObject().Member("table", planned.table.quoted).Key("actions").BeginArray();
-  for (const Action& action : planned.plan.actions) Write(action, json);
-  json.EndArray().Key("held").BeginArray();
-  for (const std::string& name : planned.plan.held) {
-    const auto why = planned.why_held.find(name);
+using Plans = std::vector<PlannedTable>;
+
+void WriteHeld(JsonWriter& json, const Plans& plans) {
+  json.Key("held").BeginArray();
+  for (const PlannedTable& planned : plans) {
+    for (const std::string& name : planned.plan.held) {
+      const auto why = planned.why_held.find(name);
+      json.BeginObject()
+          .Member("table", planned.table.quoted)
+          .Member("name", name)
+          .Member("why", why == planned.why_held.end() ? "an older one stays" : why->second)
+          .EndObject();
+    }
+  }
+  json.EndArray();
+}
+
+void WriteAlarms(JsonWriter& json, const Plans& plans) {
+  json.Key("alarms").BeginArray();
+  for (const PlannedTable& planned : plans) {
+    for (const Alarm& alarm : planned.plan.alarms) {
+      json.BeginObject()
+          .Member("table", planned.table.quoted)
+          .Member("kind", NameOf(alarm.kind))
+          .Member("text", alarm.text)
+          .EndObject();
+    }
+  }
+  json.EndArray();
+}
+
+// An array for each kind of line: a person sees each as a table.
+void WritePlans(JsonWriter& json, const Plans& plans) {
+  json.Key("tables").BeginArray();
+  for (const PlannedTable& planned : plans) {
     json.BeginObject()
-        .Member("name", name)
-        .Member("why", why == planned.why_held.end() ? "an older one stays" : why->second);
-    json.EndObject();
+        .Member("table", planned.table.quoted)
+        .Member("runwaySeconds",
+                std::chrono::duration_cast<std::chrono::seconds>(planned.plan.runway).count())
+        .EndObject();
   }
-  json.EndArray().Key("alarms").BeginArray();
-  for (const Alarm& alarm : planned.plan.alarms) {
-    json.BeginObject().Member("kind", NameOf(alarm.kind)).Member("text", alarm.text).EndObject();
+  json.EndArray().Key("actions").BeginArray();
+  for (const PlannedTable& planned : plans) {
+    for (const Action& action : planned.plan.actions) Write(action, planned.table.quoted, json);
   }
-  json.EndArray()
-      .Member("runwaySeconds",
-              std::chrono::duration_cast<std::chrono::seconds>(planned.plan.runway).count())
-      .EndObject();
+  json.EndArray();
+  WriteHeld(json, plans);
+  WriteAlarms(json, plans);
 }
 
-// An action of the plan is a row of a table for people.
-void WriteOutcome(JsonWriter& json, const CareOutcome& outcome) {
-  json.Key("done").BeginArray();
-  for (const Action& action : outcome.done) json.Value(TextOf(action));
-  json.EndArray()
-      .Member("created", outcome.applied.created)
-      .Member("movedRows", outcome.applied.moved)
-      .Member("detached", outcome.detached)
-      .Member("archived", outcome.archived)
-      .Member("lockHeldMs",
-              std::chrono::duration_cast<std::chrono::milliseconds>(outcome.applied.held).count())
-      .Member("undone", outcome.undone);
-}
-
-// What is undone is exit 75, with everything that was done before.
-CommandResult Finish(JsonWriter& json, const std::vector<std::string>& undone) {
-  if (!undone.empty()) {
-    throw Error(SUMMA_E_TRY_LATER, "SH-0839", "not everything could be done: " + undone.front(),
-                "Try again. Who is named may have to end a transaction");
+// What a verb did to the tables, one after the other.
+class Report {
+ public:
+  Report() {
+    tables_.BeginArray();
+    done_.BeginArray();
   }
-  return {json.EndObject().Take(), false};
-}
+
+  void Note(const std::string& table, const std::string& action) {
+    done_.BeginObject().Member("table", table).Member("action", action).EndObject();
+  }
+  void Add(const std::string& table, const CareOutcome& outcome) {
+    tables_.BeginObject()
+        .Member("table", table)
+        .Member("created", outcome.applied.created)
+        .Member("movedRows", outcome.applied.moved)
+        .Member("detached", outcome.detached)
+        .Member("archived", outcome.archived)
+        .Member("lockHeldMs",
+                std::chrono::duration_cast<std::chrono::milliseconds>(outcome.applied.held).count())
+        .EndObject();
+    for (const Action& action : outcome.done) Note(table, TextOf(action));
+    undone_.insert(undone_.end(), outcome.undone.begin(), outcome.undone.end());
+    for (const auto& [held, why] : outcome.why_held) undone_.push_back(held + ": " + why);
+  }
+
+  // What is undone is exit 75; everything else was done before.
+  CommandResult Finish() {
+    if (!undone_.empty()) {
+      throw Error(SUMMA_E_TRY_LATER, "SH-0839", "not everything could be done: " + undone_.front(),
+                  "Try again. Who is named may have to end a transaction");
+    }
+    JsonWriter json;
+    json.BeginObject().Key("tables").Raw(tables_.EndArray().Take());
+    json.Key("done").Raw(done_.EndArray().Take());
+    return {json.EndObject().Take(), false};
+  }
+
+ private:
+  JsonWriter tables_, done_;
+  std::vector<std::string> undone_;
+};
 
 using Wanted = std::function<bool(const Action&)>;
 
-CommandResult WriteDryRun(const std::vector<PlannedTable>& all) {
+CommandResult WriteDryRun(const Plans& plans) {
   JsonWriter json;
-  json.BeginObject().Member("dryRun", true).Key("tables").BeginArray();
-  for (const PlannedTable& planned : all) WritePlan(json, planned);
-  json.EndArray();
-  return Finish(json, {});
+  json.BeginObject().Member("dryRun", true);
+  WritePlans(json, plans);
+  return {json.EndObject().Take(), false};
 }
 
 CommandResult DryRun(const CommandCall& call, const PartitionContext& context, const Wanted& wanted,
                      bool gates) {
   const Environment environment = EnvironmentOf(call, context);
-  std::vector<PlannedTable> all;
+  Plans plans;
   for (const TableSettings& table : ChosenTables(call, context)) {
-    all.push_back(MakePlan(environment, table, gates));
-    std::erase_if(all.back().plan.actions, [&](const Action& one) { return !wanted(one); });
+    plans.push_back(MakePlan(environment, table, gates));
+    std::erase_if(plans.back().plan.actions, [&](const Action& one) { return !wanted(one); });
   }
-  return WriteDryRun(all);
+  return WriteDryRun(plans);
 }
 
 CommandResult Perform(const CommandCall& call, const PartitionContext& context,
                       const Wanted& wanted) {
   if (call.Flag("dry-run")) return DryRun(call, context, wanted, false);
   const Environment environment = EnvironmentOf(call, context);
-  std::vector<std::string> undone;
-  JsonWriter json;
-  json.BeginObject().Key("tables").BeginArray();
+  Report report;
   for (const TableSettings& table : ChosenTables(call, context)) {
     TableCare care(environment, table);
     care.Recover();
     care.Apply(wanted, false);
-    json.BeginObject().Member("table", table.table);
-    WriteOutcome(json, care.outcome());
-    json.EndObject();
-    undone.insert(undone.end(), care.outcome().undone.begin(), care.outcome().undone.end());
+    report.Add(table.table, care.outcome());
   }
-  json.EndArray();
-  return Finish(json, undone);
+  return report.Finish();
 }
 
 }  // namespace
@@ -211,12 +253,13 @@ CommandResult ListPartitions(const CommandCall& call, const PartitionContext& co
 
 CommandResult ShowPartitionPlan(const CommandCall& call, const PartitionContext& context) {
   const Environment environment = EnvironmentOf(call, context);
-  JsonWriter json;
-  json.BeginObject().Key("tables").BeginArray();
+  Plans plans;
   for (const TableSettings& table : ChosenTables(call, context)) {
-    WritePlan(json, MakePlan(environment, table, true));
+    plans.push_back(MakePlan(environment, table, true));
   }
-  return {json.EndArray().EndObject().Take(), false};
+  JsonWriter json;
+  WritePlans(json.BeginObject(), plans);
+  return {json.EndObject().Take(), false};
 }
 
 CommandResult CreatePartitions(const CommandCall& call, const PartitionContext& context) {
@@ -235,9 +278,7 @@ CommandResult DetachPartitions(const CommandCall& call, const PartitionContext& 
     return WriteDryRun({PlanDetachOf(environment, TheTable(call, context), *name)});
   }
   if (call.Flag("dry-run")) return DryRun(call, context, detaches, true);
-  std::vector<std::string> undone;
-  JsonWriter json;
-  json.BeginObject().Key("tables").BeginArray();
+  Report report;
   const std::vector<TableSettings> tables =
       name ? std::vector<TableSettings>{TheTable(call, context)} : ChosenTables(call, context);
   for (const TableSettings& table : tables) {
@@ -251,14 +292,9 @@ CommandResult DetachPartitions(const CommandCall& call, const PartitionContext& 
     // The lower overflow partition takes the range.
     care.Apply(CreatesRoom, false);
     care.ArchiveDetached();
-    json.BeginObject().Member("table", table.table);
-    WriteOutcome(json, care.outcome());
-    json.EndObject();
-    undone.insert(undone.end(), care.outcome().undone.begin(), care.outcome().undone.end());
-    for (const auto& [held, why] : care.outcome().why_held) undone.push_back(held + ": " + why);
+    report.Add(table.table, care.outcome());
   }
-  json.EndArray();
-  return Finish(json, undone);
+  return report.Finish();
 }
 
 CommandResult AttachPartition(const CommandCall& call, const PartitionContext& context) {
@@ -270,9 +306,10 @@ CommandResult AttachPartition(const CommandCall& call, const PartitionContext& c
   AttachAgain(environment, table, name);
   // What lies between it and the other ranges needs a place.
   care.Apply(CreatesRoom, false);
-  JsonWriter json;
-  json.BeginObject().Member("attached", name).Member("table", table.table);
-  return Finish(json, care.outcome().undone);
+  Report report;
+  report.Note(table.table, "attach " + name);
+  report.Add(table.table, care.outcome());
+  return report.Finish();
 }
 
 CommandResult AdvisePartitions(const CommandCall& call, const PartitionContext& context) {

@@ -329,9 +329,9 @@ TEST(PartitionPlan, ActionsAreTextAndJson) {
             "move-overflow e_high, 2026-03-01T00:00:00Z to MAXVALUE, create e_2026_02, "
             "2026-02-01T00:00:00Z to 2026-03-01T00:00:00Z: why");
   JsonWriter json;
-  Write(action, json);
+  Write(action, "e", json);
   EXPECT_EQ(json.text(),
-            R"({"kind":"move-overflow","name":"e_high","from":"2026-03-01T00:00:00Z","to":null,)"
+            R"({"table":"e","kind":"move-overflow","name":"e_high","from":"2026-03-01T00:00:00Z","to":null,)"
             R"("ranges":[{"name":"e_2026_02","from":"2026-02-01T00:00:00Z",)"
             R"("to":"2026-03-01T00:00:00Z"}],"reason":"why"})");
 }

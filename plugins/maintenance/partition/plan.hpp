@@ -71,9 +71,9 @@ struct Action {
 std::string BoundText(DatabaseTime bound);
 // "create ledger_event_2026_02, 2026-02-01T00:00:00Z to 2026-03-01T00:00:00Z: REASON"
 std::string TextOf(const Action& action);
-// {"kind", "name", "from", "to", "ranges": [{"name", "from", "to"}], "reason"}; a bound is null
-// where there is none.
-void Write(const Action& action, JsonWriter& json);
+// {"table", "kind", "name", "from", "to", "ranges": [{"name", "from", "to"}], "reason"}; a bound is
+// null where there is none.
+void Write(const Action& action, const std::string& table, JsonWriter& json);
 
 enum class AlarmKind {
   kRunway,            // shorter than it should be by more than the range that comes next

@@ -60,8 +60,8 @@ std::string TextOf(const Action& action) {
   return text + ": " + action.reason;
 }
 
-void Write(const Action& action, JsonWriter& json) {
-  json.BeginObject().Key("kind").Value(NameOf(action.kind));
+void Write(const Action& action, const std::string& table, JsonWriter& json) {
+  json.BeginObject().Key("table").Value(table).Key("kind").Value(NameOf(action.kind));
   WriteRange(action.name, action.from, action.to, json);
   json.Key("ranges").BeginArray();
   for (const NewRange& added : action.ranges) {
