@@ -98,6 +98,8 @@ class LeaseKeeper {
   void CheckWatched() SUMMA_REQUIRES(mutex_);
   void RecordCheck(const TextRows& rows, const std::vector<std::string>& workers, BootTime asked_at)
       SUMMA_REQUIRES(mutex_);
+  bool IsReconnectDue() const SUMMA_REQUIRES(mutex_);
+  void Reconnect() SUMMA_REQUIRES(mutex_);
   void Pause() SUMMA_REQUIRES(mutex_);
   TextRows QueryForCaller(const std::string& sql, const TextParameters& parameters,
                           Microseconds timeout) SUMMA_REQUIRES(acquire_mutex_);
@@ -125,6 +127,8 @@ class LeaseKeeper {
   ConditionVariable work_;                 // for the thread
   ConditionVariable news_;                 // for callers
   std::uint64_t serials_ SUMMA_GUARDED_BY(mutex_) = 0, checks_ SUMMA_GUARDED_BY(mutex_) = 0;
+  // Since a statement of the thread failed: when its connection is opened again.
+  std::optional<BootTime> reconnect_at_ SUMMA_GUARDED_BY(mutex_);
   bool stopping_ SUMMA_GUARDED_BY(mutex_) = false;
   std::thread thread_;  // last: it uses all of the above
 };

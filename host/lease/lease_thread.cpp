@@ -48,6 +48,8 @@ void LeaseKeeper::Run() {
       Renew(worker);
     } else if (IsCheckDue()) {
       CheckWatched();
+    } else if (IsReconnectDue()) {
+      Reconnect();
     } else {
       Pause();
     }
@@ -120,6 +122,11 @@ void LeaseKeeper::Renew(const std::string& worker_id) {
   const Microseconds timeout =
       std::clamp((due.trusted_until - asked_at) / 2, kShortestTimeout, kLongestTimeout);
   const std::optional<TextRows> rows = AskToRenew(worker_id, time_to_live, timeout);
+  if (rows) {
+    reconnect_at_.reset();
+  } else {
+    reconnect_at_ = clock_.BootNow();
+  }
   news_.notify_all();
   const auto found = leases_.find(worker_id);
   if (found == leases_.end()) return;
@@ -205,8 +212,37 @@ void LeaseKeeper::RecordCheck(const TextRows& rows, const std::vector<std::strin
   }
 }
 
+bool LeaseKeeper::IsReconnectDue() const {
+  return reconnect_at_ && *reconnect_at_ <= clock_.BootNow();
+}
+
+// A renewal of a short lease has no time to open a connection to a slow server: each lease would
+// then be lost like the one before it. So a lost connection is opened with more patience, also while
+// no lease is held. The renewal that failed has said why.
+void LeaseKeeper::Reconnect() {
+  Microseconds timeout = kLongestTimeout;
+  for (const auto& [worker, lease] : leases_) {
+    timeout = std::min(timeout, (lease.trusted_until - clock_.BootNow()) / 2);
+  }
+  timeout = std::max(timeout, kShortestTimeout);
+  bool opened = false;
+  {
+    const MutexUnlock unlock(mutex_);
+    try {
+      QueryForThread("SELECT 1", {}, timeout);
+      opened = true;
+    } catch (const std::exception&) {
+    }
+  }
+  if (opened) {
+    reconnect_at_.reset();
+  } else {
+    reconnect_at_ = clock_.BootNow() + kCheckRetry;
+  }
+}
+
 void LeaseKeeper::Pause() {
-  if (leases_.empty() && watches_.empty()) {
+  if (leases_.empty() && watches_.empty() && !reconnect_at_) {
     // The lock was released while the loss of a lease was reported: what was signalled meanwhile
     // must not be missed.
     while (!stopping_ && leases_.empty() && watches_.empty()) work_.wait(mutex_);
@@ -218,6 +254,7 @@ void LeaseKeeper::Pause() {
     pause = std::min({pause, lease.renew_at - now, lease.trusted_until - now});
   }
   for (const auto& [worker, watch] : watches_) pause = std::min(pause, watch.next_check - now);
+  if (reconnect_at_) pause = std::min(pause, *reconnect_at_ - now);
   work_.wait_for(mutex_, std::max<Microseconds>(pause, milliseconds(1)));
 }
 

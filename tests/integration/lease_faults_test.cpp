@@ -21,6 +21,27 @@ TEST_F(LeaseTest, SurvivesTheLossOfItsConnections) {
   EXPECT_EQ(Lost(), 0);
 }
 
+// Opening takes longer than a renewal of this lease may take.
+TEST_F(LeaseTest, AShortLeaseIsKeptAgainAfterItsConnectionsToASlowServerWereLost) {
+  auto keeper = Keeper("a");
+  TakeShort(*keeper, "w", milliseconds(900));
+  ASSERT_TRUE(test::BecomesTrue([&] { return RenewalBackend() != "0"; }));
+  db_->Execute("ALTER SYSTEM SET post_auth_delay = 1");
+  db_->Execute("SELECT pg_reload_conf()");
+  db_->Execute(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE "
+      "'summa-host/test %' AND datname = current_database()");
+  EXPECT_TRUE(test::BecomesTrue([&] { return !keeper->Trusted("w"); }));
+  // Longer than its time to live: it was renewed.
+  EXPECT_TRUE(test::BecomesTrue([&] {
+    TakeShort(*keeper, "w", milliseconds(900));
+    std::this_thread::sleep_for(milliseconds(1500));
+    return keeper->Trusted("w");
+  }));
+  db_->Execute("ALTER SYSTEM RESET post_auth_delay");
+  db_->Execute("SELECT pg_reload_conf()");
+}
+
 TEST_F(LeaseTest, FrozenServerEndsTrustBeforeTheLeaseAndIsReportedOnce) {
   std::atomic<int> lost{0};
   auto keeper = std::make_unique<LeaseKeeper>(settings_, "a", SystemClock(),
