@@ -38,6 +38,9 @@ struct DdlLimits {
   std::chrono::microseconds longest_wait = std::chrono::milliseconds(200);
   std::chrono::microseconds longest_hold = std::chrono::seconds(2);  // of the whole transaction
   std::chrono::microseconds deadline = std::chrono::minutes(5);      // of all tries
+  // Of tries that had their locks and took longer than longest_hold, while others waited for them;
+  // 0: no limit.
+  int most_timeouts = 0;
 };
 
 struct DdlOutcome {
