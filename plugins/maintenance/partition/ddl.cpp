@@ -167,7 +167,7 @@ class Executor {
         outcome_.done = true;
         break;
       }
-      if (limits_.most_timeouts > 0 && timeouts_ >= limits_.most_timeouts) {
+      if (limits_.most_timeouts > 0 && outcome_.timeouts >= limits_.most_timeouts) {
         outcome_.blockers = {{"nobody, but it takes longer than " +
                                   Milliseconds(limits_.longest_hold) + " ms while writers wait",
                               ""}};
@@ -195,7 +195,7 @@ class Executor {
       return true;
     } catch (const Error& error) {
       RollBackQuietly(session_);
-      if (locked_ && error.sqlstate() == "57014") ++timeouts_;
+      if (locked_ && error.sqlstate() == "57014") ++outcome_.timeouts;
       // Told to stop while a statement ran: Run() ends.
       const bool stopped = error.status() == SUMMA_E_CANCELLED && caller_.should_stop();
       if (!stopped && !WorthAnotherTry(error)) throw;
@@ -237,7 +237,6 @@ class Executor {
   const BootTime deadline_;
   Backoff waits_;  // for a lock
   bool locked_ = false;  // the last try had all its locks
-  int timeouts_ = 0;
   DdlOutcome outcome_;
 };
 

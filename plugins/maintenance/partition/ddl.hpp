@@ -46,6 +46,7 @@ struct DdlLimits {
 struct DdlOutcome {
   bool done = false;  // false: gave up at the deadline, or was told to stop; nothing has changed
   int tries = 0;
+  int timeouts = 0;  // tries that had their locks and took longer than longest_hold
   // Of the last try that asked for locks: from sending the first LOCK, so with the wait for it, to
   // the answer of COMMIT, or to the error.
   std::chrono::microseconds held{0};
