@@ -190,7 +190,9 @@ SliceOutcome CopySlices(OperationStep& step, const WorkCaller& caller,
   session.Exec(
       "UPDATE summa_host.migration SET waiting_for = '' WHERE operation = $1 AND waiting_for <> ''",
       {record.operation});
-  const std::int64_t rows = RowsOfChunks(session, record.operation) - step.done();
+  // Slices that are made again begin at nothing, and what is done is not taken back.
+  const std::int64_t rows =
+      std::max<std::int64_t>(RowsOfChunks(session, record.operation) - step.done(), 0);
   if (copied.any) return Went(rows);
   session.Exec(
       "UPDATE summa_host.migration SET backfill_xid = pg_current_xact_id()::text WHERE operation = "
@@ -292,6 +294,8 @@ SliceOutcome ExchangeSlices(OperationStep& step, const WorkCaller& caller,
         RequireRunning(locked, record.operation);
         RequireStamp(locked, record.new_table, exchange.stamp);
         RunTogether(locked, exchange.statements);
+        locked.Exec("UPDATE summa_host.migration SET slice_table = NULL WHERE operation = $1",
+                    {record.operation});
         ChangeSlices(locked, record.operation, "ready", "exchanged");
         CrashPoint("migration.slice_exchange");
       });
@@ -299,8 +303,8 @@ SliceOutcome ExchangeSlices(OperationStep& step, const WorkCaller& caller,
   if (!done.done) return WaitsFor(done.blockers);
   CrashPoint("migration.slices_exchanged");
   step.Transaction().Exec(
-      "UPDATE summa_host.migration SET slice_table = NULL, exclusive_lock_us = "
-      "greatest(exclusive_lock_us, $2::bigint) WHERE operation = $1",
+      "UPDATE summa_host.migration SET exclusive_lock_us = greatest(exclusive_lock_us, "
+      "$2::bigint) WHERE operation = $1",
       {record.operation, done.held.count()});
   return Went();
 }
