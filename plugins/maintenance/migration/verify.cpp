@@ -134,8 +134,9 @@ Comparison Compare(Session& session, const ComparedTables& tables, PositionRange
 
 void ThrowDifference(const std::string& what) {
   throw Error(SUMMA_E_DATA, "SH-0824", "the copy is not equal: " + what,
-              "Abort the operation; it cannot be continued. Find out what changed one of the "
-              "tables before you start again");
+              "Find out what changed one of the tables. Before the exchange of the tables, abort "
+              "the operation. After it, `migrate:partition-event-store --strategy=attach --yes` "
+              "makes the slices again");
 }
 
 bool VerifyNextChunk(const summa_sql_v1* sql, const MigrationRecord& record,
