@@ -168,9 +168,9 @@ class Executor {
         break;
       }
       if (limits_.most_timeouts > 0 && outcome_.timeouts >= limits_.most_timeouts) {
-        outcome_.blockers = {{"nobody, but it takes longer than " +
-                                  Milliseconds(limits_.longest_hold) + " ms while writers wait",
-                              ""}};
+        const std::string limit = Milliseconds(limits_.longest_hold);
+        outcome_.blockers = {
+            Blocker{"nobody, but it takes longer than " + limit + " ms while writers wait", ""}};
         break;
       }
       const BootTime now = caller_.now();
