@@ -19,7 +19,7 @@ class MaintenancePlugin final : public Plugin {
   explicit MaintenancePlugin(Host host)
       : Plugin(host),
         manager_(host, settings_.manager),
-        migration_(host),
+        migration_(host, settings_.manager.closed_after),
         migration_worker_(host, {migration_.Binding()}) {}
 
   void Configure(const Config& config) override {

@@ -171,9 +171,12 @@ TEST_F(MaintenanceCatalogTest, RefusesWhatIsNotPartitionedByTheRangeOfOneTimesta
       "CREATE VIEW seen AS SELECT * FROM ledger_event; "
       "CREATE TABLE nested (t timestamptz NOT NULL) PARTITION BY RANGE (t); "
       "CREATE TABLE nest PARTITION OF nested FOR VALUES FROM ('2026-01-01Z') TO ('2026-02-01Z') "
-      "PARTITION BY RANGE (t)");
+      "PARTITION BY RANGE (t); "
+      "CREATE TABLE scattered (t timestamptz NOT NULL) PARTITION BY RANGE (t); "
+      "CREATE SCHEMA away; CREATE TABLE away.part PARTITION OF scattered FOR VALUES FROM "
+      "('2026-01-01Z') TO ('2026-02-01Z')");
   for (const char* name : {"by_list", "by_two", "by_expression", "by_date", "by_nullable",
-                           "inherited", "seen", "ledger_event", "nested", "nest"}) {
+                           "inherited", "seen", "ledger_event", "nested", "nest", "scattered"}) {
     EXPECT_EQ(RefusalOf(name), "SH-0807") << name;
   }
 }

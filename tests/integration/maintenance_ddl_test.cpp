@@ -190,6 +190,21 @@ TEST_F(MaintenanceDdlTest, TheBodyRunsAgainAfterAConflict) {
   }
 }
 
+// Each try keeps writers waiting for as long.
+TEST_F(MaintenanceDdlTest, GivesUpWhatTakesTooLongAfterAFewTries) {
+  limits_.deadline = std::chrono::hours(1);
+  limits_.most_timeouts = 3;
+  TestCaller caller;
+  const DdlOutcome outcome =
+      RunDdl(*session_, caller.caller(), locks_, limits_,
+             [](Session& session) { session.Exec("SELECT fail('57014')"); });
+  EXPECT_FALSE(outcome.done);
+  EXPECT_EQ(outcome.tries, 3);
+  EXPECT_EQ(outcome.timeouts, 3);
+  EXPECT_THAT(outcome.blockers,
+              ElementsAre(Field(&Blocker::what, HasSubstr("while writers wait"))));
+}
+
 TEST_F(MaintenanceDdlTest, OtherErrorsArePassedOnAndLeaveNoLock) {
   TestCaller caller;
   try {

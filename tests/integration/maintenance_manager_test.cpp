@@ -25,6 +25,17 @@ TEST_F(ManagerTest, CreatesRangesAheadAndOverflowPartitionsOnce) {
   EXPECT_EQ(Findings(), "");
 }
 
+TEST_F(ManagerTest, NewPartitionsHaveTheCommentOfTheTable) {
+  UseReading({0});
+  db_->Execute("COMMENT ON TABLE reading IS 'what the meters say'");
+  RunManager();
+  for (const std::string& name : {NameOfMonth(1), std::string("reading_overflow_high")}) {
+    EXPECT_EQ(db_->Value("SELECT obj_description($1::regclass, 'pg_class')", {name}),
+              "what the meters say")
+        << name;
+  }
+}
+
 TEST_F(ManagerTest, WritersGoOnWhileTheUpperOverflowPartitionMoves) {
   UseReading({0});
   RunManager();

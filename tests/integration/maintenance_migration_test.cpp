@@ -15,6 +15,7 @@
 #include "host/abi/sql_service.hpp"
 #include "host/database/control_plane.hpp"
 #include "host/database/operations.hpp"
+#include "manager/table_care.hpp"
 #include "migration/migration.hpp"
 #include "tests/fixture/ledger.hpp"
 #include "tests/integration/plugin_steps.hpp"
@@ -67,12 +68,14 @@ class MigrationTest : public testing::Test {
   }
 
   const summa_sql_v1* sql() const { return sql_->unleased(); }
-  std::int64_t Start(bool swap = false, const std::string& strategy = "online") {
+  std::int64_t Start(bool swap = false, const std::string& strategy = "online",
+                     const std::string& interval = "monthly") {
     OperationRequest request;
     request.kind = kMigrationKind;
     request.single = true;
     request.arguments = R"({"strategy":")" + strategy +
-                        R"(","interval":"monthly","verify":"bytes","batchSize":7,"workers":2,)" +
+                        R"(","interval":")" + interval +
+                        R"(","verify":"bytes","batchSize":7,"workers":2,)" +
                         R"("swap":)" + (swap ? "true" : "false") + "}";
     id_ = StartOperation(fake_.host(), sql(), request);
     return id_;
@@ -82,19 +85,31 @@ class MigrationTest : public testing::Test {
         "SELECT coalesce((SELECT state FROM summa_host.migration ORDER BY operation DESC LIMIT "
         "1), '')");
   }
-  // Until it ends, waits for people, or is in `state`. `on_wait` is called at each pause.
+  std::string Slices() {
+    return db_->Value(
+        "SELECT coalesce((SELECT slice_state FROM summa_host.migration ORDER BY operation DESC "
+        "LIMIT 1), '')");
+  }
+  // Until it ends, waits for people, or it or its slices are in `state`. `on_wait` is called at
+  // each pause.
   void Run(
       const std::string& state = "none", const std::function<void()>& on_wait = [] {}) {
-    const WorkCaller caller{
-        [this] { return fake_.host().BootNow(); },
-        [this, state] { return migration_.waits_for_people() || State() == state; },
-        [this, on_wait](std::chrono::microseconds time) {
-          fake_.Advance(time);
-          clock_.Advance(time);
-          on_wait();
-          return false;
-        }};
+    const WorkCaller caller = Caller(
+        [this, state] {
+          return migration_.waits_for_people() || State() == state || Slices() == state;
+        },
+        on_wait);
     RunOperation(fake_.host(), sql(), caller, migration_.Binding(), id_);
+  }
+  WorkCaller Caller(const std::function<bool()>& should_stop,
+                    const std::function<void()>& on_wait) {
+    return {[this] { return fake_.host().BootNow(); }, should_stop,
+            [this, on_wait](std::chrono::microseconds time) {
+              fake_.Advance(time);
+              clock_.Advance(time);
+              on_wait();
+              return false;
+            }};
   }
   void Request(const std::string& what) {
     db_->Change("UPDATE summa_host.migration SET request = $1", {what});
@@ -129,7 +144,8 @@ class MigrationTest : public testing::Test {
   host::OperationService service_{
       "maintenance", {{kMigrationKind, "", kMigrationKind, 1, 0}}, "a/1", "anna", clock_};
   testkit::FakeHost fake_;
-  Migration migration_{fake_.host()};
+  const std::chrono::microseconds closed_after_{0};
+  Migration migration_{fake_.host(), closed_after_};
   std::int64_t id_ = 0;
 };
 
@@ -337,6 +353,271 @@ TEST_F(MigrationTest, DoesNotDetachTheFlatTableOnceTheNewPartitionsHaveEvents) {
   Request("rollback");
   EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0856"));
   EXPECT_EQ(State(), "swapped");
+}
+
+TEST_F(MigrationTest, DoesNotBeginWhatWouldMakeTooManySlices) {
+  Start(true, "attach", "hourly");
+  EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0827"));
+  EXPECT_FALSE(Exists("ledger_event_new"));
+}
+
+constexpr const char* kOldRows =
+    "ledger_event WHERE created_at < (SELECT bound FROM summa_host.migration)";
+
+// As if the time of the flat table, which was attached, was over.
+constexpr const char* kTimePasses = R"sql(
+DO $do$ DECLARE
+  was timestamptz := (SELECT bound FROM summa_host.migration);
+  ended timestamptz;
+BEGIN
+  LOCK TABLE ledger_event IN ACCESS EXCLUSIVE MODE;
+  ended := clock_timestamp();
+  ALTER TABLE ledger_event DETACH PARTITION ledger_event_old;
+  EXECUTE format('ALTER TABLE ledger_event ATTACH PARTITION ledger_event_old FOR VALUES FROM '
+                 '(MINVALUE) TO (%L)', ended);
+  EXECUTE format('CREATE TABLE ledger_event_since PARTITION OF ledger_event FOR VALUES FROM (%L) '
+                 'TO (%L)', ended, was);
+  ALTER TABLE ledger_event_since ADD PRIMARY KEY (id);
+  UPDATE summa_host.migration SET bound = ended;
+END $do$)sql";
+
+class SliceTest : public MigrationTest {
+ protected:
+  // Whose flat table is attached, and gets no event any more.
+  SliceTest() {
+    Start(true, "attach");
+    Run();
+    Append();
+    db_->Execute(kTimePasses);
+    before_ = Rows("ledger_event");
+  }
+
+  bool FlatIsAttached() {
+    return db_->Count("SELECT count(*) FROM pg_inherits WHERE inhrelid = "
+                      "'ledger_event_old'::regclass") == 1;
+  }
+  void AppendOldEvent() {
+    db_->Execute(
+        "INSERT INTO ledger_event (aggregate_type, aggregate_id, aggregate_version, event_type, "
+        "event_data, correlation_id, hash, created_at) SELECT 'account', gen_random_uuid(), 1, "
+        "'x', '{}', gen_random_uuid(), 'h', bound - interval '1 second' FROM summa_host.migration");
+  }
+  std::string SqlStateOf(const std::string& statement) {
+    try {
+      db_->Execute(statement);
+    } catch (const test::DbError& error) {
+      return error.sqlstate;
+    }
+    return "";
+  }
+  void ExpectNoProblem() {
+    EXPECT_EQ(db_->Count("SELECT count(*) FROM (SELECT prev_hash, lag(hash) OVER (PARTITION BY "
+                         "aggregate_type, aggregate_id ORDER BY aggregate_version) AS before FROM "
+                         "ledger_event) chain WHERE prev_hash IS DISTINCT FROM before"),
+              0);
+    EXPECT_EQ(db_->Count("SELECT count(*) FROM ledger_event e FULL JOIN "
+                         "summa_host.ledger_event_key k ON k.id = e.id AND k.position = "
+                         "e.sequence_number WHERE e.id IS NULL OR k.id IS NULL"),
+              0);
+    EXPECT_EQ(db_->Count("SELECT count(*) FROM pg_inherits h WHERE h.inhparent = "
+                         "'ledger_event'::regclass AND (NOT EXISTS (SELECT FROM pg_trigger t WHERE "
+                         "t.tgrelid = h.inhrelid AND t.tgname = 'zz_summa_guard' AND t.tgenabled = "
+                         "'A') OR NOT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = h.inhrelid "
+                         "AND x.indisprimary))"),
+              0);
+    EXPECT_EQ(db_->Count("SELECT count(*) FROM pg_constraint WHERE conname IN "
+                         "('summa_partition_bounds', 'summa_migration_bound')"),
+              0);
+    EXPECT_EQ(db_->Value("SELECT confrelid::regclass::text FROM pg_constraint WHERE contype = 'f' "
+                         "AND conrelid = 'outbox'::regclass AND convalidated"),
+              "summa_host.ledger_event_key");
+  }
+  ManagerSettings WithRetention() const {
+    ManagerSettings settings;
+    settings.closed_after = std::chrono::microseconds(0);
+    settings.require_verified = false;
+    settings.tables = {TableSettings{}};
+    settings.tables[0].ranges.retention = std::chrono::microseconds(1);
+    return settings;
+  }
+  WorkCaller Caller() {
+    return MigrationTest::Caller([] { return false; }, [] {});
+  }
+
+  std::string before_;
+};
+
+TEST_F(SliceTest, TakeThePlaceOfTheFlatTable) {
+  Run();
+  EXPECT_EQ(State(), "swapped");
+  EXPECT_EQ(Slices(), "exchanged");
+  EXPECT_FALSE(FlatIsAttached());
+  EXPECT_FALSE(Exists("ledger_event_new"));
+  EXPECT_EQ(Rows("ledger_event"), before_);
+  EXPECT_EQ(Rows(kOldRows), before_);
+  EXPECT_EQ(Rows("ledger_event_old"), before_);
+  EXPECT_GE(db_->Count(std::string("SELECT count(DISTINCT tableoid) FROM ") + kOldRows), 2);
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM ledger_event_overflow_low"), 0);
+  ExpectNoProblem();
+  Append();
+}
+
+TEST_F(SliceTest, AreMadeOnlyWhenTheTimeOfTheFlatTableIsOver) {
+  db_->Execute("UPDATE summa_host.migration SET bound = clock_timestamp() + interval '1 day'");
+  Run();
+  EXPECT_EQ(Slices(), "");
+  EXPECT_THAT(db_->Value("SELECT waiting_for FROM summa_host.migration"),
+              testing::HasSubstr("to be over"));
+}
+
+TEST_F(SliceTest, AFrozenTableRefusesEveryChange) {
+  Run("frozen");
+  for (const char* change :
+       {"UPDATE ledger_event SET event_type = 'x'", "DELETE FROM ledger_event",
+        "UPDATE ledger_event_old SET event_type = 'x'", "TRUNCATE ledger_event_old",
+        "INSERT INTO ledger_event SELECT * FROM ledger_event_old LIMIT 1"}) {
+    EXPECT_EQ(SqlStateOf(change), "55000") << change;
+  }
+  Append();
+}
+
+// Before, and afterwards until it is finalized: otherwise there would be no way back.
+TEST_F(SliceTest, RefuseChangesUntilTheEnd) {
+  Run("verifying");
+  EXPECT_EQ(SqlStateOf("UPDATE ledger_event_new SET event_type = 'x'"), "55000");
+  Run();
+  ASSERT_EQ(Slices(), "exchanged");
+  EXPECT_EQ(SqlStateOf("UPDATE ledger_event SET event_type = 'x'"), "55000");
+  Request("finalize");
+  Run();
+  EXPECT_EQ(State(), "finalized");
+  EXPECT_FALSE(Exists("ledger_event_old"));
+  EXPECT_EQ(SqlStateOf("UPDATE ledger_event SET event_type = event_type"), "");
+  EXPECT_EQ(db_->Value("SELECT to_regproc('summa_host.ledger_event_no_change') IS NULL"), "t");
+  EXPECT_EQ(Rows("ledger_event"), before_);
+  ExpectNoProblem();
+}
+
+TEST_F(SliceTest, GiveTheirPlaceBackAndTakeItAgain) {
+  Run();
+  Append();
+  const std::string rows = Rows("ledger_event");
+  Request("rollback");
+  Run();
+  EXPECT_EQ(State(), "swapped");
+  EXPECT_EQ(Slices(), "restored");
+  EXPECT_TRUE(FlatIsAttached());
+  EXPECT_FALSE(Exists("ledger_event_overflow_low"));
+  EXPECT_EQ(Rows("ledger_event"), rows);
+  ExpectNoProblem();
+  AppendOldEvent();
+  Run();
+  EXPECT_EQ(Slices(), "restored") << "until somebody decides";
+  Request("swap");
+  Run();
+  EXPECT_EQ(Slices(), "exchanged");
+  EXPECT_EQ(Rows(kOldRows), Rows("ledger_event_old"));
+}
+
+TEST_F(SliceTest, DoNotGiveTheirPlaceBackWhenAnEventWouldBeLost) {
+  Run();
+  AppendOldEvent();
+  const std::string rows = Rows("ledger_event");
+  Request("rollback");
+  EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0856"));
+  EXPECT_EQ(Slices(), "exchanged");
+  EXPECT_EQ(Rows("ledger_event"), rows);
+}
+
+TEST_F(SliceTest, DoNotGiveTheirPlaceBackWhenOneIsDetached) {
+  Run();
+  db_->Execute("ALTER TABLE ledger_event DETACH PARTITION " +
+               db_->Value(std::string("SELECT min(tableoid::regclass::text) FROM ") + kOldRows));
+  Request("rollback");
+  EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0856"));
+  EXPECT_FALSE(FlatIsAttached());
+}
+
+TEST_F(SliceTest, AreGoneWhenTheMigrationGoesBackBeforeTheirExchange) {
+  Run("indexing");
+  Request("rollback");
+  Run();
+  EXPECT_EQ(State(), "rolled_back");
+  EXPECT_FALSE(IsPartitioned());
+  EXPECT_FALSE(Exists("ledger_event_new"));
+  EXPECT_EQ(Rows("ledger_event"), before_);
+  ExpectNoTriggerOfOurs();
+  Append();
+}
+
+TEST_F(SliceTest, AreKeptWhenThereIsNoWayBackAnyMore) {
+  Run("verifying");
+  Append();
+  Request("rollback");
+  EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0856"));
+  EXPECT_EQ(Slices(), "verifying");
+}
+
+TEST_F(SliceTest, FinalizingBeforeTheirExchangeLeavesOnePartition) {
+  Run("ready");
+  Request("finalize");
+  Run();
+  EXPECT_EQ(State(), "finalized");
+  EXPECT_TRUE(FlatIsAttached());
+  EXPECT_FALSE(Exists("ledger_event_new"));
+  EXPECT_EQ(Rows("ledger_event"), before_);
+  AppendOldEvent();
+}
+
+TEST_F(SliceTest, AreMadeAgainWhenTheyDiffered) {
+  Run("verifying");
+  db_->Execute(
+      "DO $$ DECLARE slice regclass; BEGIN FOR slice IN SELECT inhrelid FROM pg_inherits WHERE "
+      "inhparent = 'ledger_event_new'::regclass LOOP EXECUTE format('ALTER TABLE %s DISABLE "
+      "TRIGGER USER', slice); END LOOP; END $$; UPDATE ledger_event_new SET event_data = "
+      "event_data || '{\"x\": 1}' WHERE sequence_number = 3");
+  EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0824"));
+  EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0824")) << "also when it is tried again";
+  EXPECT_TRUE(FlatIsAttached());
+  EXPECT_EQ(Rows("ledger_event"), before_);
+  Request("swap");
+  Run();
+  EXPECT_EQ(Slices(), "exchanged");
+  EXPECT_EQ(Rows(kOldRows), before_);
+  ExpectNoProblem();
+}
+
+TEST_F(SliceTest, ThePartitionManagerLeavesTheFlatTableAlone) {
+  const ManagerSettings settings = WithRetention();
+  const Environment environment{fake_.host(), sql(), Caller(), settings};
+  const PlannedTable planned = MakePlan(environment, settings.tables[0], true);
+  EXPECT_EQ(planned.table.overflow_low(), nullptr);
+  for (const Action& action : planned.plan.actions) {
+    EXPECT_NE(action.name, "ledger_event_old") << TextOf(action);
+    EXPECT_NE(action.kind, ActionKind::kDetach) << TextOf(action);
+  }
+  for (const Alarm& alarm : planned.plan.alarms) {
+    EXPECT_THAT(alarm.text, testing::Not(testing::HasSubstr("ledger_event_old")));
+  }
+  ASSERT_TRUE(planned.why_held.contains("ledger_event_old"));
+  EXPECT_THAT(planned.why_held.at("ledger_event_old"), testing::HasSubstr("migrated"));
+}
+
+TEST_F(SliceTest, LeaveByTheRetentionAsOtherPartitionsDo) {
+  Run();
+  ASSERT_EQ(Slices(), "exchanged");
+  const auto slices =
+      db_->Count(std::string("SELECT count(DISTINCT tableoid) FROM ") + kOldRows);
+  const ManagerSettings settings = WithRetention();
+  const Environment environment{fake_.host(), sql(), Caller(), settings};
+  TableCare care(environment, settings.tables[0]);
+  care.Run();
+  EXPECT_THAT(care.outcome().undone, testing::IsEmpty());
+  EXPECT_GE(std::ssize(care.outcome().detached), slices);
+  EXPECT_EQ(db_->Count(std::string("SELECT count(*) FROM ") + kOldRows), 0);
+  Request("finalize");
+  Run();
+  EXPECT_EQ(State(), "finalized");
 }
 
 struct Mutant {

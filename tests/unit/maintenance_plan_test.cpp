@@ -294,6 +294,26 @@ TEST(PartitionPlan, ATableThatWasAttachedAsTheLowerOverflowIsNoAlarm) {
   EXPECT_FALSE(Raises(plan, AlarmKind::kOverflowRows));
 }
 
+TEST(PartitionPlan, TheFlatTableOfAMigrationIsARangeThatStays) {
+  Model model;
+  RunOn(model, {}, At(2026, 1, 1));
+  for (Partition& partition : model.table.partitions) {
+    partition.flat = partition.from == DatabaseTime::min();
+  }
+  PartitionSettings settings;
+  settings.retention = std::chrono::hours(1);
+  PlanFacts facts = FactsOf(model, At(2026, 3, 1), {});
+  facts.low.count = 7;
+  const Plan plan = PlanPartitions(model.table, settings, facts);
+  for (const Action& action : plan.actions) {
+    EXPECT_NE(action.name, "ledger_event_overflow_low") << TextOf(action);
+    EXPECT_NE(action.kind, ActionKind::kDetach) << "a gap would arise: " << TextOf(action);
+    EXPECT_FALSE(action.kind == ActionKind::kCreateOverflow && action.to < At(2026, 3, 1));
+  }
+  EXPECT_FALSE(Raises(plan, AlarmKind::kOverflowRows));
+  EXPECT_THAT(plan.held, testing::Contains("ledger_event_overflow_low"));
+}
+
 TEST(PartitionPlan, APartitionOfAllTimesLeavesNoRoom) {
   Model model;
   model.Attach("everything", DatabaseTime::min(), DatabaseTime::max());

@@ -25,6 +25,8 @@ constexpr const char* kHasRows = "SH-0832";
 constexpr std::ptrdiff_t kMostRangesAtOnce = 24;
 // For moving rows while writers wait: Summa's own give up after three seconds.
 constexpr std::chrono::milliseconds kLongestMove{2500};
+// Each one keeps writers waiting for as long, and the rows will not become fewer.
+constexpr int kMostMoves = 3;
 
 std::string Comment(const PartitionedTable& table) {
   return "summa-host: a partition of " + table.quoted + " that is not attached yet";
@@ -151,7 +153,7 @@ class Application {
   }
   void Attach(Session& session, const std::string& leaf, const Range& range) {
     AttachLeaf(session, table_, leaf, range.from, range.to);
-    UnmarkUnattached(session, leaf);
+    UnmarkUnattached(session, table_, leaf);
   }
   void AttachAll(Session& session, const std::vector<std::string>& leaves,
                  const std::vector<NewRange>& ranges) {
@@ -163,7 +165,10 @@ class Application {
     // ATTACH looks for rows in it.
     if (!table_.default_partition.empty()) locks.push_back({table_.default_partition});
     DdlLimits limits = environment_.ddl_limits();
-    if (longest_hold) limits.longest_hold = *longest_hold;
+    if (longest_hold) {
+      limits.longest_hold = *longest_hold;
+      limits.most_timeouts = kMostMoves;
+    }
     const DdlOutcome done =
         RunDdl(session_, environment_.caller, locks, limits, [&](Session& session) {
           body(session);
@@ -406,8 +411,9 @@ void MarkUnattached(Session& session, const PartitionedTable& table, const std::
   session.Exec("COMMENT ON TABLE " + quoted + " IS " + QuoteText(Comment(table)));
 }
 
-void UnmarkUnattached(Session& session, const std::string& quoted) {
-  session.Exec("COMMENT ON TABLE " + quoted + " IS NULL");
+void UnmarkUnattached(Session& session, const PartitionedTable& table, const std::string& quoted) {
+  const Result marked = session.Exec(manager_sql::unmark, {table.oid, quoted, Comment(table)});
+  for (const Row row : marked) session.Exec(row.Get<std::string>("statement"));
 }
 
 }  // namespace summa::maintenance

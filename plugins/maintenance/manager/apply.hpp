@@ -43,9 +43,10 @@ DdlOutcome CheckNewBounds(const Environment& environment, Session& session,
                           const std::string& quoted, const std::string& condition);
 void UncheckNewBounds(Session& session, const std::string& quoted);
 
-// The comment of a table that is not attached yet; DropLeftovers drops tables with it. Inside the
-// caller's transaction.
+// The comment of a table that is not attached yet; DropLeftovers drops tables with it. When it is
+// attached, the comment of its parent takes its place, as CreateLeaf() has copied it; another
+// comment stays. Inside the caller's transaction.
 void MarkUnattached(Session& session, const PartitionedTable& table, const std::string& quoted);
-void UnmarkUnattached(Session& session, const std::string& quoted);
+void UnmarkUnattached(Session& session, const PartitionedTable& table, const std::string& quoted);
 
 }  // namespace summa::maintenance

@@ -204,7 +204,7 @@ void Attach(const Environment& environment, Session& session, const PartitionedT
       AttachLeaf(inside, table, low->quoted, DatabaseTime::min(), record.range.from);
       UncheckNewBounds(inside, low->quoted);
     }
-    UnmarkUnattached(inside, leaf);
+    UnmarkUnattached(inside, table, leaf);
     SetRecordAttached(inside, record.id);
     CrashPoint("partition.attach_again");
   };

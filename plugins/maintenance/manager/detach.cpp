@@ -111,6 +111,10 @@ std::optional<std::string> RunDetach(const Environment& environment, const Parti
 std::optional<std::string> WhyNotDetachable(const Environment& environment, Session& session,
                                             const PartitionedTable& table,
                                             const Partition& partition, bool by_hand) {
+  if (partition.flat) {
+    return "it is the table that was migrated; `summa-host migrate:partition-event-store --status` "
+           "tells when its slices take its place";
+  }
   if (!table.default_partition.empty()) {
     return "the DEFAULT partition " + table.default_partition + " forbids it";
   }

@@ -1,12 +1,17 @@
 #include "migration/backfill.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <exception>
 #include <optional>
+#include <string>
 #include <summa/crash_point.hpp>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "migration/swap.hpp"
+#include "migration/throttle.hpp"
 #include "partition/statement.hpp"
 
 namespace summa::maintenance {
@@ -94,6 +99,23 @@ std::int64_t CopyChunks(const summa_sql_v1* sql, std::int64_t operation,
   std::int64_t sum = 0;
   for (const std::int64_t count : rows) sum += count;
   return sum;
+}
+
+CopiedChunks CopyNextChunks(const summa_sql_v1* sql, const WorkCaller& caller,
+                            const MigrationRecord& record, std::int64_t rows_wanted) {
+  std::vector<PositionRange> chunks;
+  ComparedTables tables;
+  {
+    Session session(sql);
+    std::string reason = ThrottleReason(session, caller, record.operation);
+    if (!reason.empty()) return {std::move(reason), false};
+    tables = TablesOf(session, record);
+    const std::int64_t size = std::clamp<std::int64_t>(rows_wanted, 1, record.batch_size);
+    chunks = NextChunks(session, record.operation, tables, {record.base, record.through}, size,
+                        record.workers);
+  }
+  CopyChunks(sql, record.operation, tables, chunks);
+  return {"", !chunks.empty()};
 }
 
 std::int64_t RowsOfChunks(Session& session, std::int64_t operation) {

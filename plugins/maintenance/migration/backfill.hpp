@@ -25,6 +25,14 @@ std::vector<PositionRange> NextChunks(Session& session, std::int64_t operation,
 std::int64_t CopyChunks(const summa_sql_v1* sql, std::int64_t operation,
                         const ComparedTables& tables, const std::vector<PositionRange>& chunks);
 
+struct CopiedChunks {
+  std::string throttled;  // why nothing was copied now; empty: something was, or nothing is left
+  bool any = false;
+};
+// The next chunks of what the migration copies: positions `base` to `through`.
+CopiedChunks CopyNextChunks(const summa_sql_v1* sql, const WorkCaller& caller,
+                            const MigrationRecord& record, std::int64_t rows_wanted);
+
 // The rows of all chunks.
 std::int64_t RowsOfChunks(Session& session, std::int64_t operation);
 

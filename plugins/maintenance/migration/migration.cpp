@@ -1,6 +1,5 @@
 #include "migration/migration.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -13,8 +12,8 @@
 #include "migration/inventory.hpp"
 #include "migration/seal.hpp"
 #include "migration/shadow.hpp"
+#include "migration/slice.hpp"
 #include "migration/swap.hpp"
-#include "migration/throttle.hpp"
 #include "migration/verify.hpp"
 #include "migration_sql.hpp"
 #include "partition/catalog.hpp"
@@ -68,12 +67,6 @@ void RequireOne(const Result& changed) {
 [[noreturn]] void ThrowInTheWay() {
   throw Error(SUMMA_E_TRY_LATER, "SH-0851", "somebody stands in the way of the migration",
               "`migrate:partition-event-store --status` names who; it is tried again");
-}
-
-[[noreturn]] void ThrowDifference(const std::string& what) {
-  throw Error(SUMMA_E_DATA, "SH-0824", "the copy is not equal: " + what,
-              "Abort the operation; it cannot be continued. Find out what changed one of the "
-              "tables before you start again");
 }
 
 // The end of the first piece of the range, of at most `rows` rows: a statement over more could take
@@ -208,7 +201,9 @@ Migration::Progress Migration::MakeShadow(OperationStep& step,
   Session& session = step.Transaction();
   session.Exec(kLongStatement);
   const Inventory flat = ReadInventory(session, record.old_table);
-  const std::int64_t shadow = CreateShadow(session, flat, {record.interval, ahead_, record.bound});
+  if (record.bound) RequireSliceable(session, flat, record);
+  const std::int64_t shadow =
+      CreateShadow(session, flat, {record.interval, ahead_, record.bound, std::nullopt});
   session.Exec("UPDATE summa_host.migration SET new_table = $2::bigint::oid WHERE operation = $1",
                {record.operation, shadow});
   MigrationRecord made = record;
@@ -230,27 +225,15 @@ Migration::Progress Migration::Synchronize(OperationStep& step,
 }
 
 Migration::Progress Migration::Backfill(OperationStep& step, const MigrationRecord& record) const {
-  std::vector<PositionRange> chunks;
-  ComparedTables tables;
-  std::int64_t rows = 0;
-  {
-    Session session(step.sql());
-    if (const std::string reason = ThrottleReason(session, CallerOfStep(step), record.operation);
-        !reason.empty()) {
-      return WaitFor(step, reason);
-    }
-    tables = TablesOf(session, record);
-    const std::int64_t size = std::clamp<std::int64_t>(step.rows_wanted(), 1, record.batch_size);
-    chunks = NextChunks(session, record.operation, tables, {record.base, record.through}, size,
-                        record.workers);
-  }
-  CopyChunks(step.sql(), record.operation, tables, chunks);
+  const CopiedChunks copied =
+      CopyNextChunks(step.sql(), CallerOfStep(step), record, step.rows_wanted());
+  if (!copied.throttled.empty()) return WaitFor(step, copied.throttled);
   Session& session = step.Transaction();
   session.Exec(
       "UPDATE summa_host.migration SET waiting_for = '' WHERE operation = $1 AND waiting_for <> ''",
       {record.operation});
-  rows = RowsOfChunks(session, record.operation) - step.done();
-  if (!chunks.empty()) return At("backfilling", rows);
+  const std::int64_t rows = RowsOfChunks(session, record.operation) - step.done();
+  if (copied.any) return At("backfilling", rows);
   // Every chunk is committed, so a snapshot that is younger than this transaction sees them all.
   session.Exec(
       "UPDATE summa_host.migration SET backfill_xid = pg_current_xact_id()::text WHERE operation = "
@@ -351,40 +334,14 @@ bool Migration::FillGuardFurther(OperationStep& step, const MigrationRecord& rec
   return true;
 }
 
-bool Migration::VerifyNextChunk(OperationStep& step, const MigrationRecord& record) {
-  Session session(step.sql());
-  const Result chunk = session.Exec(
-      "SELECT number, after_position, through_position FROM summa_host.migration_chunk WHERE "
-      "operation = $1 AND state = 'copied' ORDER BY number LIMIT 1",
-      {record.operation});
-  if (chunk.rows() == 0) return false;
-  const PositionRange range{chunk[0].Get<std::int64_t>("after_position"),
-                            chunk[0].Get<std::int64_t>("through_position")};
-  const Comparison comparison =
-      Compare(session, TablesOf(session, record), range,
-              VerifyLevelOf(record.verify_level).value_or(VerifyLevel::kChecksum));
-  session.Begin();
-  if (comparison.difference.empty()) {
-    session.Exec(
-        "UPDATE summa_host.migration_chunk SET state = 'verified', row_count = $3 WHERE operation "
-        "= $1 AND number = $2",
-        {record.operation, chunk[0].Get<std::int64_t>("number"), comparison.rows});
-    CrashPoint("migration.verify");
-  } else {
-    // Kept, so that no host and no later try takes the copy for equal.
-    session.Exec(
-        "UPDATE summa_host.migration SET verification = $2, verification_failed = true WHERE "
-        "operation = $1",
-        {record.operation, comparison.difference});
-    CrashPoint("migration.differs");
-  }
-  session.Commit();
-  if (!comparison.difference.empty()) ThrowDifference(comparison.difference);
-  return true;
-}
-
 bool Migration::Settle(OperationStep& step, const MigrationRecord& record) {
-  return FillGuardFurther(step, record) || VerifyNextChunk(step, record);
+  if (FillGuardFurther(step, record)) return true;
+  ComparedTables tables;
+  {
+    Session session(step.sql());
+    tables = TablesOf(session, record);
+  }
+  return VerifyNextChunk(step.sql(), record, tables);
 }
 
 // The tail that was mirrored becomes a chunk, which is then verified like the others.
@@ -478,7 +435,14 @@ Migration::Progress Migration::Swap(OperationStep& step, const MigrationRecord& 
 bool Migration::FinalizeNow(OperationStep& step, const MigrationRecord& record) const {
   ValidateReferences(step.sql(), record);  // when a crash came between the exchange and this
   Session session(step.sql());
-  const DdlOutcome outcome = Finalize(session, CallerOfStep(step), record);
+  const WorkCaller caller = CallerOfStep(step);
+  DdlOutcome outcome;
+  if (record.slices == "exchanged") {
+    outcome = FinalizeSlices(session, caller, record);
+  } else {
+    outcome = LeaveSlices(session, caller, record);
+    if (outcome.done) outcome = Finalize(session, caller, record);
+  }
   if (!outcome.done) SetWaitingFor(session, step.id(), TextOf(outcome.blockers));
   if (outcome.done) CrashPoint("migration.finalized");
   return outcome.done;
@@ -486,9 +450,11 @@ bool Migration::FinalizeNow(OperationStep& step, const MigrationRecord& record) 
 
 // One part of the way back: verify, seal, or exchange. False: somebody stands in the way.
 bool Migration::GoBack(OperationStep& step, const MigrationRecord& record) const {
-  if (record.verification_failed) ThrowDifference(record.verification);
+  if (record.verification_failed && !record.bound) ThrowDifference(record.verification);
   Session session(step.sql());
   try {
+    const bool sliced = !record.slices.empty() && record.slices != "restored";
+    if (sliced) return GoBackFromSlices(step, record);
     const Exchange exchange = PrepareSwapBack(session, record);
     const std::optional<MigrationRecord> settled =
         record.bound ? std::optional(record) : ShortenTail(step);
@@ -506,9 +472,35 @@ bool Migration::GoBack(OperationStep& step, const MigrationRecord& record) const
   }
 }
 
+// Before the exchange of the slices the way goes on from there.
+bool Migration::GoBackFromSlices(OperationStep& step, const MigrationRecord& record) const {
+  Session session(step.sql());
+  DdlOutcome outcome;
+  if (record.slices == "exchanged") {
+    outcome = RestoreFlat(session, CallerOfStep(step), record);
+  } else {
+    RequireUnused(session, record);
+    outcome = LeaveSlices(session, CallerOfStep(step), record);
+  }
+  if (!outcome.done) SetWaitingFor(session, step.id(), TextOf(outcome.blockers));
+  return outcome.done;
+}
+
+Migration::Progress Migration::Slice(OperationStep& step, const MigrationRecord& record) {
+  const SliceOutcome outcome = StepSlices(step, CallerOfStep(step), record, closed_after_);
+  waits_for_people_ = outcome.for_people;
+  if (outcome.for_people) {
+    Session session(step.sql());
+    SetWaitingFor(session, step.id(), outcome.waits_for);
+  } else if (!outcome.progress) {
+    WaitFor(step, outcome.waits_for);
+  }
+  return outcome.progress;
+}
+
 Migration::Progress Migration::Swapped(OperationStep& step, const MigrationRecord& record) {
   if (record.request == "finalize") {
-    if (record.verification_failed) ThrowDifference(record.verification);
+    if (record.verification_failed && !record.bound) ThrowDifference(record.verification);
     if (!FinalizeNow(step, record)) return std::nullopt;
     step.Transaction();
     return End("finalized");
@@ -518,8 +510,9 @@ Migration::Progress Migration::Swapped(OperationStep& step, const MigrationRecor
     return Again(step, record);
   }
   if (ValidateReferences(step.sql(), record)) return Again(step, record);
+  if (record.bound) return Slice(step, record);
   waits_for_people_ = true;
-  if (record.bound || record.verification_failed) return std::nullopt;
+  if (record.verification_failed) return std::nullopt;
   return KeepTailShort(step, record, record.batch_size);
 }
 
@@ -575,15 +568,15 @@ void Migration::Undo(OperationStep& step) {
     if (!Abort(step, *record)) ThrowInTheWay();
     return;
   }
-  if (record->request.empty()) {
-    throw Error(SUMMA_E_TRY_LATER, "SH-0850",
-                "the operation was aborted after the tables were exchanged; both are kept equal",
-                "Decide: `migrate:partition-event-store --rollback --yes` or `--finalize --yes`");
-  }
   // As many steps as it takes: only the end of an aborted operation is saved.
   while (record->state == "swapped") {
     if (step.ShouldStop()) {
       throw Error(SUMMA_E_CANCELLED, "SH-0384", "told to stop", "Nothing is needed");
+    }
+    if (record->request.empty()) {
+      throw Error(SUMMA_E_TRY_LATER, "SH-0850",
+                  "the operation was aborted after the tables were exchanged; no event is lost",
+                  "Decide: `migrate:partition-event-store --rollback --yes` or `--finalize --yes`");
     }
     if (record->request == "finalize") {
       if (!FinalizeNow(step, *record)) ThrowInTheWay();

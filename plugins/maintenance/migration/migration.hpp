@@ -5,13 +5,15 @@
 //
 // `planned`: the inventory is taken, nothing is made. `syncing`: the partitioned table exists.
 // `backfilling`: inserts are mirrored. `ready`: equal up to a tail that is kept short; waits for
-// the request to swap. `swapped`: waits for the request to finalize or to roll back.
+// the request to swap. `swapped`: waits for the request to finalize or to roll back; with strategy
+// attach the flat table is put into slices meanwhile, see slice.hpp.
 #pragma once
 
 #include <summa/host.hpp>
 #include <summa/operation.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,7 +27,11 @@ inline constexpr const char* kMigrationKind = "partition-migration";
 // Thread-safe as far as it is used by one operation at a time.
 class Migration {
  public:
-  explicit Migration(Host host, int ahead = 3) : host_(host), ahead_(ahead) {}
+  // closed_after: the flat table of strategy attach is put into slices so long after the end of its
+  // range. Borrowed, since a configuration is read later.
+  explicit Migration(Host host, const std::chrono::microseconds& closed_after = kClosedAfter,
+                     int ahead = 3)
+      : host_(host), closed_after_(closed_after), ahead_(ahead) {}
 
   // For RunOperation() and OperationWorker. Borrows the object.
   OperationBinding Binding();
@@ -48,17 +54,18 @@ class Migration {
   Progress Verify(OperationStep& step, const MigrationRecord& record) const;
   Progress Ready(OperationStep& step, const MigrationRecord& record);
   Progress Swapped(OperationStep& step, const MigrationRecord& record);
+  Progress Slice(OperationStep& step, const MigrationRecord& record);  // a part of the state before
   static Progress Restored(OperationStep& step, const MigrationRecord& record);
   Progress Abort(OperationStep& step, const MigrationRecord& record) const;
 
   // Parts of the states above, each in a transaction of its own. They return whether there was
   // something to do.
   static bool FillGuardFurther(OperationStep& step, const MigrationRecord& record);
-  static bool VerifyNextChunk(OperationStep& step, const MigrationRecord& record);
   static bool Settle(OperationStep& step, const MigrationRecord& record);
   bool Seal(OperationStep& step, const MigrationRecord& record) const;
   bool FinalizeNow(OperationStep& step, const MigrationRecord& record) const;
   bool GoBack(OperationStep& step, const MigrationRecord& record) const;
+  bool GoBackFromSlices(OperationStep& step, const MigrationRecord& record) const;
   static void Clean(OperationStep& step, const MigrationRecord& record);
   static Progress Again(OperationStep& step, const MigrationRecord& record);
   Progress KeepTailShort(OperationStep& step, const MigrationRecord& record,
@@ -68,7 +75,10 @@ class Migration {
   Progress WaitFor(OperationStep& step, const std::string& what) const;
   WorkCaller CallerOfStep(OperationStep& step) const { return CallerOf(host_, step); }
 
+  static constexpr std::chrono::microseconds kClosedAfter = std::chrono::hours(1);
+
   Host host_;
+  const std::chrono::microseconds& closed_after_;
   int ahead_;
   std::atomic<bool> waits_for_people_{false};
 };

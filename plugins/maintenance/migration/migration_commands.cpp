@@ -9,6 +9,7 @@
 
 #include "migration/inventory.hpp"
 #include "migration/record.hpp"
+#include "migration/slice.hpp"
 #include "migration/verify.hpp"
 #include "migration_sql.hpp"
 #include "partition/interval.hpp"
@@ -53,7 +54,9 @@ std::string ArgumentsOf(const Options& options) {
 }
 
 // The words of the state that scripts know.
-std::string PublicState(const std::string& state) {
+std::string PublicState(const std::string& state, const std::string& slices) {
+  if (slices == "exchanged" && state == "swapped") return "sliced";
+  if (!slices.empty() && slices != "restored" && state == "swapped") return "slicing";
   if (state == "indexing") return "backfilling";
   if (state == "restored") return "rolled_back";
   return state;
@@ -76,9 +79,11 @@ CommandResult Status(const CommandCall& call, const Host& host, std::int64_t id)
   const auto copied = planned ? rows[0].Get<std::int64_t>("copied") : 0;
   const auto total =
       std::max(copied, planned ? rows[0].Get<std::int64_t>("estimated_rows") : std::int64_t{0});
-  const bool copying = state == "backfilling";
+  const std::string slices = planned ? rows[0].Get<std::string>("slice_state") : "";
+  const bool copying = state == "backfilling" || slices == "copying";
   JsonWriter json;
-  json.BeginObject().Member("operation", std::to_string(id)).Member("state", PublicState(state));
+  json.BeginObject().Member("operation", std::to_string(id));
+  json.Member("state", PublicState(state, slices));
   json.Member("rowsTotal", total).Member("rowsCopied", copied);
   json.Member("rowsPerSecond", copying ? view.rows_per_second : 0.0).Key("etaSeconds");
   if (copying && view.rows_per_second > 0) {
@@ -201,7 +206,8 @@ CommandResult Begin(const CommandCall& call, const Host& host, Migration& migrat
   if (options.yes) {
     Session session(call.sql());
     const std::optional<MigrationRecord> record = ReadRecord(session, id);
-    if (record && record->request.empty() && record->state != "swapped") {
+    const bool wanted = record && (record->state != "swapped" || CanSliceAgain(*record));
+    if (wanted && record->request.empty()) {
       SetRequest(session, id, "swap");
     }
   }

@@ -21,7 +21,8 @@ std::optional<MigrationRecord> ReadRecord(Session& session, std::int64_t operati
       "batch_size, workers, old_table::bigint AS old_table, coalesce(new_table::bigint, 0) AS "
       "new_table, coalesce(base_position, 0) AS base, coalesce(through_position, 0) AS through, "
       "coalesce(sealed_position, 0) AS sealed, coalesce(guard_position, base_position, 0) AS "
-      "guard, coalesce(swap_position, 0) AS swap, backfill_xid, bound FROM summa_host.migration "
+      "guard, coalesce(swap_position, 0) AS swap, backfill_xid, bound, slice_state, "
+      "coalesce(slice_table::bigint, 0) AS slice_table FROM summa_host.migration "
       "WHERE operation = $1",
       {operation});
   if (rows.rows() == 0) return std::nullopt;
@@ -49,6 +50,8 @@ std::optional<MigrationRecord> ReadRecord(Session& session, std::int64_t operati
   record.swap = row.Get<std::int64_t>("swap");
   record.backfill_xid = row.Get<std::optional<std::string>>("backfill_xid");
   record.bound = row.Get<std::optional<DatabaseTime>>("bound");
+  record.slices = row.Get<std::string>("slice_state");
+  record.slice_table = row.Get<std::int64_t>("slice_table");
   return record;
 }
 
@@ -104,8 +107,9 @@ void SetRequest(Session& session, std::int64_t operation, const std::string& req
 
 void SetWaitingFor(Session& session, std::int64_t operation, const std::string& what) {
   session.Begin();
-  session.Exec("UPDATE summa_host.migration SET waiting_for = $2 WHERE operation = $1",
-               {operation, what});
+  session.Exec(
+      "UPDATE summa_host.migration SET waiting_for = $2 WHERE operation = $1 AND waiting_for <> $2",
+      {operation, what});
   session.Commit();
 }
 

@@ -30,6 +30,8 @@ struct MigrationRecord {
   std::int64_t base = 0, through = 0, sealed = 0, guard = 0, swap = 0;  // positions
   std::optional<std::string> backfill_xid;
   std::optional<DatabaseTime> bound;
+  std::string slices;            // state of the slices; see slice.hpp
+  std::int64_t slice_table = 0;  // 0: not made
   bool verification_failed = false;
 
   std::string ApplicationName() const;  // quoted

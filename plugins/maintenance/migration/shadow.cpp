@@ -1,6 +1,7 @@
 #include "migration/shadow.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -17,6 +18,8 @@ namespace {
 constexpr const char* kSuffix = "new";
 // A chain is looked for in every partition, and each one is locked by it.
 constexpr std::size_t kMostRanges = 1000;
+// Each takes between two and three milliseconds of the exchange, while writers wait.
+constexpr std::size_t kMostSlices = 300;
 
 void RequireFree(Session& session, const std::string& schema, const std::string& name) {
   const bool taken =
@@ -88,26 +91,48 @@ void CopyStatistics(Session& session, const Inventory& flat, const std::string& 
 }
 
 void AddLeaf(Session& session, const Inventory& flat, const PartitionedTable& parent,
-             const std::string& suffix, DatabaseTime from, DatabaseTime to) {
+             const std::string& suffix, const Range& range, bool keep_bounds) {
   const std::string name = PartitionName(flat.name, suffix);
   RequireFree(session, flat.schema, name);
-  const std::string leaf = CreateLeaf(session, parent, name, from, to);
+  const std::string leaf = CreateLeaf(session, parent, name, range.from, range.to);
   CopyToLeaf(session, flat, leaf);
   CopyStatistics(session, flat, leaf);
-  AttachLeaf(session, parent, leaf, from, to);
+  std::vector<std::string> attach =
+      StatementsOfAttach(parent.quoted, leaf, range.from, range.to);
+  if (keep_bounds) attach.resize(1);
+  for (const std::string& statement : attach) session.Exec(statement);
+}
+
+struct Span {
+  std::optional<DatabaseTime> first;  // nothing: there is no event
+  DatabaseTime now;
+};
+
+Span SpanOf(Session& session, const Inventory& flat) {
+  const Result span = session.Exec("SELECT (SELECT min(created_at) FROM " +
+                                   NameOfTable(session, flat.oid).quoted() +
+                                   " WHERE isfinite(created_at)) AS first, clock_timestamp() AS "
+                                   "now");
+  return {span[0].Get<std::optional<DatabaseTime>>("first"), span[0].Get<DatabaseTime>("now")};
+}
+
+void RequireFewRanges(Interval interval, std::size_t ranges, std::size_t most = kMostRanges) {
+  if (ranges <= most) return;
+  throw Error(SUMMA_E_USAGE, "SH-0827",
+              "the interval " + std::string(NameOf(interval)) + " makes " +
+                  std::to_string(ranges) + " partitions of this history; at most " +
+                  std::to_string(most) + " are allowed",
+              "Choose a longer --interval");
 }
 
 // From the first event, or the bound, to some ranges ahead.
 std::vector<Range> RangesOf(Session& session, const Inventory& flat, const ShadowRequest& request) {
   if (request.bound) return RangesFrom(request.interval, *request.bound, request.ahead);
-  const Result span =
-      session.Exec("SELECT (SELECT min(created_at) FROM " + QuoteName(flat.schema, flat.name) +
-                   " WHERE isfinite(created_at)) AS first, clock_timestamp() AS "
-                   "now");
-  const auto now = span[0].Get<DatabaseTime>("now");
-  const auto first = span[0].Get<std::optional<DatabaseTime>>("first").value_or(now);
-  const std::vector<Range> ahead = RangesFrom(request.interval, now, request.ahead);
-  return RangesOver(request.interval, {std::min(first, now), ahead.back().to});
+  if (request.end) return RangesUntil(session, flat, request.interval, *request.end);
+  const Span span = SpanOf(session, flat);
+  const DatabaseTime first = span.first.value_or(span.now);
+  const std::vector<Range> ahead = RangesFrom(request.interval, span.now, request.ahead);
+  return RangesOver(request.interval, {std::min(first, span.now), ahead.back().to});
 }
 
 struct IndexOfFlat {
@@ -153,6 +178,22 @@ void MakePrimaryKey(Session& session, const Partition& leaf, const std::string& 
 
 }  // namespace
 
+void MakePrimaryKeyOf(Session& session, const Inventory& flat, const Partition& leaf) {
+  for (const IndexOfFlat& index : IndexesOf(flat)) {
+    if (IsPrimaryKey(flat, index)) MakePrimaryKey(session, leaf, LeafIndexName(leaf.name, index));
+  }
+}
+
+std::vector<Range> RangesUntil(Session& session, const Inventory& flat, Interval interval,
+                               DatabaseTime end) {
+  const DatabaseTime last = end - std::chrono::microseconds(1);
+  const DatabaseTime first = std::min(SpanOf(session, flat).first.value_or(last), last);
+  std::vector<Range> ranges = RangesOver(interval, {first, end});
+  RequireFewRanges(interval, ranges.size(), kMostSlices);
+  ranges.back().to = end;
+  return ranges;
+}
+
 std::string ShadowIndexName(const std::string& index) { return PartitionName(index, "new"); }
 std::string OldIndexName(const std::string& index) { return PartitionName(index, "old"); }
 
@@ -160,30 +201,20 @@ std::int64_t CreateShadow(Session& session, const Inventory& flat, const ShadowR
   const std::string name = PartitionName(flat.name, kSuffix);
   const std::string shadow = QuoteName(flat.schema, name);
   RequireFree(session, flat.schema, name);
-  RequireFree(session, flat.schema, PartitionName(flat.name, "old"));
-  session.Exec("CREATE TABLE " + shadow + " (LIKE " + QuoteName(flat.schema, flat.name) +
+  if (!request.end) RequireFree(session, flat.schema, PartitionName(flat.name, "old"));
+  session.Exec("CREATE TABLE " + shadow + " (LIKE " + NameOfTable(session, flat.oid).quoted() +
                " INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY) PARTITION BY RANGE "
                "(created_at)");
   CopyProperties(session, flat, shadow);
   CopyStatistics(session, flat, shadow);
   const std::vector<Range> ranges = RangesOf(session, flat, request);
-  if (ranges.size() > kMostRanges) {
-    throw Error(SUMMA_E_USAGE, "SH-0827",
-                "the interval " + std::string(NameOf(request.interval)) + " makes " +
-                    std::to_string(ranges.size()) + " partitions of this history; at most " +
-                    std::to_string(kMostRanges) + " are allowed",
-                "Choose a longer --interval");
-  }
-  for (const Range& range : ranges) {
-    AddLeaf(session, flat, ReadTable(session, shadow), SuffixOf(request.interval, range.from),
-            range.from, range.to);
-  }
-  AddLeaf(session, flat, ReadTable(session, shadow), "overflow_high", ranges.back().to,
-          DatabaseTime::max());
-  if (!request.bound) {
-    AddLeaf(session, flat, ReadTable(session, shadow), "overflow_low", DatabaseTime::min(),
-            ranges.front().from);
-  }
+  RequireFewRanges(request.interval, ranges.size());
+  const auto add = [&](const std::string& suffix, const Range& range) {
+    AddLeaf(session, flat, ReadTable(session, shadow), suffix, range, request.end.has_value());
+  };
+  for (const Range& range : ranges) add(SuffixOf(request.interval, range.from), range);
+  if (!request.end) add("overflow_high", {ranges.back().to, DatabaseTime::max()});
+  if (!request.bound) add("overflow_low", {DatabaseTime::min(), ranges.front().from});
   return ReadTable(session, shadow).oid;
 }
 

@@ -8,9 +8,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "migration/inventory.hpp"
 #include "migration/record.hpp"
+#include "partition/catalog.hpp"
 #include "partition/interval.hpp"
 
 namespace summa::maintenance {
@@ -20,10 +22,19 @@ struct ShadowRequest {
   int ahead = 3;
   // Strategy attach: the first partition begins here, and what is before has no partition yet.
   std::optional<DatabaseTime> bound;
+  // Of its slices: the last one ends here. They keep the CHECK of their bounds, with which each can
+  // become a partition of another table at once.
+  std::optional<DatabaseTime> end;
 };
 
+// The ranges of the flat table's history, of which the last ends at `end`. SH-0827 when there are
+// too many. Reads the whole table when created_at has no index.
+std::vector<Range> RangesUntil(Session& session, const Inventory& flat, Interval interval,
+                               DatabaseTime end);
+
 // Creates it, empty and without indexes, with the owner, the grants, the comments and the options
-// of the flat table. In the open transaction. Returns its oid. SH-0822 when a table of its name, or
+// of the flat table. What the flat table is called in the inventory names all of them. In the open
+// transaction. Returns its oid. SH-0822 when a table of its name, or
 // of one of its partitions, exists already.
 std::int64_t CreateShadow(Session& session, const Inventory& flat, const ShadowRequest& request);
 
@@ -39,6 +50,10 @@ void CreateParentIndexes(Session& session, const Inventory& flat, const std::str
 // for the flat table's primary key becomes its primary key.
 void AttachIndexes(Session& session, const Inventory& flat, const std::string& shadow,
                    const std::string& partition);
+
+// Makes the index of one partition that stands for the flat table's primary key its primary key,
+// when it is not yet. In the open transaction.
+void MakePrimaryKeyOf(Session& session, const Inventory& flat, const Partition& leaf);
 
 // The name of an index of the shadow before the swap, and of the flat table afterwards.
 std::string ShadowIndexName(const std::string& index);

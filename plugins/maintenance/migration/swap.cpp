@@ -14,26 +14,12 @@
 #include "migration/shadow.hpp"
 #include "migration/sync.hpp"
 #include "partition/catalog.hpp"
+#include "partition/leaf.hpp"
 #include "partition/names.hpp"
 #include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {
-
-// Short, so that who stands in the way is recorded soon; the step is then repeated.
-DdlLimits Limits() {
-  DdlLimits limits;
-  limits.deadline = std::chrono::seconds(10);
-  return limits;
-}
-
-// Not for long: between the tries the tail grows, and is to be made short again.
-DdlLimits ExchangeLimits() {
-  DdlLimits limits;
-  limits.first_wait = std::chrono::milliseconds(100);
-  limits.deadline = std::chrono::milliseconds(500);
-  return limits;
-}
 
 constexpr const char* kKeyTable = "summa_host.ledger_event_key";
 constexpr const char* kBound = "summa_migration_bound";
@@ -123,10 +109,6 @@ void RememberIndexNames(Session& session, const MigrationRecord& record) {
       {record.operation});
 }
 
-std::string OldName(const MigrationRecord& record) {
-  return QuoteName(record.schema, PartitionName(record.table, "old"));
-}
-
 std::string NewName(const MigrationRecord& record) {
   return QuoteName(record.schema, PartitionName(record.table, "new"));
 }
@@ -211,14 +193,6 @@ void RequireUnchanged(const MigrationRecord& record, const Inventory& flat) {
               "Abort the operation and start again, or take the change back");
 }
 
-// Under the lock, instead of reading the whole inventory once more.
-void RequireStamp(Session& session, std::int64_t table, const std::string& stamp) {
-  if (StampOf(session, table) == stamp) return;
-  throw Error(SUMMA_E_TRY_LATER, "SH-0858",
-              "the catalog has changed since the statements of the migration were prepared",
-              "Nothing is needed: it is tried again");
-}
-
 // In the order of the writers: an event, its mirror and the partitions, then what references it.
 std::vector<LockRequest> LocksOf(Session& session, const ComparedTables& tables, bool flat_first,
                                  const std::vector<Reference>& references) {
@@ -234,22 +208,6 @@ std::vector<LockRequest> LocksOf(Session& session, const ComparedTables& tables,
   std::vector<LockRequest> locks;
   for (std::string& name : names) locks.push_back({std::move(name), LockMode::kAccessExclusive});
   return locks;
-}
-
-// The flat table becomes the partition of everything before the bound.
-Statements Attach(const MigrationRecord& record) {
-  return {"ALTER TABLE " + record.ApplicationName() + " ATTACH PARTITION " + OldName(record) +
-              " FOR VALUES FROM (MINVALUE) TO (" + QuoteText(IsoText(*record.bound)) + ")",
-          "ALTER TABLE " + OldName(record) + " DROP CONSTRAINT " + kBound};
-}
-
-// A host that freezes under the lock loses it after so long, not after the time that its sessions may
-// be idle otherwise.
-void LimitIdleTime(Session& session) {
-  session.Exec(
-      "DO 'BEGIN IF current_setting(''idle_in_transaction_session_timeout'')::interval NOT BETWEEN "
-      "interval ''1 ms'' AND interval ''2 s'' THEN SET LOCAL idle_in_transaction_session_timeout = "
-      "''2s''; END IF; END'");
 }
 
 void ExchangeTables(Session& session, const MigrationRecord& record, const Exchange& exchange) {
@@ -271,20 +229,6 @@ void ExchangeTables(Session& session, const MigrationRecord& record, const Excha
   }
 }
 
-// Strategy attach goes back only while nothing is in the new partitions: it would be lost.
-void RequireUnused(Session& session, const MigrationRecord& record) {
-  const bool used = session
-                        .Exec("SELECT EXISTS (SELECT FROM " + record.ApplicationName() +
-                                  " WHERE created_at >= $1::timestamptz)",
-                              {IsoText(*record.bound)})
-                        .Value<bool>();
-  if (!used) return;
-  throw Error(
-      SUMMA_E_DATA, "SH-0856",
-      "events have come since " + IsoText(*record.bound) + ", when the first new partition began",
-      "The way back is closed; say --finalize");
-}
-
 void ExchangeBack(Session& session, const MigrationRecord& record, const Exchange& exchange) {
   LimitIdleTime(session);
   RequireStamp(session, record.new_table, exchange.stamp);
@@ -303,6 +247,72 @@ void ExchangeBack(Session& session, const MigrationRecord& record, const Exchang
 }
 
 }  // namespace
+
+// Short, so that who stands in the way is recorded soon; the step is then repeated.
+DdlLimits Limits() {
+  DdlLimits limits;
+  limits.deadline = std::chrono::seconds(10);
+  return limits;
+}
+
+// Not for long: between the tries the tail grows, and is to be made short again.
+DdlLimits ExchangeLimits() {
+  DdlLimits limits;
+  limits.first_wait = std::chrono::milliseconds(100);
+  limits.deadline = std::chrono::milliseconds(500);
+  return limits;
+}
+
+std::string OldName(const MigrationRecord& record) {
+  return QuoteName(record.schema, PartitionName(record.table, "old"));
+}
+
+// Under the lock, instead of reading the whole inventory once more.
+void RequireStamp(Session& session, std::int64_t table, const std::string& stamp) {
+  if (StampOf(session, table) == stamp) return;
+  throw Error(SUMMA_E_TRY_LATER, "SH-0858",
+              "the catalog has changed since the statements of the migration were prepared",
+              "Nothing is needed: it is tried again");
+}
+
+// A host that freezes under the lock loses it after so long, not after the time that its sessions may
+// be idle otherwise.
+void LimitIdleTime(Session& session) {
+  session.Exec(
+      "DO 'BEGIN IF current_setting(''idle_in_transaction_session_timeout'')::interval NOT BETWEEN "
+      "interval ''1 ms'' AND interval ''2 s'' THEN SET LOCAL idle_in_transaction_session_timeout = "
+      "''2s''; END IF; END'");
+}
+
+std::vector<std::string> AttachFlat(const MigrationRecord& record) {
+  std::vector<std::string> statements = StatementsOfAttach(
+      record.ApplicationName(), OldName(record), DatabaseTime::min(), *record.bound);
+  statements.back() = "ALTER TABLE " + OldName(record) + " DROP CONSTRAINT " + kBound;
+  return statements;
+}
+
+void CheckBound(Session& session, const MigrationRecord& record) {
+  const std::string alter = "ALTER TABLE " + OldName(record);
+  session.Begin();
+  session.Exec("SET LOCAL statement_timeout = '1h'");
+  session.Exec(alter + " DROP CONSTRAINT IF EXISTS " + kBound);
+  session.Exec(alter + " ADD CONSTRAINT " + kBound + " CHECK (created_at < " +
+               QuoteTime(*record.bound) + ")");
+  session.Commit();
+}
+
+void RequireUnused(Session& session, const MigrationRecord& record) {
+  const bool used = session
+                        .Exec("SELECT EXISTS (SELECT FROM " + record.ApplicationName() +
+                                  " WHERE created_at >= $1::timestamptz)",
+                              {IsoText(*record.bound)})
+                        .Value<bool>();
+  if (!used) return;
+  throw Error(
+      SUMMA_E_DATA, "SH-0856",
+      "events have come since " + IsoText(*record.bound) + ", when the first new partition began",
+      "The way back is closed; say --finalize");
+}
 
 ComparedTables TablesOf(Session& session, const MigrationRecord& record) {
   ComparedTables tables;
@@ -436,7 +446,7 @@ Exchange PrepareSwap(Session& session, const MigrationRecord& record) {
                                      : TurnSync(exchange.tables.flat, exchange.tables.partitioned);
   Append(exchange.statements, MoveReferences(references, kKeyTable));
   Append(exchange.statements, RenamesToNew(record, flat));
-  if (record.bound) Append(exchange.statements, Attach(record));
+  if (record.bound) Append(exchange.statements, AttachFlat(record));
   exchange.statements.push_back(EnableGuard(record.ApplicationName()));
   Append(exchange.statements, MoveDependents(flat, OldName(record), record.ApplicationName()));
   return exchange;
@@ -460,6 +470,7 @@ Exchange PrepareSwapBack(Session& session, const MigrationRecord& record) {
 
   // Guard and mirror stay on the partitioned table, which nobody writes to until it is dropped.
   if (record.bound) {
+    RequireUnused(session, record);
     exchange.statements = {"ALTER TABLE " + record.ApplicationName() + " DETACH PARTITION " +
                            OldName(record)};
   } else {

@@ -22,6 +22,22 @@ namespace summa::maintenance {
 inline constexpr std::int64_t kMostTailRows = 1'000;
 inline constexpr std::int64_t kShortTailRows = 50;
 
+// For DDL in general, and for an exchange.
+DdlLimits Limits();
+DdlLimits ExchangeLimits();
+// In the transaction of an exchange, under its locks: a host that freezes there loses them soon.
+void LimitIdleTime(Session& session);
+// The same, instead of reading an inventory once more: SH-0858 when StampOf() tells otherwise.
+void RequireStamp(Session& session, std::int64_t table, const std::string& stamp);
+// "schema.table_old", quoted: what the flat table is called after the exchange.
+std::string OldName(const MigrationRecord& record);
+// The statements that make it the partition of everything before the bound, which is checked.
+std::vector<std::string> AttachFlat(const MigrationRecord& record);
+// Adds that check, for a flat table that nobody uses, in a transaction of its own.
+void CheckBound(Session& session, const MigrationRecord& record);
+// SH-0856 when the new partitions of strategy attach have events: they would be lost.
+void RequireUnused(Session& session, const MigrationRecord& record);
+
 ComparedTables TablesOf(Session& session, const MigrationRecord& record);
 ledger::EventTable EventsOf(Session& session, const MigrationRecord& record);
 
@@ -67,7 +83,7 @@ DdlOutcome SwapBack(Session& session, const WorkCaller& caller, const MigrationR
 // without blocking writers. Returns whether there was one.
 bool ValidateReferences(const summa_sql_v1* sql, const MigrationRecord& record);
 
-// Removes the mirroring and the flat table.
+// Removes the mirroring and the flat table; one that is attached stays.
 DdlOutcome Finalize(Session& session, const WorkCaller& caller, const MigrationRecord& record);
 
 // Before the exchange: removes the mirroring.

@@ -38,8 +38,9 @@ std::string EnableAlways(const std::string& table, const std::vector<std::string
   return "ALTER TABLE " + table + " " + Joined(triggers, "ENABLE ALWAYS TRIGGER ");
 }
 
-std::vector<std::string> Refuse(const std::string& table, const std::string& each) {
-  return {CreateTrigger(kChangeTrigger, "BEFORE UPDATE OR DELETE", table, each, kRefuse),
+std::vector<std::string> Refuse(const std::string& table, const std::string& each,
+                                const std::string& when = "BEFORE UPDATE OR DELETE") {
+  return {CreateTrigger(kChangeTrigger, when, table, each, kRefuse),
           CreateTrigger(kTruncateTrigger, "BEFORE TRUNCATE", table, "FOR EACH STATEMENT", kRefuse),
           EnableAlways(table, {kChangeTrigger, kTruncateTrigger})};
 }
@@ -68,6 +69,26 @@ void PrepareReverseSync(Session& session, const std::string& shadow) {
 
 std::vector<std::string> RefuseChanges(const std::string& flat) {
   return Refuse(flat, "FOR EACH STATEMENT");
+}
+
+// Of rows: a statement that names the parent does not fire the statement triggers of a partition.
+std::vector<std::string> RefuseChangesOfRows(const std::string& partition) {
+  return Refuse(partition, "FOR EACH ROW");
+}
+
+std::vector<std::string> RefuseRows(const std::string& partition) {
+  return Refuse(partition, "FOR EACH ROW", "BEFORE INSERT OR UPDATE OR DELETE");
+}
+
+std::vector<std::string> TablesThatRefuse(Session& session) {
+  std::vector<std::string> tables;
+  const Result found = session.Exec(
+      "SELECT DISTINCT format('%I.%I', n.nspname, c.relname) AS name FROM pg_trigger g JOIN "
+      "pg_class c ON c.oid = g.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE "
+      "g.tgfoid = to_regproc($1::text)::oid ORDER BY 1",
+      {kRefuse});
+  for (const Row row : found) tables.push_back(row.Get<std::string>("name"));
+  return tables;
 }
 
 std::vector<std::string> BeginForwardSync(const std::string& flat) {

@@ -34,6 +34,12 @@ void PrepareReverseSync(Session& session, const std::string& shadow);
 std::vector<std::string> RefuseChanges(const std::string& flat);
 std::vector<std::string> BeginForwardSync(const std::string& flat);
 
+// On a partition: its rows stay as they are, whoever asks for a change. Partly: rows may be added.
+std::vector<std::string> RefuseChangesOfRows(const std::string& partition);
+std::vector<std::string> RefuseRows(const std::string& partition);
+// The tables that have these triggers, wherever they are; quoted, in a fixed order.
+std::vector<std::string> TablesThatRefuse(Session& session);
+
 // In the exchange, under ACCESS EXCLUSIVE; the tables have their names from before it. The flat
 // table goes on to refuse changes of anybody else.
 std::vector<std::string> TurnSync(const std::string& flat, const std::string& shadow);

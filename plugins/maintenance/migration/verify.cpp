@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <summa/crash_point.hpp>
 #include <vector>
 
 #include "migration_sql.hpp"
@@ -129,6 +130,45 @@ Comparison Compare(Session& session, const ComparedTables& tables, PositionRange
     result.difference = Named(range) + ": the bytes of the rows differ";
   }
   return result;
+}
+
+void ThrowDifference(const std::string& what) {
+  throw Error(SUMMA_E_DATA, "SH-0824", "the copy is not equal: " + what,
+              "Find out what changed one of the tables. Before the exchange of the tables, abort "
+              "the operation. After it, `migrate:partition-event-store --strategy=attach --yes` "
+              "makes the slices again");
+}
+
+bool VerifyNextChunk(const summa_sql_v1* sql, const MigrationRecord& record,
+                     const ComparedTables& tables) {
+  Session session(sql);
+  const Result chunk = session.Exec(
+      "SELECT number, after_position, through_position FROM summa_host.migration_chunk WHERE "
+      "operation = $1 AND state = 'copied' ORDER BY number LIMIT 1",
+      {record.operation});
+  if (chunk.rows() == 0) return false;
+  const PositionRange range{chunk[0].Get<std::int64_t>("after_position"),
+                            chunk[0].Get<std::int64_t>("through_position")};
+  const Comparison comparison =
+      Compare(session, tables, range,
+              VerifyLevelOf(record.verify_level).value_or(VerifyLevel::kChecksum));
+  session.Begin();
+  if (comparison.difference.empty()) {
+    session.Exec(
+        "UPDATE summa_host.migration_chunk SET state = 'verified', row_count = $3 WHERE operation "
+        "= $1 AND number = $2",
+        {record.operation, chunk[0].Get<std::int64_t>("number"), comparison.rows});
+    CrashPoint("migration.verify");
+  } else {
+    session.Exec(
+        "UPDATE summa_host.migration SET verification = $2, verification_failed = true WHERE "
+        "operation = $1",
+        {record.operation, comparison.difference});
+    CrashPoint("migration.differs");
+  }
+  session.Commit();
+  if (!comparison.difference.empty()) ThrowDifference(comparison.difference);
+  return true;
 }
 
 Tail CompareTail(Session& session, const ComparedTables& tables, std::int64_t after,

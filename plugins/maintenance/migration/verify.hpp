@@ -39,6 +39,12 @@ struct Comparison {
 Comparison Compare(Session& session, const ComparedTables& tables, PositionRange range,
                    VerifyLevel level);
 
+// Of the chunks that are copied, the next: it is then verified, or the failure is recorded, so that
+// no host and no later try takes the copy for equal. False: there is none. SH-0824 when it differs.
+bool VerifyNextChunk(const summa_sql_v1* sql, const MigrationRecord& record,
+                     const ComparedTables& tables);
+[[noreturn]] void ThrowDifference(const std::string& what);
+
 struct Tail {
   std::int64_t rows = 0, highest = 0;  // of the flat table; without rows: the given position
   bool equal = false;

@@ -19,7 +19,7 @@ namespace {
   throw Error(SUMMA_E_CONFIG, "SH-0807",
               "the partitions of table " + table + " cannot be managed: " + why,
               "It must be partitioned by the range of one timestamptz column that is NOT NULL, and "
-              "its partitions must be plain tables");
+              "its partitions must be plain tables in its schema");
 }
 
 // What to_regclass says of a text that is no name.
@@ -45,12 +45,27 @@ Partition ReadPartition(const PartitionedTable& table, const Row& row) {
   if (!row.Get<bool>("plain")) {
     ThrowNotPartitioned(table.quoted, partition.quoted + " is not a plain table");
   }
+  // What is recorded of partitions has no schema: it is the table's.
+  if (partition.schema != table.schema) {
+    ThrowNotPartitioned(table.quoted, partition.quoted + " is in another schema");
+  }
   partition.from = row.Get<DatabaseTime>("from_time");
   partition.to = row.Get<DatabaseTime>("to_time");
   partition.detach_pending = row.Get<bool>("detach_pending");
   partition.rows = row.Get<double>("rows");
   partition.bytes = row.Get<std::optional<std::int64_t>>("bytes").value_or(0);
   return partition;
+}
+
+// The catalog alone cannot tell the flat table of a migration from a lower overflow partition.
+void MarkFlatTable(Session& session, PartitionedTable& table) {
+  const auto lowest =
+      std::find_if(table.partitions.begin(), table.partitions.end(), [](const Partition& one) {
+        return one.from == DatabaseTime::min() && one.to != DatabaseTime::max();
+      });
+  if (lowest == table.partitions.end()) return;
+  if (!session.Exec(partition_sql::has_migrations).Value<bool>()) return;
+  lowest->flat = session.Exec(partition_sql::is_flat_table, {table.oid, lowest->oid}).Value<bool>();
 }
 
 template <typename Condition>
@@ -63,7 +78,8 @@ const Partition* Find(const std::vector<Partition>& partitions, const Condition&
 
 const Partition* PartitionedTable::overflow_low() const {
   return Find(partitions, [](const Partition& partition) {
-    return partition.from == DatabaseTime::min() && !partition.detach_pending;
+    return partition.overflow() && partition.from == DatabaseTime::min() &&
+           !partition.detach_pending;
   });
 }
 
@@ -100,6 +116,7 @@ PartitionedTable ReadTable(Session& session, const std::string& table) {
   for (const Row partition : session.Exec(partition_sql::partitions, {read.oid})) {
     read.partitions.push_back(ReadPartition(read, partition));
   }
+  MarkFlatTable(session, read);
   return read;
 }
 

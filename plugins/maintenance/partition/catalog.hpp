@@ -19,11 +19,14 @@ struct Partition {
   std::string quoted;        // schema and name, ready for a statement
   DatabaseTime from, to;     // min(): MINVALUE, max(): MAXVALUE
   bool detach_pending = false;
+  bool flat = false;       // a migration has attached it, and slices will take its place
   double rows = -1;        // the catalog's estimate; -1: never counted
   std::int64_t bytes = 0;  // with indexes and TOAST
 
   // Unbounded on one side: takes the rows that no range has.
-  bool overflow() const { return from == DatabaseTime::min() || to == DatabaseTime::max(); }
+  bool overflow() const {
+    return !flat && (from == DatabaseTime::min() || to == DatabaseTime::max());
+  }
 };
 
 struct PartitionedTable {
@@ -42,7 +45,8 @@ struct PartitionedTable {
 // The table with this name, quoted where necessary, on the session's search_path. Throws
 // summa::Error: SH-0806 there is no such table, SH-0807 it is not partitioned by the range of one
 // timestamptz column that is NOT NULL. Keys of several columns or of an expression, subpartitions,
-// foreign tables as partitions and inheritance are refused in the same way.
+// foreign tables as partitions, partitions in another schema and inheritance are refused in the
+// same way.
 PartitionedTable ReadTable(Session& session, const std::string& table);
 
 }  // namespace summa::maintenance

@@ -167,6 +167,12 @@ class Executor {
         outcome_.done = true;
         break;
       }
+      if (limits_.most_timeouts > 0 && outcome_.timeouts >= limits_.most_timeouts) {
+        const std::string limit = Milliseconds(limits_.longest_hold);
+        outcome_.blockers = {
+            Blocker{"nobody, but it takes longer than " + limit + " ms while writers wait", ""}};
+        break;
+      }
       const BootTime now = caller_.now();
       if (now >= deadline_) break;
       if (caller_.wait(std::min(pauses.Next(), deadline_ - now))) break;
@@ -189,6 +195,7 @@ class Executor {
       return true;
     } catch (const Error& error) {
       RollBackQuietly(session_);
+      if (locked_ && error.sqlstate() == "57014") ++outcome_.timeouts;
       // Told to stop while a statement ran: Run() ends.
       const bool stopped = error.status() == SUMMA_E_CANCELLED && caller_.should_stop();
       if (!stopped && !WorthAnotherTry(error)) throw;
@@ -201,6 +208,7 @@ class Executor {
   }
 
   void RunTransaction() {
+    locked_ = false;
     session_.Begin();
     session_.Exec("SET LOCAL lock_timeout = " + Milliseconds(waits_.Next()));
     const BootTime begin = caller_.now();
@@ -209,6 +217,7 @@ class Executor {
       LimitStatement(caller_.now() - begin);
       session_.Exec(statement);
     }
+    locked_ = true;
     LimitStatement(caller_.now() - begin);
     body_(session_);
     session_.Commit();
@@ -227,6 +236,7 @@ class Executor {
   const std::function<void(Session&)>& body_;
   const BootTime deadline_;
   Backoff waits_;  // for a lock
+  bool locked_ = false;  // the last try had all its locks
   DdlOutcome outcome_;
 };
 

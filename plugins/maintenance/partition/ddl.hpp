@@ -38,11 +38,15 @@ struct DdlLimits {
   std::chrono::microseconds longest_wait = std::chrono::milliseconds(200);
   std::chrono::microseconds longest_hold = std::chrono::seconds(2);  // of the whole transaction
   std::chrono::microseconds deadline = std::chrono::minutes(5);      // of all tries
+  // Of tries that had their locks and took longer than longest_hold, while others waited for them;
+  // 0: no limit.
+  int most_timeouts = 0;
 };
 
 struct DdlOutcome {
   bool done = false;  // false: gave up at the deadline, or was told to stop; nothing has changed
   int tries = 0;
+  int timeouts = 0;  // tries that had their locks and took longer than longest_hold
   // Of the last try that asked for locks: from sending the first LOCK, so with the wait for it, to
   // the answer of COMMIT, or to the error.
   std::chrono::microseconds held{0};

@@ -75,10 +75,20 @@ std::string CreateLeaf(Session& session, const PartitionedTable& parent, const s
 
 void AttachLeaf(Session& session, const PartitionedTable& parent, const std::string& quoted_leaf,
                 DatabaseTime from, DatabaseTime to) {
-  session.Exec("ALTER TABLE " + parent.quoted + " ATTACH PARTITION " + quoted_leaf +
-               " FOR VALUES FROM (" + (from == DatabaseTime::min() ? "MINVALUE" : QuoteText(IsoText(from))) +
-               ") TO (" + (to == DatabaseTime::max() ? "MAXVALUE" : QuoteText(IsoText(to))) + ")");
-  session.Exec("ALTER TABLE " + quoted_leaf + " DROP CONSTRAINT IF EXISTS " + kBounds);
+  for (const std::string& statement :
+       StatementsOfAttach(parent.quoted, quoted_leaf, from, to)) {
+    session.Exec(statement);
+  }
+}
+
+std::vector<std::string> StatementsOfAttach(const std::string& quoted_parent,
+                                            const std::string& quoted_leaf, DatabaseTime from,
+                                            DatabaseTime to) {
+  const std::string lower = from == DatabaseTime::min() ? "MINVALUE" : QuoteText(IsoText(from));
+  const std::string upper = to == DatabaseTime::max() ? "MAXVALUE" : QuoteText(IsoText(to));
+  return {"ALTER TABLE " + quoted_parent + " ATTACH PARTITION " + quoted_leaf +
+              " FOR VALUES FROM (" + lower + ") TO (" + upper + ")",
+          "ALTER TABLE " + quoted_leaf + " DROP CONSTRAINT IF EXISTS " + kBounds};
 }
 
 void DetachLeaf(Session& session, const PartitionedTable& parent, const std::string& quoted_leaf) {

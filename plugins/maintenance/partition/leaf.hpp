@@ -4,6 +4,7 @@
 #include <summa/sql.hpp>
 
 #include <string>
+#include <vector>
 
 #include "partition/catalog.hpp"
 #include "partition/names.hpp"
@@ -27,6 +28,10 @@ std::string CreateLeaf(Session& session, const PartitionedTable& parent, const s
 // CreateLeaf is scanned under these locks.
 void AttachLeaf(Session& session, const PartitionedTable& parent, const std::string& quoted_leaf,
                 DatabaseTime from, DatabaseTime to);
+// The same as statements: ATTACH, and the end of the CHECK.
+std::vector<std::string> StatementsOfAttach(const std::string& quoted_parent,
+                                            const std::string& quoted_leaf, DatabaseTime from,
+                                            DatabaseTime to);
 void DetachLeaf(Session& session, const PartitionedTable& parent, const std::string& quoted_leaf);
 
 }  // namespace summa::maintenance

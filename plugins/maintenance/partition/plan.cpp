@@ -84,7 +84,9 @@ class Planner {
     Recover();
     if (!everything_) AddRanges();
     Detach();
-    if (!everything_) FitOverflow(low_, DatabaseTime::min(), span_.from, "low");
+    if (!everything_ && span_.from != DatabaseTime::min()) {
+      FitOverflow(low_, DatabaseTime::min(), span_.from, "low");
+    }
     RaiseAlarms();
     return std::move(plan_);
   }
@@ -95,7 +97,8 @@ class Planner {
   void SortPartitions() {
     for (const Partition& partition : table_.partitions) {
       taken_.insert(partition.name);
-      const bool unbounded_low = partition.from == DatabaseTime::min();
+      // A flat table that was attached is the oldest range, which no gate releases.
+      const bool unbounded_low = partition.from == DatabaseTime::min() && !partition.flat;
       const bool unbounded_high = partition.to == DatabaseTime::max();
       if (unbounded_low && unbounded_high) {
         everything_ = &partition;

@@ -22,8 +22,9 @@ struct PartitionSettings {
   std::optional<std::chrono::microseconds> retention;  // nothing: ranges are kept for ever
 };
 
-// A lower overflow partition with more rows is a table that was attached, not a place of strays: it
-// stays as it is, without an alarm.
+// A lower overflow partition with more rows is a table that somebody has attached, not a place of
+// strays: it stays as it is, without an alarm. (What a migration has attached is known by its
+// record, whatever its size.)
 inline constexpr std::int64_t kMostRowsDrained = 1'000'000;
 
 // The rows of an overflow partition.
@@ -106,7 +107,8 @@ struct Plan {
 //   exists stays as it is: new ranges are cut at the bounds of others, also of another interval.
 //   A long gap (an outage, a clock that was wrong) gets at most 100 ranges, of a longer interval
 //   where necessary, or a single one;
-// - one overflow partition ends where the first range begins, another begins where the last ends;
+// - one overflow partition ends where the first range begins, another begins where the last ends.
+//   The flat table of a migration is a range without a beginning, below which there is nothing;
 // - their rows are in ranges, except those of the upper one that are more than 100 ranges beyond
 //   the wish, those of the lower one that are older than the retention or more than a million, and
 //   those outside of the calendar;

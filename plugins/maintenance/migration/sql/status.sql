@@ -1,4 +1,4 @@
-SELECT m.state, m.verification, m.verification_failed, m.waiting_for, m.exclusive_lock_us,
+SELECT m.state, m.slice_state, m.verification, m.verification_failed, m.waiting_for, m.exclusive_lock_us,
        coalesce((m.estimate ->> 'rows')::bigint, 0) AS estimated_rows,
        coalesce((SELECT sum(c.row_count) FROM summa_host.migration_chunk c WHERE c.operation = m.operation), 0)::bigint
          AS copied,

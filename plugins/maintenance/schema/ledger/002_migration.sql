@@ -23,6 +23,10 @@ CREATE TABLE summa_host.migration (
     backfill_xid text,                           -- snapshots that are not younger may not see all that was copied
     swap_position bigint,                        -- the highest position when the tables were exchanged
     index_names jsonb,                           -- of the flat table before the exchange, by oid
+    -- Of strategy attach after the exchange: the flat table, now the oldest partition, is put into slices.
+    slice_state text NOT NULL DEFAULT '' CHECK (slice_state IN (
+        '', 'frozen', 'copying', 'indexing', 'verifying', 'ready', 'exchanged', 'restored')),
+    slice_table oid,                             -- the slices are its partitions until they take the flat table's place
     request text CHECK (request IN ('swap', 'rollback', 'finalize', 'abort')),
     verification text NOT NULL DEFAULT '',
     verification_failed boolean NOT NULL DEFAULT false,
