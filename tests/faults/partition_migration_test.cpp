@@ -92,7 +92,7 @@ class PartitionMigrationTest : public testing::TestWithParam<CrashAt> {
           "summa.yaml", "database: { ledger: { url: \"" + url_ +
                             "\" }, migrate: auto }\nhost: { name: " + host +
                             ", listen: \"127.0.0.1:0\" }\n"
-                            "plugins: { maintenance: { closed_after: 0s } }\n"
+                            "plugins: { maintenance: { closed_after: 1s } }\n"
                             "schedules: { partition-migration: { lease_ttl: 1s } }\n"));
     }
     ASSERT_EQ(Verb(0, {"migrate"}).exit_code, 0);
