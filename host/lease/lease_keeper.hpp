@@ -127,7 +127,7 @@ class LeaseKeeper {
   ConditionVariable work_;                 // for the thread
   ConditionVariable news_;                 // for callers
   std::uint64_t serials_ SUMMA_GUARDED_BY(mutex_) = 0, checks_ SUMMA_GUARDED_BY(mutex_) = 0;
-  // Since a statement of the thread failed: when its connection is opened again.
+  // Since a renewal failed: when the connection of renewals is opened again.
   std::optional<BootTime> reconnect_at_ SUMMA_GUARDED_BY(mutex_);
   bool stopping_ SUMMA_GUARDED_BY(mutex_) = false;
   std::thread thread_;  // last: it uses all of the above

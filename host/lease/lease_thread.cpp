@@ -217,8 +217,8 @@ bool LeaseKeeper::IsReconnectDue() const {
 }
 
 // A renewal of a short lease has no time to open a connection to a slow server: each lease would
-// then be lost like the one before it. So a lost connection is opened with more patience, also while
-// no lease is held. The renewal that failed has said why.
+// then be lost like the one before it. So a lost connection is opened with more patience, also
+// while no lease is held. The renewal that failed has said why.
 void LeaseKeeper::Reconnect() {
   Microseconds timeout = kLongestTimeout;
   for (const auto& [worker, lease] : leases_) {
