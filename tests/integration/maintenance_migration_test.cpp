@@ -9,6 +9,7 @@
 #include <string>
 #include <summa/operation.hpp>
 #include <summa/testkit/fake_host.hpp>
+#include <utility>
 #include <vector>
 
 #include "host/abi/operation_service.hpp"
@@ -321,6 +322,29 @@ TEST_F(MigrationTest, WaitsForSnapshotsThatAreOlderThanTheCopy) {
   });
   EXPECT_GE(waits, 3);
   EXPECT_EQ(State(), "swapped");
+}
+
+TEST_F(MigrationTest, DoesNotForgetAnAbortThatComesWhileTheExchangeWaits) {
+  Start();
+  Run();
+  ASSERT_EQ(State(), "ready");
+  Request("swap");
+  Db reader(settings_.url);
+  reader.Execute("BEGIN");
+  reader.Query("SELECT count(*) FROM ledger_event");
+  bool asked = false;
+  try {
+    Run("none", [&] {
+      if (std::exchange(asked, true)) return;
+      Request("abort");
+      reader.Execute("COMMIT");
+    });
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), "SH-0828") << error.what();
+  }
+  EXPECT_FALSE(IsPartitioned());
+  Run();
+  EXPECT_EQ(State(), "aborted");
 }
 
 TEST_F(MigrationTest, AttachesTheFlatTableAsItsOldestPartition) {

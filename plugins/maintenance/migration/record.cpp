@@ -98,6 +98,18 @@ void RequireRunning(Session& session, std::int64_t operation) {
   }
 }
 
+void TakeRequest(Session& session, std::int64_t operation, const std::string& request) {
+  const Result taken = session.Exec(
+      "UPDATE summa_host.migration SET request = NULL WHERE operation = $1 AND request = $2 "
+      "RETURNING 1",
+      {operation, request});
+  if (taken.rows() == 0) {
+    throw Error(SUMMA_E_TRY_LATER, "SH-0828",
+                "migration " + std::to_string(operation) + " is no longer asked to " + request,
+                "Nothing is needed: it does what it was asked for meanwhile");
+  }
+}
+
 void SetRequest(Session& session, std::int64_t operation, const std::string& request) {
   session.Begin();
   session.Exec("UPDATE summa_host.migration SET request = nullif($2, '') WHERE operation = $1",

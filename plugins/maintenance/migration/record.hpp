@@ -52,6 +52,10 @@ void ChangeState(Session& session, std::int64_t operation, const std::string& fr
 // running. Otherwise SUMMA_E_CANCELLED, and nothing is committed.
 void RequireRunning(Session& session, std::int64_t operation);
 
+// In the open transaction: what was asked for is done, or refused, and is asked for no longer.
+// SH-0828 when it is another request by now, which must not be forgotten.
+void TakeRequest(Session& session, std::int64_t operation, const std::string& request);
+
 // In a transaction of their own.
 void SetRequest(Session& session, std::int64_t operation, const std::string& request);
 void SetWaitingFor(Session& session, std::int64_t operation, const std::string& what);

@@ -326,8 +326,7 @@ void DropSlices(Session& session, const MigrationRecord& record) {
 SliceOutcome Again(OperationStep& step, const MigrationRecord& record) {
   Session& session = step.Transaction();
   session.Exec(kLongStatement);
-  session.Exec("UPDATE summa_host.migration SET request = NULL WHERE operation = $1",
-               {record.operation});
+  TakeRequest(session, record.operation, "swap");
   if (record.slices == "restored") {
     ChangeSlices(session, record.operation, "restored", "");
   } else if (CanSliceAgain(record)) {
@@ -455,8 +454,7 @@ DdlOutcome RestoreFlat(Session& session, const WorkCaller& caller, const Migrati
         RunTogether(locked, exchange.statements);
         locked.Exec("DELETE FROM summa_host.migration_chunk WHERE operation = $1",
                     {record.operation});
-        locked.Exec("UPDATE summa_host.migration SET request = NULL WHERE operation = $1",
-                    {record.operation});
+        TakeRequest(locked, record.operation, "rollback");
         ChangeSlices(locked, record.operation, "exchanged", "restored");
         CrashPoint("migration.slices_restore");
       });

@@ -219,8 +219,9 @@ void ExchangeTables(Session& session, const MigrationRecord& record, const Excha
   RunTogether(session, exchange.statements);
   session.Exec(
       "UPDATE summa_host.migration SET swap_position = $2, sealed_position = $2, guard_position = "
-      "$2, request = NULL WHERE operation = $1",
+      "$2 WHERE operation = $1",
       {record.operation, tail.highest});
+  TakeRequest(session, record.operation, "swap");
   ChangeState(session, record.operation, "ready", "swapped");
   if (record.bound) {
     CrashPoint("migration.attach");
