@@ -549,6 +549,7 @@ TEST_F(SliceTest, DoNotGiveTheirPlaceBackWhenAnEventWouldBeLost) {
   const std::string rows = Rows("ledger_event");
   Request("rollback");
   EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0856"));
+  EXPECT_EQ(Refusal(), "") << "it is asked for no longer";
   EXPECT_EQ(Slices(), "exchanged");
   EXPECT_EQ(Rows("ledger_event"), rows);
 }
@@ -580,6 +581,8 @@ TEST_F(SliceTest, AreKeptWhenThereIsNoWayBackAnyMore) {
   Request("rollback");
   EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0856"));
   EXPECT_EQ(Slices(), "verifying");
+  Run();
+  EXPECT_EQ(Slices(), "exchanged") << "a way back that is closed stops nothing";
 }
 
 TEST_F(SliceTest, FinalizingBeforeTheirExchangeLeavesOnePartition) {

@@ -448,7 +448,8 @@ bool Migration::FinalizeNow(OperationStep& step, const MigrationRecord& record) 
   return outcome.done;
 }
 
-// One part of the way back: verify, seal, or exchange. False: somebody stands in the way.
+// One part of the way back: verify, seal, or exchange. False: somebody stands in the way. A way back
+// that is closed is asked for no longer: the migration goes on where it was.
 bool Migration::GoBack(OperationStep& step, const MigrationRecord& record) const {
   if (record.verification_failed && !record.bound) ThrowDifference(record.verification);
   Session session(step.sql());
@@ -467,8 +468,13 @@ bool Migration::GoBack(OperationStep& step, const MigrationRecord& record) const
     if (outcome.done) CrashPoint("migration.swapped_back");
     return outcome.done;
   } catch (const Error& error) {
-    if (!ComesAgain(error)) throw;
-    return true;
+    if (ComesAgain(error)) return true;
+    if (error.code() == kWayBackClosed) {
+      session.Begin();
+      TakeRequest(session, step.id(), "rollback");
+      session.Commit();
+    }
+    throw;
   }
 }
 

@@ -338,10 +338,6 @@ SliceOutcome Again(OperationStep& step, const MigrationRecord& record) {
 
 // --- the way back ---
 
-[[noreturn]] void ThrowClosed(const std::string& why) {
-  throw Error(SUMMA_E_DATA, "SH-0856", why, "The way back is closed; say --finalize");
-}
-
 // The partitions that have taken the place of the flat table.
 std::vector<Partition> PartitionsBefore(Session& session, const MigrationRecord& record) {
   std::vector<Partition> before;

@@ -302,6 +302,12 @@ void CheckBound(Session& session, const MigrationRecord& record) {
   session.Commit();
 }
 
+void ThrowClosed(const std::string& why) {
+  throw Error(SUMMA_E_DATA, kWayBackClosed, why + ": the way back is closed",
+              "Nothing was changed, and the migration goes on where it was. Once it is sliced, "
+              "`migrate:partition-event-store --finalize --yes` ends it");
+}
+
 void RequireUnused(Session& session, const MigrationRecord& record) {
   const bool used = session
                         .Exec("SELECT EXISTS (SELECT FROM " + record.ApplicationName() +
@@ -309,10 +315,8 @@ void RequireUnused(Session& session, const MigrationRecord& record) {
                               {IsoText(*record.bound)})
                         .Value<bool>();
   if (!used) return;
-  throw Error(
-      SUMMA_E_DATA, "SH-0856",
-      "events have come since " + IsoText(*record.bound) + ", when the first new partition began",
-      "The way back is closed; say --finalize");
+  ThrowClosed("events have come since " + IsoText(*record.bound) +
+              ", when the first new partition began");
 }
 
 ComparedTables TablesOf(Session& session, const MigrationRecord& record) {

@@ -35,7 +35,10 @@ std::string OldName(const MigrationRecord& record);
 std::vector<std::string> AttachFlat(const MigrationRecord& record);
 // Adds that check, for a flat table that nobody uses, in a transaction of its own.
 void CheckBound(Session& session, const MigrationRecord& record);
-// SH-0856 when the new partitions of strategy attach have events: they would be lost.
+// Going back would lose an event.
+inline constexpr const char* kWayBackClosed = "SH-0856";
+[[noreturn]] void ThrowClosed(const std::string& why);
+// The same when the new partitions of strategy attach have events.
 void RequireUnused(Session& session, const MigrationRecord& record);
 
 ComparedTables TablesOf(Session& session, const MigrationRecord& record);
