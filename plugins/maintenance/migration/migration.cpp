@@ -449,7 +449,8 @@ bool Migration::FinalizeNow(OperationStep& step, const MigrationRecord& record) 
 }
 
 // One part of the way back: verify, seal, or exchange. False: somebody stands in the way. A way back
-// that is closed is asked for no longer: the migration goes on where it was.
+// that is closed, or stalls writers for too long, is asked for no longer: the migration goes on where
+// it was.
 bool Migration::GoBack(OperationStep& step, const MigrationRecord& record) const {
   if (record.verification_failed && !record.bound) ThrowDifference(record.verification);
   Session session(step.sql());
@@ -469,7 +470,7 @@ bool Migration::GoBack(OperationStep& step, const MigrationRecord& record) const
     return outcome.done;
   } catch (const Error& error) {
     if (ComesAgain(error)) return true;
-    if (error.code() == kWayBackClosed) {
+    if (error.code() == kWayBackClosed || error.code() == kTooSlow) {
       session.Begin();
       TakeRequest(session, step.id(), "rollback");
       session.Commit();

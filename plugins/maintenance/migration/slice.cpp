@@ -112,14 +112,12 @@ void RequireRoomForLocks(Session& session, std::int64_t flat, std::size_t slices
 }
 
 // Nobody is in the way of an exchange that takes too long by itself, and each try stalls writers.
-void RequireInTime(const DdlOutcome& exchanged) {
+void RequireInTime(const DdlOutcome& exchanged, const std::string& what_next) {
   if (exchanged.done || exchanged.timeouts == 0) return;
-  throw Error(SUMMA_E_TRY_LATER, "SH-0860",
+  throw Error(SUMMA_E_TRY_LATER, kTooSlow,
               "the exchange of the slices took longer than 2 seconds while writers waited, and was "
               "given up",
-              "It is tried again after a pause. When it happens again on a machine that is not "
-              "busy, there are too many slices: `migrate:partition-event-store --finalize --yes` "
-              "leaves the old table as one partition");
+              what_next);
 }
 
 DdlOutcome Nothing() {
@@ -299,7 +297,10 @@ SliceOutcome ExchangeSlices(OperationStep& step, const WorkCaller& caller,
         ChangeSlices(locked, record.operation, "ready", "exchanged");
         CrashPoint("migration.slice_exchange");
       });
-  RequireInTime(done);
+  RequireInTime(done,
+                "It is tried again after a pause. When it happens again on a machine that is not "
+                "busy, there are too many slices: `migrate:partition-event-store --finalize --yes` "
+                "leaves the old table as one partition");
   if (!done.done) return WaitsFor(done.blockers);
   CrashPoint("migration.slices_exchanged");
   step.Transaction().Exec(
@@ -454,7 +455,9 @@ DdlOutcome RestoreFlat(Session& session, const WorkCaller& caller, const Migrati
         ChangeSlices(locked, record.operation, "exchanged", "restored");
         CrashPoint("migration.slices_restore");
       });
-  RequireInTime(done);
+  RequireInTime(done,
+                "Nothing was changed, and the slices stay. Say `migrate:partition-event-store "
+                "--rollback --yes` again when the machine is less busy");
   if (done.done) CrashPoint("migration.slices_restored");
   return done;
 }

@@ -44,6 +44,8 @@ void RequireSliceable(Session& session, const Inventory& flat, const MigrationRe
 
 // Slices that are not exchanged go, and the flat table is a partition like others again.
 DdlOutcome LeaveSlices(Session& session, const WorkCaller& caller, const MigrationRecord& record);
+// The exchange, or the way back, took too long while writers waited, and was given up.
+inline constexpr const char* kTooSlow = "SH-0860";
 // The flat table takes the place of its slices again, which are dropped. SH-0856 when they differ
 // from it by now.
 DdlOutcome RestoreFlat(Session& session, const WorkCaller& caller, const MigrationRecord& record);
