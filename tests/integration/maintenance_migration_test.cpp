@@ -594,6 +594,11 @@ TEST_F(SliceTest, FinalizingBeforeTheirExchangeLeavesOnePartition) {
   EXPECT_FALSE(Exists("ledger_event_new"));
   EXPECT_EQ(Rows("ledger_event"), before_);
   AppendOldEvent();
+  const ManagerSettings settings = WithRetention();
+  const Environment environment{fake_.host(), sql(), Caller(), settings};
+  const PlannedTable planned = MakePlan(environment, settings.tables[0], true);
+  ASSERT_NE(planned.table.overflow_low(), nullptr) << "otherwise no younger range could leave";
+  EXPECT_EQ(planned.table.overflow_low()->name, "ledger_event_old");
 }
 
 TEST_F(SliceTest, AreMadeAgainWhenTheyDiffered) {

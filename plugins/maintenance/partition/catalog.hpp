@@ -19,7 +19,7 @@ struct Partition {
   std::string quoted;        // schema and name, ready for a statement
   DatabaseTime from, to;     // min(): MINVALUE, max(): MAXVALUE
   bool detach_pending = false;
-  bool flat = false;       // a migration has attached it, and slices will take its place
+  bool flat = false;       // a migration has attached it, and slices may take its place
   double rows = -1;        // the catalog's estimate; -1: never counted
   std::int64_t bytes = 0;  // with indexes and TOAST
 
