@@ -29,7 +29,7 @@ std::int64_t CopyChunk(const summa_sql_v1* sql, std::int64_t operation,
                        const ComparedTables& tables, PositionRange chunk) {
   Session session(sql);
   session.Begin();
-  session.Exec("SET LOCAL statement_timeout = '1h'");
+  LiftStatementTimeout(session);
   RequireRunning(session, operation);
   const std::string columns = Joined(tables.columns);
   const std::int64_t rows =

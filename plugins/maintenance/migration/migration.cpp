@@ -17,11 +17,11 @@
 #include "migration/verify.hpp"
 #include "migration_sql.hpp"
 #include "partition/catalog.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {
 
-constexpr const char* kLongStatement = "SET LOCAL statement_timeout = '1h'";
 // How long one step waits for writers that are in the middle of a transaction.
 constexpr std::chrono::seconds kPatience{10};
 constexpr std::chrono::seconds kThrottlePause{1};
@@ -199,7 +199,7 @@ Migration::Progress Migration::Plan(OperationStep& step) const {
 Migration::Progress Migration::MakeShadow(OperationStep& step,
                                           const MigrationRecord& record) const {
   Session& session = step.Transaction();
-  session.Exec(kLongStatement);
+  LiftStatementTimeout(session);
   const Inventory flat = ReadInventory(session, record.old_table);
   if (record.bound) RequireSliceable(session, flat, record);
   const std::int64_t shadow =
@@ -275,7 +275,7 @@ Migration::Progress Migration::Index(OperationStep& step, const MigrationRecord&
     session.ExecAutocommit("VACUUM (FREEZE, ANALYZE) " + leaf.quoted);
   }
   Session& last = step.Transaction();
-  last.Exec(kLongStatement);
+  LiftStatementTimeout(last);
   last.Exec("ANALYZE " + shadow);
   ChangeState(last, record.operation, "indexing", "verifying");
   CrashPoint("migration.indexed");
@@ -295,7 +295,7 @@ Migration::Progress Migration::Verify(OperationStep& step, const MigrationRecord
   }
   if (Settle(step, record)) return Again(step, record);
   Session& session = step.Transaction();
-  session.Exec(kLongStatement);
+  LiftStatementTimeout(session);
   const ComparedTables tables = TablesOf(session, record);
   std::string problem = TilingProblem(session, record.operation, {record.base, record.sealed});
   if (problem.empty()) {
@@ -321,7 +321,7 @@ bool Migration::FillGuardFurther(OperationStep& step, const MigrationRecord& rec
   const std::int64_t through =
       PieceEnd(session, tables, tables.flat, {record.guard, record.sealed}, record.batch_size);
   session.Begin();
-  session.Exec(kLongStatement);
+  LiftStatementTimeout(session);
   ledger::EventTable events = EventsOf(session, record);
   events.name = tables.flat;
   RequireOne(
@@ -534,7 +534,7 @@ Migration::Progress Migration::Again(OperationStep& step, const MigrationRecord&
 void Migration::Clean(OperationStep& step, const MigrationRecord& record) {
   ValidateReferences(step.sql(), record);
   Session& session = step.Transaction();
-  session.Exec(kLongStatement);
+  LiftStatementTimeout(session);
   DropShadow(session, record);
   ChangeState(session, record.operation, "restored", "rolled_back");
   CrashPoint("migration.restored");
@@ -553,7 +553,7 @@ Migration::Progress Migration::Abort(OperationStep& step, const MigrationRecord&
   }
   CrashPoint("migration.abort");
   Session& session = step.Transaction();
-  session.Exec(kLongStatement);
+  LiftStatementTimeout(session);
   DropShadow(session, record);
   ChangeState(session, record.operation, record.state, "aborted");
   CrashPoint("migration.aborted");

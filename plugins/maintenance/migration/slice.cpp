@@ -27,7 +27,6 @@ namespace {
 using Statements = std::vector<std::string>;
 
 constexpr const char* kPhase = "slicing";
-constexpr const char* kLongStatement = "SET LOCAL statement_timeout = '1h'";
 constexpr std::chrono::seconds kPatience{10};
 // Of the locks that the server has room for; the rest is for others.
 constexpr std::int64_t kShareOfLocks = 2;
@@ -166,7 +165,7 @@ SliceOutcome FreezeFlat(OperationStep& step, const WorkCaller& caller,
 
 SliceOutcome MakeSlices(OperationStep& step, const MigrationRecord& record) {
   Session& session = step.Transaction();
-  session.Exec(kLongStatement);
+  LiftStatementTimeout(session);
   const Inventory flat = InventoryOf(session, record);
   MigrationRecord made = record;
   made.slice_table = CreateShadow(session, flat, {record.interval, 0, std::nullopt, record.bound});
@@ -232,7 +231,7 @@ SliceOutcome VerifySlices(OperationStep& step, const MigrationRecord& record) {
   }
   if (VerifyNextChunk(step.sql(), record, tables)) return Went();
   Session& session = step.Transaction();
-  session.Exec(kLongStatement);
+  LiftStatementTimeout(session);
   const PositionRange whole = {record.base, record.through};
   std::string problem = TilingProblem(session, record.operation, whole);
   if (problem.empty()) {
@@ -326,7 +325,7 @@ void DropSlices(Session& session, const MigrationRecord& record) {
 // Begins anew, when it was taken back or the slices differed.
 SliceOutcome Again(OperationStep& step, const MigrationRecord& record) {
   Session& session = step.Transaction();
-  session.Exec(kLongStatement);
+  LiftStatementTimeout(session);
   TakeRequest(session, record.operation, "swap");
   if (record.slices == "restored") {
     ChangeSlices(session, record.operation, "restored", "");
@@ -427,7 +426,7 @@ void RequireSliceable(Session& session, const Inventory& flat, const MigrationRe
 DdlOutcome LeaveSlices(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
   if (record.slices.empty() || record.slices == "restored") return Nothing();
   session.Begin();
-  session.Exec(kLongStatement);
+  LiftStatementTimeout(session);
   DropSlices(session, record);
   CrashPoint("migration.slices_drop");
   session.Commit();

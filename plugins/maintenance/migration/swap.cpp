@@ -295,7 +295,7 @@ std::vector<std::string> AttachFlat(const MigrationRecord& record) {
 void CheckBound(Session& session, const MigrationRecord& record) {
   const std::string alter = "ALTER TABLE " + OldName(record);
   session.Begin();
-  session.Exec("SET LOCAL statement_timeout = '1h'");
+  LiftStatementTimeout(session);
   session.Exec(alter + " DROP CONSTRAINT IF EXISTS " + kBound);
   session.Exec(alter + " ADD CONSTRAINT " + kBound + " CHECK (created_at < " +
                QuoteTime(*record.bound) + ")");
@@ -427,7 +427,7 @@ bool ValidateBound(const summa_sql_v1* sql, const MigrationRecord& record) {
       {record.old_table, kBound});
   if (open.rows() == 0) return false;
   session.Begin();
-  session.Exec("SET LOCAL statement_timeout = '1h'");
+  LiftStatementTimeout(session);
   session.Exec("ALTER TABLE " + NameOfTable(session, record.old_table).quoted() +
                " VALIDATE CONSTRAINT " + kBound);
   CrashPoint("migration.validate_bound");
@@ -504,7 +504,7 @@ bool ValidateReferences(const summa_sql_v1* sql, const MigrationRecord& record) 
       {kKeyTable, record.ApplicationName()});
   for (const Row row : open) {
     session.Begin();
-    session.Exec("SET LOCAL statement_timeout = '1h'");
+    LiftStatementTimeout(session);
     session.Exec("ALTER TABLE " + row.Get<std::string>("name") + " VALIDATE CONSTRAINT " +
                  row.Get<std::string>("constraint"));
     CrashPoint("migration.validate");
