@@ -619,6 +619,19 @@ TEST_F(SliceTest, AreMadeAgainWhenTheyDiffered) {
   ExpectNoProblem();
 }
 
+TEST_F(SliceTest, AreMadeAgainWhenTheyHadAnotherRow) {
+  Run("verifying");
+  db_->Execute(
+      "CREATE TEMP TABLE twice AS SELECT * FROM ledger_event_new WHERE sequence_number = 9; UPDATE "
+      "twice SET sequence_number = 1000000, id = gen_random_uuid(), aggregate_id = "
+      "gen_random_uuid(); INSERT INTO ledger_event_new SELECT * FROM twice");
+  EXPECT_THAT(Refusal(), testing::HasSubstr("none of the flat table"));
+  Request("swap");
+  Run();
+  EXPECT_EQ(Slices(), "exchanged");
+  EXPECT_EQ(Rows(kOldRows), before_);
+}
+
 TEST_F(SliceTest, ThePartitionManagerLeavesTheFlatTableAlone) {
   const ManagerSettings settings = WithRetention();
   const Environment environment{fake_.host(), sql(), Caller(), settings};

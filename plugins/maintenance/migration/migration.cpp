@@ -294,21 +294,16 @@ Migration::Progress Migration::Verify(OperationStep& step, const MigrationRecord
     return At("ready");
   }
   if (Settle(step, record)) return Again(step, record);
-  Session& session = step.Transaction();
-  LiftStatementTimeout(session);
-  const ComparedTables tables = TablesOf(session, record);
-  std::string problem = TilingProblem(session, record.operation, {record.base, record.sealed});
-  if (problem.empty()) {
-    const std::int64_t outside =
-        RowsOutside(session, tables, {record.base, std::numeric_limits<std::int64_t>::max()});
-    if (outside > 0) problem = std::to_string(outside) + " rows are below the first position";
+  ComparedTables tables;
+  {
+    Session session(step.sql());
+    tables = TablesOf(session, record);
   }
-  if (!problem.empty()) ThrowDifference(problem);
-  session.Exec(
-      "UPDATE summa_host.migration m SET verification = format('%s: %s chunks, %s rows', "
-      "verify_level, c.n, c.rows) FROM (SELECT count(*) AS n, coalesce(sum(row_count), 0) AS rows "
-      "FROM summa_host.migration_chunk WHERE operation = $1) c WHERE m.operation = $1",
-      {record.operation});
+  // What is mirrored meanwhile is after the last chunk.
+  RequireWhole(step.sql(), record, tables, {record.base, record.sealed},
+               std::numeric_limits<std::int64_t>::max());
+  Session& session = step.Transaction();
+  NoteVerified(session, record.operation);
   ChangeState(session, record.operation, "verifying", "ready");
   CrashPoint("migration.verified");
   return At("ready");

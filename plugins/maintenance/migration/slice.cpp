@@ -230,22 +230,9 @@ SliceOutcome VerifySlices(OperationStep& step, const MigrationRecord& record) {
     tables = TablesOf(session, ForSlices(record));
   }
   if (VerifyNextChunk(step.sql(), record, tables)) return Went();
+  RequireWhole(step.sql(), record, tables, {record.base, record.through}, record.through);
   Session& session = step.Transaction();
-  LiftStatementTimeout(session);
-  const PositionRange whole = {record.base, record.through};
-  std::string problem = TilingProblem(session, record.operation, whole);
-  if (problem.empty()) {
-    const std::int64_t outside = RowsOutside(session, tables, whole);
-    if (outside > 0) {
-      problem = std::to_string(outside) + " rows of the slices are none of the flat table";
-    }
-  }
-  if (!problem.empty()) ThrowDifference(problem);
-  session.Exec(
-      "UPDATE summa_host.migration m SET verification = format('%s: %s chunks, %s rows', "
-      "verify_level, c.n, c.rows) FROM (SELECT count(*) AS n, coalesce(sum(row_count), 0) AS rows "
-      "FROM summa_host.migration_chunk WHERE operation = $1) c WHERE m.operation = $1",
-      {record.operation});
+  NoteVerified(session, record.operation);
   ChangeSlices(session, record.operation, "verifying", "ready");
   CrashPoint("migration.slices_verified");
   return Went();

@@ -111,6 +111,34 @@ std::vector<std::string> ReadBytes(Session& session, const ComparedTables& table
   return rows;
 }
 
+// Empty: there is none.
+std::string TilingProblem(Session& session, std::int64_t operation, PositionRange whole) {
+  const Result gaps = session.Exec(
+      "SELECT coalesce(min(after_position) FILTER (WHERE after_position <> before), -1) AS gap, "
+      "coalesce(max(through_position), $2::bigint) AS through FROM (SELECT after_position, "
+      "through_position, lag(through_position, 1, $2::bigint) OVER (ORDER BY after_position) AS "
+      "before FROM summa_host.migration_chunk WHERE operation = $1) c",
+      {operation, whole.after});
+  if (const auto gap = gaps[0].Get<std::int64_t>("gap"); gap >= 0) {
+    return "the chunks do not follow each other at position " + std::to_string(gap);
+  }
+  if (gaps[0].Get<std::int64_t>("through") != whole.through) {
+    return "the chunks end at position " + std::to_string(gaps[0].Get<std::int64_t>("through")) +
+           " instead of " + std::to_string(whole.through);
+  }
+  return "";
+}
+
+// Of the partitioned table.
+std::int64_t RowsOutside(Session& session, const ComparedTables& tables, PositionRange range) {
+  return session
+      .Exec(Filled("SELECT (SELECT count(*) FROM {table} WHERE {position} <= $1) + (SELECT "
+                   "count(*) FROM {table} WHERE {position} > $2)",
+                   tables, tables.partitioned),
+            {range.after, range.through})
+      .Value<std::int64_t>();
+}
+
 }  // namespace
 
 std::optional<VerifyLevel> VerifyLevelOf(std::string_view name) {
@@ -134,9 +162,20 @@ Comparison Compare(Session& session, const ComparedTables& tables, PositionRange
 
 void ThrowDifference(const std::string& what) {
   throw Error(SUMMA_E_DATA, "SH-0824", "the copy is not equal: " + what,
-              "Find out what changed one of the tables. Before the exchange of the tables, abort "
-              "the operation. After it, `migrate:partition-event-store --strategy=attach --yes` "
-              "makes the slices again");
+              "Find out what changed one of the tables. Before the exchange of the tables, --abort "
+              "ends the migration. Slices of the strategy attach are made again by "
+              "`migrate:partition-event-store --strategy=attach --yes`");
+}
+
+void RecordDifference(Session& session, std::int64_t operation, const std::string& what) {
+  session.Begin();
+  session.Exec(
+      "UPDATE summa_host.migration SET verification = $2, verification_failed = true WHERE "
+      "operation = $1",
+      {operation, what});
+  CrashPoint("migration.differs");
+  session.Commit();
+  ThrowDifference(what);
 }
 
 bool VerifyNextChunk(const summa_sql_v1* sql, const MigrationRecord& record,
@@ -152,23 +191,36 @@ bool VerifyNextChunk(const summa_sql_v1* sql, const MigrationRecord& record,
   const Comparison comparison =
       Compare(session, tables, range,
               VerifyLevelOf(record.verify_level).value_or(VerifyLevel::kChecksum));
-  session.Begin();
-  if (comparison.difference.empty()) {
-    session.Exec(
-        "UPDATE summa_host.migration_chunk SET state = 'verified', row_count = $3 WHERE operation "
-        "= $1 AND number = $2",
-        {record.operation, chunk[0].Get<std::int64_t>("number"), comparison.rows});
-    CrashPoint("migration.verify");
-  } else {
-    session.Exec(
-        "UPDATE summa_host.migration SET verification = $2, verification_failed = true WHERE "
-        "operation = $1",
-        {record.operation, comparison.difference});
-    CrashPoint("migration.differs");
+  if (!comparison.difference.empty()) {
+    RecordDifference(session, record.operation, comparison.difference);
   }
+  session.Begin();
+  session.Exec(
+      "UPDATE summa_host.migration_chunk SET state = 'verified', row_count = $3 WHERE operation = "
+      "$1 AND number = $2",
+      {record.operation, chunk[0].Get<std::int64_t>("number"), comparison.rows});
+  CrashPoint("migration.verify");
   session.Commit();
-  if (!comparison.difference.empty()) ThrowDifference(comparison.difference);
   return true;
+}
+
+void RequireWhole(const summa_sql_v1* sql, const MigrationRecord& record,
+                  const ComparedTables& tables, PositionRange chunks, std::int64_t last) {
+  Session session(sql);
+  const std::string problem = TilingProblem(session, record.operation, chunks);
+  if (!problem.empty()) RecordDifference(session, record.operation, problem);
+  const std::int64_t outside = RowsOutside(session, tables, {chunks.after, last});
+  if (outside == 0) return;
+  RecordDifference(session, record.operation,
+                   std::to_string(outside) + " rows of the partitions are none of the flat table");
+}
+
+void NoteVerified(Session& session, std::int64_t operation) {
+  session.Exec(
+      "UPDATE summa_host.migration m SET verification = format('%s: %s chunks, %s rows', "
+      "verify_level, c.n, c.rows) FROM (SELECT count(*) AS n, coalesce(sum(row_count), 0) AS rows "
+      "FROM summa_host.migration_chunk WHERE operation = $1) c WHERE m.operation = $1",
+      {operation});
 }
 
 Tail CompareTail(Session& session, const ComparedTables& tables, std::int64_t after,
@@ -181,32 +233,6 @@ Tail CompareTail(Session& session, const ComparedTables& tables, std::int64_t af
   const Result tail = session.Exec(statement, {after, most});
   return {tail[0].Get<std::int64_t>("rows"), tail[0].Get<std::int64_t>("highest"),
           tail[0].Get<bool>("equal")};
-}
-
-std::string TilingProblem(Session& session, std::int64_t operation, PositionRange whole) {
-  const Result gaps = session.Exec(
-      "SELECT coalesce(min(after_position) FILTER (WHERE after_position <> before), -1) AS gap, "
-      "coalesce(max(through_position), $2::bigint) AS through FROM (SELECT after_position, "
-      "through_position, lag(through_position, 1, $2::bigint) OVER (ORDER BY after_position) AS "
-      "before FROM summa_host.migration_chunk WHERE operation = $1) c",
-      {operation, whole.after});
-  if (const auto gap = gaps[0].Get<std::int64_t>("gap"); gap >= 0) {
-    return "the chunks do not follow each other at position " + std::to_string(gap);
-  }
-  if (gaps[0].Get<std::int64_t>("through") != whole.through) {
-    return "the chunks end at position " + std::to_string(gaps[0].Get<std::int64_t>("through")) +
-           " instead of " + std::to_string(whole.through);
-  }
-  return "";
-}
-
-std::int64_t RowsOutside(Session& session, const ComparedTables& tables, PositionRange range) {
-  return session
-      .Exec(Filled("SELECT (SELECT count(*) FROM {table} WHERE {position} <= $1) + (SELECT "
-                   "count(*) FROM {table} WHERE {position} > $2)",
-                   tables, tables.partitioned),
-            {range.after, range.through})
-      .Value<std::int64_t>();
 }
 
 }  // namespace summa::maintenance
