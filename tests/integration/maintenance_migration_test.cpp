@@ -619,6 +619,26 @@ TEST_F(SliceTest, AreMadeAgainWhenTheyDiffered) {
   ExpectNoProblem();
 }
 
+TEST_F(SliceTest, AreMadeAgainWhenTheTableWasAltered) {
+  Run("verifying");
+  db_->Execute("ALTER TABLE ledger_event ADD COLUMN note text");
+  EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0824 the copy is not equal: ledger_event was "
+                                            "altered: column note text"));
+  Request("swap");
+  Run();
+  EXPECT_EQ(Slices(), "exchanged");
+  EXPECT_EQ(Rows(kOldRows), before_);
+  ExpectNoProblem();
+}
+
+TEST_F(SliceTest, DoNotGiveTheirPlaceBackWhenTheTableWasAltered) {
+  Run();
+  db_->Execute("ALTER TABLE ledger_event ADD COLUMN note text");
+  Request("rollback");
+  EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0856"));
+  EXPECT_EQ(Slices(), "exchanged");
+}
+
 TEST_F(SliceTest, AreMadeAgainWhenTheyHadAnotherRow) {
   Run("verifying");
   db_->Execute(

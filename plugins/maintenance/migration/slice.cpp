@@ -94,6 +94,21 @@ std::vector<Partition> SlicesOf(Session& session, const MigrationRecord& record)
   return ReadTable(session, NameOfTable(session, record.slice_table).quoted()).partitions;
 }
 
+// Of two tables of which one is to be a partition of the other; empty: it can be.
+std::string OtherShape(Session& session, std::int64_t one, std::int64_t other) {
+  return session.Exec(migration_sql::other_shape, {one, other})
+      .Value<std::optional<std::string>>()
+      .value_or("");
+}
+
+// An ALTER TABLE of the partitioned table has not changed slices that are not its partitions yet.
+void RequireSameShape(const summa_sql_v1* sql, const MigrationRecord& record) {
+  Session session(sql);
+  const std::string other = OtherShape(session, record.new_table, record.slice_table);
+  if (other.empty()) return;
+  RecordDifference(session, record.operation, record.table + " was altered: " + other);
+}
+
 void RequireRoomForLocks(Session& session, std::int64_t flat, std::size_t slices) {
   const Result slots =
       session.Exec(migration_sql::lock_slots, {flat, static_cast<std::int64_t>(slices)});
@@ -370,6 +385,8 @@ SliceExchange PrepareRestore(Session& session, const MigrationRecord& record,
   SliceExchange exchange;
   exchange.stamp = StampOf(session, record.new_table);
   const std::vector<Partition> slices = PartitionsBefore(session, record);
+  const std::string other = OtherShape(session, record.new_table, record.old_table);
+  if (!other.empty()) ThrowClosed(record.table + " was altered: " + other);
   RequireSame(session, tables, record, slices);
   CheckBound(session, record);
   exchange.locks = {{tables.partitioned}, {tables.flat}};
@@ -396,6 +413,7 @@ SliceOutcome StepSlices(OperationStep& step, const WorkCaller& caller,
                         const MigrationRecord& record, std::chrono::microseconds closed_after) {
   if (record.request == "swap") return Again(step, record);
   if (record.verification_failed) ThrowDifference(record.verification);
+  if (record.slice_table != 0) RequireSameShape(step.sql(), record);
   if (record.slices.empty()) return FreezeFlat(step, caller, record, closed_after);
   if (record.slices == "frozen") return MakeSlices(step, record);
   if (record.slices == "copying") return CopySlices(step, caller, record);
