@@ -53,12 +53,7 @@ class Application {
     return done;
   }
 
-  const Partition* Find(std::int64_t oid) const {
-    for (const Partition& partition : table_.partitions) {
-      if (partition.oid == oid) return &partition;
-    }
-    return nullptr;
-  }
+  const Partition* Find(std::int64_t oid) const { return table_.Find(oid); }
 
   // Rows have to move, and to copy all of the overflow partition, also those that stay in it, would
   // keep writers waiting.

@@ -16,22 +16,6 @@
 namespace summa::maintenance {
 namespace {
 
-std::string TextOfBlockers(const std::vector<Blocker>& blockers) {
-  std::string text;
-  for (const Blocker& blocker : blockers) {
-    text.append(text.empty() ? "" : ", ").append(blocker.what);
-    if (!blocker.table.empty()) text.append(" on ").append(blocker.table);
-  }
-  return text.empty() ? "somebody" : text;
-}
-
-const Partition* Find(const PartitionedTable& table, std::int64_t oid) {
-  for (const Partition& partition : table.partitions) {
-    if (partition.oid == oid) return &partition;
-  }
-  return nullptr;
-}
-
 // Who would make DETACH CONCURRENTLY wait for long.
 std::string LongTransactions(const Environment& environment, Session& session,
                              const PartitionedTable& table) {
@@ -57,7 +41,7 @@ DetachOutcome AttachWithNewRows(const Environment& environment, Session& session
   return {false, "it had " + std::to_string(record.rows) + " rows before its detach, and " +
                      std::to_string(rows) + " afterwards: " +
                      (done.done ? "it is attached again"
-                                : "it cannot be attached again: " + TextOfBlockers(done.blockers))};
+                                : "it cannot be attached again: " + TextOf(done.blockers))};
 }
 
 // Of a partition that is detached: from now on its rows stay as they are.
@@ -141,7 +125,7 @@ DetachOutcome Detach(const Environment& environment, const std::string& table_na
   const std::optional<std::string> interrupted = RunDetach(environment, table, partition);
   CrashPoint("partition.detached");
   const PartitionedTable after = ReadTable(session, table_name);
-  const Partition* still = Find(after, partition.oid);
+  const Partition* still = after.Find(partition.oid);
   if (still == nullptr) return Settle(environment, session, table, partition.name);
   if (!still->detach_pending) return {false, "not detached: " + interrupted.value_or("no reason")};
   if (environment.caller.should_stop()) return {false, "told to stop; the next run finishes it"};
@@ -166,7 +150,7 @@ DetachOutcome FinishDetach(const Environment& environment, const std::string& ta
              });
   CrashPoint("partition.finalized");
   if (!done.done) {
-    std::string who = TextOfBlockers(done.blockers);
+    std::string who = TextOf(done.blockers);
     if (done.blockers.empty()) {
       const Result oldest = session.Exec(manager_sql::oldest_snapshot);
       if (oldest.rows() > 0) who = oldest[0].Get<std::string>("what");
@@ -195,7 +179,7 @@ DetachOutcome UndoDetach(const Environment& environment, const std::string& tabl
         CrashPoint("partition.undo");
       });
   CrashPoint("partition.undone");
-  if (!done.done) return {false, "its detach cannot be undone: " + TextOfBlockers(done.blockers)};
+  if (!done.done) return {false, "its detach cannot be undone: " + TextOf(done.blockers)};
   return {true, ""};
 }
 

@@ -44,20 +44,6 @@ OperationProgress End(const std::string& phase) {
   return progress;
 }
 
-std::string TextOf(const std::vector<std::string>& lines) {
-  std::string text;
-  for (const std::string& line : lines) text.append(text.empty() ? "" : "; ").append(line);
-  return text;
-}
-
-std::string TextOf(const std::vector<Blocker>& blockers) {
-  std::vector<std::string> lines;
-  for (const Blocker& blocker : blockers) {
-    lines.push_back(blocker.what + (blocker.table.empty() ? "" : " on " + blocker.table));
-  }
-  return TextOf(lines);
-}
-
 void RequireOne(const Result& changed) {
   if (changed.affected_rows() == 1) return;
   throw Error(SUMMA_E_TRY_LATER, "SH-0828", "the migration was continued by another host",

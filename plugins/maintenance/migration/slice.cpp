@@ -40,14 +40,7 @@ SliceOutcome Went(std::int64_t rows = 0) {
 
 SliceOutcome Waits(std::string what) { return {std::nullopt, std::move(what), false}; }
 
-SliceOutcome WaitsFor(const std::vector<Blocker>& blockers) {
-  std::string text;
-  for (const Blocker& blocker : blockers) {
-    text.append(text.empty() ? "" : "; ").append(blocker.what);
-    if (!blocker.table.empty()) text.append(" on ").append(blocker.table);
-  }
-  return Waits(text.empty() ? "a lock" : text);
-}
+SliceOutcome WaitsFor(const std::vector<Blocker>& blockers) { return Waits(TextOf(blockers)); }
 
 SliceOutcome WaitsForPeople(std::string what = "") {
   return {std::nullopt, std::move(what), true};

@@ -242,6 +242,15 @@ class Executor {
 
 }  // namespace
 
+std::string TextOf(const std::vector<Blocker>& blockers) {
+  std::string text;
+  for (const Blocker& blocker : blockers) {
+    text.append(text.empty() ? "" : "; ").append(blocker.what);
+    if (!blocker.table.empty()) text.append(" on ").append(blocker.table);
+  }
+  return text.empty() ? "somebody who is gone by now" : text;
+}
+
 std::vector<Blocker> BlockersOf(Session& session, const std::vector<LockRequest>& locks) {
   return Look(session, locks, DdlLimits{}.longest_wait * kOldInWaits).blockers;
 }

@@ -28,6 +28,8 @@ struct LockRequest {
 struct Blocker {
   std::string what, table;
 };
+// "process 123 (..) on "s"."t"; prepared transaction .."; of none: "somebody who is gone by now".
+std::string TextOf(const std::vector<Blocker>& blockers);
 
 // Who holds, or waits for, a lock on one of the tables that conflicts with the requests; those of
 // this session excluded.
