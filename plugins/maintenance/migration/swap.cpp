@@ -293,12 +293,17 @@ std::vector<std::string> AttachFlat(const MigrationRecord& record) {
 }
 
 void CheckBound(Session& session, const MigrationRecord& record) {
-  const std::string alter = "ALTER TABLE " + OldName(record);
+  const bool checked = session
+                           .Exec(
+                               "SELECT EXISTS (SELECT FROM pg_constraint WHERE conrelid = "
+                               "$1::bigint::oid AND conname = $2)",
+                               {record.old_table, kBound})
+                           .Value<bool>();
+  if (checked) return;
   session.Begin();
   LiftStatementTimeout(session);
-  session.Exec(alter + " DROP CONSTRAINT IF EXISTS " + kBound);
-  session.Exec(alter + " ADD CONSTRAINT " + kBound + " CHECK (created_at < " +
-               QuoteTime(*record.bound) + ")");
+  session.Exec("ALTER TABLE " + OldName(record) + " ADD CONSTRAINT " + kBound +
+               " CHECK (created_at < " + QuoteTime(*record.bound) + ")");
   session.Commit();
 }
 

@@ -33,7 +33,8 @@ void RequireStamp(Session& session, std::int64_t table, const std::string& stamp
 std::string OldName(const MigrationRecord& record);
 // The statements that make it the partition of everything before the bound, which is checked.
 std::vector<std::string> AttachFlat(const MigrationRecord& record);
-// Adds that check, for a flat table that nobody uses, in a transaction of its own.
+// Adds that check, unless an earlier try has, for a flat table that nobody uses, in a transaction of
+// its own. Reads the whole table.
 void CheckBound(Session& session, const MigrationRecord& record);
 // Going back would lose an event.
 inline constexpr const char* kWayBackClosed = "SH-0856";
