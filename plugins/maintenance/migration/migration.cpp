@@ -55,18 +55,6 @@ void RequireOne(const Result& changed) {
               "`migrate:partition-event-store --status` names who; it is tried again");
 }
 
-// The end of the first piece of the range, of at most `rows` rows: a statement over more could take
-// longer than the host allows.
-std::int64_t PieceEnd(Session& session, const ComparedTables& tables, const std::string& table,
-                      PositionRange range, std::int64_t rows) {
-  const Result last =
-      session.Exec("SELECT " + tables.position + " AS last FROM " + table + " WHERE " +
-                       tables.position + " > $1 AND " + tables.position + " <= $2 ORDER BY " +
-                       tables.position + " OFFSET $3 LIMIT 1",
-                   {range.after, range.through, rows - 1});
-  return last.rows() == 0 ? range.through : last[0].Get<std::int64_t>("last");
-}
-
 // Where writers write at the moment.
 std::string SourceOf(const MigrationRecord& record, const ComparedTables& tables) {
   return record.state == "swapped" ? tables.partitioned : tables.flat;
@@ -102,11 +90,6 @@ DatabaseTime BoundFor(Session& session, Interval interval, std::int64_t estimate
   const auto now = session.Exec("SELECT clock_timestamp()").Value<DatabaseTime>();
   const DatabaseTime least = now + std::chrono::hours(24) + std::chrono::seconds(estimated_seconds);
   return RangeAt(interval, least).to;
-}
-
-void NoteLock(Session& session, std::int64_t operation, std::chrono::microseconds held) {
-  session.Exec("UPDATE summa_host.migration SET exclusive_lock_us = $2 WHERE operation = $1",
-               {operation, held.count()});
 }
 
 }  // namespace
@@ -214,18 +197,9 @@ Migration::Progress Migration::Backfill(OperationStep& step, const MigrationReco
   const CopiedChunks copied =
       CopyNextChunks(step.sql(), CallerOfStep(step), record, step.rows_wanted());
   if (!copied.throttled.empty()) return WaitFor(step, copied.throttled);
-  Session& session = step.Transaction();
-  session.Exec(
-      "UPDATE summa_host.migration SET waiting_for = '' WHERE operation = $1 AND waiting_for <> ''",
-      {record.operation});
-  const std::int64_t rows = RowsOfChunks(session, record.operation) - step.done();
+  const std::int64_t rows = NoteCopied(step, !copied.any);
   if (copied.any) return At("backfilling", rows);
-  // Every chunk is committed, so a snapshot that is younger than this transaction sees them all.
-  session.Exec(
-      "UPDATE summa_host.migration SET backfill_xid = pg_current_xact_id()::text WHERE operation = "
-      "$1",
-      {record.operation});
-  ChangeState(session, record.operation, "backfilling", "indexing");
+  ChangeState(step.Transaction(), record.operation, "backfilling", "indexing");
   CrashPoint("migration.backfilled");
   return At("indexing", rows);
 }
@@ -505,9 +479,7 @@ Migration::Progress Migration::Swapped(OperationStep& step, const MigrationRecor
 }
 
 Migration::Progress Migration::Again(OperationStep& step, const MigrationRecord& record) {
-  step.Transaction().Exec(
-      "UPDATE summa_host.migration SET waiting_for = '' WHERE operation = $1 AND waiting_for <> ''",
-      {record.operation});
+  StopWaiting(step.Transaction(), record.operation);
   return At(record.state);
 }
 

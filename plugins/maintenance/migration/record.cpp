@@ -1,5 +1,6 @@
 #include "migration/record.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -108,6 +109,19 @@ void TakeRequest(Session& session, std::int64_t operation, const std::string& re
                 "migration " + std::to_string(operation) + " is no longer asked to " + request,
                 "Nothing is needed: it does what it was asked for meanwhile");
   }
+}
+
+void StopWaiting(Session& session, std::int64_t operation) {
+  session.Exec(
+      "UPDATE summa_host.migration SET waiting_for = '' WHERE operation = $1 AND waiting_for <> ''",
+      {operation});
+}
+
+void NoteLock(Session& session, std::int64_t operation, std::chrono::microseconds held) {
+  session.Exec(
+      "UPDATE summa_host.migration SET exclusive_lock_us = greatest(exclusive_lock_us, "
+      "$2::bigint) WHERE operation = $1",
+      {operation, held.count()});
 }
 
 void SetRequest(Session& session, std::int64_t operation, const std::string& request) {

@@ -1,6 +1,5 @@
 #include "migration/slice.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <iterator>
@@ -191,19 +190,9 @@ SliceOutcome CopySlices(OperationStep& step, const WorkCaller& caller,
                         const MigrationRecord& record) {
   CopiedChunks copied = CopyNextChunks(step.sql(), caller, ForSlices(record), step.rows_wanted());
   if (!copied.throttled.empty()) return Waits(std::move(copied.throttled));
-  Session& session = step.Transaction();
-  session.Exec(
-      "UPDATE summa_host.migration SET waiting_for = '' WHERE operation = $1 AND waiting_for <> ''",
-      {record.operation});
-  // Slices that are made again begin at nothing, and what is done is not taken back.
-  const std::int64_t rows =
-      std::max<std::int64_t>(RowsOfChunks(session, record.operation) - step.done(), 0);
+  const std::int64_t rows = NoteCopied(step, !copied.any);
   if (copied.any) return Went(rows);
-  session.Exec(
-      "UPDATE summa_host.migration SET backfill_xid = pg_current_xact_id()::text WHERE operation = "
-      "$1",
-      {record.operation});
-  ChangeSlices(session, record.operation, "copying", "indexing");
+  ChangeSlices(step.Transaction(), record.operation, "copying", "indexing");
   CrashPoint("migration.sliced");
   return Went(rows);
 }
@@ -297,10 +286,7 @@ SliceOutcome ExchangeSlices(OperationStep& step, const WorkCaller& caller,
                 "leaves the old table as one partition");
   if (!done.done) return WaitsFor(done.blockers);
   CrashPoint("migration.slices_exchanged");
-  step.Transaction().Exec(
-      "UPDATE summa_host.migration SET exclusive_lock_us = greatest(exclusive_lock_us, "
-      "$2::bigint) WHERE operation = $1",
-      {record.operation, done.held.count()});
+  NoteLock(step.Transaction(), record.operation, done.held);
   return Went();
 }
 
