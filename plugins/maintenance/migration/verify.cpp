@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <summa/crash_point.hpp>
+#include <summa/ledger/hash.hpp>
 #include <vector>
 
 #include "migration_sql.hpp"
@@ -95,20 +96,21 @@ Comparison CompareSums(Session& session, const ComparedTables& tables, PositionR
   return result;
 }
 
-// The rows as COPY sends them, in the order of their positions.
-std::vector<std::string> ReadBytes(Session& session, const ComparedTables& tables,
-                                   const std::string& table, PositionRange range) {
+// Of the rows as COPY sends them, in the order of their positions. A chunk may have a million rows:
+// they are not kept.
+ledger::Hash HashBytes(Session& session, const ComparedTables& tables, const std::string& table,
+                       PositionRange range) {
   const std::string statement =
       Filled("COPY (SELECT {columns} FROM {table} WHERE {position} > ", tables, table) +
       std::to_string(range.after) + " AND " + tables.position +
       " <= " + std::to_string(range.through) + " ORDER BY " + tables.position +
       ") TO STDOUT (FORMAT binary)";
-  std::vector<std::string> rows;
-  session.CopyOut(statement, [&rows](std::string_view row) {
-    rows.emplace_back(row);
+  ledger::Hasher hasher;
+  session.CopyOut(statement, [&hasher](std::string_view row) {
+    hasher.Add(row);
     return true;
   });
-  return rows;
+  return hasher.Finish();
 }
 
 // Empty: there is none.
@@ -153,8 +155,8 @@ Comparison Compare(Session& session, const ComparedTables& tables, PositionRange
   if (level == VerifyLevel::kCounts) return CompareCounts(session, tables, range);
   Comparison result = CompareSums(session, tables, range);
   if (level == VerifyLevel::kChecksum || !result.difference.empty()) return result;
-  if (ReadBytes(session, tables, tables.flat, range) !=
-      ReadBytes(session, tables, tables.partitioned, range)) {
+  if (HashBytes(session, tables, tables.flat, range) !=
+      HashBytes(session, tables, tables.partitioned, range)) {
     result.difference = Named(range) + ": the bytes of the rows differ";
   }
   return result;
