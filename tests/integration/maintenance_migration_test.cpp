@@ -18,6 +18,7 @@
 #include "host/database/operations.hpp"
 #include "manager/table_care.hpp"
 #include "migration/migration.hpp"
+#include "migration/swap.hpp"
 #include "tests/fixture/ledger.hpp"
 #include "tests/integration/plugin_steps.hpp"
 #include "tests/services/db.hpp"
@@ -322,6 +323,23 @@ TEST_F(MigrationTest, WaitsForSnapshotsThatAreOlderThanTheCopy) {
   });
   EXPECT_GE(waits, 3);
   EXPECT_EQ(State(), "swapped");
+}
+
+// A role without pg_read_all_stats is not told what kind of process another role's is.
+TEST_F(MigrationTest, ARoleWithoutRightsSeesOlderSnapshotsOfOthers) {
+  db_->Execute("CREATE ROLE plain");
+  Db reader(settings_.url);
+  reader.Execute("BEGIN ISOLATION LEVEL REPEATABLE READ");
+  reader.Query("SELECT 1");
+  const std::string end_of_copy = db_->Value("SELECT pg_current_xact_id()::text");
+  {
+    Session session(sql());
+    session.Begin();
+    session.Exec("SET LOCAL ROLE plain");
+    EXPECT_THAT(OlderSnapshots(session, end_of_copy), testing::Not(testing::IsEmpty()));
+    session.Rollback();
+  }
+  db_->Execute("DROP ROLE plain");
 }
 
 TEST_F(MigrationTest, DoesNotForgetAnAbortThatComesWhileTheExchangeWaits) {

@@ -13,6 +13,7 @@
 #include "guard/guard.hpp"
 #include "migration/shadow.hpp"
 #include "migration/sync.hpp"
+#include "migration_sql.hpp"
 #include "partition/catalog.hpp"
 #include "partition/leaf.hpp"
 #include "partition/names.hpp"
@@ -351,16 +352,9 @@ ledger::EventTable EventsOf(Session& session, const MigrationRecord& record) {
 
 std::vector<Blocker> OlderSnapshots(Session& session, const std::string& backfill_xid) {
   std::vector<Blocker> blockers;
-  const Result rows = session.Exec(
-      "SELECT format('process %s (%s, %s) has a snapshot from before the end of the copy', pid, "
-      "coalesce(nullif(application_name, ''), 'no name'), usename) AS what FROM pg_stat_activity "
-      "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_xmin IS NOT NULL "
-      "AND age(backend_xmin) >= age($1::xid8::xid) AND backend_type <> 'autovacuum worker' UNION "
-      "ALL SELECT format('the prepared transaction %s is older than the end of the copy', gid) "
-      "FROM pg_prepared_xacts WHERE database = current_database() AND age(transaction) >= "
-      "age($1::xid8::xid)",
-      {backfill_xid});
-  for (const Row row : rows) blockers.push_back({row.Get<std::string>("what"), ""});
+  for (const Row row : session.Exec(migration_sql::older_snapshots, {backfill_xid})) {
+    blockers.push_back({row.Get<std::string>("what"), ""});
+  }
   return blockers;
 }
 

@@ -45,8 +45,8 @@ void RequireUnused(Session& session, const MigrationRecord& record);
 ComparedTables TablesOf(Session& session, const MigrationRecord& record);
 ledger::EventTable EventsOf(Session& session, const MigrationRecord& record);
 
-// Sessions and prepared transactions whose snapshot may be older than the end of the backfill: they
-// would read an empty table after the exchange, without an error. Empty: there is none.
+// Sessions, standbys and prepared transactions whose snapshot may be older than the end of the
+// backfill: they would read an empty table after the exchange, without an error. Empty: there is none.
 std::vector<Blocker> OlderSnapshots(Session& session, const std::string& backfill_xid);
 
 // In the transaction that has created the shadow, whose oid the record has: the guard, which is not
