@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "migration/swap.hpp"
+#include "migration/exchange.hpp"
 #include "migration/throttle.hpp"
 #include "partition/statement.hpp"
 

@@ -49,6 +49,9 @@ TableName NameOfTable(Session& session, std::int64_t oid);
 // it meanwhile.
 void ChangeState(Session& session, std::int64_t operation, const std::string& from,
                  const std::string& to);
+// The same for the state of the slices of strategy attach.
+void ChangeSlices(Session& session, std::int64_t operation, const std::string& from,
+                  const std::string& to);
 // In the open transaction of a change that the journal does not commit: the operation must still be
 // running. Otherwise SUMMA_E_CANCELLED, and nothing is committed.
 void RequireRunning(Session& session, std::int64_t operation);

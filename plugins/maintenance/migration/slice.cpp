@@ -10,9 +10,10 @@
 #include <vector>
 
 #include "migration/backfill.hpp"
+#include "migration/exchange.hpp"
 #include "migration/seal.hpp"
 #include "migration/shadow.hpp"
-#include "migration/swap.hpp"
+#include "migration/slice_end.hpp"
 #include "migration/sync.hpp"
 #include "migration/verify.hpp"
 #include "migration_sql.hpp"
@@ -22,8 +23,6 @@
 
 namespace summa::maintenance {
 namespace {
-
-using Statements = std::vector<std::string>;
 
 constexpr const char* kPhase = "slicing";
 constexpr std::chrono::seconds kPatience{10};
@@ -43,20 +42,6 @@ SliceOutcome WaitsFor(const std::vector<Blocker>& blockers) { return Waits(TextO
 
 SliceOutcome WaitsForPeople(std::string what = "") {
   return {std::nullopt, std::move(what), true};
-}
-
-void ChangeSlices(Session& session, std::int64_t operation, const std::string& from,
-                  const std::string& to) {
-  const Result changed = session.Exec(
-      "UPDATE summa_host.migration SET slice_state = $3, waiting_for = '' WHERE operation = $1 AND "
-      "state = 'swapped' AND slice_state = $2 RETURNING 1",
-      {operation, from, to});
-  if (changed.rows() == 0) {
-    throw Error(SUMMA_E_TRY_LATER, "SH-0828",
-                "the slices of migration " + std::to_string(operation) +
-                    " are no longer in state " + (from.empty() ? "none" : from),
-                "Nothing is needed: another host works on it");
-  }
 }
 
 // The migration as it is for the copy: the slices are its new table.
@@ -86,13 +71,6 @@ std::vector<Partition> SlicesOf(Session& session, const MigrationRecord& record)
   return ReadTable(session, NameOfTable(session, record.slice_table).quoted()).partitions;
 }
 
-// Of two tables of which one is to be a partition of the other; empty: it can be.
-std::string OtherShape(Session& session, std::int64_t one, std::int64_t other) {
-  return session.Exec(migration_sql::other_shape, {one, other})
-      .Value<std::optional<std::string>>()
-      .value_or("");
-}
-
 // An ALTER TABLE of the partitioned table has not changed slices that are not its partitions yet.
 void RequireSameShape(const summa_sql_v1* sql, const MigrationRecord& record) {
   Session session(sql);
@@ -117,23 +95,6 @@ void RequireRoomForLocks(Session& session, std::int64_t flat, std::size_t slices
                   " or more and restart the server, or choose a longer --interval");
 }
 
-// Nobody is in the way of an exchange that takes too long by itself, and each try stalls writers.
-void RequireInTime(const DdlOutcome& exchanged, const std::string& what_next) {
-  if (exchanged.done || exchanged.timeouts == 0) return;
-  throw Error(SUMMA_E_TRY_LATER, kTooSlow,
-              "the exchange of the slices took longer than 2 seconds while writers waited, and was "
-              "given up",
-              what_next);
-}
-
-DdlOutcome Nothing() {
-  DdlOutcome nothing;
-  nothing.done = true;
-  return nothing;
-}
-
-// --- the steps ---
-
 SliceOutcome FreezeFlat(OperationStep& step, const WorkCaller& caller,
                         const MigrationRecord& record, std::chrono::microseconds closed_after) {
   Session session(step.sql());
@@ -150,7 +111,7 @@ SliceOutcome FreezeFlat(OperationStep& step, const WorkCaller& caller,
   if (!SealedPosition(session, caller, tables.partitioned, tables.position, tree, kPatience)) {
     return Waits("a writer has not ended its transaction");
   }
-  const Statements freeze = RefuseRows(tables.flat);
+  const std::vector<std::string> freeze = RefuseRows(tables.flat);
   const DdlOutcome frozen = RunDdl(
       session, caller, {{tables.flat, LockMode::kShareRowExclusive}}, Limits(),
       [&](Session& locked) {
@@ -235,14 +196,8 @@ SliceOutcome VerifySlices(OperationStep& step, const MigrationRecord& record) {
   return Went();
 }
 
-struct SliceExchange {
-  std::vector<LockRequest> locks;
-  Statements statements;
-  std::string stamp;  // of the partitioned table
-};
-
-SliceExchange PrepareExchange(Session& session, const MigrationRecord& record) {
-  SliceExchange exchange;
+PreparedExchange PrepareExchange(Session& session, const MigrationRecord& record) {
+  PreparedExchange exchange;
   exchange.stamp = StampOf(session, record.new_table);
   const std::string parent = record.ApplicationName();
   const std::string flat = NameOfTable(session, record.old_table).quoted();
@@ -252,7 +207,8 @@ SliceExchange PrepareExchange(Session& session, const MigrationRecord& record) {
   for (const Partition& slice : SlicesOf(session, record)) {
     exchange.locks.push_back({slice.quoted});
     exchange.statements.push_back("ALTER TABLE " + staging + " DETACH PARTITION " + slice.quoted);
-    Statements attach = StatementsOfAttach(parent, slice.quoted, slice.from, slice.to);
+    std::vector<std::string> attach =
+        StatementsOfAttach(parent, slice.quoted, slice.from, slice.to);
     std::move(attach.begin(), attach.end(), std::back_inserter(exchange.statements));
   }
   exchange.statements.push_back("DROP TABLE " + staging);
@@ -268,7 +224,7 @@ SliceOutcome ExchangeSlices(OperationStep& step, const WorkCaller& caller,
   if (!CreateNextIndex(session, InventoryOf(session, record), record.slice_table).empty()) {
     return Went();
   }
-  const SliceExchange exchange = PrepareExchange(session, record);
+  const PreparedExchange exchange = PrepareExchange(session, record);
   const DdlOutcome done =
       RunDdl(session, caller, exchange.locks, ExchangeLimits(), [&](Session& locked) {
         LimitIdleTime(locked);
@@ -290,19 +246,6 @@ SliceOutcome ExchangeSlices(OperationStep& step, const WorkCaller& caller,
   return Went();
 }
 
-// What is made goes. A flat table that is frozen stays so.
-void DropSlices(Session& session, const MigrationRecord& record) {
-  if (record.slice_table != 0) {
-    session.Exec("DROP TABLE " + NameOfTable(session, record.slice_table).quoted());
-  }
-  session.Exec("DELETE FROM summa_host.migration_chunk WHERE operation = $1", {record.operation});
-  session.Exec(
-      "UPDATE summa_host.migration SET slice_table = NULL, verification = 'no row is copied', "
-      "verification_failed = false WHERE operation = $1",
-      {record.operation});
-  ChangeSlices(session, record.operation, record.slices, "frozen");
-}
-
 // Begins anew, when it was taken back or the slices differed.
 SliceOutcome Again(OperationStep& step, const MigrationRecord& record) {
   Session& session = step.Transaction();
@@ -315,70 +258,6 @@ SliceOutcome Again(OperationStep& step, const MigrationRecord& record) {
   }
   CrashPoint("migration.slice_again");
   return Went();
-}
-
-// --- the way back ---
-
-// The partitions that have taken the place of the flat table.
-std::vector<Partition> PartitionsBefore(Session& session, const MigrationRecord& record) {
-  std::vector<Partition> before;
-  for (const Partition& leaf : ReadTable(session, record.ApplicationName()).partitions) {
-    if (leaf.to > *record.bound) continue;
-    if (leaf.detach_pending) ThrowClosed(leaf.name + " is being detached");
-    before.push_back(leaf);
-  }
-  return before;
-}
-
-// Rows of a slice that the flat table has not: inserted since the exchange.
-void RequireNothingNew(Session& session, const ComparedTables& tables,
-                       const MigrationRecord& record) {
-  const bool added =
-      session
-          .Exec("SELECT EXISTS (SELECT FROM " + tables.partitioned + " WHERE created_at < $1::" +
-                    "timestamptz AND " + tables.position + " > $2)",
-                {IsoText(*record.bound), record.through})
-          .Value<bool>();
-  if (added) ThrowClosed("events have come with a time before " + IsoText(*record.bound));
-}
-
-void RequireSame(Session& session, const ComparedTables& tables, const MigrationRecord& record,
-                 const std::vector<Partition>& slices) {
-  std::vector<std::int64_t> oids;
-  for (const Partition& slice : slices) oids.push_back(slice.oid);
-  const Result changed = session.Exec(migration_sql::changed_slices, {IntegerArray(oids)});
-  if (changed.rows() > 0) {
-    ThrowClosed(changed[0].Get<std::string>("name") + " was made after the exchange of the slices");
-  }
-  RequireNothingNew(session, tables, record);
-  const std::string before = " WHERE created_at < " + QuoteTime(*record.bound);
-  const bool same = ReadLong(session, "SELECT (SELECT count(*) FROM " + tables.flat +
-                                          ") = (SELECT count(*) FROM " + tables.partitioned +
-                                          before + ")")
-                        .Value<bool>();
-  if (!same) ThrowClosed("a slice was detached, or rows of it are gone");
-}
-
-SliceExchange PrepareRestore(Session& session, const MigrationRecord& record,
-                             const ComparedTables& tables) {
-  SliceExchange exchange;
-  exchange.stamp = StampOf(session, record.new_table);
-  const std::vector<Partition> slices = PartitionsBefore(session, record);
-  const std::string other = OtherShape(session, record.new_table, record.old_table);
-  if (!other.empty()) ThrowClosed(record.table + " was altered: " + other);
-  RequireSame(session, tables, record, slices);
-  CheckBound(session, record);
-  exchange.locks = {{tables.partitioned}, {tables.flat}};
-  std::vector<std::string> names;
-  for (const Partition& slice : slices) names.push_back(slice.quoted);
-  for (const std::string& name : names) exchange.locks.push_back({name});
-  if (!names.empty()) exchange.statements.push_back("DROP TABLE " + Joined(names));
-  Statements back = AttachFlat(record);
-  std::move(back.begin(), back.end(), std::back_inserter(exchange.statements));
-  // It takes events again.
-  Statements thaw = LeaveAlone(tables.flat);
-  std::move(thaw.begin(), thaw.end(), std::back_inserter(exchange.statements));
-  return exchange;
 }
 
 }  // namespace
@@ -405,64 +284,6 @@ SliceOutcome StepSlices(OperationStep& step, const WorkCaller& caller,
 void RequireSliceable(Session& session, const Inventory& flat, const MigrationRecord& record) {
   const std::vector<Range> ranges = RangesUntil(session, flat, record.interval, *record.bound);
   RequireRoomForLocks(session, flat.oid, ranges.size() + 1);
-}
-
-DdlOutcome LeaveSlices(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
-  if (record.slices.empty() || record.slices == "restored") return Nothing();
-  session.Begin();
-  LiftStatementTimeout(session);
-  DropSlices(session, record);
-  CrashPoint("migration.slices_drop");
-  session.Commit();
-  CrashPoint("migration.slices_dropped");
-  const std::string flat = NameOfTable(session, record.old_table).quoted();
-  return RunDdl(session, caller, {{flat}}, Limits(), [&](Session& locked) {
-    RunTogether(locked, LeaveAlone(flat));
-    ChangeSlices(locked, record.operation, "frozen", "");
-    CrashPoint("migration.slices_left");
-  });
-}
-
-DdlOutcome RestoreFlat(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
-  const ComparedTables tables = TablesOf(session, record);
-  const SliceExchange exchange = PrepareRestore(session, record, tables);
-  DdlOutcome done =
-      RunDdl(session, caller, exchange.locks, ExchangeLimits(), [&](Session& locked) {
-        LimitIdleTime(locked);
-        RequireStamp(locked, record.new_table, exchange.stamp);
-        RequireNothingNew(locked, tables, record);
-        RunTogether(locked, exchange.statements);
-        locked.Exec("DELETE FROM summa_host.migration_chunk WHERE operation = $1",
-                    {record.operation});
-        TakeRequest(locked, record.operation, "rollback");
-        ChangeSlices(locked, record.operation, "exchanged", "restored");
-        CrashPoint("migration.slices_restore");
-      });
-  RequireInTime(done,
-                "Nothing was changed, and the slices stay. Say `migrate:partition-event-store "
-                "--rollback --yes` again when the machine is less busy");
-  if (done.done) CrashPoint("migration.slices_restored");
-  return done;
-}
-
-DdlOutcome FinalizeSlices(Session& session, const WorkCaller& caller,
-                          const MigrationRecord& record) {
-  const std::string flat = NameOfTable(session, record.old_table).quoted();
-  for (const std::string& table : TablesThatRefuse(session)) {
-    if (table == flat) continue;
-    const DdlOutcome freed =
-        RunDdl(session, caller, {{table}}, Limits(), [&](Session& locked) {
-          RunTogether(locked, LeaveAlone(table));
-          CrashPoint("migration.slice_freed");
-        });
-    if (!freed.done) return freed;
-  }
-  return RunDdl(session, caller, {{flat}}, Limits(), [&](Session& locked) {
-    locked.Exec("DROP TABLE " + flat);
-    DropSyncFunctions(locked);
-    ChangeState(locked, record.operation, "swapped", "finalized");
-    CrashPoint("migration.slices_finalize");
-  });
 }
 
 }  // namespace summa::maintenance

@@ -1,21 +1,17 @@
 #include "migration/swap.hpp"
 
-#include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <iterator>
-#include <optional>
 #include <string>
 #include <summa/crash_point.hpp>
 #include <utility>
 #include <vector>
 
 #include "guard/guard.hpp"
+#include "migration/bound.hpp"
 #include "migration/shadow.hpp"
 #include "migration/sync.hpp"
-#include "migration_sql.hpp"
 #include "partition/catalog.hpp"
-#include "partition/leaf.hpp"
 #include "partition/names.hpp"
 #include "partition/statement.hpp"
 
@@ -23,18 +19,6 @@ namespace summa::maintenance {
 namespace {
 
 constexpr const char* kKeyTable = "summa_host.ledger_event_key";
-constexpr const char* kBound = "summa_migration_bound";
-
-std::vector<std::string> ColumnNamesOf(Session& session, std::int64_t table) {
-  std::vector<std::string> names;
-  for (const Row row : session.Exec("SELECT attname FROM pg_attribute WHERE attrelid = "
-                                    "$1::bigint::oid AND attnum > 0 AND NOT attisdropped ORDER BY "
-                                    "attnum",
-                                    {table})) {
-    names.push_back(row.Get<std::string>("attname"));
-  }
-  return names;
-}
 
 struct Reference {
   std::string table, constraint, columns;  // quoted; columns: "(event_id)"
@@ -99,15 +83,6 @@ Statements MoveDependents(const Inventory& inventory, const std::string& source,
 std::string Rename(const std::string& what, const std::string& schema, const std::string& from,
                    const std::string& to) {
   return "ALTER " + what + " " + QuoteName(schema, from) + " RENAME TO " + QuoteName(to);
-}
-
-// The fingerprint keeps them as they are until the exchange.
-void RememberIndexNames(Session& session, const MigrationRecord& record) {
-  session.Exec(
-      "UPDATE summa_host.migration m SET index_names = (SELECT jsonb_object_agg(x.indexrelid::"
-      "bigint::text, i.relname) FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid WHERE "
-      "x.indrelid = m.old_table) WHERE operation = $1",
-      {record.operation});
 }
 
 std::string NewName(const MigrationRecord& record) {
@@ -185,15 +160,6 @@ void WarmUp(Session& session, const MigrationRecord& record, const ComparedTable
   if (!record.bound) CompareTail(session, tables, record.sealed, 1);
 }
 
-void RequireUnchanged(const MigrationRecord& record, const Inventory& flat) {
-  if (flat.fingerprint == record.fingerprint) return;
-  throw Error(SUMMA_E_DATA, "SH-0823",
-              record.table +
-                  " was changed since the migration was planned: a column, an index, a "
-                  "constraint, a grant, a trigger, or what depends on it",
-              "Abort the operation and start again, or take the change back");
-}
-
 // In the order of the writers: an event, its mirror and the partitions, then what references it.
 std::vector<LockRequest> LocksOf(Session& session, const ComparedTables& tables, bool flat_first,
                                  const std::vector<Reference>& references) {
@@ -249,190 +215,6 @@ void ExchangeBack(Session& session, const MigrationRecord& record, const Exchang
 }
 
 }  // namespace
-
-// Short, so that who stands in the way is recorded soon; the step is then repeated.
-DdlLimits Limits() {
-  DdlLimits limits;
-  limits.deadline = std::chrono::seconds(10);
-  return limits;
-}
-
-// Not for long: between the tries the tail grows, and is to be made short again.
-DdlLimits ExchangeLimits() {
-  DdlLimits limits;
-  limits.first_wait = std::chrono::milliseconds(100);
-  limits.deadline = std::chrono::milliseconds(500);
-  return limits;
-}
-
-std::string OldName(const MigrationRecord& record) {
-  return QuoteName(record.schema, PartitionName(record.table, "old"));
-}
-
-// Under the lock, instead of reading the whole inventory once more.
-void RequireStamp(Session& session, std::int64_t table, const std::string& stamp) {
-  if (StampOf(session, table) == stamp) return;
-  throw Error(SUMMA_E_TRY_LATER, "SH-0858",
-              "the catalog has changed since the statements of the migration were prepared",
-              "Nothing is needed: it is tried again");
-}
-
-// A host that freezes under the lock loses it after so long, not after the time that its sessions may
-// be idle otherwise.
-void LimitIdleTime(Session& session) {
-  session.Exec(
-      "DO 'BEGIN IF current_setting(''idle_in_transaction_session_timeout'')::interval NOT BETWEEN "
-      "interval ''1 ms'' AND interval ''2 s'' THEN SET LOCAL idle_in_transaction_session_timeout = "
-      "''2s''; END IF; END'");
-}
-
-std::vector<std::string> AttachFlat(const MigrationRecord& record) {
-  std::vector<std::string> statements = StatementsOfAttach(
-      record.ApplicationName(), OldName(record), DatabaseTime::min(), *record.bound);
-  statements.back() = "ALTER TABLE " + OldName(record) + " DROP CONSTRAINT " + kBound;
-  return statements;
-}
-
-void CheckBound(Session& session, const MigrationRecord& record) {
-  const bool checked = session
-                           .Exec(
-                               "SELECT EXISTS (SELECT FROM pg_constraint WHERE conrelid = "
-                               "$1::bigint::oid AND conname = $2)",
-                               {record.old_table, kBound})
-                           .Value<bool>();
-  if (checked) return;
-  session.Begin();
-  LiftStatementTimeout(session);
-  session.Exec("ALTER TABLE " + OldName(record) + " ADD CONSTRAINT " + kBound +
-               " CHECK (created_at < " + QuoteTime(*record.bound) + ")");
-  session.Commit();
-}
-
-void ThrowClosed(const std::string& why) {
-  throw Error(SUMMA_E_DATA, kWayBackClosed, why + ": the way back is closed",
-              "Nothing was changed, and the migration goes on where it was. Once it is sliced, "
-              "`migrate:partition-event-store --finalize --yes` ends it");
-}
-
-void RequireUnused(Session& session, const MigrationRecord& record) {
-  const bool used = session
-                        .Exec("SELECT EXISTS (SELECT FROM " + record.ApplicationName() +
-                                  " WHERE created_at >= $1::timestamptz)",
-                              {IsoText(*record.bound)})
-                        .Value<bool>();
-  if (!used) return;
-  ThrowClosed("events have come since " + IsoText(*record.bound) +
-              ", when the first new partition began");
-}
-
-ComparedTables TablesOf(Session& session, const MigrationRecord& record) {
-  ComparedTables tables;
-  tables.flat = NameOfTable(session, record.old_table).quoted();
-  tables.partitioned = NameOfTable(session, record.new_table).quoted();
-  for (const std::string& name : ColumnNamesOf(session, record.old_table)) {
-    tables.columns.push_back(QuoteName(name));
-  }
-  tables.position = QuoteName(EventsOf(session, record).position);
-  return tables;
-}
-
-ledger::EventTable EventsOf(Session& session, const MigrationRecord& record) {
-  const std::vector<std::string> columns = ColumnNamesOf(session, record.old_table);
-  const std::optional<ledger::Layout> layout = ledger::LayoutOf({columns.begin(), columns.end()});
-  ledger::EventTable events = ledger::DescribeEvents(layout.value_or(ledger::Layout::kDeployed),
-                                                     record.ApplicationName());
-  events.partitioned = session
-                           .Exec(
-                               "SELECT coalesce((SELECT relkind = 'p' FROM pg_class WHERE oid = "
-                               "to_regclass($1)), false)",
-                               {record.ApplicationName()})
-                           .Value<bool>();
-  return events;
-}
-
-std::vector<Blocker> OlderSnapshots(Session& session, const std::string& backfill_xid) {
-  std::vector<Blocker> blockers;
-  for (const Row row : session.Exec(migration_sql::older_snapshots, {backfill_xid})) {
-    blockers.push_back({row.Get<std::string>("what"), ""});
-  }
-  return blockers;
-}
-
-void PrepareShadow(Session& session, const MigrationRecord& record) {
-  const ComparedTables tables = TablesOf(session, record);
-  ledger::EventTable events = EventsOf(session, record);
-  events.name = tables.flat;
-  const GuardNames names = NamesOfFlatTable(session, events);
-  events.name = tables.partitioned;
-  CreateGuardFunction(session, events, names);
-  PrepareGuard(session, events);
-  CreateSyncFunctions(session,
-                      {tables.flat, tables.partitioned, OldName(record), tables.columns});
-  if (!record.bound) PrepareReverseSync(session, tables.partitioned);
-  RememberIndexNames(session, record);
-}
-
-DdlOutcome BeginSync(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
-  const std::string stamp = StampOf(session, record.old_table);
-  RequireUnchanged(record, ReadInventory(session, record.old_table));
-  const ComparedTables tables = TablesOf(session, record);
-  return RunDdl(
-      session, caller, {{tables.flat, LockMode::kShareRowExclusive}}, Limits(),
-      [&](Session& locked) {
-        RequireRunning(locked, record.operation);
-        RequireStamp(locked, record.old_table, stamp);
-        RunTogether(locked, BeginForwardSync(tables.flat));
-        // Under the lock: every row is either visible here, or will be mirrored.
-        locked.Exec(
-            "UPDATE summa_host.migration SET (base_position, through_position, sealed_position, "
-            "guard_position) = (SELECT base, through, through, base FROM (SELECT coalesce(min(" +
-                tables.position + ") - 1, 0) AS base, coalesce(max(" + tables.position +
-                "), 0) AS through FROM " + tables.flat + ") span) WHERE operation = $1",
-            {record.operation});
-        ChangeState(locked, record.operation, "syncing", "backfilling");
-        CrashPoint("migration.sync");
-      });
-}
-
-DdlOutcome BeginBound(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
-  const std::string stamp = StampOf(session, record.old_table);
-  RequireUnchanged(record, ReadInventory(session, record.old_table));
-  const ComparedTables tables = TablesOf(session, record);
-  // Heads and keys of the guard are filled from the rows as they are now.
-  Statements statements = RefuseChanges(tables.flat);
-  statements.push_back("ALTER TABLE " + tables.flat + " ADD CONSTRAINT " + kBound +
-                       " CHECK (created_at < " + QuoteTime(*record.bound) + ") NOT VALID");
-  return RunDdl(
-      session, caller, {{tables.flat, LockMode::kAccessExclusive}}, Limits(), [&](Session& locked) {
-        RequireRunning(locked, record.operation);
-        RequireStamp(locked, record.old_table, stamp);
-        RunTogether(locked, statements);
-        locked.Exec(
-            "UPDATE summa_host.migration SET (base_position, through_position, sealed_position, "
-            "guard_position) = (SELECT p, p, p, p FROM (SELECT coalesce(min(" +
-                tables.position + ") - 1, 0) AS p FROM " + tables.flat +
-                ") first) WHERE operation = $1",
-            {record.operation});
-        ChangeState(locked, record.operation, "syncing", "indexing");
-        CrashPoint("migration.bound");
-      });
-}
-
-bool ValidateBound(const summa_sql_v1* sql, const MigrationRecord& record) {
-  Session session(sql);
-  const Result open = session.Exec(
-      "SELECT 1 FROM pg_constraint WHERE conrelid = $1::bigint::oid AND conname = $2 AND NOT "
-      "convalidated",
-      {record.old_table, kBound});
-  if (open.rows() == 0) return false;
-  session.Begin();
-  LiftStatementTimeout(session);
-  session.Exec("ALTER TABLE " + NameOfTable(session, record.old_table).quoted() +
-               " VALIDATE CONSTRAINT " + kBound);
-  CrashPoint("migration.validate_bound");
-  session.Commit();
-  return true;
-}
 
 Exchange PrepareSwap(Session& session, const MigrationRecord& record) {
   Exchange exchange;
@@ -528,27 +310,6 @@ DdlOutcome Finalize(Session& session, const WorkCaller& caller, const MigrationR
     ChangeState(locked, record.operation, "swapped", "finalized");
     CrashPoint("migration.finalize");
   });
-}
-
-DdlOutcome EndSync(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
-  const std::string flat = NameOfTable(session, record.old_table).quoted();
-  Statements statements = LeaveAlone(flat);
-  statements.push_back("ALTER TABLE " + flat + " DROP CONSTRAINT IF EXISTS " + kBound);
-  return RunDdl(session, caller, {{flat, LockMode::kAccessExclusive}}, Limits(),
-                [&](Session& locked) {
-                  RunTogether(locked, statements);
-                  CrashPoint("migration.end_sync");
-                });
-}
-
-void DropShadow(Session& session, const MigrationRecord& record) {
-  const bool made = session
-                        .Exec("SELECT EXISTS (SELECT FROM pg_class WHERE oid = $1::bigint::oid)",
-                              {record.new_table})
-                        .Value<bool>();
-  if (made) session.Exec("DROP TABLE " + NameOfTable(session, record.new_table).quoted());
-  DropSyncFunctions(session);
-  session.Exec("TRUNCATE summa_host.ledger_event_head, summa_host.ledger_event_key");
 }
 
 }  // namespace summa::maintenance

@@ -50,8 +50,8 @@ Comparison Compare(Session& session, const ComparedTables& tables, PositionRange
 // recorded.
 bool VerifyNextChunk(const summa_sql_v1* sql, const MigrationRecord& record,
                      const ComparedTables& tables);
-// When all are. A difference is recorded: the chunks do not follow each other without gap or overlap
-// through the range, or the partitioned table has rows before it, or after `last`.
+// When all are. A difference is recorded: the chunks do not follow each other without gap or
+// overlap through the range, or the partitioned table has rows before it, or after `last`.
 void RequireWhole(const summa_sql_v1* sql, const MigrationRecord& record,
                   const ComparedTables& tables, PositionRange chunks, std::int64_t last);
 // In the open transaction: "bytes: 12 chunks, 3456 rows", for people.
