@@ -123,6 +123,10 @@ CopiedChunks CopyNextChunks(const summa_sql_v1* sql, const WorkCaller& caller,
   return {"", !chunks.empty()};
 }
 
+void ForgetChunks(Session& session, std::int64_t operation) {
+  session.Exec("DELETE FROM summa_host.migration_chunk WHERE operation = $1", {operation});
+}
+
 std::int64_t NoteCopied(OperationStep& step, bool all) {
   Session& session = step.Transaction();
   StopWaiting(session, step.id());

@@ -38,6 +38,9 @@ struct CopiedChunks {
 // The next chunks of what the migration copies: positions `base` to `through`.
 CopiedChunks CopyNextChunks(const summa_sql_v1* sql, const WorkCaller& caller,
                             const MigrationRecord& record, std::int64_t rows_wanted);
+// In the open transaction: what was copied is gone.
+void ForgetChunks(Session& session, std::int64_t operation);
+
 // After it, in the transaction of the step. Returns the rows that the journal does not count yet.
 // all: nothing is left to copy, and snapshots that are older than this may not see everything.
 std::int64_t NoteCopied(OperationStep& step, bool all);

@@ -252,6 +252,7 @@ SliceOutcome Again(OperationStep& step, const MigrationRecord& record) {
   LiftStatementTimeout(session);
   TakeRequest(session, record.operation, "swap");
   if (record.slices == "restored") {
+    ForgetChunks(session, record.operation);
     ChangeSlices(session, record.operation, "restored", "");
   } else if (CanSliceAgain(record)) {
     DropSlices(session, record);

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "migration/backfill.hpp"
 #include "migration/bound.hpp"
 #include "migration/exchange.hpp"
 #include "migration/sync.hpp"
@@ -94,7 +95,7 @@ void DropSlices(Session& session, const MigrationRecord& record) {
   if (record.slice_table != 0) {
     session.Exec("DROP TABLE " + NameOfTable(session, record.slice_table).quoted());
   }
-  session.Exec("DELETE FROM summa_host.migration_chunk WHERE operation = $1", {record.operation});
+  ForgetChunks(session, record.operation);
   session.Exec(
       "UPDATE summa_host.migration SET slice_table = NULL, verification = 'no row is copied', "
       "verification_failed = false WHERE operation = $1",
@@ -127,8 +128,6 @@ DdlOutcome RestoreFlat(Session& session, const WorkCaller& caller, const Migrati
         RequireStamp(locked, record.new_table, exchange.stamp);
         RequireNothingNew(locked, tables, record);
         RunTogether(locked, exchange.statements);
-        locked.Exec("DELETE FROM summa_host.migration_chunk WHERE operation = $1",
-                    {record.operation});
         TakeRequest(locked, record.operation, "rollback");
         ChangeSlices(locked, record.operation, "exchanged", "restored");
         CrashPoint("migration.slices_restore");
