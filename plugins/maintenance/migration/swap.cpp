@@ -11,6 +11,7 @@
 #include "migration/bound.hpp"
 #include "migration/shadow.hpp"
 #include "migration/sync.hpp"
+#include "migration_sql.hpp"
 #include "partition/catalog.hpp"
 #include "partition/names.hpp"
 #include "partition/statement.hpp"
@@ -108,14 +109,9 @@ Statements RenamesToNew(const MigrationRecord& record, const Inventory& flat) {
 Statements RenamesToOld(Session& session, const MigrationRecord& record) {
   Statements statements = {
       Rename("TABLE", record.schema, record.table, PartitionName(record.table, "new"))};
-  const Result names = session.Exec(
-      "SELECT e.value AS name, i.relname AS now, x.indisunique FROM summa_host.migration m, "
-      "jsonb_each_text(m.index_names) e JOIN pg_class i ON i.oid = e.key::bigint::oid JOIN "
-      "pg_index x ON x.indexrelid = i.oid WHERE m.operation = $1",
-      {record.operation});
-  for (const Row row : names) {
-    const auto name = row.Get<std::string>("name");
-    if (!row.Get<bool>("indisunique")) {
+  for (const Row row : session.Exec(migration_sql::index_names, {record.operation})) {
+    const auto name = row.Get<std::string>("before");
+    if (!row.Get<bool>("is_unique")) {
       statements.push_back(Rename("INDEX", record.schema, name, ShadowIndexName(name)));
     }
     statements.push_back(Rename("INDEX", record.schema, row.Get<std::string>("now"), name));
