@@ -1,5 +1,6 @@
 #include "migration/slice.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <iterator>

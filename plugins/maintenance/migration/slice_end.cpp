@@ -1,5 +1,6 @@
 #include "migration/slice_end.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <iterator>
 #include <string>

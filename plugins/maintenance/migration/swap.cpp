@@ -1,5 +1,6 @@
 #include "migration/swap.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <iterator>
 #include <string>
