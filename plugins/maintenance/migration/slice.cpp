@@ -290,7 +290,6 @@ SliceOutcome ExchangeSlices(OperationStep& step, const WorkCaller& caller,
   const SliceExchange exchange = PrepareExchange(session, record);
   const DdlOutcome done =
       RunDdl(session, caller, exchange.locks, ExchangeLimits(), [&](Session& locked) {
-        LimitIdleTime(locked);
         RequireRunning(locked, record.operation);
         RequireStamp(locked, record.new_table, exchange.stamp);
         RunTogether(locked, exchange.statements);
@@ -449,7 +448,6 @@ DdlOutcome RestoreFlat(Session& session, const WorkCaller& caller, const Migrati
   const SliceExchange exchange = PrepareRestore(session, record, tables);
   DdlOutcome done =
       RunDdl(session, caller, exchange.locks, ExchangeLimits(), [&](Session& locked) {
-        LimitIdleTime(locked);
         RequireStamp(locked, record.new_table, exchange.stamp);
         RequireNothingNew(locked, tables, record);
         RunTogether(locked, exchange.statements);

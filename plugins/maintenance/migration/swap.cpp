@@ -211,7 +211,6 @@ std::vector<LockRequest> LocksOf(Session& session, const ComparedTables& tables,
 }
 
 void ExchangeTables(Session& session, const MigrationRecord& record, const Exchange& exchange) {
-  LimitIdleTime(session);
   RequireRunning(session, record.operation);
   RequireStamp(session, record.old_table, exchange.stamp);
   const Tail tail = RequireEqualTail(session, record, exchange.tables);
@@ -230,7 +229,6 @@ void ExchangeTables(Session& session, const MigrationRecord& record, const Excha
 }
 
 void ExchangeBack(Session& session, const MigrationRecord& record, const Exchange& exchange) {
-  LimitIdleTime(session);
   RequireStamp(session, record.new_table, exchange.stamp);
   if (record.bound) {
     RequireUnused(session, record);
@@ -273,15 +271,6 @@ void RequireStamp(Session& session, std::int64_t table, const std::string& stamp
   throw Error(SUMMA_E_TRY_LATER, "SH-0858",
               "the catalog has changed since the statements of the migration were prepared",
               "Nothing is needed: it is tried again");
-}
-
-// A host that freezes under the lock loses it after so long, not after the time that its sessions may
-// be idle otherwise.
-void LimitIdleTime(Session& session) {
-  session.Exec(
-      "DO 'BEGIN IF current_setting(''idle_in_transaction_session_timeout'')::interval NOT BETWEEN "
-      "interval ''1 ms'' AND interval ''2 s'' THEN SET LOCAL idle_in_transaction_session_timeout = "
-      "''2s''; END IF; END'");
 }
 
 std::vector<std::string> AttachFlat(const MigrationRecord& record) {

@@ -25,9 +25,8 @@ inline constexpr std::int64_t kShortTailRows = 50;
 // For DDL in general, and for an exchange.
 DdlLimits Limits();
 DdlLimits ExchangeLimits();
-// In the transaction of an exchange, under its locks: a host that freezes there loses them soon.
-void LimitIdleTime(Session& session);
-// The same, instead of reading an inventory once more: SH-0858 when StampOf() tells otherwise.
+// In the transaction of an exchange, under its locks, instead of reading an inventory once more:
+// SH-0858 when StampOf() tells otherwise.
 void RequireStamp(Session& session, std::int64_t table, const std::string& stamp);
 // "schema.table_old", quoted: what the flat table is called after the exchange.
 std::string OldName(const MigrationRecord& record);
