@@ -252,6 +252,29 @@ TEST_F(MigrationTest, AnAbortOfTheJournalTakesEverythingBack) {
   EXPECT_FALSE(Exists("ledger_event_new"));
 }
 
+// Its mirror is gone, or its bound, and another host comes to it with another clock.
+TEST_F(MigrationTest, AnAbortThatHasBegunIsFinished) {
+  Start(false, "attach");
+  Run();
+  ASSERT_EQ(State(), "ready");
+  Db reader(settings_.url);
+  reader.Execute("BEGIN");
+  reader.Query("SELECT count(*) FROM ledger_event_new");  // it cannot be dropped yet
+  db_->Execute("UPDATE summa_host.migration SET bound = now() + interval '1 minute'");
+  bool waited = false;
+  Run("none", [&] {
+    if (waited) return;
+    waited = true;
+    ExpectNoTriggerOfOurs();
+    db_->Execute("UPDATE summa_host.migration SET bound = now() + interval '40 days'");
+    reader.Execute("COMMIT");
+  });
+  EXPECT_TRUE(waited);
+  EXPECT_EQ(State(), "aborted");
+  EXPECT_FALSE(Exists("ledger_event_new"));
+  Append();
+}
+
 class StrategyTest : public MigrationTest, public testing::WithParamInterface<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Strategies, StrategyTest, testing::Values("online", "attach"),
                          [](const auto& tested) { return std::string(tested.param); });

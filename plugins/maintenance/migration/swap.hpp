@@ -85,7 +85,7 @@ bool ValidateReferences(const summa_sql_v1* sql, const MigrationRecord& record);
 // Removes the mirroring and the flat table; one that is attached stays.
 DdlOutcome Finalize(Session& session, const WorkCaller& caller, const MigrationRecord& record);
 
-// Before the exchange: removes the mirroring.
+// Before the exchange: removes the mirroring. From now on the migration can only be aborted.
 DdlOutcome EndSync(Session& session, const WorkCaller& caller, const MigrationRecord& record);
 // The partitioned table and what the guard has, when the flat one is in its place. In the open
 // transaction.
