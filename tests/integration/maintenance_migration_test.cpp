@@ -670,6 +670,8 @@ TEST_F(SliceTest, AreKeptWhenThereIsNoWayBackAnyMore) {
   Request("rollback");
   EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0856"));
   EXPECT_EQ(Slices(), "verifying");
+  Run();
+  EXPECT_EQ(Slices(), "exchanged") << "the wish is taken back, and it goes on";
 }
 
 TEST_F(SliceTest, FinalizingBeforeTheirExchangeLeavesOnePartition) {

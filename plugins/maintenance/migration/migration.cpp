@@ -27,6 +27,7 @@ constexpr std::chrono::seconds kPatience{10};
 constexpr std::chrono::seconds kThrottlePause{1};
 
 constexpr int kMostSeals = 5;
+constexpr const char* kWayBackIsClosed = "SH-0856";
 constexpr const char* kWriterInTheWay = "a writer has not ended its transaction";
 
 // The exchange found something that is done before its lock the next time.
@@ -116,6 +117,12 @@ DatabaseTime BoundFor(Session& session, Interval interval, std::int64_t estimate
   const auto now = session.Exec("SELECT clock_timestamp()").Value<DatabaseTime>();
   const DatabaseTime least = now + std::chrono::hours(24) + std::chrono::seconds(estimated_seconds);
   return RangeAt(interval, least).to;
+}
+
+// A wish that cannot be fulfilled does not keep the migration from what it was doing.
+void GoOnInstead(OperationStep& step) {
+  Session session(step.sql());
+  SetRequest(session, step.id(), "");
 }
 
 void NoteLock(Session& session, std::int64_t operation, std::chrono::microseconds held) {
@@ -467,6 +474,7 @@ bool Migration::GoBack(OperationStep& step, const MigrationRecord& record) const
     if (outcome.done) CrashPoint("migration.swapped_back");
     return outcome.done;
   } catch (const Error& error) {
+    if (error.code() == kWayBackIsClosed) GoOnInstead(step);
     if (!ComesAgain(error)) throw;
     return true;
   }
