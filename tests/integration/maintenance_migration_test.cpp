@@ -9,6 +9,7 @@
 #include <string>
 #include <summa/operation.hpp>
 #include <summa/testkit/fake_host.hpp>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,7 @@
 #include "tests/integration/plugin_steps.hpp"
 #include "tests/services/db.hpp"
 #include "tests/services/postgres_server.hpp"
+#include "tests/services/wait_until.hpp"
 
 namespace summa::maintenance {
 namespace {
@@ -252,6 +254,118 @@ TEST_F(MigrationTest, AnAbortOfTheJournalTakesEverythingBack) {
   Run();
   EXPECT_EQ(State(), "aborted");
   EXPECT_FALSE(Exists("ledger_event_new"));
+}
+
+// Its mirror is gone, or its bound, and another host comes to it with another clock.
+TEST_F(MigrationTest, AnAbortThatHasBegunIsFinished) {
+  Start(false, "attach");
+  Run();
+  ASSERT_EQ(State(), "ready");
+  Db reader(settings_.url);
+  reader.Execute("BEGIN");
+  reader.Query("SELECT count(*) FROM ledger_event_new");  // it cannot be dropped yet
+  db_->Execute("UPDATE summa_host.migration SET bound = now() + interval '1 minute'");
+  bool waited = false;
+  Run("none", [&] {
+    if (waited) return;
+    waited = true;
+    ExpectNoTriggerOfOurs();
+    db_->Execute("UPDATE summa_host.migration SET bound = now() + interval '40 days'");
+    reader.Execute("COMMIT");
+  });
+  EXPECT_TRUE(waited);
+  EXPECT_EQ(State(), "aborted");
+  EXPECT_FALSE(Exists("ledger_event_new"));
+  Append();
+}
+
+// What the server still does for a host that has died, or was too late.
+class LateIndexTest : public MigrationTest {
+ protected:
+  // The first index of the copy that the migration makes.
+  LateIndexTest() {
+    Start();
+    Run("indexing");
+    leaf_ = db_->Value("SELECT min(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = "
+                       "'ledger_event_new'::regclass");
+    index_ = leaf_ + "_ledger_event_pkey";
+  }
+  std::string IndexOid() { return db_->Value("SELECT to_regclass($1)::oid", {index_}); }
+  bool WaitsForLock(Db& look, const std::string& statement) {
+    return look.Count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                      "AND query LIKE $1 AND wait_event_type = 'Lock'",
+                      {statement}) > 0;
+  }
+
+  std::string leaf_, index_;
+};
+
+TEST_F(LateIndexTest, IsUsedWhenItIsDone) {
+  Db writer(settings_.url);
+  writer.Execute("BEGIN; LOCK TABLE " + leaf_ + " IN ROW EXCLUSIVE MODE");
+  std::thread builder([this] {
+    Db db(settings_.url);
+    db.Execute("CREATE UNIQUE INDEX CONCURRENTLY " + index_ + " ON " + leaf_ + " (id)");
+  });
+  EXPECT_TRUE(test::BecomesTrue([&] {
+    return db_->Count("SELECT count(*) FROM pg_stat_progress_create_index WHERE index_relid = "
+                      "to_regclass($1)::oid",
+                      {index_}) == 1;
+  }));
+  const std::string oid = IndexOid();
+  // The migration waits, or wants to drop what is built.
+  std::atomic<bool> waited{false};
+  std::thread ender([&] {
+    Db look(settings_.url);
+    test::BecomesTrue([&] { return waited || WaitsForLock(look, "DROP INDEX%"); });
+    writer.Execute("COMMIT");
+  });
+  std::string waiting_for;
+  Run("none", [&] {
+    if (waited.exchange(true)) return;
+    waiting_for = db_->Value("SELECT waiting_for FROM summa_host.migration");
+    builder.join();
+  });
+  ender.join();
+  if (builder.joinable()) builder.join();
+  EXPECT_THAT(waiting_for, testing::HasSubstr("builds the index " + index_));
+  EXPECT_EQ(State(), "ready");
+  EXPECT_EQ(IndexOid(), oid) << "it was dropped and built again";
+}
+
+TEST_F(LateIndexTest, IsNotMadeTwice) {
+  Db other(settings_.url);
+  other.Execute("BEGIN; CREATE UNIQUE INDEX " + index_ + " ON " + leaf_ + " (id)");
+  std::thread ender([&] {
+    Db look(settings_.url);
+    test::BecomesTrue([&] { return WaitsForLock(look, "CREATE%INDEX CONCURRENTLY%"); });
+    other.Execute("COMMIT");
+  });
+  EXPECT_EQ(Refusal(), "");
+  ender.join();
+  EXPECT_EQ(State(), "ready");
+}
+
+TEST_F(LateIndexTest, IsNotDroppedTwice) {
+  db_->Execute("CREATE UNIQUE INDEX " + index_ + " ON " + leaf_ +
+               " (id); UPDATE pg_index SET indisvalid = false WHERE indexrelid = '" + index_ +
+               "'::regclass");
+  Db other(settings_.url);
+  other.Execute("BEGIN; DROP INDEX " + index_);
+  std::thread ender([&] {
+    Db look(settings_.url);
+    test::BecomesTrue([&] { return WaitsForLock(look, "DROP INDEX CONCURRENTLY%"); });
+    other.Execute("COMMIT");
+  });
+  EXPECT_EQ(Refusal(), "");
+  ender.join();
+  EXPECT_EQ(State(), "ready");
+}
+
+TEST_F(LateIndexTest, IsNamedWhenItIsOfAnotherTable) {
+  db_->Execute("CREATE TABLE other (id int); CREATE INDEX " + index_ + " ON other (id)");
+  EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0822"));
+  EXPECT_EQ(State(), "indexing");
 }
 
 class StrategyTest : public MigrationTest, public testing::WithParamInterface<const char*> {};

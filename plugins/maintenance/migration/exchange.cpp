@@ -49,15 +49,6 @@ void RequireInTime(const DdlOutcome& exchanged, const std::string& what_next) {
               what_next);
 }
 
-// A host that freezes under the lock loses it after so long, not after the time that its sessions
-// may be idle otherwise.
-void LimitIdleTime(Session& session) {
-  session.Exec(
-      "DO 'BEGIN IF current_setting(''idle_in_transaction_session_timeout'')::interval NOT BETWEEN "
-      "interval ''1 ms'' AND interval ''2 s'' THEN SET LOCAL idle_in_transaction_session_timeout = "
-      "''2s''; END IF; END'");
-}
-
 bool ComesAgain(const Error& error) {
   return error.code() == "SH-0825" || error.code() == "SH-0858";
 }

@@ -29,8 +29,6 @@ DdlLimits ExchangeLimits();
 // It took too long while writers waited. Nobody is in its way, and each try stalls writers.
 inline constexpr const char* kTooSlow = "SH-0860";
 void RequireInTime(const DdlOutcome& exchanged, const std::string& what_next);
-// In the transaction of an exchange, under its locks: a host that freezes there loses them soon.
-void LimitIdleTime(Session& session);
 
 // An exchange found something that is done before its locks the next time: SH-0825, SH-0858.
 bool ComesAgain(const Error& error);

@@ -67,6 +67,10 @@ DdlOutcome EndSync(Session& session, const WorkCaller& caller, const MigrationRe
   return RunDdl(session, caller, {{flat, LockMode::kAccessExclusive}}, Limits(),
                 [&](Session& locked) {
                   RunTogether(locked, statements);
+                  // Nothing but its end is left for a migration without its mirror.
+                  locked.Exec(
+                      "UPDATE summa_host.migration SET request = 'abort' WHERE operation = $1",
+                      {record.operation});
                   CrashPoint("migration.end_sync");
                 });
 }

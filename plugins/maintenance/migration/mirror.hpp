@@ -17,7 +17,8 @@ void PrepareShadow(Session& session, const MigrationRecord& record);
 // Begins the mirroring; also decides which positions are copied. Nothing else may be between the
 // lock and that decision.
 DdlOutcome BeginSync(Session& session, const WorkCaller& caller, const MigrationRecord& record);
-// Before the exchange: removes the mirroring, and the check of the bound.
+// Before the exchange: removes the mirroring, and the check of the bound. From now on the migration
+// can only be aborted.
 DdlOutcome EndSync(Session& session, const WorkCaller& caller, const MigrationRecord& record);
 // The partitioned table and what the guard has, when the flat one is in its place. In the open
 // transaction.

@@ -228,7 +228,6 @@ SliceOutcome ExchangeSlices(OperationStep& step, const WorkCaller& caller,
   const PreparedExchange exchange = PrepareExchange(session, record);
   const DdlOutcome done =
       RunDdl(session, caller, exchange.locks, ExchangeLimits(), [&](Session& locked) {
-        LimitIdleTime(locked);
         RequireRunning(locked, record.operation);
         RequireStamp(locked, record.new_table, exchange.stamp);
         RunTogether(locked, exchange.statements);

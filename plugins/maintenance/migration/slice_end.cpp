@@ -125,7 +125,6 @@ DdlOutcome RestoreFlat(Session& session, const WorkCaller& caller, const Migrati
   const PreparedExchange exchange = PrepareRestore(session, record, tables);
   DdlOutcome done =
       RunDdl(session, caller, exchange.locks, ExchangeLimits(), [&](Session& locked) {
-        LimitIdleTime(locked);
         RequireStamp(locked, record.new_table, exchange.stamp);
         RequireNothingNew(locked, tables, record);
         RunTogether(locked, exchange.statements);

@@ -175,7 +175,6 @@ std::vector<LockRequest> LocksOf(Session& session, const ComparedTables& tables,
 }
 
 void ExchangeTables(Session& session, const MigrationRecord& record, const Exchange& exchange) {
-  LimitIdleTime(session);
   RequireRunning(session, record.operation);
   RequireStamp(session, record.old_table, exchange.stamp);
   const Tail tail = RequireEqualTail(session, record, exchange.tables);
@@ -195,7 +194,6 @@ void ExchangeTables(Session& session, const MigrationRecord& record, const Excha
 }
 
 void ExchangeBack(Session& session, const MigrationRecord& record, const Exchange& exchange) {
-  LimitIdleTime(session);
   RequireStamp(session, record.new_table, exchange.stamp);
   if (record.bound) {
     RequireUnused(session, record);

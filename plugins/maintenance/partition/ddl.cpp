@@ -211,6 +211,7 @@ class Executor {
     locked_ = false;
     session_.Begin();
     session_.Exec("SET LOCAL lock_timeout = " + Milliseconds(waits_.Next()));
+    LimitIdleTime();
     const BootTime begin = caller_.now();
     const Measured measured(caller_, begin, outcome_.held);
     for (const std::string& statement : LockStatements(locks_)) {
@@ -221,6 +222,17 @@ class Executor {
     LimitStatement(caller_.now() - begin);
     body_(session_);
     session_.Commit();
+  }
+
+  // A host that freezes under the locks loses them after so long, not after the time that its
+  // sessions may be idle otherwise.
+  void LimitIdleTime() {
+    const std::string limit = Milliseconds(limits_.longest_hold);
+    session_.Exec(
+        "DO 'BEGIN IF current_setting(''idle_in_transaction_session_timeout'')::interval NOT "
+        "BETWEEN interval ''1 ms'' AND interval ''" +
+        limit + " ms'' THEN SET LOCAL idle_in_transaction_session_timeout = " + limit +
+        "; END IF; END'");
   }
 
   // lock_timeout counts for each lock anew; this is the limit of the sum.

@@ -38,7 +38,8 @@ std::vector<Blocker> BlockersOf(Session& session, const std::vector<LockRequest>
 struct DdlLimits {
   std::chrono::microseconds first_wait = std::chrono::milliseconds(50);  // for a lock; grows to
   std::chrono::microseconds longest_wait = std::chrono::milliseconds(200);
-  std::chrono::microseconds longest_hold = std::chrono::seconds(2);  // of the whole transaction
+  // Of the whole transaction; also how long the server waits for this host in it.
+  std::chrono::microseconds longest_hold = std::chrono::seconds(2);
   std::chrono::microseconds deadline = std::chrono::minutes(5);      // of all tries
   // Of tries that had their locks and took longer than longest_hold, while others waited for them;
   // 0: no limit.
