@@ -1,6 +1,7 @@
 #include "tests/faults/migration_load.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <set>
@@ -98,15 +99,17 @@ MigrationLoad::MigrationLoad(PostgresServer& server, std::string database,
 
 MigrationLoad::~MigrationLoad() = default;
 
+// On a large ledger the verification has the pace and the intervals that an operator would choose.
 std::string MigrationLoad::Configuration(const std::string& host) const {
   const std::string often = ": { interval: 1s, jitter: 0% }";
+  const std::string schedules = "daily-reconciliation" + often + ", block-checkpoint" + often +
+                                ", hash-snapshot-creator" + often + ", rolling-verification" +
+                                often + ", ";
   return "database: { ledger: { url: \"" + url_ + "\" }, migrate: auto }\nhost: { name: " + host +
          ", listen: \"127.0.0.1:0\" }\nplugins:\n  bus-redis: { url: \"" + redis_.Url() +
-         "\" }\n  outbox: { use: { bus: bus-redis } }\n  reconciliation: { block_size: 100 }\n"
-         "  maintenance: {}\nschedules: { outbox-processor: { idle_poll: 20ms }, "
-         "daily-reconciliation" +
-         often + ", block-checkpoint" + often + ", hash-snapshot-creator" + often +
-         ", rolling-verification" + often + " }\n";
+         "\" }\n  outbox: { use: { bus: bus-redis } }\n  maintenance: {}\n  reconciliation: { " +
+         (options_.large ? "max_rate: 100000" : "block_size: 100") + " }\nschedules: { " +
+         (options_.large ? "" : schedules) + "outbox-processor: { idle_poll: 20ms } }\n";
 }
 
 RunResult MigrationLoad::Run(std::vector<std::string> words) const {
