@@ -77,8 +77,10 @@ const Partition* FindOne(const std::vector<Partition>& partitions, const Conditi
 
 }  // namespace
 
-const Partition* PartitionedTable::Find(std::int64_t oid) const {
-  return FindOne(partitions, [oid](const Partition& partition) { return partition.oid == oid; });
+const Partition* PartitionedTable::Find(std::int64_t partition_oid) const {
+  return FindOne(partitions, [=](const Partition& partition) {
+    return partition.oid == partition_oid;
+  });
 }
 
 const Partition* PartitionedTable::overflow_low() const {

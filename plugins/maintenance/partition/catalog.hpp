@@ -36,7 +36,7 @@ struct PartitionedTable {
   std::vector<Partition> partitions;  // by bound, those being detached included
   std::string default_partition;      // quoted; empty: there is none
 
-  const Partition* Find(std::int64_t oid) const;  // nullptr: it has none with this oid
+  const Partition* Find(std::int64_t partition_oid) const;  // nullptr: there is none
   const Partition* overflow_low() const;
   const Partition* overflow_high() const;
   // Of ranges, without overflow: where they begin and end; nothing when there is none.
