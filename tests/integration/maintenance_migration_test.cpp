@@ -331,6 +331,22 @@ TEST_F(SliceTest, AreMadeOnlyWhenTheTimeOfTheFlatTableIsOver) {
               testing::HasSubstr("to be over"));
 }
 
+TEST_F(SliceTest, WaitForAWriterThatHasNotEndedAndNameIt) {
+  Db writer(settings_.url);
+  writer.Execute("BEGIN; SELECT fixture.credit(fixture.account_id(1), 5)");
+  std::string named;
+  Run("none", [&] {
+    const std::string waits = db_->Value("SELECT waiting_for FROM summa_host.migration");
+    if (!named.empty() || waits.find("writer") == std::string::npos) return;
+    EXPECT_EQ(Slices(), "");
+    named = waits;
+    writer.Execute("COMMIT");
+  });
+  EXPECT_THAT(named, testing::HasSubstr("process " + std::to_string(writer.BackendPid())));
+  EXPECT_EQ(Slices(), "exchanged");
+  ExpectNoProblem();
+}
+
 TEST_F(SliceTest, AFrozenTableRefusesEveryChange) {
   Run("frozen");
   for (const char* change :

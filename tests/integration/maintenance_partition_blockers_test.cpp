@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -53,7 +54,8 @@ class ObstructedTest : public PartitionsTest {
     }
   }
   void Wait(const std::function<bool()>& condition, const std::string& what) {
-    test::WaitUntil(condition, test::kTimeout, what + "; the manager says: " + Findings());
+    if (test::BecomesTrue(condition)) return;
+    throw std::runtime_error("waited in vain for " + what + "; the manager says: " + Findings());
   }
   void ExpectNamedWithoutAQueue() {
     Wait([this] { return Findings().find(obstacle_->Name()) != std::string::npos; },

@@ -75,7 +75,9 @@ class Storm {
     test::WaitUntil(
         [&] {
           try {
-            db.Execute("INSERT INTO reading (at, note) VALUES (" + clock + ", '" + note + "')");
+            // Takes its time, so that its lock is in the way of others.
+            db.Execute("INSERT INTO reading (at, note) SELECT " + clock + ", '" + note +
+                       "' FROM pg_sleep(0.005)");
             return true;
           } catch (const test::DbError& error) {
             if (error.sqlstate != "23514") throw;

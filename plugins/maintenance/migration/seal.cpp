@@ -19,7 +19,8 @@ WHERE locktype = 'relation' AND granted AND mode = 'RowExclusiveLock' AND relati
 
 constexpr const char* kNames = R"sql(
 SELECT format('%I.%I', n.nspname, c.relname) AS name
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1::bigint[]::oid[]))sql";
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = ANY ($1::bigint[]::oid[]))sql";
 
 constexpr std::chrono::milliseconds kPause{20};
 
