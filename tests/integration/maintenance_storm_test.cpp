@@ -164,8 +164,8 @@ TEST_F(StormTest, RowsOfEveryClockFindTheirPlace) {
   Calm();
   EXPECT_EQ(Readings(), before);
   EXPECT_THAT(NotesIn("reading_overflow_low"), IsEmpty());
-  EXPECT_EQ(db_->Count("SELECT count(*) FROM reading_overflow_high WHERE at < now() + interval '299 "
-                       "years'"),
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM reading_overflow_high WHERE at < now() + interval "
+                       "'299 years'"),
             0)
       << "only the far future stays";
   EXPECT_THAT(Findings(), HasSubstr("reading_overflow_high has"));
