@@ -390,10 +390,21 @@ DdlOutcome CheckNewBounds(const Environment& environment, Session& session,
                                           condition + ") NOT VALID");
                             });
   if (!added.done) return added;
-  session.Begin();
-  LiftStatementTimeout(session);
-  session.Exec(alter + " VALIDATE CONSTRAINT " + kNewBounds);
-  session.Commit();
+  try {
+    session.Begin();
+    LiftStatementTimeout(session);
+    session.Exec(alter + " VALIDATE CONSTRAINT " + kNewBounds);
+    session.Commit();
+  } catch (const Error& error) {
+    if (error.sqlstate() != "23514") throw;
+    session.Rollback();
+    // It would go on refusing rows.
+    RunDdl(session, environment.caller, {{quoted}}, environment.ddl_limits(),
+           [&](Session& inside) { UncheckNewBounds(inside, quoted); });
+    added.done = false;
+    added.blockers = {{"a row beyond its new bounds, which has come meanwhile", quoted}};
+    return added;
+  }
   CrashPoint("partition.checked");
   return added;
 }

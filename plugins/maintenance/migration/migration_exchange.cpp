@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <summa/crash_point.hpp>
+#include <utility>
 #include <vector>
 
 #include "guard/guard.hpp"
@@ -28,7 +29,6 @@ namespace {
 constexpr std::chrono::seconds kPatience{10};
 
 constexpr int kMostSeals = 5;
-constexpr const char* kWriterInTheWay = "a writer has not ended its transaction";
 
 void RequireOne(const Result& changed) {
   if (changed.affected_rows() == 1) return;
@@ -85,18 +85,19 @@ bool Migration::Settle(OperationStep& step, const MigrationRecord& record) {
 }
 
 // The tail that was mirrored becomes a chunk, which is then verified like the others.
-bool Migration::Seal(OperationStep& step, const MigrationRecord& record) const {
+std::string Migration::Seal(OperationStep& step, const MigrationRecord& record) const {
   Session session(step.sql());
   const ComparedTables tables = TablesOf(session, record);
   std::vector<std::int64_t> tree = {record.old_table, record.new_table};
   for (const Partition& leaf : ReadTable(session, tables.partitioned).partitions) {
     tree.push_back(leaf.oid);
   }
-  const std::optional<std::int64_t> position = SealedPosition(
-      session, CallerOfStep(step), SourceOf(record, tables), tables.position, tree, kPatience);
-  if (!position || *position <= record.sealed) return false;
+  const Sealed found = SealedPosition(session, CallerOfStep(step), SourceOf(record, tables),
+                                      tables.position, tree, kPatience);
+  if (!found.position) return found.in_the_way;
+  if (*found.position <= record.sealed) return "a writer has not ended its transaction";
   const std::int64_t through = PieceEnd(session, tables, SourceOf(record, tables),
-                                        {record.sealed, *position}, record.batch_size);
+                                        {record.sealed, *found.position}, record.batch_size);
   session.Begin();
   RequireOne(session.Exec(
       "UPDATE summa_host.migration SET sealed_position = $3, guard_position = CASE state WHEN "
@@ -110,7 +111,7 @@ bool Migration::Seal(OperationStep& step, const MigrationRecord& record) const {
   }
   CrashPoint("migration.seal");
   session.Commit();
-  return true;
+  return "";
 }
 
 Migration::Progress Migration::Ready(OperationStep& step, const MigrationRecord& record) {
@@ -129,23 +130,24 @@ Migration::Progress Migration::KeepTailShort(OperationStep& step, const Migratio
                                              std::int64_t most) const {
   if (Settle(step, record)) return Again(step, record);
   if (TailRows(step, record, most) <= most) return std::nullopt;
-  if (Seal(step, record)) return Again(step, record);
-  WaitFor(step, kWriterInTheWay);
+  const std::string in_the_way = Seal(step, record);
+  if (!in_the_way.empty()) WaitFor(step, in_the_way);
   return Again(step, record);
 }
 
 // Under the lock of an exchange everything is compared, and put into the guard, that came after the
-// last seal. Returns the migration as it is then; nothing when a writer has not ended.
-std::optional<MigrationRecord> Migration::ShortenTail(OperationStep& step) const {
+// last seal.
+Migration::Settled Migration::ShortenTail(OperationStep& step) const {
   for (int seals = 0;;) {
-    const MigrationRecord record = CurrentRecord(step);
+    MigrationRecord record = CurrentRecord(step);
     if (record.verification_failed) ThrowDifference(record.verification);
     if (Settle(step, record)) continue;
     // The tail of a busy ledger is never that short.
     if (seals == kMostSeals || TailRows(step, record, kShortTailRows) <= kShortTailRows) {
-      return record;
+      return {std::move(record), ""};
     }
-    if (!Seal(step, record)) return std::nullopt;
+    std::string in_the_way = Seal(step, record);
+    if (!in_the_way.empty()) return {std::nullopt, std::move(in_the_way)};
     ++seals;
   }
 }
@@ -159,9 +161,9 @@ Migration::Progress Migration::Swap(OperationStep& step, const MigrationRecord& 
   DdlOutcome outcome;
   try {
     const Exchange exchange = PrepareSwap(session, record);
-    const std::optional<MigrationRecord> settled = ShortenTail(step);
-    if (!settled) return WaitFor(step, kWriterInTheWay);
-    outcome = SwapTables(session, CallerOfStep(step), *settled, exchange);
+    const Settled settled = ShortenTail(step);
+    if (!settled.record) return WaitFor(step, settled.in_the_way);
+    outcome = SwapTables(session, CallerOfStep(step), *settled.record, exchange);
   } catch (const Error& error) {
     if (!ComesAgain(error)) throw;
     return Again(step, record);
@@ -198,13 +200,12 @@ bool Migration::GoBack(OperationStep& step, const MigrationRecord& record) const
     const bool sliced = !record.slices.empty() && record.slices != "restored";
     if (sliced) return GoBackFromSlices(step, record);
     const Exchange exchange = PrepareSwapBack(session, record);
-    const std::optional<MigrationRecord> settled =
-        record.bound ? std::optional(record) : ShortenTail(step);
-    if (!settled) {
-      SetWaitingFor(session, step.id(), kWriterInTheWay);
+    const Settled settled = record.bound ? Settled{record, ""} : ShortenTail(step);
+    if (!settled.record) {
+      SetWaitingFor(session, step.id(), settled.in_the_way);
       return false;
     }
-    const DdlOutcome outcome = SwapBack(session, CallerOfStep(step), *settled, exchange);
+    const DdlOutcome outcome = SwapBack(session, CallerOfStep(step), *settled.record, exchange);
     if (!outcome.done) SetWaitingFor(session, step.id(), TextOf(outcome.blockers));
     if (outcome.done) CrashPoint("migration.swapped_back");
     return outcome.done;

@@ -109,10 +109,10 @@ SliceOutcome FreezeFlat(OperationStep& step, const WorkCaller& caller,
     tree.push_back(leaf.oid);
   }
   // Who is about to write the last events to it ends first. The lock below then sees them all.
-  if (!SealedPosition(session, caller, tables.partitioned, tables.position, tree, kPatience)) {
-    return Waits("a writer has not ended its transaction");
-  }
-  const std::vector<std::string> freeze = RefuseRows(tables.flat);
+  Sealed sealed =
+      SealedPosition(session, caller, tables.partitioned, tables.position, tree, kPatience);
+  if (!sealed.position) return Waits(std::move(sealed.in_the_way));
+  const Statements freeze = RefuseRows(tables.flat);
   const DdlOutcome frozen = RunDdl(
       session, caller, {{tables.flat, LockMode::kShareRowExclusive}}, Limits(),
       [&](Session& locked) {

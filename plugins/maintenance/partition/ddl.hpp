@@ -27,13 +27,20 @@ struct LockRequest {
 // pg_read_all_stats sees only application and role.
 struct Blocker {
   std::string what, table;
+  std::string transaction = {};  // as pg_locks names it
+  bool lasting = false;          // will not be gone soon
 };
 // "process 123 (..) on "s"."t"; prepared transaction .."; of none: "somebody who is gone by now".
 std::string TextOf(const std::vector<Blocker>& blockers);
 
+// Older transactions will not be gone soon.
+inline constexpr std::chrono::microseconds kLastingTransaction = std::chrono::seconds(1);
+
 // Who holds, or waits for, a lock on one of the tables that conflicts with the requests; those of
-// this session excluded.
-std::vector<Blocker> BlockersOf(Session& session, const std::vector<LockRequest>& locks);
+// this session excluded. Lasting: prepared, an anti-wraparound vacuum, or a transaction that is
+// older than `old`.
+std::vector<Blocker> BlockersOf(Session& session, const std::vector<LockRequest>& locks,
+                                std::chrono::microseconds old = kLastingTransaction);
 
 struct DdlLimits {
   std::chrono::microseconds first_wait = std::chrono::milliseconds(50);  // for a lock; grows to
