@@ -112,7 +112,7 @@ SliceOutcome FreezeFlat(OperationStep& step, const WorkCaller& caller,
   Sealed sealed =
       SealedPosition(session, caller, tables.partitioned, tables.position, tree, kPatience);
   if (!sealed.position) return Waits(std::move(sealed.in_the_way));
-  const Statements freeze = RefuseRows(tables.flat);
+  const std::vector<std::string> freeze = RefuseRows(tables.flat);
   const DdlOutcome frozen = RunDdl(
       session, caller, {{tables.flat, LockMode::kShareRowExclusive}}, Limits(),
       [&](Session& locked) {
