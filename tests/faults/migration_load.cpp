@@ -103,7 +103,8 @@ MigrationLoad::~MigrationLoad() = default;
 
 // On a large ledger the verification has the pace and the intervals that an operator would choose.
 std::string MigrationLoad::Configuration(const std::string& host) const {
-  const std::string often = ": { interval: 2s, jitter: 0% }";
+  // Long enough for the exchange to find a moment without their long transactions.
+  const std::string often = ": { interval: 10s, jitter: 0% }";
   const std::string schedules = "daily-reconciliation" + often + ", block-checkpoint" + often +
                                 ", hash-snapshot-creator" + often + ", rolling-verification" +
                                 often + ", ";
