@@ -231,7 +231,8 @@ TEST_F(ObstructedTest, ACursorThatIsHeldAfterItsTransactionIsInNobodysWay) {
   settings_.tables[0].ranges.ahead = 3;
   Begin(ObstacleKind::kReader, "reading");
   Db holder(url_);
-  holder.Execute("BEGIN; DECLARE place CURSOR WITH HOLD FOR SELECT * FROM reading; COMMIT");
+  holder.Execute(
+      "BEGIN; DECLARE place CURSOR WITH HOLD FOR SELECT * FROM reading WHERE note <> 'w'; COMMIT");
   obstacle_->End();
   Background work(stop_, [this] { Work(); });
   Wait([this] { return IsAttached(3); }, "the range ahead");

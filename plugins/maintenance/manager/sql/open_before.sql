@@ -3,6 +3,10 @@
 -- to see the start of a transaction (pg_read_all_stats) it counts as possible until it ends.
 WITH tree AS (
   SELECT $2::bigint::oid AS oid UNION SELECT relid::oid FROM pg_catalog.pg_partition_tree($2::bigint::oid::regclass)
+), prepared AS (
+  SELECT t.virtualtransaction, p.gid
+  FROM pg_catalog.pg_locks t JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = t.transactionid
+  WHERE t.locktype = 'transactionid' AND t.pid IS NULL
 )
 SELECT l.virtualtransaction AS transaction, a.xact_start IS NOT NULL AS known,
        format('the transaction of process %s (%s)', l.pid, coalesce(nullif(a.application_name, ''), 'no name')) AS what
@@ -12,9 +16,9 @@ WHERE l.locktype = 'virtualxid' AND l.granted AND l.mode = 'ExclusiveLock' AND l
   AND ($3 = '' OR l.virtualtransaction = ANY (string_to_array($3, ' ')))
 UNION ALL
 SELECT DISTINCT l.virtualtransaction, true,
-       format('the prepared transaction %s', coalesce((SELECT string_agg(quote_literal(p.gid), ', ')
-              FROM pg_catalog.pg_prepared_xacts p WHERE '-1/' || p.transaction = l.virtualtransaction), l.virtualtransaction))
+       format('the prepared transaction %s', coalesce(quote_literal(p.gid), l.virtualtransaction))
 FROM pg_catalog.pg_locks l JOIN tree ON tree.oid = l.relation
+LEFT JOIN prepared p ON p.virtualtransaction = l.virtualtransaction
 WHERE l.pid IS NULL AND l.locktype = 'relation'
   AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
 ORDER BY known DESC, 1
