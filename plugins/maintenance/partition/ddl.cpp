@@ -107,8 +107,15 @@ std::string Milliseconds(Microseconds time) {
 std::vector<std::string> LockStatements(const std::vector<LockRequest>& locks) {
   std::vector<std::string> statements;
   for (std::size_t begin = 0, end = 0; begin < locks.size(); begin = end) {
+    if (!locks[begin].statement.empty()) {
+      statements.push_back(locks[begin].statement);
+      ++end;
+      continue;
+    }
     std::string tables;
-    for (; end < locks.size() && locks[end].mode == locks[begin].mode; ++end) {
+    for (; end < locks.size() && locks[end].mode == locks[begin].mode &&
+           locks[end].statement.empty();
+         ++end) {
       tables += (tables.empty() ? "ONLY " : ", ONLY ") + locks[end].table;
     }
     statements.push_back("LOCK TABLE " + tables + " IN " + NameOf(locks[begin].mode) + " MODE");

@@ -19,6 +19,8 @@ enum class LockMode { kAccessShare, kShareUpdateExclusive, kShareRowExclusive, k
 struct LockRequest {
   std::string table;  // quoted
   LockMode mode = LockMode::kAccessExclusive;
+  // Takes the lock in the place of LOCK TABLE, which of a view locks its tables as well.
+  std::string statement = {};
 };
 
 // What stands in the way: "process 123 (psql, postgres, idle in transaction for 120 s, transaction
