@@ -2,6 +2,9 @@
 // through it, and a copy that differs in anything is never put into place.
 #include "tests/integration/maintenance_migration_support.hpp"
 
+#include <atomic>
+#include <functional>
+#include <future>
 #include <string>
 #include <summa/operation.hpp>
 #include <summa/testkit/fake_host.hpp>
@@ -159,10 +162,22 @@ class LateIndexTest : public MigrationTest {
     index_ = leaf_ + "_ledger_event_pkey";
   }
   std::string IndexOid() { return db_->Value("SELECT to_regclass($1)::oid", {index_}); }
-  bool WaitsForLock(Db& look, const std::string& statement) {
-    return look.Count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-                      "AND query LIKE $1 AND wait_event_type = 'Lock'",
-                      {statement}) > 0;
+  // In a statement like `statement`.
+  bool WaitForLocks(const std::string& statement, int sessions) {
+    Db look(settings_.url);
+    return test::BecomesTrue([&] {
+      return look.Count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                        "AND query LIKE $1 AND wait_event_type = 'Lock'",
+                        {statement}) == sessions;
+    });
+  }
+  // Runs the migration while `beside` runs, which returns whether it saw what it waited for. The migration must
+  // not refuse meanwhile.
+  void RunBeside(const std::function<bool()>& beside) {
+    std::future<bool> seen = std::async(std::launch::async, beside);
+    EXPECT_EQ(Refusal(), "");
+    EXPECT_TRUE(seen.get()) << "the migration did not come to the statement in question";
+    EXPECT_EQ(State(), "ready");
   }
 
   std::string leaf_, index_;
@@ -183,18 +198,22 @@ TEST_F(LateIndexTest, IsUsedWhenItIsDone) {
   const std::string oid = IndexOid();
   // The migration waits, or wants to drop what is built.
   std::atomic<bool> waited{false};
-  std::thread ender([&] {
-    Db look(settings_.url);
-    test::BecomesTrue([&] { return waited || WaitsForLock(look, "DROP INDEX%"); });
-    writer.Execute("COMMIT");
-  });
   std::string waiting_for;
+  std::future<bool> ended = std::async(std::launch::async, [&] {
+    Db look(settings_.url);
+    const bool seen = test::BecomesTrue([&] {
+      return waited || look.Count("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DROP "
+                                  "INDEX%' AND wait_event_type = 'Lock'") > 0;
+    });
+    writer.Execute("COMMIT");
+    return seen;
+  });
   Run("none", [&] {
     if (waited.exchange(true)) return;
     waiting_for = db_->Value("SELECT waiting_for FROM summa_host.migration");
     builder.join();
   });
-  ender.join();
+  EXPECT_TRUE(ended.get());
   if (builder.joinable()) builder.join();
   EXPECT_THAT(waiting_for, testing::HasSubstr("builds the index " + index_));
   EXPECT_EQ(State(), "ready");
@@ -204,30 +223,35 @@ TEST_F(LateIndexTest, IsUsedWhenItIsDone) {
 TEST_F(LateIndexTest, IsNotMadeTwice) {
   Db other(settings_.url);
   other.Execute("BEGIN; CREATE UNIQUE INDEX " + index_ + " ON " + leaf_ + " (id)");
-  std::thread ender([&] {
-    Db look(settings_.url);
-    test::BecomesTrue([&] { return WaitsForLock(look, "CREATE%INDEX CONCURRENTLY%"); });
+  const std::string oid = other.Value("SELECT to_regclass($1)::oid", {index_});
+  RunBeside([&] {
+    const bool seen = WaitForLocks("CREATE%INDEX CONCURRENTLY%", 1);
     other.Execute("COMMIT");
+    return seen;
   });
-  EXPECT_EQ(Refusal(), "");
-  ender.join();
-  EXPECT_EQ(State(), "ready");
+  EXPECT_EQ(IndexOid(), oid) << "it was built again";
 }
 
+// Both drop what a third has not finished; the late one is first.
 TEST_F(LateIndexTest, IsNotDroppedTwice) {
   db_->Execute("CREATE UNIQUE INDEX " + index_ + " ON " + leaf_ +
                " (id); UPDATE pg_index SET indisvalid = false WHERE indexrelid = '" + index_ +
                "'::regclass");
-  Db other(settings_.url);
-  other.Execute("BEGIN; DROP INDEX " + index_);
-  std::thread ender([&] {
-    Db look(settings_.url);
-    test::BecomesTrue([&] { return WaitsForLock(look, "DROP INDEX CONCURRENTLY%"); });
-    other.Execute("COMMIT");
+  const std::string oid = IndexOid();
+  Db writer(settings_.url);
+  writer.Execute("BEGIN; LOCK TABLE " + leaf_ + " IN ROW EXCLUSIVE MODE");
+  std::thread late([this] {
+    Db db(settings_.url);
+    db.Execute("DROP INDEX CONCURRENTLY " + index_);
   });
-  EXPECT_EQ(Refusal(), "");
-  ender.join();
-  EXPECT_EQ(State(), "ready");
+  EXPECT_TRUE(WaitForLocks("DROP INDEX CONCURRENTLY%", 1));
+  RunBeside([&] {
+    const bool seen = WaitForLocks("DROP INDEX CONCURRENTLY%", 2);
+    writer.Execute("COMMIT");
+    return seen;
+  });
+  late.join();
+  EXPECT_NE(IndexOid(), oid);
 }
 
 TEST_F(LateIndexTest, IsNamedWhenItIsOfAnotherTable) {
