@@ -70,6 +70,17 @@ TEST_P(PartitionMigrationTest, AnotherHostGoesOnAndNothingIsLost) {
   EXPECT_THAT(ledger.Problems(goal), testing::IsEmpty());
 }
 
+// Else the comparison with an undisturbed migration would say little.
+TEST(UndisturbedMigrationTest, LeavesNothingWhenItIsTakenBack) {
+  for (const char* strategy : {"online", "attach"}) {
+    const std::vector<std::string> before = MigratedLedger(Server(), strategy).Inventory();
+    for (const char* action : {"abort", "rollback"}) {
+      EXPECT_EQ(UndisturbedRun(Server(), strategy, action).inventory, before)
+          << strategy << ", " << action;
+    }
+  }
+}
+
 std::string NameOf(const testing::TestParamInfo<CrashAt>& info) {
   std::string name = info.param.name + "_at_" + std::to_string(info.param.hit);
   std::replace(name.begin(), name.end(), '.', '_');
