@@ -37,6 +37,18 @@ TEST_P(PartitionMigrationFreezeTest, AHostThatComesBackLateChangesNothing) {
   EXPECT_THAT(ledger.Problems(action), testing::IsEmpty());
 }
 
+// Scripts look at the exit code alone.
+TEST(PartitionMigrationStopTest, AVerbThatIsToldToStopSaysThatItsWorkIsNotDone) {
+  MigratedLedger ledger(Server(), "online");
+  const auto frozen = ledger.Freezes(0, "swap", {"migration.backfilled", 1, false});
+  Db reader(ledger.url());  // it cannot come to the exchange
+  reader.Execute("BEGIN; SELECT FROM ledger_event_new");
+  frozen->Signal(SIGTERM);
+  frozen->Signal(SIGCONT);
+  EXPECT_EQ(frozen->WaitOrKill(kTimeout), 75) << frozen->Stderr();
+  EXPECT_NE(frozen->Stderr().find("SH-0904"), std::string::npos) << frozen->Stderr();
+}
+
 std::string NameOf(const testing::TestParamInfo<Place>& info) {
   std::string name = info.param.strategy + "_" + info.param.point;
   std::replace(name.begin(), name.end(), '.', '_');

@@ -35,6 +35,7 @@ class MigratedLedger {
   // strategy: "online" or "attach". Three hosts have a configuration of their own.
   MigratedLedger(PostgresServer& server, const std::string& strategy);
 
+  const std::string& url() const { return url_; }
   void StartTraffic(const TrafficOptions& options);
   // What the action needs to be there, by the first host. half: where that host dies before "abort"
   // and "leave slices"; without a name, at a place that is always the same.
