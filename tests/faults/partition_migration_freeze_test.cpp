@@ -28,7 +28,7 @@ class PartitionMigrationFreezeTest : public testing::TestWithParam<Place> {};
 TEST_P(PartitionMigrationFreezeTest, AHostThatComesBackLateChangesNothing) {
   const auto& [strategy, action, point] = GetParam();
   MigratedLedger ledger(Server(), strategy);
-  ledger.StartTraffic({.connections = 4, .accounts = 40, .rate = 60});
+  ledger.StartTraffic();
   ledger.Prepare(action);
   const auto frozen = ledger.Freezes(0, action, {point, 1, false});
   ledger.GoOn(1, action);

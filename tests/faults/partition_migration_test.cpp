@@ -62,7 +62,7 @@ TEST_P(PartitionMigrationTest, AnotherHostGoesOnAndNothingIsLost) {
   const CrashAt at = GetParam();
   const std::string action = ActionOf(at.name);
   MigratedLedger ledger(Server(), StrategyOf(at.name));
-  ledger.StartTraffic({.connections = 8, .accounts = 40, .rate = 200});
+  ledger.StartTraffic();
   ledger.Prepare(action);
   ASSERT_TRUE(ledger.Dies(0, action, at)) << "it came not to the place";
   const std::string goal = action == "begin" ? "swap" : action;
