@@ -134,7 +134,7 @@ TEST_P(PartitionMigrationPairsTest, AThirdHostGoesOnAndNothingIsLost) {
   const Pair pair = PairOf(GetParam());
   SCOPED_TRACE(pair.Description() + "; SUMMA_SOAK_SEED=" + std::to_string(Seed()));
   MigratedLedger ledger(Server(), pair.strategy);
-  ledger.StartTraffic({.connections = 4, .accounts = 40, .rate = 60});
+  ledger.StartTraffic();
   ledger.Prepare(pair.action, pair.half);
   ASSERT_TRUE(ledger.Dies(0, pair.action, pair.first)) << "the first host came not to its place";
   const bool both = ledger.Dies(1, pair.action, pair.second);

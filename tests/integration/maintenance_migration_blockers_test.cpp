@@ -31,7 +31,7 @@ class ObstructedExchangeTest : public MigrationTest, public testing::WithParamIn
   std::string Blockers(Db& db) { return db.Value("SELECT waiting_for FROM summa_host.migration"); }
   // The host waits for as long as it takes others to get through.
   void RunBeside(const Traffic& traffic) {
-    Run("none", [&] {
+    Run([&] {
       traffic.Pass();
       fake_.Advance(std::chrono::milliseconds(200));
     });

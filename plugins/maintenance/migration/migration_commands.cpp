@@ -120,7 +120,7 @@ std::int64_t RequireMigration(const CommandCall& call) {
               "`migrate:partition-event-store --strategy=online` begins one");
 }
 
-// Until it ends, or waits for a decision, or the verb is told to stop.
+// Until it ends, or waits for a decision.
 void Run(const CommandCall& call, const Host& host, Migration& migration, std::int64_t id) {
   WorkCaller caller = CallerOf(host, call);
   caller.should_stop = [&call, &migration, &host, id] {
@@ -128,7 +128,13 @@ void Run(const CommandCall& call, const Host& host, Migration& migration, std::i
     call.Progress(view.phase, view.done, view.total.value_or(0));
     return call.ShouldStop() || migration.waits_for_people();
   };
-  RunOperation(host, call.sql(), caller, migration.Binding(), id);
+  const OperationRunResult run =
+      RunOperation(host, call.sql(), caller, migration.Binding(), id);
+  if (!call.ShouldStop() || !run.last.open() || migration.waits_for_people()) return;
+  throw Error(SUMMA_E_CANCELLED, "SH-0904",
+              "told to stop, or the lease was lost, before the migration had come to its end or to "
+              "a decision",
+              "Nothing is lost: a running host goes on, and so does the same command");
 }
 
 void RequireState(const CommandCall& call, const Host& host, std::int64_t id,

@@ -82,6 +82,7 @@ void DropShadow(Session& session, const MigrationRecord& record) {
                         .Value<bool>();
   if (made) session.Exec("DROP TABLE " + NameOfTable(session, record.new_table).quoted());
   DropSyncFunctions(session);
+  DropGuardFunctions(session);
   session.Exec("TRUNCATE summa_host.ledger_event_head, summa_host.ledger_event_key");
 }
 
