@@ -439,6 +439,13 @@ class SliceTest : public MigrationTest {
         "event_data, correlation_id, hash, created_at) SELECT 'account', gen_random_uuid(), 1, "
         "'x', '{}', gen_random_uuid(), 'h', bound - interval '1 second' FROM summa_host.migration");
   }
+  // With a position that somebody has chosen, among those of the flat table.
+  std::string InsertOfOldPosition() const {
+    return "INSERT INTO ledger_event (sequence_number, aggregate_type, aggregate_id, "
+           "aggregate_version, event_type, event_data, correlation_id, hash, created_at) SELECT 0, "
+           "'account', gen_random_uuid(), 1, 'x', '{}', gen_random_uuid(), 'h', bound - interval '1 "
+           "second' FROM summa_host.migration";
+  }
   void ExpectNoProblem() {
     EXPECT_EQ(db_->Count("SELECT count(*) FROM (SELECT prev_hash, lag(hash) OVER (PARTITION BY "
                          "aggregate_type, aggregate_id ORDER BY aggregate_version) AS before FROM "
@@ -536,6 +543,7 @@ TEST_F(SliceTest, RefuseChangesUntilTheEnd) {
   EXPECT_EQ(db_->Value("SELECT to_regproc('summa_host.ledger_event_no_change') IS NULL"), "t");
   EXPECT_EQ(Rows("ledger_event"), before_);
   ExpectNoProblem();
+  EXPECT_EQ(SqlStateOf(InsertOfOldPosition()), "");
 }
 
 TEST_F(SliceTest, GiveTheirPlaceBackAndTakeItAgain) {
@@ -568,6 +576,20 @@ TEST_F(SliceTest, DoNotGiveTheirPlaceBackWhenAnEventWouldBeLost) {
   EXPECT_EQ(Refusal(), "") << "it is asked for no longer";
   EXPECT_EQ(Slices(), "exchanged");
   EXPECT_EQ(Rows("ledger_event"), rows);
+}
+
+// It would be lost by a way back that looks at the positions after those of the flat table.
+TEST_F(SliceTest, RefuseAnEventWithAPositionOfTheFlatTable) {
+  Run();
+  ASSERT_EQ(Slices(), "exchanged");
+  EXPECT_EQ(SqlStateOf(InsertOfOldPosition()), "55000");
+  EXPECT_EQ(SqlStateOf("SET session_replication_role = replica; " + InsertOfOldPosition()),
+            "55000");
+  Request("rollback");
+  Run();
+  EXPECT_EQ(Slices(), "restored");
+  EXPECT_EQ(Rows("ledger_event"), before_);
+  EXPECT_EQ(SqlStateOf(InsertOfOldPosition()), "");
 }
 
 TEST_F(SliceTest, DoNotGiveTheirPlaceBackWhenOneIsDetached) {

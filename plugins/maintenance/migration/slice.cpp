@@ -163,6 +163,7 @@ SliceOutcome IndexSlices(OperationStep& step, const WorkCaller& caller,
                          const MigrationRecord& record) {
   Session session(step.sql());
   const Inventory flat = InventoryOf(session, record);
+  const std::string position = TablesOf(session, record).position;
   if (!CreateNextIndex(session, flat, record.slice_table).empty()) {
     CrashPoint("migration.slice_index");
     return Went();
@@ -172,6 +173,7 @@ SliceOutcome IndexSlices(OperationStep& step, const WorkCaller& caller,
         RunDdl(session, caller, {{slice.quoted}}, Limits(), [&](Session& locked) {
           RequireRunning(locked, record.operation);
           MakePrimaryKeyOf(locked, flat, slice);
+          RunTogether(locked, RefuseRowsThrough(slice.quoted, position, record.through));
           CrashPoint("migration.slice_key");
         });
     if (!made.done) return WaitsFor(made.blockers);

@@ -39,7 +39,8 @@ std::vector<Partition> PartitionsBefore(Session& session, const MigrationRecord&
   return before;
 }
 
-// Rows of a slice that the flat table has not: inserted since the exchange.
+// Rows of a slice that the flat table has not: inserted since the exchange. A position up to the
+// last one of the flat table is refused by a trigger.
 void RequireNothingNew(Session& session, const ComparedTables& tables,
                        const MigrationRecord& record) {
   const bool added =
