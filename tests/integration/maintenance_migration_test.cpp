@@ -320,6 +320,43 @@ TEST_F(MigrationTest, WaitsForSnapshotsThatAreOlderThanTheCopy) {
   EXPECT_EQ(State(), "swapped");
 }
 
+// Also while the events are sealed that have come meanwhile.
+TEST_F(MigrationTest, SaysWhoIsInTheWayUntilTheyAreGone) {
+  Start();
+  Run();
+  ASSERT_EQ(State(), "ready");
+  Request("swap");
+  Db reader(settings_.url);
+  reader.Execute("BEGIN; SELECT count(*) FROM ledger_event");
+  const std::string name = "process " + std::to_string(reader.BackendPid());
+  bool open = true;
+  int waits = 0, steps = 0;
+  const auto waiting_for = [&] {
+    return db_->Value("SELECT waiting_for FROM summa_host.migration");
+  };
+  const auto look = [&] {
+    if (!open || waits == 0) return true;
+    ++steps;
+    EXPECT_THAT(waiting_for(), testing::HasSubstr(name));
+    return true;
+  };
+  RunWhile(look, [&] {
+    if (waiting_for().empty()) return;  // it tries to get the lock
+    if (++waits == 1) {
+      // More than an exchange begins with.
+      db_->Execute(
+          "INSERT INTO ledger_event (aggregate_type, aggregate_id, aggregate_version, event_type, "
+          "event_data, correlation_id, hash) SELECT 'account', gen_random_uuid(), 1, 'x', '{}', "
+          "gen_random_uuid(), 'h' FROM generate_series(1, 540)");
+    } else if (open && steps >= 10) {
+      open = false;
+      reader.Execute("COMMIT");
+    }
+  });
+  EXPECT_FALSE(open);
+  EXPECT_EQ(State(), "swapped");
+}
+
 // A role without pg_read_all_stats is not told what kind of process another role's is.
 TEST_F(MigrationTest, ARoleWithoutRightsSeesOlderSnapshotsOfOthers) {
   db_->Execute("CREATE ROLE plain");

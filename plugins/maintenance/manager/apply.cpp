@@ -262,9 +262,12 @@ class Application {
     throw Error(SUMMA_E_CONFIG, "SH-0833",
                 overflow.quoted + " has more than " +
                     std::to_string(environment_.settings.drain_rows) + " rows, and one of " +
-                    BoundText(beyond[0].Get<DatabaseTime>("at")) + ", far from the others",
-                "Find out who writes such times. Then raise `drain_rows` above the number of rows, "
-                "so that they are moved one by one while writers wait");
+                    BoundText(beyond[0].Get<DatabaseTime>("at")) +
+                    ", outside of the ranges that are missing, " + BoundText(range.from) + " to " +
+                    BoundText(range.to),
+                "When the row has come just now, nothing is needed: the next run makes the ranges "
+                "for it. When it stays so, find out who writes such times, and raise `drain_rows` "
+                "above the number of rows, so that they are moved one by one while writers wait");
   }
 
   bool AddCheck(const Partition& overflow, const Range& range) {

@@ -228,6 +228,10 @@ std::vector<Range> RangesUntil(Session& session, const Inventory& flat, Interval
   return ranges;
 }
 
+void RequireFewPartitions(Session& session, const Inventory& flat, const ShadowRequest& request) {
+  RequireFewRanges(request.interval, RangesOf(session, flat, request).size());
+}
+
 std::string ShadowIndexName(const std::string& index) { return PartitionName(index, "new"); }
 std::string OldIndexName(const std::string& index) { return PartitionName(index, "old"); }
 
