@@ -55,7 +55,7 @@ class ReconciliationDetachedTest : public ReconciliationTest,
         "CREATE TABLE summa_host.partition_record AS SELECT 1::bigint AS id, 'ledger_event'::text "
         "AS parent, 'part_old'::text AS name, '2000-01-01 00:00+00'::timestamptz AS from_time, "
         "(SELECT min(created_at) FROM part_new) AS to_time, 'detached'::text AS state, "
-        "(SELECT count(*) FROM part_old) AS row_count, clock_timestamp() AS updated_at; "
+        "(SELECT count(*) FROM part_old) AS row_count, 0::bigint AS kept_count, clock_timestamp() AS updated_at; "
         "CREATE TABLE summa_host.partition_edge AS SELECT 1::bigint AS record, "
         "aggregate_type::text, aggregate_id, min({version})::bigint AS first_version, "
         "(array_agg({previous_hash}::text ORDER BY {version}))[1] AS first_previous_hash, "

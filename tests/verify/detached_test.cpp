@@ -86,7 +86,7 @@ class DetachedTest : public testing::TestWithParam<Layout> {
         "UNIQUE, created_at timestamptz NOT NULL); "
         "CREATE TABLE summa_host.partition_record (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY "
         "KEY, parent text, name text, from_time timestamptz, to_time timestamptz, state text, "
-        "row_count bigint, updated_at timestamptz NOT NULL DEFAULT clock_timestamp()); "
+        "row_count bigint, kept_count bigint NOT NULL DEFAULT 0, updated_at timestamptz NOT NULL DEFAULT clock_timestamp()); "
         "CREATE TABLE summa_host.partition_edge (record bigint, aggregate_type text, aggregate_id "
         "uuid, first_version bigint, first_previous_hash text, last_version bigint, last_hash "
         "text); "

@@ -361,6 +361,7 @@ std::int64_t DropLeftovers(const Environment& environment, const std::string& ta
     session.Commit();
     ++dropped;
   }
+  session.Exec(manager_sql::forget_remainders, {table.schema, table.quoted});
   for (const Partition* overflow : {table.overflow_high(), table.overflow_low()}) {
     if (overflow == nullptr) continue;
     const bool there =

@@ -32,7 +32,7 @@ struct ApplyOutcome {
 ApplyOutcome ApplyAction(const Environment& environment, const std::string& table,
                          const Action& action);
 
-// Drops what an interrupted run left: partitions that were never attached, and the constraint of an
+// Drops what an interrupted run left: partitions and remainders that were never attached, and the constraint of an
 // overflow partition that was about to become a range. Returns the number.
 std::int64_t DropLeftovers(const Environment& environment, const std::string& table);
 

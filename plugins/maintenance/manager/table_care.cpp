@@ -11,7 +11,9 @@
 
 #include "manager/archive.hpp"
 #include "manager/detach.hpp"
+#include "manager/gates.hpp"
 #include "manager/records.hpp"
+#include "manager/remainder.hpp"
 #include "partition/statement.hpp"
 #include "manager_sql.hpp"
 
@@ -63,14 +65,18 @@ void ExamineGates(const Environment& environment, const TableSettings& settings,
                   PlannedTable& planned) {
   if (!settings.ranges.retention) return;
   const DatabaseTime until = planned.facts.now - *settings.ranges.retention;
+  const std::optional<ledger::EventTable> events = EventsOf(session, planned.table);
   for (const Partition& partition : planned.table.partitions) {
-    if (partition.overflow() || partition.to > until) continue;
+    if (partition.overflow() || partition.remainder || partition.to > until) continue;
     const auto why = WhyNotDetachable(environment, session, planned.table, partition);
     if (why) {
       planned.why_held[partition.name] = *why;
       return;
     }
     planned.facts.releasable.insert(partition.oid);
+    if (events && NeedsRemainder(session, planned.table, *events, partition)) {
+      planned.facts.keeps.insert(partition.oid);
+    }
   }
 }
 
@@ -218,6 +224,7 @@ bool TableCare::PerformDetach(const Partition& partition, ActionKind kind) {
     return false;
   }
   if (kind != ActionKind::kUndoDetach) outcome_.detached.push_back(partition.name);
+  outcome_.kept += done.kept;
   return true;
 }
 

@@ -39,6 +39,7 @@ struct OverflowRows {
 struct PlanFacts {
   DatabaseTime now;
   std::set<std::int64_t> releasable;  // oids of the partitions that passed the gates of a detach
+  std::set<std::int64_t> keeps;       // of those, the ones with events that stay in a remainder
   OverflowRows low, high;
   std::set<std::string> names;  // of other relations in the schema, which no new one may have
 };
@@ -50,7 +51,7 @@ enum class ActionKind {
   kMoveOverflow,    // to new bounds, and create `ranges` where it was, in one step
   kDrain,           // the same, where rows have to move into `ranges`
   kCreateOverflow,  // the lower or the upper one
-  kDetach,          // a range that is older than the retention
+  kDetach,          // a range that is older than the retention; a remainder may take its place
 };
 const char* NameOf(ActionKind kind);  // "finish-detach", "undo-detach", "create", ..
 
@@ -113,7 +114,8 @@ struct Plan {
 //   the wish, those of the lower one that are older than the retention or more than a million, and
 //   those outside of the calendar;
 // - no range is left that is older than the retention and passed the gates, except where an older
-//   one has to stay, since a gap would arise between them. The range of now never goes.
+//   one has to stay, since a gap would arise between them. The range of now never goes. A remainder
+//   stays, and takes the place of every range above it that leaves.
 // Applied to a table that is as the actions leave it, with the same facts, it has none.
 Plan PlanPartitions(const PartitionedTable& table, const PartitionSettings& settings,
                     const PlanFacts& facts);
