@@ -282,9 +282,9 @@ class Exchange {
   // All its rows, also of chains that are over: they are attached, and verified like others.
   void TakeIn() {
     if (below_ == nullptr) return;
-    session_.Begin(SUMMA_SQL_REPEATABLE_READ);
+    session_.Begin();
     LiftStatementTimeout(session_);
-    below_state_ = StateOf(session_, events_, below_->quoted);
+    below_state_ = StateOf(session_, events_, below_->quoted);  // as last_
     CopyRows(session_, table_, *below_, made_);
     session_.Commit();
   }
@@ -415,11 +415,10 @@ class Return {
                       {"columns", ColumnsOf(session_, remainder_.quoted)}});
   }
 
-  // With one snapshot: what comes later is noticed.
   std::string Copy() {
-    session_.Begin(SUMMA_SQL_REPEATABLE_READ);
+    session_.Begin();
     LiftStatementTimeout(session_);
-    state_ = StateOf(session_, events_, remainder_.quoted);
+    state_ = StateOf(session_, events_, remainder_.quoted);  // first: what comes later is noticed
     const auto changed =
         session_.Exec(WithNamesOfBoth(manager_sql::changed_rows)).Value<std::int64_t>();
     if (changed > 0) {
