@@ -264,6 +264,7 @@ class Planner {
   void Do(ActionKind kind, const Partition& partition, std::string reason) {
     plan_.actions.push_back(
         {kind, partition.name, partition.oid, partition.from, partition.to, {}, std::move(reason)});
+    plan_.actions.back().remainder = replaced_.contains(partition.oid);
   }
 
   void Recover() {

@@ -69,7 +69,7 @@ void Write(const Action& action, const std::string& table, JsonWriter& json) {
     WriteRange(added.name, added.range.from, added.range.to, json);
     json.EndObject();
   }
-  json.EndArray().Key("reason").Value(action.reason).EndObject();
+  json.EndArray().Member("remainder", action.remainder).Key("reason").Value(action.reason).EndObject();
 }
 
 }  // namespace summa::maintenance
