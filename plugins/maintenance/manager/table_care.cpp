@@ -135,6 +135,9 @@ PlannedTable PlanDetachOf(const Environment& environment, const TableSettings& s
   } else {
     why = WhyNotDetachable(environment, session, planned.table, *partition, true);
   }
+  const std::optional<ledger::EventTable> events = EventsOf(session, planned.table);
+  action.remainder =
+      !why && events && NeedsRemainder(session, planned.table, *events, *partition);
   if (why) {
     planned.plan.held.push_back(name);
     planned.why_held[name] = *why;
