@@ -86,9 +86,8 @@ std::vector<Listed> ListOf(const PartitionedTable& table,
   }
   for (const PartitionRecord& record : records) {
     if (record.state != "detached" && record.state != "archived") continue;
-    all.push_back(
-        {record.name, record.state, record.range, record.rows, record.bytes, record.location, false,
-         record.kept});
+    all.push_back({record.name, record.state, record.range, record.rows, record.bytes,
+                   record.location, false, record.kept});
   }
   std::stable_sort(all.begin(), all.end(), [](const Listed& left, const Listed& right) {
     return left.range.from < right.range.from;
@@ -116,9 +115,7 @@ void WriteRemainders(JsonWriter& json, const Plans& plans) {
   for (const PlannedTable& planned : plans) {
     for (const Partition& partition : planned.table.partitions) {
       if (!partition.remainder) continue;
-      json.BeginObject()
-          .Member("table", planned.table.quoted)
-          .Member("name", partition.name);
+      json.BeginObject().Member("table", planned.table.quoted).Member("name", partition.name);
       WriteBound(json, "from", partition.from);
       WriteBound(json, "to", partition.to);
       json.EndObject();
@@ -267,8 +264,8 @@ CommandResult ListPartitions(const CommandCall& call, const PartitionContext& co
     std::vector<TimelineBar> bars;
     bars.reserve(all.size());
     for (const Listed& one : all) {
-      bars.push_back({one.range, one.state == "attached" || one.state == "detaching",
-                      one.remainder});
+      bars.push_back(
+          {one.range, one.state == "attached" || one.state == "detaching", one.remainder});
     }
     WriteList(json, settings.table, all, DrawTimeline(bars, now));
   }

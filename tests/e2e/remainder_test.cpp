@@ -146,9 +146,10 @@ class Remainder : public testing::Test {
 
 TEST_F(Remainder, IsMadeAndTakenBackWhereverItWasKilled) {
   const std::vector<std::string> leaving = {
-      "partition.remainder", "partition.remainder_made", "partition.remainder_part",
-      "partition.remainder_filled", "partition.record", "partition.recorded",
-      "partition.exchange", "partition.exchanged", "partition.settle", "partition.settled"};
+      "partition.remainder",        "partition.remainder_made", "partition.remainder_part",
+      "partition.remainder_filled", "partition.record",         "partition.recorded",
+      "partition.exchange",         "partition.exchanged",      "partition.settle",
+      "partition.settled"};
   const std::vector<std::string> returning = {"partition.remainder", "partition.return_copy",
                                               "partition.return_copied", "partition.return",
                                               "partition.returned"};

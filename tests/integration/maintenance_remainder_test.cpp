@@ -6,15 +6,18 @@
 
 #include <filesystem>
 #include <set>
-#include <utility>
 #include <summa/testkit/fake_host.hpp>
+#include <utility>
 
 #include "block_sealer.hpp"
 #include "guard/guard.hpp"
+#include "host/abi/operation_service.hpp"
 #include "ledger_verification.hpp"
 #include "manager/archive.hpp"
 #include "manager/gates.hpp"
+#include "reconciliation.hpp"
 #include "rolling.hpp"
+#include "snapshot_maker.hpp"
 #include "tests/integration/maintenance_manager_support.hpp"
 #include "tests/services/shared_data.hpp"
 
@@ -32,6 +35,7 @@ class RemainderTest : public PartitionsTest, public testing::WithParamInterface<
  protected:
   template <typename Function>
   void WithWork(const Function& function) {
+    fake_->SetOperations(operations_.table());
     testkit::FakeTick fake(sql_->unleased());
     const Tick tick(fake.abi());
     reconciliation::Work work(fake_->host(), tick, 0);
@@ -93,6 +97,22 @@ class RemainderTest : public PartitionsTest, public testing::WithParamInterface<
        "SELECT plan.freeze(" + Account(number) + ")");
   }
 
+  // An event of a type that no books are about, in a month that is over.
+  void AppendIn(int month, int account) {
+    const std::string of_account =
+        " WHERE aggregate_type = 'account' AND aggregate_id = " + Account(account);
+    db_->Query(
+        "INSERT INTO ledger_event (aggregate_type, aggregate_id, event_type, event_data, "
+        "correlation_id, " +
+        events_.version + ", " + events_.previous_hash + ", " + events_.hash +
+        ", created_at) SELECT 'account', aggregate_id, 'Noted', '{}', "
+        "gen_random_uuid(), " +
+        events_.version + " + 1, " + events_.hash + ", " + (Plan() ? "plan" : "fixture") +
+        ".hash(" + events_.hash + ", '{}'), " + MonthStart(month) +
+        " + interval '3 days' FROM ledger_event" + of_account + " ORDER BY " + events_.version +
+        " DESC LIMIT 1");
+  }
+
   // Account 3 is closed, 2 has been frozen for a while, and a hold of account 4 is open.
   void MakeFirstMonth() {
     for (int number = 1; number <= 4; ++number) Open(number);
@@ -114,8 +134,8 @@ class RemainderTest : public PartitionsTest, public testing::WithParamInterface<
 
   // Everything that was made since the last call, as if it were in that month.
   void MoveTo(int month) {
-    for (const char* table : {"ledger_event", "transaction_record", "entry_record",
-                              "account_balance", "outbox"}) {
+    for (const char* table :
+         {"ledger_event", "transaction_record", "entry_record", "account_balance", "outbox"}) {
       db_->Query("UPDATE " + std::string(table) + " SET created_at = " + MonthStart(month) +
                      " + interval '1 day' + (created_at - $1::timestamptz) WHERE created_at >= "
                      "$1::timestamptz",
@@ -134,8 +154,8 @@ class RemainderTest : public PartitionsTest, public testing::WithParamInterface<
         "ALTER SEQUENCE ledger_event_" +
         events_.position + "_seq OWNED BY ledger_event." + events_.position + ";");
     for (int month = kFirst; month <= 0; ++month) AddMonth("ledger_event", month);
-    for (const std::string& leaf : db_->Column(
-             "SELECT relid::text FROM pg_partition_tree('ledger_event') WHERE isleaf")) {
+    for (const std::string& leaf :
+         db_->Column("SELECT relid::text FROM pg_partition_tree('ledger_event') WHERE isleaf")) {
       db_->Execute("ALTER TABLE " + leaf + " ADD PRIMARY KEY (id), ADD UNIQUE (" +
                    events_.position + "), ADD UNIQUE (aggregate_type, aggregate_id, " +
                    events_.version + ")");
@@ -149,6 +169,7 @@ class RemainderTest : public PartitionsTest, public testing::WithParamInterface<
     session.Commit();
     WithWork([&](reconciliation::Work& work) {
       reconciliation::BlockSealer(sql_->unleased(), work, verification_).Run();
+      reconciliation::SnapshotMaker(sql_->unleased(), work, verification_).CreateAll(1, 100);
     });
     RunManager();  // without a retention: the overflow partitions
   }
@@ -171,8 +192,9 @@ class RemainderTest : public PartitionsTest, public testing::WithParamInterface<
         "r.name AND c.relispartition WHERE state = 'attached' ORDER BY 1");
   }
   std::int64_t VersionOf(int number) {
-    return db_->Count("SELECT max(" + events_.version + ") FROM ledger_event WHERE aggregate_id = " +
-                      Account(number) + " AND aggregate_type = 'account'");
+    return db_->Count("SELECT max(" + events_.version +
+                      ") FROM ledger_event WHERE aggregate_type = 'account' AND aggregate_id = " +
+                      Account(number));
   }
   std::string AttachError(const std::string& name) {
     try {
@@ -203,19 +225,26 @@ class RemainderTest : public PartitionsTest, public testing::WithParamInterface<
               0);
   }
 
+  static void ExpectClean(const reconciliation::VerificationResult& result) {
+    for (const reconciliation::Discrepancy& finding : result.findings.kept()) {
+      ADD_FAILURE() << finding.kind << " " << finding.aggregate_type << " " << finding.aggregate_id
+                    << " " << finding.expected << " / " << finding.found;
+    }
+    EXPECT_THAT(result.block_failures, IsEmpty());
+    EXPECT_EQ(result.incomplete, "");
+    EXPECT_GT(result.snapshots.snapshots, 0);
+    EXPECT_GT(result.blocks_verified + result.blocks_detached, 0);
+  }
   // By all that verifies: chains, snapshots, blocks, seals, the books, and in slices.
   void ExpectVerified(const std::string& when) {
     SCOPED_TRACE(when);
     WithWork([&](reconciliation::Work& work) {
-      const reconciliation::VerificationResult result =
-          reconciliation::VerifyLedger(sql_->unleased(), work, verification_, {});
-      for (const reconciliation::Discrepancy& finding : result.findings.kept()) {
-        ADD_FAILURE() << finding.kind << " " << finding.aggregate_type << " "
-                      << finding.aggregate_id << " " << finding.expected << " / " << finding.found;
+      for (const bool from_snapshots : {false, true}) {
+        reconciliation::VerificationScope scope;
+        scope.from_snapshots = from_snapshots;
+        ExpectClean(reconciliation::VerifyLedger(sql_->unleased(), work, verification_, scope));
       }
-      EXPECT_THAT(result.block_failures, IsEmpty());
-      EXPECT_EQ(result.incomplete, "");
-      EXPECT_GT(result.blocks_verified + result.blocks_detached, 0);
+      reconciliation::Reconcile(sql_->unleased(), work, verification_);
       std::set<std::string> incomplete;
       db_->Execute("UPDATE summa_host.verification_part SET verified_at = '2000-01-01Z'");
       reconciliation::Rolling rolling(sql_->unleased(), work, verification_, incomplete);
@@ -225,6 +254,8 @@ class RemainderTest : public PartitionsTest, public testing::WithParamInterface<
         more = part.more_due;
       }
     });
+    EXPECT_EQ(db_->Value("SELECT status FROM reconciliation_result ORDER BY run_date DESC LIMIT 1"),
+              "healthy");
     const verify::LedgerReport books = verify::CompareWithLedger(sql_->unleased(), {});
     for (const verify::Finding& finding : books.findings) {
       ADD_FAILURE() << finding.aggregate_type << " " << finding.aggregate_id << " expected "
@@ -235,15 +266,26 @@ class RemainderTest : public PartitionsTest, public testing::WithParamInterface<
   }
   // The next event of each chain in the table has the head before it.
   void ExpectGuarded() {
-    EXPECT_EQ(db_->Count("SELECT count(*) FROM (SELECT DISTINCT ON (aggregate_type, aggregate_id) "
-                         "aggregate_type, aggregate_id, " +
-                         events_.version + " AS version, " + events_.hash +
-                         " AS hash FROM ledger_event ORDER BY 1, 2, 3 DESC) e LEFT JOIN "
-                         "summa_host.ledger_event_head h USING (aggregate_type, aggregate_id) WHERE "
-                         "h.version IS DISTINCT FROM e.version OR h.hash IS DISTINCT FROM e.hash"),
-              0);
+    Session session(sql_->unleased());
+    for (const GuardProblem& problem : ExamineGuard(session, events_)) {
+      ADD_FAILURE() << problem.where << ": " << problem.what;
+    }
+    EXPECT_EQ(
+        db_->Count("SELECT count(*) FROM (SELECT DISTINCT ON (aggregate_type, aggregate_id) "
+                   "aggregate_type, aggregate_id, " +
+                   events_.version + " AS version, " + events_.hash +
+                   " AS hash FROM ledger_event ORDER BY 1, 2, 3 DESC) e LEFT JOIN "
+                   "summa_host.ledger_event_head h USING (aggregate_type, aggregate_id) WHERE "
+                   "h.version IS DISTINCT FROM e.version OR h.hash IS DISTINCT FROM e.hash"),
+        0);
   }
 
+  // As the manifest of the plugin reconciliation has it.
+  host::OperationService operations_{"reconciliation",
+                                     {{"reconciliation", "", "daily-reconciliation", 1, 0}},
+                                     "test",
+                                     "test",
+                                     host::SystemClock()};
   ledger::EventTable events_;
   reconciliation::Settings verification_ = [] {
     reconciliation::Settings settings;
@@ -268,10 +310,10 @@ TEST_P(RemainderTest, ALedgerGoesOnWithChainsWhoseRangeHasLeft) {
   Freeze(2);
   EXPECT_EQ(VersionOf(2), version + 1);
   EXPECT_EQ(db_->Value("SELECT n." + events_.previous_hash + " = o." + events_.hash +
-                       " FROM ledger_event n JOIN ledger_event o USING (aggregate_type, "
-                       "aggregate_id) WHERE aggregate_type = 'account' AND aggregate_id = " +
-                       Account(2) + " AND n." + events_.version + " = $1::bigint + 1 AND o." +
-                       events_.version + " = $1::bigint",
+                           " FROM ledger_event n JOIN ledger_event o USING (aggregate_type, "
+                           "aggregate_id) WHERE aggregate_type = 'account' AND aggregate_id = " +
+                           Account(2) + " AND n." + events_.version + " = $1::bigint + 1 AND o." +
+                           events_.version + " = $1::bigint",
                        {std::to_string(version)}),
             "t");
   Do("SELECT fixture.hold_commit($$" + hold_ + "$$)",
@@ -288,8 +330,8 @@ TEST_P(RemainderTest, OnlyTheLastEventsOfChainsThatMayGoOnStayAndAsTheyWere) {
   EXPECT_EQ(ErrorOfRun(), "");
   ASSERT_THAT(Remainders(), SizeIs(1));
   const std::string remainder = Remainders().front();
-  const auto kept = db_->Column("SELECT e::text FROM " + remainder + " e ORDER BY " +
-                                events_.position);
+  const auto kept =
+      db_->Column("SELECT e::text FROM " + remainder + " e ORDER BY " + events_.position);
   for (const std::string& event : kept) EXPECT_THAT(before_, ::testing::Contains(event));
   EXPECT_EQ(db_->Count("SELECT count(*) FROM " + remainder + " WHERE aggregate_id = " + Account(3)),
             0)
@@ -303,10 +345,28 @@ TEST_P(RemainderTest, OnlyTheLastEventsOfChainsThatMayGoOnStayAndAsTheyWere) {
                        "summa_host.partition_edge) FROM summa_host.partition_record r"),
             0)
       << "the edges are those of what has left";
-  EXPECT_EQ(db_->Count("SELECT (SELECT count(*) FROM " + Month(kFirst) + ") + (SELECT count(*) FROM " +
-                       Month(kSecond) + ")"),
+  EXPECT_EQ(db_->Count("SELECT (SELECT count(*) FROM " + Month(kFirst) +
+                       ") + (SELECT count(*) FROM " + Month(kSecond) + ")"),
             db_->Count("SELECT sum(row_count) FROM summa_host.partition_record"))
       << "the range itself is complete";
+}
+
+TEST_P(RemainderTest, AChainThatWentOnBetweenTwoDetachesIsVerifiedAcrossBoth) {
+  DetachByHand(Month(kFirst));
+  for (int event = 0; event < 3; ++event) AppendIn(kThird, 4);
+  const std::int64_t version = VersionOf(4);
+  DetachByHand(Month(kSecond));
+  DetachByHand(Month(kThird));
+  EXPECT_THAT(Remainders(), SizeIs(1));
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM ledger_event WHERE aggregate_type = 'account' AND "
+                       "aggregate_id = " +
+                       Account(4)),
+            2)
+      << "the last event of the first month, and that of the third";
+  ExpectVerified("both are detached");
+  Freeze(4);
+  EXPECT_EQ(VersionOf(4), version + 1);
+  ExpectVerified("gone on");
 }
 
 TEST_P(RemainderTest, PartitionsComeBackOneByOne) {
@@ -315,10 +375,14 @@ TEST_P(RemainderTest, PartitionsComeBackOneByOne) {
   Freeze(2);
   const auto events = db_->Count("SELECT count(*) FROM ledger_event");
   // Rows that come late into the time of a range that has left.
-  db_->Query("INSERT INTO ledger_event (aggregate_type, aggregate_id, event_type, event_data, "
-             "correlation_id, " + events_.version + ", " + events_.hash + ", created_at) SELECT "
-             "'late', gen_random_uuid(), 'Late', '{}', gen_random_uuid(), 1, encode(sha256('{}'), "
-             "'hex'), " + MonthStart(kFirst));
+  db_->Query(
+      "INSERT INTO ledger_event (aggregate_type, aggregate_id, event_type, event_data, "
+      "correlation_id, " +
+      events_.version + ", " + events_.hash +
+      ", created_at) SELECT "
+      "'late', gen_random_uuid(), 'Late', '{}', gen_random_uuid(), 1, encode(sha256('{}'), "
+      "'hex'), " +
+      MonthStart(kFirst));
   EXPECT_EQ(db_->Count("SELECT count(*) FROM ledger_event"), events + 1);
   EXPECT_EQ(AttachError(Month(kSecond)), "");
   ASSERT_THAT(Remainders(), SizeIs(1));
@@ -404,10 +468,13 @@ TEST_P(RemainderTest, AnEventThatComesIntoTheRangeMeanwhileKeepsItAttached) {
   const auto wait = caller_.wait;
   caller_.wait = [&](std::chrono::microseconds time) {
     if (!std::exchange(came, true)) {
-      db_->Query("INSERT INTO ledger_event (aggregate_type, aggregate_id, event_type, event_data, "
-                 "correlation_id, " + events_.version + ", " + events_.hash +
-                 ", created_at) SELECT 'account', gen_random_uuid(), 'Late', '{}', "
-                 "gen_random_uuid(), 1, encode(sha256('{}'), 'hex'), " + MonthStart(kFirst));
+      db_->Query(
+          "INSERT INTO ledger_event (aggregate_type, aggregate_id, event_type, event_data, "
+          "correlation_id, " +
+          events_.version + ", " + events_.hash +
+          ", created_at) SELECT 'account', gen_random_uuid(), 'Late', '{}', "
+          "gen_random_uuid(), 1, encode(sha256('{}'), 'hex'), " +
+          MonthStart(kFirst));
       old.Execute("COMMIT");
     }
     return wait(time);
@@ -422,9 +489,8 @@ TEST_P(RemainderTest, AnEventThatComesIntoTheRangeMeanwhileKeepsItAttached) {
   care.Recover();
   EXPECT_EQ(StateOf(Month(kFirst)), "none");
   DetachByHand(Month(kFirst));
-  EXPECT_EQ(db_->Count("SELECT count(*) FROM " + Remainders().front() +
-                       " WHERE event_type = 'Late'"),
-            1)
+  EXPECT_EQ(
+      db_->Count("SELECT count(*) FROM " + Remainders().front() + " WHERE event_type = 'Late'"), 1)
       << "a chain that nothing is known of may go on";
 }
 

@@ -272,10 +272,9 @@ TEST(PartitionPlan, ARemainderStaysAndTakesThePlaceOfAllThatLeavesAboveIt) {
     }
     model.Apply(action);
   }
-  EXPECT_THAT(leaving,
-              ElementsAre("ledger_event_2026_01", "ledger_event_2026_02 with a remainder",
-                          "ledger_event_2026_03 with a remainder",
-                          "ledger_event_2026_04 with a remainder"));
+  EXPECT_THAT(leaving, ElementsAre("ledger_event_2026_01", "ledger_event_2026_02 with a remainder",
+                                   "ledger_event_2026_03 with a remainder",
+                                   "ledger_event_2026_04 with a remainder"));
   EXPECT_EQ(model.table.overflow_low()->to, At(2026, 2, 1));
   EXPECT_THAT(RunOn(model, settings, At(2026, 6, 5)).actions, testing::IsEmpty());
 }
@@ -378,10 +377,11 @@ TEST(PartitionPlan, ActionsAreTextAndJson) {
             "2026-02-01T00:00:00Z to 2026-03-01T00:00:00Z: why");
   JsonWriter json;
   Write(action, "e", json);
-  EXPECT_EQ(json.text(),
-            R"({"table":"e","kind":"move-overflow","name":"e_high","from":"2026-03-01T00:00:00Z","to":null,)"
-            R"("ranges":[{"name":"e_2026_02","from":"2026-02-01T00:00:00Z",)"
-            R"("to":"2026-03-01T00:00:00Z"}],"remainder":false,"reason":"why"})");
+  EXPECT_EQ(
+      json.text(),
+      R"({"table":"e","kind":"move-overflow","name":"e_high","from":"2026-03-01T00:00:00Z","to":null,)"
+      R"("ranges":[{"name":"e_2026_02","from":"2026-02-01T00:00:00Z",)"
+      R"("to":"2026-03-01T00:00:00Z"}],"remainder":false,"reason":"why"})");
 }
 
 // --- random histories ---

@@ -12,8 +12,8 @@
 #include "manager/gates.hpp"
 #include "manager/gzip_file.hpp"
 #include "manager/remainder.hpp"
-#include "partition/statement.hpp"
 #include "partition/leaf.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {

@@ -51,12 +51,12 @@ std::vector<Blocker> AttachUnrecorded(const Environment& environment, Session& s
     return AttachInPlaceOf(environment, session, table, *events, *remainder, {record, quoted},
                            [&](Session& inside) { ForgetRecord(inside, record.id); });
   }
-  DdlOutcome done = RunDdl(
-      session, environment.caller, {{table.quoted, LockMode::kShareUpdateExclusive}, {quoted}},
-      environment.ddl_limits(), [&](Session& inside) {
-        AttachLeaf(inside, table, quoted, record.range.from, record.range.to);
-        ForgetRecord(inside, record.id);
-      });
+  DdlOutcome done = RunDdl(session, environment.caller,
+                           {{table.quoted, LockMode::kShareUpdateExclusive}, {quoted}},
+                           environment.ddl_limits(), [&](Session& inside) {
+                             AttachLeaf(inside, table, quoted, record.range.from, record.range.to);
+                             ForgetRecord(inside, record.id);
+                           });
   if (!done.done && done.blockers.empty()) return {{"somebody who is gone by now", ""}};
   return std::move(done.blockers);
 }
@@ -156,11 +156,11 @@ DetachOutcome Detach(const Environment& environment, const std::string& table_na
   const PartitionedTable table = ReadTable(session, table_name);
   const std::optional<ledger::EventTable> events = EventsOf(session, table);
   if (events && NeedsRemainder(session, table, *events, partition)) {
-    DetachOutcome exchanged =
-        ExchangeForRemainder(environment, session, table, *events, partition);
+    DetachOutcome exchanged = ExchangeForRemainder(environment, session, table, *events, partition);
     if (!exchanged.done) return exchanged;
     DetachOutcome settled = Settle(environment, session, table, partition.name);
     settled.kept = exchanged.kept;
+    settled.held = exchanged.held;
     return settled;
   }
   const std::vector<Blocker> long_ones =

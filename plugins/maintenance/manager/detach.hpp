@@ -1,8 +1,9 @@
 // Ranges that are old enough leave their table, and writers do not notice: DETACH PARTITION
-// CONCURRENTLY, which nobody waits for but itself. A range with the last events of chains that may go
-// on is exchanged for a remainder instead; see manager/remainder.hpp.
+// CONCURRENTLY, which nobody waits for but itself. A range with the last events of chains that may
+// go on is exchanged for a remainder instead; see manager/remainder.hpp.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -22,8 +23,9 @@ std::optional<std::string> WhyNotDetachable(const Environment& environment, Sess
 
 struct DetachOutcome {
   bool done = false;
-  std::string why_not;    // when it is not done
-  std::int64_t kept = 0;  // events that stay, in a remainder
+  std::string why_not;                // when it is not done
+  std::int64_t kept = 0;              // events that stay, in a remainder
+  std::chrono::microseconds held{0};  // for which writers waited
 };
 
 // Records the partition, detaches it, and waits until it is detached. Call it when the gates were
@@ -43,8 +45,8 @@ DetachOutcome FinishDetach(const Environment& environment, const std::string& ta
 DetachOutcome UndoDetach(const Environment& environment, const std::string& table,
                          const Partition& partition);
 
-// What is recorded as leaving, and has left, is recorded so; the record of what never began to leave
-// goes. For a host that ended in between.
+// What is recorded as leaving, and has left, is recorded so; the record of what never began to
+// leave goes. For a host that ended in between.
 void SettleRecords(const Environment& environment, const std::string& table);
 
 }  // namespace summa::maintenance

@@ -52,10 +52,9 @@ std::int64_t RecordLeaving(Session& session, const PartitionedTable& table,
   const std::string range =
       WithinRange("m." + QuoteName(table.key), {partition.from, partition.to});
   const std::int64_t kept =
-      remainder.empty()
-          ? 0
-          : session.Exec("SELECT count(*) FROM " + remainder + " m WHERE " + range)
-                .Value<std::int64_t>();
+      remainder.empty() ? 0
+                        : session.Exec("SELECT count(*) FROM " + remainder + " m WHERE " + range)
+                              .Value<std::int64_t>();
   const auto rows = session.Exec("SELECT count(*) FROM " + partition.quoted).Value<std::int64_t>();
   const auto id = session
                       .Exec(manager_sql::record_leaving,
@@ -64,10 +63,11 @@ std::int64_t RecordLeaving(Session& session, const PartitionedTable& table,
                       .Value<std::int64_t>();
   session.Exec("DELETE FROM summa_host.partition_edge WHERE record = $1", {id});
   if (events != nullptr) {
-    const std::string leaving =
-        remainder.empty() ? partition.quoted
-                          : "(SELECT * FROM " + partition.quoted + " r WHERE NOT EXISTS (SELECT FROM " +
-                                remainder + " m WHERE m.id = r.id AND " + range + "))";
+    const std::string leaving = remainder.empty()
+                                    ? partition.quoted
+                                    : "(SELECT * FROM " + partition.quoted +
+                                          " r WHERE NOT EXISTS (SELECT FROM " + remainder +
+                                          " m WHERE m.id = r.id AND " + range + "))";
     session.Exec(WithNames(manager_sql::record_edges, {{"leaving", leaving},
                                                        {"partition", partition.quoted},
                                                        {"version", events->version},

@@ -12,7 +12,6 @@
 
 #include "manager/apply.hpp"
 #include "manager_sql.hpp"
-#include "migration/exchange.hpp"
 #include "partition/interval.hpp"
 #include "partition/leaf.hpp"
 #include "partition/names.hpp"
@@ -31,8 +30,8 @@ constexpr std::chrono::milliseconds kPause{100};
 // An exchange that takes too long keeps writers waiting each time.
 constexpr int kMostExchanges = 3;
 
-// Chains that Summa goes on with, whenever that is, until their row says that they are over. A chain
-// without a row may go on: to keep an event too many does no harm.
+// Chains that Summa goes on with, whenever that is, until their row says that they are over. A
+// chain without a row may go on: to keep an event too many does no harm.
 struct Chain {
   std::string_view aggregate_type, table, over;
 };
@@ -54,7 +53,12 @@ std::string GoesOn(Session& session) {
   std::string condition = "CASE a.aggregate_type";
   for (const Chain& chain : kChains) {
     const std::string table(chain.table);
-    if (!session.Exec("SELECT to_regclass($1) IS NOT NULL", {table}).Value<bool>()) continue;
+    // Of what cannot be read, nothing says that it is over.
+    const bool readable =
+        session
+            .Exec("SELECT coalesce(has_table_privilege(to_regclass($1), 'SELECT'), false)", {table})
+            .Value<bool>();
+    if (!readable) continue;
     condition += " WHEN " + QuoteText(chain.aggregate_type) + " THEN NOT EXISTS (SELECT FROM " +
                  table + " o WHERE o.id = a.aggregate_id AND " + std::string(chain.over) +
                  " OFFSET 0)";
@@ -96,17 +100,14 @@ class KeptEvents {
   // False: there is no further batch. Inside the caller's transaction.
   bool Next() {
     after_ = until_;
-    const Result last =
-        session_.Exec(WithNames(manager_sql::kept_until, names_),
-                      {after_.first, after_.second, Parameter(kAggregatesAtOnce)});
+    const Result last = session_.Exec(WithNames(manager_sql::kept_until, names_),
+                                      {after_.first, after_.second, Parameter(kAggregatesAtOnce)});
     if (last.rows() == 0) return false;
     until_ = {last[0].Get<std::string>("aggregate_type"),
               ToText(last[0].Get<Uuid>("aggregate_id"))};
     return true;
   }
-  bool Any() {
-    return Run("SELECT EXISTS (" + Events("") + ")").Value<bool>();
-  }
+  bool Any() { return Run("SELECT EXISTS (" + Events("") + ")").Value<bool>(); }
   // The columns of the target, and of the events.
   std::int64_t CopyInto(const std::string& target, const std::string& columns,
                         const std::string& of_events) {
@@ -120,8 +121,7 @@ class KeptEvents {
     return WithNames(manager_sql::kept_events, names);
   }
   Result Run(const std::string& statement) {
-    return session_.Exec(statement,
-                         {after_.first, after_.second, until_.first, until_.second});
+    return session_.Exec(statement, {after_.first, after_.second, until_.first, until_.second});
   }
 
   Session& session_;
@@ -148,14 +148,13 @@ struct RowsState {
   friend bool operator==(const RowsState&, const RowsState&) = default;
 };
 RowsState StateOf(Session& session, const ledger::EventTable& events, const std::string& table) {
-  const Result found = session.Exec(WithNames(
-      manager_sql::state_of_rows, {{"position", events.position}, {"table", table}}));
+  const Result found = session.Exec(
+      WithNames(manager_sql::state_of_rows, {{"position", events.position}, {"table", table}}));
   return {found[0].Get<std::int64_t>("rows"), found[0].Get<std::int64_t>("last")};
 }
 std::int64_t LastPosition(Session& session, const ledger::EventTable& events,
                           const std::string& table) {
-  return session
-      .Exec("SELECT coalesce(max(" + events.position + "), 0)::bigint FROM " + table)
+  return session.Exec("SELECT coalesce(max(" + events.position + "), 0)::bigint FROM " + table)
       .Value<std::int64_t>();
 }
 
@@ -215,8 +214,8 @@ std::int64_t CopyRows(Session& session, const PartitionedTable& table, const Par
                       const NewRemainder& target) {
   const std::string columns = ColumnsOf(session, remainder.quoted);
   return session
-      .Exec(InsertInto(target.quoted, columns) + "SELECT " + columns + " FROM " +
-            remainder.quoted + " WHERE " + WithinRange(QuoteName(table.key), target.range))
+      .Exec(InsertInto(target.quoted, columns) + "SELECT " + columns + " FROM " + remainder.quoted +
+            " WHERE " + WithinRange(QuoteName(table.key), target.range))
       .affected_rows();
 }
 
@@ -329,8 +328,8 @@ class Exchange {
     std::vector<LockRequest> locks = {{table_.quoted}, {partition_.quoted}, {made_.quoted}};
     if (below_ != nullptr) locks.push_back({below_->quoted});
     bool changed = false;
-    const DdlOutcome done = RunDdl(
-        session_, environment_.caller, locks, LimitsOf(environment_), [&](Session& locked) {
+    const DdlOutcome done =
+        RunDdl(session_, environment_.caller, locks, LimitsOf(environment_), [&](Session& locked) {
           changed = Changed(locked);
           if (changed) return;
           DetachLeaf(locked, table_, partition_.quoted);
@@ -346,7 +345,7 @@ class Exchange {
                            {{"partition", partition_.name},
                             {"remainder", made_.name},
                             {"events", std::to_string(kept_)}});
-    return {true, "", kept_};
+    return {true, "", kept_, done.held};
   }
 
   DetachOutcome NotDone(const std::string& why) {
@@ -406,13 +405,12 @@ class Return {
   }
   std::string WithNamesOfBoth(std::string_view statement) {
     const std::string kept = WithAlias(session_, remainder_.quoted, "m");
-    return WithNames(statement,
-                     {{"remainder", remainder_.quoted},
-                      {"partition", partition_.found},
-                      {"range", WithinRange("m." + QuoteName(table_.key), range_)},
-                      {"kept_columns", kept},
-                      {"own_columns", WithAlias(session_, remainder_.quoted, "r")},
-                      {"columns", ColumnsOf(session_, remainder_.quoted)}});
+    return WithNames(statement, {{"remainder", remainder_.quoted},
+                                 {"partition", partition_.found},
+                                 {"range", WithinRange("m." + QuoteName(table_.key), range_)},
+                                 {"kept_columns", kept},
+                                 {"own_columns", WithAlias(session_, remainder_.quoted, "r")},
+                                 {"columns", ColumnsOf(session_, remainder_.quoted)}});
   }
 
   std::string Copy() {
@@ -459,8 +457,8 @@ class Return {
     for (const NewRemainder& piece : pieces_) locks.push_back({piece.quoted});
     const std::string leaf = InSchema(table_, partition_.record.name);
     bool changed = false;
-    const DdlOutcome done = RunDdl(
-        session_, environment_.caller, locks, LimitsOf(environment_), [&](Session& locked) {
+    const DdlOutcome done =
+        RunDdl(session_, environment_.caller, locks, LimitsOf(environment_), [&](Session& locked) {
           changed = StateOf(locked, events_, remainder_.quoted) != state_;
           if (changed) return;
           if (partition_.moved) {

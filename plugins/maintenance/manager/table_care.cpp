@@ -14,8 +14,8 @@
 #include "manager/gates.hpp"
 #include "manager/records.hpp"
 #include "manager/remainder.hpp"
-#include "partition/statement.hpp"
 #include "manager_sql.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {
@@ -136,8 +136,7 @@ PlannedTable PlanDetachOf(const Environment& environment, const TableSettings& s
     why = WhyNotDetachable(environment, session, planned.table, *partition, true);
   }
   const std::optional<ledger::EventTable> events = EventsOf(session, planned.table);
-  action.remainder =
-      !why && events && NeedsRemainder(session, planned.table, *events, *partition);
+  action.remainder = !why && events && NeedsRemainder(session, planned.table, *events, *partition);
   if (why) {
     planned.plan.held.push_back(name);
     planned.why_held[name] = *why;
@@ -228,6 +227,7 @@ bool TableCare::PerformDetach(const Partition& partition, ActionKind kind) {
   }
   if (kind != ActionKind::kUndoDetach) outcome_.detached.push_back(partition.name);
   outcome_.kept += done.kept;
+  outcome_.applied.held = std::max(outcome_.applied.held, done.held);
   return true;
 }
 

@@ -22,8 +22,8 @@ namespace summa::maintenance {
 std::string CreateLeaf(Session& session, const PartitionedTable& parent, const std::string& name,
                        DatabaseTime from, DatabaseTime to);
 
-// Gives a table that was not made by CreateLeaf, and is no partition, the CHECK of these bounds: reads
-// all of it. Inside the caller's transaction.
+// Gives a table that was not made by CreateLeaf, and is no partition, the CHECK of these bounds:
+// reads all of it. Inside the caller's transaction.
 void CheckBounds(Session& session, const PartitionedTable& parent, const std::string& quoted_leaf,
                  DatabaseTime from, DatabaseTime to);
 

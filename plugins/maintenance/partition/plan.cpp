@@ -162,9 +162,8 @@ class Planner {
   }
 
   bool Leaves(const Partition* range) const {
-    return replaced_.contains(range->oid) ||
-           std::find(ranges_.begin(), ranges_.begin() + leaving_, range) !=
-               ranges_.begin() + leaving_;
+    return replaced_.contains(range->oid) || std::find(ranges_.begin(), ranges_.begin() + leaving_,
+                                                       range) != ranges_.begin() + leaving_;
   }
 
   // From the first range to the last one, of those that stay and those that are missing.

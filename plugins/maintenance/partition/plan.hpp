@@ -74,8 +74,8 @@ struct Action {
 std::string BoundText(DatabaseTime bound);
 // "create ledger_event_2026_02, 2026-02-01T00:00:00Z to 2026-03-01T00:00:00Z: REASON"
 std::string TextOf(const Action& action);
-// {"table", "kind", "name", "from", "to", "ranges": [{"name", "from", "to"}], "remainder", "reason"};
-// a bound is null where there is none.
+// {"table", "kind", "name", "from", "to", "ranges": [{"name", "from", "to"}], "remainder",
+// "reason"}; a bound is null where there is none.
 void Write(const Action& action, const std::string& table, JsonWriter& json);
 
 enum class AlarmKind {

@@ -56,8 +56,8 @@ class Detached {
 
  private:
   std::string Edges(const std::string& type, const std::string& id) const;
-  // A condition on `k`, a key with a position in [from, to]: its event is in the partitions, and not
-  // in the table as well, as one that stayed or came late.
+  // A condition on `k`, a key with a position in [from, to]: its event is in the partitions, and
+  // not in the table as well, as one that stayed or came late.
   std::string IsAway(std::int64_t from, std::int64_t to) const;
 
   ledger::EventTable table_;
