@@ -364,6 +364,9 @@ std::int64_t DropLeftovers(const Environment& environment, const std::string& ta
     session.Commit();
     ++dropped;
   }
+  session.Begin();
+  session.Exec(manager_sql::forget_remainders, {table.schema, table.quoted});
+  session.Commit();
   for (const Partition* overflow : {table.overflow_high(), table.overflow_low()}) {
     if (overflow == nullptr) continue;
     const bool there =

@@ -11,9 +11,11 @@
 
 #include "manager/archive.hpp"
 #include "manager/detach.hpp"
+#include "manager/gates.hpp"
 #include "manager/records.hpp"
-#include "partition/statement.hpp"
+#include "manager/remainder.hpp"
 #include "manager_sql.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {
@@ -63,14 +65,18 @@ void ExamineGates(const Environment& environment, const TableSettings& settings,
                   PlannedTable& planned) {
   if (!settings.ranges.retention) return;
   const DatabaseTime until = planned.facts.now - *settings.ranges.retention;
+  const std::optional<ledger::EventTable> events = EventsOf(session, planned.table);
   for (const Partition& partition : planned.table.partitions) {
-    if (partition.overflow() || partition.to > until) continue;
+    if (partition.overflow() || partition.remainder || partition.to > until) continue;
     const auto why = WhyNotDetachable(environment, session, planned.table, partition);
     if (why) {
       planned.why_held[partition.name] = *why;
       return;
     }
     planned.facts.releasable.insert(partition.oid);
+    if (events && NeedsRemainder(session, planned.table, *events, partition)) {
+      planned.facts.keeps.insert(partition.oid);
+    }
   }
 }
 
@@ -129,6 +135,8 @@ PlannedTable PlanDetachOf(const Environment& environment, const TableSettings& s
   } else {
     why = WhyNotDetachable(environment, session, planned.table, *partition, true);
   }
+  const std::optional<ledger::EventTable> events = EventsOf(session, planned.table);
+  action.remainder = !why && events && NeedsRemainder(session, planned.table, *events, *partition);
   if (why) {
     planned.plan.held.push_back(name);
     planned.why_held[name] = *why;
@@ -218,6 +226,8 @@ bool TableCare::PerformDetach(const Partition& partition, ActionKind kind) {
     return false;
   }
   if (kind != ActionKind::kUndoDetach) outcome_.detached.push_back(partition.name);
+  outcome_.kept += done.kept;
+  outcome_.applied.held = std::max(outcome_.applied.held, done.held);
   return true;
 }
 

@@ -271,6 +271,14 @@ std::vector<Blocker> BlockersOf(Session& session, const std::vector<LockRequest>
   return blockers;
 }
 
+std::vector<Blocker> OlderSnapshots(Session& session, const std::string& copied_by) {
+  std::vector<Blocker> blockers;
+  for (const Row row : session.Exec(partition_sql::older_snapshots, {copied_by})) {
+    blockers.push_back({row.Get<std::string>("what"), ""});
+  }
+  return blockers;
+}
+
 DdlOutcome RunDdl(Session& session, const WorkCaller& caller, const std::vector<LockRequest>& locks,
                   const DdlLimits& limits, const std::function<void(Session&)>& body) {
   return Executor(session, caller, locks, limits, body).Run();

@@ -44,6 +44,11 @@ inline constexpr std::chrono::microseconds kLastingTransaction = std::chrono::se
 std::vector<Blocker> BlockersOf(Session& session, const std::vector<LockRequest>& locks,
                                 std::chrono::microseconds old = kLastingTransaction);
 
+// Sessions, standbys and prepared transactions whose snapshot may be older than the end of the
+// transaction that copied rows (xid8, as text): they would not see the copies where these take the
+// place of the rows, without an error. Empty: there is none.
+std::vector<Blocker> OlderSnapshots(Session& session, const std::string& copied_by);
+
 struct DdlLimits {
   std::chrono::microseconds first_wait = std::chrono::milliseconds(50);  // for a lock; grows to
   std::chrono::microseconds longest_wait = std::chrono::milliseconds(200);
