@@ -142,16 +142,18 @@ bool KeepsAny(Session& session, const PartitionedTable& table, const ledger::Eve
   }
 }
 
-// Whether rows have come since: their positions are higher.
+// Whether a table is as it was.
 struct RowsState {
-  std::int64_t rows = 0, last = 0;
+  std::int64_t rows = 0, last = 0, writers = 0;
   friend bool operator==(const RowsState&, const RowsState&) = default;
 };
 RowsState StateOf(Session& session, const ledger::EventTable& events, const std::string& table) {
   const Result found = session.Exec(
       WithNames(manager_sql::state_of_rows, {{"position", events.position}, {"table", table}}));
-  return {found[0].Get<std::int64_t>("rows"), found[0].Get<std::int64_t>("last")};
+  return {found[0].Get<std::int64_t>("rows"), found[0].Get<std::int64_t>("last"),
+          found[0].Get<std::int64_t>("writers")};
 }
+// Whether rows have come into a table of any size: their positions are higher.
 std::int64_t LastPosition(Session& session, const ledger::EventTable& events,
                           const std::string& table) {
   return session.Exec("SELECT coalesce(max(" + events.position + "), 0)::bigint FROM " + table)
@@ -309,7 +311,7 @@ class Exchange {
   // Before the exchange: it reads the whole partition.
   std::string Record() {
     session_.Begin();
-    RecordLeaving(session_, table_, partition_, &events_, made_.quoted);
+    record_ = RecordLeaving(session_, table_, partition_, &events_, made_.quoted);
     const std::string transaction = TransactionId(session_);
     CrashPoint("partition.record");
     session_.Commit();
@@ -336,6 +338,8 @@ class Exchange {
           if (below_ != nullptr) DetachLeaf(locked, table_, below_->quoted);
           Attach(locked, table_, made_);
           if (below_ != nullptr) Drop(locked, table_, *below_);
+          // Who has read the range after it was recorded sees that it has left since.
+          SetRecordState(locked, record_, "detaching");
           CrashPoint("partition.exchange");
         });
     if (!done.done) return NotDone(TextOf(done.blockers));
@@ -362,7 +366,7 @@ class Exchange {
   const Partition* const below_;  // nullptr: none is taken in
   NewRemainder made_;
   RowsState below_state_;
-  std::int64_t last_ = 0, kept_ = 0;
+  std::int64_t last_ = 0, kept_ = 0, record_ = 0;
 };
 
 // The way back.
@@ -474,7 +478,7 @@ class Return {
           CrashPoint("partition.return");
         });
     if (!done.done) return Blocking(done.blockers);
-    if (changed) return {Blocker{"an event that has just come", remainder_.quoted}};
+    if (changed) return {Blocker{"a row that has just been written", remainder_.quoted}};
     CrashPoint("partition.returned");
     return {};
   }
