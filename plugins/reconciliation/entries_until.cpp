@@ -28,8 +28,7 @@ std::optional<DatabaseTime> SettledUntil(Session& session, Work& work) {
 
 std::optional<DatabaseTime> EntriesUntil(Session& session,
                                          const std::optional<DatabaseTime>& settled) {
-  return session
-      .Exec(sql::entries_until, {settled ? Timestamp(*settled) : Parameter(nullptr)})
+  return session.Exec(sql::entries_until, {settled ? Timestamp(*settled) : Parameter(nullptr)})
       .Value<std::optional<DatabaseTime>>();
 }
 

@@ -56,18 +56,18 @@ std::string NameOf(const testing::TestParamInfo<Place>& info) {
 }
 
 // Under locks, between two commits, and where only the record tells who is right.
-INSTANTIATE_TEST_SUITE_P(
-    Places, PartitionMigrationFreezeTest,
-    testing::Values(Place{"online", "swap", "migration.sync"},
-                    Place{"online", "swap", "migration.copied"},
-                    Place{"online", "swap", "migration.attach_index"},
-                    Place{"online", "swap", "migration.swap"},
-                    Place{"online", "rollback", "migration.swapped_back"},
-                    Place{"attach", "abort", "migration.abort"},
-                    Place{"attach", "slice", "migration.slice_exchange"},
-                    Place{"attach", "leave slices", "migration.slices_dropped"},
-                    Place{"attach", "restore", "migration.slices_restore"}),
-    NameOf);
+INSTANTIATE_TEST_SUITE_P(Places, PartitionMigrationFreezeTest,
+                         testing::Values(Place{"online", "swap", "migration.sync"},
+                                         Place{"online", "swap", "migration.copied"},
+                                         Place{"online", "swap", "migration.attach_index"},
+                                         Place{"online", "swap", "migration.swap"},
+                                         Place{"online", "rollback", "migration.swapped_back"},
+                                         Place{"attach", "abort", "migration.abort"},
+                                         Place{"attach", "slice", "migration.slice_exchange"},
+                                         Place{"attach", "leave slices",
+                                               "migration.slices_dropped"},
+                                         Place{"attach", "restore", "migration.slices_restore"}),
+                         NameOf);
 
 }  // namespace
 }  // namespace summa::test

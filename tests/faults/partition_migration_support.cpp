@@ -72,8 +72,8 @@ bool MayStartAgain(const RunResult& run) { return run.exit_code == 69 || run.exi
 // The action that has to be done before.
 std::string Before(const std::string& action) {
   const std::map<std::string, std::string> before = {
-      {"rollback", "swap"},  {"finalize", "swap"},       {"slice", "swap"},
-      {"restore", "slice"},  {"slice again", "restore"}, {"leave slices", "swap"},
+      {"rollback", "swap"},        {"finalize", "swap"},       {"slice", "swap"},
+      {"restore", "slice"},        {"slice again", "restore"}, {"leave slices", "swap"},
       {"finalize slices", "slice"}};
   const auto found = before.find(action);
   return found == before.end() ? "" : found->second;
@@ -208,8 +208,9 @@ bool MigratedLedger::IsDone(const std::string& action) {
     return db_.Count("SELECT count(*) FROM summa_host.migration WHERE slice_state = 'restored'") >
            0;
   }
-  return db_.Value("SELECT coalesce(bool_and(finished_at IS NOT NULL), false) FROM "
-                   "summa_host.operation") == "t";
+  return db_.Value(
+             "SELECT coalesce(bool_and(finished_at IS NOT NULL), false) FROM "
+             "summa_host.operation") == "t";
 }
 
 void MigratedLedger::Prepare(const std::string& action, const CrashAt& half) {
@@ -243,8 +244,9 @@ void MigratedLedger::LetATailGrow() {
                      "summa_host.migration") != "t");
   WaitUntil(
       [&] {
-        return db_.Count("SELECT count(*) FROM ledger_event WHERE sequence_number > (SELECT "
-                         "sealed_position FROM summa_host.migration)") > kBatch;
+        return db_.Count(
+                   "SELECT count(*) FROM ledger_event WHERE sequence_number > (SELECT "
+                   "sealed_position FROM summa_host.migration)") > kBatch;
       },
       kTimeout, "more events than a batch has");
 }
@@ -257,8 +259,9 @@ void MigratedLedger::LetTimePass() {
   if (traffic_) traffic_->Start();
   WaitUntil(
       [&] {
-        return db_.Value("SELECT clock_timestamp() > bound + interval '1 second' FROM "
-                         "summa_host.migration") == "t";
+        return db_.Value(
+                   "SELECT clock_timestamp() > bound + interval '1 second' FROM "
+                   "summa_host.migration") == "t";
       },
       kTimeout, "closed_after to be over");
 }

@@ -94,8 +94,7 @@ std::vector<CrashAt> AllPoints() {
     points.push_back({name, 1, false});
     const bool often = name == "migration.copied" || name == "migration.chunk_committed" ||
                        name == "migration.index" || name == "migration.guard" ||
-                       name == "migration.slice_index" ||
-                       name == "migration.verify";
+                       name == "migration.slice_index" || name == "migration.verify";
     if (often) points.push_back({name, 3, false});
   }
   return points;

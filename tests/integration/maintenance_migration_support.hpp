@@ -67,10 +67,9 @@ class MigrationTest : public testing::Test {
     OperationRequest request;
     request.kind = kMigrationKind;
     request.single = true;
-    request.arguments = R"({"strategy":")" + strategy +
-                        R"(","interval":")" + interval +
-                        R"(","verify":"bytes","batchSize":7,"workers":2,)" +
-                        R"("swap":)" + (swap ? "true" : "false") + "}";
+    request.arguments = R"({"strategy":")" + strategy + R"(","interval":")" + interval +
+                        R"(","verify":"bytes","batchSize":7,"workers":2,)" + R"("swap":)" +
+                        (swap ? "true" : "false") + "}";
     id_ = StartOperation(fake_.host(), sql(), request);
     return id_;
   }
@@ -96,8 +95,8 @@ class MigrationTest : public testing::Test {
                            << state;
   }
   void RunWhile(const std::function<bool()>& goes_on, const std::function<void()>& on_wait) {
-    const WorkCaller caller = Caller(
-        [&] { return stop_ || migration_.waits_for_people() || !goes_on(); }, on_wait);
+    const WorkCaller caller =
+        Caller([&] { return stop_ || migration_.waits_for_people() || !goes_on(); }, on_wait);
     RunOperation(fake_.host(), sql(), caller, migration_.Binding(), id_);
   }
   WorkCaller Caller(const std::function<bool()>& should_stop,

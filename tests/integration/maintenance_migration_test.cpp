@@ -151,8 +151,9 @@ class LateIndexTest : public MigrationTest {
   LateIndexTest() {
     Start();
     RunUntil("indexing");
-    leaf_ = db_->Value("SELECT min(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = "
-                       "'ledger_event_new'::regclass");
+    leaf_ = db_->Value(
+        "SELECT min(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = "
+        "'ledger_event_new'::regclass");
     index_ = leaf_ + "_ledger_event_pkey";
   }
   std::string IndexOid() { return db_->Value("SELECT to_regclass($1)::oid", {index_}); }
@@ -160,9 +161,10 @@ class LateIndexTest : public MigrationTest {
   bool WaitForLocks(const std::string& statement, int sessions) {
     Db look(settings_.url);
     return test::BecomesTrue([&] {
-      return look.Count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-                        "AND query LIKE $1 AND wait_event_type = 'Lock'",
-                        {statement}) == sessions;
+      return look.Count(
+                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                 "AND query LIKE $1 AND wait_event_type = 'Lock'",
+                 {statement}) == sessions;
     });
   }
   // Runs the migration while `beside` runs, which returns whether it saw what it waited for. The migration must
@@ -185,9 +187,10 @@ TEST_F(LateIndexTest, IsUsedWhenItIsDone) {
     db.Execute("CREATE UNIQUE INDEX CONCURRENTLY " + index_ + " ON " + leaf_ + " (id)");
   });
   EXPECT_TRUE(test::BecomesTrue([&] {
-    return db_->Count("SELECT count(*) FROM pg_stat_progress_create_index WHERE index_relid = "
-                      "to_regclass($1)::oid",
-                      {index_}) == 1;
+    return db_->Count(
+               "SELECT count(*) FROM pg_stat_progress_create_index WHERE index_relid = "
+               "to_regclass($1)::oid",
+               {index_}) == 1;
   }));
   const std::string oid = IndexOid();
   // The migration waits, or wants to drop what is built.
@@ -196,8 +199,9 @@ TEST_F(LateIndexTest, IsUsedWhenItIsDone) {
   std::future<bool> ended = std::async(std::launch::async, [&] {
     Db look(settings_.url);
     const bool seen = test::BecomesTrue([&] {
-      return waited || look.Count("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DROP "
-                                  "INDEX%' AND wait_event_type = 'Lock'") > 0;
+      return waited || look.Count(
+                           "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DROP "
+                           "INDEX%' AND wait_event_type = 'Lock'") > 0;
     });
     writer.Execute("COMMIT");
     return seen;
@@ -467,8 +471,9 @@ class SliceTest : public MigrationTest {
   }
 
   bool FlatIsAttached() {
-    return db_->Count("SELECT count(*) FROM pg_inherits WHERE inhrelid = "
-                      "'ledger_event_old'::regclass") == 1;
+    return db_->Count(
+               "SELECT count(*) FROM pg_inherits WHERE inhrelid = "
+               "'ledger_event_old'::regclass") == 1;
   }
   void AppendOldEvent() {
     db_->Execute(
@@ -480,7 +485,8 @@ class SliceTest : public MigrationTest {
   std::string InsertOfOldPosition() const {
     return "INSERT INTO ledger_event (sequence_number, aggregate_type, aggregate_id, "
            "aggregate_version, event_type, event_data, correlation_id, hash, created_at) SELECT 0, "
-           "'account', gen_random_uuid(), 1, 'x', '{}', gen_random_uuid(), 'h', bound - interval '1 "
+           "'account', gen_random_uuid(), 1, 'x', '{}', gen_random_uuid(), 'h', bound - interval "
+           "'1 "
            "second' FROM summa_host.migration";
   }
   void ExpectNoProblem() {
@@ -746,8 +752,7 @@ TEST_F(SliceTest, ThePartitionManagerLeavesTheFlatTableAlone) {
 TEST_F(SliceTest, LeaveByTheRetentionAsOtherPartitionsDo) {
   Run();
   ASSERT_EQ(Slices(), "exchanged");
-  const auto slices =
-      db_->Count(std::string("SELECT count(DISTINCT tableoid) FROM ") + kOldRows);
+  const auto slices = db_->Count(std::string("SELECT count(DISTINCT tableoid) FROM ") + kOldRows);
   const ManagerSettings settings = WithRetention();
   const Environment environment{fake_.host(), sql(), Caller(), settings};
   TableCare care(environment, settings.tables[0]);

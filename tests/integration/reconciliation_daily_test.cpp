@@ -236,12 +236,14 @@ TEST_F(DailyTest, LeavesTheMarkWhereItIsWhileSomebodyMayBeOlder) {
   host::SqlService blind({{"ledger", std::make_shared<host::SessionPool>(settings)}});
   const auto mark_after = [&] {
     WithWork([&](Work& work) { return Reconcile(blind.unleased(), work, settings_); });
-    return db_->Value("SELECT coalesce(last_entry_created_at::text, 'none') FROM "
-                      "reconciliation_watermark");
+    return db_->Value(
+        "SELECT coalesce(last_entry_created_at::text, 'none') FROM "
+        "reconciliation_watermark");
   };
   Db writer(url_);
-  writer.Execute("BEGIN; SELECT fixture.credit(id, 1) FROM account_balance WHERE status = "
-                 "'active' LIMIT 1");
+  writer.Execute(
+      "BEGIN; SELECT fixture.credit(id, 1) FROM account_balance WHERE status = "
+      "'active' LIMIT 1");
   EXPECT_EQ(mark_after(), "none");
   writer.Execute("COMMIT");
   const std::string mark = mark_after();
@@ -256,12 +258,14 @@ TEST_F(DailyTest, LeavesTheMarkWhereItIsWhileEntriesArePrepared) {
   UseTraffic();
   const auto mark_after = [&] {
     RunReconcile();
-    return db_->Value("SELECT coalesce(last_entry_created_at::text, 'none') FROM "
-                      "reconciliation_watermark");
+    return db_->Value(
+        "SELECT coalesce(last_entry_created_at::text, 'none') FROM "
+        "reconciliation_watermark");
   };
   Db writer(url_);
-  writer.Execute("BEGIN; SELECT fixture.credit(id, 1) FROM account_balance WHERE status = "
-                 "'active' LIMIT 1");
+  writer.Execute(
+      "BEGIN; SELECT fixture.credit(id, 1) FROM account_balance WHERE status = "
+      "'active' LIMIT 1");
   writer.Execute("PREPARE TRANSACTION 'waiting'");
   EXPECT_EQ(mark_after(), "none");
   writer.Execute("COMMIT PREPARED 'waiting'");

@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "partition/statement.hpp"
 #include "manager_sql.hpp"
 #include "partition/leaf.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {
@@ -377,10 +377,9 @@ std::int64_t DropLeftovers(const Environment& environment, const std::string& ta
                 {overflow->oid, kNewBounds})
             .Value<bool>();
     if (!there) continue;
-    const DdlOutcome done = RunDdl(session, environment.caller, {{overflow->quoted}},
-                                   environment.ddl_limits(), [&](Session& inside) {
-                                     UncheckNewBounds(inside, overflow->quoted);
-                                   });
+    const DdlOutcome done =
+        RunDdl(session, environment.caller, {{overflow->quoted}}, environment.ddl_limits(),
+               [&](Session& inside) { UncheckNewBounds(inside, overflow->quoted); });
     if (done.done) ++dropped;
   }
   return dropped;

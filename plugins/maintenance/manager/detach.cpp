@@ -79,8 +79,7 @@ DetachOutcome Settle(const Environment& environment, Session& session,
   const std::optional<PartitionRecord> record = FindRecord(session, table, name);
   if (!record || record->state != "detaching") return {true, ""};
   const std::string quoted = QuoteName(table.schema, name);
-  const bool there =
-      session.Exec("SELECT to_regclass($1) IS NOT NULL", {quoted}).Value<bool>();
+  const bool there = session.Exec("SELECT to_regclass($1) IS NOT NULL", {quoted}).Value<bool>();
   const std::int64_t rows = there ? CountRows(session, quoted) : record->rows;
   if (rows != record->rows) {
     return AttachWithNewRows(environment, session, table.quoted, *record, rows);
@@ -163,11 +162,10 @@ DetachOutcome Detach(const Environment& environment, const std::string& table_na
     settled.held = exchanged.held;
     return settled;
   }
-  const std::vector<Blocker> long_ones =
-      LongTransactions(environment, session, table, partition);
+  const std::vector<Blocker> long_ones = LongTransactions(environment, session, table, partition);
   if (!long_ones.empty()) {
-    return {false, "not begun: " + TextOf(long_ones) +
-                       " would make it wait, and with it all other DDL"};
+    return {false,
+            "not begun: " + TextOf(long_ones) + " would make it wait, and with it all other DDL"};
   }
   Record(session, table, partition);
   const std::optional<std::string> interrupted = RunDetach(environment, table, partition);
@@ -176,8 +174,7 @@ DetachOutcome Detach(const Environment& environment, const std::string& table_na
   const Partition* still = after.Find(partition.oid);
   if (still == nullptr) return Settle(environment, session, table, partition.name);
   if (!still->detach_pending) {
-    const std::string who =
-        TextOf(BlockersOf(session, {{table.quoted}, {partition.quoted}}));
+    const std::string who = TextOf(BlockersOf(session, {{table.quoted}, {partition.quoted}}));
     return {false, "not detached: " + interrupted.value_or("no reason") + "; in the way: " + who};
   }
   if (environment.caller.should_stop()) return {false, "told to stop; the next run finishes it"};

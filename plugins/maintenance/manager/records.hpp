@@ -20,7 +20,7 @@ struct PartitionRecord {
   std::string state;
   std::int64_t rows = 0, bytes = 0;
   std::int64_t kept = 0;  // of the rows, those that stay in the table, in a remainder
-  std::string location;  // where it is when it is archived: "schema NAME" or "file PATH"
+  std::string location;   // where it is when it is archived: "schema NAME" or "file PATH"
   std::string sha256;
 };
 

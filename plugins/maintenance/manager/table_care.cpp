@@ -53,8 +53,7 @@ OverflowRows ReadOverflow(Session& session, const PartitionedTable& table,
   const std::string text =
       WithNames(many ? manager_sql::overflow_ends : manager_sql::overflow_times,
                 {{"table", overflow->quoted}, {"key", QuoteName(table.key)}});
-  const Result found =
-      many ? ReadLong(session, text) : ReadLong(session, text, {UnitOf(interval)});
+  const Result found = many ? ReadLong(session, text) : ReadLong(session, text, {UnitOf(interval)});
   rows.at.reserve(found.rows());
   for (const Row row : found) rows.at.push_back(row.Get<DatabaseTime>("at"));
   return rows;
@@ -127,8 +126,8 @@ PlannedTable PlanDetachOf(const Environment& environment, const TableSettings& s
     throw Error(SUMMA_E_USAGE, "SH-0836", name + " is an overflow partition",
                 "It takes the rows that have no range, and stays");
   }
-  Action action{ActionKind::kDetach, name, partition->oid, partition->from, partition->to, {},
-                "asked for by name"};
+  Action action{ActionKind::kDetach, name, partition->oid,     partition->from,
+                partition->to,       {},   "asked for by name"};
   std::optional<std::string> why;
   if (partition->detach_pending) {
     action.kind = ActionKind::kFinishDetach;

@@ -87,8 +87,8 @@ ComparedTables TablesOf(Session& session, const MigrationRecord& record) {
 ledger::EventTable EventsOf(Session& session, const MigrationRecord& record) {
   const std::vector<std::string> columns = ColumnNamesOf(session, record.old_table);
   const std::optional<ledger::Layout> layout = ledger::LayoutOf({columns.begin(), columns.end()});
-  ledger::EventTable events = ledger::DescribeEvents(layout.value_or(ledger::Layout::kDeployed),
-                                                     record.ApplicationName());
+  ledger::EventTable events =
+      ledger::DescribeEvents(layout.value_or(ledger::Layout::kDeployed), record.ApplicationName());
   events.partitioned = session
                            .Exec(
                                "SELECT coalesce((SELECT relkind = 'p' FROM pg_class WHERE oid = "

@@ -41,15 +41,14 @@ bool HasUniqueIndexOn(Session& session, std::int64_t oid, const std::string& col
 void CheckColumns(Session& session, const Inventory& inventory, const ledger::EventTable& events,
                   std::vector<std::string>& obstacles) {
   // A row without a position would not be copied, and one without a key would not be guarded.
-  const std::set<std::string> needed = {"id", "aggregate_type", "aggregate_id", events.position,
-                                        events.version, events.hash};
+  const std::set<std::string> needed = {
+      "id", "aggregate_type", "aggregate_id", events.position, events.version, events.hash};
   for (const InventoryItem& column : inventory.OfKind("column")) {
     if (column.name == "created_at" &&
         !column.definition.starts_with("timestamp with time zone not null")) {
       obstacles.push_back("column created_at: is not timestamptz NOT NULL");
     }
-    if (needed.contains(column.name) &&
-        column.definition.find(" not null ") == std::string::npos) {
+    if (needed.contains(column.name) && column.definition.find(" not null ") == std::string::npos) {
       obstacles.push_back("column " + column.name + ": may be NULL");
     }
   }
@@ -109,10 +108,10 @@ Inventory ReadInventory(Session& session, std::int64_t oid) {
   inventory.oid = oid;
   inventory.schema = table[0].Get<std::string>("nspname");
   inventory.name = table[0].Get<std::string>("relname");
-  const Result items = session.Exec("WITH inventory AS MATERIALIZED (" +
-                                        std::string(migration_sql::inventory) + ") " +
-                                        std::string(kItems),
-                                    {oid});
+  const Result items =
+      session.Exec("WITH inventory AS MATERIALIZED (" + std::string(migration_sql::inventory) +
+                       ") " + std::string(kItems),
+                   {oid});
   for (const Row row : items) {
     inventory.items.push_back({row.Get<std::string>("kind"), row.Get<std::string>("name"),
                                row.Get<std::string>("definition")});

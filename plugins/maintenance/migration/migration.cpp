@@ -192,8 +192,8 @@ Migration::Progress Migration::Index(OperationStep& step, const MigrationRecord&
   for (const Partition& leaf : table.partitions) {
     const DdlOutcome attached = RunDdl(
         session, caller,
-        {{shadow, LockMode::kShareUpdateExclusive}, {leaf.quoted, LockMode::kAccessExclusive}},
-        {}, [&](Session& locked) {
+        {{shadow, LockMode::kShareUpdateExclusive}, {leaf.quoted, LockMode::kAccessExclusive}}, {},
+        [&](Session& locked) {
           RequireRunning(locked, record.operation);
           AttachIndexes(locked, flat, shadow, leaf.quoted);
           CrashPoint("migration.attach_index");

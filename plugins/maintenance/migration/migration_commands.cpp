@@ -154,8 +154,7 @@ void Run(const CommandCall& call, const Host& host, Migration& migration, std::i
     call.Progress(view.phase, view.done, view.total.value_or(0));
     return call.ShouldStop() || migration.waits_for_people();
   };
-  const OperationRunResult run =
-      RunOperation(host, call.sql(), caller, migration.Binding(), id);
+  const OperationRunResult run = RunOperation(host, call.sql(), caller, migration.Binding(), id);
   if (!call.ShouldStop() || !run.last.open() || migration.waits_for_people()) return;
   throw Error(SUMMA_E_CANCELLED, "SH-0904",
               "told to stop, or the lease was lost, before the migration had come to its end or to "

@@ -41,9 +41,7 @@ SliceOutcome Waits(std::string what) { return {std::nullopt, std::move(what), fa
 
 SliceOutcome WaitsFor(const std::vector<Blocker>& blockers) { return Waits(TextOf(blockers)); }
 
-SliceOutcome WaitsForPeople(std::string what = "") {
-  return {std::nullopt, std::move(what), true};
-}
+SliceOutcome WaitsForPeople(std::string what = "") { return {std::nullopt, std::move(what), true}; }
 
 // The migration as it is for the copy: the slices are its new table.
 MigrationRecord ForSlices(const MigrationRecord& record) {

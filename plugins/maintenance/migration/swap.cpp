@@ -135,9 +135,8 @@ Tail TailOfFlat(Session& session, const ComparedTables& tables, std::int64_t aft
 // What came after the last sealed position must be in both tables, where there are two.
 Tail RequireEqualTail(Session& session, const MigrationRecord& record,
                       const ComparedTables& tables) {
-  const Tail tail = record.bound
-                        ? TailOfFlat(session, tables, record.sealed, kMostTailRows + 1)
-                        : CompareTail(session, tables, record.sealed, kMostTailRows + 1);
+  const Tail tail = record.bound ? TailOfFlat(session, tables, record.sealed, kMostTailRows + 1)
+                                 : CompareTail(session, tables, record.sealed, kMostTailRows + 1);
   if (tail.rows > kMostTailRows) {
     throw Error(SUMMA_E_TRY_LATER, "SH-0825",
                 "more than " + std::to_string(kMostTailRows) +
@@ -163,13 +162,13 @@ void WarmUp(Session& session, const MigrationRecord& record, const ComparedTable
 std::vector<LockRequest> LocksOfViews(Session& session, const Inventory& inventory) {
   std::vector<LockRequest> locks;
   for (const InventoryItem& view : inventory.OfKind("view")) {
-    const auto statement =
-        session
-            .Exec("SELECT format('ALTER VIEW %s OWNER TO %I', $1::text, "
-                  "pg_get_userbyid(relowner)) FROM "
-                  "pg_class WHERE oid = $1::regclass",
-                  {view.name})
-            .Value<std::string>();
+    const auto statement = session
+                               .Exec(
+                                   "SELECT format('ALTER VIEW %s OWNER TO %I', $1::text, "
+                                   "pg_get_userbyid(relowner)) FROM "
+                                   "pg_class WHERE oid = $1::regclass",
+                                   {view.name})
+                               .Value<std::string>();
     locks.push_back({view.name, LockMode::kAccessExclusive, statement});
   }
   return locks;
@@ -240,8 +239,7 @@ Exchange PrepareSwap(Session& session, const MigrationRecord& record) {
   exchange.events.name = exchange.tables.flat;
   WarmUp(session, record, exchange.tables);
   const std::vector<Reference> references = ReferencesTo(session, exchange.tables.flat);
-  exchange.locks =
-      LocksOf(session, exchange.tables, true, references, LocksOfViews(session, flat));
+  exchange.locks = LocksOf(session, exchange.tables, true, references, LocksOfViews(session, flat));
 
   exchange.statements = record.bound ? LeaveAlone(exchange.tables.flat)
                                      : TurnSync(exchange.tables.flat, exchange.tables.partitioned);

@@ -29,8 +29,7 @@ void CreateFunction(Session& session, std::string_view statement, const char* fu
 }
 
 std::string CreateTrigger(const std::string& name, const std::string& when,
-                          const std::string& table, const std::string& each,
-                          const char* function) {
+                          const std::string& table, const std::string& each, const char* function) {
   return "CREATE TRIGGER " + name + " " + when + " ON " + table + " " + each +
          " EXECUTE FUNCTION " + function + "()";
 }
@@ -84,12 +83,12 @@ std::vector<std::string> RefuseRows(const std::string& partition) {
 
 std::vector<std::string> RefuseRowsThrough(const std::string& partition,
                                            const std::string& position, std::int64_t through) {
-  return {std::string("DROP TRIGGER IF EXISTS ") + kInsertTrigger + " ON " + partition,
-          CreateTrigger(kInsertTrigger, "BEFORE INSERT", partition,
-                        "FOR EACH ROW WHEN (NEW." + position + " <= " + std::to_string(through) +
-                            ")",
-                        kRefuse),
-          EnableAlways(partition, {kInsertTrigger})};
+  return {
+      std::string("DROP TRIGGER IF EXISTS ") + kInsertTrigger + " ON " + partition,
+      CreateTrigger(kInsertTrigger, "BEFORE INSERT", partition,
+                    "FOR EACH ROW WHEN (NEW." + position + " <= " + std::to_string(through) + ")",
+                    kRefuse),
+      EnableAlways(partition, {kInsertTrigger})};
 }
 
 std::vector<std::string> TablesThatRefuse(Session& session) {
@@ -119,8 +118,7 @@ std::vector<std::string> TurnSync(const std::string& flat, const std::string& sh
 
 std::vector<std::string> LeaveAlone(const std::string& table) {
   std::vector<std::string> statements;
-  for (const char* trigger :
-       {kMirrorTrigger, kChangeTrigger, kTruncateTrigger, kInsertTrigger}) {
+  for (const char* trigger : {kMirrorTrigger, kChangeTrigger, kTruncateTrigger, kInsertTrigger}) {
     statements.push_back(std::string("DROP TRIGGER IF EXISTS ") + trigger + " ON " + table);
   }
   return statements;

@@ -87,9 +87,8 @@ const Partition* FindOne(const std::vector<Partition>& partitions, const Conditi
 }  // namespace
 
 const Partition* PartitionedTable::Find(std::int64_t partition_oid) const {
-  return FindOne(partitions, [=](const Partition& partition) {
-    return partition.oid == partition_oid;
-  });
+  return FindOne(partitions,
+                 [=](const Partition& partition) { return partition.oid == partition_oid; });
 }
 
 const Partition* PartitionedTable::overflow_low() const {

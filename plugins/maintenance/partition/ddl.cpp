@@ -113,8 +113,8 @@ std::vector<std::string> LockStatements(const std::vector<LockRequest>& locks) {
       continue;
     }
     std::string tables;
-    for (; end < locks.size() && locks[end].mode == locks[begin].mode &&
-           locks[end].statement.empty();
+    for (;
+         end < locks.size() && locks[end].mode == locks[begin].mode && locks[end].statement.empty();
          ++end) {
       tables += (tables.empty() ? "ONLY " : ", ONLY ") + locks[end].table;
     }
@@ -237,7 +237,7 @@ class Executor {
   const DdlLimits& limits_;
   const std::function<void(Session&)>& body_;
   const BootTime deadline_;
-  Backoff waits_;  // for a lock
+  Backoff waits_;        // for a lock
   bool locked_ = false;  // the last try had all its locks
   DdlOutcome outcome_;
 };

@@ -54,7 +54,7 @@ struct DdlLimits {
   std::chrono::microseconds longest_wait = std::chrono::milliseconds(200);
   // Of the whole transaction; also how long the server waits for this host in it.
   std::chrono::microseconds longest_hold = std::chrono::seconds(2);
-  std::chrono::microseconds deadline = std::chrono::minutes(5);      // of all tries
+  std::chrono::microseconds deadline = std::chrono::minutes(5);  // of all tries
   // Of tries that had their locks and took longer than longest_hold, while others waited for them;
   // 0: no limit.
   int most_timeouts = 0;

@@ -82,8 +82,7 @@ void CheckBounds(Session& session, const PartitionedTable& parent, const std::st
 
 void AttachLeaf(Session& session, const PartitionedTable& parent, const std::string& quoted_leaf,
                 DatabaseTime from, DatabaseTime to) {
-  for (const std::string& statement :
-       StatementsOfAttach(parent.quoted, quoted_leaf, from, to)) {
+  for (const std::string& statement : StatementsOfAttach(parent.quoted, quoted_leaf, from, to)) {
     session.Exec(statement);
   }
 }

@@ -423,7 +423,7 @@ class Planner {
   std::vector<const Partition*> ranges_;
   std::ptrdiff_t leaving_ = 0;       // of ranges_, the first ones: nothing takes their place
   std::set<std::int64_t> replaced_;  // oids of those that leave, and a remainder takes their place
-  Range span_;                  // of all ranges, after the actions
+  Range span_;                       // of all ranges, after the actions
   std::vector<NewRange> added_;
   bool below_added_ = false;
 
