@@ -8,4 +8,4 @@ endforeach()
 summa_test(maintenance_remainder_test SOURCES maintenance_remainder_test.cpp
   LIBRARIES maintenance_core reconciliation_core summa_host_core summa_test_fixture summa_test_services
   LABELS integration)
-add_dependencies(maintenance_remainder_test maintenance reconciliation)
+add_dependencies(maintenance_remainder_test maintenance reconciliation outbox)

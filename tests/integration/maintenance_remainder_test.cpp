@@ -528,6 +528,30 @@ TEST_P(RemainderTest, AnEventThatWasChangedMeanwhileIsNotOverwritten) {
   EXPECT_EQ(AttachError(Month(kFirst)), "");
 }
 
+TEST_P(RemainderTest, TheOutboxFindsTheEventsThatStayedAndThoseThatCome) {
+  if (Plan()) GTEST_SKIP() << "an outbox of the plan has no such rows";
+  host::DatabaseSettings settings;
+  settings.url = url_;
+  host::ControlPlane(settings).Migrate(
+      test::StepsWith({"maintenance", "reconciliation", "outbox"}));
+  const auto position = [&](int account, const std::string& topic) {
+    return db_->Value(
+        "SELECT coalesce(max(e.event_position), 0) FROM outbox o CROSS JOIN LATERAL "
+        "summa_host.outbox_event(o.event_id, o.topic, o.payload, o.created_at, true) e WHERE "
+        "o.topic = $2 AND o.payload ->> 'accountId' = $1",
+        {db_->Value("SELECT " + Account(account)), topic});
+  };
+  const std::string of_first = position(1, "ledger-account-created");
+  EXPECT_NE(of_first, "0");
+  EXPECT_NE(position(2, "ledger-account-created"), "0");
+  Retain();
+  EXPECT_EQ(ErrorOfRun(), "");
+  EXPECT_EQ(position(1, "ledger-account-created"), of_first) << "it is the last of its chain";
+  EXPECT_EQ(position(2, "ledger-account-created"), "0") << "it has left";
+  Freeze(2);
+  EXPECT_NE(position(2, "ledger-account-frozen"), "0");
+}
+
 TEST_P(RemainderTest, ARemainderIsNotDetached) {
   Retain();
   EXPECT_EQ(ErrorOfRun(), "");
