@@ -1,4 +1,8 @@
 // What a host with every plugin uses when it has no work: the ledger is delivered, nobody writes.
+#include <libpq-fe.h>
+
+#include <csignal>
+#include <ctime>
 #include <iostream>
 #include <stdexcept>
 #include <summa/json.hpp>
@@ -20,6 +24,32 @@ constexpr char kRows[] = "10000";
 constexpr char kAccounts[] = "100";
 // Pauses grow to idle_poll, statistics are flushed, checkpoints end: then it is idle.
 constexpr std::chrono::seconds kSettle{5};
+
+// As often as the host polls (idle_poll): the least that any program uses which asks this often.
+constexpr std::chrono::milliseconds kPause{20};
+
+double ThreadCpuSeconds() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+}
+
+// CPU of one prepared statement per pause, by nothing but libpq, % of a core.
+double BarePollsCpuPercent(const std::string& url, long long seconds) {
+  test::Db db(url);
+  using Result = std::unique_ptr<PGresult, decltype(&PQclear)>;
+  const Result prepared(
+      PQprepare(db.Handle(), "poll", "SELECT pg_current_snapshot()::text", 0, nullptr), &PQclear);
+  const Stopwatch watch;
+  const double before = ThreadCpuSeconds();
+  while (watch.Seconds() < static_cast<double>(seconds)) {
+    const Result row(PQexecPrepared(db.Handle(), "poll", 0, nullptr, nullptr, nullptr, 0),
+                     &PQclear);
+    if (PQntuples(row.get()) != 1) throw std::runtime_error(PQerrorMessage(db.Handle()));
+    std::this_thread::sleep_for(kPause);
+  }
+  return (ThreadCpuSeconds() - before) / watch.Seconds() * 100;
+}
 
 double Mebibytes(std::size_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
@@ -51,6 +81,10 @@ void MeasureIdle(const Options& options) {
   const test::Usage server_after = postgres.Use();
   const double elapsed = watch.Seconds();
   if (!process.Running()) throw std::runtime_error("the host ended: " + process.Stderr());
+  process.Signal(SIGTERM);
+  process.WaitOrKill(test::kTimeout);
+  Say("measuring bare polls for " + std::to_string(seconds) + " s");
+  const double bare_cpu = BarePollsCpuPercent(url, seconds);
 
   const double host_cpu = (host_after.cpu_seconds - host_before.cpu_seconds) / elapsed * 100;
   const double server_cpu = (server_after.cpu_seconds - server_before.cpu_seconds) / elapsed * 100;
@@ -61,6 +95,7 @@ void MeasureIdle(const Options& options) {
         .Member("machine", MachineText())
         .Member("seconds", elapsed)
         .Member("hostCpuPercent", host_cpu)
+        .Member("barePollsCpuPercent", bare_cpu)
         .Member("hostResidentMebibytes", Mebibytes(host_after.resident_bytes))
         .Member("hostPeakResidentMebibytes", Mebibytes(host_after.peak_resident_bytes))
         .Member("postgresqlCpuPercent", server_cpu)
@@ -72,6 +107,8 @@ void MeasureIdle(const Options& options) {
             << MachineText() << "; PostgreSQL " << PostgresVersion(url) << "\n\n";
   PrintTable({{"", "measured", "goal"},
               {"CPU of the host, % of a core", Fixed(host_cpu, 2), "< 1"},
+              {"  of bare polls of libpq", Fixed(bare_cpu, 2), ""},
+              {"  the host to bare polls", Fixed(host_cpu / bare_cpu, 1), ""},
               {"memory of the host, MiB", Fixed(Mebibytes(host_after.resident_bytes), 1), "< 40"},
               {"  its peak, MiB", Fixed(Mebibytes(host_after.peak_resident_bytes), 1), ""},
               {"CPU of PostgreSQL, % of a core", Fixed(server_cpu, 2), ""}});
