@@ -1,0 +1,302 @@
+#include "engine/runner.hpp"
+
+#include <algorithm>
+#include <set>
+#include <summa/crash_point.hpp>
+#include <utility>
+
+#include "engine/build_tables.hpp"
+
+namespace summa::projections {
+namespace {
+
+// One call of the worker.
+constexpr std::chrono::milliseconds kShare{500};
+// How soon a verb of a person (pause, resume, a new build) is seen.
+constexpr std::chrono::milliseconds kLoadInterval{500};
+constexpr std::chrono::seconds kObservationInterval{1};
+// What waits for a paused key is tried in parts of this size.
+constexpr std::int64_t kResumedTogether = 500;
+
+std::string PlaceOf(const ledger::Checkpoint& checkpoint) {
+  return std::to_string(checkpoint.position) + ":" + checkpoint.HolesText();
+}
+
+}  // namespace
+
+Runner::Runner(Host host, Settings settings, std::vector<const summa_projection*> projections)
+    : host_(host), settings_(std::move(settings)), health_(host, settings_.lag_alert) {
+  for (const summa_projection* projection : projections) {
+    appliers_.emplace(std::string(FromAbi(projection->id)),
+                      Applier(*projection, settings_.on_error));
+  }
+}
+
+TickResult Runner::Run(const Tick& tick) {
+  if (fence_ != tick.fence()) {
+    Forget();
+    fence_ = tick.fence();
+  }
+  Session read(tick.sql(), "read");
+  Session ledger(tick.sql());
+  Sessions sessions{read, ledger, tick.sql()};
+  TickResult result;
+  try {
+    if (!prepared_) Prepare(sessions, tick);
+    if (host_.BootNow() >= next_load_) LoadBuilds(read);
+    result.backlog = ResumeKeys(sessions, tick);
+    const BootTime end = host_.BootNow() + kShare;
+    std::int64_t events = 0;
+    do {
+      events = Round(sessions, tick);
+      result.items += events;
+    } while (events > 0 && !tick.ShouldStop() && host_.BootNow() < end);
+    result.backlog |= events > 0;
+    StopReading();
+    if (!result.backlog || host_.BootNow() >= next_observation_) ObserveLag(ledger);
+  } catch (...) {
+    // What was read ahead is read again, from the progress that is stored.
+    Forget();
+    throw;
+  }
+  return result;
+}
+
+void Runner::Forget() {
+  for (auto& [place, reading] : readings_) {
+    if (reading.next.valid()) reading.next.wait();
+  }
+  readings_.clear();
+  builds_.clear();
+  prepared_ = false;
+  next_load_ = next_observation_ = BootTime();
+}
+
+void Runner::Prepare(Sessions& sessions, const Tick& tick) {
+  table_ = ledger::FindEvents(sessions.ledger);
+  LoadBuilds(sessions.read);
+  CreateMissing(sessions.read, tick.fence());
+  sessions.read.Begin();
+  ClaimFence(sessions.read, tick.fence());
+  sessions.read.Commit();
+  LoadBuilds(sessions.read);
+  prepared_ = true;
+}
+
+void Runner::CreateMissing(Session& read, std::int64_t fence) {
+  for (const auto& [id, applier] : appliers_) {
+    const bool there = std::any_of(builds_.begin(), builds_.end(),
+                                   [&](const Build& build) { return build.projection == id; });
+    if (there) continue;
+    Build build;
+    build.projection = id;
+    build.version = applier.projection().version;
+    build.role = "live";
+    build.state = "running";
+    build.fence = fence;
+    read.Begin();
+    CreateTables(read, applier.projection(), build.number);
+    CreateIndexes(read, applier.projection(), build.number);
+    ShowBuild(read, applier.projection(), build.number);
+    InsertBuild(read, build);
+    read.Commit();
+    host_.Info("a read model was created", {{"projection", id}});
+  }
+}
+
+void Runner::LoadBuilds(Session& read) {
+  builds_ = ReadBuilds(read);
+  next_load_ = host_.BootNow() + kLoadInterval;
+  health_.Builds(builds_);
+}
+
+const Applier* Runner::ApplierOf(const Build& build) const {
+  const auto found = appliers_.find(build.projection);
+  if (found == appliers_.end()) return nullptr;
+  return found->second.projection().version == build.version ? &found->second : nullptr;
+}
+
+bool Runner::Runs(const Build& build) const { return build.running() && ApplierOf(build) != nullptr; }
+
+bool Runner::ResumeKeys(Sessions& sessions, const Tick& tick) {
+  bool more = false;
+  for (Build& build : builds_) {
+    if (!Runs(build) || !build.resume_wanted) continue;
+    for (const Uuid& key : KeysToResume(sessions.read, build)) {
+      if (tick.ShouldStop()) return true;
+      more |= ResumeKey(sessions, tick, build, key);
+    }
+    next_load_ = BootTime();
+  }
+  if (next_load_ == BootTime()) LoadBuilds(sessions.read);
+  return more;
+}
+
+// True when more waits behind it.
+bool Runner::ResumeKey(Sessions& sessions, const Tick& tick, Build& build, const Uuid& key) {
+  const std::vector<std::int64_t> positions =
+      ReadWaiting(sessions.read, build, key, kResumedTogether);
+  std::string error;
+  sessions.read.Begin();
+  if (!positions.empty()) {
+    const auto batch = ReadPositions(sessions.ledger, table_, positions);
+    try {
+      if (batch->stored_events != static_cast<int>(positions.size())) {
+        throw Error(SUMMA_E_DATA, "SH-0903",
+                    "the store has " + std::to_string(batch->stored_events) + " of " +
+                        std::to_string(positions.size()) + " events that wait");
+      }
+      ApplierOf(build)->ApplyKey(sessions.read, sessions.sql, build, *batch, key);
+    } catch (const Error& failure) {
+      if (MayPass(failure)) throw;
+      error = failure.what();
+      sessions.read.Rollback();
+      sessions.read.Begin();
+    }
+  }
+  if (!error.empty()) {
+    KeepPaused(sessions.read, build, key, error);
+  } else if (positions.size() < static_cast<std::size_t>(kResumedTogether)) {
+    Unpause(sessions.read, build, key);
+  } else {
+    RemoveWaiting(sessions.read, build, key, positions);
+  }
+  Advance(sessions.read, build, build.checkpoint, tick.fence());
+  CrashPoint("projections.resumed");
+  sessions.read.Commit();
+  return error.empty() && positions.size() == static_cast<std::size_t>(kResumedTogether);
+}
+
+// Those that are ahead first: one that has to catch up must not hold up the others.
+std::int64_t Runner::Round(Sessions& sessions, const Tick& tick) {
+  std::vector<ledger::Checkpoint> places;
+  for (const Build& build : builds_) {
+    const bool known = std::any_of(places.begin(), places.end(), [&](const auto& place) {
+      return PlaceOf(place) == PlaceOf(build.checkpoint);
+    });
+    if (Runs(build) && !known) places.push_back(build.checkpoint);
+  }
+  std::sort(places.begin(), places.end(),
+            [](const auto& a, const auto& b) { return a.position > b.position; });
+  std::int64_t events = 0;
+  for (const ledger::Checkpoint& place : places) {
+    if (tick.ShouldStop()) break;
+    // They may have been reached by others meanwhile.
+    const bool left = std::any_of(builds_.begin(), builds_.end(), [&](const Build& build) {
+      return Runs(build) && PlaceOf(build.checkpoint) == PlaceOf(place);
+    });
+    if (left) events += Step(sessions, tick, place);
+  }
+  return events;
+}
+
+std::int64_t Runner::Step(Sessions& sessions, const Tick& tick, const ledger::Checkpoint& from) {
+  auto node = readings_.extract(PlaceOf(from));
+  if (node.empty()) {
+    Reading fresh;
+    fresh.source = std::make_unique<EventSource>(table_, from, settings_.batch_size);
+    readings_.emplace(PlaceOf(from), std::move(fresh));
+    node = readings_.extract(PlaceOf(from));
+  }
+  Reading& reading = node.mapped();
+  const std::unique_ptr<EventBatch> batch = ReadBatch(sessions, reading);
+  for (const std::string& type : batch->unknown_types) health_.Unknown(type);
+  const bool moved = PlaceOf(batch->reached) != PlaceOf(from);
+  if (moved) {
+    // Whoever is not ahead of what was read takes part; it passes over what it has already.
+    std::vector<Build*> builds;
+    for (Build& build : builds_) {
+      if (!Runs(build) || build.checkpoint.position < from.position) continue;
+      if (build.checkpoint.position <= batch->reached.position) builds.push_back(&build);
+    }
+    if (batch->full) ReadAhead(sessions, reading);
+    ApplyBatch(sessions, tick, *batch, builds);
+  }
+  node.key() = PlaceOf(batch->reached);
+  readings_.insert(std::move(node));
+  return batch->stored_events;
+}
+
+std::unique_ptr<EventBatch> Runner::ReadBatch(Sessions& sessions, Reading& reading) {
+  if (reading.next.valid()) return reading.next.get();
+  if (reading.ready) return std::move(reading.ready);
+  return reading.source->Read(sessions.ledger);
+}
+
+// In a session of its own: the other one is used meanwhile.
+void Runner::ReadAhead(Sessions& sessions, Reading& reading) {
+  EventSource* source = reading.source.get();
+  reading.next = std::async(std::launch::async, [source, sql = sessions.sql] {
+    Session session(sql);
+    return source->Read(session);
+  });
+}
+
+void Runner::StopReading() {
+  for (auto& [place, reading] : readings_) {
+    if (reading.next.valid()) reading.ready = reading.next.get();
+  }
+}
+
+void Runner::ApplyBatch(Sessions& sessions, const Tick& tick, const EventBatch& batch,
+                        const std::vector<Build*>& builds) {
+  std::vector<Applied> applied;
+  try {
+    sessions.read.Begin();
+    for (Build* build : builds) {
+      applied.push_back(
+          ApplierOf(*build)->Apply(sessions.read, sessions.sql, *build, batch));
+      Advance(sessions.read, *build, batch.reached, tick.fence());
+    }
+  } catch (const Error& error) {
+    if (MayPass(error)) throw;
+    sessions.read.Rollback();
+    FailAlone(sessions, tick, batch, builds);
+    return;
+  }
+  CrashPoint("projections.applied");
+  sessions.read.Commit();
+  CrashPoint("projections.committed");
+  for (std::size_t i = 0; i < builds.size(); ++i) {
+    builds[i]->checkpoint = batch.reached;
+    for (const Refused& refused : applied[i].refused) {
+      if (settings_.on_error == OnError::kPauseKey) builds[i]->paused_keys.insert(refused.key);
+    }
+    health_.AppliedTo(*builds[i], applied[i]);
+  }
+}
+
+// One of them cannot be applied at all: the others go on, and it stops until somebody resumes it.
+void Runner::FailAlone(Sessions& sessions, const Tick& tick, const EventBatch& batch,
+                       const std::vector<Build*>& builds) {
+  for (Build* build : builds) {
+    try {
+      sessions.read.Begin();
+      const Applied applied =
+          ApplierOf(*build)->Apply(sessions.read, sessions.sql, *build, batch);
+      Advance(sessions.read, *build, batch.reached, tick.fence());
+      sessions.read.Commit();
+      build->checkpoint = batch.reached;
+      health_.AppliedTo(*build, applied);
+    } catch (const Error& error) {
+      if (MayPass(error)) throw;
+      sessions.read.Rollback();
+      sessions.read.Begin();
+      SetState(sessions.read, *build, "failed", error.what());
+      sessions.read.Commit();
+      host_.Log(SUMMA_LOG_ERROR, "SH-0901", "a projection has stopped",
+                {{"projection", build->Name()},
+                 {"position", std::to_string(build->checkpoint.position)},
+                 {"error", error.what()}});
+    }
+  }
+  next_load_ = BootTime();
+  LoadBuilds(sessions.read);
+}
+
+void Runner::ObserveLag(Session& ledger) {
+  next_observation_ = host_.BootNow() + kObservationInterval;
+  health_.Observed(builds_, ReadLag(ledger, table_, builds_));
+}
+
+}  // namespace summa::projections

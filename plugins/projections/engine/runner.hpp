@@ -1,0 +1,79 @@
+// The worker: reads the store, and applies what is new to every build that runs.
+//
+// Builds at the same place share one reading and one transaction. One that is behind, because it is
+// new or was paused, catches up by itself, and joins the others where it reaches them. Faults: what
+// dies before the commit is read again; progress and rows are one transaction.
+#pragma once
+
+#include <future>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <summa/host.hpp>
+#include <summa/ledger/event_table.hpp>
+#include <summa/projection.hpp>
+#include <summa/worker.hpp>
+#include <vector>
+
+#include "engine/applier.hpp"
+#include "engine/health.hpp"
+#include "engine/settings.hpp"
+#include "source/event_source.hpp"
+
+namespace summa::projections {
+
+class Runner final : public Worker {
+ public:
+  // The projections outlive it.
+  Runner(Host host, Settings settings, std::vector<const summa_projection*> projections);
+  TickResult Run(const Tick& tick) override;
+  const Health& health() const { return health_; }
+
+ private:
+  // Builds at one place in the store, and the reader that stands there.
+  struct Reading {
+    std::unique_ptr<EventSource> source;
+    std::future<std::unique_ptr<EventBatch>> next;  // read while the batch before it is applied
+    std::unique_ptr<EventBatch> ready;              // read, and not applied yet
+  };
+  struct Sessions {
+    Session& read;    // the read models
+    Session& ledger;  // for readings while nothing is applied
+    const summa_sql_v1* sql;
+  };
+
+  void Forget();
+  void Prepare(Sessions& sessions, const Tick& tick);
+  void CreateMissing(Session& read, std::int64_t fence);
+  void LoadBuilds(Session& read);
+  bool ResumeKeys(Sessions& sessions, const Tick& tick);
+  bool ResumeKey(Sessions& sessions, const Tick& tick, Build& build, const Uuid& key);
+  // One batch of each group; the number of stored events.
+  std::int64_t Round(Sessions& sessions, const Tick& tick);
+  std::int64_t Step(Sessions& sessions, const Tick& tick, const ledger::Checkpoint& from);
+  std::unique_ptr<EventBatch> ReadBatch(Sessions& sessions, Reading& reading);
+  void ReadAhead(Sessions& sessions, Reading& reading);
+  void ApplyBatch(Sessions& sessions, const Tick& tick, const EventBatch& batch,
+                  const std::vector<Build*>& builds);
+  void FailAlone(Sessions& sessions, const Tick& tick, const EventBatch& batch,
+                 const std::vector<Build*>& builds);
+  void StopReading();  // before the sessions of the tick are gone
+  void ObserveLag(Session& ledger);
+  const Applier* ApplierOf(const Build& build) const;
+  bool Runs(const Build& build) const;
+
+  Host host_;
+  Settings settings_;
+  std::map<std::string, Applier> appliers_;
+  Health health_;
+
+  std::optional<std::int64_t> fence_;  // under which all below was learned
+  bool prepared_ = false;
+  ledger::EventTable table_;
+  std::vector<Build> builds_;
+  std::map<std::string, Reading> readings_;  // by the checkpoint that they stand at
+  BootTime next_load_, next_observation_;
+};
+
+}  // namespace summa::projections
