@@ -2,6 +2,8 @@
 #include <memory>
 #include <summa/plugin.hpp>
 
+#include "builds/rebuild.hpp"
+#include "commands.hpp"
 #include "engine/runner.hpp"
 #include "models/models.hpp"
 
@@ -30,9 +32,31 @@ class ProjectionsPlugin final : public Plugin {
     for (const std::string& id : config.Strings("read_models")) {
       settings_.read_models.push_back(FullId(id));
     }
-    runner_ = std::make_unique<Runner>(host(), settings_, Enabled());
+    catalog_ = std::make_unique<Catalog>(Enabled(), settings_.on_error);
+    runner_ = std::make_unique<Runner>(host(), settings_, *catalog_);
+    rebuild_ = std::make_unique<Rebuild>(host(), settings_, *catalog_);
+    rebuilder_ = std::make_unique<OperationWorker>(
+        host(), std::vector<OperationBinding>{rebuild_->Binding()});
   }
-  std::vector<WorkerBinding> Workers() override { return {{"projection-runner", runner_.get()}}; }
+  std::vector<WorkerBinding> Workers() override {
+    return {{"projection-runner", runner_.get()}, {"projection-rebuild", rebuilder_.get()}};
+  }
+  std::vector<CommandBinding> Commands() override {
+    const auto bind = [this](CommandResult (*function)(const CommandCall&, const CommandContext&)) {
+      return [this, function](const CommandCall& call) {
+        return function(call, {host(), *catalog_});
+      };
+    };
+    return {{"projections list", bind(&ListProjections)},
+            {"projections status", bind(&ShowProjection)},
+            {"projections rebuild", bind(&RebuildProjection)},
+            {"projections verify", bind(&VerifyProjection)},
+            {"projections swap", bind(&SwapProjection)},
+            {"projections rollback", bind(&RollbackProjection)},
+            {"projections pause", bind(&PauseProjection)},
+            {"projections resume", bind(&ResumeProjection)},
+            {"projections wait", bind(&WaitForEvent)}};
+  }
   std::vector<Finding> Failing() override { return runner_->health().Failing(); }
   std::string Status() override { return runner_->health().Json(); }
 
@@ -51,7 +75,10 @@ class ProjectionsPlugin final : public Plugin {
 
   std::vector<std::unique_ptr<Projection>> built_in_;
   Settings settings_;
+  std::unique_ptr<Catalog> catalog_;
   std::unique_ptr<Runner> runner_;
+  std::unique_ptr<Rebuild> rebuild_;
+  std::unique_ptr<OperationWorker> rebuilder_;
 };
 
 }  // namespace

@@ -1,4 +1,6 @@
-summa_test(projections_test SOURCES projections_test.cpp
-  LIBRARIES projections_core summa_host_core summa_test_fixture summa_test_services GTest::gmock
-  LABELS integration)
-add_dependencies(projections_test projections)
+foreach(area projections projections_builds projections_plan)
+  summa_test(${area}_test SOURCES ${area}_test.cpp
+    LIBRARIES projections_core summa_host_core summa_test_fixture summa_test_services GTest::gmock
+    LABELS integration)
+  add_dependencies(${area}_test projections)
+endforeach()

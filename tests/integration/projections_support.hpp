@@ -55,7 +55,8 @@ class ProjectionsTest : public testing::Test {
     std::vector<const summa_projection*> tables;
     for (const auto& projection : built_in_) tables.push_back(projection->table());
     for (const summa_projection* other : others_) tables.push_back(other);
-    runner_ = std::make_unique<Runner>(fake_->host(), settings_, std::move(tables));
+    catalog_ = std::make_unique<Catalog>(tables, settings_.on_error);
+    runner_ = std::make_unique<Runner>(fake_->host(), settings_, *catalog_);
   }
   // Until nothing is left to do. The number of stored events.
   std::int64_t RunAll() {
@@ -127,6 +128,7 @@ class ProjectionsTest : public testing::Test {
   std::unique_ptr<testkit::FakeHost> fake_;
   std::unique_ptr<testkit::FakeTick> tick_;
   std::unique_ptr<Db> db_;
+  std::unique_ptr<Catalog> catalog_;
   std::unique_ptr<Runner> runner_;
 };
 

@@ -24,13 +24,11 @@ std::string PlaceOf(const ledger::Checkpoint& checkpoint) {
 
 }  // namespace
 
-Runner::Runner(Host host, Settings settings, std::vector<const summa_projection*> projections)
-    : host_(host), settings_(std::move(settings)), health_(host, settings_.lag_alert) {
-  for (const summa_projection* projection : projections) {
-    appliers_.emplace(std::string(FromAbi(projection->id)),
-                      Applier(*projection, settings_.on_error));
-  }
-}
+Runner::Runner(Host host, Settings settings, const Catalog& catalog)
+    : host_(host),
+      settings_(std::move(settings)),
+      catalog_(catalog),
+      health_(host, settings_.lag_alert) {}
 
 TickResult Runner::Run(const Tick& tick) {
   if (fence_ != tick.fence()) {
@@ -84,7 +82,7 @@ void Runner::Prepare(Sessions& sessions, const Tick& tick) {
 }
 
 void Runner::CreateMissing(Session& read, std::int64_t fence) {
-  for (const auto& [id, applier] : appliers_) {
+  for (const auto& [id, applier] : catalog_.all()) {
     const bool there = std::any_of(builds_.begin(), builds_.end(),
                                    [&](const Build& build) { return build.projection == id; });
     if (there) continue;
@@ -110,13 +108,7 @@ void Runner::LoadBuilds(Session& read) {
   health_.Builds(builds_);
 }
 
-const Applier* Runner::ApplierOf(const Build& build) const {
-  const auto found = appliers_.find(build.projection);
-  if (found == appliers_.end()) return nullptr;
-  return found->second.projection().version == build.version ? &found->second : nullptr;
-}
-
-bool Runner::Runs(const Build& build) const { return build.running() && ApplierOf(build) != nullptr; }
+bool Runner::Runs(const Build& build) const { return build.running() && catalog_.For(build) != nullptr; }
 
 bool Runner::ResumeKeys(Sessions& sessions, const Tick& tick) {
   bool more = false;
@@ -146,7 +138,7 @@ bool Runner::ResumeKey(Sessions& sessions, const Tick& tick, Build& build, const
                     "the store has " + std::to_string(batch->stored_events) + " of " +
                         std::to_string(positions.size()) + " events that wait");
       }
-      ApplierOf(build)->ApplyKey(sessions.read, sessions.sql, build, *batch, key);
+      catalog_.For(build)->ApplyKey(sessions.read, sessions.sql, build, *batch, key);
     } catch (const Error& failure) {
       if (MayPass(failure)) throw;
       error = failure.what();
@@ -244,8 +236,7 @@ void Runner::ApplyBatch(Sessions& sessions, const Tick& tick, const EventBatch& 
   try {
     sessions.read.Begin();
     for (Build* build : builds) {
-      applied.push_back(
-          ApplierOf(*build)->Apply(sessions.read, sessions.sql, *build, batch));
+      applied.push_back(catalog_.For(*build)->Apply(sessions.read, sessions.sql, *build, batch));
       Advance(sessions.read, *build, batch.reached, tick.fence());
     }
   } catch (const Error& error) {
@@ -273,7 +264,7 @@ void Runner::FailAlone(Sessions& sessions, const Tick& tick, const EventBatch& b
     try {
       sessions.read.Begin();
       const Applied applied =
-          ApplierOf(*build)->Apply(sessions.read, sessions.sql, *build, batch);
+          catalog_.For(*build)->Apply(sessions.read, sessions.sql, *build, batch);
       Advance(sessions.read, *build, batch.reached, tick.fence());
       sessions.read.Commit();
       build->checkpoint = batch.reached;

@@ -16,7 +16,7 @@
 #include <summa/worker.hpp>
 #include <vector>
 
-#include "engine/applier.hpp"
+#include "engine/catalog.hpp"
 #include "engine/health.hpp"
 #include "engine/settings.hpp"
 #include "source/event_source.hpp"
@@ -25,8 +25,8 @@ namespace summa::projections {
 
 class Runner final : public Worker {
  public:
-  // The projections outlive it.
-  Runner(Host host, Settings settings, std::vector<const summa_projection*> projections);
+  // The catalog outlives it.
+  Runner(Host host, Settings settings, const Catalog& catalog);
   TickResult Run(const Tick& tick) override;
   const Health& health() const { return health_; }
 
@@ -60,12 +60,11 @@ class Runner final : public Worker {
                  const std::vector<Build*>& builds);
   void StopReading();  // before the sessions of the tick are gone
   void ObserveLag(Session& ledger);
-  const Applier* ApplierOf(const Build& build) const;
   bool Runs(const Build& build) const;
 
   Host host_;
   Settings settings_;
-  std::map<std::string, Applier> appliers_;
+  const Catalog& catalog_;
   Health health_;
 
   std::optional<std::int64_t> fence_;  // under which all below was learned

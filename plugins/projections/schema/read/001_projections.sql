@@ -17,8 +17,21 @@ CREATE TABLE summa_read.projection_checkpoint (
   state text NOT NULL DEFAULT 'running' CHECK (state IN ('loading', 'running', 'paused', 'failed')),
   error text,
   replay_to bigint NOT NULL DEFAULT 0,    -- events up to here were applied to an earlier build
+  role_since timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (projection, build),
   UNIQUE (projection, role)
+);
+
+-- Parts of the history of which a build is loaded, each by one session: the events after `done` up to `through` are
+-- left to do.
+CREATE TABLE summa_read.projection_range (
+  projection text NOT NULL,
+  build integer NOT NULL,
+  done bigint NOT NULL,
+  through bigint NOT NULL,
+  events bigint NOT NULL DEFAULT 0,       -- that were applied
+  PRIMARY KEY (projection, build, through),
+  FOREIGN KEY (projection, build) REFERENCES summa_read.projection_checkpoint ON DELETE CASCADE
 );
 
 -- Keys for which an event could not be applied. Everything behind it waits; other keys go on.
