@@ -1,4 +1,5 @@
 // Wiring only: what the plugin is made of and how its parts get their settings.
+#include <algorithm>
 #include <memory>
 #include <summa/plugin.hpp>
 
@@ -6,6 +7,7 @@
 #include "commands.hpp"
 #include "engine/runner.hpp"
 #include "models/models.hpp"
+#include "reads/reads.hpp"
 
 namespace summa::projections {
 namespace {
@@ -23,6 +25,7 @@ class ProjectionsPlugin final : public Plugin {
   explicit ProjectionsPlugin(Host host) : Plugin(host), built_in_(MakeBuiltIn()) {}
 
   void Configure(const Config& config) override {
+    settings_.read_models.clear();
     settings_.batch_size = static_cast<int>(config.Integer("batch_size"));
     settings_.lag_alert = config.Duration("lag_alert");
     const std::string on_error = config.String("on_error");
@@ -32,19 +35,30 @@ class ProjectionsPlugin final : public Plugin {
     for (const std::string& id : config.Strings("read_models")) {
       settings_.read_models.push_back(FullId(id));
     }
-    catalog_ = std::make_unique<Catalog>(Enabled(), settings_.on_error);
-    runner_ = std::make_unique<Runner>(host(), settings_, *catalog_);
-    rebuild_ = std::make_unique<Rebuild>(host(), settings_, *catalog_);
+    runner_ = std::make_unique<Runner>(host(), settings_, catalog_);
+    reads_ = std::make_unique<Reads>(host(), PhaseOf(config.String("phase")));
+    rebuild_ = std::make_unique<Rebuild>(host(), settings_, catalog_);
     rebuilder_ = std::make_unique<OperationWorker>(
         host(), std::vector<OperationBinding>{rebuild_->Binding()});
   }
+  // Those of other plugins are known now.
+  void Start() override {
+    catalog_.Clear();
+    for (const auto& projection : built_in_) Add(*projection->table());
+    for (const Host::Found& found : host().FindServices(SUMMA_PROJECTION_V1, "projections")) {
+      const auto* provided = static_cast<const summa_projection_v1*>(found.service);
+      if (provided == nullptr) continue;
+      for (std::uint32_t i = 0; i < provided->projection_count; ++i) Add(*provided->projections[i]);
+    }
+  }
+
   std::vector<WorkerBinding> Workers() override {
     return {{"projection-runner", runner_.get()}, {"projection-rebuild", rebuilder_.get()}};
   }
   std::vector<CommandBinding> Commands() override {
     const auto bind = [this](CommandResult (*function)(const CommandCall&, const CommandContext&)) {
       return [this, function](const CommandCall& call) {
-        return function(call, {host(), *catalog_});
+        return function(call, {host(), catalog_});
       };
     };
     return {{"projections list", bind(&ListProjections)},
@@ -57,26 +71,32 @@ class ProjectionsPlugin final : public Plugin {
             {"projections resume", bind(&ResumeProjection)},
             {"projections wait", bind(&WaitForEvent)}};
   }
+  std::vector<RouteBinding> Routes() override {
+    const auto bind = [this](Response (Reads::*function)(const Request&)) {
+      return [this, function](const Request& request) { return (*reads_.*function)(request); };
+    };
+    return {{"GET", "/v1/accounts/{id}/balance", bind(&Reads::Balance)},
+            {"GET", "/v1/accounts/{id}/entries", bind(&Reads::Entries)},
+            {"GET", "/v1/transactions/{id}", bind(&Reads::Transaction)},
+            {"GET", "/v1/holders/{type}/{id}/dashboard", bind(&Reads::Dashboard)}};
+  }
   std::vector<Finding> Failing() override { return runner_->health().Failing(); }
   std::string Status() override { return runner_->health().Json(); }
 
  private:
-  std::vector<const summa_projection*> Enabled() const {
-    std::vector<const summa_projection*> enabled;
-    for (const auto& projection : built_in_) {
-      const std::string id(FromAbi(projection->table()->id));
-      const auto& wanted = settings_.read_models;
-      if (wanted.empty() || std::find(wanted.begin(), wanted.end(), id) != wanted.end()) {
-        enabled.push_back(projection->table());
-      }
+  void Add(const summa_projection& projection) {
+    const std::string id(FromAbi(projection.id));
+    const auto& wanted = settings_.read_models;
+    if (wanted.empty() || std::find(wanted.begin(), wanted.end(), id) != wanted.end()) {
+      catalog_.Add(projection, settings_.on_error);
     }
-    return enabled;
   }
 
   std::vector<std::unique_ptr<Projection>> built_in_;
   Settings settings_;
-  std::unique_ptr<Catalog> catalog_;
+  Catalog catalog_;
   std::unique_ptr<Runner> runner_;
+  std::unique_ptr<Reads> reads_;
   std::unique_ptr<Rebuild> rebuild_;
   std::unique_ptr<OperationWorker> rebuilder_;
 };

@@ -114,7 +114,7 @@ TEST_F(BuildsTest, ReadersSeeOneBuildOrTheOtherAndNoError) {
       db.Execute("PREPARE sums AS SELECT coalesce(sum(balance - credit_balance + debit_balance), "
                  "0)::text || ' ' || count(*) FROM summa_read.account_balance_view");
       while (!stop) {
-        for (const std::string sums : {db.Value("EXECUTE sums"),
+        for (const std::string& sums : {db.Value("EXECUTE sums"),
                                        db.Value("SELECT coalesce(sum(balance - credit_balance + "
                                                 "debit_balance), 0)::text || ' ' || count(*) FROM "
                                                 "summa_read.account_balance_view")}) {

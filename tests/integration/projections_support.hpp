@@ -52,10 +52,9 @@ class ProjectionsTest : public testing::Test {
     return "projections_" + std::to_string(++number);
   }
   void MakeRunner() {
-    std::vector<const summa_projection*> tables;
-    for (const auto& projection : built_in_) tables.push_back(projection->table());
-    for (const summa_projection* other : others_) tables.push_back(other);
-    catalog_ = std::make_unique<Catalog>(tables, settings_.on_error);
+    catalog_ = std::make_unique<Catalog>();
+    for (const auto& projection : built_in_) catalog_->Add(*projection->table(), settings_.on_error);
+    for (const summa_projection* other : others_) catalog_->Add(*other, settings_.on_error);
     runner_ = std::make_unique<Runner>(fake_->host(), settings_, *catalog_);
   }
   // Until nothing is left to do. The number of stored events.

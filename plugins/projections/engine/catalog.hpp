@@ -11,14 +11,17 @@
 
 namespace summa::projections {
 
-// The projections outlive it. Constant after it was made; any thread.
+// The projections outlive it. Filled before the workers run; then constant, for any thread.
 class Catalog {
  public:
-  Catalog(const std::vector<const summa_projection*>& projections, OnError on_error) {
-    for (const summa_projection* projection : projections) {
-      appliers_.emplace(std::string(FromAbi(projection->id)), Applier(*projection, on_error));
-    }
+  // Throws SH-0912 when another one has the same id.
+  void Add(const summa_projection& projection, OnError on_error) {
+    const std::string id(FromAbi(projection.id));
+    if (appliers_.emplace(id, Applier(projection, on_error)).second) return;
+    throw Error(SUMMA_E_CONFIG, "SH-0912", "two plugins have a projection " + id,
+                "Disable one of them");
   }
+  void Clear() { appliers_.clear(); }
 
   const std::map<std::string, Applier, std::less<>>& all() const { return appliers_; }
   // nullptr: none has this id.

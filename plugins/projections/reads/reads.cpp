@@ -1,0 +1,206 @@
+#include "reads/reads.hpp"
+
+#include <summa/json.hpp>
+#include <summa/ledger/event_table.hpp>
+#include <summa/ledger/reader.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <thread>
+#include <vector>
+
+#include "reads/cursor.hpp"
+#include "reads_sql.hpp"
+
+namespace summa::projections {
+namespace {
+
+constexpr std::chrono::seconds kLongestWait{2};      // for an event that the client names
+constexpr std::chrono::milliseconds kLook{5};        // during that wait
+constexpr std::chrono::milliseconds kHeadFresh{200};
+
+Response Refuse(int status, const std::string& code, const std::string& message) {
+  JsonWriter json;
+  json.BeginObject().Key("error").BeginObject();
+  json.Member("code", code).Member("message", message).EndObject().EndObject();
+  return {.body = json.Take(), .status = status};
+}
+
+Response NotFound(const std::string& what) { return Refuse(404, "NOT_FOUND", "no such " + what); }
+
+std::vector<Parameter> IdOf(const Request& request) {
+  return {Parameter(request.Parameter("id").value_or(""))};
+}
+
+}  // namespace
+
+const Reads::Resource Reads::kBalance{"account-balance-view", reads_sql::balance,
+                                      reads_sql::ledger_balance};
+const Reads::Resource Reads::kEntries{"entry-record-view", reads_sql::entries,
+                                      reads_sql::ledger_entries};
+const Reads::Resource Reads::kTransaction{"transaction-summary-view",
+                                          reads_sql::transaction, reads_sql::ledger_transaction};
+const Reads::Resource Reads::kDashboard{"holder-dashboard-view", reads_sql::dashboard,
+                                        reads_sql::ledger_dashboard};
+
+Response Reads::Balance(const Request& request) {
+  const Answer answer = Ask(request, kBalance, IdOf(request));
+  return answer.data ? Response{.body = Compose(request, answer)} : NotFound("account");
+}
+
+Response Reads::Transaction(const Request& request) {
+  const Answer answer = Ask(request, kTransaction, IdOf(request));
+  return answer.data ? Response{.body = Compose(request, answer)}
+                     : NotFound("transaction");
+}
+
+Response Reads::Dashboard(const Request& request) {
+  const std::vector<Parameter> parameters = {request.Parameter("type").value_or(""),
+                                             request.Parameter("id").value_or("")};
+  const Answer answer = Ask(request, kDashboard, parameters);
+  return answer.data ? Response{.body = Compose(request, answer)} : NotFound("holder");
+}
+
+Response Reads::Entries(const Request& request) {
+  std::optional<Cursor> cursor;
+  if (const auto text = request.Parameter("cursor")) {
+    cursor = Cursor::Parse(*text);
+    if (!cursor || cursor->of_ledger != LedgerAnswers(request, kEntries)) {
+      return Refuse(400, "INVALID_ARGUMENT",
+                    "cursor is not the nextCursor of a page with the same consistency");
+    }
+  }
+  const std::int64_t limit = request.IntegerParameter("limit").value_or(50);
+  std::vector<Parameter> parameters = IdOf(request);
+  parameters.push_back(cursor ? Parameter(cursor->number) : Parameter(nullptr));
+  parameters.push_back(cursor ? UuidValue(cursor->id) : Parameter(nullptr));
+  parameters.push_back(Parameter(limit));
+  return {.body = Compose(request, Ask(request, kEntries, parameters))};
+}
+
+bool Reads::LedgerAnswers(const Request& request, const Resource& resource) const {
+  const std::string consistency = request.Parameter("consistency").value_or("eventual");
+  if (consistency == "strong") return true;
+  if (phase_ == Phase::kDualWrite || phase_ == Phase::kShadowRead) return true;
+  if (consistency == "eventual") return false;
+  std::int64_t position = 0;
+  std::from_chars(consistency.data(), consistency.data() + consistency.size(), position);
+  return !Reaches(request, resource, position);
+}
+
+Reads::Answer Reads::Ask(const Request& request, const Resource& resource,
+                         std::span<const Parameter> parameters) {
+  if (!LedgerAnswers(request, resource)) return FromProjection(request, resource, parameters);
+  Answer answer = FromLedger(request, resource, parameters);
+  if (phase_ == Phase::kShadowRead && &resource != &kEntries) {
+    Compare(resource, answer, FromProjection(request, resource, parameters));
+  }
+  return answer;
+}
+
+Reads::Answer Reads::FromProjection(const Request& request, const Resource& resource,
+                                    std::span<const Parameter> parameters) const {
+  Answer answer;
+  const std::optional<Progress> progress = ReadProgress(request, resource);
+  if (!progress) {
+    throw Error(SUMMA_E_UNAVAILABLE, "SH-0911",
+                std::string("the read model of ") + resource.projection + " does not exist yet",
+                "A host with the projection makes it; until then, ask with consistency=strong");
+  }
+  Session read(request.sql(), "read");
+  const Result found = read.Exec(resource.from_projection, parameters);
+  if (found.rows() > 0) answer.data = found[0].Get<std::optional<std::string>>("data");
+  answer.position = progress->position;
+  answer.updated_at = progress->updated_at;
+  answer.now = progress->now;
+  return answer;
+}
+
+Reads::Answer Reads::FromLedger(const Request& request, const Resource& resource,
+                                std::span<const Parameter> parameters) {
+  Session ledger(request.sql());
+  const ledger::EventTable table = EventsOf(ledger);
+  Answer answer;
+  answer.from_ledger = true;
+  const Result found = ledger.Exec(resource.from_ledger, parameters);
+  if (found.rows() > 0) answer.data = found[0].Get<std::optional<std::string>>("data");
+  const Result head =
+      ledger.Exec("SELECT clock_timestamp() AS now, coalesce(max(" + table.position +
+                  "), 0)::bigint AS head FROM " + table.name);
+  answer.position = head[0].Get<std::int64_t>("head");
+  answer.updated_at = answer.now = head[0].Get<DatabaseTime>("now");
+  return answer;
+}
+
+// A read model that is only behind differs as well; how often says whether it is more than that.
+void Reads::Compare(const Resource& resource, const Answer& ledger, const Answer& projection) {
+  ++counters_.compared;
+  if (ledger.data == projection.data) return;
+  ++(projection.data ? counters_.different : counters_.missing);
+  host_.Warn("SH-0910", "the read model and the ledger answer differently",
+             {{"projection", resource.projection},
+              {"position", std::to_string(projection.position)},
+              {"ledger", ledger.data.value_or("nothing")},
+              {"read_model", projection.data.value_or("nothing")}});
+}
+
+std::optional<Reads::Progress> Reads::ReadProgress(const Request& request,
+                                                   const Resource& resource) {
+  Session read(request.sql(), "read");
+  const Result found = read.Exec(reads_sql::progress, {std::string(resource.projection)});
+  if (found.rows() == 0) return std::nullopt;
+  return Progress{found[0].Get<std::int64_t>("position"), found[0].Get<std::string>("holes"),
+                  found[0].Get<DatabaseTime>("updated_at"), found[0].Get<DatabaseTime>("now")};
+}
+
+bool Reads::Reaches(const Request& request, const Resource& resource, std::int64_t position) const {
+  const BootTime end = host_.BootNow() + kLongestWait;
+  for (;;) {
+    if (const std::optional<Progress> progress = ReadProgress(request, resource)) {
+      const auto at = ledger::Checkpoint::Parse(progress->position, progress->holes);
+      const bool missing = std::any_of(at.holes.begin(), at.holes.end(), [&](const auto& hole) {
+        return hole.from <= position && position <= hole.to;
+      });
+      if (at.position >= position && !missing) return true;
+    }
+    if (request.ShouldStop() || host_.BootNow() >= end) return false;
+    std::this_thread::sleep_for(kLook);
+  }
+}
+
+ledger::EventTable Reads::EventsOf(Session& ledger) {
+  const MutexLock lock(mutex_);
+  if (!events_) events_ = ledger::FindEvents(ledger);
+  return *events_;
+}
+
+double Reads::LagSeconds(const Request& request, std::int64_t position) {
+  {
+    const MutexLock lock(mutex_);
+    if (host_.BootNow() < head_known_until_ && position >= head_) return 0;
+  }
+  Session ledger(request.sql());
+  const ledger::EventTable table = EventsOf(ledger);
+  const Result found = ledger.Exec(
+      "SELECT (SELECT coalesce(max(" + table.position + "), 0) FROM " + table.name +
+          ")::bigint AS head, coalesce(extract(epoch FROM clock_timestamp() - (SELECT created_at FROM " +
+          table.name + " WHERE " + table.position + " > $1 ORDER BY " + table.position +
+          " LIMIT 1)), 0)::float8 AS seconds",
+      {position});
+  const MutexLock lock(mutex_);
+  head_ = found[0].Get<std::int64_t>("head");
+  head_known_until_ = host_.BootNow() + kHeadFresh;
+  return std::max(0.0, found[0].Get<double>("seconds"));
+}
+
+std::string Reads::Compose(const Request& request, const Answer& answer) {
+  JsonWriter json;
+  json.BeginObject().Key("data").Raw(*answer.data);
+  json.Member("lastUpdated", IsoText(answer.updated_at, IsoDigits::kMilliseconds));
+  json.Member("lagSeconds", answer.from_ledger ? 0.0 : LagSeconds(request, answer.position));
+  json.Member("position", answer.position);
+  json.Member("source", answer.from_ledger ? "ledger" : "projection").EndObject();
+  return json.Take();
+}
+
+}  // namespace summa::projections

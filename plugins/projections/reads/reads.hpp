@@ -1,0 +1,77 @@
+// Answers about accounts, transactions and holders, from the read models or from the ledger itself.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <summa/endpoint.hpp>
+#include <summa/host.hpp>
+#include <summa/ledger/event_table.hpp>
+#include <summa/mutex.hpp>
+#include <summa/sql.hpp>
+
+#include "reads/phase.hpp"
+
+namespace summa::projections {
+
+// Any thread, several at a time.
+class Reads {
+ public:
+  Reads(Host host, Phase phase) : host_(host), phase_(phase) {}
+
+  // {data, lastUpdated, lagSeconds, position, source}; 404 with {error} when there is no such thing.
+  Response Balance(const Request& request);
+  Response Entries(const Request& request);  // data: {entries, nextCursor}
+  Response Transaction(const Request& request);
+  Response Dashboard(const Request& request);
+
+  const PhaseCounters& counters() const { return counters_; }
+
+ private:
+  // What is asked for: the statements that give it as one JSON text, or NULL.
+  struct Resource {
+    const char* projection;
+    std::string_view from_projection, from_ledger;
+  };
+  struct Answer {
+    std::optional<std::string> data;  // JSON
+    std::int64_t position = 0;
+    DatabaseTime updated_at, now;
+    bool from_ledger = false;
+  };
+  // How far the read model is.
+  struct Progress {
+    std::int64_t position = 0;
+    std::string holes;
+    DatabaseTime updated_at, now;
+  };
+
+  static const Resource kBalance, kEntries, kTransaction, kDashboard;
+
+  Answer Ask(const Request& request, const Resource& resource,
+             std::span<const Parameter> parameters);
+  bool LedgerAnswers(const Request& request, const Resource& resource) const;
+  Answer FromProjection(const Request& request, const Resource& resource,
+                        std::span<const Parameter> parameters) const;
+  Answer FromLedger(const Request& request, const Resource& resource,
+                    std::span<const Parameter> parameters);
+  void Compare(const Resource& resource, const Answer& ledger, const Answer& projection);
+  static std::optional<Progress> ReadProgress(const Request& request, const Resource& resource);
+  bool Reaches(const Request& request, const Resource& resource, std::int64_t position) const;
+  std::string Compose(const Request& request, const Answer& answer);
+  ledger::EventTable EventsOf(Session& ledger);
+  double LagSeconds(const Request& request, std::int64_t position);
+
+  Host host_;
+  const Phase phase_;
+  PhaseCounters counters_;
+  Mutex mutex_;
+  std::optional<ledger::EventTable> events_ SUMMA_GUARDED_BY(mutex_);
+  // The newest event, as last looked at: not every answer looks.
+  BootTime head_known_until_ SUMMA_GUARDED_BY(mutex_);
+  std::int64_t head_ SUMMA_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace summa::projections
