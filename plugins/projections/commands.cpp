@@ -12,6 +12,7 @@
 #include "engine/lag.hpp"
 #include "engine/progress_table.hpp"
 #include "projections_sql.hpp"
+#include "reads_sql.hpp"
 
 namespace summa::projections {
 namespace {
@@ -222,6 +223,33 @@ CommandResult ResumeProjection(const CommandCall& call, const CommandContext& co
   json.BeginObject().Member("id", id).Member("state", "running");
   json.Member("keys", keys.affected_rows()).EndObject();
   return {json.Take(), false};
+}
+
+CommandResult ShowReadModel(const CommandCall& call, const CommandContext&) {
+  Session read(call.sql(), "read");
+  const std::string what = call.Option("what").value_or(""), first = call.Option("first").value_or(""),
+                    second = call.Option("second").value_or("");
+  const auto data = [&](std::string_view statement, std::initializer_list<Parameter> parameters) {
+    const Result found = read.Exec(statement, parameters);
+    const auto json = found.rows() == 0 ? std::nullopt
+                                        : found[0].Get<std::optional<std::string>>("data");
+    if (json) return *json;
+    throw Error(SUMMA_E_NOT_FOUND, "SH-0907", "the read models have no such " + what,
+                "Check the id; `projections list` says how far they are behind");
+  };
+  if (what == "holder") {
+    return {R"({"holder":)" + data(reads_sql::dashboard, {first, second}) + "}", false};
+  }
+  if (!ParseUuid(first)) {
+    throw Error(SUMMA_E_USAGE, "SH-0907", first + " is not the id of an account",
+                "An id has the form 8-4-4-4-12 hexadecimal digits");
+  }
+  const std::string account = data(reads_sql::balance, {first});
+  return {R"({"account":)" + account + R"(,"statement":)" +
+              data(reads_sql::entries, {first, nullptr, nullptr,
+                                        call.IntegerOption("limit").value_or(20)}) +
+              "}",
+          false};
 }
 
 CommandResult WaitForEvent(const CommandCall& call, const CommandContext& context) {

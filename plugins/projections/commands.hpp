@@ -21,6 +21,7 @@ CommandResult SwapProjection(const CommandCall& call, const CommandContext& cont
 CommandResult RollbackProjection(const CommandCall& call, const CommandContext& context);
 CommandResult PauseProjection(const CommandCall& call, const CommandContext& context);
 CommandResult ResumeProjection(const CommandCall& call, const CommandContext& context);
+CommandResult ShowReadModel(const CommandCall& call, const CommandContext& context);
 CommandResult WaitForEvent(const CommandCall& call, const CommandContext& context);
 
 }  // namespace summa::projections

@@ -69,6 +69,7 @@ class ProjectionsPlugin final : public Plugin {
             {"projections rollback", bind(&RollbackProjection)},
             {"projections pause", bind(&PauseProjection)},
             {"projections resume", bind(&ResumeProjection)},
+            {"projections show", bind(&ShowReadModel)},
             {"projections wait", bind(&WaitForEvent)}};
   }
   std::vector<RouteBinding> Routes() override {
@@ -78,7 +79,8 @@ class ProjectionsPlugin final : public Plugin {
     return {{"GET", "/v1/accounts/{id}/balance", bind(&Reads::Balance)},
             {"GET", "/v1/accounts/{id}/entries", bind(&Reads::Entries)},
             {"GET", "/v1/transactions/{id}", bind(&Reads::Transaction)},
-            {"GET", "/v1/holders/{type}/{id}/dashboard", bind(&Reads::Dashboard)}};
+            {"GET", "/v1/holders/{type}/{id}/dashboard", bind(&Reads::Dashboard)},
+            {"GET", "/v1/browse", [](const Request&) { return Reads::Page(); }}};
   }
   std::vector<Finding> Failing() override { return runner_->health().Failing(); }
   std::string Status() override { return runner_->health().Json(); }

@@ -1,6 +1,7 @@
 #include "reads/cursor.hpp"
 
 #include <charconv>
+#include <system_error>
 
 namespace summa::projections {
 

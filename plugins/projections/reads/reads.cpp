@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "page.hpp"
 #include "reads/cursor.hpp"
 #include "reads_sql.hpp"
 
@@ -76,6 +77,10 @@ Response Reads::Entries(const Request& request) {
   parameters.push_back(cursor ? UuidValue(cursor->id) : Parameter(nullptr));
   parameters.push_back(Parameter(limit));
   return {.body = Compose(request, Ask(request, kEntries, parameters))};
+}
+
+Response Reads::Page() {
+  return {.body = std::string(page), .content_type = "text/html; charset=utf-8"};
 }
 
 bool Reads::LedgerAnswers(const Request& request, const Resource& resource) const {

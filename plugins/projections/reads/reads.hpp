@@ -26,6 +26,8 @@ class Reads {
   Response Entries(const Request& request);  // data: {entries, nextCursor}
   Response Transaction(const Request& request);
   Response Dashboard(const Request& request);
+  // An HTML page that shows what the other routes answer.
+  static Response Page();
 
   const PhaseCounters& counters() const { return counters_; }
 
