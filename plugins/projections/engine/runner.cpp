@@ -44,12 +44,12 @@ TickResult Runner::Run(const Tick& tick) {
     if (host_.BootNow() >= next_load_) LoadBuilds(read);
     result.backlog = ResumeKeys(sessions, tick);
     const BootTime end = host_.BootNow() + kShare;
-    std::int64_t events = 0;
+    Progress progress;
     do {
-      events = Round(sessions, tick);
-      result.items += events;
-    } while (events > 0 && !tick.ShouldStop() && host_.BootNow() < end);
-    result.backlog |= events > 0;
+      progress = Round(sessions, tick);
+      result.items += progress.events;
+    } while (progress.more && !tick.ShouldStop() && host_.BootNow() < end);
+    result.backlog |= progress.more;
     StopReading();
     if (!result.backlog || host_.BootNow() >= next_observation_) ObserveLag(ledger);
   } catch (...) {
@@ -160,7 +160,7 @@ bool Runner::ResumeKey(Sessions& sessions, const Tick& tick, Build& build, const
 }
 
 // Those that are ahead first: one that has to catch up must not hold up the others.
-std::int64_t Runner::Round(Sessions& sessions, const Tick& tick) {
+Runner::Progress Runner::Round(Sessions& sessions, const Tick& tick) {
   std::vector<ledger::Checkpoint> places;
   for (const Build& build : builds_) {
     const bool known = std::any_of(places.begin(), places.end(), [&](const auto& place) {
@@ -170,19 +170,23 @@ std::int64_t Runner::Round(Sessions& sessions, const Tick& tick) {
   }
   std::sort(places.begin(), places.end(),
             [](const auto& a, const auto& b) { return a.position > b.position; });
-  std::int64_t events = 0;
+  Progress all;
   for (const ledger::Checkpoint& place : places) {
     if (tick.ShouldStop()) break;
     // They may have been reached by others meanwhile.
     const bool left = std::any_of(builds_.begin(), builds_.end(), [&](const Build& build) {
       return Runs(build) && PlaceOf(build.checkpoint) == PlaceOf(place);
     });
-    if (left) events += Step(sessions, tick, place);
+    if (!left) continue;
+    const Progress progress = Step(sessions, tick, place);
+    all.events += progress.events;
+    all.more |= progress.more;
   }
-  return events;
+  return all;
 }
 
-std::int64_t Runner::Step(Sessions& sessions, const Tick& tick, const ledger::Checkpoint& from) {
+Runner::Progress Runner::Step(Sessions& sessions, const Tick& tick,
+                              const ledger::Checkpoint& from) {
   auto node = readings_.extract(PlaceOf(from));
   if (node.empty()) {
     Reading fresh;
@@ -206,7 +210,7 @@ std::int64_t Runner::Step(Sessions& sessions, const Tick& tick, const ledger::Ch
   }
   node.key() = PlaceOf(batch->reached);
   readings_.insert(std::move(node));
-  return batch->stored_events;
+  return {batch->stored_events, batch->full};
 }
 
 std::unique_ptr<EventBatch> Runner::ReadBatch(Sessions& sessions, Reading& reading) {

@@ -37,6 +37,10 @@ class Runner final : public Worker {
     std::future<std::unique_ptr<EventBatch>> next;  // read while the batch before it is applied
     std::unique_ptr<EventBatch> ready;              // read, and not applied yet
   };
+  struct Progress {
+    std::int64_t events = 0;  // stored ones
+    bool more = false;        // a batch was full: more is visible
+  };
   struct Sessions {
     Session& read;    // the read models
     Session& ledger;  // for readings while nothing is applied
@@ -49,9 +53,9 @@ class Runner final : public Worker {
   void LoadBuilds(Session& read);
   bool ResumeKeys(Sessions& sessions, const Tick& tick);
   bool ResumeKey(Sessions& sessions, const Tick& tick, Build& build, const Uuid& key);
-  // One batch of each group; the number of stored events.
-  std::int64_t Round(Sessions& sessions, const Tick& tick);
-  std::int64_t Step(Sessions& sessions, const Tick& tick, const ledger::Checkpoint& from);
+  // One batch of each group.
+  Progress Round(Sessions& sessions, const Tick& tick);
+  Progress Step(Sessions& sessions, const Tick& tick, const ledger::Checkpoint& from);
   std::unique_ptr<EventBatch> ReadBatch(Sessions& sessions, Reading& reading);
   void ReadAhead(Sessions& sessions, Reading& reading);
   void ApplyBatch(Sessions& sessions, const Tick& tick, const EventBatch& batch,

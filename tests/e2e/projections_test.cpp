@@ -1,0 +1,121 @@
+// The projections with the real program: verbs, routes, OpenAPI, and a read model of another plugin.
+#include <gmock/gmock.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/e2e/restricted_role.hpp"
+#include "tests/e2e/summa_host.hpp"
+#include "tests/services/wait_until.hpp"
+
+namespace summa::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Projections : public RestrictedRole {
+ protected:
+  void SetUp() override {
+    Install();
+    const TemporaryFile owner("summa.yaml", Configuration("postgres", Plugins()));
+    const RunResult migrated = Host({"migrate", "-c", owner.Path()});
+    ASSERT_EQ(migrated.exit_code, 0) << migrated.err;
+    db_->Execute("GRANT USAGE, CREATE ON SCHEMA summa_read TO background; GRANT SELECT, INSERT, "
+                 "UPDATE, DELETE ON ALL TABLES IN SCHEMA summa_read TO background");
+    file_ = std::make_unique<TemporaryFile>("summa.yaml", Configuration("background", Plugins()));
+  }
+  static std::string Plugins() { return "  projections: {}\n  regulars: {}\n"; }
+  static std::map<std::string, std::string> Environment() {
+    return {{"SUMMA_PLUGIN_PATH", BinaryDir() + "/tests/example:" + BinaryDir() + "/lib/summa/plugins"}};
+  }
+  static RunResult Host(std::vector<std::string> words) {
+    return SummaHost(std::move(words), Environment());
+  }
+  RunResult Ask(std::vector<std::string> words) {
+    words.insert(words.end(), {"-c", file_->Path(), "--output", "json"});
+    return Host(std::move(words));
+  }
+  std::string Account(int number) {
+    return db_->Value("SELECT fixture.account_id(" + std::to_string(number) + ")");
+  }
+
+  std::unique_ptr<TemporaryFile> file_;
+};
+
+TEST_F(Projections, RunOnceUnderTheDocumentedRightsAndAreListed) {
+  const RunResult run = Ask({"run", "--once"});
+  ASSERT_EQ(run.exit_code, 0) << run.out << run.err;
+  const RunResult list = Ask({"projections", "list"});
+  EXPECT_EQ(list.exit_code, 0) << list.err;
+  for (const char* id : {"account-balance-view", "entry-record-view", "transaction-summary-view",
+                         "holder-dashboard-view", "regular-credits"}) {
+    EXPECT_THAT(list.out, HasSubstr("\"id\":\"" + std::string(id) + "\",\"version\":1,\"state\":"
+                                    "\"running\""));
+  }
+  EXPECT_THAT(list.out, HasSubstr("\"lagEvents\":0"));
+  const RunResult verified = Ask({"projections", "verify", "account-balance"});
+  EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
+  EXPECT_EQ(JsonMember(verified.out, "rows"), "5");
+  EXPECT_EQ(JsonMember(verified.out, "differences"), "0");
+}
+
+TEST_F(Projections, AReadModelOfAnotherPluginIsKeptAndRebuilt) {
+  db_->Execute("SELECT fixture.credit(fixture.account_id(1), 60, 'r1', 'salary')");
+  ASSERT_EQ(Ask({"run", "--once"}).exit_code, 0);
+  const std::string sums =
+      "SELECT string_agg(credits || ' ' || amount, ', ' ORDER BY category) FROM "
+      "summa_read.regular_credit WHERE holder_id = 'holder_000001'";
+  EXPECT_EQ(db_->Value(sums), "1 1000000, 1 60");
+  db_->Execute("UPDATE summa_read.regular_credit_1 SET amount = 0");
+  const RunResult begun = Ask({"projections", "rebuild", "regular-credits", "--detach"});
+  ASSERT_EQ(begun.exit_code, 0) << begun.out << begun.err;
+  WaitUntil(
+      [&] {
+        EXPECT_EQ(Ask({"run", "--once"}).exit_code, 0);
+        return db_->Count("SELECT count(*) FROM summa_host.operation WHERE finished_at IS NULL") ==
+               0;
+      },
+      kTimeout, "the rebuild");
+  EXPECT_EQ(db_->Value(sums), "1 1000000, 1 60");
+}
+
+TEST_F(Projections, RoutesAnswerFromTheReadModelAndFromTheLedger) {
+  RunningHost host({"-c", file_->Path()}, Environment());
+  const int port = host.Port();
+  const std::string balance = "/v1/accounts/" + Account(2) + "/balance";
+  WaitUntil([&] { return HttpGet(port, balance).status == 200; }, kTimeout, "the read model");
+  db_->Execute("SELECT fixture.credit(fixture.account_id(2), 42, 'later', 'gift')");
+  const std::string position = db_->Value("SELECT max(sequence_number) FROM ledger_event");
+  const Answer at = HttpGet(port, balance + "?consistency=" + position);
+  EXPECT_EQ(at.status, 200) << at.body;
+  EXPECT_THAT(at.body, HasSubstr("\"balance\" : 1000042"));
+  EXPECT_EQ(JsonMember(at.body, "source"), "projection");
+  const Answer strong = HttpGet(port, balance + "?consistency=strong");
+  EXPECT_THAT(strong.body, HasSubstr("\"balance\" : 1000042"));
+  EXPECT_EQ(JsonMember(strong.body, "source"), "ledger");
+
+  const std::string entries = "/v1/accounts/" + Account(2) + "/entries?limit=1";
+  for (const char* consistency : {"", "&consistency=strong"}) {
+    const Answer first = HttpGet(port, entries + consistency);
+    EXPECT_THAT(first.body, HasSubstr("\"reference\" : \"later\""));
+    const std::size_t at_cursor = first.body.find("\"nextCursor\" : \"") + 16;
+    const std::string cursor =
+        first.body.substr(at_cursor, first.body.find('"', at_cursor) - at_cursor);
+    const Answer second = HttpGet(port, entries + consistency + "&cursor=" + cursor);
+    EXPECT_THAT(second.body, HasSubstr("\"reference\" : \"opening_2\"")) << cursor;
+  }
+  const std::string transaction = db_->Value(
+      "SELECT id FROM transaction_record WHERE reference = 'later'");
+  EXPECT_THAT(HttpGet(port, "/v1/transactions/" + transaction).body,
+              HasSubstr("\"type\" : \"credit\""));
+  EXPECT_THAT(HttpGet(port, "/v1/holders/individual/holder_000002/dashboard").body,
+              HasSubstr("\"transactions\" : 2"));
+  EXPECT_EQ(HttpGet(port, "/v1/accounts/" + transaction + "/balance").status, 404);
+  EXPECT_EQ(HttpGet(port, "/v1/accounts/nobody/balance").status, 400);
+  EXPECT_THAT(HttpGet(port, "/openapi.json").body, HasSubstr("/v1/accounts/{id}/balance"));
+  EXPECT_THAT(HttpGet(port, "/v1/browse").body, HasSubstr("<!doctype html>"));
+}
+
+}  // namespace
+}  // namespace summa::test
