@@ -2,6 +2,9 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <functional>
+#include <map>
 #include <mutex>
 #include <set>
 #include <string>
@@ -18,12 +21,27 @@ struct AppendedIds {
   std::set<std::string> outbox, events;
   // The connection broke before COMMIT was answered: all of one transaction or none of it.
   std::set<std::string> maybe_outbox, maybe_events;
+  // Of each event in `events`: md5 of the text of its row, as its transaction saw it.
+  std::map<std::string, std::string> digests;
+};
+
+// One transaction, as its writer saw it.
+struct Attempt {
+  int connection = 0;
+  std::chrono::steady_clock::time_point due, ended;
+  const DbError* error = nullptr;  // none: it was committed
 };
 
 struct AppenderOptions {
   int connections = 2;
   int accounts = 10;
   double rate = 0;  // transactions per second over all connections; 0: as fast as it goes
+  // What was not done in time is made up for: a stall is seen by every transaction that was due in
+  // it. Otherwise it is left out.
+  bool makes_up = false;
+  std::string session = {};  // statements that begin each connection, such as "SET role = .."
+  // Called by the thread of the connection.
+  std::function<void(const Attempt&)> on_attempt = {};
 };
 
 // Random operations (tests/fixture), each in a transaction whose outbox and event ids are read
@@ -52,8 +70,10 @@ class Appender {
   AppendedIds Ids() const;
 
  private:
-  void Work();
-  void AppendOne(Db& db);
+  struct Session;
+  void Work(int connection);
+  void Append(Session& session, std::chrono::steady_clock::time_point due);
+  void AppendOne(Session& session);
 
   const std::string url_;
   const AppenderOptions options_;

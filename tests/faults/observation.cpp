@@ -116,12 +116,13 @@ Observation Observe(const ObserveOptions& options, const AppendedIds& appended) 
       },
       options.lease_ttl + kLeaseGrace);
   seen.appended = appended;
-  const auto events = db.Column("SELECT id FROM ledger_event");
+  const auto events = db.Column("SELECT id FROM ledger_event WHERE sequence_number > $1::bigint",
+                                {std::to_string(options.only_after.value_or(-1))});
   seen.events.insert(events.begin(), events.end());
   seen.rows = ReadRows(db);
   seen.messages = ReadStreams(options.redis_url, options.key_prefix);
   ReadFences(db, seen);
-  seen.ledger_violations = LedgerViolations(options.ledger_url);
+  if (!options.only_after) seen.ledger_violations = LedgerViolations(options.ledger_url);
   return seen;
 }
 

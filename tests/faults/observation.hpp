@@ -58,6 +58,9 @@ struct ObserveOptions {
   // How long a lease of a dead host, and a session that the server has not missed yet, may stay:
   // they are waited for.
   std::chrono::milliseconds lease_ttl{15'000};
+  // Of a ledger with millions of events: only those after this position are read, and the books are
+  // not checked.
+  std::optional<long long> only_after = std::nullopt;
 };
 
 // Notes every change of a fence, and every COMMIT of a host that wrote one of `tables`

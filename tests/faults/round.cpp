@@ -20,13 +20,14 @@ using std::chrono::milliseconds;
 constexpr int kAccounts = 6;
 // Rows that wait when a round begins: several batches of a scenario.
 constexpr long long kWaitingTransactions = 50;
-constexpr AppenderOptions kTraffic{2, kAccounts, 40};
 // Traffic after the last fault, so that the last host has both old rows and new ones.
 constexpr long long kLaterTransactions = 10;
 constexpr long long kRecordedTransactions = 60;
 constexpr int kKilled = 128 + SIGKILL;
 // In watch.sql, too: a verb locks the rows that it changes and needs no lease.
 constexpr char kOperator[] = "operator";
+
+AppenderOptions Traffic() { return {.connections = 2, .accounts = kAccounts, .rate = 40}; }
 
 void Append(std::vector<std::string>& lines, const std::vector<std::string>& more) {
   lines.insert(lines.end(), more.begin(), more.end());
@@ -67,7 +68,7 @@ const std::string& FaultServers::Template(const Scenario& scenario) {
                  CleanEnvironment(PluginEnvironment(scenario, scenario.build)));
   if (migrated.exit_code != 0) throw std::runtime_error("migrate: " + migrated.err);
   WatchFences(postgres, name, scenario.worker, scenario.guarded_tables);
-  Appender appender(url, {2, kAccounts, 0});
+  Appender appender(url, {.connections = 2, .accounts = kAccounts});
   appender.Start();
   WaitUntil([&] { return appender.Acknowledged() >= kWaitingTransactions; }, kTimeout,
             "the rows of the template");
@@ -103,7 +104,7 @@ Round::Round(FaultServers& servers, const Scenario& scenario)
   world_.ledger_url = servers.postgres.CreateDatabase(database_, copied);
   world_.redis_url = servers.redis.Url();
   world_.key_prefix = database_;
-  appender_ = std::make_unique<Appender>(world_.ledger_url, kTraffic);
+  appender_ = std::make_unique<Appender>(world_.ledger_url, Traffic());
 }
 
 Round::~Round() {
@@ -118,7 +119,7 @@ Round::~Round() {
 
 void Round::LedgerIsAt(const std::string& url) {
   world_.ledger_url = url;
-  appender_ = std::make_unique<Appender>(url, kTraffic);
+  appender_ = std::make_unique<Appender>(url, Traffic());
 }
 
 std::string Round::Configuration(const std::string& host_name) const {

@@ -261,6 +261,24 @@ TEST_F(MaintenanceDdlTest, TheBodyHasTheLocksAndShortWaits) {
   EXPECT_EQ(lock_timeout, "50ms");
 }
 
+// A host that freezes in there, or whose connection is cut without a word, keeps them no longer.
+TEST_F(MaintenanceDdlTest, TheServerKeepsTheLocksOfAnIdleHostForTheTimeOfTheWhole) {
+  const auto idle_seconds = [this](std::chrono::microseconds longest_hold) {
+    limits_.longest_hold = longest_hold;
+    TestCaller caller;
+    std::int64_t seconds = 0;
+    RunDdl(*session_, caller.caller(), locks_, limits_, [&](Session& session) {
+      seconds = session
+                    .Exec("SELECT extract(epoch FROM current_setting("
+                          "'idle_in_transaction_session_timeout')::interval)::bigint")
+                    .Value<std::int64_t>();
+    });
+    return seconds;
+  };
+  EXPECT_EQ(idle_seconds(std::chrono::seconds(2)), 2);
+  EXPECT_EQ(idle_seconds(std::chrono::minutes(10)), 10) << "the session may be idle for less";
+}
+
 TEST_F(MaintenanceDdlTest, BlockersAreThoseOfWhomTheServerSaysSo) {
   const char* every_mode[] = {
       "ACCESS SHARE", "ROW SHARE",           "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE",

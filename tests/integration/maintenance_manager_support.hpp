@@ -14,19 +14,14 @@
 #include "host/database/control_plane.hpp"
 #include "manager/manager.hpp"
 #include "tests/fixture/ledger.hpp"
+#include "tests/integration/maintenance_server.hpp"
 #include "tests/integration/plugin_steps.hpp"
 #include "tests/services/db.hpp"
-#include "tests/services/postgres_server.hpp"
 #include "tests/services/wait_until.hpp"
 
 namespace summa::maintenance {
 
 using test::Db;
-
-inline test::PostgresServer& Server() {
-  static test::PostgresServer server;
-  return server;
-}
 
 class PartitionsTest : public testing::Test {
  protected:

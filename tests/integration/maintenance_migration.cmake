@@ -1,4 +1,6 @@
-summa_test(maintenance_migration_test SOURCES maintenance_migration_test.cpp
-  LIBRARIES maintenance_core summa_host_core summa_test_fixture summa_test_services GTest::gmock
-  LABELS integration)
-add_dependencies(maintenance_migration_test maintenance)
+foreach(part maintenance_migration maintenance_migration_blockers)
+  summa_test(${part}_test SOURCES ${part}_test.cpp
+    LIBRARIES maintenance_core summa_host_core summa_test_fixture summa_test_services GTest::gmock
+    LABELS integration)
+  add_dependencies(${part}_test maintenance)
+endforeach()

@@ -1,153 +1,25 @@
 // The migration of ledger_event to partitions against a real PostgreSQL: nothing is lost on any way
 // through it, and a copy that differs in anything is never put into place.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
+#include "tests/integration/maintenance_migration_support.hpp"
 
-#include <atomic>
-#include <functional>
-#include <memory>
 #include <string>
 #include <summa/operation.hpp>
 #include <summa/testkit/fake_host.hpp>
+#include <thread>
+#include <utility>
 #include <vector>
 
-#include "host/abi/operation_service.hpp"
-#include "host/abi/sql_service.hpp"
-#include "host/database/control_plane.hpp"
-#include "host/database/operations.hpp"
 #include "manager/table_care.hpp"
+#include "migration/exchange.hpp"
 #include "migration/migration.hpp"
 #include "tests/fixture/ledger.hpp"
 #include "tests/integration/plugin_steps.hpp"
 #include "tests/services/db.hpp"
 #include "tests/services/postgres_server.hpp"
+#include "tests/services/wait_until.hpp"
 
 namespace summa::maintenance {
 namespace {
-
-using test::Db;
-
-test::PostgresServer& Server() {
-  static test::PostgresServer server;
-  return server;
-}
-
-constexpr const char* kRows =
-    "SELECT md5(string_agg(e::text, '|' ORDER BY sequence_number)) FROM (SELECT id, "
-    "sequence_number, aggregate_type, aggregate_id, aggregate_version, event_type, event_data, "
-    "correlation_id, hash, prev_hash, created_at FROM ";
-
-// Stands still unless somebody waits.
-class TestClock final : public host::Clock {
- public:
-  BootTime BootNow() const override { return FromMicroseconds<BootTime>(now_); }
-  UnixTime UnixNow() const override { return FromMicroseconds<UnixTime>(now_); }
-  void Advance(std::chrono::microseconds time) { now_ += time.count(); }
-
- private:
-  std::atomic<std::int64_t> now_{3'600'000'000};
-};
-
-class MigrationTest : public testing::Test {
- protected:
-  MigrationTest() {
-    static int number = 0;
-    settings_.url = test::InstallLedger(Server(), "migration_" + std::to_string(++number));
-    settings_.application_name = "migration-test";
-    host::ControlPlane(settings_).Migrate(test::StepsWith({"maintenance"}));
-    sql_ = std::make_unique<host::SqlService>(
-        std::map<std::string, std::shared_ptr<host::SessionPool>>{
-            {"ledger", std::make_shared<host::SessionPool>(settings_)}});
-    db_ = std::make_unique<Db>(settings_.url);
-    test::EnsureAccounts(settings_.url, 40);
-    // A history of months, in the order of the positions.
-    db_->Execute(
-        "UPDATE ledger_event SET created_at = date_trunc('day', now()) - ((SELECT "
-        "max(sequence_number) FROM ledger_event) - sequence_number) * interval '1 day'");
-    fake_.SetOperations(service_.table());
-  }
-
-  const summa_sql_v1* sql() const { return sql_->unleased(); }
-  std::int64_t Start(bool swap = false, const std::string& strategy = "online",
-                     const std::string& interval = "monthly") {
-    OperationRequest request;
-    request.kind = kMigrationKind;
-    request.single = true;
-    request.arguments = R"({"strategy":")" + strategy +
-                        R"(","interval":")" + interval +
-                        R"(","verify":"bytes","batchSize":7,"workers":2,)" +
-                        R"("swap":)" + (swap ? "true" : "false") + "}";
-    id_ = StartOperation(fake_.host(), sql(), request);
-    return id_;
-  }
-  std::string State() {
-    return db_->Value(
-        "SELECT coalesce((SELECT state FROM summa_host.migration ORDER BY operation DESC LIMIT "
-        "1), '')");
-  }
-  std::string Slices() {
-    return db_->Value(
-        "SELECT coalesce((SELECT slice_state FROM summa_host.migration ORDER BY operation DESC "
-        "LIMIT 1), '')");
-  }
-  // Until it ends, waits for people, or it or its slices are in `state`. `on_wait` is called at
-  // each pause.
-  void Run(
-      const std::string& state = "none", const std::function<void()>& on_wait = [] {}) {
-    const WorkCaller caller = Caller(
-        [this, state] {
-          return migration_.waits_for_people() || State() == state || Slices() == state;
-        },
-        on_wait);
-    RunOperation(fake_.host(), sql(), caller, migration_.Binding(), id_);
-  }
-  WorkCaller Caller(const std::function<bool()>& should_stop,
-                    const std::function<void()>& on_wait) {
-    return {[this] { return fake_.host().BootNow(); }, should_stop,
-            [this, on_wait](std::chrono::microseconds time) {
-              fake_.Advance(time);
-              clock_.Advance(time);
-              on_wait();
-              return false;
-            }};
-  }
-  void Request(const std::string& what) {
-    db_->Change("UPDATE summa_host.migration SET request = $1", {what});
-  }
-  // The error of a run.
-  std::string Refusal() {
-    try {
-      Run();
-    } catch (const Error& error) {
-      return error.code() + " " + error.what();
-    }
-    return "";
-  }
-  std::string Rows(const std::string& table) { return db_->Value(kRows + table + ") e"); }
-  void Append() { db_->Execute("SELECT fixture.credit(fixture.account_id(1), 5)"); }
-  bool Exists(const std::string& table) {
-    return db_->Value("SELECT to_regclass($1) IS NOT NULL", {table}) == "t";
-  }
-  void ExpectNoTriggerOfOurs() {
-    EXPECT_EQ(db_->Count("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'ledger_event'::regclass "
-                         "AND NOT tgisinternal"),
-              0);
-  }
-  bool IsPartitioned() {
-    return db_->Value("SELECT relkind FROM pg_class WHERE oid = 'ledger_event'::regclass") == "p";
-  }
-
-  host::DatabaseSettings settings_;
-  std::unique_ptr<host::SqlService> sql_;
-  std::unique_ptr<Db> db_;
-  TestClock clock_;
-  host::OperationService service_{
-      "maintenance", {{kMigrationKind, "", kMigrationKind, 1, 0}}, "a/1", "anna", clock_};
-  testkit::FakeHost fake_;
-  const std::chrono::microseconds closed_after_{0};
-  Migration migration_{fake_.host(), closed_after_};
-  std::int64_t id_ = 0;
-};
 
 TEST_F(MigrationTest, StopsWithAnEqualCopyUntilItIsToldToExchange) {
   const std::string before = Rows("ledger_event");
@@ -252,6 +124,118 @@ TEST_F(MigrationTest, AnAbortOfTheJournalTakesEverythingBack) {
   EXPECT_FALSE(Exists("ledger_event_new"));
 }
 
+// Its mirror is gone, or its bound, and another host comes to it with another clock.
+TEST_F(MigrationTest, AnAbortThatHasBegunIsFinished) {
+  Start(false, "attach");
+  Run();
+  ASSERT_EQ(State(), "ready");
+  Db reader(settings_.url);
+  reader.Execute("BEGIN");
+  reader.Query("SELECT count(*) FROM ledger_event_new");  // it cannot be dropped yet
+  db_->Execute("UPDATE summa_host.migration SET bound = now() + interval '1 minute'");
+  bool waited = false;
+  Run("none", [&] {
+    if (waited) return;
+    waited = true;
+    ExpectNoTriggerOfOurs();
+    db_->Execute("UPDATE summa_host.migration SET bound = now() + interval '40 days'");
+    reader.Execute("COMMIT");
+  });
+  EXPECT_TRUE(waited);
+  EXPECT_EQ(State(), "aborted");
+  EXPECT_FALSE(Exists("ledger_event_new"));
+  Append();
+}
+
+// What the server still does for a host that has died, or was too late.
+class LateIndexTest : public MigrationTest {
+ protected:
+  // The first index of the copy that the migration makes.
+  LateIndexTest() {
+    Start();
+    Run("indexing");
+    leaf_ = db_->Value("SELECT min(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = "
+                       "'ledger_event_new'::regclass");
+    index_ = leaf_ + "_ledger_event_pkey";
+  }
+  std::string IndexOid() { return db_->Value("SELECT to_regclass($1)::oid", {index_}); }
+  bool WaitsForLock(Db& look, const std::string& statement) {
+    return look.Count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                      "AND query LIKE $1 AND wait_event_type = 'Lock'",
+                      {statement}) > 0;
+  }
+
+  std::string leaf_, index_;
+};
+
+TEST_F(LateIndexTest, IsUsedWhenItIsDone) {
+  Db writer(settings_.url);
+  writer.Execute("BEGIN; LOCK TABLE " + leaf_ + " IN ROW EXCLUSIVE MODE");
+  std::thread builder([this] {
+    Db db(settings_.url);
+    db.Execute("CREATE UNIQUE INDEX CONCURRENTLY " + index_ + " ON " + leaf_ + " (id)");
+  });
+  EXPECT_TRUE(test::BecomesTrue([&] {
+    return db_->Count("SELECT count(*) FROM pg_stat_progress_create_index WHERE index_relid = "
+                      "to_regclass($1)::oid",
+                      {index_}) == 1;
+  }));
+  const std::string oid = IndexOid();
+  // The migration waits, or wants to drop what is built.
+  std::atomic<bool> waited{false};
+  std::thread ender([&] {
+    Db look(settings_.url);
+    test::BecomesTrue([&] { return waited || WaitsForLock(look, "DROP INDEX%"); });
+    writer.Execute("COMMIT");
+  });
+  std::string waiting_for;
+  Run("none", [&] {
+    if (waited.exchange(true)) return;
+    waiting_for = db_->Value("SELECT waiting_for FROM summa_host.migration");
+    builder.join();
+  });
+  ender.join();
+  if (builder.joinable()) builder.join();
+  EXPECT_THAT(waiting_for, testing::HasSubstr("builds the index " + index_));
+  EXPECT_EQ(State(), "ready");
+  EXPECT_EQ(IndexOid(), oid) << "it was dropped and built again";
+}
+
+TEST_F(LateIndexTest, IsNotMadeTwice) {
+  Db other(settings_.url);
+  other.Execute("BEGIN; CREATE UNIQUE INDEX " + index_ + " ON " + leaf_ + " (id)");
+  std::thread ender([&] {
+    Db look(settings_.url);
+    test::BecomesTrue([&] { return WaitsForLock(look, "CREATE%INDEX CONCURRENTLY%"); });
+    other.Execute("COMMIT");
+  });
+  EXPECT_EQ(Refusal(), "");
+  ender.join();
+  EXPECT_EQ(State(), "ready");
+}
+
+TEST_F(LateIndexTest, IsNotDroppedTwice) {
+  db_->Execute("CREATE UNIQUE INDEX " + index_ + " ON " + leaf_ +
+               " (id); UPDATE pg_index SET indisvalid = false WHERE indexrelid = '" + index_ +
+               "'::regclass");
+  Db other(settings_.url);
+  other.Execute("BEGIN; DROP INDEX " + index_);
+  std::thread ender([&] {
+    Db look(settings_.url);
+    test::BecomesTrue([&] { return WaitsForLock(look, "DROP INDEX CONCURRENTLY%"); });
+    other.Execute("COMMIT");
+  });
+  EXPECT_EQ(Refusal(), "");
+  ender.join();
+  EXPECT_EQ(State(), "ready");
+}
+
+TEST_F(LateIndexTest, IsNamedWhenItIsOfAnotherTable) {
+  db_->Execute("CREATE TABLE other (id int); CREATE INDEX " + index_ + " ON other (id)");
+  EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0822"));
+  EXPECT_EQ(State(), "indexing");
+}
+
 class StrategyTest : public MigrationTest, public testing::WithParamInterface<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Strategies, StrategyTest, testing::Values("online", "attach"),
                          [](const auto& tested) { return std::string(tested.param); });
@@ -321,6 +305,46 @@ TEST_F(MigrationTest, WaitsForSnapshotsThatAreOlderThanTheCopy) {
   });
   EXPECT_GE(waits, 3);
   EXPECT_EQ(State(), "swapped");
+}
+
+// A role without pg_read_all_stats is not told what kind of process another role's is.
+TEST_F(MigrationTest, ARoleWithoutRightsSeesOlderSnapshotsOfOthers) {
+  db_->Execute("CREATE ROLE plain");
+  Db reader(settings_.url);
+  reader.Execute("BEGIN ISOLATION LEVEL REPEATABLE READ");
+  reader.Query("SELECT 1");
+  const std::string end_of_copy = db_->Value("SELECT pg_current_xact_id()::text");
+  {
+    Session session(sql());
+    session.Begin();
+    session.Exec("SET LOCAL ROLE plain");
+    EXPECT_THAT(OlderSnapshots(session, end_of_copy), testing::Not(testing::IsEmpty()));
+    session.Rollback();
+  }
+  db_->Execute("DROP ROLE plain");
+}
+
+TEST_F(MigrationTest, DoesNotForgetAnAbortThatComesWhileTheExchangeWaits) {
+  Start();
+  Run();
+  ASSERT_EQ(State(), "ready");
+  Request("swap");
+  Db reader(settings_.url);
+  reader.Execute("BEGIN");
+  reader.Query("SELECT count(*) FROM ledger_event");
+  bool asked = false;
+  try {
+    Run("none", [&] {
+      if (std::exchange(asked, true)) return;
+      Request("abort");
+      reader.Execute("COMMIT");
+    });
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), "SH-0828") << error.what();
+  }
+  EXPECT_FALSE(IsPartitioned());
+  Run();
+  EXPECT_EQ(State(), "aborted");
 }
 
 TEST_F(MigrationTest, AttachesTheFlatTableAsItsOldestPartition) {
@@ -470,6 +494,22 @@ TEST_F(SliceTest, AreMadeOnlyWhenTheTimeOfTheFlatTableIsOver) {
               testing::HasSubstr("to be over"));
 }
 
+TEST_F(SliceTest, WaitForAWriterThatHasNotEndedAndNameIt) {
+  Db writer(settings_.url);
+  writer.Execute("BEGIN; SELECT fixture.credit(fixture.account_id(1), 5)");
+  std::string named;
+  Run("none", [&] {
+    const std::string waits = db_->Value("SELECT waiting_for FROM summa_host.migration");
+    if (!named.empty() || waits.find("writer") == std::string::npos) return;
+    EXPECT_EQ(Slices(), "");
+    named = waits;
+    writer.Execute("COMMIT");
+  });
+  EXPECT_THAT(named, testing::HasSubstr("process " + std::to_string(writer.BackendPid())));
+  EXPECT_EQ(Slices(), "exchanged");
+  ExpectNoProblem();
+}
+
 TEST_F(SliceTest, AFrozenTableRefusesEveryChange) {
   Run("frozen");
   for (const char* change :
@@ -525,6 +565,7 @@ TEST_F(SliceTest, DoNotGiveTheirPlaceBackWhenAnEventWouldBeLost) {
   const std::string rows = Rows("ledger_event");
   Request("rollback");
   EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0856"));
+  EXPECT_EQ(Refusal(), "") << "it is asked for no longer";
   EXPECT_EQ(Slices(), "exchanged");
   EXPECT_EQ(Rows("ledger_event"), rows);
 }
@@ -556,6 +597,8 @@ TEST_F(SliceTest, AreKeptWhenThereIsNoWayBackAnyMore) {
   Request("rollback");
   EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0856"));
   EXPECT_EQ(Slices(), "verifying");
+  Run();
+  EXPECT_EQ(Slices(), "exchanged") << "a way back that is closed stops nothing";
 }
 
 TEST_F(SliceTest, FinalizingBeforeTheirExchangeLeavesOnePartition) {
@@ -567,6 +610,11 @@ TEST_F(SliceTest, FinalizingBeforeTheirExchangeLeavesOnePartition) {
   EXPECT_FALSE(Exists("ledger_event_new"));
   EXPECT_EQ(Rows("ledger_event"), before_);
   AppendOldEvent();
+  const ManagerSettings settings = WithRetention();
+  const Environment environment{fake_.host(), sql(), Caller(), settings};
+  const PlannedTable planned = MakePlan(environment, settings.tables[0], true);
+  ASSERT_NE(planned.table.overflow_low(), nullptr) << "otherwise no younger range could leave";
+  EXPECT_EQ(planned.table.overflow_low()->name, "ledger_event_old");
 }
 
 TEST_F(SliceTest, AreMadeAgainWhenTheyDiffered) {
@@ -585,6 +633,39 @@ TEST_F(SliceTest, AreMadeAgainWhenTheyDiffered) {
   EXPECT_EQ(Slices(), "exchanged");
   EXPECT_EQ(Rows(kOldRows), before_);
   ExpectNoProblem();
+}
+
+TEST_F(SliceTest, AreMadeAgainWhenTheTableWasAltered) {
+  Run("verifying");
+  db_->Execute("ALTER TABLE ledger_event ADD COLUMN note text");
+  EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0824 the copy is not equal: ledger_event was "
+                                            "altered: column note text"));
+  Request("swap");
+  Run();
+  EXPECT_EQ(Slices(), "exchanged");
+  EXPECT_EQ(Rows(kOldRows), before_);
+  ExpectNoProblem();
+}
+
+TEST_F(SliceTest, DoNotGiveTheirPlaceBackWhenTheTableWasAltered) {
+  Run();
+  db_->Execute("ALTER TABLE ledger_event ADD COLUMN note text");
+  Request("rollback");
+  EXPECT_THAT(Refusal(), testing::HasSubstr("SH-0856"));
+  EXPECT_EQ(Slices(), "exchanged");
+}
+
+TEST_F(SliceTest, AreMadeAgainWhenTheyHadAnotherRow) {
+  Run("verifying");
+  db_->Execute(
+      "CREATE TEMP TABLE twice AS SELECT * FROM ledger_event_new WHERE sequence_number = 9; UPDATE "
+      "twice SET sequence_number = 1000000, id = gen_random_uuid(), aggregate_id = "
+      "gen_random_uuid(); INSERT INTO ledger_event_new SELECT * FROM twice");
+  EXPECT_THAT(Refusal(), testing::HasSubstr("none of the flat table"));
+  Request("swap");
+  Run();
+  EXPECT_EQ(Slices(), "exchanged");
+  EXPECT_EQ(Rows(kOldRows), before_);
 }
 
 TEST_F(SliceTest, ThePartitionManagerLeavesTheFlatTableAlone) {

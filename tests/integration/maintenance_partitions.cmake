@@ -1,4 +1,5 @@
-foreach(part maintenance_manager maintenance_detach maintenance_archive)
+foreach(part maintenance_manager maintenance_detach maintenance_archive maintenance_partition_blockers
+    maintenance_storm)
   summa_test(${part}_test SOURCES ${part}_test.cpp
     LIBRARIES maintenance_core summa_host_core summa_test_fixture summa_test_services
     LABELS integration)

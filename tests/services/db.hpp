@@ -20,6 +20,10 @@ class DbError : public std::runtime_error {
  public:
   DbError(const std::string& message, std::string state)
       : std::runtime_error(message), sqlstate(std::move(state)) {}
+  // Whether an application repeats the transaction: it lost a race, or waited too long for a lock.
+  bool IsRetryable() const {
+    return sqlstate == "40001" || sqlstate == "40P01" || sqlstate == "55P03";
+  }
   const std::string sqlstate;
 };
 

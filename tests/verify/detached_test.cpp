@@ -225,6 +225,11 @@ TEST_P(DetachedTest, ARefundOfADetachedTransactionIsComparedWithItsOwnEvent) {
   if (GetParam() == Layout::kPlan) GTEST_SKIP() << "skipped: its refunds have events of accounts";
   DetachWithRecord();
   Run("SELECT fixture.refund(id, 5) FROM transaction_record WHERE reference = 'transfer-1'");
+  // The functions of the fixture do not see where the chain ends, and begin another one.
+  Run("UPDATE ledger_event e SET aggregate_version = p.last_version + 1, prev_hash = p.last_hash, "
+      "hash = fixture.hash(p.last_hash, e.event_data) FROM summa_host.partition_edge p WHERE "
+      "e.event_type = 'TransactionReversed' AND e.aggregate_version = 1 AND p.aggregate_type = "
+      "e.aggregate_type AND p.aggregate_id = e.aggregate_id");
   ExpectClean(VerifyEverything(*database_));
   Run("DELETE FROM ledger_event WHERE event_type = 'TransactionReversed'");
   EXPECT_EQ(VerifyEverything(*database_).ledger.finding_count, 1);

@@ -53,12 +53,7 @@ class Application {
     return done;
   }
 
-  const Partition* Find(std::int64_t oid) const {
-    for (const Partition& partition : table_.partitions) {
-      if (partition.oid == oid) return &partition;
-    }
-    return nullptr;
-  }
+  const Partition* Find(std::int64_t oid) const { return table_.Find(oid); }
 
   // Rows have to move, and to copy all of the overflow partition, also those that stay in it, would
   // keep writers waiting.
@@ -395,10 +390,21 @@ DdlOutcome CheckNewBounds(const Environment& environment, Session& session,
                                           condition + ") NOT VALID");
                             });
   if (!added.done) return added;
-  session.Begin();
-  LiftStatementTimeout(session);
-  session.Exec(alter + " VALIDATE CONSTRAINT " + kNewBounds);
-  session.Commit();
+  try {
+    session.Begin();
+    LiftStatementTimeout(session);
+    session.Exec(alter + " VALIDATE CONSTRAINT " + kNewBounds);
+    session.Commit();
+  } catch (const Error& error) {
+    if (error.sqlstate() != "23514") throw;
+    session.Rollback();
+    // It would go on refusing rows.
+    RunDdl(session, environment.caller, {{quoted}}, environment.ddl_limits(),
+           [&](Session& inside) { UncheckNewBounds(inside, quoted); });
+    added.done = false;
+    added.blockers = {{"a row beyond its new bounds, which has come meanwhile", quoted}};
+    return added;
+  }
   CrashPoint("partition.checked");
   return added;
 }

@@ -38,7 +38,8 @@ std::int64_t DropLeftovers(const Environment& environment, const std::string& ta
 
 // A valid CHECK of `condition` on an overflow partition (quoted), so that ATTACH with bounds that it
 // implies does not read the rows while writers wait. Rows outside are refused from then on. Not
-// done: somebody was in the way. The transaction of the ATTACH takes it away.
+// done: somebody was in the way, or a row outside has come before; the CHECK is gone then. The
+// transaction of the ATTACH takes it away.
 DdlOutcome CheckNewBounds(const Environment& environment, Session& session,
                           const std::string& quoted, const std::string& condition);
 void UncheckNewBounds(Session& session, const std::string& quoted);

@@ -4,43 +4,37 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "manager/deadline_cancel.hpp"
 #include "manager/gates.hpp"
 #include "manager/records.hpp"
-#include "partition/statement.hpp"
 #include "manager_sql.hpp"
 #include "partition/leaf.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {
 
-std::string TextOfBlockers(const std::vector<Blocker>& blockers) {
-  std::string text;
-  for (const Blocker& blocker : blockers) {
-    text.append(text.empty() ? "" : ", ").append(blocker.what);
-    if (!blocker.table.empty()) text.append(" on ").append(blocker.table);
-  }
-  return text.empty() ? "somebody" : text;
+// Who would make DETACH CONCURRENTLY wait for long: it waits for everybody on the table, then for
+// everybody on the partition. Other partitions do not matter.
+std::vector<Blocker> LongTransactions(const Environment& environment, Session& session,
+                                      const PartitionedTable& table, const Partition& partition) {
+  std::vector<Blocker> blockers = BlockersOf(session, {{table.quoted}, {partition.quoted}},
+                                             environment.settings.longest_transaction);
+  std::erase_if(blockers, [](const Blocker& blocker) { return !blocker.lasting; });
+  return blockers;
 }
 
-const Partition* Find(const PartitionedTable& table, std::int64_t oid) {
-  for (const Partition& partition : table.partitions) {
-    if (partition.oid == oid) return &partition;
-  }
-  return nullptr;
-}
-
-// Who would make DETACH CONCURRENTLY wait for long.
-std::string LongTransactions(const Environment& environment, Session& session,
-                             const PartitionedTable& table) {
-  std::string text;
-  const std::int64_t longest = environment.settings.longest_transaction.count();
-  for (const Row row : session.Exec(manager_sql::long_transactions, {table.oid, longest})) {
-    text.append(text.empty() ? "" : ", ").append(row.Get<std::string>("what"));
-  }
-  return text;
+// Who made FINALIZE wait, when nobody was in the way of its lock on the table: it waits for
+// everybody on the partition, and for older snapshots.
+std::string WhoHindersFinalize(Session& session, const Partition& partition) {
+  const std::vector<Blocker> blockers = BlockersOf(session, {{partition.quoted}});
+  if (!blockers.empty()) return TextOf(blockers);
+  const Result oldest = session.Exec(manager_sql::oldest_snapshot);
+  if (oldest.rows() == 0) return "nobody that is known";
+  return oldest[0].Get<std::string>("what") + " has an older snapshot";
 }
 
 // Rows that came after it was recorded were not verified, and its edges do not know them.
@@ -57,7 +51,7 @@ DetachOutcome AttachWithNewRows(const Environment& environment, Session& session
   return {false, "it had " + std::to_string(record.rows) + " rows before its detach, and " +
                      std::to_string(rows) + " afterwards: " +
                      (done.done ? "it is attached again"
-                                : "it cannot be attached again: " + TextOfBlockers(done.blockers))};
+                                : "it cannot be attached again: " + TextOf(done.blockers))};
 }
 
 // Of a partition that is detached: from now on its rows stay as they are.
@@ -133,17 +127,23 @@ DetachOutcome Detach(const Environment& environment, const std::string& table_na
                      const Partition& partition) {
   Session session(environment.sql);
   const PartitionedTable table = ReadTable(session, table_name);
-  const std::string long_ones = LongTransactions(environment, session, table);
+  const std::vector<Blocker> long_ones =
+      LongTransactions(environment, session, table, partition);
   if (!long_ones.empty()) {
-    return {false, "not begun: " + long_ones + " would make it wait, and with it all other DDL"};
+    return {false, "not begun: " + TextOf(long_ones) +
+                       " would make it wait, and with it all other DDL"};
   }
   Record(session, table, partition);
   const std::optional<std::string> interrupted = RunDetach(environment, table, partition);
   CrashPoint("partition.detached");
   const PartitionedTable after = ReadTable(session, table_name);
-  const Partition* still = Find(after, partition.oid);
+  const Partition* still = after.Find(partition.oid);
   if (still == nullptr) return Settle(environment, session, table, partition.name);
-  if (!still->detach_pending) return {false, "not detached: " + interrupted.value_or("no reason")};
+  if (!still->detach_pending) {
+    const std::string who =
+        TextOf(BlockersOf(session, {{table.quoted}, {partition.quoted}}));
+    return {false, "not detached: " + interrupted.value_or("no reason") + "; in the way: " + who};
+  }
   if (environment.caller.should_stop()) return {false, "told to stop; the next run finishes it"};
   return FinishDetach(environment, table_name, *still);
 }
@@ -166,12 +166,9 @@ DetachOutcome FinishDetach(const Environment& environment, const std::string& ta
              });
   CrashPoint("partition.finalized");
   if (!done.done) {
-    std::string who = TextOfBlockers(done.blockers);
-    if (done.blockers.empty()) {
-      const Result oldest = session.Exec(manager_sql::oldest_snapshot);
-      if (oldest.rows() > 0) who = oldest[0].Get<std::string>("what");
-    }
-    return {false, "being detached since an interruption: " + who + " has an older snapshot"};
+    return {false, "being detached since an interruption; in the way: " +
+                       (done.blockers.empty() ? WhoHindersFinalize(session, partition)
+                                              : TextOf(done.blockers))};
   }
   return Settle(environment, session, table, partition.name);
 }
@@ -195,7 +192,7 @@ DetachOutcome UndoDetach(const Environment& environment, const std::string& tabl
         CrashPoint("partition.undo");
       });
   CrashPoint("partition.undone");
-  if (!done.done) return {false, "its detach cannot be undone: " + TextOfBlockers(done.blockers)};
+  if (!done.done) return {false, "its detach cannot be undone: " + TextOf(done.blockers)};
   return {true, ""};
 }
 

@@ -24,10 +24,10 @@ struct DetachOutcome {
 };
 
 // Records the partition, detaches it, and waits until it is detached. Call it when the gates were
-// passed. Not begun while somebody has an older transaction on the table: until DETACH is
-// through, others could not detach or attach. When it is interrupted, the partition is either
-// attached or being detached; FinishDetach brings it to its end. When it has another number of rows
-// afterwards, it is attached again.
+// passed. Not begun while somebody has an older transaction on the table or the partition: until
+// DETACH is through, others could not detach or attach. When it is interrupted, the partition is
+// either attached or being detached; FinishDetach brings it to its end. When it has another number
+// of rows afterwards, it is attached again.
 DetachOutcome Detach(const Environment& environment, const std::string& table,
                      const Partition& partition);
 

@@ -35,13 +35,6 @@ const char* UnitOf(Interval interval) {
   return "month";
 }
 
-const Partition* Find(const PartitionedTable& table, std::int64_t oid) {
-  for (const Partition& partition : table.partitions) {
-    if (partition.oid == oid) return &partition;
-  }
-  return nullptr;
-}
-
 OverflowRows ReadOverflow(Session& session, const PartitionedTable& table,
                           const Partition* overflow, Interval interval) {
   OverflowRows rows;
@@ -197,7 +190,7 @@ void TableCare::Apply(const std::function<bool(const Action&)>& wanted, bool gat
 
 bool TableCare::Perform(const PlannedTable& planned, const Action& action) {
   if (!CreatesRoom(action)) {
-    const Partition* partition = Find(planned.table, action.oid);
+    const Partition* partition = planned.table.Find(action.oid);
     return partition == nullptr || PerformDetach(*partition, action.kind);
   }
   const ApplyOutcome applied = ApplyAction(environment_, settings_.table, action);
@@ -205,10 +198,8 @@ bool TableCare::Perform(const PlannedTable& planned, const Action& action) {
   if (applied.done) return true;
   // The next plan chooses the names anew.
   if (!environment_.caller.should_stop()) DropLeftovers(environment_, settings_.table);
-  std::string who;
-  for (const Blocker& blocker : applied.blockers) who += (who.empty() ? "" : ", ") + blocker.what;
   outcome_.undone.push_back(std::string(NameOf(action.kind)) + " " + action.name +
-                            ": in the way: " + (who.empty() ? "nobody that is known" : who));
+                            ": in the way: " + TextOf(applied.blockers));
   return false;
 }
 

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "migration/swap.hpp"
+#include "migration/exchange.hpp"
 #include "migration/throttle.hpp"
 #include "partition/statement.hpp"
 
@@ -29,7 +29,7 @@ std::int64_t CopyChunk(const summa_sql_v1* sql, std::int64_t operation,
                        const ComparedTables& tables, PositionRange chunk) {
   Session session(sql);
   session.Begin();
-  session.Exec("SET LOCAL statement_timeout = '1h'");
+  LiftStatementTimeout(session);
   RequireRunning(session, operation);
   const std::string columns = Joined(tables.columns);
   const std::int64_t rows =
@@ -52,6 +52,16 @@ std::int64_t CopyChunk(const summa_sql_v1* sql, std::int64_t operation,
 
 }  // namespace
 
+std::int64_t PieceEnd(Session& session, const ComparedTables& tables, const std::string& table,
+                      PositionRange range, std::int64_t rows) {
+  const Result last =
+      session.Exec("SELECT " + tables.position + " AS last FROM " + table + " WHERE " +
+                       tables.position + " > $1 AND " + tables.position + " <= $2 ORDER BY " +
+                       tables.position + " OFFSET $3 LIMIT 1",
+                   {range.after, range.through, rows - 1});
+  return last.rows() == 0 ? range.through : last[0].Get<std::int64_t>("last");
+}
+
 std::vector<PositionRange> NextChunks(Session& session, std::int64_t operation,
                                       const ComparedTables& tables, PositionRange whole,
                                       std::int64_t rows, int count) {
@@ -64,12 +74,7 @@ std::vector<PositionRange> NextChunks(Session& session, std::int64_t operation,
     std::int64_t after = gap[0].Get<std::int64_t>("after");
     const auto end = gap[0].Get<std::int64_t>("through");
     while (after < end && static_cast<int>(chunks.size()) < count) {
-      const Result last =
-          session.Exec("SELECT " + tables.position + " AS last FROM " + tables.flat + " WHERE " +
-                           tables.position + " > $1 AND " + tables.position + " <= $2 ORDER BY " +
-                           tables.position + " OFFSET $3 LIMIT 1",
-                       {after, end, rows - 1});
-      const std::int64_t through = last.rows() == 0 ? end : last[0].Get<std::int64_t>("last");
+      const std::int64_t through = PieceEnd(session, tables, tables.flat, {after, end}, rows);
       chunks.push_back({after, through});
       after = through;
     }
@@ -118,13 +123,28 @@ CopiedChunks CopyNextChunks(const summa_sql_v1* sql, const WorkCaller& caller,
   return {"", !chunks.empty()};
 }
 
-std::int64_t RowsOfChunks(Session& session, std::int64_t operation) {
-  return session
-      .Exec(
-          "SELECT coalesce(sum(row_count), 0)::bigint FROM summa_host.migration_chunk WHERE "
-          "operation = $1",
-          {operation})
-      .Value<std::int64_t>();
+void ForgetChunks(Session& session, std::int64_t operation) {
+  session.Exec("DELETE FROM summa_host.migration_chunk WHERE operation = $1", {operation});
+}
+
+std::int64_t NoteCopied(OperationStep& step, bool all) {
+  Session& session = step.Transaction();
+  StopWaiting(session, step.id());
+  if (all) {
+    // Every chunk is committed, so a snapshot that is younger than this transaction sees them all.
+    session.Exec(
+        "UPDATE summa_host.migration SET backfill_xid = pg_current_xact_id()::text WHERE operation "
+        "= $1",
+        {step.id()});
+  }
+  const auto copied = session
+                          .Exec(
+                              "SELECT coalesce(sum(row_count), 0)::bigint FROM "
+                              "summa_host.migration_chunk WHERE operation = $1",
+                              {step.id()})
+                          .Value<std::int64_t>();
+  // Slices that are made again begin at nothing, and what the journal counts is not taken back.
+  return std::max<std::int64_t>(copied - step.done(), 0);
 }
 
 }  // namespace summa::maintenance

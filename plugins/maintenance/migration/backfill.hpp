@@ -3,6 +3,7 @@
 // row are left.
 #pragma once
 
+#include <summa/operation.hpp>
 #include <summa/sql.hpp>
 #include <summa/work.hpp>
 
@@ -13,6 +14,11 @@
 #include "migration/verify.hpp"
 
 namespace summa::maintenance {
+
+// The end of the first piece of a range, of at most `rows` rows of the table: a statement over more
+// could take longer than the host allows.
+std::int64_t PieceEnd(Session& session, const ComparedTables& tables, const std::string& table,
+                      PositionRange range, std::int64_t rows);
 
 // At most `count` pieces of what is not copied yet, of at most `rows` rows each. Empty: everything
 // is copied.
@@ -32,8 +38,11 @@ struct CopiedChunks {
 // The next chunks of what the migration copies: positions `base` to `through`.
 CopiedChunks CopyNextChunks(const summa_sql_v1* sql, const WorkCaller& caller,
                             const MigrationRecord& record, std::int64_t rows_wanted);
+// In the open transaction: what was copied is gone.
+void ForgetChunks(Session& session, std::int64_t operation);
 
-// The rows of all chunks.
-std::int64_t RowsOfChunks(Session& session, std::int64_t operation);
+// After it, in the transaction of the step. Returns the rows that the journal does not count yet.
+// all: nothing is left to copy, and snapshots that are older than this may not see everything.
+std::int64_t NoteCopied(OperationStep& step, bool all);
 
 }  // namespace summa::maintenance

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -121,6 +122,12 @@ Inventory ReadInventory(Session& session, std::int64_t oid) {
 
 std::string StampOf(Session& session, std::int64_t oid) {
   return session.Exec(migration_sql::stamp, {oid}).Value<std::string>();
+}
+
+std::string OtherShape(Session& session, std::int64_t one, std::int64_t other) {
+  return session.Exec(migration_sql::other_shape, {one, other})
+      .Value<std::optional<std::string>>()
+      .value_or("");
 }
 
 std::vector<std::string> Obstacles(Session& session, const Inventory& inventory,

@@ -38,6 +38,10 @@ Inventory ReadInventory(Session& session, std::int64_t oid);
 // Equal to an earlier one: the inventory is the same as well. For locks that others wait for.
 std::string StampOf(Session& session, std::int64_t oid);
 
+// What only one of two tables has, of which one is to be a partition of the other: "column note
+// text". Empty: it can be.
+std::string OtherShape(Session& session, std::int64_t one, std::int64_t other);
+
 // What the migration has no rule for: "trigger audit: ...", one line each. Empty: it can begin.
 std::vector<std::string> Obstacles(Session& session, const Inventory& inventory,
                                    const ledger::EventTable& events);

@@ -1,105 +1,35 @@
+// Which step comes next, and the steps from the plan to the last verified chunk.
 #include "migration/migration.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <string>
 #include <summa/crash_point.hpp>
 #include <vector>
 
-#include "guard/guard.hpp"
 #include "migration/backfill.hpp"
+#include "migration/bound.hpp"
+#include "migration/exchange.hpp"
 #include "migration/inventory.hpp"
-#include "migration/seal.hpp"
+#include "migration/mirror.hpp"
+#include "migration/progress.hpp"
 #include "migration/shadow.hpp"
 #include "migration/slice.hpp"
-#include "migration/swap.hpp"
 #include "migration/verify.hpp"
 #include "migration_sql.hpp"
 #include "partition/catalog.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {
 
-constexpr const char* kLongStatement = "SET LOCAL statement_timeout = '1h'";
-// How long one step waits for writers that are in the middle of a transaction.
-constexpr std::chrono::seconds kPatience{10};
 constexpr std::chrono::seconds kThrottlePause{1};
-
-constexpr int kMostSeals = 5;
-constexpr const char* kWriterInTheWay = "a writer has not ended its transaction";
-
-// The exchange found something that is done before its lock the next time.
-bool ComesAgain(const Error& error) {
-  return error.code() == "SH-0825" || error.code() == "SH-0858";
-}
-
-OperationProgress At(const std::string& phase, std::int64_t rows = 0) {
-  return {.phase = phase, .cursor = "", .rows = rows, .total = std::nullopt, .finished = false};
-}
-
-OperationProgress End(const std::string& phase) {
-  OperationProgress progress = At(phase);
-  progress.finished = true;
-  return progress;
-}
-
-std::string TextOf(const std::vector<std::string>& lines) {
-  std::string text;
-  for (const std::string& line : lines) text.append(text.empty() ? "" : "; ").append(line);
-  return text;
-}
-
-std::string TextOf(const std::vector<Blocker>& blockers) {
-  std::vector<std::string> lines;
-  for (const Blocker& blocker : blockers) {
-    lines.push_back(blocker.what + (blocker.table.empty() ? "" : " on " + blocker.table));
-  }
-  return TextOf(lines);
-}
-
-void RequireOne(const Result& changed) {
-  if (changed.affected_rows() == 1) return;
-  throw Error(SUMMA_E_TRY_LATER, "SH-0828", "the migration was continued by another host",
-              "Nothing is needed");
-}
 
 [[noreturn]] void ThrowInTheWay() {
   throw Error(SUMMA_E_TRY_LATER, "SH-0851", "somebody stands in the way of the migration",
               "`migrate:partition-event-store --status` names who; it is tried again");
-}
-
-// The end of the first piece of the range, of at most `rows` rows: a statement over more could take
-// longer than the host allows.
-std::int64_t PieceEnd(Session& session, const ComparedTables& tables, const std::string& table,
-                      PositionRange range, std::int64_t rows) {
-  const Result last =
-      session.Exec("SELECT " + tables.position + " AS last FROM " + table + " WHERE " +
-                       tables.position + " > $1 AND " + tables.position + " <= $2 ORDER BY " +
-                       tables.position + " OFFSET $3 LIMIT 1",
-                   {range.after, range.through, rows - 1});
-  return last.rows() == 0 ? range.through : last[0].Get<std::int64_t>("last");
-}
-
-// Where writers write at the moment.
-std::string SourceOf(const MigrationRecord& record, const ComparedTables& tables) {
-  return record.state == "swapped" ? tables.partitioned : tables.flat;
-}
-
-MigrationRecord CurrentRecord(OperationStep& step) {
-  Session session(step.sql());
-  return ReadRecord(session, step.id()).value();
-}
-
-// How many events have come since the last seal; more than `most` is any higher number.
-std::int64_t TailRows(OperationStep& step, const MigrationRecord& record, std::int64_t most) {
-  Session session(step.sql());
-  const ComparedTables tables = TablesOf(session, record);
-  return session
-      .Exec("SELECT count(*) FROM (SELECT 1 FROM " + SourceOf(record, tables) + " WHERE " +
-                tables.position + " > $1 LIMIT $2) tail",
-            {record.sealed, most + 1})
-      .Value<std::int64_t>();
 }
 
 // Before the exchange an event after the bound cannot be written: the migration has to be gone by
@@ -116,11 +46,6 @@ DatabaseTime BoundFor(Session& session, Interval interval, std::int64_t estimate
   const auto now = session.Exec("SELECT clock_timestamp()").Value<DatabaseTime>();
   const DatabaseTime least = now + std::chrono::hours(24) + std::chrono::seconds(estimated_seconds);
   return RangeAt(interval, least).to;
-}
-
-void NoteLock(Session& session, std::int64_t operation, std::chrono::microseconds held) {
-  session.Exec("UPDATE summa_host.migration SET exclusive_lock_us = $2 WHERE operation = $1",
-               {operation, held.count()});
 }
 
 }  // namespace
@@ -199,7 +124,7 @@ Migration::Progress Migration::Plan(OperationStep& step) const {
 Migration::Progress Migration::MakeShadow(OperationStep& step,
                                           const MigrationRecord& record) const {
   Session& session = step.Transaction();
-  session.Exec(kLongStatement);
+  LiftStatementTimeout(session);
   const Inventory flat = ReadInventory(session, record.old_table);
   if (record.bound) RequireSliceable(session, flat, record);
   const std::int64_t shadow =
@@ -228,18 +153,9 @@ Migration::Progress Migration::Backfill(OperationStep& step, const MigrationReco
   const CopiedChunks copied =
       CopyNextChunks(step.sql(), CallerOfStep(step), record, step.rows_wanted());
   if (!copied.throttled.empty()) return WaitFor(step, copied.throttled);
-  Session& session = step.Transaction();
-  session.Exec(
-      "UPDATE summa_host.migration SET waiting_for = '' WHERE operation = $1 AND waiting_for <> ''",
-      {record.operation});
-  const std::int64_t rows = RowsOfChunks(session, record.operation) - step.done();
+  const std::int64_t rows = NoteCopied(step, !copied.any);
   if (copied.any) return At("backfilling", rows);
-  // Every chunk is committed, so a snapshot that is younger than this transaction sees them all.
-  session.Exec(
-      "UPDATE summa_host.migration SET backfill_xid = pg_current_xact_id()::text WHERE operation = "
-      "$1",
-      {record.operation});
-  ChangeState(session, record.operation, "backfilling", "indexing");
+  ChangeState(step.Transaction(), record.operation, "backfilling", "indexing");
   CrashPoint("migration.backfilled");
   return At("indexing", rows);
 }
@@ -275,7 +191,7 @@ Migration::Progress Migration::Index(OperationStep& step, const MigrationRecord&
     session.ExecAutocommit("VACUUM (FREEZE, ANALYZE) " + leaf.quoted);
   }
   Session& last = step.Transaction();
-  last.Exec(kLongStatement);
+  LiftStatementTimeout(last);
   last.Exec("ANALYZE " + shadow);
   ChangeState(last, record.operation, "indexing", "verifying");
   CrashPoint("migration.indexed");
@@ -294,248 +210,24 @@ Migration::Progress Migration::Verify(OperationStep& step, const MigrationRecord
     return At("ready");
   }
   if (Settle(step, record)) return Again(step, record);
-  Session& session = step.Transaction();
-  session.Exec(kLongStatement);
-  const ComparedTables tables = TablesOf(session, record);
-  std::string problem = TilingProblem(session, record.operation, {record.base, record.sealed});
-  if (problem.empty()) {
-    const std::int64_t outside =
-        RowsOutside(session, tables, {record.base, std::numeric_limits<std::int64_t>::max()});
-    if (outside > 0) problem = std::to_string(outside) + " rows are below the first position";
-  }
-  if (!problem.empty()) ThrowDifference(problem);
-  session.Exec(
-      "UPDATE summa_host.migration m SET verification = format('%s: %s chunks, %s rows', "
-      "verify_level, c.n, c.rows) FROM (SELECT count(*) AS n, coalesce(sum(row_count), 0) AS rows "
-      "FROM summa_host.migration_chunk WHERE operation = $1) c WHERE m.operation = $1",
-      {record.operation});
-  ChangeState(session, record.operation, "verifying", "ready");
-  CrashPoint("migration.verified");
-  return At("ready");
-}
-
-bool Migration::FillGuardFurther(OperationStep& step, const MigrationRecord& record) {
-  if (record.guard >= record.sealed || record.state == "swapped") return false;
-  Session session(step.sql());
-  const ComparedTables tables = TablesOf(session, record);
-  const std::int64_t through =
-      PieceEnd(session, tables, tables.flat, {record.guard, record.sealed}, record.batch_size);
-  session.Begin();
-  session.Exec(kLongStatement);
-  ledger::EventTable events = EventsOf(session, record);
-  events.name = tables.flat;
-  RequireOne(
-      session.Exec("UPDATE summa_host.migration SET guard_position = $3 WHERE operation = "
-                   "$1 AND guard_position = $2",
-                   {record.operation, record.guard, through}));
-  FillGuard(session, events, record.guard, through);
-  CrashPoint("migration.guard");
-  session.Commit();
-  return true;
-}
-
-bool Migration::Settle(OperationStep& step, const MigrationRecord& record) {
-  if (FillGuardFurther(step, record)) return true;
   ComparedTables tables;
   {
     Session session(step.sql());
     tables = TablesOf(session, record);
   }
-  return VerifyNextChunk(step.sql(), record, tables);
-}
-
-// The tail that was mirrored becomes a chunk, which is then verified like the others.
-bool Migration::Seal(OperationStep& step, const MigrationRecord& record) const {
-  Session session(step.sql());
-  const ComparedTables tables = TablesOf(session, record);
-  std::vector<std::int64_t> tree = {record.old_table, record.new_table};
-  for (const Partition& leaf : ReadTable(session, tables.partitioned).partitions) {
-    tree.push_back(leaf.oid);
-  }
-  const std::optional<std::int64_t> position = SealedPosition(
-      session, CallerOfStep(step), SourceOf(record, tables), tables.position, tree, kPatience);
-  if (!position || *position <= record.sealed) return false;
-  const std::int64_t through = PieceEnd(session, tables, SourceOf(record, tables),
-                                        {record.sealed, *position}, record.batch_size);
-  session.Begin();
-  RequireOne(session.Exec(
-      "UPDATE summa_host.migration SET sealed_position = $3, guard_position = CASE state WHEN "
-      "'swapped' THEN $3 ELSE guard_position END WHERE operation = $1 AND sealed_position = $2",
-      {record.operation, record.sealed, through}));
-  if (!record.bound) {
-    session.Exec(
-        "INSERT INTO summa_host.migration_chunk (operation, number, after_position, "
-        "through_position, state, row_count) VALUES ($1, $2, $3, $4, 'copied', 0)",
-        {record.operation, record.sealed + 1, record.sealed, through});
-  }
-  CrashPoint("migration.seal");
-  session.Commit();
-  return true;
-}
-
-Migration::Progress Migration::Ready(OperationStep& step, const MigrationRecord& record) {
-  const bool swap = record.request == "swap";
-  if (Progress kept = KeepTailShort(step, record, swap ? kMostTailRows / 2 : record.batch_size)) {
-    waits_for_people_ = !swap;  // the tail of a busy ledger never ends
-    return kept;
-  }
-  if (swap) return Swap(step, record);
-  waits_for_people_ = true;
-  return std::nullopt;
-}
-
-// Nothing: the tail is short, and all before it is verified.
-Migration::Progress Migration::KeepTailShort(OperationStep& step, const MigrationRecord& record,
-                                             std::int64_t most) const {
-  if (Settle(step, record)) return Again(step, record);
-  if (TailRows(step, record, most) <= most) return std::nullopt;
-  if (Seal(step, record)) return Again(step, record);
-  WaitFor(step, kWriterInTheWay);
-  return Again(step, record);
-}
-
-// Under the lock of an exchange everything is compared, and put into the guard, that came after the
-// last seal. Returns the migration as it is then; nothing when a writer has not ended.
-std::optional<MigrationRecord> Migration::ShortenTail(OperationStep& step) const {
-  for (int seals = 0;;) {
-    const MigrationRecord record = CurrentRecord(step);
-    if (record.verification_failed) ThrowDifference(record.verification);
-    if (Settle(step, record)) continue;
-    // The tail of a busy ledger is never that short.
-    if (seals == kMostSeals || TailRows(step, record, kShortTailRows) <= kShortTailRows) {
-      return record;
-    }
-    if (!Seal(step, record)) return std::nullopt;
-    ++seals;
-  }
-}
-
-Migration::Progress Migration::Swap(OperationStep& step, const MigrationRecord& record) const {
-  Session session(step.sql());
-  if (record.backfill_xid) {
-    const std::vector<Blocker> older = OlderSnapshots(session, *record.backfill_xid);
-    if (!older.empty()) return WaitFor(step, TextOf(older));
-  }
-  DdlOutcome outcome;
-  try {
-    const Exchange exchange = PrepareSwap(session, record);
-    const std::optional<MigrationRecord> settled = ShortenTail(step);
-    if (!settled) return WaitFor(step, kWriterInTheWay);
-    outcome = SwapTables(session, CallerOfStep(step), *settled, exchange);
-  } catch (const Error& error) {
-    if (!ComesAgain(error)) throw;
-    return Again(step, record);
-  }
-  if (!outcome.done) return WaitFor(step, TextOf(outcome.blockers));
-  CrashPoint("migration.swapped");
-  NoteLock(step.Transaction(), record.operation, outcome.held);
-  return At("swapped");
-}
-
-bool Migration::FinalizeNow(OperationStep& step, const MigrationRecord& record) const {
-  ValidateReferences(step.sql(), record);  // when a crash came between the exchange and this
-  Session session(step.sql());
-  const WorkCaller caller = CallerOfStep(step);
-  DdlOutcome outcome;
-  if (record.slices == "exchanged") {
-    outcome = FinalizeSlices(session, caller, record);
-  } else {
-    outcome = LeaveSlices(session, caller, record);
-    if (outcome.done) outcome = Finalize(session, caller, record);
-  }
-  if (!outcome.done) SetWaitingFor(session, step.id(), TextOf(outcome.blockers));
-  if (outcome.done) CrashPoint("migration.finalized");
-  return outcome.done;
-}
-
-// One part of the way back: verify, seal, or exchange. False: somebody stands in the way.
-bool Migration::GoBack(OperationStep& step, const MigrationRecord& record) const {
-  if (record.verification_failed && !record.bound) ThrowDifference(record.verification);
-  Session session(step.sql());
-  try {
-    const bool sliced = !record.slices.empty() && record.slices != "restored";
-    if (sliced) return GoBackFromSlices(step, record);
-    const Exchange exchange = PrepareSwapBack(session, record);
-    const std::optional<MigrationRecord> settled =
-        record.bound ? std::optional(record) : ShortenTail(step);
-    if (!settled) {
-      SetWaitingFor(session, step.id(), kWriterInTheWay);
-      return false;
-    }
-    const DdlOutcome outcome = SwapBack(session, CallerOfStep(step), *settled, exchange);
-    if (!outcome.done) SetWaitingFor(session, step.id(), TextOf(outcome.blockers));
-    if (outcome.done) CrashPoint("migration.swapped_back");
-    return outcome.done;
-  } catch (const Error& error) {
-    if (!ComesAgain(error)) throw;
-    return true;
-  }
-}
-
-// Before the exchange of the slices the way goes on from there.
-bool Migration::GoBackFromSlices(OperationStep& step, const MigrationRecord& record) const {
-  Session session(step.sql());
-  DdlOutcome outcome;
-  if (record.slices == "exchanged") {
-    outcome = RestoreFlat(session, CallerOfStep(step), record);
-  } else {
-    RequireUnused(session, record);
-    outcome = LeaveSlices(session, CallerOfStep(step), record);
-  }
-  if (!outcome.done) SetWaitingFor(session, step.id(), TextOf(outcome.blockers));
-  return outcome.done;
-}
-
-Migration::Progress Migration::Slice(OperationStep& step, const MigrationRecord& record) {
-  const SliceOutcome outcome = StepSlices(step, CallerOfStep(step), record, closed_after_);
-  waits_for_people_ = outcome.for_people;
-  if (outcome.for_people) {
-    Session session(step.sql());
-    SetWaitingFor(session, step.id(), outcome.waits_for);
-  } else if (!outcome.progress) {
-    WaitFor(step, outcome.waits_for);
-  }
-  return outcome.progress;
-}
-
-Migration::Progress Migration::Swapped(OperationStep& step, const MigrationRecord& record) {
-  if (record.request == "finalize") {
-    if (record.verification_failed && !record.bound) ThrowDifference(record.verification);
-    if (!FinalizeNow(step, record)) return std::nullopt;
-    step.Transaction();
-    return End("finalized");
-  }
-  if (record.request == "rollback") {
-    if (!GoBack(step, record)) return std::nullopt;
-    return Again(step, record);
-  }
-  if (ValidateReferences(step.sql(), record)) return Again(step, record);
-  if (record.bound) return Slice(step, record);
-  waits_for_people_ = true;
-  if (record.verification_failed) return std::nullopt;
-  return KeepTailShort(step, record, record.batch_size);
+  // What is mirrored meanwhile is after the last chunk.
+  RequireWhole(step.sql(), record, tables, {record.base, record.sealed},
+               std::numeric_limits<std::int64_t>::max());
+  Session& session = step.Transaction();
+  NoteVerified(session, record.operation);
+  ChangeState(session, record.operation, "verifying", "ready");
+  CrashPoint("migration.verified");
+  return At("ready");
 }
 
 Migration::Progress Migration::Again(OperationStep& step, const MigrationRecord& record) {
-  step.Transaction().Exec(
-      "UPDATE summa_host.migration SET waiting_for = '' WHERE operation = $1 AND waiting_for <> ''",
-      {record.operation});
+  StopWaiting(step.Transaction(), record.operation);
   return At(record.state);
-}
-
-// The flat table is in its place again.
-void Migration::Clean(OperationStep& step, const MigrationRecord& record) {
-  ValidateReferences(step.sql(), record);
-  Session& session = step.Transaction();
-  session.Exec(kLongStatement);
-  DropShadow(session, record);
-  ChangeState(session, record.operation, "restored", "rolled_back");
-  CrashPoint("migration.restored");
-}
-
-Migration::Progress Migration::Restored(OperationStep& step, const MigrationRecord& record) {
-  Clean(step, record);
-  return End("rolled_back");
 }
 
 Migration::Progress Migration::Abort(OperationStep& step, const MigrationRecord& record) const {
@@ -546,7 +238,7 @@ Migration::Progress Migration::Abort(OperationStep& step, const MigrationRecord&
   }
   CrashPoint("migration.abort");
   Session& session = step.Transaction();
-  session.Exec(kLongStatement);
+  LiftStatementTimeout(session);
   DropShadow(session, record);
   ChangeState(session, record.operation, record.state, "aborted");
   CrashPoint("migration.aborted");

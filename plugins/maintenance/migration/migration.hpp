@@ -40,6 +40,10 @@ class Migration {
 
  private:
   using Progress = std::optional<OperationProgress>;
+  struct Settled {
+    std::optional<MigrationRecord> record;  // as it is then
+    std::string in_the_way;                 // when there is none: a writer who has not ended
+  };
 
   Progress Step(OperationStep& step);
   Progress Continue(OperationStep& step);
@@ -62,7 +66,8 @@ class Migration {
   // something to do.
   static bool FillGuardFurther(OperationStep& step, const MigrationRecord& record);
   static bool Settle(OperationStep& step, const MigrationRecord& record);
-  bool Seal(OperationStep& step, const MigrationRecord& record) const;
+  // Returns who is in the way; nobody: it is sealed.
+  std::string Seal(OperationStep& step, const MigrationRecord& record) const;
   bool FinalizeNow(OperationStep& step, const MigrationRecord& record) const;
   bool GoBack(OperationStep& step, const MigrationRecord& record) const;
   bool GoBackFromSlices(OperationStep& step, const MigrationRecord& record) const;
@@ -70,7 +75,7 @@ class Migration {
   static Progress Again(OperationStep& step, const MigrationRecord& record);
   Progress KeepTailShort(OperationStep& step, const MigrationRecord& record,
                          std::int64_t most) const;
-  std::optional<MigrationRecord> ShortenTail(OperationStep& step) const;
+  Settled ShortenTail(OperationStep& step) const;
   Progress Swap(OperationStep& step, const MigrationRecord& record) const;
   Progress WaitFor(OperationStep& step, const std::string& what) const;
   WorkCaller CallerOfStep(OperationStep& step) const { return CallerOf(host_, step); }

@@ -1,5 +1,6 @@
 #include "migration/record.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -9,6 +10,15 @@
 #include "partition/statement.hpp"
 
 namespace summa::maintenance {
+namespace {
+
+[[noreturn]] void ThrowNoLonger(std::int64_t operation, const std::string& what) {
+  throw Error(SUMMA_E_TRY_LATER, "SH-0828",
+              "migration " + std::to_string(operation) + " is no longer " + what,
+              "Nothing is needed: another host works on it, or it was asked for something else");
+}
+
+}  // namespace
 
 std::string TableName::quoted() const { return QuoteName(schema, name); }
 
@@ -79,10 +89,17 @@ void ChangeState(Session& session, std::int64_t operation, const std::string& fr
       "UPDATE summa_host.migration SET state = $3, waiting_for = '' WHERE operation = $1 AND state "
       "= $2 RETURNING 1",
       {operation, from, to});
+  if (changed.rows() == 0) ThrowNoLonger(operation, "in state " + from);
+}
+
+void ChangeSlices(Session& session, std::int64_t operation, const std::string& from,
+                  const std::string& to) {
+  const Result changed = session.Exec(
+      "UPDATE summa_host.migration SET slice_state = $3, waiting_for = '' WHERE operation = $1 AND "
+      "state = 'swapped' AND slice_state = $2 RETURNING 1",
+      {operation, from, to});
   if (changed.rows() == 0) {
-    throw Error(SUMMA_E_TRY_LATER, "SH-0828",
-                "migration " + std::to_string(operation) + " is no longer in state " + from,
-                "Nothing is needed: another host works on it");
+    ThrowNoLonger(operation, "with slices in state " + (from.empty() ? "none" : from));
   }
 }
 
@@ -96,6 +113,27 @@ void RequireRunning(Session& session, std::int64_t operation) {
                 "operation " + std::to_string(operation) + " was aborted or paused",
                 "Nothing is needed: nothing was changed");
   }
+}
+
+void TakeRequest(Session& session, std::int64_t operation, const std::string& request) {
+  const Result taken = session.Exec(
+      "UPDATE summa_host.migration SET request = NULL WHERE operation = $1 AND request = $2 "
+      "RETURNING 1",
+      {operation, request});
+  if (taken.rows() == 0) ThrowNoLonger(operation, "asked to " + request);
+}
+
+void StopWaiting(Session& session, std::int64_t operation) {
+  session.Exec(
+      "UPDATE summa_host.migration SET waiting_for = '' WHERE operation = $1 AND waiting_for <> ''",
+      {operation});
+}
+
+void NoteLock(Session& session, std::int64_t operation, std::chrono::microseconds held) {
+  session.Exec(
+      "UPDATE summa_host.migration SET exclusive_lock_us = greatest(exclusive_lock_us, "
+      "$2::bigint) WHERE operation = $1",
+      {operation, held.count()});
 }
 
 void SetRequest(Session& session, std::int64_t operation, const std::string& request) {

@@ -5,6 +5,7 @@
 #include <summa/operation.hpp>
 #include <summa/sql.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -48,9 +49,21 @@ TableName NameOfTable(Session& session, std::int64_t oid);
 // it meanwhile.
 void ChangeState(Session& session, std::int64_t operation, const std::string& from,
                  const std::string& to);
+// The same for the state of the slices of strategy attach.
+void ChangeSlices(Session& session, std::int64_t operation, const std::string& from,
+                  const std::string& to);
 // In the open transaction of a change that the journal does not commit: the operation must still be
 // running. Otherwise SUMMA_E_CANCELLED, and nothing is committed.
 void RequireRunning(Session& session, std::int64_t operation);
+
+// In the open transaction: what was asked for is done, or refused, and is asked for no longer.
+// SH-0828 when it is another request by now, which must not be forgotten.
+void TakeRequest(Session& session, std::int64_t operation, const std::string& request);
+
+// In the open transaction: it waits for nobody any more.
+void StopWaiting(Session& session, std::int64_t operation);
+// In the open transaction: for how long an exchange let writers wait; the longest counts.
+void NoteLock(Session& session, std::int64_t operation, std::chrono::microseconds held);
 
 // In a transaction of their own.
 void SetRequest(Session& session, std::int64_t operation, const std::string& request);

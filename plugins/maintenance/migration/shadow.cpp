@@ -21,14 +21,20 @@ constexpr std::size_t kMostRanges = 1000;
 // Each takes between two and three milliseconds of the exchange, while writers wait.
 constexpr std::size_t kMostSlices = 300;
 
-void RequireFree(Session& session, const std::string& schema, const std::string& name) {
-  const bool taken =
-      session.Exec("SELECT to_regclass($1) IS NOT NULL", {QuoteName(schema, name)}).Value<bool>();
-  if (!taken) return;
+// By this SQLSTATE the step is tried again after a pause, as when a lock was not had in time.
+constexpr const char* kLockNotAvailable = "55P03";
+
+[[noreturn]] void ThrowTaken(const std::string& schema, const std::string& name) {
   throw Error(SUMMA_E_DATA, "SH-0822",
               "the migration needs the name " + name + " in schema " + schema +
                   ", and a relation has it already",
               "Look what it is; rename or drop it, and start again");
+}
+
+void RequireFree(Session& session, const std::string& schema, const std::string& name) {
+  const bool taken =
+      session.Exec("SELECT to_regclass($1) IS NOT NULL", {QuoteName(schema, name)}).Value<bool>();
+  if (taken) ThrowTaken(schema, name);
 }
 
 // What ALTER DEFAULT PRIVILEGES gives to new tables, and the flat one may not have.
@@ -176,6 +182,34 @@ void MakePrimaryKey(Session& session, const Partition& leaf, const std::string& 
                " PRIMARY KEY USING INDEX " + QuoteName(index));
 }
 
+// The server goes on with the last statement of a host that has died, and may take hours for it.
+void RequireNobodyBuilds(Session& session, const std::string& schema, const std::string& index) {
+  const Result builders = session.Exec(
+      "SELECT pid FROM pg_stat_progress_create_index WHERE datname = current_database() AND "
+      "index_relid = to_regclass($1::text)::oid",
+      {QuoteName(schema, index)});
+  if (builders.rows() == 0) return;
+  throw Error(SUMMA_E_TRY_LATER, "SH-0851",
+              "process " + std::to_string(builders[0].Get<std::int32_t>("pid")) +
+                  " builds the index " + index + " for a host that is gone",
+              "Nothing is needed: when it is done, the migration goes on", kLockNotAvailable);
+}
+
+// Whatever another host, which has lost its lease meanwhile, has made or dropped.
+void CreateIndex(Session& session, const Partition& leaf, const IndexOfFlat& index) {
+  const std::string name = LeafIndexName(leaf.name, index);
+  session.ExecAutocommit(std::string(index.unique ? "CREATE UNIQUE" : "CREATE") +
+                         " INDEX CONCURRENTLY IF NOT EXISTS " + QuoteName(name) + " ON " +
+                         leaf.quoted + " " + index.Body());
+  const bool made =
+      session
+          .Exec("SELECT EXISTS (SELECT FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid "
+                "WHERE x.indrelid = $1::bigint::oid AND i.relname = $2)",
+                {leaf.oid, name})
+          .Value<bool>();
+  if (!made) ThrowTaken(leaf.schema, name);
+}
+
 }  // namespace
 
 void MakePrimaryKeyOf(Session& session, const Inventory& flat, const Partition& leaf) {
@@ -233,11 +267,11 @@ std::string CreateNextIndex(Session& session, const Inventory& flat, std::int64_
       const std::string name = LeafIndexName(leaf.name, index);
       if (valid.contains(name)) continue;
       if (invalid.contains(name)) {
-        session.ExecAutocommit("DROP INDEX CONCURRENTLY " + QuoteName(leaf.schema, name));
+        RequireNobodyBuilds(session, leaf.schema, name);
+        session.ExecAutocommit("DROP INDEX CONCURRENTLY IF EXISTS " +
+                               QuoteName(leaf.schema, name));
       }
-      session.ExecAutocommit(std::string(index.unique ? "CREATE UNIQUE" : "CREATE") +
-                             " INDEX CONCURRENTLY " + QuoteName(name) + " ON " + leaf.quoted + " " +
-                             index.Body());
+      CreateIndex(session, leaf, index);
       return name;
     }
   }

@@ -40,7 +40,8 @@ std::int64_t CreateShadow(Session& session, const Inventory& flat, const ShadowR
 
 // The next index that a partition of the shadow lacks; creates it without blocking writers, outside
 // of a transaction. Returns its name; empty: no partition lacks any. An index that an earlier try
-// has left invalid is dropped first.
+// has left invalid is dropped first; 55P03 while the server still builds it. SH-0822 when another
+// table's index has its name.
 std::string CreateNextIndex(Session& session, const Inventory& flat, std::int64_t shadow);
 
 // The indexes of the parent, without those of the partitions; then AttachIndexes() makes the

@@ -22,7 +22,6 @@
 
 #include "migration/inventory.hpp"
 #include "migration/record.hpp"
-#include "partition/ddl.hpp"
 
 namespace summa::maintenance {
 
@@ -39,17 +38,6 @@ SliceOutcome StepSlices(OperationStep& step, const WorkCaller& caller,
 
 // Before a migration begins: what its slices need in the end. SH-0827, SH-0859.
 void RequireSliceable(Session& session, const Inventory& flat, const MigrationRecord& record);
-
-// The parts of --rollback and --finalize. Each returns who is in the way; done: nobody was.
-
-// Slices that are not exchanged go, and the flat table is a partition like others again.
-DdlOutcome LeaveSlices(Session& session, const WorkCaller& caller, const MigrationRecord& record);
-// The flat table takes the place of its slices again, which are dropped. SH-0856 when they differ
-// from it by now.
-DdlOutcome RestoreFlat(Session& session, const WorkCaller& caller, const MigrationRecord& record);
-// The flat table is dropped, and the slices may be changed.
-DdlOutcome FinalizeSlices(Session& session, const WorkCaller& caller,
-                          const MigrationRecord& record);
 
 // Whether the slices can be made once more: they were taken back, or differed.
 bool CanSliceAgain(const MigrationRecord& record);

@@ -1,20 +1,19 @@
 #include "migration/swap.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <iterator>
-#include <optional>
 #include <string>
 #include <summa/crash_point.hpp>
 #include <utility>
 #include <vector>
 
 #include "guard/guard.hpp"
+#include "migration/bound.hpp"
 #include "migration/shadow.hpp"
 #include "migration/sync.hpp"
+#include "migration_sql.hpp"
 #include "partition/catalog.hpp"
-#include "partition/leaf.hpp"
 #include "partition/names.hpp"
 #include "partition/statement.hpp"
 
@@ -22,18 +21,6 @@ namespace summa::maintenance {
 namespace {
 
 constexpr const char* kKeyTable = "summa_host.ledger_event_key";
-constexpr const char* kBound = "summa_migration_bound";
-
-std::vector<std::string> ColumnNamesOf(Session& session, std::int64_t table) {
-  std::vector<std::string> names;
-  for (const Row row : session.Exec("SELECT attname FROM pg_attribute WHERE attrelid = "
-                                    "$1::bigint::oid AND attnum > 0 AND NOT attisdropped ORDER BY "
-                                    "attnum",
-                                    {table})) {
-    names.push_back(row.Get<std::string>("attname"));
-  }
-  return names;
-}
 
 struct Reference {
   std::string table, constraint, columns;  // quoted; columns: "(event_id)"
@@ -100,15 +87,6 @@ std::string Rename(const std::string& what, const std::string& schema, const std
   return "ALTER " + what + " " + QuoteName(schema, from) + " RENAME TO " + QuoteName(to);
 }
 
-// The fingerprint keeps them as they are until the exchange.
-void RememberIndexNames(Session& session, const MigrationRecord& record) {
-  session.Exec(
-      "UPDATE summa_host.migration m SET index_names = (SELECT jsonb_object_agg(x.indexrelid::"
-      "bigint::text, i.relname) FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid WHERE "
-      "x.indrelid = m.old_table) WHERE operation = $1",
-      {record.operation});
-}
-
 std::string NewName(const MigrationRecord& record) {
   return QuoteName(record.schema, PartitionName(record.table, "new"));
 }
@@ -132,14 +110,9 @@ Statements RenamesToNew(const MigrationRecord& record, const Inventory& flat) {
 Statements RenamesToOld(Session& session, const MigrationRecord& record) {
   Statements statements = {
       Rename("TABLE", record.schema, record.table, PartitionName(record.table, "new"))};
-  const Result names = session.Exec(
-      "SELECT e.value AS name, i.relname AS now, x.indisunique FROM summa_host.migration m, "
-      "jsonb_each_text(m.index_names) e JOIN pg_class i ON i.oid = e.key::bigint::oid JOIN "
-      "pg_index x ON x.indexrelid = i.oid WHERE m.operation = $1",
-      {record.operation});
-  for (const Row row : names) {
-    const auto name = row.Get<std::string>("name");
-    if (!row.Get<bool>("indisunique")) {
+  for (const Row row : session.Exec(migration_sql::index_names, {record.operation})) {
+    const auto name = row.Get<std::string>("before");
+    if (!row.Get<bool>("is_unique")) {
       statements.push_back(Rename("INDEX", record.schema, name, ShadowIndexName(name)));
     }
     statements.push_back(Rename("INDEX", record.schema, row.Get<std::string>("now"), name));
@@ -184,15 +157,6 @@ void WarmUp(Session& session, const MigrationRecord& record, const ComparedTable
   if (!record.bound) CompareTail(session, tables, record.sealed, 1);
 }
 
-void RequireUnchanged(const MigrationRecord& record, const Inventory& flat) {
-  if (flat.fingerprint == record.fingerprint) return;
-  throw Error(SUMMA_E_DATA, "SH-0823",
-              record.table +
-                  " was changed since the migration was planned: a column, an index, a "
-                  "constraint, a grant, a trigger, or what depends on it",
-              "Abort the operation and start again, or take the change back");
-}
-
 // In the order of the writers: an event, its mirror and the partitions, then what references it.
 std::vector<LockRequest> LocksOf(Session& session, const ComparedTables& tables, bool flat_first,
                                  const std::vector<Reference>& references) {
@@ -211,7 +175,6 @@ std::vector<LockRequest> LocksOf(Session& session, const ComparedTables& tables,
 }
 
 void ExchangeTables(Session& session, const MigrationRecord& record, const Exchange& exchange) {
-  LimitIdleTime(session);
   RequireRunning(session, record.operation);
   RequireStamp(session, record.old_table, exchange.stamp);
   const Tail tail = RequireEqualTail(session, record, exchange.tables);
@@ -219,8 +182,9 @@ void ExchangeTables(Session& session, const MigrationRecord& record, const Excha
   RunTogether(session, exchange.statements);
   session.Exec(
       "UPDATE summa_host.migration SET swap_position = $2, sealed_position = $2, guard_position = "
-      "$2, request = NULL WHERE operation = $1",
+      "$2 WHERE operation = $1",
       {record.operation, tail.highest});
+  TakeRequest(session, record.operation, "swap");
   ChangeState(session, record.operation, "ready", "swapped");
   if (record.bound) {
     CrashPoint("migration.attach");
@@ -230,7 +194,6 @@ void ExchangeTables(Session& session, const MigrationRecord& record, const Excha
 }
 
 void ExchangeBack(Session& session, const MigrationRecord& record, const Exchange& exchange) {
-  LimitIdleTime(session);
   RequireStamp(session, record.new_table, exchange.stamp);
   if (record.bound) {
     RequireUnused(session, record);
@@ -247,188 +210,6 @@ void ExchangeBack(Session& session, const MigrationRecord& record, const Exchang
 }
 
 }  // namespace
-
-// Short, so that who stands in the way is recorded soon; the step is then repeated.
-DdlLimits Limits() {
-  DdlLimits limits;
-  limits.deadline = std::chrono::seconds(10);
-  return limits;
-}
-
-// Not for long: between the tries the tail grows, and is to be made short again.
-DdlLimits ExchangeLimits() {
-  DdlLimits limits;
-  limits.first_wait = std::chrono::milliseconds(100);
-  limits.deadline = std::chrono::milliseconds(500);
-  return limits;
-}
-
-std::string OldName(const MigrationRecord& record) {
-  return QuoteName(record.schema, PartitionName(record.table, "old"));
-}
-
-// Under the lock, instead of reading the whole inventory once more.
-void RequireStamp(Session& session, std::int64_t table, const std::string& stamp) {
-  if (StampOf(session, table) == stamp) return;
-  throw Error(SUMMA_E_TRY_LATER, "SH-0858",
-              "the catalog has changed since the statements of the migration were prepared",
-              "Nothing is needed: it is tried again");
-}
-
-// A host that freezes under the lock loses it after so long, not after the time that its sessions may
-// be idle otherwise.
-void LimitIdleTime(Session& session) {
-  session.Exec(
-      "DO 'BEGIN IF current_setting(''idle_in_transaction_session_timeout'')::interval NOT BETWEEN "
-      "interval ''1 ms'' AND interval ''2 s'' THEN SET LOCAL idle_in_transaction_session_timeout = "
-      "''2s''; END IF; END'");
-}
-
-std::vector<std::string> AttachFlat(const MigrationRecord& record) {
-  std::vector<std::string> statements = StatementsOfAttach(
-      record.ApplicationName(), OldName(record), DatabaseTime::min(), *record.bound);
-  statements.back() = "ALTER TABLE " + OldName(record) + " DROP CONSTRAINT " + kBound;
-  return statements;
-}
-
-void CheckBound(Session& session, const MigrationRecord& record) {
-  const std::string alter = "ALTER TABLE " + OldName(record);
-  session.Begin();
-  session.Exec("SET LOCAL statement_timeout = '1h'");
-  session.Exec(alter + " DROP CONSTRAINT IF EXISTS " + kBound);
-  session.Exec(alter + " ADD CONSTRAINT " + kBound + " CHECK (created_at < " +
-               QuoteTime(*record.bound) + ")");
-  session.Commit();
-}
-
-void RequireUnused(Session& session, const MigrationRecord& record) {
-  const bool used = session
-                        .Exec("SELECT EXISTS (SELECT FROM " + record.ApplicationName() +
-                                  " WHERE created_at >= $1::timestamptz)",
-                              {IsoText(*record.bound)})
-                        .Value<bool>();
-  if (!used) return;
-  throw Error(
-      SUMMA_E_DATA, "SH-0856",
-      "events have come since " + IsoText(*record.bound) + ", when the first new partition began",
-      "The way back is closed; say --finalize");
-}
-
-ComparedTables TablesOf(Session& session, const MigrationRecord& record) {
-  ComparedTables tables;
-  tables.flat = NameOfTable(session, record.old_table).quoted();
-  tables.partitioned = NameOfTable(session, record.new_table).quoted();
-  for (const std::string& name : ColumnNamesOf(session, record.old_table)) {
-    tables.columns.push_back(QuoteName(name));
-  }
-  tables.position = QuoteName(EventsOf(session, record).position);
-  return tables;
-}
-
-ledger::EventTable EventsOf(Session& session, const MigrationRecord& record) {
-  const std::vector<std::string> columns = ColumnNamesOf(session, record.old_table);
-  const std::optional<ledger::Layout> layout = ledger::LayoutOf({columns.begin(), columns.end()});
-  ledger::EventTable events = ledger::DescribeEvents(layout.value_or(ledger::Layout::kDeployed),
-                                                     record.ApplicationName());
-  events.partitioned = session
-                           .Exec(
-                               "SELECT coalesce((SELECT relkind = 'p' FROM pg_class WHERE oid = "
-                               "to_regclass($1)), false)",
-                               {record.ApplicationName()})
-                           .Value<bool>();
-  return events;
-}
-
-std::vector<Blocker> OlderSnapshots(Session& session, const std::string& backfill_xid) {
-  std::vector<Blocker> blockers;
-  const Result rows = session.Exec(
-      "SELECT format('process %s (%s, %s) has a snapshot from before the end of the copy', pid, "
-      "coalesce(nullif(application_name, ''), 'no name'), usename) AS what FROM pg_stat_activity "
-      "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_xmin IS NOT NULL "
-      "AND age(backend_xmin) >= age($1::xid8::xid) AND backend_type <> 'autovacuum worker' UNION "
-      "ALL SELECT format('the prepared transaction %s is older than the end of the copy', gid) "
-      "FROM pg_prepared_xacts WHERE database = current_database() AND age(transaction) >= "
-      "age($1::xid8::xid)",
-      {backfill_xid});
-  for (const Row row : rows) blockers.push_back({row.Get<std::string>("what"), ""});
-  return blockers;
-}
-
-void PrepareShadow(Session& session, const MigrationRecord& record) {
-  const ComparedTables tables = TablesOf(session, record);
-  ledger::EventTable events = EventsOf(session, record);
-  events.name = tables.flat;
-  const GuardNames names = NamesOfFlatTable(session, events);
-  events.name = tables.partitioned;
-  CreateGuardFunction(session, events, names);
-  PrepareGuard(session, events);
-  CreateSyncFunctions(session,
-                      {tables.flat, tables.partitioned, OldName(record), tables.columns});
-  if (!record.bound) PrepareReverseSync(session, tables.partitioned);
-  RememberIndexNames(session, record);
-}
-
-DdlOutcome BeginSync(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
-  const std::string stamp = StampOf(session, record.old_table);
-  RequireUnchanged(record, ReadInventory(session, record.old_table));
-  const ComparedTables tables = TablesOf(session, record);
-  return RunDdl(
-      session, caller, {{tables.flat, LockMode::kShareRowExclusive}}, Limits(),
-      [&](Session& locked) {
-        RequireRunning(locked, record.operation);
-        RequireStamp(locked, record.old_table, stamp);
-        RunTogether(locked, BeginForwardSync(tables.flat));
-        // Under the lock: every row is either visible here, or will be mirrored.
-        locked.Exec(
-            "UPDATE summa_host.migration SET (base_position, through_position, sealed_position, "
-            "guard_position) = (SELECT base, through, through, base FROM (SELECT coalesce(min(" +
-                tables.position + ") - 1, 0) AS base, coalesce(max(" + tables.position +
-                "), 0) AS through FROM " + tables.flat + ") span) WHERE operation = $1",
-            {record.operation});
-        ChangeState(locked, record.operation, "syncing", "backfilling");
-        CrashPoint("migration.sync");
-      });
-}
-
-DdlOutcome BeginBound(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
-  const std::string stamp = StampOf(session, record.old_table);
-  RequireUnchanged(record, ReadInventory(session, record.old_table));
-  const ComparedTables tables = TablesOf(session, record);
-  // Heads and keys of the guard are filled from the rows as they are now.
-  Statements statements = RefuseChanges(tables.flat);
-  statements.push_back("ALTER TABLE " + tables.flat + " ADD CONSTRAINT " + kBound +
-                       " CHECK (created_at < " + QuoteTime(*record.bound) + ") NOT VALID");
-  return RunDdl(
-      session, caller, {{tables.flat, LockMode::kAccessExclusive}}, Limits(), [&](Session& locked) {
-        RequireRunning(locked, record.operation);
-        RequireStamp(locked, record.old_table, stamp);
-        RunTogether(locked, statements);
-        locked.Exec(
-            "UPDATE summa_host.migration SET (base_position, through_position, sealed_position, "
-            "guard_position) = (SELECT p, p, p, p FROM (SELECT coalesce(min(" +
-                tables.position + ") - 1, 0) AS p FROM " + tables.flat +
-                ") first) WHERE operation = $1",
-            {record.operation});
-        ChangeState(locked, record.operation, "syncing", "indexing");
-        CrashPoint("migration.bound");
-      });
-}
-
-bool ValidateBound(const summa_sql_v1* sql, const MigrationRecord& record) {
-  Session session(sql);
-  const Result open = session.Exec(
-      "SELECT 1 FROM pg_constraint WHERE conrelid = $1::bigint::oid AND conname = $2 AND NOT "
-      "convalidated",
-      {record.old_table, kBound});
-  if (open.rows() == 0) return false;
-  session.Begin();
-  session.Exec("SET LOCAL statement_timeout = '1h'");
-  session.Exec("ALTER TABLE " + NameOfTable(session, record.old_table).quoted() +
-               " VALIDATE CONSTRAINT " + kBound);
-  CrashPoint("migration.validate_bound");
-  session.Commit();
-  return true;
-}
 
 Exchange PrepareSwap(Session& session, const MigrationRecord& record) {
   Exchange exchange;
@@ -499,7 +280,7 @@ bool ValidateReferences(const summa_sql_v1* sql, const MigrationRecord& record) 
       {kKeyTable, record.ApplicationName()});
   for (const Row row : open) {
     session.Begin();
-    session.Exec("SET LOCAL statement_timeout = '1h'");
+    LiftStatementTimeout(session);
     session.Exec("ALTER TABLE " + row.Get<std::string>("name") + " VALIDATE CONSTRAINT " +
                  row.Get<std::string>("constraint"));
     CrashPoint("migration.validate");
@@ -524,27 +305,6 @@ DdlOutcome Finalize(Session& session, const WorkCaller& caller, const MigrationR
     ChangeState(locked, record.operation, "swapped", "finalized");
     CrashPoint("migration.finalize");
   });
-}
-
-DdlOutcome EndSync(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
-  const std::string flat = NameOfTable(session, record.old_table).quoted();
-  Statements statements = LeaveAlone(flat);
-  statements.push_back("ALTER TABLE " + flat + " DROP CONSTRAINT IF EXISTS " + kBound);
-  return RunDdl(session, caller, {{flat, LockMode::kAccessExclusive}}, Limits(),
-                [&](Session& locked) {
-                  RunTogether(locked, statements);
-                  CrashPoint("migration.end_sync");
-                });
-}
-
-void DropShadow(Session& session, const MigrationRecord& record) {
-  const bool made = session
-                        .Exec("SELECT EXISTS (SELECT FROM pg_class WHERE oid = $1::bigint::oid)",
-                              {record.new_table})
-                        .Value<bool>();
-  if (made) session.Exec("DROP TABLE " + NameOfTable(session, record.new_table).quoted());
-  DropSyncFunctions(session);
-  session.Exec("TRUNCATE summa_host.ledger_event_head, summa_host.ledger_event_key");
 }
 
 }  // namespace summa::maintenance

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <summa/crash_point.hpp>
+#include <summa/ledger/hash.hpp>
 #include <vector>
 
 #include "migration_sql.hpp"
@@ -95,94 +96,24 @@ Comparison CompareSums(Session& session, const ComparedTables& tables, PositionR
   return result;
 }
 
-// The rows as COPY sends them, in the order of their positions.
-std::vector<std::string> ReadBytes(Session& session, const ComparedTables& tables,
-                                   const std::string& table, PositionRange range) {
+// Of the rows as COPY sends them, in the order of their positions. A chunk may have a million rows:
+// they are not kept.
+ledger::Hash HashBytes(Session& session, const ComparedTables& tables, const std::string& table,
+                       PositionRange range) {
   const std::string statement =
       Filled("COPY (SELECT {columns} FROM {table} WHERE {position} > ", tables, table) +
       std::to_string(range.after) + " AND " + tables.position +
       " <= " + std::to_string(range.through) + " ORDER BY " + tables.position +
       ") TO STDOUT (FORMAT binary)";
-  std::vector<std::string> rows;
-  session.CopyOut(statement, [&rows](std::string_view row) {
-    rows.emplace_back(row);
+  ledger::Hasher hasher;
+  session.CopyOut(statement, [&hasher](std::string_view row) {
+    hasher.Add(row);
     return true;
   });
-  return rows;
+  return hasher.Finish();
 }
 
-}  // namespace
-
-std::optional<VerifyLevel> VerifyLevelOf(std::string_view name) {
-  if (name == "counts") return VerifyLevel::kCounts;
-  if (name == "checksum") return VerifyLevel::kChecksum;
-  if (name == "bytes") return VerifyLevel::kBytes;
-  return std::nullopt;
-}
-
-Comparison Compare(Session& session, const ComparedTables& tables, PositionRange range,
-                   VerifyLevel level) {
-  if (level == VerifyLevel::kCounts) return CompareCounts(session, tables, range);
-  Comparison result = CompareSums(session, tables, range);
-  if (level == VerifyLevel::kChecksum || !result.difference.empty()) return result;
-  if (ReadBytes(session, tables, tables.flat, range) !=
-      ReadBytes(session, tables, tables.partitioned, range)) {
-    result.difference = Named(range) + ": the bytes of the rows differ";
-  }
-  return result;
-}
-
-void ThrowDifference(const std::string& what) {
-  throw Error(SUMMA_E_DATA, "SH-0824", "the copy is not equal: " + what,
-              "Find out what changed one of the tables. Before the exchange of the tables, abort "
-              "the operation. After it, `migrate:partition-event-store --strategy=attach --yes` "
-              "makes the slices again");
-}
-
-bool VerifyNextChunk(const summa_sql_v1* sql, const MigrationRecord& record,
-                     const ComparedTables& tables) {
-  Session session(sql);
-  const Result chunk = session.Exec(
-      "SELECT number, after_position, through_position FROM summa_host.migration_chunk WHERE "
-      "operation = $1 AND state = 'copied' ORDER BY number LIMIT 1",
-      {record.operation});
-  if (chunk.rows() == 0) return false;
-  const PositionRange range{chunk[0].Get<std::int64_t>("after_position"),
-                            chunk[0].Get<std::int64_t>("through_position")};
-  const Comparison comparison =
-      Compare(session, tables, range,
-              VerifyLevelOf(record.verify_level).value_or(VerifyLevel::kChecksum));
-  session.Begin();
-  if (comparison.difference.empty()) {
-    session.Exec(
-        "UPDATE summa_host.migration_chunk SET state = 'verified', row_count = $3 WHERE operation "
-        "= $1 AND number = $2",
-        {record.operation, chunk[0].Get<std::int64_t>("number"), comparison.rows});
-    CrashPoint("migration.verify");
-  } else {
-    session.Exec(
-        "UPDATE summa_host.migration SET verification = $2, verification_failed = true WHERE "
-        "operation = $1",
-        {record.operation, comparison.difference});
-    CrashPoint("migration.differs");
-  }
-  session.Commit();
-  if (!comparison.difference.empty()) ThrowDifference(comparison.difference);
-  return true;
-}
-
-Tail CompareTail(Session& session, const ComparedTables& tables, std::int64_t after,
-                 std::int64_t most) {
-  const std::string statement = WithNames(
-      migration_sql::tail, {{"columns", Joined(tables.columns)},
-                            {"flat", tables.flat},
-                            {"partitioned", tables.partitioned},
-                            {"position", tables.position}});
-  const Result tail = session.Exec(statement, {after, most});
-  return {tail[0].Get<std::int64_t>("rows"), tail[0].Get<std::int64_t>("highest"),
-          tail[0].Get<bool>("equal")};
-}
-
+// Empty: there is none.
 std::string TilingProblem(Session& session, std::int64_t operation, PositionRange whole) {
   const Result gaps = session.Exec(
       "SELECT coalesce(min(after_position) FILTER (WHERE after_position <> before), -1) AS gap, "
@@ -200,6 +131,7 @@ std::string TilingProblem(Session& session, std::int64_t operation, PositionRang
   return "";
 }
 
+// Of the partitioned table.
 std::int64_t RowsOutside(Session& session, const ComparedTables& tables, PositionRange range) {
   return session
       .Exec(Filled("SELECT (SELECT count(*) FROM {table} WHERE {position} <= $1) + (SELECT "
@@ -207,6 +139,102 @@ std::int64_t RowsOutside(Session& session, const ComparedTables& tables, Positio
                    tables, tables.partitioned),
             {range.after, range.through})
       .Value<std::int64_t>();
+}
+
+}  // namespace
+
+std::optional<VerifyLevel> VerifyLevelOf(std::string_view name) {
+  if (name == "counts") return VerifyLevel::kCounts;
+  if (name == "checksum") return VerifyLevel::kChecksum;
+  if (name == "bytes") return VerifyLevel::kBytes;
+  return std::nullopt;
+}
+
+Comparison Compare(Session& session, const ComparedTables& tables, PositionRange range,
+                   VerifyLevel level) {
+  if (level == VerifyLevel::kCounts) return CompareCounts(session, tables, range);
+  Comparison result = CompareSums(session, tables, range);
+  if (level == VerifyLevel::kChecksum || !result.difference.empty()) return result;
+  if (HashBytes(session, tables, tables.flat, range) !=
+      HashBytes(session, tables, tables.partitioned, range)) {
+    result.difference = Named(range) + ": the bytes of the rows differ";
+  }
+  return result;
+}
+
+void ThrowDifference(const std::string& what) {
+  throw Error(SUMMA_E_DATA, "SH-0824", "the copy is not equal: " + what,
+              "Find out what changed one of the tables. Before the exchange of the tables, --abort "
+              "ends the migration. Slices of the strategy attach are made again by "
+              "`migrate:partition-event-store --strategy=attach --yes`");
+}
+
+void RecordDifference(Session& session, std::int64_t operation, const std::string& what) {
+  session.Begin();
+  session.Exec(
+      "UPDATE summa_host.migration SET verification = $2, verification_failed = true WHERE "
+      "operation = $1",
+      {operation, what});
+  CrashPoint("migration.differs");
+  session.Commit();
+  ThrowDifference(what);
+}
+
+bool VerifyNextChunk(const summa_sql_v1* sql, const MigrationRecord& record,
+                     const ComparedTables& tables) {
+  Session session(sql);
+  const Result chunk = session.Exec(
+      "SELECT number, after_position, through_position FROM summa_host.migration_chunk WHERE "
+      "operation = $1 AND state = 'copied' ORDER BY number LIMIT 1",
+      {record.operation});
+  if (chunk.rows() == 0) return false;
+  const PositionRange range{chunk[0].Get<std::int64_t>("after_position"),
+                            chunk[0].Get<std::int64_t>("through_position")};
+  const Comparison comparison =
+      Compare(session, tables, range,
+              VerifyLevelOf(record.verify_level).value_or(VerifyLevel::kChecksum));
+  if (!comparison.difference.empty()) {
+    RecordDifference(session, record.operation, comparison.difference);
+  }
+  session.Begin();
+  session.Exec(
+      "UPDATE summa_host.migration_chunk SET state = 'verified', row_count = $3 WHERE operation = "
+      "$1 AND number = $2",
+      {record.operation, chunk[0].Get<std::int64_t>("number"), comparison.rows});
+  CrashPoint("migration.verify");
+  session.Commit();
+  return true;
+}
+
+void RequireWhole(const summa_sql_v1* sql, const MigrationRecord& record,
+                  const ComparedTables& tables, PositionRange chunks, std::int64_t last) {
+  Session session(sql);
+  const std::string problem = TilingProblem(session, record.operation, chunks);
+  if (!problem.empty()) RecordDifference(session, record.operation, problem);
+  const std::int64_t outside = RowsOutside(session, tables, {chunks.after, last});
+  if (outside == 0) return;
+  RecordDifference(session, record.operation,
+                   std::to_string(outside) + " rows of the partitions are none of the flat table");
+}
+
+void NoteVerified(Session& session, std::int64_t operation) {
+  session.Exec(
+      "UPDATE summa_host.migration m SET verification = format('%s: %s chunks, %s rows', "
+      "verify_level, c.n, c.rows) FROM (SELECT count(*) AS n, coalesce(sum(row_count), 0) AS rows "
+      "FROM summa_host.migration_chunk WHERE operation = $1) c WHERE m.operation = $1",
+      {operation});
+}
+
+Tail CompareTail(Session& session, const ComparedTables& tables, std::int64_t after,
+                 std::int64_t most) {
+  const std::string statement = WithNames(
+      migration_sql::tail, {{"columns", Joined(tables.columns)},
+                            {"flat", tables.flat},
+                            {"partitioned", tables.partitioned},
+                            {"position", tables.position}});
+  const Result tail = session.Exec(statement, {after, most});
+  return {tail[0].Get<std::int64_t>("rows"), tail[0].Get<std::int64_t>("highest"),
+          tail[0].Get<bool>("equal")};
 }
 
 }  // namespace summa::maintenance

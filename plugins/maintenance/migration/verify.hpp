@@ -39,11 +39,23 @@ struct Comparison {
 Comparison Compare(Session& session, const ComparedTables& tables, PositionRange range,
                    VerifyLevel level);
 
-// Of the chunks that are copied, the next: it is then verified, or the failure is recorded, so that
-// no host and no later try takes the copy for equal. False: there is none. SH-0824 when it differs.
+// SH-0824, for a difference that is recorded.
+[[noreturn]] void ThrowDifference(const std::string& what);
+// Records it, in a transaction of its own, so that no host and no later try takes the copy for
+// equal; then the same.
+[[noreturn]] void RecordDifference(Session& session, std::int64_t operation,
+                                   const std::string& what);
+
+// Of the chunks that are copied, the next is verified. False: there is none. A difference is
+// recorded.
 bool VerifyNextChunk(const summa_sql_v1* sql, const MigrationRecord& record,
                      const ComparedTables& tables);
-[[noreturn]] void ThrowDifference(const std::string& what);
+// When all are. A difference is recorded: the chunks do not follow each other without gap or
+// overlap through the range, or the partitioned table has rows before it, or after `last`.
+void RequireWhole(const summa_sql_v1* sql, const MigrationRecord& record,
+                  const ComparedTables& tables, PositionRange chunks, std::int64_t last);
+// In the open transaction: "bytes: 12 chunks, 3456 rows", for people.
+void NoteVerified(Session& session, std::int64_t operation);
 
 struct Tail {
   std::int64_t rows = 0, highest = 0;  // of the flat table; without rows: the given position
@@ -53,11 +65,5 @@ struct Tail {
 // of the exchange; both tables must be locked.
 Tail CompareTail(Session& session, const ComparedTables& tables, std::int64_t after,
                  std::int64_t most);
-
-// Do the chunks of the operation follow each other without gap or overlap, from `base` to
-// `through`? Empty: they do.
-std::string TilingProblem(Session& session, std::int64_t operation, PositionRange whole);
-// Rows of the partitioned table outside of the range. 0 is right.
-std::int64_t RowsOutside(Session& session, const ComparedTables& tables, PositionRange range);
 
 }  // namespace summa::maintenance

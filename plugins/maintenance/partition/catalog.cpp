@@ -3,6 +3,7 @@
 #include <summa/error.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "partition_sql.hpp"
@@ -69,22 +70,28 @@ void MarkFlatTable(Session& session, PartitionedTable& table) {
 }
 
 template <typename Condition>
-const Partition* Find(const std::vector<Partition>& partitions, const Condition& condition) {
+const Partition* FindOne(const std::vector<Partition>& partitions, const Condition& condition) {
   const auto found = std::find_if(partitions.begin(), partitions.end(), condition);
   return found == partitions.end() ? nullptr : &*found;
 }
 
 }  // namespace
 
+const Partition* PartitionedTable::Find(std::int64_t partition_oid) const {
+  return FindOne(partitions, [=](const Partition& partition) {
+    return partition.oid == partition_oid;
+  });
+}
+
 const Partition* PartitionedTable::overflow_low() const {
-  return Find(partitions, [](const Partition& partition) {
+  return FindOne(partitions, [](const Partition& partition) {
     return partition.overflow() && partition.from == DatabaseTime::min() &&
            !partition.detach_pending;
   });
 }
 
 const Partition* PartitionedTable::overflow_high() const {
-  return Find(partitions, [](const Partition& partition) {
+  return FindOne(partitions, [](const Partition& partition) {
     return partition.to == DatabaseTime::max() && !partition.detach_pending;
   });
 }

@@ -19,7 +19,7 @@ struct Partition {
   std::string quoted;        // schema and name, ready for a statement
   DatabaseTime from, to;     // min(): MINVALUE, max(): MAXVALUE
   bool detach_pending = false;
-  bool flat = false;       // a migration has attached it, and slices will take its place
+  bool flat = false;       // a migration has attached it, and slices may take its place
   double rows = -1;        // the catalog's estimate; -1: never counted
   std::int64_t bytes = 0;  // with indexes and TOAST
 
@@ -36,6 +36,7 @@ struct PartitionedTable {
   std::vector<Partition> partitions;  // by bound, those being detached included
   std::string default_partition;      // quoted; empty: there is none
 
+  const Partition* Find(std::int64_t partition_oid) const;  // nullptr: there is none
   const Partition* overflow_low() const;
   const Partition* overflow_high() const;
   // Of ranges, without overflow: where they begin and end; nothing when there is none.

@@ -74,26 +74,9 @@ std::string Describe(const Row& row) {
   return (row.Get<bool>("autovacuum") ? "autovacuum, " : "") + process;
 }
 
-struct Found {
-  std::vector<Blocker> blockers;
-  bool lasting = false;  // one of them will not be gone soon
-};
-
-Found Look(Session& session, const std::vector<LockRequest>& locks, Microseconds old) {
-  std::vector<std::string> tables, modes;
-  for (const LockRequest& lock : locks) {
-    tables.push_back(lock.table);
-    modes.emplace_back(NameOf(lock.mode));
-  }
-  const std::string old_seconds = std::to_string(std::chrono::duration<double>(old).count());
-  Found found;
-  const Result rows = session.Exec(partition_sql::blockers,
-                                   {TextArray(tables), TextArray(modes), Parameter(old_seconds)});
-  for (const Row row : rows) {
-    found.blockers.push_back({Describe(row), row.Get<std::string>("table_name")});
-    found.lasting = found.lasting || row.Get<bool>("lasting");
-  }
-  return found;
+bool AnyLasting(const std::vector<Blocker>& blockers) {
+  return std::any_of(blockers.begin(), blockers.end(),
+                     [](const Blocker& blocker) { return blocker.lasting; });
 }
 
 bool WorthAnotherTry(const Error& error) {
@@ -186,9 +169,9 @@ class Executor {
     ++outcome_.tries;
     const Microseconds old = limits_.longest_wait * kOldInWaits;
     try {
-      Found found = Look(session_, locks_, old);
-      if (found.lasting) {
-        outcome_.blockers = std::move(found.blockers);
+      std::vector<Blocker> found = BlockersOf(session_, locks_, old);
+      if (AnyLasting(found)) {
+        outcome_.blockers = std::move(found);
         return false;
       }
       RunTransaction();
@@ -203,7 +186,7 @@ class Executor {
       RollBackQuietly(session_);
       throw;
     }
-    if (!caller_.should_stop()) outcome_.blockers = Look(session_, locks_, old).blockers;
+    if (!caller_.should_stop()) outcome_.blockers = BlockersOf(session_, locks_, old);
     return false;
   }
 
@@ -211,6 +194,7 @@ class Executor {
     locked_ = false;
     session_.Begin();
     session_.Exec("SET LOCAL lock_timeout = " + Milliseconds(waits_.Next()));
+    LimitIdleTime();
     const BootTime begin = caller_.now();
     const Measured measured(caller_, begin, outcome_.held);
     for (const std::string& statement : LockStatements(locks_)) {
@@ -221,6 +205,17 @@ class Executor {
     LimitStatement(caller_.now() - begin);
     body_(session_);
     session_.Commit();
+  }
+
+  // A host that freezes under the locks loses them after so long, not after the time that its
+  // sessions may be idle otherwise.
+  void LimitIdleTime() {
+    const std::string limit = Milliseconds(limits_.longest_hold);
+    session_.Exec(
+        "DO 'BEGIN IF current_setting(''idle_in_transaction_session_timeout'')::interval NOT "
+        "BETWEEN interval ''1 ms'' AND interval ''" +
+        limit + " ms'' THEN SET LOCAL idle_in_transaction_session_timeout = " + limit +
+        "; END IF; END'");
   }
 
   // lock_timeout counts for each lock anew; this is the limit of the sum.
@@ -242,8 +237,31 @@ class Executor {
 
 }  // namespace
 
-std::vector<Blocker> BlockersOf(Session& session, const std::vector<LockRequest>& locks) {
-  return Look(session, locks, DdlLimits{}.longest_wait * kOldInWaits).blockers;
+std::string TextOf(const std::vector<Blocker>& blockers) {
+  std::string text;
+  for (const Blocker& blocker : blockers) {
+    text.append(text.empty() ? "" : "; ").append(blocker.what);
+    if (!blocker.table.empty()) text.append(" on ").append(blocker.table);
+  }
+  return text.empty() ? "somebody who is gone by now" : text;
+}
+
+std::vector<Blocker> BlockersOf(Session& session, const std::vector<LockRequest>& locks,
+                                Microseconds old) {
+  std::vector<std::string> tables, modes;
+  for (const LockRequest& lock : locks) {
+    tables.push_back(lock.table);
+    modes.emplace_back(NameOf(lock.mode));
+  }
+  const std::string old_seconds = std::to_string(std::chrono::duration<double>(old).count());
+  std::vector<Blocker> blockers;
+  const Result rows = session.Exec(partition_sql::blockers,
+                                   {TextArray(tables), TextArray(modes), Parameter(old_seconds)});
+  for (const Row row : rows) {
+    blockers.push_back({Describe(row), row.Get<std::string>("table_name"),
+                        row.Get<std::string>("transaction"), row.Get<bool>("lasting")});
+  }
+  return blockers;
 }
 
 DdlOutcome RunDdl(Session& session, const WorkCaller& caller, const std::vector<LockRequest>& locks,

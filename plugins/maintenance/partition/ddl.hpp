@@ -27,16 +27,26 @@ struct LockRequest {
 // pg_read_all_stats sees only application and role.
 struct Blocker {
   std::string what, table;
+  std::string transaction = {};  // as pg_locks names it
+  bool lasting = false;          // will not be gone soon
 };
+// "process 123 (..) on "s"."t"; prepared transaction .."; of none: "somebody who is gone by now".
+std::string TextOf(const std::vector<Blocker>& blockers);
+
+// Older transactions will not be gone soon.
+inline constexpr std::chrono::microseconds kLastingTransaction = std::chrono::seconds(1);
 
 // Who holds, or waits for, a lock on one of the tables that conflicts with the requests; those of
-// this session excluded.
-std::vector<Blocker> BlockersOf(Session& session, const std::vector<LockRequest>& locks);
+// this session excluded. Lasting: prepared, an anti-wraparound vacuum, or a transaction that is
+// older than `old`.
+std::vector<Blocker> BlockersOf(Session& session, const std::vector<LockRequest>& locks,
+                                std::chrono::microseconds old = kLastingTransaction);
 
 struct DdlLimits {
   std::chrono::microseconds first_wait = std::chrono::milliseconds(50);  // for a lock; grows to
   std::chrono::microseconds longest_wait = std::chrono::milliseconds(200);
-  std::chrono::microseconds longest_hold = std::chrono::seconds(2);  // of the whole transaction
+  // Of the whole transaction; also how long the server waits for this host in it.
+  std::chrono::microseconds longest_hold = std::chrono::seconds(2);
   std::chrono::microseconds deadline = std::chrono::minutes(5);      // of all tries
   // Of tries that had their locks and took longer than longest_hold, while others waited for them;
   // 0: no limit.

@@ -12,8 +12,10 @@ WHERE l.locktype = 'virtualxid' AND l.granted AND l.mode = 'ExclusiveLock' AND l
   AND ($3 = '' OR l.virtualtransaction = ANY (string_to_array($3, ' ')))
 UNION ALL
 SELECT DISTINCT l.virtualtransaction, true,
-       format('the prepared transaction %s', coalesce((SELECT string_agg(quote_literal(p.gid), ', ')
-              FROM pg_catalog.pg_prepared_xacts p WHERE '-1/' || p.transaction = l.virtualtransaction), l.virtualtransaction))
+       format('the prepared transaction %s', coalesce((SELECT string_agg(p.gid, ', ')
+              FROM pg_catalog.pg_locks t JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = t.transactionid
+              WHERE t.locktype = 'transactionid' AND t.pid IS NULL AND t.virtualtransaction = l.virtualtransaction),
+              l.virtualtransaction))
 FROM pg_catalog.pg_locks l JOIN tree ON tree.oid = l.relation
 WHERE l.pid IS NULL AND l.locktype = 'relation'
   AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())

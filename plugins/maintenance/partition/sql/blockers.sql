@@ -28,7 +28,7 @@ activity AS (  -- of other roles only for members of pg_read_all_stats
   SELECT a.*, a.backend_type = 'autovacuum worker' AS autovacuum,
          a.backend_type = 'autovacuum worker' AND a.query LIKE '%(to prevent wraparound)' AS wraparound
   FROM pg_catalog.pg_stat_activity a)
-SELECT h.name AS table_name, h.pid, p.gid, coalesce(p.owner, a.usename) AS role,
+SELECT h.name AS table_name, h.virtualtransaction AS transaction, h.pid, p.gid, coalesce(p.owner, a.usename) AS role,
        nullif(a.application_name, '') AS application, a.state,
        coalesce(a.autovacuum, false) AS autovacuum, coalesce(a.wraparound, false) AS wraparound,
        pg_catalog.date_part('epoch', s.now - a.state_change) AS state_seconds,

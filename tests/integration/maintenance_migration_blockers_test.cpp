@@ -1,0 +1,93 @@
+// The exchange of the migration of ledger_event while somebody stands in its way: nobody queues
+// behind it, who it is can be read in `--status`, and nothing is lost when they are gone.
+#include <chrono>
+#include <tuple>
+
+#include "tests/integration/maintenance_migration_support.hpp"
+#include "tests/integration/maintenance_obstacles.hpp"
+
+namespace summa::maintenance {
+namespace {
+
+constexpr const char* kInsert =
+    "INSERT INTO ledger_event (aggregate_type, aggregate_id, aggregate_version, event_type, "
+    "event_data, correlation_id, hash) VALUES ('account', gen_random_uuid(), 1, 'x', '{}', "
+    "gen_random_uuid(), 'h')";
+constexpr const char* kInsertMuch =
+    "INSERT INTO ledger_event (sequence_number, aggregate_type, aggregate_id, aggregate_version, "
+    "event_type, event_data, correlation_id, hash) SELECT 1000000000 + n, 'account', "
+    "gen_random_uuid(), 1, 'x', jsonb_build_object('x', repeat(md5(n::text), 40)), "
+    "gen_random_uuid(), 'h' FROM generate_series(1, 15000) n";
+constexpr const char* kSelect = "SELECT count(*) FROM ledger_event, pg_sleep(0.02)";
+
+using Case = std::tuple<const char*, ObstacleKind>;
+
+class ObstructedExchangeTest : public MigrationTest, public testing::WithParamInterface<Case> {
+ protected:
+  std::string Blockers(Db& db) { return db.Value("SELECT waiting_for FROM summa_host.migration"); }
+  // The host waits for as long as it takes others to get through.
+  void RunBeside(const Traffic& traffic) {
+    Run("none", [&] {
+      traffic.Pass();
+      fake_.Advance(std::chrono::milliseconds(200));
+    });
+  }
+};
+
+TEST_P(ObstructedExchangeTest, WaitsWithoutAQueueAndNamesWhoIsInTheWay) {
+  const auto [strategy, kind] = GetParam();
+  if (kind == ObstacleKind::kVacuum) {
+    WraparoundVacuum::LetAge(settings_.url, "ledger_event", kInsertMuch);
+  }
+  Start(false, strategy);
+  Run();
+  ASSERT_EQ(State(), "ready");
+  const long long before = db_->Count("SELECT count(*) FROM ledger_event");
+  Request("swap");
+
+  const auto obstacle = Obstruct(kind, settings_.url, "ledger_event", kInsert);
+  Traffic traffic(settings_.url, kInsert, kSelect);
+  Background work(stop_, [&] { RunBeside(traffic); });
+  Db look(settings_.url);
+  // More than the events that are compared under the lock: then they have to be sealed before.
+  for (const long long written : {0, 200}) {
+    test::WaitUntil(
+        [&] {
+          return traffic.written() >= written &&
+                 Blockers(look).find(obstacle->Name()) != std::string::npos;
+        },
+        test::kTimeout, obstacle->Name() + " among the blockers");
+    traffic.Pass();
+    EXPECT_EQ(traffic.Errors(), "");
+  }
+  EXPECT_EQ(look.Value("SELECT state FROM summa_host.migration"), "ready");
+  EXPECT_FALSE(work.ended());
+  obstacle->End();
+
+  test::WaitUntil([&] { return work.ended(); }, test::kTimeout, "the exchange");
+  EXPECT_EQ(work.Wait(), "");
+  traffic.Stop();
+  EXPECT_EQ(State(), "swapped");
+  ASSERT_TRUE(IsPartitioned());
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM ledger_event"),
+            before + traffic.written() + (kind == ObstacleKind::kPrepared ? 1 : 0));
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM ledger_event e FULL JOIN summa_host.ledger_event_key "
+                       "k ON k.id = e.id AND k.position = e.sequence_number WHERE e.id IS NULL OR "
+                       "k.id IS NULL"),
+            0);
+  if (strategy == std::string("online")) {
+    EXPECT_EQ(Rows("ledger_event"), Rows("ledger_event_old"));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Everybody, ObstructedExchangeTest,
+    testing::Combine(testing::Values("online", "attach"),
+                     testing::Values(ObstacleKind::kReader, ObstacleKind::kPrepared,
+                                     ObstacleKind::kCursor, ObstacleKind::kVacuum)),
+    [](const auto& tested) {
+      return std::string(std::get<0>(tested.param)) + NameOf(std::get<1>(tested.param));
+    });
+
+}  // namespace
+}  // namespace summa::maintenance
