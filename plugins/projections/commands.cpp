@@ -30,14 +30,14 @@ std::string ChosenId(const CommandCall& call, const CommandContext& context) {
   for (const auto& [other, applier] : context.catalog.all()) {
     known += (known.empty() ? "" : ", ") + other;
   }
-  throw Error(SUMMA_E_NOT_FOUND, "SH-0907", "no projection is called " + id,
+  throw Error(SUMMA_E_NOT_FOUND, "SH-0557", "no projection is called " + id,
               "Those of this host: " + known);
 }
 
 const Build& TheBuild(const std::vector<Build>& builds, const std::string& id,
                       const std::string& role = "live") {
   if (const Build* build = FindRole(builds, id, role)) return *build;
-  throw Error(SUMMA_E_NOT_FOUND, "SH-0907", "the projection " + id + " has no " + role + " build",
+  throw Error(SUMMA_E_NOT_FOUND, "SH-0557", "the projection " + id + " has no " + role + " build",
               role == "live" ? "A running host makes it"
                              : "`summa-host projections rebuild " + id + "` makes one");
 }
@@ -105,7 +105,7 @@ CommandResult Roles(const CommandCall& call, const CommandContext& context,
     if (reason.empty()) break;
     call.Progress(reason, 0);
     if (call.Wait(kLook)) {
-      throw Error(SUMMA_E_CANCELLED, "SH-0908", "told to stop; readers see what they saw: " + reason,
+      throw Error(SUMMA_E_CANCELLED, "SH-0558", "told to stop; readers see what they saw: " + reason,
                   "Run it again");
     }
   }
@@ -166,7 +166,7 @@ CommandResult RebuildProjection(const CommandCall& call, const CommandContext& c
 CommandResult VerifyProjection(const CommandCall& call, const CommandContext& context) {
   const std::string id = ChosenId(call, context);
   if (!CanVerify(id)) {
-    throw Error(SUMMA_E_USAGE, "SH-0907", "the ledger has nothing that " + id + " can be compared with",
+    throw Error(SUMMA_E_USAGE, "SH-0557", "the ledger has nothing that " + id + " can be compared with",
                 "`summa-host projections rebuild " + id + "` makes it anew from the events");
   }
   Session ledger(call.sql()), read(call.sql(), "read");
@@ -208,7 +208,7 @@ CommandResult ResumeProjection(const CommandCall& call, const CommandContext& co
   const std::string id = ChosenId(call, context);
   const std::optional<std::string> key = call.Option("key");
   if (key && !ParseUuid(*key)) {
-    throw Error(SUMMA_E_USAGE, "SH-0907", *key + " is not an id", "`projections status` lists them");
+    throw Error(SUMMA_E_USAGE, "SH-0557", *key + " is not an id", "`projections status` lists them");
   }
   Session read(call.sql(), "read");
   read.Begin();
@@ -234,14 +234,14 @@ CommandResult ShowReadModel(const CommandCall& call, const CommandContext&) {
     const auto json = found.rows() == 0 ? std::nullopt
                                         : found[0].Get<std::optional<std::string>>("data");
     if (json) return *json;
-    throw Error(SUMMA_E_NOT_FOUND, "SH-0907", "the read models have no such " + what,
+    throw Error(SUMMA_E_NOT_FOUND, "SH-0557", "the read models have no such " + what,
                 "Check the id; `projections list` says how far they are behind");
   };
   if (what == "holder") {
     return {R"({"holder":)" + data(reads_sql::dashboard, {first, second}) + "}", false};
   }
   if (!ParseUuid(first)) {
-    throw Error(SUMMA_E_USAGE, "SH-0907", first + " is not the id of an account",
+    throw Error(SUMMA_E_USAGE, "SH-0557", first + " is not the id of an account",
                 "An id has the form 8-4-4-4-12 hexadecimal digits");
   }
   const std::string account = data(reads_sql::balance, {first});
@@ -265,7 +265,7 @@ CommandResult WaitForEvent(const CommandCall& call, const CommandContext& contex
     if (build.checkpoint.position >= position && !open) break;
     call.Progress("position", build.checkpoint.position, position);
     if (call.Wait(kLook)) {
-      throw Error(SUMMA_E_CANCELLED, "SH-0908",
+      throw Error(SUMMA_E_CANCELLED, "SH-0558",
                   build.Name() + " has not come to position " + std::to_string(position) + " yet",
                   "Wait longer");
     }

@@ -80,7 +80,7 @@ TEST_F(TrafficTest, ALowerFenceChangesNothing) {
     RunAll();
     FAIL() << "it went on";
   } catch (const Error& error) {
-    EXPECT_EQ(error.code(), "SH-0902") << error.what();
+    EXPECT_EQ(error.code(), "SH-0552") << error.what();
   }
   db_->Execute("UPDATE summa_read.projection_checkpoint SET fence = 0");
   RunAll();
@@ -106,7 +106,7 @@ TEST_F(TrafficTest, AnEventThatCannotBeAppliedStopsItsAccountOnly) {
             db_->Value("SELECT balance FROM account_balance WHERE id = fixture.account_id(6)"))
       << "the other account of a transfer goes on";
   ASSERT_FALSE(runner_->health().Failing().empty());
-  EXPECT_NE(runner_->health().Failing().front().found.find("SH-0903"), std::string::npos);
+  EXPECT_NE(runner_->health().Failing().front().found.find("SH-0553"), std::string::npos);
 
   db_->Execute("ALTER TABLE summa_read.account_balance_view_1 DROP CONSTRAINT refuses");
   db_->Execute("UPDATE summa_read.projection_paused_key SET resume = true");

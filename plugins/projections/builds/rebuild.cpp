@@ -68,7 +68,7 @@ class PartLoader {
         {build_.projection, std::int32_t{build_.number}, part_.through, part_.done,
          batch.reached.position, std::int64_t{batch.stored_events}});
     if (changed.affected_rows() == 1) return;
-    throw Error(SUMMA_E_TRY_LATER, "SH-0902",
+    throw Error(SUMMA_E_TRY_LATER, "SH-0552",
                 "the part of " + build_.Name() + " up to position " +
                     std::to_string(part_.through) + " is loaded by somebody else",
                 "Nothing is needed: its progress is read again");
@@ -101,7 +101,7 @@ Rebuild::Arguments Rebuild::Parse(std::string_view json) {
 Rebuild::Progress Rebuild::Step(OperationStep& step) {
   const Arguments arguments = Parse(step.arguments());
   if (catalog_.Find(arguments.projection) == nullptr) {
-    throw Error(SUMMA_E_NOT_FOUND, "SH-0907",
+    throw Error(SUMMA_E_NOT_FOUND, "SH-0557",
                 "this host has no projection " + arguments.projection,
                 "Enable the plugin that has it, and list it in read_models");
   }
@@ -118,7 +118,7 @@ Build Rebuild::Next(Session& read, const std::string& projection) const {
   const std::vector<Build> builds = ReadBuilds(read);
   const Build* next = FindRole(builds, projection, "next");
   if (next == nullptr || catalog_.For(*next) == nullptr) {
-    throw Error(SUMMA_E_DATA, "SH-0907", "the build of " + projection + " that was made is gone",
+    throw Error(SUMMA_E_DATA, "SH-0557", "the build of " + projection + " that was made is gone",
                 "Abort the operation, then start another one");
   }
   return *next;
@@ -232,7 +232,7 @@ Rebuild::Progress Rebuild::Follow(OperationStep& step, const Arguments& argument
   const Build next = Next(read, arguments.projection);
   const Build* live = FindRole(builds, arguments.projection, "live");
   if (next.state == "failed") {
-    throw Error(SUMMA_E_DATA, "SH-0901", next.Name() + " has stopped: " + next.error,
+    throw Error(SUMMA_E_DATA, "SH-0551", next.Name() + " has stopped: " + next.error,
                 "Repair the cause, then abort the operation and start it again");
   }
   if (live == nullptr || next.checkpoint.position >= live->checkpoint.position ||
@@ -252,7 +252,7 @@ Rebuild::Progress Rebuild::Compare(OperationStep& step, const Arguments& argumen
                [&](std::int64_t) { return step.ShouldStop(); });
     if (found.differences > 0) {
       const Difference& first = found.examples.front();
-      throw Error(SUMMA_E_DATA, "SH-0906",
+      throw Error(SUMMA_E_DATA, "SH-0556",
                   "the build differs from the ledger in " + std::to_string(found.differences) +
                       " of " + std::to_string(found.rows) + " rows, the first with key " +
                       first.key + ": the ledger has " + first.ledger + ", the build " +

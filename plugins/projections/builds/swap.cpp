@@ -65,7 +65,7 @@ std::string TrySwap(Session& read, const Catalog& catalog, const std::string& pr
     const Build* live = FindRole(builds, projection, "live");
     const Build* other = FindRole(builds, projection, from);
     if (live == nullptr || other == nullptr) {
-      throw Error(SUMMA_E_NOT_FOUND, "SH-0907",
+      throw Error(SUMMA_E_NOT_FOUND, "SH-0557",
                   "the projection " + projection + " has no build that could be shown instead",
                   "`summa-host projections rebuild " + projection + "` makes one");
     }

@@ -93,7 +93,7 @@ std::set<std::string> InFlight(Session& ledger, const ledger::EventTable& table,
     }
     for (const auto& record : batch->transactions) keys.insert(ToText(FromAbi(record.id)));
     if (keys.size() > kMaxInFlight) {
-      throw Error(SUMMA_E_TRY_LATER, "SH-0909",
+      throw Error(SUMMA_E_TRY_LATER, "SH-0559",
                   build.Name() + " is more than " + std::to_string(kMaxInFlight) +
                       " rows behind the ledger",
                   "Wait until it has caught up: `summa-host projections list`");
@@ -110,7 +110,7 @@ class Merge {
   void Run(const std::function<bool(std::int64_t)>& progress) {
     while (!ledger_.ended() || !view_.ended()) {
       if (result_.rows % kPage == 0 && progress(result_.rows)) {
-        throw Error(SUMMA_E_CANCELLED, "SH-0908", "told to stop before everything was compared");
+        throw Error(SUMMA_E_CANCELLED, "SH-0558", "told to stop before everything was compared");
       }
       Step();
       ++result_.rows;

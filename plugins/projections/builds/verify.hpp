@@ -27,8 +27,8 @@ struct Verification {
 // Only the read models of this plugin have something in the ledger that they can be compared with.
 bool CanVerify(const std::string& projection);
 
-// `progress` gets the number of rows now and then, and returns true to stop (SH-0908). Throws
-// SH-0909 when the build is too far behind to be compared.
+// `progress` gets the number of rows now and then, and returns true to stop (SH-0558). Throws
+// SH-0559 when the build is too far behind to be compared.
 Verification Verify(const summa_sql_v1* sql, const ledger::EventTable& table, const Build& build,
                     const std::function<bool(std::int64_t)>& progress);
 

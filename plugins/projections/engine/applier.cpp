@@ -239,7 +239,7 @@ Applied Applier::Apply(Session& read, const summa_sql_v1* sql, const Build& buil
   for (const Fault& fault : batch.faults) {
     if (Contains(build.checkpoint, fault.position)) continue;
     if (on_error_ == OnError::kPauseProjection) {
-      throw Error(SUMMA_E_DATA, "SH-0903",
+      throw Error(SUMMA_E_DATA, "SH-0553",
                   "event " + std::to_string(fault.position) + " (" + fault.event_type +
                       "): " + fault.error);
     }
@@ -265,7 +265,7 @@ void Applier::ApplyKey(Session& read, const summa_sql_v1* sql, const Build& buil
                        const EventBatch& batch, const Uuid& key) const {
   for (const Fault& fault : batch.faults) {
     if (fault.key == key) {
-      throw Error(SUMMA_E_DATA, "SH-0903",
+      throw Error(SUMMA_E_DATA, "SH-0553",
                   "event " + std::to_string(fault.position) + ": " + fault.error);
     }
   }
@@ -284,7 +284,7 @@ void Applier::ApplyUnordered(Session& read, const summa_sql_v1* sql, const Build
                              const EventBatch& batch) const {
   if (!batch.faults.empty()) {
     const Fault& fault = batch.faults.front();
-    throw Error(SUMMA_E_DATA, "SH-0903",
+    throw Error(SUMMA_E_DATA, "SH-0553",
                 "event " + std::to_string(fault.position) + " (" + fault.event_type +
                     "): " + fault.error);
   }

@@ -14,11 +14,11 @@ namespace summa::projections {
 // The projections outlive it. Filled before the workers run; then constant, for any thread.
 class Catalog {
  public:
-  // Throws SH-0912 when another one has the same id.
+  // Throws SH-0562 when another one has the same id.
   void Add(const summa_projection& projection, OnError on_error) {
     const std::string id(FromAbi(projection.id));
     if (appliers_.emplace(id, Applier(projection, on_error)).second) return;
-    throw Error(SUMMA_E_CONFIG, "SH-0912", "two plugins have a projection " + id,
+    throw Error(SUMMA_E_CONFIG, "SH-0562", "two plugins have a projection " + id,
                 "Disable one of them");
   }
   void Clear() { appliers_.clear(); }

@@ -44,7 +44,7 @@ void Health::AppliedTo(const Build& build, const Applied& applied) {
   count("waiting", static_cast<double>(applied.waiting));
   count("refused", static_cast<double>(applied.refused.size()));
   for (const Refused& refused : applied.refused) {
-    host_.Log(SUMMA_LOG_ERROR, "SH-0903", "an event cannot be applied",
+    host_.Log(SUMMA_LOG_ERROR, "SH-0553", "an event cannot be applied",
               {{"projection", build.Name()},
                {"position", std::to_string(refused.position)},
                {"event_type", refused.event_type},
@@ -58,7 +58,7 @@ void Health::Unknown(const std::string& event_type) {
     const MutexLock lock(mutex_);
     if (!unknown_types_.insert(event_type).second) return;
   }
-  host_.Warn("SH-0904", "events of a type that projections do not know",
+  host_.Warn("SH-0554", "events of a type that projections do not know",
              {{"event_type", event_type}});
 }
 
@@ -69,13 +69,13 @@ std::vector<Finding> Health::Failing() const {
     const Build& build = known.build;
     if (build.role == "old") continue;
     if (build.state == "failed") {
-      failing.push_back({Severity::kError, name, "SH-0901 it has stopped: " + build.error, "",
+      failing.push_back({Severity::kError, name, "SH-0551 it has stopped: " + build.error, "",
                          "repair the cause, then run: summa-host projections resume " +
                              build.projection});
     }
     if (!build.paused_keys.empty()) {
       failing.push_back({Severity::kError, name,
-                         "SH-0903 " + std::to_string(build.paused_keys.size()) +
+                         "SH-0553 " + std::to_string(build.paused_keys.size()) +
                              " keys wait behind an event that cannot be applied",
                          "", "summa-host projections status " + build.projection +
                                  " names them; repair the cause, then run: summa-host projections "
@@ -83,7 +83,7 @@ std::vector<Finding> Health::Failing() const {
     }
     if (build.role == "live" && build.running() && known.lag.seconds * 1e6 > static_cast<double>(lag_alert_.count())) {
       failing.push_back({Severity::kWarning, name,
-                         "SH-0905 it is " + std::to_string(static_cast<long long>(known.lag.seconds)) +
+                         "SH-0555 it is " + std::to_string(static_cast<long long>(known.lag.seconds)) +
                              " s and " + std::to_string(known.lag.events) + " events behind", "",
                          "nothing is lost; if it does not catch up, look at the load of the "
                          "database, and at transactions that are open for long"});

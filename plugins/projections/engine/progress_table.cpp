@@ -70,7 +70,7 @@ void Advance(Session& read, const Build& build, const ledger::Checkpoint& reache
                      reached.HolesText(), fence, build.checkpoint.position,
                      build.checkpoint.HolesText(), build.state});
   if (changed.affected_rows() == 1) return;
-  throw Error(SUMMA_E_TRY_LATER, "SH-0902",
+  throw Error(SUMMA_E_TRY_LATER, "SH-0552",
               "the progress of " + build.Name() +
                   " is not at position " + std::to_string(build.checkpoint.position) +
                   " any more, or another host has taken over",

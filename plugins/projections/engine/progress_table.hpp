@@ -32,7 +32,7 @@ void InsertBuild(Session& read, const Build& build);
 void ClaimFence(Session& read, std::int64_t fence);
 
 // Records `reached`, and the build's checkpoint becomes it when the caller has committed. Throws
-// SH-0902 (SUMMA_E_TRY_LATER) when the row is not what the caller believes: another host has gone
+// SH-0552 (SUMMA_E_TRY_LATER) when the row is not what the caller believes: another host has gone
 // on, a person has paused it, or the database was restored to an older state.
 void Advance(Session& read, const Build& build, const ledger::Checkpoint& reached,
              std::int64_t fence);

@@ -134,7 +134,7 @@ bool Runner::ResumeKey(Sessions& sessions, const Tick& tick, Build& build, const
     const auto batch = ReadPositions(sessions.ledger, table_, positions);
     try {
       if (batch->stored_events != static_cast<int>(positions.size())) {
-        throw Error(SUMMA_E_DATA, "SH-0903",
+        throw Error(SUMMA_E_DATA, "SH-0553",
                     "the store has " + std::to_string(batch->stored_events) + " of " +
                         std::to_string(positions.size()) + " events that wait");
       }
@@ -279,7 +279,7 @@ void Runner::FailAlone(Sessions& sessions, const Tick& tick, const EventBatch& b
       sessions.read.Begin();
       SetState(sessions.read, *build, "failed", error.what());
       sessions.read.Commit();
-      host_.Log(SUMMA_LOG_ERROR, "SH-0901", "a projection has stopped",
+      host_.Log(SUMMA_LOG_ERROR, "SH-0551", "a projection has stopped",
                 {{"projection", build->Name()},
                  {"position", std::to_string(build->checkpoint.position)},
                  {"error", error.what()}});

@@ -8,7 +8,7 @@ namespace {
 
 void Add(std::int64_t& sum, std::int64_t amount, const Uuid& account) {
   if (!__builtin_add_overflow(sum, amount, &sum)) return;
-  throw Error(SUMMA_E_DATA, "SH-0903",
+  throw Error(SUMMA_E_DATA, "SH-0553",
               "the amounts of account " + ToText(account) + " are too large for a bigint",
               "Look at the events of the account");
 }
@@ -34,7 +34,7 @@ std::map<Uuid, AccountChange> FoldByAccount(std::span<const summa_projection_eve
     if ((event.flags & SUMMA_EVENT_HAS_ACCOUNT) == 0) continue;
     const Uuid account = FromAbi(event.account_id);
     if (event.account == nullptr) {
-      throw Error(SUMMA_E_DATA, "SH-0903",
+      throw Error(SUMMA_E_DATA, "SH-0553",
                   "account_balance has no row with id " + ToText(account) + ", of which the event " +
                       std::to_string(event.position) + " (" + std::string(FromAbi(event.stored_type)) +
                       ") speaks",

@@ -19,7 +19,7 @@ struct AccountChange {
   std::int64_t last_transaction_at = SUMMA_PROJECTION_NO_TIME;
 };
 
-// In the order of ids, in which rows are locked by everybody. Throws SH-0903 when a sum does not
+// In the order of ids, in which rows are locked by everybody. Throws SH-0553 when a sum does not
 // fit, or the ledger has no record of an account.
 std::map<Uuid, AccountChange> FoldByAccount(std::span<const summa_projection_event> events);
 

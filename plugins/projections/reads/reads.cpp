@@ -108,7 +108,7 @@ Reads::Answer Reads::FromProjection(const Request& request, const Resource& reso
   Answer answer;
   const std::optional<Progress> progress = ReadProgress(request, resource);
   if (!progress) {
-    throw Error(SUMMA_E_UNAVAILABLE, "SH-0911",
+    throw Error(SUMMA_E_UNAVAILABLE, "SH-0561",
                 std::string("the read model of ") + resource.projection + " does not exist yet",
                 "A host with the projection makes it; until then, ask with consistency=strong");
   }
@@ -142,7 +142,7 @@ void Reads::Compare(const Resource& resource, const Answer& ledger, const Answer
   ++counters_.compared;
   if (ledger.data == projection.data) return;
   ++(projection.data ? counters_.different : counters_.missing);
-  host_.Warn("SH-0910", "the read model and the ledger answer differently",
+  host_.Warn("SH-0560", "the read model and the ledger answer differently",
              {{"projection", resource.projection},
               {"position", std::to_string(projection.position)},
               {"ledger", ledger.data.value_or("nothing")},

@@ -53,9 +53,9 @@ class Payload {
  public:
   explicit Payload(std::string_view json) {
     thread_local simdjson::dom::parser parser;
-    simdjson::dom::element root;
-    if (parser.parse(json.data(), json.size()).get(root) == simdjson::SUCCESS) {
-      (void)root.get_object().get(object_);
+    // What is no object has no members.
+    if (parser.parse(json.data(), json.size()).get_object().get(object_) != simdjson::SUCCESS) {
+      object_ = simdjson::dom::object();
     }
   }
   std::optional<Uuid> Id(std::string_view name) const {
