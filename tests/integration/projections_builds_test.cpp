@@ -26,7 +26,7 @@ class BuildsTest : public ProjectionsTest {
     Connect(test::InstallLedger(Server(), NewName()));
     test::EnsureAccounts(url_, 20);
     traffic_ = std::make_unique<test::TrafficGenerator>(
-        url_, test::TrafficOptions{.connections = 4, .accounts = 20});
+        url_, test::TrafficOptions{.connections = 4, .accounts = 20, .rate = 300});
     traffic_->Start();
     test::WaitUntil([&] { return traffic_->Committed() >= 300; }, test::kTimeout, "traffic");
     fake_->SetOperations(service_.table());
@@ -48,7 +48,9 @@ class BuildsTest : public ProjectionsTest {
                                 return false;
                               }};
       const OperationView view =
-          RunOperation(fake_->host(), sql_->unleased(), caller, rebuild.Binding(), id).last;
+          RunOperation(fake_->host(), sql_->unleased(), caller, rebuild.Binding(), id,
+                       std::chrono::seconds(1))
+              .last;
       RunAll();
       if (!view.open() || !view.error.empty()) return view;
     }

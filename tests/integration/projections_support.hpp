@@ -57,13 +57,16 @@ class ProjectionsTest : public testing::Test {
     for (const summa_projection* other : others_) catalog_->Add(*other, settings_.on_error);
     runner_ = std::make_unique<Runner>(fake_->host(), settings_, *catalog_);
   }
+  TickResult RunOnce() {
+    fake_->Advance(std::chrono::seconds(1));
+    return runner_->Run(Tick(tick_->abi()));
+  }
   // Until nothing is left to do. The number of stored events.
   std::int64_t RunAll() {
     std::int64_t events = 0;
     TickResult result;
     do {
-      fake_->Advance(std::chrono::seconds(1));
-      result = runner_->Run(Tick(tick_->abi()));
+      result = RunOnce();
       events += result.items;
     } while (result.backlog);
     return events;

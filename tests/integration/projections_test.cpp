@@ -16,11 +16,11 @@ class TrafficTest : public ProjectionsTest {
  protected:
   void SetUp() override {
     Connect(test::InstallLedger(Server(), NewName()));
-    test::EnsureAccounts(url_, 20);
+    test::EnsureAccounts(url_, 22);  // traffic uses the first 20
   }
-  std::unique_ptr<test::TrafficGenerator> Traffic(int connections) {
+  std::unique_ptr<test::TrafficGenerator> Traffic(int connections, double rate = 0) {
     auto traffic = std::make_unique<test::TrafficGenerator>(
-        url_, test::TrafficOptions{.connections = connections, .accounts = 20});
+        url_, test::TrafficOptions{.connections = connections, .accounts = 20, .rate = rate});
     traffic->Start();
     return traffic;
   }
@@ -40,12 +40,12 @@ TEST_F(TrafficTest, ReadModelsFollowWritersWhateverTheOrderOfCommits) {
   MakeRunner();
   // Its events get their positions now, and are committed long after later ones.
   Db late(url_);
-  late.Execute("BEGIN; SELECT fixture.credit(fixture.account_id(1), 77)");
-  const auto traffic = Traffic(4);
-  while (traffic->Committed() < 300) RunAll();
+  late.Execute("BEGIN; SELECT fixture.credit(fixture.account_id(21), 77)");
+  const auto traffic = Traffic(4, 100);  // slower than batches of seven
+  while (traffic->Committed() < 300) RunOnce();
   late.Execute("COMMIT");
   Db aborted(url_);
-  aborted.Execute("BEGIN; SELECT fixture.credit(fixture.account_id(2), 78); ROLLBACK");
+  aborted.Execute("BEGIN; SELECT fixture.credit(fixture.account_id(22), 78); ROLLBACK");
   traffic->Stop();
   RunAll();
   EXPECT_THAT(Differences(), IsEmpty());

@@ -152,11 +152,12 @@ Verification Verify(const summa_sql_v1* sql, const ledger::EventTable& table, co
   // The read model first: what the ledger has beyond it is then known by its events.
   read.Begin(SUMMA_SQL_READ_ONLY | SUMMA_SQL_REPEATABLE_READ);
   Build now = build;
-  const Row row = read.Exec("SELECT position, holes FROM summa_read.projection_checkpoint WHERE "
-                            "projection = $1 AND build = $2",
-                            {build.projection, std::int32_t{build.number}})[0];
-  now.checkpoint = ledger::Checkpoint::Parse(row.Get<std::int64_t>("position"),
-                                             row.Get<std::string_view>("holes"));
+  const Result found = read.Exec(
+      "SELECT position, holes FROM summa_read.projection_checkpoint WHERE projection = $1 AND build "
+      "= $2",
+      {build.projection, std::int32_t{build.number}});
+  now.checkpoint = ledger::Checkpoint::Parse(found[0].Get<std::int64_t>("position"),
+                                             found[0].Get<std::string_view>("holes"));
   ledger.Begin(SUMMA_SQL_READ_ONLY | SUMMA_SQL_REPEATABLE_READ);
   Verification result;
   const std::set<std::string> in_flight = InFlight(ledger, table, now);
