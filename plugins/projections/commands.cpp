@@ -137,7 +137,7 @@ CommandResult ShowProjection(const CommandCall& call, const CommandContext& cont
   const Lag lag = ReadLag(ledger, ledger::FindEvents(ledger), std::vector<Build>{build}).front();
   JsonWriter json;
   WriteBuild(json, read, build, lag);
-  json.TextOrNull("error", build.error);
+  json.TextOrNull("failure", build.error);
   WritePausedKeys(json, read, build);
   WriteOperation(json, call, context, id);
   return {json.EndObject().Take(), false};
@@ -159,7 +159,7 @@ CommandResult RebuildProjection(const CommandCall& call, const CommandContext& c
   JsonWriter json;
   json.BeginObject().Member("operation", std::to_string(id)).Member("phase", view.phase);
   json.Member("done", view.done).Member("finished", view.state == OperationState::kDone);
-  json.TextOrNull("error", view.error).EndObject();
+  json.TextOrNull("failure", view.error).EndObject();
   return {json.Take(), view.state == OperationState::kFailed};
 }
 
