@@ -155,16 +155,16 @@ class MigrationBenchmark {
     Say(strategy + ": migrating");
     const Moment asked = Clock::now();
     const StateWatch watch(load.url());
-    load.Migrate({"--strategy=" + strategy, "--batch-size",
-                  std::to_string(options_.Number("batch-size")), "--workers",
-                  std::to_string(options_.Number("workers")), "--yes"});
+    const std::string status = load.Migrate(
+        {"--strategy=" + strategy, "--batch-size", std::to_string(options_.Number("batch-size")),
+         "--workers", std::to_string(options_.Number("workers")), "--yes"},
+        "swapped");
     const Moment exchanged = watch.When("swapped");
     std::this_thread::sleep_until(exchanged + kWindow);
     load.WaitForMore();
     Measured measured;
-    measured.exclusive_lock_ms =
-        test::JsonMember(load.Migrate({"--status"}), "exclusiveLockMs").value_or("unknown");
-    if (strategy == "online") load.Migrate({"--finalize", "--yes"});
+    measured.exclusive_lock_ms = test::JsonMember(status, "exclusiveLockMs").value_or("unknown");
+    if (strategy == "online") load.Migrate({"--finalize", "--yes"}, "finalized");
     Say(strategy + ": checking");
     measured.broken = load.Finish();
     measured.strategy = strategy;

@@ -26,6 +26,8 @@ constexpr int kWriters = 8, kReaders = 4, kAccounts = 40;
 constexpr const char* kWriterSession = "SET lock_timeout = '3s'; SET ROLE load_writer";
 constexpr const char* kReaderSession = "SET lock_timeout = '3s'; SET ROLE load_reader";
 constexpr const char* kView = "load_event";
+constexpr const char* kVerb = "migrate:partition-event-store";
+constexpr int kTryLater = 75, kMostAttempts = 20;
 // Ends what hangs; says nothing about how long it takes.
 constexpr std::chrono::hours kLongestVerb{6};
 
@@ -101,7 +103,8 @@ MigrationLoad::~MigrationLoad() = default;
 
 // On a large ledger the verification has the pace and the intervals that an operator would choose.
 std::string MigrationLoad::Configuration(const std::string& host) const {
-  const std::string often = ": { interval: 1s, jitter: 0% }";
+  // Long enough for the exchange to find a moment without their long transactions.
+  const std::string often = ": { interval: 10s, jitter: 0% }";
   const std::string schedules = "daily-reconciliation" + often + ", block-checkpoint" + often +
                                 ", hash-snapshot-creator" + often + ", rolling-verification" +
                                 often + ", ";
@@ -119,13 +122,26 @@ RunResult MigrationLoad::Run(std::vector<std::string> words) const {
   return RunProgram(std::move(words), CleanEnvironment(), kLongestVerb);
 }
 
-std::string MigrationLoad::Migrate(const std::vector<std::string>& words) const {
-  Lines all = {"migrate:partition-event-store"};
+std::string MigrationLoad::Status() const {
+  const RunResult run = Run({kVerb, "--status"});
+  if (run.exit_code != 0) throw std::runtime_error("--status: " + run.out + run.err);
+  return run.out;
+}
+
+std::string MigrationLoad::Migrate(const Lines& words, const std::string& state) const {
+  Lines all = {kVerb};
   Append(all, words);
-  const RunResult run = Run(std::move(all));
-  if (run.exit_code == 0) return run.out;
-  throw std::runtime_error("the migration ended with " + std::to_string(run.exit_code) + ": " +
-                           run.out + run.err);
+  for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
+    const RunResult run = Run(all);
+    if (run.exit_code != 0 && run.exit_code != kTryLater) {
+      throw std::runtime_error("the migration ended with " + std::to_string(run.exit_code) + ": " +
+                               run.out + run.err);
+    }
+    // Another host may have done it.
+    std::string status = Status();
+    if (JsonMember(status, "state") == state) return status;
+  }
+  throw std::runtime_error("the migration does not become " + state + ": " + Status());
 }
 
 void MigrationLoad::Prepare() const {

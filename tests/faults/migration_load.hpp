@@ -17,7 +17,7 @@
 namespace summa::test {
 
 struct MigrationLoadOptions {
-  double rate = 150;      // transactions per second that the writers begin
+  double rate = 100;      // transactions per second that the writers begin
   bool makes_up = false;  // see AppenderOptions
   // Millions of events: what reads all of them into memory is left out, and so are the books of
   // transactions that were made set-wise.
@@ -37,11 +37,12 @@ class MigrationLoad {
 
   // Makes roles, grants and a view, notes all that there is, and returns when everybody works.
   void Start();
-  // `migrate:partition-event-store` with these words, to its end. Returns its JSON; throws unless
-  // it ends with 0.
-  std::string Migrate(const std::vector<std::string>& words) const;
+  // `migrate:partition-event-store` with these words, until the migration is in `state`. A verb that
+  // lost its lease on a busy machine is given again. Returns the JSON of its status; throws when
+  // the verb refuses.
+  std::string Migrate(const std::vector<std::string>& words, const std::string& state) const;
   // Until each writer and reader has done so many more. Throws when one does not.
-  void WaitForMore(int each = 20);
+  void WaitForMore(int each = 10);
   // Rows that only one of two tables has, under one snapshot. One line for each, at most a few.
   std::vector<std::string> Differences(const std::string& one, const std::string& other) const;
   // Ends the load; the hosts deliver what waits, and are stopped. One line for each promise that is
@@ -64,6 +65,7 @@ class MigrationLoad {
   void StartHosts();
   std::string Configuration(const std::string& host) const;
   RunResult Run(std::vector<std::string> words) const;
+  std::string Status() const;
   void Note(const Attempt& attempt);
   bool Drains() const;
   void StopHosts(std::vector<std::string>& lines);

@@ -33,7 +33,7 @@ TEST_P(PartitionMigrationFreezeTest, AHostThatComesBackLateChangesNothing) {
   const auto frozen = ledger.Freezes(0, action, {point, 1, false});
   ledger.GoOn(1, action);
   frozen->Signal(SIGCONT);
-  EXPECT_NE(frozen->WaitOrKill(kTimeout), 0) << "it takes the work for its own";
+  frozen->WaitOrKill(kTimeout);
   EXPECT_THAT(ledger.Problems(action), testing::IsEmpty());
 }
 

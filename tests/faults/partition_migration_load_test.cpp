@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "tests/e2e/summa_host.hpp"
 #include "tests/faults/checker.hpp"
 #include "tests/faults/migration_load.hpp"
 #include "tests/fixture/ledger.hpp"
@@ -34,6 +33,15 @@ constexpr const char* kSpread =
     "UPDATE ledger_event e SET created_at = now() - interval '240 days' * ((highest - "
     "sequence_number)::float8 / highest) FROM (SELECT max(sequence_number) AS highest FROM "
     "ledger_event) m";
+
+// The accounts that the fixture works on are some of those that Summa has made.
+constexpr const char* kSummasAccounts = R"sql(
+CREATE TABLE fixture.account AS
+  SELECT row_number() OVER (ORDER BY id)::integer AS number, id FROM account_balance
+  WHERE status = 'active' AND currency = 'USD';
+CREATE OR REPLACE FUNCTION fixture.account_id(number integer) RETURNS uuid LANGUAGE sql STABLE AS
+  'SELECT id FROM fixture.account a WHERE a.number = $1';
+)sql";
 
 // Changes the times of events by `spread`. A row of the outbox keeps the time of its event: there
 // are rows that find their event by it.
@@ -67,6 +75,7 @@ bool MakeDeployed(const std::string& name) {
   const std::string url = Server().CreateDatabase(name);
   Server().RunSqlFile(name, folder + "small.sql.gz", /*gzipped=*/true);
   InstallFunctions(Server(), name);
+  Db(url).Execute(kSummasAccounts);
   SpreadOverMonths(url, [&] { Server().RunSqlFile(name, folder + "spread-months.sql"); });
   return true;
 }
@@ -86,8 +95,7 @@ class PartitionMigrationLoadTest : public testing::TestWithParam<std::string> {
   }
   // To its end; everybody goes on for a while afterwards.
   void Migrate(const std::vector<std::string>& words, const std::string& state) {
-    const std::string json = load_->Migrate(words);
-    EXPECT_EQ(JsonMember(json, "state"), state) << json;
+    load_->Migrate(words, state);
     load_->WaitForMore();
   }
   void ExpectNothingIsBroken() {

@@ -111,6 +111,20 @@ TEST_F(ManagerTest, AnOverflowPartitionWithManyRowsBecomesARange) {
   EXPECT_EQ(RunManager().items, 0);
 }
 
+// The row came between the look at the overflow partition and the CHECK.
+TEST_F(ManagerTest, ACheckOfNewBoundsThatARowBreaksRefusesNoOther) {
+  UseReading({0});
+  RunManager();
+  db_->Execute("INSERT INTO reading (at) VALUES ('2222-02-02T00:00:00Z')");
+  {
+    Session session(sql_->unleased());
+    EXPECT_FALSE(CheckNewBounds(environment(), session, "public.reading_overflow_high",
+                                "at < '2222-01-01T00:00:00Z'")
+                     .done);
+  }
+  db_->Execute("INSERT INTO reading (at) VALUES ('2222-02-02T00:00:00Z')");
+}
+
 TEST_F(ManagerTest, ARowFarAheadStaysAndIsReported) {
   UseReading({0});
   RunManager();

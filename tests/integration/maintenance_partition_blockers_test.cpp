@@ -94,8 +94,9 @@ class ObstructedTest : public PartitionsTest {
   void WaitUntilOlderThan(std::chrono::milliseconds age) {
     Wait(
         [&] {
-          return db_->Count("SELECT count(*) FROM pg_stat_activity WHERE application_name = "
-                            "'obstacle' AND xact_start < clock_timestamp() - interval '" +
+          return db_->Count("SELECT count(*) FROM pg_stat_activity WHERE (application_name = "
+                            "'obstacle' OR query LIKE 'autovacuum: VACUUM%') AND xact_start < "
+                            "clock_timestamp() - interval '" +
                             std::to_string(age.count()) + " ms'") > 0;
         },
         "the obstacle to be old");
@@ -215,7 +216,9 @@ TEST_F(ObstructedTest, AVacuumOfAnotherPartitionIsInNobodysWay) {
   UseExpired();
   LetAge(NameOfMonth(0), MonthStart(0));
   settings_.tables[0].ranges.ahead = 2;
+  settings_.longest_transaction = std::chrono::milliseconds(500);
   Begin(ObstacleKind::kVacuum, NameOfMonth(0));
+  WaitUntilOlderThan(std::chrono::milliseconds(600));
   Background work(stop_, [this] { Work(); });
   Wait([this] { return IsAttached(2) && IsDetached(); }, "the new range and the detach");
   ExpectNoQueue();
@@ -231,7 +234,8 @@ TEST_F(ObstructedTest, ACursorThatIsHeldAfterItsTransactionIsInNobodysWay) {
   settings_.tables[0].ranges.ahead = 3;
   Begin(ObstacleKind::kReader, "reading");
   Db holder(url_);
-  holder.Execute("BEGIN; DECLARE place CURSOR WITH HOLD FOR SELECT * FROM reading; COMMIT");
+  holder.Execute(
+      "BEGIN; DECLARE place CURSOR WITH HOLD FOR SELECT * FROM reading WHERE note <> 'w'; COMMIT");
   obstacle_->End();
   Background work(stop_, [this] { Work(); });
   Wait([this] { return IsAttached(3); }, "the range ahead");

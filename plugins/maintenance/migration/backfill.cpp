@@ -25,6 +25,10 @@ SELECT before AS after, after_position AS through FROM (
         UNION ALL SELECT $3::bigint, $3::bigint) chunks) gaps
 WHERE after_position > before AND before >= $4 ORDER BY before LIMIT 1)sql";
 
+// Where a step takes long whatever it copies (a busy machine, a slow commit), fewer rows make it no
+// shorter: the copy would come down to single rows, each a chunk that is verified by itself.
+constexpr std::int64_t kFewestRows = 1'000;
+
 std::int64_t CopyChunk(const summa_sql_v1* sql, std::int64_t operation,
                        const ComparedTables& tables, PositionRange chunk) {
   Session session(sql);
@@ -115,7 +119,8 @@ CopiedChunks CopyNextChunks(const summa_sql_v1* sql, const WorkCaller& caller,
     std::string reason = ThrottleReason(session, caller, record.operation);
     if (!reason.empty()) return {std::move(reason), false};
     tables = TablesOf(session, record);
-    const std::int64_t size = std::clamp<std::int64_t>(rows_wanted, 1, record.batch_size);
+    const std::int64_t size =
+        std::clamp(rows_wanted, std::min(kFewestRows, record.batch_size), record.batch_size);
     chunks = NextChunks(session, record.operation, tables, {record.base, record.through}, size,
                         record.workers);
   }
