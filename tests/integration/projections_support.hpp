@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -26,26 +28,37 @@ namespace summa::projections {
 using test::Db;
 
 inline test::PostgresServer& Server() {
-  static test::PostgresServer server;
+  static test::PostgresServer server({.settings = {{"max_prepared_transactions", "20"}}});
   return server;
 }
 
 class ProjectionsTest : public testing::Test {
  protected:
-  // In a database with the tables of a ledger.
-  void Connect(const std::string& url) {
+  // In a database with the tables of a ledger; the read models are there, too, or in a database of
+  // their own.
+  void Connect(const std::string& url, const std::string& read_url = "") {
     url_ = url;
-    host::DatabaseSettings settings;
-    settings.url = url;
-    settings.application_name = "projections-test";
-    host::ControlPlane(settings).Migrate(test::StepsWith({"projections"}));
-    sql_ = std::make_unique<host::SqlService>(
-        std::map<std::string, std::shared_ptr<host::SessionPool>>{
-            {"ledger", std::make_shared<host::SessionPool>(settings)}});
+    const bool separate = !read_url.empty();
+    const host::Schemas schemas = test::SchemasWith({"projections"}, separate);
+    host::ControlPlane(At(url)).Migrate(schemas.ledger);
+    std::map<std::string, std::shared_ptr<host::SessionPool>> pools = {
+        {"ledger", std::make_shared<host::SessionPool>(At(url))}};
+    if (separate) {
+      host::ControlPlane(At(read_url)).Migrate(schemas.read);
+      pools["read"] = std::make_shared<host::SessionPool>(At(read_url));
+    }
+    sql_ = std::make_unique<host::SqlService>(pools);
     fake_ = std::make_unique<testkit::FakeHost>(sql_->unleased());
     tick_ = std::make_unique<testkit::FakeTick>(sql_->unleased());
     db_ = std::make_unique<Db>(url);
+    read_ = std::make_unique<Db>(separate ? read_url : url);
     MakeRunner();
+  }
+  static host::DatabaseSettings At(const std::string& url) {
+    host::DatabaseSettings settings;
+    settings.url = url;
+    settings.application_name = "projections-test";
+    return settings;
   }
   static std::string NewName() {
     static int number = 0;
@@ -77,18 +90,20 @@ class ProjectionsTest : public testing::Test {
     std::vector<std::string> all;
     const auto check = [&](const std::string& what, const std::string& ledger,
                            const std::string& view) {
-      const long long missing =
-          db_->Count("SELECT count(*) FROM (" + ledger + " EXCEPT ALL " + view + ") d");
-      const long long extra =
-          db_->Count("SELECT count(*) FROM (" + view + " EXCEPT ALL " + ledger + ") d");
-      if (missing + extra == 0) return;
-      all.push_back(what + ": " + std::to_string(missing) + " missing, " + std::to_string(extra) +
-                    " too many; " +
-                    db_->Value("SELECT coalesce(string_agg(d::text, ' '), '') FROM (" + ledger +
-                               " EXCEPT ALL " + view + " LIMIT 2) d") +
-                    " instead of " +
-                    db_->Value("SELECT coalesce(string_agg(d::text, ' '), '') FROM (" + view +
-                               " EXCEPT ALL " + ledger + " LIMIT 2) d"));
+      const auto rows = [](Db& db, const std::string& statement) {
+        return db.Column("SELECT d::text FROM (" + statement + ") d ORDER BY d::text COLLATE \"C\"");
+      };
+      const std::vector<std::string> truth = rows(*db_, ledger), shown = rows(*read_, view);
+      std::vector<std::string> missing, extra;
+      std::set_difference(truth.begin(), truth.end(), shown.begin(), shown.end(),
+                          std::back_inserter(missing));
+      std::set_difference(shown.begin(), shown.end(), truth.begin(), truth.end(),
+                          std::back_inserter(extra));
+      if (missing.empty() && extra.empty()) return;
+      all.push_back(what + ": " + std::to_string(missing.size()) + " missing, " +
+                    std::to_string(extra.size()) + " too many; " +
+                    (extra.empty() ? "nothing" : extra.front()) + " instead of " +
+                    (missing.empty() ? "nothing" : missing.front()));
     };
     check("balances",
           "SELECT id, holder_id::text, holder_type::text, currency::text, balance, balance - "
@@ -129,7 +144,8 @@ class ProjectionsTest : public testing::Test {
   std::unique_ptr<host::SqlService> sql_;
   std::unique_ptr<testkit::FakeHost> fake_;
   std::unique_ptr<testkit::FakeTick> tick_;
-  std::unique_ptr<Db> db_;
+  std::unique_ptr<Db> db_;    // the ledger
+  std::unique_ptr<Db> read_;  // the read models
   std::unique_ptr<Catalog> catalog_;
   std::unique_ptr<Runner> runner_;
 };

@@ -168,6 +168,7 @@ class FakeTick {
   const summa_tick* abi() const { return &tick_; }
   void Stop() { stop_ = true; }
   void SetFlags(std::uint32_t flags) { tick_.flags = flags; }
+  void SetFence(std::int64_t fence) { tick_.fence = fence; }
 
  private:
   summa_tick tick_{};
