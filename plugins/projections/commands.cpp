@@ -258,11 +258,7 @@ CommandResult WaitForEvent(const CommandCall& call, const CommandContext& contex
   Session read(call.sql(), "read");
   for (;;) {
     const Build build = TheBuild(ReadBuilds(read), id);
-    const auto& holes = build.checkpoint.holes;
-    const bool open = std::any_of(holes.begin(), holes.end(), [&](const auto& hole) {
-      return hole.from <= position && position <= hole.to;
-    });
-    if (build.checkpoint.position >= position && !open) break;
+    if (build.checkpoint.Has(position)) break;
     call.Progress("position", build.checkpoint.position, position);
     if (call.Wait(kLook)) {
       throw Error(SUMMA_E_CANCELLED, "SH-0558",

@@ -20,6 +20,17 @@ std::string FullId(const std::string& id) {
   return id;
 }
 
+// None: the store is looked at all the time.
+std::vector<std::string> WakeStreams(const Config& config) {
+  if (config.String("source") == "store") return {};
+  std::vector<std::string> streams = config.Strings("streams");
+  if (streams.empty()) {
+    throw Error(SUMMA_E_CONFIG, "SH-0564", "source is bus, but streams names no stream of it",
+                "Set plugins.projections.streams to what the outbox writes to: its `route`, or topics");
+  }
+  return streams;
+}
+
 class ProjectionsPlugin final : public Plugin {
  public:
   explicit ProjectionsPlugin(Host host) : Plugin(host), built_in_(MakeBuiltIn()) {}
@@ -28,6 +39,7 @@ class ProjectionsPlugin final : public Plugin {
     settings_.read_models.clear();
     settings_.batch_size = static_cast<int>(config.Integer("batch_size"));
     settings_.lag_alert = config.Duration("lag_alert");
+    settings_.wake_streams = WakeStreams(config);
     const std::string on_error = config.String("on_error");
     settings_.on_error = on_error == "pause_key"     ? OnError::kPauseKey
                          : on_error == "dead_letter" ? OnError::kDeadLetter

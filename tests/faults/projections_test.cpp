@@ -1,5 +1,6 @@
 // kill -9 at every crash point of the projections, with writers at work: another host goes on, and
-// the read models are those of the ledger.
+// the read models are those of the ledger. Every point with the read models in the ledger's database,
+// and with a server of their own, where no lease guards what is committed.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "tests/e2e/summa_host.hpp"
@@ -28,6 +30,11 @@ PostgresServer& Server() {
   return server;
 }
 
+PostgresServer& ReadServer() {
+  static PostgresServer server;
+  return server;
+}
+
 bool OfRebuild(const std::string& point) {
   for (const char* name : {"projections.loaded", "projections.load_committed",
                            "projections.next_created", "projections.indexed", "projections.swap",
@@ -37,17 +44,25 @@ bool OfRebuild(const std::string& point) {
   return false;
 }
 
-class ProjectionsFaults : public testing::TestWithParam<CrashAt> {
+class ReadModels : public testing::Test {
  protected:
-  void SetUp() override {
+  void Install(bool separate) {
     static int number = 0;
-    url_ = InstallLedger(Server(), "projection_faults_" + std::to_string(++number));
+    const std::string name = "projection_faults_" + std::to_string(++number);
+    url_ = InstallLedger(Server(), name);
     EnsureAccounts(url_, 20);
     db_ = std::make_unique<Db>(url_);
+    std::string database = "ledger: { url: \"" + url_ + "\" }";
+    if (separate) {
+      read_url_ = ReadServer().CreateDatabase(name);
+      database += ", read: { url: \"" + read_url_ + "\" }";
+    } else {
+      read_url_ = url_;
+    }
     for (const char* host : {"first", "second"}) {
       files_.push_back(std::make_unique<TemporaryFile>(
           "summa.yaml",
-          "database: { ledger: { url: \"" + url_ + "\" }, migrate: auto }\nhost: { name: " + host +
+          "database: { " + database + ", migrate: auto }\nhost: { name: " + host +
               ", listen: \"127.0.0.1:0\" }\nplugins: { projections: { batch_size: 20 } }\n"
               "schedules: { projection-runner: { lease_ttl: 1s }, projection-rebuild: { lease_ttl: "
               "1s } }\n"));
@@ -79,14 +94,20 @@ class ProjectionsFaults : public testing::TestWithParam<CrashAt> {
     }
   }
 
-  std::string url_;
-  std::unique_ptr<Db> db_;
+  std::string url_, read_url_;
+  std::unique_ptr<Db> db_;  // the ledger
   std::vector<std::unique_ptr<TemporaryFile>> files_;
   std::unique_ptr<TrafficGenerator> traffic_;
 };
 
+class ProjectionsFaults : public ReadModels,
+                          public testing::WithParamInterface<std::tuple<CrashAt, bool>> {
+ protected:
+  void SetUp() override { Install(std::get<1>(GetParam())); }
+};
+
 TEST_P(ProjectionsFaults, AnotherHostGoesOnAndTheReadModelsAreExact) {
-  const CrashAt at = GetParam();
+  const CrashAt at = std::get<0>(GetParam());
   const std::map<std::string, std::string> killed = {{"SUMMA_CRASH_AT", Text(at)}};
   if (OfRebuild(at.name)) {
     ASSERT_EQ(RunOnce(0).exit_code, 0);
@@ -94,12 +115,13 @@ TEST_P(ProjectionsFaults, AnotherHostGoesOnAndTheReadModelsAreExact) {
     ASSERT_EQ(begun.exit_code, 0) << begun.err;
   } else if (at.name == "projections.resumed") {
     ASSERT_EQ(RunOnce(0).exit_code, 0);
-    db_->Execute(
+    Db read(read_url_);
+    read.Execute(
         "ALTER TABLE summa_read.account_balance_view_1 ADD CONSTRAINT refuses CHECK (id <> "
-        "fixture.account_id(5)) NOT VALID");
+        "'" + db_->Value("SELECT fixture.account_id(5)") + "') NOT VALID");
     db_->Execute("SELECT fixture.credit(fixture.account_id(5), 60)");
     ASSERT_EQ(RunOnce(0).exit_code, 0);
-    db_->Execute("ALTER TABLE summa_read.account_balance_view_1 DROP CONSTRAINT refuses");
+    read.Execute("ALTER TABLE summa_read.account_balance_view_1 DROP CONSTRAINT refuses");
     ASSERT_EQ(Verb(0, {"projections", "resume", "account-balance"}).exit_code, 0);
   }
   bool died = false;
@@ -121,8 +143,36 @@ TEST_P(ProjectionsFaults, AnotherHostGoesOnAndTheReadModelsAreExact) {
   ExpectReadModelsOfTheLedger();
 }
 
-std::string NameOf(const testing::TestParamInfo<CrashAt>& info) {
-  std::string name = info.param.name + "_at_" + std::to_string(info.param.hit);
+TEST_F(ReadModels, AReadServerThatDiesLosesNothing) {
+  Install(/*separate=*/true);
+  RunningHost host({"-c", files_[0]->Path()});
+  const auto followed = [&] {
+    const RunResult list = Verb(1, {"projections", "list", "--output", "json"});
+    return list.exit_code == 0 && list.out.find("account-balance-view") != std::string::npos;
+  };
+  WaitUntil(followed, kTimeout, "the read models");
+  for (int death = 0; death < 2; ++death) {
+    const long long before = traffic_->Committed();
+    ReadServer().KillNine();
+    // The ledger does not care.
+    WaitUntil([&] { return traffic_->Committed() >= before + 50; }, kTimeout, "traffic");
+    ReadServer().Start();
+    WaitUntil([&] { return traffic_->Committed() >= before + 100; }, kTimeout, "traffic");
+  }
+  traffic_->Stop();
+  EXPECT_EQ(traffic_->Failed(), 0) << traffic_->LastError();
+  const std::string head = db_->Value("SELECT max(sequence_number) FROM ledger_event");
+  const RunResult waited = Verb(1, {"projections", "wait", "account-balance", "--for", head});
+  EXPECT_EQ(waited.exit_code, 0) << waited.err;
+  host.process().Signal(SIGTERM);
+  EXPECT_EQ(host.process().WaitOrKill(kTimeout), 0) << host.process().Stderr();
+  EXPECT_EQ(RunOnce(1).exit_code, 0);
+  ExpectReadModelsOfTheLedger();
+}
+
+std::string NameOf(const testing::TestParamInfo<std::tuple<CrashAt, bool>>& info) {
+  const auto& [at, separate] = info.param;
+  std::string name = at.name + "_at_" + std::to_string(at.hit) + (separate ? "_apart" : "");
   std::replace(name.begin(), name.end(), '.', '_');
   return name;
 }
@@ -138,7 +188,8 @@ std::vector<CrashAt> AllPoints() {
   return points;
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryPoint, ProjectionsFaults, testing::ValuesIn(AllPoints()), NameOf);
+INSTANTIATE_TEST_SUITE_P(EveryPoint, ProjectionsFaults,
+                         testing::Combine(testing::ValuesIn(AllPoints()), testing::Bool()), NameOf);
 
 }  // namespace
 }  // namespace summa::test

@@ -2,6 +2,7 @@
 // in which transactions commit, and exactly once.
 #include <gmock/gmock.h>
 
+#include <summa/testkit/memory_bus.hpp>
 #include <thread>
 
 #include "tests/integration/projections_support.hpp"
@@ -49,8 +50,12 @@ TEST_F(TrafficTest, ReadModelsFollowWritersWhateverTheOrderOfCommits) {
   traffic->Stop();
   RunAll();
   EXPECT_THAT(Differences(), IsEmpty());
-  EXPECT_EQ(db_->Value("SELECT DISTINCT holes FROM summa_read.projection_checkpoint"), "")
-      << "numbers of aborted transactions are given up";
+  test::WaitUntil(
+      [&] {
+        RunOnce();
+        return db_->Value("SELECT DISTINCT holes FROM summa_read.projection_checkpoint").empty();
+      },
+      test::kTimeout, "numbers of aborted transactions to be given up");
 }
 
 TEST_F(TrafficTest, ABatchThatWasNotCommittedIsReadAgain) {
@@ -131,6 +136,76 @@ TEST_F(TrafficTest, AProjectionThatCannotBeAppliedAtAllStopsAlone) {
   EXPECT_THAT(Differences(), IsEmpty());
   EXPECT_EQ(db_->Count("SELECT count(DISTINCT position) FROM summa_read.projection_checkpoint"), 1)
       << "it has caught up with the others";
+}
+
+// With a store that nobody looks at by itself.
+class WokenTest : public TrafficTest {
+ protected:
+  void SetUp() override {
+    TrafficTest::SetUp();
+    settings_.wake_streams = {"ledger"};
+    settings_.quiet = std::chrono::hours(1);
+    MakeRunner();
+    fake_->AddService(SUMMA_BUS_V1, "bus", table_.table());
+  }
+  void TearDown() override {
+    tick_->Stop();
+    if (thread_.joinable()) thread_.join();
+  }
+  void Follow() {
+    thread_ = std::thread([this] { runner_->Run(Tick(tick_->abi())); });
+  }
+  void Credit(int account) {
+    db_->Execute("SELECT fixture.credit(fixture.account_id(" + std::to_string(account) + "), 5)");
+  }
+  void Publish(const std::string& id) {
+    summa_bus_message message{};
+    message.stream = message.type = ToAbi("ledger");
+    message.id = message.key = ToAbi(id);
+    message.payload = ToAbi("{}");
+    message.timestamp = ToAbi("2026-01-31T12:00:00.123456Z");
+    message.position = SUMMA_BUS_NO_POSITION;
+    summa_bus_receipt receipt{};
+    bus_.Publish({&message, 1}, {&receipt, 1});
+  }
+  void WaitUntilCurrent() {
+    test::WaitUntil([&] { return Differences().empty(); }, test::kTimeout, "the read models");
+  }
+
+  testkit::MemoryBus bus_;
+  summa::detail::BusTable table_{&bus_};
+  std::thread thread_;
+};
+
+TEST_F(WokenTest, AMessageLetsItLookAtTheStore) {
+  Follow();
+  WaitUntilCurrent();
+  for (int i = 0; i < 3; ++i) {
+    Credit(3);
+    Publish(std::to_string(i));
+    WaitUntilCurrent();
+  }
+  struct Groups final : BusVisitor {
+    bool Group(const summa_bus_group& group) override {
+      names.emplace_back(FromAbi(group.name));
+      return true;
+    }
+    std::vector<std::string> names;
+  } groups;
+  bus_.Groups("ledger", groups);
+  EXPECT_THAT(groups.names,
+              ::testing::UnorderedElementsAre(
+                  "projection-account-balance-view", "projection-entry-record-view",
+                  "projection-holder-dashboard-view", "projection-transaction-summary-view"));
+}
+
+TEST_F(WokenTest, ABusThatIsAwayHoldsUpNothing) {
+  bus_.away = true;
+  RunAll();  // cannot subscribe: it works as without a bus
+  Credit(3);
+  RunAll();
+  EXPECT_THAT(Differences(), IsEmpty());
+  EXPECT_GT(fake_->CountCode("SH-0563"), 0U);
 }
 
 TEST_F(ProjectionsTest, SummasOwnDatabaseIsReproduced) {

@@ -72,7 +72,7 @@ std::string TrySwap(Session& read, const Catalog& catalog, const std::string& pr
     // One of a version that no host has any more stands still.
     const bool same = live->checkpoint.position == other->checkpoint.position &&
                       live->checkpoint.HolesText() == other->checkpoint.HolesText();
-    const bool beyond = other->checkpoint.position >= live->checkpoint.position;
+    const bool beyond = other->checkpoint.HasAllOf(live->checkpoint);
     if (catalog.For(*live) != nullptr ? !same : !beyond) {
       read.Rollback();
       return "the build " + std::to_string(other->number) + " is at position " +

@@ -10,15 +10,6 @@ namespace {
 
 using Events = std::vector<summa_projection_event>;
 
-bool Contains(const ledger::Checkpoint& checkpoint, std::int64_t position) {
-  if (position > checkpoint.position) return false;
-  const auto& holes = checkpoint.holes;
-  const auto after = std::upper_bound(
-      holes.begin(), holes.end(), position,
-      [](std::int64_t p, const ledger::Checkpoint::Hole& hole) { return p < hole.from; });
-  return after == holes.begin() || std::prev(after)->to < position;
-}
-
 Uuid KeyOf(const summa_projection& projection, const summa_projection_event& event) {
   if (projection.key == SUMMA_KEY_TRANSACTION) {
     if ((event.flags & SUMMA_EVENT_HAS_TRANSACTION) != 0) return FromAbi(event.transaction_id);
@@ -237,7 +228,7 @@ Applied Applier::Apply(Session& read, const summa_sql_v1* sql, const Build& buil
                        const EventBatch& batch) const {
   Run run(*this, read, sql, build, batch, FlagsOf(build, batch));
   for (const Fault& fault : batch.faults) {
-    if (Contains(build.checkpoint, fault.position)) continue;
+    if (build.checkpoint.Has(fault.position)) continue;
     if (on_error_ == OnError::kPauseProjection) {
       throw Error(SUMMA_E_DATA, "SH-0553",
                   "event " + std::to_string(fault.position) + " (" + fault.event_type +
@@ -248,7 +239,7 @@ Applied Applier::Apply(Session& read, const summa_sql_v1* sql, const Build& buil
   Events events;
   events.reserve(batch.events.size());
   for (const summa_projection_event& event : batch.events) {
-    if (Wants(projection_, event) && !Contains(build.checkpoint, event.position)) {
+    if (Wants(projection_, event) && !build.checkpoint.Has(event.position)) {
       events.push_back(event);
     }
   }

@@ -6,12 +6,16 @@
 #include <utility>
 
 #include "engine/build_tables.hpp"
+#include "engine/bus_wake.hpp"
 
 namespace summa::projections {
 namespace {
 
-// One call of the worker.
+// One call of the worker; with a bus, which is subscribed to in each call.
 constexpr std::chrono::milliseconds kShare{500};
+constexpr std::chrono::seconds kListening{10};
+// Until numbers are filled, or given up; and when the bus is away.
+constexpr std::chrono::milliseconds kSoon{20};
 // How soon a verb of a person (pause, resume, a new build) is seen.
 constexpr std::chrono::milliseconds kLoadInterval{500};
 constexpr std::chrono::seconds kObservationInterval{1};
@@ -38,26 +42,59 @@ TickResult Runner::Run(const Tick& tick) {
   Session read(tick.sql(), "read");
   Session ledger(tick.sql());
   Sessions sessions{read, ledger, tick.sql()};
-  TickResult result;
   try {
-    if (!prepared_) Prepare(sessions, tick);
-    if (host_.BootNow() >= next_load_) LoadBuilds(read);
-    result.backlog = ResumeKeys(sessions, tick);
-    const BootTime end = host_.BootNow() + kShare;
-    Progress progress;
-    do {
-      progress = Round(sessions, tick);
-      result.items += progress.events;
-    } while (progress.more && !tick.ShouldStop() && host_.BootNow() < end);
-    result.backlog |= progress.more;
-    StopReading();
-    if (!result.backlog || host_.BootNow() >= next_observation_) ObserveLag(ledger);
+    const bool listens = !settings_.wake_streams.empty() && !tick.once();
+    return listens ? Listen(sessions, tick) : Work(sessions, tick);
   } catch (...) {
     // What was read ahead is read again, from the progress that is stored.
     Forget();
     throw;
   }
+}
+
+TickResult Runner::Work(Sessions& sessions, const Tick& tick) {
+  TickResult result;
+  if (!prepared_) Prepare(sessions, tick);
+  if (host_.BootNow() >= next_load_) LoadBuilds(sessions.read);
+  result.backlog = ResumeKeys(sessions, tick);
+  const BootTime end = host_.BootNow() + kShare;
+  Progress progress;
+  do {
+    progress = Round(sessions, tick);
+    result.items += progress.events;
+  } while (progress.more && !tick.ShouldStop() && host_.BootNow() < end);
+  result.backlog |= progress.more;
+  StopReading();
+  if (!result.backlog || host_.BootNow() >= next_observation_) ObserveLag(sessions.ledger);
   return result;
+}
+
+TickResult Runner::Listen(Sessions& sessions, const Tick& tick) {
+  std::vector<std::string> projections;
+  for (const auto& [id, applier] : catalog_.all()) projections.push_back(id);
+  std::optional<BusWake> wake;
+  try {
+    wake.emplace(host_, settings_.wake_streams, projections);
+  } catch (const Error& error) {
+    if (!MayPass(error)) throw;
+    host_.Warn("SH-0563", "the bus does not wake the projections", {{"error", error.what()}});
+    return Work(sessions, tick);
+  }
+  const BootTime end = host_.BootNow() + kListening;
+  TickResult all;
+  do {
+    const TickResult part = Work(sessions, tick);
+    all.items += part.items;
+    if (!part.backlog) wake->Wait(tick, HasHoles() ? kSoon : settings_.quiet, kSoon);
+  } while (!tick.ShouldStop() && host_.BootNow() < end);
+  all.wait_hint = std::chrono::microseconds(0);
+  return all;
+}
+
+bool Runner::HasHoles() const {
+  return std::any_of(builds_.begin(), builds_.end(), [&](const Build& build) {
+    return Runs(build) && !build.checkpoint.holes.empty();
+  });
 }
 
 void Runner::Forget() {
@@ -182,7 +219,19 @@ Runner::Progress Runner::Round(Sessions& sessions, const Tick& tick) {
     all.events += progress.events;
     all.more |= progress.more;
   }
+  DropReadings();
   return all;
+}
+
+// Of places where no build is any more: it has joined others.
+void Runner::DropReadings() {
+  std::erase_if(readings_, [&](auto& reading) {
+    const bool used = std::any_of(builds_.begin(), builds_.end(), [&](const Build& build) {
+      return Runs(build) && PlaceOf(build.checkpoint) == reading.first;
+    });
+    if (!used && reading.second.next.valid()) reading.second.next.wait();
+    return !used;
+  });
 }
 
 Runner::Progress Runner::Step(Sessions& sessions, const Tick& tick,
@@ -199,11 +248,14 @@ Runner::Progress Runner::Step(Sessions& sessions, const Tick& tick,
   for (const std::string& type : batch->unknown_types) health_.Unknown(type);
   const bool moved = PlaceOf(batch->reached) != PlaceOf(from);
   if (moved) {
-    // Whoever is not ahead of what was read takes part; it passes over what it has already.
+    // Whoever lacks nothing else and has nothing more takes part, and passes over what it has. To
+    // compare positions is not enough: one that caught up late may have filled holes of another.
     std::vector<Build*> builds;
     for (Build& build : builds_) {
-      if (!Runs(build) || build.checkpoint.position < from.position) continue;
-      if (build.checkpoint.position <= batch->reached.position) builds.push_back(&build);
+      const ledger::Checkpoint& place = build.checkpoint;
+      if (Runs(build) && place.HasAllOf(from) && batch->reached.HasAllOf(place)) {
+        builds.push_back(&build);
+      }
     }
     if (batch->full) ReadAhead(sessions, reading);
     ApplyBatch(sessions, tick, *batch, builds);

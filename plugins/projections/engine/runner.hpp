@@ -1,4 +1,5 @@
-// The worker: reads the store, and applies what is new to every build that runs.
+// The worker: reads the store, and applies what is new to every build that runs. With a bus, it looks
+// at the store when a message comes.
 //
 // Builds at the same place share one reading and one transaction. One that is behind, because it is
 // new or was paused, catches up by itself, and joins the others where it reaches them. Faults: what
@@ -47,6 +48,9 @@ class Runner final : public Worker {
     const summa_sql_v1* sql;
   };
 
+  TickResult Work(Sessions& sessions, const Tick& tick);
+  TickResult Listen(Sessions& sessions, const Tick& tick);
+  bool HasHoles() const;
   void Forget();
   void Prepare(Sessions& sessions, const Tick& tick);
   void CreateMissing(Session& read, std::int64_t fence);
@@ -62,6 +66,7 @@ class Runner final : public Worker {
                   const std::vector<Build*>& builds);
   void FailAlone(Sessions& sessions, const Tick& tick, const EventBatch& batch,
                  const std::vector<Build*>& builds);
+  void DropReadings();
   void StopReading();  // before the sessions of the tick are gone
   void ObserveLag(Session& ledger);
   bool Runs(const Build& build) const;

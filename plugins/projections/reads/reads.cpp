@@ -162,11 +162,7 @@ bool Reads::Reaches(const Request& request, const Resource& resource, std::int64
   const BootTime end = host_.BootNow() + kLongestWait;
   for (;;) {
     if (const std::optional<Progress> progress = ReadProgress(request, resource)) {
-      const auto at = ledger::Checkpoint::Parse(progress->position, progress->holes);
-      const bool missing = std::any_of(at.holes.begin(), at.holes.end(), [&](const auto& hole) {
-        return hole.from <= position && position <= hole.to;
-      });
-      if (at.position >= position && !missing) return true;
+      if (ledger::Checkpoint::Parse(progress->position, progress->holes).Has(position)) return true;
     }
     if (request.ShouldStop() || host_.BootNow() >= end) return false;
     std::this_thread::sleep_for(kLook);
