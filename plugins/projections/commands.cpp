@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "builds/rebuild.hpp"
+#include "builds/rebuild_keys.hpp"
 #include "builds/swap.hpp"
 #include "builds/verify.hpp"
 #include "engine/lag.hpp"
@@ -96,6 +97,17 @@ void WriteOperation(JsonWriter& json, const CommandCall& call, const CommandCont
   json.TextOrNull("error", view.error).EndObject();
 }
 
+void WriteDifferences(JsonWriter& json, Session& read, const std::string& id) {
+  json.Key("differences").BeginArray();
+  for (const Row row : read.Exec(sql::differences, {id})) {
+    json.BeginObject().Member("kind", row.Get<std::string>("kind"));
+    json.Member("count", row.Get<std::int64_t>("count"));
+    json.Member("lastAt", IsoText(row.Get<DatabaseTime>("last_at"), IsoDigits::kMilliseconds));
+    json.Member("example", row.Get<std::string>("example")).EndObject();
+  }
+  json.EndArray();
+}
+
 CommandResult Roles(const CommandCall& call, const CommandContext& context,
                     const std::string& from) {
   const std::string id = ChosenId(call, context);
@@ -112,6 +124,30 @@ CommandResult Roles(const CommandCall& call, const CommandContext& context,
   const std::vector<Build> builds = ReadBuilds(read);
   JsonWriter json;
   json.BeginObject().Member("id", id).Member("build", TheBuild(builds, id).number).EndObject();
+  return {json.Take(), false};
+}
+
+CommandResult RebuildSomeKeys(const CommandCall& call, const Applier& applier) {
+  std::set<Uuid> keys;
+  const auto from = call.IntegerOption("from"), to = call.IntegerOption("to");
+  if (const auto text = call.Option("key")) {
+    const std::optional<Uuid> key = ParseUuid(*text);
+    if (!key) throw Error(SUMMA_E_USAGE, "SH-0566", *text + " is not an id", "It is a UUID");
+    keys.insert(*key);
+  }
+  if (from || to) {
+    if (!from || !to || *from > *to) {
+      throw Error(SUMMA_E_USAGE, "SH-0566", "--from and --to are not a range of positions",
+                  "Give both, the lower one first");
+    }
+    keys.merge(KeysBetween(call.sql(), applier, *from, *to));
+  }
+  const RebuiltKeys rebuilt = RebuildKeys(call.sql(), applier, keys, [&](std::int64_t done) {
+    call.Progress("keys", done, static_cast<std::int64_t>(keys.size()));
+    return call.ShouldStop();
+  });
+  JsonWriter json;
+  json.BeginObject().Member("keys", rebuilt.keys).Member("events", rebuilt.events).EndObject();
   return {json.Take(), false};
 }
 
@@ -140,12 +176,17 @@ CommandResult ShowProjection(const CommandCall& call, const CommandContext& cont
   json.TextOrNull("failure", build.error);
   WritePausedKeys(json, read, build);
   WriteOperation(json, call, context, id);
+  WriteDifferences(json, read, id);
   return {json.EndObject().Take(), false};
 }
 
 CommandResult RebuildProjection(const CommandCall& call, const CommandContext& context) {
+  const std::string projection = ChosenId(call, context);
+  if (call.Option("key") || call.IntegerOption("from") || call.IntegerOption("to")) {
+    return RebuildSomeKeys(call, *context.catalog.Find(projection));
+  }
   JsonWriter arguments;
-  arguments.BeginObject().Member("projection", ChosenId(call, context));
+  arguments.BeginObject().Member("projection", projection);
   arguments.Member("sessions", call.IntegerOption("sessions").value_or(2));
   arguments.Member("swap", !call.Flag("no-swap")).EndObject();
   OperationRequest request;
@@ -177,6 +218,12 @@ CommandResult VerifyProjection(const CommandCall& call, const CommandContext& co
         call.Progress("compared", rows);
         return call.ShouldStop();
       });
+  const bool sound = found.differences == 0 && found.in_flight == 0;
+  if (sound && call.Option("role").value_or("live") == "live") {
+    read.Begin();
+    read.Exec("DELETE FROM summa_read.projection_difference WHERE projection = $1", {id});
+    read.Commit();
+  }
   JsonWriter json;
   json.BeginObject().Member("rows", found.rows).Member("differences", found.differences);
   json.Member("inFlight", found.in_flight).Key("examples").BeginArray();

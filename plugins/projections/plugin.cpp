@@ -1,5 +1,6 @@
 // Wiring only: what the plugin is made of and how its parts get their settings.
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <summa/plugin.hpp>
 
@@ -39,6 +40,7 @@ class ProjectionsPlugin final : public Plugin {
     settings_.read_models.clear();
     settings_.batch_size = static_cast<int>(config.Integer("batch_size"));
     settings_.lag_alert = config.Duration("lag_alert");
+    settings_.keep_old = config.Duration("keep_old");
     settings_.wake_streams = WakeStreams(config);
     const std::string on_error = config.String("on_error");
     settings_.on_error = on_error == "pause_key"     ? OnError::kPauseKey
@@ -47,7 +49,10 @@ class ProjectionsPlugin final : public Plugin {
     for (const std::string& id : config.Strings("read_models")) {
       settings_.read_models.push_back(FullId(id));
     }
-    runner_ = std::make_unique<Runner>(host(), settings_, catalog_);
+    runner_ = std::make_unique<Runner>(host(), settings_, catalog_,
+                                       [this](const Tick& tick, const summa_projection& projection) {
+                                         StartNewVersion(host(), tick.sql(), projection);
+                                       });
     reads_ = std::make_unique<Reads>(host(), PhaseOf(config.String("phase")));
     rebuild_ = std::make_unique<Rebuild>(host(), settings_, catalog_);
     rebuilder_ = std::make_unique<OperationWorker>(
@@ -94,7 +99,11 @@ class ProjectionsPlugin final : public Plugin {
             {"GET", "/v1/holders/{type}/{id}/dashboard", bind(&Reads::Dashboard)},
             {"GET", "/v1/browse", [](const Request&) { return Reads::Page(); }}};
   }
-  std::vector<Finding> Failing() override { return runner_->health().Failing(); }
+  std::vector<Finding> Failing() override {
+    std::vector<Finding> failing = runner_->health().Failing();
+    std::ranges::move(reads_->Failing(), std::back_inserter(failing));
+    return failing;
+  }
   std::string Status() override { return runner_->health().Json(); }
 
  private:

@@ -36,6 +36,12 @@ class Projections : public RestrictedRole {
     words.insert(words.end(), {"-c", file_->Path(), "--output", "json"});
     return Host(std::move(words));
   }
+  // From now on with these settings of the plugin.
+  void Use(const std::string& settings) {
+    file_ = std::make_unique<TemporaryFile>(
+        "summa.yaml", Configuration("background", "  projections: { " + settings + " }\n  regulars: "
+                                                  "{}\n"));
+  }
   std::string Account(int number) {
     return db_->Value("SELECT fixture.account_id(" + std::to_string(number) + ")");
   }
@@ -80,7 +86,42 @@ TEST_F(Projections, AReadModelOfAnotherPluginIsKeptAndRebuilt) {
   EXPECT_EQ(db_->Value(sums), "1 1000000, 1 60");
 }
 
+TEST_F(Projections, APhaseIsLeftOnlyWhenAnswersAreTheSame) {
+  Use("phase: shadow-read");
+  const std::string balance = "/v1/accounts/" + Account(2) + "/balance";
+  const std::string differences = "SELECT count(*) FROM summa_read.projection_difference WHERE "
+                                  "kind = 'different' AND projection = 'account-balance-view'";
+  {
+    RunningHost host({"-c", file_->Path()}, Environment());
+    WaitUntil([&] { return HttpGet(host.Port(), balance).status == 200; }, kTimeout, "an answer");
+    WaitUntil([&] { return Ask({"projections", "verify", "account-balance"}).exit_code == 0; },
+              kTimeout, "the read model");
+    EXPECT_EQ(db_->Count(differences), 0);
+    db_->Execute("UPDATE summa_read.account_balance_view_1 SET balance = 7 WHERE id = "
+                 "fixture.account_id(2)");
+    const Answer answer = HttpGet(host.Port(), balance);
+    EXPECT_THAT(answer.body, HasSubstr("\"balance\" : 1000000"));
+    EXPECT_EQ(JsonMember(answer.body, "source"), "ledger");
+    EXPECT_EQ(db_->Count(differences), 1);
+  }
+  Use("phase: cutover");
+  RunningHost host({"-c", file_->Path()}, Environment());
+  const auto source = [&] { return JsonMember(HttpGet(host.Port(), balance).body, "source"); };
+  WaitUntil([&] { return source().has_value(); }, kTimeout, "an answer");
+  EXPECT_EQ(source(), "ledger") << "it is not moved to what was wrong within the last hour";
+  EXPECT_THAT(Ask({"projections", "status", "account-balance"}).out,
+              HasSubstr("\"kind\":\"different\",\"count\":1"));
+  const RunResult rebuilt =
+      Ask({"projections", "rebuild", "account-balance", "--key", Account(2)});
+  EXPECT_EQ(rebuilt.exit_code, 0) << rebuilt.err;
+  EXPECT_EQ(JsonMember(rebuilt.out, "keys"), "1");
+  EXPECT_EQ(Ask({"projections", "verify", "account-balance"}).exit_code, 0);
+  EXPECT_EQ(db_->Count(differences), 0);
+  WaitUntil([&] { return source() == "projection"; }, kTimeout, "the read model to answer");
+}
+
 TEST_F(Projections, RoutesAnswerFromTheReadModelAndFromTheLedger) {
+  Use("use: { bus: bus-redis }, source: bus, streams: [ledger]");  // which wakes it
   RunningHost host({"-c", file_->Path()}, Environment());
   const int port = host.Port();
   const std::string balance = "/v1/accounts/" + Account(2) + "/balance";

@@ -38,6 +38,7 @@ class ProjectionsTest : public testing::Test {
   // their own.
   void Connect(const std::string& url, const std::string& read_url = "") {
     url_ = url;
+    read_url_ = read_url.empty() ? url : read_url;
     const bool separate = !read_url.empty();
     const host::Schemas schemas = test::SchemasWith({"projections"}, separate);
     host::ControlPlane(At(url)).Migrate(schemas.ledger);
@@ -51,7 +52,7 @@ class ProjectionsTest : public testing::Test {
     fake_ = std::make_unique<testkit::FakeHost>(sql_->unleased());
     tick_ = std::make_unique<testkit::FakeTick>(sql_->unleased());
     db_ = std::make_unique<Db>(url);
-    read_ = std::make_unique<Db>(separate ? read_url : url);
+    read_ = std::make_unique<Db>(read_url_);
     MakeRunner();
   }
   static host::DatabaseSettings At(const std::string& url) {
@@ -137,7 +138,7 @@ class ProjectionsTest : public testing::Test {
     return all;
   }
 
-  std::string url_;
+  std::string url_, read_url_;
   Settings settings_;
   std::vector<std::unique_ptr<Projection>> built_in_ = MakeBuiltIn();
   std::vector<const summa_projection*> others_;

@@ -143,6 +143,7 @@ class WokenTest : public TrafficTest {
  protected:
   void SetUp() override {
     TrafficTest::SetUp();
+    RunAll();  // makes the read models
     settings_.wake_streams = {"ledger"};
     settings_.quiet = std::chrono::hours(1);
     MakeRunner();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <exception>
 #include <summa/crash_point.hpp>
+#include <summa/json.hpp>
 #include <summa/ledger/reader.hpp>
 #include <thread>
 
@@ -12,11 +13,13 @@
 #include "builds/verify.hpp"
 #include "engine/build_tables.hpp"
 #include "engine/progress_table.hpp"
+#include "projections_sql.hpp"
 #include "source/event_source.hpp"
 
 namespace summa::projections {
 namespace {
 
+constexpr int kSessions = 2;  // unless a person says otherwise
 constexpr std::chrono::seconds kHorizonTimeout{2};
 constexpr std::chrono::milliseconds kLoadTime{500};  // of one step
 constexpr std::chrono::milliseconds kPause{200};     // before something is looked at again
@@ -33,6 +36,17 @@ std::vector<Part> PartsLeft(Session& read, const Build& build) {
     parts.push_back({row.Get<std::int64_t>("done"), row.Get<std::int64_t>("through")});
   }
   return parts;
+}
+
+// What a checkpoint has of the numbers up to `through`.
+ledger::Checkpoint UpTo(ledger::Checkpoint checkpoint, std::int64_t through) {
+  if (checkpoint.position <= through) return checkpoint;
+  std::erase_if(checkpoint.holes, [&](const auto& hole) { return hole.from > through; });
+  if (!checkpoint.holes.empty()) {
+    checkpoint.holes.back().to = std::min(checkpoint.holes.back().to, through);
+  }
+  checkpoint.position = through;
+  return checkpoint;
 }
 
 // Loads one part in a session of its own, until `stop`. The number of events.
@@ -82,6 +96,26 @@ class PartLoader {
 };
 
 }  // namespace
+
+void StartNewVersion(Host host, const summa_sql_v1* sql, const summa_projection& projection) {
+  const std::string id(FromAbi(projection.id));
+  const std::string version = std::to_string(projection.version);
+  {
+    Session session(sql);
+    if (session.Exec(sql::rebuilds_of_version, {std::string(kRebuildKind), id, version}).rows() > 0) {
+      return;
+    }
+  }
+  JsonWriter arguments;
+  arguments.BeginObject().Member("projection", id).Member("version", projection.version);
+  arguments.Member("sessions", kSessions).Member("swap", true).EndObject();
+  OperationRequest request;
+  request.kind = kRebuildKind;
+  request.arguments = arguments.Take();
+  const std::int64_t operation = StartOperation(host, sql, request);
+  host.Info("a new version of a projection is built beside the one that is read",
+            {{"projection", id}, {"version", version}, {"operation", std::to_string(operation)}});
+}
 
 OperationBinding Rebuild::Binding() {
   return {kRebuildKind, [this](OperationStep& step) { return Step(step); },
@@ -147,16 +181,21 @@ void Rebuild::CreateNext(Session& read, const Arguments& arguments, std::int64_t
   read.Begin();
   const std::vector<Build> builds = ReadBuilds(read);
   Build next;
+  next.checkpoint.position = through;
   for (const Build& build : builds) {
     if (build.projection != arguments.projection) continue;
     next.number = std::max(next.number, build.number + 1);
-    if (build.role == "live") next.replay_to = build.checkpoint.position;
-    if (build.role == "next") DropBuild(read, catalog_, build);
+    // Where the other one stands still, what it has not announced is left to the runner.
+    const bool moves = build.state != "failed" && catalog_.For(build) != nullptr;
+    if (build.role == "live" && !moves) next.checkpoint = UpTo(build.checkpoint, through);
+    if (build.role == "next") DropBuild(read, build);
   }
+  through = next.checkpoint.position;
   next.projection = arguments.projection;
   next.version = projection.version;
   next.role = "next";
   next.state = "loading";
+  next.tables = TableNames(projection);
   CreateTables(read, projection, next.number);
   InsertBuild(read, next);
   // Without an order, as many parts as sessions; else one.
@@ -171,11 +210,6 @@ void Rebuild::CreateNext(Session& read, const Arguments& arguments, std::int64_t
         "$3, $4)",
         {next.projection, std::int32_t{next.number}, from, to});
   }
-  // Where it begins to follow.
-  read.Exec(
-      "UPDATE summa_read.projection_checkpoint SET position = $3 WHERE projection = $1 AND build = "
-      "$2",
-      {next.projection, std::int32_t{next.number}, through});
   CrashPoint("projections.next_created");
   read.Commit();
 }
@@ -211,6 +245,13 @@ Rebuild::Progress Rebuild::Load(OperationStep& step, const Arguments& arguments)
   }
   std::int64_t sum = 0;
   for (const std::int64_t count : events) sum += count;
+  const Host::Labels labels = {{"projection", arguments.projection}};
+  host_.Counter("summa_projection_rebuild_events_total", "", labels).Add(static_cast<double>(sum));
+  if (step.total() && *step.total() > 0) {
+    host_.Gauge("summa_projection_rebuild_progress_ratio", "", labels)
+        .Set(std::min(1.0, static_cast<double>(step.done() + sum) /
+                               static_cast<double>(*step.total())));
+  }
   return OperationProgress{.phase = "loading", .rows = sum};
 }
 
@@ -283,7 +324,7 @@ void Rebuild::Undo(OperationStep& step) {
   read.Begin();
   const std::vector<Build> builds = ReadBuilds(read);
   if (const Build* next = FindRole(builds, arguments.projection, "next")) {
-    DropBuild(read, catalog_, *next);
+    DropBuild(read, *next);
   }
   read.Commit();
 }

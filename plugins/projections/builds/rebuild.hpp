@@ -21,6 +21,10 @@ namespace summa::projections {
 
 inline constexpr const char* kRebuildKind = "projection-rebuild";
 
+// Starts a rebuild for the version of this host, unless one was started before: when that has not
+// ended well, a person decides. Readers see the earlier version meanwhile.
+void StartNewVersion(Host host, const summa_sql_v1* sql, const summa_projection& projection);
+
 class Rebuild {
  public:
   // The catalog outlives it.

@@ -20,38 +20,22 @@ void SetRole(Session& read, const Build& build, const std::string& role) {
 }
 
 // The roles of a projection are unique, so one after the other.
-void Exchange(Session& read, const Catalog& catalog, const std::vector<Build>& builds,
-              const Build& live, const Build& other) {
+void Exchange(Session& read, const std::vector<Build>& builds, const Build& live,
+              const Build& other) {
   const Build* old = FindRole(builds, live.projection, "old");
   if (other.role == "old") {
     // The build that is being made, if any, gives the name of its role for a moment.
     const Build* next = FindRole(builds, live.projection, "next");
-    if (next != nullptr) DropBuild(read, catalog, *next);
+    if (next != nullptr) DropBuild(read, *next);
     SetRole(read, other, "next");
   } else if (old != nullptr) {
-    DropBuild(read, catalog, *old);
+    DropBuild(read, *old);
   }
   SetRole(read, live, "old");
   SetRole(read, other, "live");
 }
 
 }  // namespace
-
-const Build* FindRole(const std::vector<Build>& builds, std::string_view projection,
-                      std::string_view role) {
-  for (const Build& build : builds) {
-    if (build.projection == projection && build.role == role) return &build;
-  }
-  return nullptr;
-}
-
-void DropBuild(Session& read, const Catalog& catalog, const Build& build) {
-  if (const Applier* applier = catalog.Find(build.projection)) {
-    DropTables(read, applier->projection(), build.number);
-  }
-  read.Exec("DELETE FROM summa_read.projection_checkpoint WHERE projection = $1 AND build = $2",
-            {build.projection, std::int32_t{build.number}});
-}
 
 std::string TrySwap(Session& read, const Catalog& catalog, const std::string& projection,
                     const std::string& from) {
@@ -69,18 +53,19 @@ std::string TrySwap(Session& read, const Catalog& catalog, const std::string& pr
                   "the projection " + projection + " has no build that could be shown instead",
                   "`summa-host projections rebuild " + projection + "` makes one");
     }
-    // One of a version that no host has any more stands still.
+    // One that has failed, or of a version that no host has any more, stands still.
+    const bool moves = catalog.For(*live) != nullptr && live->state != "failed";
     const bool same = live->checkpoint.position == other->checkpoint.position &&
                       live->checkpoint.HolesText() == other->checkpoint.HolesText();
     const bool beyond = other->checkpoint.HasAllOf(live->checkpoint);
-    if (catalog.For(*live) != nullptr ? !same : !beyond) {
+    if (moves ? !same : !beyond) {
       read.Rollback();
       return "the build " + std::to_string(other->number) + " is at position " +
              std::to_string(other->checkpoint.position) + ", and readers see position " +
              std::to_string(live->checkpoint.position);
     }
     ShowBuild(read, catalog.Find(projection)->projection(), other->number);
-    Exchange(read, catalog, builds, *live, *other);
+    Exchange(read, builds, *live, *other);
     CrashPoint("projections.swap");
     read.Commit();
     CrashPoint("projections.swapped");

@@ -6,9 +6,10 @@
 #include "engine/build_tables.hpp"
 
 namespace summa::projections {
-namespace {
 
 using Events = std::vector<summa_projection_event>;
+
+namespace {
 
 Uuid KeyOf(const summa_projection& projection, const summa_projection_event& event) {
   if (projection.key == SUMMA_KEY_TRANSACTION) {
@@ -38,15 +39,14 @@ bool IsOfEvent(const Error& error) {
 // What apply() is given. Owns the names of the tables.
 class Call {
  public:
-  Call(const summa_projection& projection, const Build& build, std::uint32_t flags,
-       const summa_sql_v1* sql, Session& read)
+  Call(const summa_projection& projection, const Build& build, const summa_sql_v1* sql,
+       Session& read)
       : build_(build.number) {
     for (std::size_t i = 0; i < projection.table_count; ++i) {
       const std::string name(FromAbi(projection.tables[i].name));
       tables_[name] = TableOfBuild(name, build_);
     }
     abi_.struct_size = sizeof abi_;
-    abi_.flags = flags;
     abi_.self = this;
     abi_.sql = sql;
     abi_.session = read.handle();
@@ -59,14 +59,21 @@ class Call {
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
-  void Make(const summa_projection& projection, std::span<const summa_projection_event> events,
+  void Make(const summa_projection& projection, std::uint32_t flags,
+            std::span<const summa_projection_event> events,
             std::span<const summa_projection_transaction> transactions) {
+    abi_.flags = flags;
     abi_.events = events.data();
     abi_.event_count = events.size();
     abi_.transactions = transactions.data();
     abi_.transaction_count = transactions.size();
     summa_error error = detail::EmptyError();
     detail::Check(projection.apply(projection.self, &abi_, &error), error);
+  }
+  void Forget(const summa_projection& projection, const Uuid& key) {
+    const summa_uuid abi_key = ToAbi(key);
+    summa_error error = detail::EmptyError();
+    detail::Check(projection.forget(projection.self, &abi_, &abi_key, &error), error);
   }
 
  private:
@@ -75,9 +82,12 @@ class Call {
   summa_projection_batch abi_{};
 };
 
-std::uint32_t FlagsOf(const Build& build, const EventBatch& batch) {
-  const bool replay = !batch.events.empty() && batch.events.back().position <= build.replay_to;
-  return replay ? SUMMA_BATCH_REPLAY : 0;
+// What another build announces goes to the front; returns the first of the others. An event that a
+// reader had not seen when it had seen a later one is of another key, so keys stay in their order.
+Events::iterator ReplayedFirst(const Build& build, Events& events) {
+  return std::stable_partition(events.begin(), events.end(), [&](const auto& event) {
+    return build.Replays(event.position);
+  });
 }
 
 }  // namespace
@@ -86,21 +96,21 @@ std::uint32_t FlagsOf(const Build& build, const EventBatch& batch) {
 class Applier::Run {
  public:
   Run(const Applier& applier, Session& read, const summa_sql_v1* sql, const Build& build,
-      const EventBatch& batch, std::uint32_t flags)
+      const EventBatch& batch)
       : applier_(applier),
         projection_(applier.projection_),
         read_(read),
         batch_(batch),
         paused_(build.paused_keys),
-        call_(projection_, build, flags, sql, read) {}
+        call_(projection_, build, sql, read) {}
 
   // All at once; in parts when that fails because of an event.
-  void Apply(const Events& events) {
+  void Apply(const Events& events, std::uint32_t flags) {
     Events ready = WithoutPaused(events);
     if (ready.empty()) return;
     read_.Exec("SAVEPOINT events");
     try {
-      ApplyNow(ready);
+      ApplyNow(ready, flags);
       read_.Exec("RELEASE SAVEPOINT events");
       applied_.events += static_cast<std::int64_t>(ready.size());
       return;
@@ -109,12 +119,13 @@ class Applier::Run {
       read_.Exec("ROLLBACK TO SAVEPOINT events");
       const std::size_t half = Divide(ready);
       if (half == ready.size()) return Refuse(ready, error.what());
-      ApplyParts(ready, half);
+      ApplyParts(ready, half, flags);
     }
   }
-  void ApplyNow(const Events& events) {
-    call_.Make(projection_, events, TransactionsOf(events));
+  void ApplyNow(const Events& events, std::uint32_t flags) {
+    if (!events.empty()) call_.Make(projection_, flags, events, TransactionsOf(events));
   }
+  void Forget(const Uuid& key) { call_.Forget(projection_, key); }
   void RefuseFault(const Fault& fault) {
     Note({fault.key, fault.position, fault.event_type, fault.error});
   }
@@ -123,10 +134,10 @@ class Applier::Run {
   std::vector<Waiting> waiting_;
 
  private:
-  void ApplyParts(const Events& events, std::size_t half) {
+  void ApplyParts(const Events& events, std::size_t half, std::uint32_t flags) {
     const auto middle = events.begin() + static_cast<std::ptrdiff_t>(half);
-    Apply(Events(events.begin(), middle));
-    Apply(Events(middle, events.end()));
+    Apply(Events(events.begin(), middle), flags);
+    Apply(Events(middle, events.end()), flags);
   }
 
   // Where to divide: between two positions if there are two, else between two keys, of which the
@@ -226,7 +237,7 @@ bool MayPass(const Error& error) {
 
 Applied Applier::Apply(Session& read, const summa_sql_v1* sql, const Build& build,
                        const EventBatch& batch) const {
-  Run run(*this, read, sql, build, batch, FlagsOf(build, batch));
+  Run run(*this, read, sql, build, batch);
   for (const Fault& fault : batch.faults) {
     if (build.checkpoint.Has(fault.position)) continue;
     if (on_error_ == OnError::kPauseProjection) {
@@ -243,7 +254,9 @@ Applied Applier::Apply(Session& read, const summa_sql_v1* sql, const Build& buil
       events.push_back(event);
     }
   }
-  run.Apply(events);
+  const auto others = ReplayedFirst(build, events);
+  run.Apply(Events(events.begin(), others), SUMMA_BATCH_REPLAY);
+  run.Apply(Events(others, events.end()), 0);
   if (!run.applied_.refused.empty()) {
     on_error_ == OnError::kDeadLetter ? AddDeadLetters(read, build, run.applied_.refused)
                                       : PauseKeys(read, build, run.applied_.refused);
@@ -252,8 +265,7 @@ Applied Applier::Apply(Session& read, const summa_sql_v1* sql, const Build& buil
   return std::move(run.applied_);
 }
 
-void Applier::ApplyKey(Session& read, const summa_sql_v1* sql, const Build& build,
-                       const EventBatch& batch, const Uuid& key) const {
+Events Applier::EventsOfKey(const EventBatch& batch, const Uuid& key) const {
   for (const Fault& fault : batch.faults) {
     if (fault.key == key) {
       throw Error(SUMMA_E_DATA, "SH-0553",
@@ -267,14 +279,41 @@ void Applier::ApplyKey(Session& read, const summa_sql_v1* sql, const Build& buil
       events.push_back(event);
     }
   }
-  if (events.empty()) return;
-  Run(*this, read, sql, build, batch, FlagsOf(build, batch)).ApplyNow(events);
+  return events;
+}
+
+void Applier::ApplyKey(Session& read, const summa_sql_v1* sql, const Build& build,
+                       const EventBatch& batch, const Uuid& key) const {
+  Events events = EventsOfKey(batch, key);
+  const auto others = ReplayedFirst(build, events);
+  Run run(*this, read, sql, build, batch);
+  run.ApplyNow(Events(events.begin(), others), SUMMA_BATCH_REPLAY);
+  run.ApplyNow(Events(others, events.end()), 0);
+}
+
+void Applier::ForgetKey(Session& read, const summa_sql_v1* sql, const Build& build,
+                        const Uuid& key) const {
+  const EventBatch none;
+  Run(*this, read, sql, build, none).Forget(key);
+}
+
+void Applier::ReplayKey(Session& read, const summa_sql_v1* sql, const Build& build,
+                        const EventBatch& batch, const Uuid& key) const {
+  Run(*this, read, sql, build, batch).ApplyNow(EventsOfKey(batch, key), SUMMA_BATCH_REPLAY);
+}
+
+std::set<Uuid> Applier::KeysOf(const EventBatch& batch) const {
+  std::set<Uuid> keys;
+  for (const summa_projection_event& event : batch.events) {
+    if (Wants(projection_, event)) keys.insert(KeyOf(projection_, event));
+  }
+  return keys;
 }
 
 void Applier::ApplyUnordered(Session& read, const summa_sql_v1* sql, const Build& build,
                              const EventBatch& batch) const {
-  if (!batch.faults.empty()) {
-    const Fault& fault = batch.faults.front();
+  for (const Fault& fault : batch.faults) {
+    if (!build.checkpoint.Has(fault.position)) continue;
     throw Error(SUMMA_E_DATA, "SH-0553",
                 "event " + std::to_string(fault.position) + " (" + fault.event_type +
                     "): " + fault.error);
@@ -282,10 +321,10 @@ void Applier::ApplyUnordered(Session& read, const summa_sql_v1* sql, const Build
   Events events;
   events.reserve(batch.events.size());
   for (const summa_projection_event& event : batch.events) {
-    if (Wants(projection_, event)) events.push_back(event);
+    if (Wants(projection_, event) && build.checkpoint.Has(event.position)) events.push_back(event);
   }
-  if (events.empty()) return;
-  Run(*this, read, sql, build, batch, SUMMA_BATCH_REPLAY | SUMMA_BATCH_UNORDERED).ApplyNow(events);
+  Run(*this, read, sql, build, batch)
+      .ApplyNow(events, SUMMA_BATCH_REPLAY | SUMMA_BATCH_UNORDERED);
 }
 
 }  // namespace summa::projections

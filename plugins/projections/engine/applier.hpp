@@ -39,7 +39,18 @@ class Applier {
   void ApplyKey(Session& read, const summa_sql_v1* sql, const Build& build, const EventBatch& batch,
                 const Uuid& key) const;
 
-  // Everything, in no certain order; for a rebuild. Throws.
+  // A key is made anew from all its events up to the checkpoint: nothing is announced. ForgetKey only
+  // where CanForget(). Both throw what stops them.
+  bool CanForget() const {
+    return projection_.struct_size >= sizeof projection_ && projection_.forget != nullptr;
+  }
+  void ForgetKey(Session& read, const summa_sql_v1* sql, const Build& build, const Uuid& key) const;
+  void ReplayKey(Session& read, const summa_sql_v1* sql, const Build& build,
+                 const EventBatch& batch, const Uuid& key) const;
+  // Accounts or transactions.
+  std::set<Uuid> KeysOf(const EventBatch& batch) const;
+
+  // What the build has when it is loaded, in no certain order; for a rebuild. Throws.
   void ApplyUnordered(Session& read, const summa_sql_v1* sql, const Build& build,
                       const EventBatch& batch) const;
 
@@ -47,6 +58,8 @@ class Applier {
 
  private:
   class Run;
+
+  std::vector<summa_projection_event> EventsOfKey(const EventBatch& batch, const Uuid& key) const;
 
   const summa_projection& projection_;
   OnError on_error_;

@@ -2,6 +2,7 @@
 
 #include <span>
 
+#include "engine/progress_table.hpp"
 #include "projections_sql.hpp"
 
 namespace summa::projections {
@@ -62,10 +63,24 @@ void ShowBuild(Session& read, const summa_projection& projection, int build) {
   }
 }
 
-void DropTables(Session& read, const summa_projection& projection, int build) {
+std::vector<std::string> TableNames(const summa_projection& projection) {
+  std::vector<std::string> names;
   for (const summa_projection_table& table : TablesOf(projection)) {
-    read.Exec("DROP TABLE IF EXISTS " + TableOfBuild(FromAbi(table.name), build));
+    names.emplace_back(FromAbi(table.name));
   }
+  return names;
+}
+
+void DropBuild(Session& read, const Build& build) {
+  for (const std::string& table : build.tables) {
+    // Of a name that later versions do not have.
+    const std::string name = table + "_" + std::to_string(build.number);
+    if (read.Exec(sql::shows_table, {table, name}).Value<bool>()) {
+      read.Exec("DROP VIEW summa_read.\"" + table + "\"");
+    }
+    read.Exec("DROP TABLE IF EXISTS " + TableOfBuild(table, build.number));
+  }
+  DeleteBuild(read, build);
 }
 
 }  // namespace summa::projections

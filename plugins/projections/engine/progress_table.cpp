@@ -20,6 +20,16 @@ struct Columns {
   }
 };
 
+std::vector<std::string> Names(std::string_view list) {
+  std::vector<std::string> names;
+  while (!list.empty()) {
+    const std::size_t comma = list.find(',');
+    names.emplace_back(list.substr(0, comma));
+    list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+  }
+  return names;
+}
+
 }  // namespace
 
 std::vector<Build> ReadBuilds(Session& read) {
@@ -33,7 +43,7 @@ std::vector<Build> ReadBuilds(Session& read) {
     build.state = row.Get<std::string>("state");
     build.error = row.Get<std::optional<std::string>>("error").value_or("");
     build.fence = row.Get<std::int64_t>("fence");
-    build.replay_to = row.Get<std::int64_t>("replay_to");
+    build.tables = Names(row.Get<std::string_view>("tables"));
     build.checkpoint = ledger::Checkpoint::Parse(row.Get<std::int64_t>("position"),
                                                  row.Get<std::string_view>("holes"));
   }
@@ -53,10 +63,35 @@ std::vector<Build> ReadBuilds(Session& read) {
 void InsertBuild(Session& read, const Build& build) {
   read.Exec(
       "INSERT INTO summa_read.projection_checkpoint (projection, version, fence, position, holes, "
-      "build, role, state, replay_to) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+      "build, role, state, tables) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
       {build.projection, std::int32_t{build.version}, build.fence, build.checkpoint.position,
        build.checkpoint.HolesText(), std::int32_t{build.number}, build.role, build.state,
-       build.replay_to});
+       TextArray(build.tables)});
+}
+
+void DeleteBuild(Session& read, const Build& build) {
+  read.Exec("DELETE FROM summa_read.projection_checkpoint WHERE projection = $1 AND build = $2",
+            {build.projection, std::int32_t{build.number}});
+}
+
+std::vector<std::pair<std::string, int>> ReadExpired(Session& read,
+                                                     std::chrono::microseconds keep_old) {
+  std::vector<std::pair<std::string, int>> expired;
+  for (const Row row : read.Exec(
+           "SELECT projection, build FROM summa_read.projection_checkpoint WHERE role = 'old' AND "
+           "role_since <= clock_timestamp() - $1 * interval '1 microsecond' ORDER BY projection",
+           {std::int64_t{keep_old.count()}})) {
+    expired.emplace_back(row.Get<std::string>("projection"), row.Get<std::int32_t>("build"));
+  }
+  return expired;
+}
+
+bool LockBuild(Session& read, const std::string& projection, int build, const std::string& role) {
+  return read
+             .Exec("SELECT FROM summa_read.projection_checkpoint WHERE projection = $1 AND build = $2 "
+                   "AND role = $3 FOR UPDATE",
+                   {projection, std::int32_t{build}, role})
+             .rows() == 1;
 }
 
 void ClaimFence(Session& read, std::int64_t fence) {
@@ -68,7 +103,7 @@ void Advance(Session& read, const Build& build, const ledger::Checkpoint& reache
   const Result changed = read.Exec(
       sql::advance, {build.projection, std::int32_t{build.number}, reached.position,
                      reached.HolesText(), fence, build.checkpoint.position,
-                     build.checkpoint.HolesText(), build.state});
+                     build.checkpoint.HolesText(), build.state, build.role});
   if (changed.affected_rows() == 1) return;
   throw Error(SUMMA_E_TRY_LATER, "SH-0552",
               "the progress of " + build.Name() +

@@ -1,10 +1,12 @@
 // The tables of progress: summa_read.projection_*. Statements only; the caller has the transaction.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <span>
 #include <string>
 #include <summa/sql.hpp>
+#include <utility>
 #include <vector>
 
 #include "engine/build.hpp"
@@ -27,13 +29,19 @@ struct Waiting {
 std::vector<Build> ReadBuilds(Session& read);
 
 void InsertBuild(Session& read, const Build& build);
+void DeleteBuild(Session& read, const Build& build);
+// Builds that were replaced at least so long ago: projection and number.
+std::vector<std::pair<std::string, int>> ReadExpired(Session& read,
+                                                     std::chrono::microseconds keep_old);
+// Nobody makes progress with it until the transaction has ended. False: it has not this role.
+bool LockBuild(Session& read, const std::string& projection, int build, const std::string& role);
 
 // From now on, nobody with a lower fence can change the progress of any build.
 void ClaimFence(Session& read, std::int64_t fence);
 
 // Records `reached`, and the build's checkpoint becomes it when the caller has committed. Throws
 // SH-0552 (SUMMA_E_TRY_LATER) when the row is not what the caller believes: another host has gone
-// on, a person has paused it, or the database was restored to an older state.
+// on, a person has paused it, it has another role, or the database was restored to an older state.
 void Advance(Session& read, const Build& build, const ledger::Checkpoint& reached,
              std::int64_t fence);
 

@@ -19,6 +19,7 @@ constexpr std::chrono::milliseconds kSoon{20};
 // How soon a verb of a person (pause, resume, a new build) is seen.
 constexpr std::chrono::milliseconds kLoadInterval{500};
 constexpr std::chrono::seconds kObservationInterval{1};
+constexpr std::chrono::minutes kDropInterval{1};
 // What waits for a paused key is tried in parts of this size.
 constexpr std::int64_t kResumedTogether = 500;
 
@@ -28,13 +29,24 @@ std::string PlaceOf(const ledger::Checkpoint& checkpoint) {
 
 }  // namespace
 
-Runner::Runner(Host host, Settings settings, const Catalog& catalog)
+Runner::Runner(Host host, Settings settings, const Catalog& catalog, OnNewVersion on_new_version)
     : host_(host),
       settings_(std::move(settings)),
       catalog_(catalog),
+      on_new_version_(std::move(on_new_version)),
       health_(host, settings_.lag_alert) {}
 
+// Somebody has changed a build meanwhile (a swap, a pause): its progress is read again, once.
 TickResult Runner::Run(const Tick& tick) {
+  try {
+    return TryRun(tick);
+  } catch (const Error& error) {
+    if (error.code() != "SH-0552") throw;
+  }
+  return TryRun(tick);
+}
+
+TickResult Runner::TryRun(const Tick& tick) {
   if (fence_ != tick.fence()) {
     Forget();
     fence_ = tick.fence();
@@ -65,6 +77,7 @@ TickResult Runner::Work(Sessions& sessions, const Tick& tick) {
   } while (progress.more && !tick.ShouldStop() && host_.BootNow() < end);
   result.backlog |= progress.more;
   StopReading();
+  if (host_.BootNow() >= next_drop_) DropExpired(sessions.read);
   if (!result.backlog || host_.BootNow() >= next_observation_) ObserveLag(sessions.ledger);
   return result;
 }
@@ -104,7 +117,7 @@ void Runner::Forget() {
   readings_.clear();
   builds_.clear();
   prepared_ = false;
-  next_load_ = next_observation_ = BootTime();
+  next_load_ = next_observation_ = next_drop_ = BootTime();
 }
 
 void Runner::Prepare(Sessions& sessions, const Tick& tick) {
@@ -116,6 +129,13 @@ void Runner::Prepare(Sessions& sessions, const Tick& tick) {
   sessions.read.Commit();
   LoadBuilds(sessions.read);
   prepared_ = true;
+  if (!on_new_version_) return;
+  for (const auto& [id, applier] : catalog_.all()) {
+    const Build* live = FindRole(builds_, id, "live");
+    if (live != nullptr && live->version < applier.projection().version) {
+      on_new_version_(tick, applier.projection());
+    }
+  }
 }
 
 void Runner::CreateMissing(Session& read, std::int64_t fence) {
@@ -126,6 +146,7 @@ void Runner::CreateMissing(Session& read, std::int64_t fence) {
     Build build;
     build.projection = id;
     build.version = applier.projection().version;
+    build.tables = TableNames(applier.projection());
     build.role = "live";
     build.state = "running";
     build.fence = fence;
@@ -141,8 +162,39 @@ void Runner::CreateMissing(Session& read, std::int64_t fence) {
 
 void Runner::LoadBuilds(Session& read) {
   builds_ = ReadBuilds(read);
+  for (Build& build : builds_) {
+    const Build* live = FindRole(builds_, build.projection, "live");
+    if (live == nullptr || live == &build) continue;
+    build.another_announces = live->state != "failed" && catalog_.For(*live) != nullptr;
+    if (!build.another_announces) build.announced = live->checkpoint;
+  }
   next_load_ = host_.BootNow() + kLoadInterval;
   health_.Builds(builds_);
+}
+
+void Runner::DropExpired(Session& read) {
+  next_drop_ = host_.BootNow() + kDropInterval;
+  for (const auto& [projection, number] : ReadExpired(read, settings_.keep_old)) {
+    const auto build = std::find_if(builds_.begin(), builds_.end(), [&](const Build& known) {
+      return known.projection == projection && known.number == number;
+    });
+    if (build == builds_.end()) continue;  // it is known the next time
+    try {
+      read.Begin();
+      read.Exec("SET LOCAL lock_timeout = '100ms'");
+      if (LockBuild(read, projection, number, "old")) DropBuild(read, *build);
+      CrashPoint("projections.old_dropped");
+      read.Commit();
+      host_.Info("an earlier build was removed", {{"projection", build->Name()}});
+    } catch (const Error& error) {
+      read.Rollback();
+      if (MayPass(error) && error.sqlstate().empty()) throw;
+      host_.Warn("SH-0565", "an earlier build could not be removed",
+                 {{"projection", build->Name()}, {"error", error.what()}});
+    }
+    next_load_ = BootTime();
+  }
+  if (next_load_ == BootTime()) LoadBuilds(read);
 }
 
 bool Runner::Runs(const Build& build) const { return build.running() && catalog_.For(build) != nullptr; }
@@ -292,8 +344,9 @@ void Runner::ApplyBatch(Sessions& sessions, const Tick& tick, const EventBatch& 
   try {
     sessions.read.Begin();
     for (Build* build : builds) {
-      applied.push_back(catalog_.For(*build)->Apply(sessions.read, sessions.sql, *build, batch));
+      // The progress first: everybody who changes a build locks that row before others.
       Advance(sessions.read, *build, batch.reached, tick.fence());
+      applied.push_back(catalog_.For(*build)->Apply(sessions.read, sessions.sql, *build, batch));
     }
   } catch (const Error& error) {
     if (MayPass(error)) throw;
@@ -319,9 +372,9 @@ void Runner::FailAlone(Sessions& sessions, const Tick& tick, const EventBatch& b
   for (Build* build : builds) {
     try {
       sessions.read.Begin();
+      Advance(sessions.read, *build, batch.reached, tick.fence());
       const Applied applied =
           catalog_.For(*build)->Apply(sessions.read, sessions.sql, *build, batch);
-      Advance(sessions.read, *build, batch.reached, tick.fence());
       sessions.read.Commit();
       build->checkpoint = batch.reached;
       health_.AppliedTo(*build, applied);

@@ -6,6 +6,7 @@
 // dies before the commit is read again; progress and rows are one transaction.
 #pragma once
 
+#include <functional>
 #include <future>
 #include <map>
 #include <memory>
@@ -27,7 +28,10 @@ namespace summa::projections {
 class Runner final : public Worker {
  public:
   // The catalog outlives it.
-  Runner(Host host, Settings settings, const Catalog& catalog);
+  // `on_new_version`: readers see a build of a lower version than that of this host. Called again
+  // under each lease; may be empty.
+  using OnNewVersion = std::function<void(const Tick&, const summa_projection&)>;
+  Runner(Host host, Settings settings, const Catalog& catalog, OnNewVersion on_new_version = {});
   TickResult Run(const Tick& tick) override;
   const Health& health() const { return health_; }
 
@@ -48,6 +52,7 @@ class Runner final : public Worker {
     const summa_sql_v1* sql;
   };
 
+  TickResult TryRun(const Tick& tick);
   TickResult Work(Sessions& sessions, const Tick& tick);
   TickResult Listen(Sessions& sessions, const Tick& tick);
   bool HasHoles() const;
@@ -55,6 +60,7 @@ class Runner final : public Worker {
   void Prepare(Sessions& sessions, const Tick& tick);
   void CreateMissing(Session& read, std::int64_t fence);
   void LoadBuilds(Session& read);
+  void DropExpired(Session& read);
   bool ResumeKeys(Sessions& sessions, const Tick& tick);
   bool ResumeKey(Sessions& sessions, const Tick& tick, Build& build, const Uuid& key);
   // One batch of each group.
@@ -74,6 +80,7 @@ class Runner final : public Worker {
   Host host_;
   Settings settings_;
   const Catalog& catalog_;
+  const OnNewVersion on_new_version_;
   Health health_;
 
   std::optional<std::int64_t> fence_;  // under which all below was learned
@@ -81,7 +88,7 @@ class Runner final : public Worker {
   ledger::EventTable table_;
   std::vector<Build> builds_;
   std::map<std::string, Reading> readings_;  // by the checkpoint that they stand at
-  BootTime next_load_, next_observation_;
+  BootTime next_load_, next_observation_, next_drop_;
 };
 
 }  // namespace summa::projections

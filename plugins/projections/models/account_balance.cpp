@@ -22,7 +22,8 @@ class AccountBalance final : public Projection {
                                 "status text NOT NULL, position bigint NOT NULL, updated_at "
                                 "timestamptz NOT NULL",
                                 {"(holder_id, holder_type)"}}},
-                    .commutative = true}) {}
+                    .commutative = true,
+                    .forgets = true}) {}
 
   void Apply(const ProjectionBatch& batch) const override {
     std::vector<Uuid> ids;
@@ -46,6 +47,10 @@ class AccountBalance final : public Projection {
                {UuidArray(ids), TextArray(holders), TextArray(types), TextArray(currencies),
                 TextArray(statuses), IntegerArray(credits), IntegerArray(debits),
                 IntegerArray(held), IntegerArray(positions), TimestampArray(times)});
+  }
+  void Forget(const ProjectionBatch& batch, const Uuid& account) const override {
+    batch.Exec("DELETE FROM " + batch.Table("account_balance_view") + " WHERE id = $1",
+               {UuidValue(account)});
   }
 };
 

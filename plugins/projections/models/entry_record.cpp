@@ -24,7 +24,8 @@ class EntryRecord final : public Projection {
                          "NULL, category text NOT NULL, position bigint NOT NULL, created_at "
                          "timestamptz NOT NULL",
                          {"(account_id, position, id)", "(transaction_id)"}}},
-             .commutative = true}) {}
+             .commutative = true,
+             .forgets = true}) {}
 
   // An entry that is there already is an error: it would have been applied twice.
   void Apply(const ProjectionBatch& batch) const override {
@@ -53,6 +54,10 @@ class EntryRecord final : public Projection {
                 IntegerArray(amounts), TextArray(currencies), IntegerArray(before),
                 IntegerArray(after), TextArray(references), TextArray(categories),
                 IntegerArray(positions), TimestampArray(times)});
+  }
+  void Forget(const ProjectionBatch& batch, const Uuid& account) const override {
+    batch.Exec("DELETE FROM " + batch.Table("entry_record_view") + " WHERE account_id = $1",
+               {UuidValue(account)});
   }
 };
 

@@ -27,7 +27,8 @@ class TransactionSummary final : public Projection {
                                 "bigint NOT NULL, updated_at timestamptz NOT NULL",
                                 {"(reference)", "(source_account_id, position)",
                                  "(destination_account_id, position)"}}},
-                    .commutative = true}) {}
+                    .commutative = true,
+                    .forgets = true}) {}
 
   void Apply(const ProjectionBatch& batch) const override {
     std::map<Uuid, const summa_projection_transaction*> records;  // rows are locked in this order
@@ -66,6 +67,10 @@ class TransactionSummary final : public Projection {
                 UuidArray(destinations), UuidArray(system_sources), UuidArray(system_destinations),
                 IntegerArray(refunded), TimestampArray(posted), IntegerArray(positions),
                 TimestampArray(times)});
+  }
+  void Forget(const ProjectionBatch& batch, const Uuid& transaction) const override {
+    batch.Exec("DELETE FROM " + batch.Table("transaction_summary_view") + " WHERE id = $1",
+               {UuidValue(transaction)});
   }
 };
 

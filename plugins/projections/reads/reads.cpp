@@ -19,6 +19,8 @@ namespace {
 constexpr std::chrono::seconds kLongestWait{2};      // for an event that the client names
 constexpr std::chrono::milliseconds kLook{5};        // during that wait
 constexpr std::chrono::milliseconds kHeadFresh{200};
+constexpr std::chrono::seconds kRefusalFresh{5};
+constexpr std::int64_t kComparedOneIn = 100;  // answers, in dual-write and cutover
 
 Response Refuse(int status, const std::string& code, const std::string& message) {
   JsonWriter json;
@@ -83,10 +85,11 @@ Response Reads::Page() {
   return {.body = std::string(page), .content_type = "text/html; charset=utf-8"};
 }
 
-bool Reads::LedgerAnswers(const Request& request, const Resource& resource) const {
+bool Reads::LedgerAnswers(const Request& request, const Resource& resource) {
   const std::string consistency = request.Parameter("consistency").value_or("eventual");
   if (consistency == "strong") return true;
-  if (phase_ == Phase::kDualWrite || phase_ == Phase::kShadowRead) return true;
+  if (phase_ == ReadPhase::kDualWrite || phase_ == ReadPhase::kShadowRead) return true;
+  if (IsRefused(request, resource)) return true;
   if (consistency == "eventual") return false;
   std::int64_t position = 0;
   std::from_chars(consistency.data(), consistency.data() + consistency.size(), position);
@@ -95,12 +98,57 @@ bool Reads::LedgerAnswers(const Request& request, const Resource& resource) cons
 
 Reads::Answer Reads::Ask(const Request& request, const Resource& resource,
                          std::span<const Parameter> parameters) {
-  if (!LedgerAnswers(request, resource)) return FromProjection(request, resource, parameters);
+  const bool compared = IsCompared(resource);
+  if (!LedgerAnswers(request, resource)) {
+    Answer answer = FromProjection(request, resource, parameters);
+    if (compared) {
+      Compare(request, resource, parameters, FromLedger(request, resource, parameters), answer);
+    }
+    return answer;
+  }
   Answer answer = FromLedger(request, resource, parameters);
-  if (phase_ == Phase::kShadowRead && &resource != &kEntries) {
-    Compare(resource, answer, FromProjection(request, resource, parameters));
+  if (compared) {
+    Compare(request, resource, parameters, answer, FromProjection(request, resource, parameters));
   }
   return answer;
+}
+
+// Pages of entries have cursors that the other side does not know.
+bool Reads::IsCompared(const Resource& resource) {
+  if (&resource == &kEntries || phase_ == ReadPhase::kCleanup) return false;
+  if (phase_ == ReadPhase::kShadowRead) return true;
+  const MutexLock lock(mutex_);
+  return reads_++ % kComparedOneIn == 0;
+}
+
+bool Reads::IsRefused(const Request& request, const Resource& resource) {
+  {
+    const MutexLock lock(mutex_);
+    const Refusal& known = refusals_[resource.projection];
+    if (host_.BootNow() < known.known_until) return known.differences > 0;
+  }
+  Session read(request.sql(), "read");
+  const std::int64_t differences =
+      read.Exec(reads_sql::differs, {std::string(resource.projection)}).Value<std::int64_t>();
+  const MutexLock lock(mutex_);
+  refusals_[resource.projection] = {host_.BootNow() + kRefusalFresh, differences};
+  return differences > 0;
+}
+
+std::vector<Finding> Reads::Failing() const {
+  std::vector<Finding> failing;
+  const MutexLock lock(mutex_);
+  for (const auto& [projection, refusal] : refusals_) {
+    if (refusal.differences == 0) continue;
+    failing.push_back({Severity::kWarning, projection,
+                       "SH-0567 " + std::to_string(refusal.differences) +
+                           " answers of the last hour were not those of the ledger, which answers "
+                           "instead",
+                       "", "summa-host projections status " + projection +
+                               " counts them by kind; after the repair run: summa-host projections "
+                               "verify " + projection});
+  }
+  return failing;
 }
 
 Reads::Answer Reads::FromProjection(const Request& request, const Resource& resource,
@@ -116,6 +164,7 @@ Reads::Answer Reads::FromProjection(const Request& request, const Resource& reso
   const Result found = read.Exec(resource.from_projection, parameters);
   if (found.rows() > 0) answer.data = found[0].Get<std::optional<std::string>>("data");
   answer.position = progress->position;
+  answer.complete = progress->holes.empty();
   answer.updated_at = progress->updated_at;
   answer.now = progress->now;
   return answer;
@@ -137,11 +186,38 @@ Reads::Answer Reads::FromLedger(const Request& request, const Resource& resource
   return answer;
 }
 
-// A read model that is only behind differs as well; how often says whether it is more than that.
-void Reads::Compare(const Resource& resource, const Answer& ledger, const Answer& projection) {
-  ++counters_.compared;
-  if (ledger.data == projection.data) return;
-  ++(projection.data ? counters_.different : counters_.missing);
+// Both are asked again, the ledger on either side of the read model: only where neither has moved
+// meanwhile, and both are at the same place, is a difference more than one of time.
+void Reads::Compare(const Request& request, const Resource& resource,
+                    std::span<const Parameter> parameters, const Answer& first_ledger,
+                    const Answer& first_projection) {
+  const auto count = [&](const char* outcome) {
+    host_
+        .Counter("summa_projection_comparisons_total", "",
+                 {{"projection", resource.projection}, {"outcome", outcome}})
+        .Add(1);
+  };
+  if (first_ledger.data == first_projection.data) return count("same");
+  const Answer ledger = FromLedger(request, resource, parameters);
+  const Answer projection = FromProjection(request, resource, parameters);
+  const Answer after = FromLedger(request, resource, parameters);
+  const bool still = ledger.data == after.data && ledger.position == after.position &&
+                     projection.complete && projection.position == ledger.position;
+  if (ledger.data == projection.data || !still) return count(NameOf(DifferenceKind::kBehind));
+  const char* kind = NameOf(!projection.data ? DifferenceKind::kMissing
+                            : !ledger.data   ? DifferenceKind::kExtra
+                                             : DifferenceKind::kDifferent);
+  count(kind);
+  Session read(request.sql(), "read");
+  read.Begin();
+  read.Exec(reads_sql::difference,
+            {std::string(resource.projection), std::string(kind),
+             ledger.data.value_or("nothing") + " / " + projection.data.value_or("nothing")});
+  read.Commit();
+  {
+    const MutexLock lock(mutex_);
+    refusals_.erase(resource.projection);
+  }
   host_.Warn("SH-0560", "the read model and the ledger answer differently",
              {{"projection", resource.projection},
               {"position", std::to_string(projection.position)},

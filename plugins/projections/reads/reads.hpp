@@ -2,15 +2,18 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <summa/endpoint.hpp>
+#include <summa/health.hpp>
 #include <summa/host.hpp>
 #include <summa/ledger/event_table.hpp>
 #include <summa/mutex.hpp>
 #include <summa/sql.hpp>
+#include <vector>
 
 #include "reads/phase.hpp"
 
@@ -19,7 +22,7 @@ namespace summa::projections {
 // Any thread, several at a time.
 class Reads {
  public:
-  Reads(Host host, Phase phase) : host_(host), phase_(phase) {}
+  Reads(Host host, ReadPhase phase) : host_(host), phase_(phase) {}
 
   // {data, lastUpdated, lagSeconds, position, source}; 404 with {error} when there is no such thing.
   Response Balance(const Request& request);
@@ -29,7 +32,8 @@ class Reads {
   // An HTML page that shows what the other routes answer.
   static Response Page();
 
-  const PhaseCounters& counters() const { return counters_; }
+  // Read models that the phase lets answer, and that may not.
+  std::vector<Finding> Failing() const;
 
  private:
   // What is asked for: the statements that give it as one JSON text, or NULL.
@@ -42,6 +46,7 @@ class Reads {
     std::int64_t position = 0;
     DatabaseTime updated_at, now;
     bool from_ledger = false;
+    bool complete = true;  // the read model waits for no event up to its position
   };
   // How far the read model is.
   struct Progress {
@@ -54,12 +59,16 @@ class Reads {
 
   Answer Ask(const Request& request, const Resource& resource,
              std::span<const Parameter> parameters);
-  bool LedgerAnswers(const Request& request, const Resource& resource) const;
+  bool LedgerAnswers(const Request& request, const Resource& resource);
+  bool IsRefused(const Request& request, const Resource& resource);
+  bool IsCompared(const Resource& resource);
   Answer FromProjection(const Request& request, const Resource& resource,
                         std::span<const Parameter> parameters) const;
   Answer FromLedger(const Request& request, const Resource& resource,
                     std::span<const Parameter> parameters);
-  void Compare(const Resource& resource, const Answer& ledger, const Answer& projection);
+  void Compare(const Request& request, const Resource& resource,
+               std::span<const Parameter> parameters, const Answer& ledger,
+               const Answer& projection);
   static std::optional<Progress> ReadProgress(const Request& request, const Resource& resource);
   bool Reaches(const Request& request, const Resource& resource, std::int64_t position) const;
   std::string Compose(const Request& request, const Answer& answer);
@@ -67,9 +76,15 @@ class Reads {
   double LagSeconds(const Request& request, std::int64_t position);
 
   Host host_;
-  const Phase phase_;
-  PhaseCounters counters_;
-  Mutex mutex_;
+  const ReadPhase phase_;
+  mutable Mutex mutex_;
+  // Differences of the last hour by projection, as last looked at: not every answer looks.
+  struct Refusal {
+    BootTime known_until;
+    std::int64_t differences = 0;
+  };
+  std::map<std::string, Refusal> refusals_ SUMMA_GUARDED_BY(mutex_);
+  std::int64_t reads_ SUMMA_GUARDED_BY(mutex_) = 0;
   std::optional<ledger::EventTable> events_ SUMMA_GUARDED_BY(mutex_);
   // The newest event, as last looked at: not every answer looks.
   BootTime head_known_until_ SUMMA_GUARDED_BY(mutex_);

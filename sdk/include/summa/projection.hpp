@@ -94,6 +94,7 @@ struct ProjectionSpecification {
   std::vector<std::string> event_types = {};  // none: all
   std::vector<ProjectionTable> tables;
   bool commutative = false;
+  bool forgets = false;  // Forget() is implemented
 };
 
 class Projection {
@@ -123,7 +124,16 @@ class Projection {
                   static_cast<const Projection*>(self)->Apply(ProjectionBatch(batch));
                   return SUMMA_OK;
                 });
-              }};
+              },
+              nullptr};
+    if (!specification_.forgets) return;
+    table_.forget = [](void* self, const summa_projection_batch* batch, const summa_uuid* key,
+                       summa_error* error) -> std::int32_t {
+      return detail::Guard(error, [&] {
+        static_cast<const Projection*>(self)->Forget(ProjectionBatch(batch), FromAbi(*key));
+        return SUMMA_OK;
+      });
+    };
   }
   Projection(const Projection&) = delete;
   Projection& operator=(const Projection&) = delete;
@@ -132,6 +142,9 @@ class Projection {
   // Changes the tables of the batch. May throw; the transaction is then rolled back, and the event
   // that fails is looked for. Several threads at a time during a rebuild.
   virtual void Apply(const ProjectionBatch& batch) const = 0;
+  // Removes what the events of an account (with SUMMA_KEY_TRANSACTION: of a transaction) have made;
+  // they are applied again at once. Only with ProjectionSpecification::forgets.
+  virtual void Forget(const ProjectionBatch& /*batch*/, const Uuid& /*key*/) const {}
 
   const summa_projection* table() const { return &table_; }
 

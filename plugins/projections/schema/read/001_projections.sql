@@ -16,7 +16,7 @@ CREATE TABLE summa_read.projection_checkpoint (
   role text NOT NULL DEFAULT 'live' CHECK (role IN ('live', 'next', 'old')),
   state text NOT NULL DEFAULT 'running' CHECK (state IN ('loading', 'running', 'paused', 'failed')),
   error text,
-  replay_to bigint NOT NULL DEFAULT 0,    -- events up to here were applied to an earlier build
+  tables text[] NOT NULL,                 -- of the read models, without the number of the build
   role_since timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (projection, build),
   UNIQUE (projection, role)
@@ -54,6 +54,16 @@ CREATE TABLE summa_read.projection_waiting (
   position bigint NOT NULL,
   PRIMARY KEY (projection, build, key, position),
   FOREIGN KEY (projection, build, key) REFERENCES summa_read.projection_paused_key ON DELETE CASCADE
+);
+
+-- Answers of the read models that were not those of the ledger (phases shadow-read and cutover).
+CREATE TABLE summa_read.projection_difference (
+  projection text NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('missing', 'extra', 'different')),
+  count bigint NOT NULL,
+  last_at timestamptz NOT NULL,
+  example text NOT NULL,
+  PRIMARY KEY (projection, kind)
 );
 
 -- Events that were given up (on_error: dead_letter).

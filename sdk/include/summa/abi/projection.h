@@ -98,7 +98,8 @@ typedef struct summa_projection_event {
 } summa_projection_event;
 
 enum summa_projection_batch_flag {
-  /* These events were applied to another version before. Do not announce anything again. */
+  /* Another build of the projection has applied these events, or does so: it announces what they
+   * mean to others. Do not announce anything again. */
   SUMMA_BATCH_REPLAY = 1,
   /* Part of a rebuild: other parts of the history are applied at the same time, so events of an
    * account do not come in their order. Only for projections with SUMMA_PROJECTION_COMMUTATIVE. */
@@ -162,6 +163,11 @@ typedef struct summa_projection {
   /* [owner] Changes the tables; also called in several threads at a time with SUMMA_BATCH_UNORDERED.
    * Deterministic: the same events give the same rows. */
   int32_t (*apply)(void* self, const summa_projection_batch* batch, summa_error* error);
+  /* [owner] Optional. Removes what the events of this key alone have made; then apply() gets all of
+   * them again, in their order. The batch has no events. NULL: rows belong to several keys, so the
+   * projection is rebuilt as a whole. */
+  int32_t (*forget)(void* self, const summa_projection_batch* batch, const summa_uuid* key,
+                    summa_error* error);
 } summa_projection;
 
 typedef struct summa_projection_v1 {
