@@ -38,7 +38,7 @@ PostgresServer& ReadServer() {
 bool OfRebuild(const std::string& point) {
   for (const char* name : {"projections.loaded", "projections.load_committed",
                            "projections.next_created", "projections.indexed", "projections.swap",
-                           "projections.swapped"}) {
+                           "projections.swapped", "projections.old_dropped"}) {
     if (point == name) return true;
   }
   return false;
@@ -63,7 +63,7 @@ class ReadModels : public testing::Test {
       files_.push_back(std::make_unique<TemporaryFile>(
           "summa.yaml",
           "database: { " + database + ", migrate: auto }\nhost: { name: " + host +
-              ", listen: \"127.0.0.1:0\" }\nplugins: { projections: { batch_size: 20 } }\n"
+              ", listen: \"127.0.0.1:0\" }\nplugins: { projections: { batch_size: 20, keep_old: 1s } }\n"
               "schedules: { projection-runner: { lease_ttl: 1s }, projection-rebuild: { lease_ttl: "
               "1s } }\n"));
     }
@@ -125,6 +125,14 @@ TEST_P(ProjectionsFaults, AnotherHostGoesOnAndTheReadModelsAreExact) {
     ASSERT_EQ(Verb(0, {"projections", "resume", "account-balance"}).exit_code, 0);
   }
   bool died = false;
+  if (at.name == "projections.key_rebuilt") {
+    ASSERT_EQ(RunOnce(0).exit_code, 0);
+    died = Verb(0,
+                {"projections", "rebuild", "account-balance", "--key",
+                 db_->Value("SELECT fixture.account_id(5)")},
+                killed)
+               .exit_code == 128 + SIGKILL;
+  }
   for (int run = 0; run < kRuns && !died; ++run) {
     const RunResult result = RunOnce(0, killed);
     died = result.exit_code == 128 + SIGKILL;

@@ -25,7 +25,7 @@ using ::testing::IsEmpty;
 constexpr int kWriters = 5;
 constexpr int kAccounts = 3;  // of each writer, who alone uses them: nobody waits for a lock
 constexpr int kSteps = 120;
-constexpr int kSeeds = 12;  // of each kind of database
+constexpr int kSeeds = 8;  // of each kind of database
 constexpr int kSoakSeeds = 1'000;
 constexpr int kSeedsOfDatabase = 20;  // comparing reads everything
 constexpr int kBatchSizes[] = {1, 2, 3, 7, 50, 2000};
