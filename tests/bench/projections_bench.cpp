@@ -109,7 +109,7 @@ long long Copy(test::Db& db) {
         "SELECT max(format('summa_read.%I', tablename)) FROM pg_tables WHERE schemaname = "
         "'summa_read' AND tablename ~ $1",
         {"^" + view + "_[0-9]+$"});
-    db.Execute("DROP TABLE IF EXISTS " + copy + "; CREATE TABLE " + copy + " (LIKE " + table +
+    db.Execute("SET client_min_messages = warning; DROP TABLE IF EXISTS " + copy + "; CREATE TABLE " + copy + " (LIKE " + table +
                " INCLUDING ALL)");
     rows += db.Change("INSERT INTO " + copy + " SELECT * FROM summa_read." + view);
   }
