@@ -4,6 +4,8 @@
 #include <summa/operation.hpp>
 
 #include <algorithm>
+#include <charconv>
+#include <system_error>
 #include <vector>
 
 #include "builds/rebuild.hpp"
@@ -14,6 +16,7 @@
 #include "engine/progress_table.hpp"
 #include "projections_sql.hpp"
 #include "reads_sql.hpp"
+#include "source/ledger_lookup.hpp"
 
 namespace summa::projections {
 namespace {
@@ -106,6 +109,24 @@ void WriteDifferences(JsonWriter& json, Session& read, const std::string& id) {
     json.Member("example", row.Get<std::string>("example")).EndObject();
   }
   json.EndArray();
+}
+
+// Of the event that --for names, by position or id.
+std::int64_t NamedPosition(const CommandCall& call) {
+  const std::string event = call.Option("for").value_or("");
+  if (const std::optional<Uuid> id = ParseUuid(event)) {
+    Session ledger(call.sql());
+    const auto position = PositionOf(ledger, ledger::FindEvents(ledger), *id);
+    if (position) return *position;
+    throw Error(SUMMA_E_NOT_FOUND, "SH-0557", "the ledger has no event with the id " + event,
+                "It may not be committed yet");
+  }
+  std::int64_t position = 0;
+  const char* end = event.data() + event.size();
+  const auto [read, failure] = std::from_chars(event.data(), end, position);
+  if (failure == std::errc() && read == end && position > 0) return position;
+  throw Error(SUMMA_E_USAGE, "SH-0557", event + " is neither the position nor the id of an event",
+              "A position is a number, an id has the form 8-4-4-4-12 hexadecimal digits");
 }
 
 CommandResult Roles(const CommandCall& call, const CommandContext& context,
@@ -301,7 +322,7 @@ CommandResult ShowReadModel(const CommandCall& call, const CommandContext&) {
 
 CommandResult WaitForEvent(const CommandCall& call, const CommandContext& context) {
   const std::string id = ChosenId(call, context);
-  const std::int64_t position = call.IntegerOption("for").value_or(0);
+  const std::int64_t position = NamedPosition(call);
   Session read(call.sql(), "read");
   for (;;) {
     const Build build = TheBuild(ReadBuilds(read), id);

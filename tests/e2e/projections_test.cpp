@@ -132,6 +132,15 @@ TEST_F(Projections, RoutesAnswerFromTheReadModelAndFromTheLedger) {
   EXPECT_EQ(at.status, 200) << at.body;
   EXPECT_THAT(at.body, HasSubstr("\"balance\" : 1000042"));
   EXPECT_EQ(JsonMember(at.body, "source"), "projection");
+  const std::string event = db_->Value("SELECT id FROM ledger_event WHERE sequence_number = " +
+                                       position);
+  const Answer of_event = HttpGet(port, balance + "?consistency=" + event);
+  EXPECT_EQ(JsonMember(of_event.body, "source"), "projection") << of_event.body;
+  EXPECT_EQ(JsonMember(Ask({"projections", "wait", "account-balance", "--for", event}).out,
+                       "position"),
+            position);
+  EXPECT_EQ(Ask({"projections", "wait", "account-balance", "--for", Account(1)}).exit_code, 66);
+  EXPECT_EQ(Ask({"projections", "wait", "account-balance", "--for", "soon"}).exit_code, 64);
   const Answer strong = HttpGet(port, balance + "?consistency=strong");
   EXPECT_THAT(strong.body, HasSubstr("\"balance\" : 1000042"));
   EXPECT_EQ(JsonMember(strong.body, "source"), "ledger");

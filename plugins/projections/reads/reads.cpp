@@ -12,6 +12,7 @@
 #include "page.hpp"
 #include "reads/cursor.hpp"
 #include "reads_sql.hpp"
+#include "source/ledger_lookup.hpp"
 
 namespace summa::projections {
 namespace {
@@ -91,9 +92,8 @@ bool Reads::LedgerAnswers(const Request& request, const Resource& resource) {
   if (phase_ == ReadPhase::kDualWrite || phase_ == ReadPhase::kShadowRead) return true;
   if (IsRefused(request, resource)) return true;
   if (consistency == "eventual") return false;
-  std::int64_t position = 0;
-  std::from_chars(consistency.data(), consistency.data() + consistency.size(), position);
-  return !Reaches(request, resource, position);
+  const std::optional<std::int64_t> position = PositionOf(request, consistency);
+  return !position || !Reaches(request, resource, *position);
 }
 
 Reads::Answer Reads::Ask(const Request& request, const Resource& resource,
@@ -119,6 +119,18 @@ bool Reads::IsCompared(const Resource& resource) {
   if (phase_ == ReadPhase::kShadowRead) return true;
   const MutexLock lock(mutex_);
   return reads_++ % kComparedOneIn == 0;
+}
+
+// Of an event that the client names by position or id; none: the ledger has no such event.
+std::optional<std::int64_t> Reads::PositionOf(const Request& request, const std::string& event) {
+  const std::optional<Uuid> id = ParseUuid(event);
+  if (!id) {
+    std::int64_t position = 0;
+    std::from_chars(event.data(), event.data() + event.size(), position);
+    return position;
+  }
+  Session ledger(request.sql());
+  return projections::PositionOf(ledger, EventsOf(ledger), *id);
 }
 
 bool Reads::IsRefused(const Request& request, const Resource& resource) {

@@ -60,6 +60,7 @@ class Reads {
   Answer Ask(const Request& request, const Resource& resource,
              std::span<const Parameter> parameters);
   bool LedgerAnswers(const Request& request, const Resource& resource);
+  std::optional<std::int64_t> PositionOf(const Request& request, const std::string& event);
   bool IsRefused(const Request& request, const Resource& resource);
   bool IsCompared(const Resource& resource);
   Answer FromProjection(const Request& request, const Resource& resource,

@@ -78,6 +78,16 @@ void ReadAccounts(Session& session, std::span<const Uuid> accounts, EventBatch& 
   }
 }
 
+std::optional<std::int64_t> PositionOf(Session& ledger, const ledger::EventTable& table,
+                                       const Uuid& event) {
+  const Result found =
+      ledger.Exec("SELECT " + table.position + "::bigint AS position FROM " + table.name +
+                      " WHERE id = $1",
+                  {UuidValue(event)});
+  if (found.rows() == 0) return std::nullopt;
+  return found[0].Get<std::int64_t>("position");
+}
+
 // The events of one operation follow each other in an aggregate, so few versions are looked at.
 ByUuid<Earlier> CountEarlier(Session& session, const ledger::EventTable& table,
                              std::span<const Uuid> events, std::int64_t at_most) {

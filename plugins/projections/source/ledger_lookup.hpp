@@ -51,4 +51,8 @@ struct Earlier {
 ByUuid<Earlier> CountEarlier(Session& session, const ledger::EventTable& table,
                              std::span<const Uuid> events, std::int64_t at_most);
 
+// Of the event with this id; nothing: there is none.
+std::optional<std::int64_t> PositionOf(Session& ledger, const ledger::EventTable& table,
+                                       const Uuid& event);
+
 }  // namespace summa::projections
