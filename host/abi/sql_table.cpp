@@ -142,8 +142,7 @@ int32_t CopyIn(summa_sql_session* handle, summa_str sql,
 }
 
 int32_t Commit(summa_sql_session* handle, summa_error* error) noexcept {
-  return Use(handle, error,
-             [&](Session& session) { session.Commit(handle->commit_guard()); });
+  return Use(handle, error, [&](Session& session) { session.Commit(handle->commit_guard()); });
 }
 
 int32_t Rollback(summa_sql_session* handle, summa_error* error) noexcept {

@@ -57,8 +57,8 @@ std::string UpdatedAt(Session& read, const Build& build) {
 
 void WriteBuild(JsonWriter& json, Session& read, const Build& build, const Lag& lag) {
   json.BeginObject().Member("id", build.projection).Member("version", build.version);
-  json.Member("state", build.paused_keys.empty() || build.state != "running" ? build.state
-                                                                             : "keys_paused");
+  json.Member("state",
+              build.paused_keys.empty() || build.state != "running" ? build.state : "keys_paused");
   json.Member("position", build.checkpoint.position).Member("headPosition", lag.head);
   json.Member("lagEvents", lag.events).Member("lagSeconds", lag.seconds);
   json.Member("holes", build.checkpoint.HolesText()).Member("updatedAt", UpdatedAt(read, build));
@@ -67,8 +67,9 @@ void WriteBuild(JsonWriter& json, Session& read, const Build& build, const Lag& 
 
 void WritePausedKeys(JsonWriter& json, Session& read, const Build& build) {
   json.Key("pausedKeys").BeginArray();
-  for (const Row row : read.Exec(sql::paused_key_list, {build.projection, std::int32_t{build.number},
-                                                        std::int32_t{kListedKeys}})) {
+  for (const Row row :
+       read.Exec(sql::paused_key_list,
+                 {build.projection, std::int32_t{build.number}, std::int32_t{kListedKeys}})) {
     json.BeginObject().Member("key", ToText(row.Get<Uuid>("key")));
     json.Member("position", row.Get<std::int64_t>("position"));
     json.Member("eventType", row.Get<std::string>("event_type"));
@@ -138,8 +139,8 @@ CommandResult Roles(const CommandCall& call, const CommandContext& context,
     if (reason.empty()) break;
     call.Progress(reason, 0);
     if (call.Wait(kLook)) {
-      throw Error(SUMMA_E_CANCELLED, "SH-0558", "told to stop; readers see what they saw: " + reason,
-                  "Run it again");
+      throw Error(SUMMA_E_CANCELLED, "SH-0558",
+                  "told to stop; readers see what they saw: " + reason, "Run it again");
     }
   }
   const std::vector<Build> builds = ReadBuilds(read);
@@ -215,9 +216,8 @@ CommandResult RebuildProjection(const CommandCall& call, const CommandContext& c
   request.arguments = arguments.Take();
   request.rate = call.IntegerOption("rate").value_or(0);
   const std::int64_t id = StartOperation(context.host, call.sql(), request);
-  const OperationView view = call.Flag("detach")
-                                 ? ReadOperation(context.host, call.sql(), id)
-                                 : FollowOperation(context.host, call, id);
+  const OperationView view = call.Flag("detach") ? ReadOperation(context.host, call.sql(), id)
+                                                 : FollowOperation(context.host, call, id);
   JsonWriter json;
   json.BeginObject().Member("operation", std::to_string(id)).Member("phase", view.phase);
   json.Member("done", view.done).Member("finished", view.state == OperationState::kDone);
@@ -228,14 +228,14 @@ CommandResult RebuildProjection(const CommandCall& call, const CommandContext& c
 CommandResult VerifyProjection(const CommandCall& call, const CommandContext& context) {
   const std::string id = ChosenId(call, context);
   if (!CanVerify(id)) {
-    throw Error(SUMMA_E_USAGE, "SH-0557", "the ledger has nothing that " + id + " can be compared with",
+    throw Error(SUMMA_E_USAGE, "SH-0557",
+                "the ledger has nothing that " + id + " can be compared with",
                 "`summa-host projections rebuild " + id + "` makes it anew from the events");
   }
   Session ledger(call.sql()), read(call.sql(), "read");
   const Verification found = Verify(
       call.sql(), ledger::FindEvents(ledger),
-      TheBuild(ReadBuilds(read), id, call.Option("role").value_or("live")),
-      [&](std::int64_t rows) {
+      TheBuild(ReadBuilds(read), id, call.Option("role").value_or("live")), [&](std::int64_t rows) {
         call.Progress("compared", rows);
         return call.ShouldStop();
       });
@@ -276,7 +276,8 @@ CommandResult ResumeProjection(const CommandCall& call, const CommandContext& co
   const std::string id = ChosenId(call, context);
   const std::optional<std::string> key = call.Option("key");
   if (key && !ParseUuid(*key)) {
-    throw Error(SUMMA_E_USAGE, "SH-0557", *key + " is not an id", "`projections status` lists them");
+    throw Error(SUMMA_E_USAGE, "SH-0557", *key + " is not an id",
+                "`projections status` lists them");
   }
   Session read(call.sql(), "read");
   read.Begin();
@@ -295,12 +296,13 @@ CommandResult ResumeProjection(const CommandCall& call, const CommandContext& co
 
 CommandResult ShowReadModel(const CommandCall& call, const CommandContext&) {
   Session read(call.sql(), "read");
-  const std::string what = call.Option("what").value_or(""), first = call.Option("first").value_or(""),
+  const std::string what = call.Option("what").value_or(""),
+                    first = call.Option("first").value_or(""),
                     second = call.Option("second").value_or("");
   const auto data = [&](std::string_view statement, std::initializer_list<Parameter> parameters) {
     const Result found = read.Exec(statement, parameters);
-    const auto json = found.rows() == 0 ? std::nullopt
-                                        : found[0].Get<std::optional<std::string>>("data");
+    const auto json =
+        found.rows() == 0 ? std::nullopt : found[0].Get<std::optional<std::string>>("data");
     if (json) return *json;
     throw Error(SUMMA_E_NOT_FOUND, "SH-0557", "the read models have no such " + what,
                 "Check the id; `projections list` says how far they are behind");
@@ -314,8 +316,8 @@ CommandResult ShowReadModel(const CommandCall& call, const CommandContext&) {
   }
   const std::string account = data(reads_sql::balance, {first});
   return {R"({"account":)" + account + R"(,"statement":)" +
-              data(reads_sql::entries, {first, nullptr, nullptr,
-                                        call.IntegerOption("limit").value_or(20)}) +
+              data(reads_sql::entries,
+                   {first, nullptr, nullptr, call.IntegerOption("limit").value_or(20)}) +
               "}",
           false};
 }

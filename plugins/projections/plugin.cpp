@@ -14,8 +14,8 @@ namespace summa::projections {
 namespace {
 
 std::string FullId(const std::string& id) {
-  for (const char* name : {"account-balance", "entry-record", "transaction-summary",
-                           "holder-dashboard"}) {
+  for (const char* name :
+       {"account-balance", "entry-record", "transaction-summary", "holder-dashboard"}) {
     if (id == name) return id + "-view";
   }
   return id;
@@ -26,8 +26,9 @@ std::vector<std::string> WakeStreams(const Config& config) {
   if (config.String("source") == "store") return {};
   std::vector<std::string> streams = config.Strings("streams");
   if (streams.empty()) {
-    throw Error(SUMMA_E_CONFIG, "SH-0564", "source is bus, but streams names no stream of it",
-                "Set plugins.projections.streams to what the outbox writes to: its `route`, or topics");
+    throw Error(
+        SUMMA_E_CONFIG, "SH-0564", "source is bus, but streams names no stream of it",
+        "Set plugins.projections.streams to what the outbox writes to: its `route`, or topics");
   }
   return streams;
 }
@@ -49,10 +50,10 @@ class ProjectionsPlugin final : public Plugin {
     for (const std::string& id : config.Strings("read_models")) {
       settings_.read_models.push_back(FullId(id));
     }
-    runner_ = std::make_unique<Runner>(host(), settings_, catalog_,
-                                       [this](const Tick& tick, const summa_projection& projection) {
-                                         StartNewVersion(host(), tick.sql(), projection);
-                                       });
+    runner_ = std::make_unique<Runner>(
+        host(), settings_, catalog_, [this](const Tick& tick, const summa_projection& projection) {
+          StartNewVersion(host(), tick.sql(), projection);
+        });
     reads_ = std::make_unique<Reads>(host(), PhaseOf(config.String("phase")));
     rebuild_ = std::make_unique<Rebuild>(host(), settings_, catalog_);
     rebuilder_ = std::make_unique<OperationWorker>(

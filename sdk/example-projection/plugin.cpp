@@ -12,18 +12,19 @@ namespace {
 class RegularCredits final : public summa::Projection {
  public:
   RegularCredits()
-      : Projection({.id = "regular-credits",
-                    .summary = "Credits of holders by category.",
-                    .version = 1,
-                    .event_types = {"CREDIT_POSTED"},
-                    .tables = {{.name = "regular_credit",
-                                .columns = "holder_id text NOT NULL, category text NOT NULL, credits "
-                                           "bigint NOT NULL, amount bigint NOT NULL, PRIMARY KEY "
-                                           "(holder_id, category)",
-                                .indexes = {"(category, amount)"}}},
-                    // Sums do not depend on the order, so a rebuild may work on several parts of the
-                    // history at a time.
-                    .commutative = true}) {}
+      : Projection(
+            {.id = "regular-credits",
+             .summary = "Credits of holders by category.",
+             .version = 1,
+             .event_types = {"CREDIT_POSTED"},
+             .tables = {{.name = "regular_credit",
+                         .columns = "holder_id text NOT NULL, category text NOT NULL, credits "
+                                    "bigint NOT NULL, amount bigint NOT NULL, PRIMARY KEY "
+                                    "(holder_id, category)",
+                         .indexes = {"(category, amount)"}}},
+             // Sums do not depend on the order, so a rebuild may work on several parts of the
+             // history at a time.
+             .commutative = true}) {}
 
   void Apply(const summa::ProjectionBatch& batch) const override {
     // One row for each holder and category, in the order of the key: that is the order in which

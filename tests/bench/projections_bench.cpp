@@ -109,8 +109,8 @@ long long Copy(test::Db& db) {
         "SELECT max(format('summa_read.%I', tablename)) FROM pg_tables WHERE schemaname = "
         "'summa_read' AND tablename ~ $1",
         {"^" + view + "_[0-9]+$"});
-    db.Execute("SET client_min_messages = warning; DROP TABLE IF EXISTS " + copy + "; CREATE TABLE " + copy + " (LIKE " + table +
-               " INCLUDING ALL)");
+    db.Execute("SET client_min_messages = warning; DROP TABLE IF EXISTS " + copy +
+               "; CREATE TABLE " + copy + " (LIKE " + table + " INCLUDING ALL)");
     rows += db.Change("INSERT INTO " + copy + " SELECT * FROM summa_read." + view);
   }
   return rows;
@@ -159,19 +159,18 @@ void Print(const Measured& measured, const Options& options) {
     return std::vector<std::string>{name, Grouped(series.Median()),
                                     Grouped(series.Min()) + " - " + Grouped(series.Max()), ratio};
   };
-  std::cout << MachineText() << "\n" << Grouped(static_cast<double>(measured.events))
-            << " events, " << Grouped(static_cast<double>(measured.rows))
-            << " rows of the four read models\n\n";
-  PrintTable({{"rows/s", "median", "range", "ratio"},
-              row("INSERT .. SELECT of the same rows", measured.bare, ""),
-              row("apply, all four at once", measured.apply, Fixed(apply, 3)),
-              row("rebuild, compare and swap, one after the other", measured.rebuild,
-                  Fixed(rebuild, 3))});
+  std::cout << MachineText() << "\n"
+            << Grouped(static_cast<double>(measured.events)) << " events, "
+            << Grouped(static_cast<double>(measured.rows)) << " rows of the four read models\n\n";
+  PrintTable(
+      {{"rows/s", "median", "range", "ratio"},
+       row("INSERT .. SELECT of the same rows", measured.bare, ""),
+       row("apply, all four at once", measured.apply, Fixed(apply, 3)),
+       row("rebuild, compare and swap, one after the other", measured.rebuild, Fixed(rebuild, 3))});
 }
 
 int Run(int count, char** words) {
-  const Options options(count, words,
-                        "Applying a history to the read models, and rebuilding them.",
+  const Options options(count, words, "Applying a history to the read models, and rebuilding them.",
                         {{"events", "200000", "transactions of the history"},
                          {"accounts", "1000", "accounts they belong to"},
                          {"sessions", "2", "of a rebuild"},
@@ -181,8 +180,9 @@ int Run(int count, char** words) {
   const std::string url = test::InstallLedger(server, kDatabase);
   {
     test::Db db(url);
-    db.Query("SELECT fixture.bulk_outbox($1::bigint, $2::int, true)",
-             {std::to_string(options.Number("events")), std::to_string(options.Number("accounts"))});
+    db.Query(
+        "SELECT fixture.bulk_outbox($1::bigint, $2::int, true)",
+        {std::to_string(options.Number("events")), std::to_string(options.Number("accounts"))});
     db.Execute("ANALYZE");
   }
   Measured measured;

@@ -21,13 +21,15 @@ class Projections : public RestrictedRole {
     const TemporaryFile owner("summa.yaml", Configuration("postgres", Plugins()));
     const RunResult migrated = Host({"migrate", "-c", owner.Path()});
     ASSERT_EQ(migrated.exit_code, 0) << migrated.err;
-    db_->Execute("GRANT USAGE, CREATE ON SCHEMA summa_read TO background; GRANT SELECT, INSERT, "
-                 "UPDATE, DELETE ON ALL TABLES IN SCHEMA summa_read TO background");
+    db_->Execute(
+        "GRANT USAGE, CREATE ON SCHEMA summa_read TO background; GRANT SELECT, INSERT, "
+        "UPDATE, DELETE ON ALL TABLES IN SCHEMA summa_read TO background");
     file_ = std::make_unique<TemporaryFile>("summa.yaml", Configuration("background", Plugins()));
   }
   static std::string Plugins() { return "  projections: {}\n  regulars: {}\n"; }
   static std::map<std::string, std::string> Environment() {
-    return {{"SUMMA_PLUGIN_PATH", BinaryDir() + "/tests/example:" + BinaryDir() + "/lib/summa/plugins"}};
+    return {{"SUMMA_PLUGIN_PATH",
+             BinaryDir() + "/tests/example:" + BinaryDir() + "/lib/summa/plugins"}};
   }
   static RunResult Host(std::vector<std::string> words) {
     return SummaHost(std::move(words), Environment());
@@ -39,8 +41,9 @@ class Projections : public RestrictedRole {
   // From now on with these settings of the plugin.
   void Use(const std::string& settings) {
     file_ = std::make_unique<TemporaryFile>(
-        "summa.yaml", Configuration("background", "  projections: { " + settings + " }\n  regulars: "
-                                                  "{}\n"));
+        "summa.yaml", Configuration("background", "  projections: { " + settings +
+                                                      " }\n  regulars: "
+                                                      "{}\n"));
   }
   std::string Account(int number) {
     return db_->Value("SELECT fixture.account_id(" + std::to_string(number) + ")");
@@ -56,7 +59,8 @@ TEST_F(Projections, RunOnceUnderTheDocumentedRightsAndAreListed) {
   EXPECT_EQ(list.exit_code, 0) << list.err;
   for (const char* id : {"account-balance-view", "entry-record-view", "transaction-summary-view",
                          "holder-dashboard-view", "regular-credits"}) {
-    EXPECT_THAT(list.out, HasSubstr("\"id\":\"" + std::string(id) + "\",\"version\":1,\"state\":"
+    EXPECT_THAT(list.out, HasSubstr("\"id\":\"" + std::string(id) +
+                                    "\",\"version\":1,\"state\":"
                                     "\"running\""));
   }
   EXPECT_THAT(list.out, HasSubstr("\"lagEvents\":0"));
@@ -89,16 +93,21 @@ TEST_F(Projections, AReadModelOfAnotherPluginIsKeptAndRebuilt) {
 TEST_F(Projections, APhaseIsLeftOnlyWhenAnswersAreTheSame) {
   Use("phase: shadow-read");
   const std::string balance = "/v1/accounts/" + Account(2) + "/balance";
-  const std::string differences = "SELECT count(*) FROM summa_read.projection_difference WHERE "
-                                  "kind = 'different' AND projection = 'account-balance-view'";
+  const std::string differences =
+      "SELECT count(*) FROM summa_read.projection_difference WHERE "
+      "kind = 'different' AND projection = 'account-balance-view'";
   {
     RunningHost host({"-c", file_->Path()}, Environment());
     WaitUntil([&] { return HttpGet(host.Port(), balance).status == 200; }, kTimeout, "an answer");
-    WaitUntil([&] { return Ask({"projections", "verify", "account-balance"}).exit_code == 0; },
-              kTimeout, "the read model");
+    WaitUntil(
+        [&] {
+          return Ask({"projections", "verify", "account-balance"}).exit_code == 0;
+        },
+        kTimeout, "the read model");
     EXPECT_EQ(db_->Count(differences), 0);
-    db_->Execute("UPDATE summa_read.account_balance_view_1 SET balance = 7 WHERE id = "
-                 "fixture.account_id(2)");
+    db_->Execute(
+        "UPDATE summa_read.account_balance_view_1 SET balance = 7 WHERE id = "
+        "fixture.account_id(2)");
     const Answer answer = HttpGet(host.Port(), balance);
     EXPECT_THAT(answer.body, HasSubstr("\"balance\" : 1000000"));
     EXPECT_EQ(JsonMember(answer.body, "source"), "ledger");
@@ -111,8 +120,7 @@ TEST_F(Projections, APhaseIsLeftOnlyWhenAnswersAreTheSame) {
   EXPECT_EQ(source(), "ledger") << "it is not moved to what was wrong within the last hour";
   EXPECT_THAT(Ask({"projections", "status", "account-balance"}).out,
               HasSubstr("\"kind\":\"different\",\"count\":"));
-  const RunResult rebuilt =
-      Ask({"projections", "rebuild", "account-balance", "--key", Account(2)});
+  const RunResult rebuilt = Ask({"projections", "rebuild", "account-balance", "--key", Account(2)});
   EXPECT_EQ(rebuilt.exit_code, 0) << rebuilt.err;
   EXPECT_EQ(JsonMember(rebuilt.out, "keys"), "1");
   EXPECT_EQ(Ask({"projections", "verify", "account-balance"}).exit_code, 0);
@@ -132,13 +140,13 @@ TEST_F(Projections, RoutesAnswerFromTheReadModelAndFromTheLedger) {
   EXPECT_EQ(at.status, 200) << at.body;
   EXPECT_THAT(at.body, HasSubstr("\"balance\" : 1000042"));
   EXPECT_EQ(JsonMember(at.body, "source"), "projection");
-  const std::string event = db_->Value("SELECT id FROM ledger_event WHERE sequence_number = " +
-                                       position);
+  const std::string event =
+      db_->Value("SELECT id FROM ledger_event WHERE sequence_number = " + position);
   const Answer of_event = HttpGet(port, balance + "?consistency=" + event);
   EXPECT_EQ(JsonMember(of_event.body, "source"), "projection") << of_event.body;
-  EXPECT_EQ(JsonMember(Ask({"projections", "wait", "account-balance", "--for", event}).out,
-                       "position"),
-            position);
+  EXPECT_EQ(
+      JsonMember(Ask({"projections", "wait", "account-balance", "--for", event}).out, "position"),
+      position);
   EXPECT_EQ(Ask({"projections", "wait", "account-balance", "--for", Account(1)}).exit_code, 66);
   EXPECT_EQ(Ask({"projections", "wait", "account-balance", "--for", "soon"}).exit_code, 64);
   const Answer strong = HttpGet(port, balance + "?consistency=strong");
@@ -155,8 +163,8 @@ TEST_F(Projections, RoutesAnswerFromTheReadModelAndFromTheLedger) {
     const Answer second = HttpGet(port, entries + consistency + "&cursor=" + cursor);
     EXPECT_THAT(second.body, HasSubstr("\"reference\" : \"opening_2\"")) << cursor;
   }
-  const std::string transaction = db_->Value(
-      "SELECT id FROM transaction_record WHERE reference = 'later'");
+  const std::string transaction =
+      db_->Value("SELECT id FROM transaction_record WHERE reference = 'later'");
   EXPECT_THAT(HttpGet(port, "/v1/transactions/" + transaction).body,
               HasSubstr("\"type\" : \"credit\""));
   EXPECT_THAT(HttpGet(port, "/v1/holders/individual/holder_000002/dashboard").body,

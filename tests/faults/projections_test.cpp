@@ -63,7 +63,8 @@ class ReadModels : public testing::Test {
       files_.push_back(std::make_unique<TemporaryFile>(
           "summa.yaml",
           "database: { " + database + ", migrate: auto }\nhost: { name: " + host +
-              ", listen: \"127.0.0.1:0\" }\nplugins: { projections: { batch_size: 20, keep_old: 1s } }\n"
+              ", listen: \"127.0.0.1:0\" }\nplugins: { projections: { batch_size: 20, keep_old: 1s "
+              "} }\n"
               "schedules: { projection-runner: { lease_ttl: 1s }, projection-rebuild: { lease_ttl: "
               "1s } }\n"));
     }
@@ -118,7 +119,8 @@ TEST_P(ProjectionsFaults, AnotherHostGoesOnAndTheReadModelsAreExact) {
     Db read(read_url_);
     read.Execute(
         "ALTER TABLE summa_read.account_balance_view_1 ADD CONSTRAINT refuses CHECK (id <> "
-        "'" + db_->Value("SELECT fixture.account_id(5)") + "') NOT VALID");
+        "'" +
+        db_->Value("SELECT fixture.account_id(5)") + "') NOT VALID");
     db_->Execute("SELECT fixture.credit(fixture.account_id(5), 60)");
     ASSERT_EQ(RunOnce(0).exit_code, 0);
     read.Execute("ALTER TABLE summa_read.account_balance_view_1 DROP CONSTRAINT refuses");

@@ -26,10 +26,11 @@ using ::testing::IsEmpty;
 class Announcer final : public Projection {
  public:
   explicit Announcer(int version)
-      : Projection({.id = "announcer",
-                    .version = version,
-                    .tables = {{version == 1 ? "announcer_view" : "announcer_list",
-                                "position bigint, ordinal bigint, PRIMARY KEY (position, ordinal)"}}}),
+      : Projection(
+            {.id = "announcer",
+             .version = version,
+             .tables = {{version == 1 ? "announcer_view" : "announcer_list",
+                         "position bigint, ordinal bigint, PRIMARY KEY (position, ordinal)"}}}),
         table_(version == 1 ? "announcer_view" : "announcer_list") {}
   void Apply(const ProjectionBatch& batch) const override {
     std::vector<std::int64_t> positions, ordinals;
@@ -79,10 +80,9 @@ class BuildsTest : public ProjectionsTest, public testing::WithParamInterface<bo
                                 fake_->Advance(time);
                                 return false;
                               }};
-      const OperationView view =
-          RunOperation(fake_->host(), sql_->unleased(), caller, rebuild.Binding(), id,
-                       std::chrono::seconds(1))
-              .last;
+      const OperationView view = RunOperation(fake_->host(), sql_->unleased(), caller,
+                                              rebuild.Binding(), id, std::chrono::seconds(1))
+                                     .last;
       RunAll();
       if (!view.open() || !view.error.empty()) return view;
     }
@@ -103,11 +103,14 @@ class BuildsTest : public ProjectionsTest, public testing::WithParamInterface<bo
     MakeRunner();
   }
   void ExpectEachEventIsAnnouncedOnce(const std::string& view) {
-    EXPECT_EQ(read_->Column("SELECT position FROM public.announced GROUP BY position, ordinal HAVING "
-                            "count(*) > 1"),
-              std::vector<std::string>());
-    const std::string difference = "SELECT position FROM (TABLE public.announced EXCEPT TABLE " + view + ") d";
-    const std::string missing = "SELECT position FROM (TABLE " + view + " EXCEPT TABLE public.announced) d";
+    EXPECT_EQ(
+        read_->Column("SELECT position FROM public.announced GROUP BY position, ordinal HAVING "
+                      "count(*) > 1"),
+        std::vector<std::string>());
+    const std::string difference =
+        "SELECT position FROM (TABLE public.announced EXCEPT TABLE " + view + ") d";
+    const std::string missing =
+        "SELECT position FROM (TABLE " + view + " EXCEPT TABLE public.announced) d";
     EXPECT_EQ(read_->Column(difference), std::vector<std::string>());
     EXPECT_EQ(read_->Column(missing), std::vector<std::string>());
     EXPECT_GT(read_->Count("SELECT count(*) FROM public.announced"), 300);
@@ -130,10 +133,10 @@ TEST_P(BuildsTest, ARebuildTakesThePlaceOfTheOtherWhileTheLedgerIsWrittenTo) {
   RunAll();
   EXPECT_THAT(Differences(), IsEmpty());
   EXPECT_EQ(read_->Value("SELECT string_agg(DISTINCT role || ' ' || build, ', ') FROM "
-                       "summa_read.projection_checkpoint"),
+                         "summa_read.projection_checkpoint"),
             "live 2, old 1");
   EXPECT_EQ(read_->Count("SELECT count(*) FROM pg_indexes WHERE schemaname = 'summa_read' AND "
-                       "tablename LIKE 'entry_record_view_%'"),
+                         "tablename LIKE 'entry_record_view_%'"),
             6)
       << "both builds have the same indexes";
 }
@@ -143,16 +146,17 @@ TEST_P(BuildsTest, TheEarlierBuildFollowsAndComesBack) {
   test::WaitUntil([&] { return traffic_->Committed() >= 500; }, test::kTimeout, "traffic");
   traffic_->Stop();
   RunAll();
-  read_->Execute("CREATE ROLE reader_of_views; GRANT USAGE ON SCHEMA summa_read TO reader_of_views; "
-               "GRANT SELECT ON summa_read.account_balance_view TO reader_of_views");
+  read_->Execute(
+      "CREATE ROLE reader_of_views; GRANT USAGE ON SCHEMA summa_read TO reader_of_views; "
+      "GRANT SELECT ON summa_read.account_balance_view TO reader_of_views");
   Session read(sql_->unleased(), "read");
   EXPECT_EQ(TrySwap(read, *catalog_, "account-balance-view", "old"), "");
   EXPECT_THAT(Differences(), IsEmpty());
   EXPECT_EQ(read_->Value("SELECT build FROM summa_read.projection_checkpoint WHERE projection = "
-                       "'account-balance-view' AND role = 'live'"),
+                         "'account-balance-view' AND role = 'live'"),
             "1");
   EXPECT_EQ(read_->Value("SELECT has_table_privilege('reader_of_views', "
-                       "'summa_read.account_balance_view', 'SELECT')"),
+                         "'summa_read.account_balance_view', 'SELECT')"),
             "t");
   read_->Execute("DROP OWNED BY reader_of_views; DROP ROLE reader_of_views");
 }
@@ -164,13 +168,14 @@ TEST_P(BuildsTest, ReadersSeeOneBuildOrTheOtherAndNoError) {
   std::thread reader([&] {
     Db db(read_url_);
     try {
-      db.Execute("PREPARE sums AS SELECT coalesce(sum(balance - credit_balance + debit_balance), "
-                 "0)::text || ' ' || count(*) FROM summa_read.account_balance_view");
+      db.Execute(
+          "PREPARE sums AS SELECT coalesce(sum(balance - credit_balance + debit_balance), "
+          "0)::text || ' ' || count(*) FROM summa_read.account_balance_view");
       while (!stop) {
-        for (const std::string& sums : {db.Value("EXECUTE sums"),
-                                       db.Value("SELECT coalesce(sum(balance - credit_balance + "
-                                                "debit_balance), 0)::text || ' ' || count(*) FROM "
-                                                "summa_read.account_balance_view")}) {
+        for (const std::string& sums :
+             {db.Value("EXECUTE sums"), db.Value("SELECT coalesce(sum(balance - credit_balance + "
+                                                 "debit_balance), 0)::text || ' ' || count(*) FROM "
+                                                 "summa_read.account_balance_view")}) {
           if (sums != "0 22") error = "a mixture: " + sums;
         }
         ++reads;
@@ -199,16 +204,16 @@ TEST_P(BuildsTest, ABuildThatDiffersFromTheLedgerIsNotShown) {
     EXPECT_THAT(error.what(), HasSubstr(db_->Value("SELECT fixture.account_id(3)")));
   }
   EXPECT_EQ(read_->Value("SELECT build FROM summa_read.projection_checkpoint WHERE projection = "
-                       "'account-balance-view' AND role = 'live'"),
+                         "'account-balance-view' AND role = 'live'"),
             "1");
 }
 
 TEST_P(BuildsTest, VerificationFindsEachDifferenceWhileTheLedgerIsWrittenTo) {
   for (const auto& [id, applier] : catalog_->all()) {
     const Verification found = VerifyLive(id);
-    EXPECT_EQ(found.differences, 0) << id << ": " << found.examples.front().key << " "
-                                    << found.examples.front().ledger << " "
-                                    << found.examples.front().read_model;
+    EXPECT_EQ(found.differences, 0)
+        << id << ": " << found.examples.front().key << " " << found.examples.front().ledger << " "
+        << found.examples.front().read_model;
     EXPECT_GT(found.rows, 10) << id;
   }
   traffic_->Stop();
@@ -217,10 +222,12 @@ TEST_P(BuildsTest, VerificationFindsEachDifferenceWhileTheLedgerIsWrittenTo) {
       "UPDATE summa_read.account_balance_view_1 SET pending_debit = pending_debit + 1 WHERE id = " +
       Account(1) + "; DELETE FROM summa_read.account_balance_view_1 WHERE id = " + Account(2) +
       "; UPDATE summa_read.entry_record_view_1 SET amount = amount + 1 WHERE account_id = " +
-      Account(3) + " AND reference = 'opening_3'; "
+      Account(3) +
+      " AND reference = 'opening_3'; "
       "UPDATE summa_read.transaction_summary_view_1 SET status = 'voided' WHERE reference = "
       "'opening_4'; "
-      "UPDATE summa_read.holder_dashboard_view_1 SET transactions = transactions + 1 WHERE holder_id "
+      "UPDATE summa_read.holder_dashboard_view_1 SET transactions = transactions + 1 WHERE "
+      "holder_id "
       "= 'holder_000005'");
   EXPECT_EQ(VerifyLive("account-balance-view").differences, 2);
   EXPECT_EQ(VerifyLive("entry-record-view").differences, 1);
@@ -265,12 +272,11 @@ TEST_P(BuildsTest, ANewVersionReplaysUpToTheMarkOfTheEarlierOne) {
   Announce(second);
   settings_.keep_old = std::chrono::microseconds(1);
   int started = 0;
-  runner_ = std::make_unique<Runner>(
-      fake_->host(), settings_, *catalog_,
-      [&](const Tick&, const summa_projection& projection) {
-        ++started;
-        StartNewVersion(fake_->host(), sql_->unleased(), projection);
-      });
+  runner_ = std::make_unique<Runner>(fake_->host(), settings_, *catalog_,
+                                     [&](const Tick&, const summa_projection& projection) {
+                                       ++started;
+                                       StartNewVersion(fake_->host(), sql_->unleased(), projection);
+                                     });
   RunOnce();
   EXPECT_EQ(started, 1);
   StartNewVersion(fake_->host(), sql_->unleased(), *second.table());  // by the next host
@@ -288,16 +294,17 @@ TEST_P(BuildsTest, ANewVersionReplaysUpToTheMarkOfTheEarlierOne) {
   RunAll();
   EXPECT_EQ(read_->Count("SELECT count(*) FROM pg_tables WHERE tablename = 'announcer_view_1'"), 0)
       << "a build that is not kept is removed, with the tables of its version";
-  EXPECT_EQ(read_->Count("SELECT count(*) FROM summa_read.projection_checkpoint WHERE role = 'old'"),
-            0);
+  EXPECT_EQ(
+      read_->Count("SELECT count(*) FROM summa_read.projection_checkpoint WHERE role = 'old'"), 0);
 }
 
 TEST_P(BuildsTest, SingleAccountsAndTransactionsAreMadeAnewWhileTheLedgerIsWrittenTo) {
   RunAll();
   read_->Execute("UPDATE summa_read.account_balance_view_1 SET balance = balance + 7 WHERE id = " +
-                 Account(1) + "; DELETE FROM summa_read.account_balance_view_1 WHERE id = " +
-                 Account(22) + "; DELETE FROM summa_read.entry_record_view_1 WHERE account_id = " +
-                 Account(3) + "; UPDATE summa_read.transaction_summary_view_1 SET status = 'voided' "
+                 Account(1) +
+                 "; DELETE FROM summa_read.account_balance_view_1 WHERE id = " + Account(22) +
+                 "; DELETE FROM summa_read.entry_record_view_1 WHERE account_id = " + Account(3) +
+                 "; UPDATE summa_read.transaction_summary_view_1 SET status = 'voided' "
                  "WHERE reference = 'opening_4'");
   const auto never = [](std::int64_t) { return false; };
   const auto rebuild = [&](const char* projection, const std::set<Uuid>& keys) {
@@ -310,7 +317,8 @@ TEST_P(BuildsTest, SingleAccountsAndTransactionsAreMadeAnewWhileTheLedgerIsWritt
   EXPECT_GT(rebuild("entry-record-view", {key(3)}).events, 1);
   const Applier& summary = *catalog_->Find("transaction-summary-view");
   const std::int64_t opening = db_->Count(
-      "SELECT sequence_number FROM ledger_event e JOIN transaction_record t ON t.id = e.aggregate_id "
+      "SELECT sequence_number FROM ledger_event e JOIN transaction_record t ON t.id = "
+      "e.aggregate_id "
       "WHERE t.reference = 'opening_4'");
   const std::set<Uuid> keys = KeysBetween(sql_->unleased(), summary, opening - 1, opening);
   EXPECT_EQ(keys.size(), 2U) << "the opening of the account, and its credit";

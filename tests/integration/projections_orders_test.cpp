@@ -114,8 +114,8 @@ class Orders : public ProjectionsTest,
     Rest();
     const auto no_holes = [&] {
       RunOnce();
-      return read_->Count("SELECT count(*) FROM summa_read.projection_checkpoint WHERE holes <> ''") ==
-             0;
+      return read_->Count(
+                 "SELECT count(*) FROM summa_read.projection_checkpoint WHERE holes <> ''") == 0;
     };
     test::WaitUntil(no_holes, test::kTimeout, "numbers that nobody can own any more");
     Rest();
@@ -179,7 +179,8 @@ class Orders : public ProjectionsTest,
       case Writer::kIdle:
         return;
       case Writer::kPrepared:
-        writer.db->Execute((Random(4) == 0 ? "ROLLBACK PREPARED " : "COMMIT PREPARED ") + writer.gid);
+        writer.db->Execute((Random(4) == 0 ? "ROLLBACK PREPARED " : "COMMIT PREPARED ") +
+                           writer.gid);
         break;
       case Writer::kOpen:
         if (Random(6) == 0) {
@@ -205,8 +206,10 @@ class Orders : public ProjectionsTest,
                   std::to_string(writer.first_account + i) + ")";
     }
     const std::string id = writer.db->Value(
-        "SELECT coalesce((SELECT id::text FROM transaction_record WHERE coalesce(source_account_id, "
-        "destination_account_id) IN (" + accounts + ") AND " + condition +
+        "SELECT coalesce((SELECT id::text FROM transaction_record WHERE "
+        "coalesce(source_account_id, "
+        "destination_account_id) IN (" +
+        accounts + ") AND " + condition +
         " ORDER BY created_at DESC, reference DESC LIMIT 1), '')");
     return id.empty() ? id : "'" + id + "'::uuid";
   }
@@ -215,8 +218,9 @@ class Orders : public ProjectionsTest,
 
   std::string OfDeployed(Writer& writer) {
     const std::string hold = One(writer, false, "is_hold AND status = 'inflight'");
-    const std::string posted = One(writer, false, "NOT is_reversal AND NOT is_hold AND status = "
-                                                  "'posted' AND amount < 100");
+    const std::string posted = One(writer, false,
+                                   "NOT is_reversal AND NOT is_hold AND status = "
+                                   "'posted' AND amount < 100");
     const std::string account = Account(writer), other = Account(writer);
     switch (Random(9)) {
       case 0:
@@ -253,7 +257,8 @@ class Orders : public ProjectionsTest,
     const std::string account = Account(writer), other = Account(writer);
     switch (Random(9)) {
       case 0:
-        return "plan.transact(" + account + ", NULL, " + Amount() + ", " + Reference() + ", 'debit')";
+        return "plan.transact(" + account + ", NULL, " + Amount() + ", " + Reference() +
+               ", 'debit')";
       case 1:
       case 2:
         return "plan.transact(" + account + ", " + other + ", " + Amount() + ", " + Reference() +
@@ -265,8 +270,9 @@ class Orders : public ProjectionsTest,
         return Random(2) == 0 ? "plan.release_hold(" + hold + ")"
                               : "plan.capture_hold(" + hold + ", 7)";
       case 5:
-        return "plan.multi_transfer(" + account + ", ARRAY[" + other + ", " + account + ", " + other +
-               "], ARRAY[" + Amount() + ", 7, " + Amount() + "]::bigint[], " + Reference() + ")";
+        return "plan.multi_transfer(" + account + ", ARRAY[" + other + ", " + account + ", " +
+               other + "], ARRAY[" + Amount() + ", 7, " + Amount() + "]::bigint[], " + Reference() +
+               ")";
       case 6:
         return "plan.multi_hold(" + account + ", ARRAY[" + other + "], ARRAY[20]::bigint[], " +
                Reference() + ")";
@@ -293,9 +299,11 @@ class Orders : public ProjectionsTest,
       case 2:
         return TakeOver();
       default:
-        read_->Execute("UPDATE summa_read.projection_checkpoint SET state = 'paused' WHERE projection "
-                       "= (ARRAY['account-balance-view', 'entry-record-view', 'event-log', "
-                       "'holder-dashboard-view'])[" + std::to_string(1 + Random(4)) + "]");
+        read_->Execute(
+            "UPDATE summa_read.projection_checkpoint SET state = 'paused' WHERE projection "
+            "= (ARRAY['account-balance-view', 'entry-record-view', 'event-log', "
+            "'holder-dashboard-view'])[" +
+            std::to_string(1 + Random(4)) + "]");
     }
   }
   // Another process goes on from what was stored.
@@ -322,8 +330,9 @@ class Orders : public ProjectionsTest,
     tick_->SetFence(++fence_);
     Restart();
     RunOnce();
-    const std::string state = "SELECT string_agg(c::text, ' ' ORDER BY projection) FROM "
-                              "summa_read.projection_checkpoint c";
+    const std::string state =
+        "SELECT string_agg(c::text, ' ' ORDER BY projection) FROM "
+        "summa_read.projection_checkpoint c";
     const std::string before = read_->Value(state);
     for (int i = 0; i < 2; ++i) {
       try {
@@ -337,8 +346,9 @@ class Orders : public ProjectionsTest,
 
   // Nothing is left to do: everything that is committed is in the read models, whatever is open.
   void Rest() {
-    read_->Execute("UPDATE summa_read.projection_checkpoint SET state = 'running' WHERE state = "
-                   "'paused'");
+    read_->Execute(
+        "UPDATE summa_read.projection_checkpoint SET state = 'running' WHERE state = "
+        "'paused'");
     RunAll();
     EXPECT_THAT(Differences(), IsEmpty());
     const std::string position = plan() ? "position" : "sequence_number";
@@ -348,11 +358,12 @@ class Orders : public ProjectionsTest,
                             "HAVING count(*) > 1"),
               std::vector<std::string>())
         << "applied twice";
-    EXPECT_EQ(read_->Column("SELECT key || ' at ' || position FROM (SELECT key, position, ordinal, "
-                            "lag(position) OVER k AS before, lag(ordinal) OVER k AS ordinal_before "
-                            "FROM summa_read.event_log WINDOW k AS (PARTITION BY key ORDER BY number)) "
-                            "l WHERE (position, ordinal) < (before, ordinal_before)"),
-              std::vector<std::string>())
+    EXPECT_EQ(
+        read_->Column("SELECT key || ' at ' || position FROM (SELECT key, position, ordinal, "
+                      "lag(position) OVER k AS before, lag(ordinal) OVER k AS ordinal_before "
+                      "FROM summa_read.event_log WINDOW k AS (PARTITION BY key ORDER BY number)) "
+                      "l WHERE (position, ordinal) < (before, ordinal_before)"),
+        std::vector<std::string>())
         << "not in the order of the account";
   }
 
@@ -372,7 +383,8 @@ TEST_P(Orders, ReadModelsAreWhatTheLedgerSaysWhateverTheOrder) {
   const auto end = std::chrono::steady_clock::now() +
                    std::chrono::minutes(Number("SUMMA_SOAK_MINUTES", 1'000'000));
   int told = 0;
-  for (; told < seeds && !HasFailure() && (!soak || std::chrono::steady_clock::now() < end); ++told) {
+  for (; told < seeds && !HasFailure() && (!soak || std::chrono::steady_clock::now() < end);
+       ++told) {
     const int seed = first + told;
     SCOPED_TRACE("SUMMA_SOAK_SEED=" + std::to_string(seed));
     if (told % kSeedsOfDatabase == 0) NewDatabase();
@@ -381,16 +393,14 @@ TEST_P(Orders, ReadModelsAreWhatTheLedgerSaysWhateverTheOrder) {
   std::cout << told << " random orders of commits from seed " << first << "\n";
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, Orders,
-                         testing::Combine(testing::Values(ledger::Layout::kDeployed,
-                                                          ledger::Layout::kPlan),
-                                          testing::Bool()),
-                         [](const auto& param) {
-                           return std::string(std::get<0>(param.param) == ledger::Layout::kPlan
-                                                  ? "Plan"
-                                                  : "Deployed") +
-                                  (std::get<1>(param.param) ? "WithAReadDatabase" : "");
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Of, Orders,
+    testing::Combine(testing::Values(ledger::Layout::kDeployed, ledger::Layout::kPlan),
+                     testing::Bool()),
+    [](const auto& param) {
+      return std::string(std::get<0>(param.param) == ledger::Layout::kPlan ? "Plan" : "Deployed") +
+             (std::get<1>(param.param) ? "WithAReadDatabase" : "");
+    });
 
 }  // namespace
 }  // namespace summa::projections

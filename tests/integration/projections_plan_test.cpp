@@ -33,8 +33,8 @@ class PlanTest : public ProjectionsTest {
   std::string Reference() { return "'reference_" + std::to_string(++references_) + "'"; }
   std::string Amount() { return std::to_string(1 + Random(50)); }
   std::string Latest(const std::string& condition) {
-    return db_->Value("SELECT coalesce((SELECT id::text FROM transaction_record WHERE " + condition +
-                      " ORDER BY created_at DESC, reference DESC LIMIT 1), '')");
+    return db_->Value("SELECT coalesce((SELECT id::text FROM transaction_record WHERE " +
+                      condition + " ORDER BY created_at DESC, reference DESC LIMIT 1), '')");
   }
 
   void History(int number) {
@@ -43,18 +43,25 @@ class PlanTest : public ProjectionsTest {
       db_->Execute("SELECT plan.open_account(" + std::to_string(first_ + i) + ")");
     }
     for (int i = 0; i < kOperations; ++i) Operate();
-    db_->Execute("BEGIN; UPDATE account_balance SET status = 'closed' WHERE id = " + Account() +
-                 "; SELECT plan.append(id, 'ACCOUNT_CLOSED', jsonb_build_object('accountId', id), "
-                 "gen_random_uuid()) FROM account_balance WHERE status = 'closed' AND NOT EXISTS "
-                 "(SELECT FROM ledger_event WHERE aggregate_id = account_balance.id AND event_type = "
-                 "'ACCOUNT_CLOSED'); COMMIT");
+    db_->Execute(
+        "BEGIN; UPDATE account_balance SET status = 'closed' WHERE id = " + Account() +
+        "; SELECT plan.append(id, 'ACCOUNT_CLOSED', jsonb_build_object('accountId', id), "
+        "gen_random_uuid()) FROM account_balance WHERE status = 'closed' AND NOT EXISTS "
+        "(SELECT FROM ledger_event WHERE aggregate_id = account_balance.id AND event_type = "
+        "'ACCOUNT_CLOSED'); COMMIT");
   }
 
   void Operate() {
-    const std::string hold = "'" + Latest("is_hold AND status = 'inflight' AND NOT meta_data ? "
-                                          "'destinations'") + "'::uuid";
-    const std::string many = "'" + Latest("is_hold AND status = 'inflight' AND meta_data ? "
-                                          "'destinations'") + "'::uuid";
+    const std::string hold = "'" +
+                             Latest(
+                                 "is_hold AND status = 'inflight' AND NOT meta_data ? "
+                                 "'destinations'") +
+                             "'::uuid";
+    const std::string many = "'" +
+                             Latest(
+                                 "is_hold AND status = 'inflight' AND meta_data ? "
+                                 "'destinations'") +
+                             "'::uuid";
     const bool has_hold = hold != "''::uuid", has_many = many != "''::uuid";
     switch (Random(9)) {
       case 0:
@@ -76,8 +83,8 @@ class PlanTest : public ProjectionsTest {
       case 6: {
         // One destination named twice.
         const std::string twice = Account();
-        return Do("plan.multi_transfer(" + Account() + ", ARRAY[" + twice + ", " + Account() + ", " +
-                  twice + "], ARRAY[" + Amount() + ", 7, " + Amount() + "]::bigint[], " +
+        return Do("plan.multi_transfer(" + Account() + ", ARRAY[" + twice + ", " + Account() +
+                  ", " + twice + "], ARRAY[" + Amount() + ", 7, " + Amount() + "]::bigint[], " +
                   Reference() + ")");
       }
       case 7:
@@ -105,10 +112,12 @@ TEST_F(PlanTest, RandomHistoriesAreReproduced) {
       ASSERT_THAT(Differences(), ::testing::IsEmpty()) << "after history " << history;
     }
   }
-  const std::string made = "SELECT id::text FROM transaction_record WHERE meta_data ? 'destinations' "
-                           "AND NOT is_hold LIMIT 1";
+  const std::string made =
+      "SELECT id::text FROM transaction_record WHERE meta_data ? 'destinations' "
+      "AND NOT is_hold LIMIT 1";
   db_->Execute("SELECT plan.multi_refund((" + made + ")::uuid, ARRAY[" + Account() +
-               "], ARRAY[(SELECT amount FROM transaction_record WHERE id = (" + made + ")::uuid)])");
+               "], ARRAY[(SELECT amount FROM transaction_record WHERE id = (" + made +
+               ")::uuid)])");
   RunAll();
   EXPECT_THAT(Differences(), ::testing::IsEmpty());
 }

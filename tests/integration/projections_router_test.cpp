@@ -94,9 +94,11 @@ TEST_F(RouterTest, APhaseEndsOnlyWhenTheAnswersWereTheSame) {
   adapter.GoTo(ReadPhase::kShadowRead);
   Mark("7");
   read_->Execute("DELETE FROM summa_read.account_balance_view_1 WHERE id = '" + Id(2) + "'");
-  read_->Execute("INSERT INTO summa_read.account_balance_view_1 SELECT gen_random_uuid(), holder_id, "
-                 "holder_type, currency, 0, 0, 0, 0, 0, status, 0, updated_at FROM "
-                 "summa_read.account_balance_view_1 WHERE id = '" + Id(3) + "'");
+  read_->Execute(
+      "INSERT INTO summa_read.account_balance_view_1 SELECT gen_random_uuid(), holder_id, "
+      "holder_type, currency, 0, 0, 0, 0, 0, status, 0, updated_at FROM "
+      "summa_read.account_balance_view_1 WHERE id = '" +
+      Id(3) + "'");
   EXPECT_EQ(adapter.FindMany(kAccounts).size(), 3U);
   const ReadComparisons found = adapter.comparisons();
   EXPECT_EQ(found.Of(DifferenceKind::kDifferent), 1);
@@ -138,9 +140,9 @@ TEST_F(RouterTest, WritesAndTransactionsAreTheLedgers) {
     inner.Transaction([](Adapter& same) { same.Update("note", {{"id", "b"}}, {{"number", "3"}}); });
   });
   EXPECT_THROW(adapter.Transaction([](Adapter& inner) {
-                 inner.Create("note", {{"id", "c"}});
-                 throw Error(SUMMA_E_DATA, "", "changed its mind");
-               }),
+    inner.Create("note", {{"id", "c"}});
+    throw Error(SUMMA_E_DATA, "", "changed its mind");
+  }),
                Error);
   const auto found = ledger_->FindMany({.model = "note",
                                         .where = {{"number", "3", Comparison::kAtLeast}},
@@ -148,7 +150,8 @@ TEST_F(RouterTest, WritesAndTransactionsAreTheLedgers) {
                                         .limit = 5});
   EXPECT_EQ(found, (std::vector<Record>{{{"id", "b"}}}));
   EXPECT_EQ(ledger_->FindOne({.model = "note", .where = {{"it's", hostile}}})->at("id"), "a");
-  EXPECT_EQ(ledger_->FindOne({.model = "note", .where = {{"number", std::nullopt}}})->at("id"), "a");
+  EXPECT_EQ(ledger_->FindOne({.model = "note", .where = {{"number", std::nullopt}}})->at("id"),
+            "a");
   EXPECT_EQ(ledger_->FindOne({.model = "note", .sort_by = {{"id", true}}})->at("id"), "b");
   EXPECT_EQ(adapter.Update("note", {{"id", "a"}}, {{"number", "1"}}), 1);
   EXPECT_EQ(adapter.Delete("note", {{"id", "a"}}), 1);

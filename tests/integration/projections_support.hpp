@@ -67,7 +67,8 @@ class ProjectionsTest : public testing::Test {
   }
   void MakeRunner() {
     catalog_ = std::make_unique<Catalog>();
-    for (const auto& projection : built_in_) catalog_->Add(*projection->table(), settings_.on_error);
+    for (const auto& projection : built_in_)
+      catalog_->Add(*projection->table(), settings_.on_error);
     for (const summa_projection* other : others_) catalog_->Add(*other, settings_.on_error);
     runner_ = std::make_unique<Runner>(fake_->host(), settings_, *catalog_);
   }
@@ -92,7 +93,8 @@ class ProjectionsTest : public testing::Test {
     const auto check = [&](const std::string& what, const std::string& ledger,
                            const std::string& view) {
       const auto rows = [](Db& db, const std::string& statement) {
-        return db.Column("SELECT d::text FROM (" + statement + ") d ORDER BY d::text COLLATE \"C\"");
+        return db.Column("SELECT d::text FROM (" + statement +
+                         ") d ORDER BY d::text COLLATE \"C\"");
       };
       const std::vector<std::string> truth = rows(*db_, ledger), shown = rows(*read_, view);
       std::vector<std::string> missing, extra;
@@ -126,15 +128,16 @@ class ProjectionsTest : public testing::Test {
           "SELECT id, reference, status, amount, currency, source_account_id, "
           "destination_account_id, source_system_account_id, destination_system_account_id, "
           "refunded_amount, posted_at FROM summa_read.transaction_summary_view");
-    check("holders",
-          "SELECT a.holder_id::text, a.holder_type::text, a.currency::text, count(*), "
-          "sum(a.balance)::bigint, sum(a.balance - a.pending_debit)::bigint, "
-          "sum(a.pending_debit)::bigint, sum(a.credit_balance)::bigint, "
-          "sum(a.debit_balance)::bigint, sum((SELECT count(DISTINCT transaction_id) FROM "
-          "entry_record e WHERE e.account_id = a.id))::bigint FROM account_balance a GROUP BY 1, 2, "
-          "3",
-          "SELECT holder_id, holder_type, currency, accounts, balance, available_balance, held, "
-          "credits, debits, transactions FROM summa_read.holder_dashboard_view");
+    check(
+        "holders",
+        "SELECT a.holder_id::text, a.holder_type::text, a.currency::text, count(*), "
+        "sum(a.balance)::bigint, sum(a.balance - a.pending_debit)::bigint, "
+        "sum(a.pending_debit)::bigint, sum(a.credit_balance)::bigint, "
+        "sum(a.debit_balance)::bigint, sum((SELECT count(DISTINCT transaction_id) FROM "
+        "entry_record e WHERE e.account_id = a.id))::bigint FROM account_balance a GROUP BY 1, 2, "
+        "3",
+        "SELECT holder_id, holder_type, currency, accounts, balance, available_balance, held, "
+        "credits, debits, transactions FROM summa_read.holder_dashboard_view");
     return all;
   }
 

@@ -194,10 +194,10 @@ TEST_F(WokenTest, AMessageLetsItLookAtTheStore) {
     std::vector<std::string> names;
   } groups;
   bus_.Groups("ledger", groups);
-  EXPECT_THAT(groups.names,
-              ::testing::UnorderedElementsAre(
-                  "projection-account-balance-view", "projection-entry-record-view",
-                  "projection-holder-dashboard-view", "projection-transaction-summary-view"));
+  EXPECT_THAT(groups.names, ::testing::UnorderedElementsAre("projection-account-balance-view",
+                                                            "projection-entry-record-view",
+                                                            "projection-holder-dashboard-view",
+                                                            "projection-transaction-summary-view"));
 }
 
 TEST_F(WokenTest, ABusThatIsAwayHoldsUpNothing) {

@@ -30,9 +30,10 @@ struct Part {
 
 std::vector<Part> PartsLeft(Session& read, const Build& build) {
   std::vector<Part> parts;
-  for (const Row row : read.Exec("SELECT done, through FROM summa_read.projection_range WHERE "
-                                 "projection = $1 AND build = $2 AND done < through ORDER BY through",
-                                 {build.projection, std::int32_t{build.number}})) {
+  for (const Row row :
+       read.Exec("SELECT done, through FROM summa_read.projection_range WHERE "
+                 "projection = $1 AND build = $2 AND done < through ORDER BY through",
+                 {build.projection, std::int32_t{build.number}})) {
     parts.push_back({row.Get<std::int64_t>("done"), row.Get<std::int64_t>("through")});
   }
   return parts;
@@ -102,7 +103,8 @@ void StartNewVersion(Host host, const summa_sql_v1* sql, const summa_projection&
   const std::string version = std::to_string(projection.version);
   {
     Session session(sql);
-    if (session.Exec(sql::rebuilds_of_version, {std::string(kRebuildKind), id, version}).rows() > 0) {
+    if (session.Exec(sql::rebuilds_of_version, {std::string(kRebuildKind), id, version}).rows() >
+        0) {
       return;
     }
   }
@@ -135,8 +137,7 @@ Rebuild::Arguments Rebuild::Parse(std::string_view json) {
 Rebuild::Progress Rebuild::Step(OperationStep& step) {
   const Arguments arguments = Parse(step.arguments());
   if (catalog_.Find(arguments.projection) == nullptr) {
-    throw Error(SUMMA_E_NOT_FOUND, "SH-0557",
-                "this host has no projection " + arguments.projection,
+    throw Error(SUMMA_E_NOT_FOUND, "SH-0557", "this host has no projection " + arguments.projection,
                 "Enable the plugin that has it, and list it in read_models");
   }
   const std::string_view phase = step.phase();
@@ -206,7 +207,8 @@ void Rebuild::CreateNext(Session& read, const Arguments& arguments, std::int64_t
     const std::int64_t to = i + 1 == parts ? through : through / parts * (i + 1);
     if (from == to) continue;
     read.Exec(
-        "INSERT INTO summa_read.projection_range (projection, build, done, through) VALUES ($1, $2, "
+        "INSERT INTO summa_read.projection_range (projection, build, done, through) VALUES ($1, "
+        "$2, "
         "$3, $4)",
         {next.projection, std::int32_t{next.number}, from, to});
   }
@@ -232,8 +234,8 @@ Rebuild::Progress Rebuild::Load(OperationStep& step, const Arguments& arguments)
   for (std::size_t i = 0; i < parts.size(); ++i) {
     threads.emplace_back([&, i] {
       try {
-        events[i] = PartLoader(step.sql(), applier, build, parts[i], settings_.batch_size)
-                        .Load(stop);
+        events[i] =
+            PartLoader(step.sql(), applier, build, parts[i], settings_.batch_size).Load(stop);
       } catch (...) {
         thrown[i] = std::current_exception();
       }
@@ -249,8 +251,8 @@ Rebuild::Progress Rebuild::Load(OperationStep& step, const Arguments& arguments)
   host_.Counter("summa_projection_rebuild_events_total", "", labels).Add(static_cast<double>(sum));
   if (step.total() && *step.total() > 0) {
     host_.Gauge("summa_projection_rebuild_progress_ratio", "", labels)
-        .Set(std::min(1.0, static_cast<double>(step.done() + sum) /
-                               static_cast<double>(*step.total())));
+        .Set(std::min(1.0,
+                      static_cast<double>(step.done() + sum) / static_cast<double>(*step.total())));
   }
   return OperationProgress{.phase = "loading", .rows = sum};
 }

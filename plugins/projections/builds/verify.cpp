@@ -153,7 +153,8 @@ Verification Verify(const summa_sql_v1* sql, const ledger::EventTable& table, co
   read.Begin(SUMMA_SQL_READ_ONLY | SUMMA_SQL_REPEATABLE_READ);
   Build now = build;
   const Result found = read.Exec(
-      "SELECT position, holes FROM summa_read.projection_checkpoint WHERE projection = $1 AND build "
+      "SELECT position, holes FROM summa_read.projection_checkpoint WHERE projection = $1 AND "
+      "build "
       "= $2",
       {build.projection, std::int32_t{build.number}});
   now.checkpoint = ledger::Checkpoint::Parse(found[0].Get<std::int64_t>("position"),

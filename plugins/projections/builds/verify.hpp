@@ -18,9 +18,9 @@ struct Difference {
 };
 
 struct Verification {
-  std::int64_t rows = 0;         // compared
+  std::int64_t rows = 0;  // compared
   std::int64_t differences = 0;
-  std::int64_t in_flight = 0;    // rows that an event concerns which is not applied yet
+  std::int64_t in_flight = 0;        // rows that an event concerns which is not applied yet
   std::vector<Difference> examples;  // the first ones
 };
 

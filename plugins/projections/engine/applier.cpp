@@ -23,9 +23,8 @@ Uuid KeyOf(const summa_projection& projection, const summa_projection_event& eve
 bool Wants(const summa_projection& projection, const summa_projection_event& event) {
   if (projection.event_type_count == 0) return true;
   const std::span<const summa_str> types(projection.event_types, projection.event_type_count);
-  return std::any_of(types.begin(), types.end(), [&](const summa_str& type) {
-    return FromAbi(type) == FromAbi(event.type);
-  });
+  return std::any_of(types.begin(), types.end(),
+                     [&](const summa_str& type) { return FromAbi(type) == FromAbi(event.type); });
 }
 
 // Says of the event that it cannot be applied, and nothing of the server, the role or the lease.
@@ -85,9 +84,8 @@ class Call {
 // What another build announces goes to the front; returns the first of the others. An event that a
 // reader had not seen when it had seen a later one is of another key, so keys stay in their order.
 Events::iterator ReplayedFirst(const Build& build, Events& events) {
-  return std::stable_partition(events.begin(), events.end(), [&](const auto& event) {
-    return build.Replays(event.position);
-  });
+  return std::stable_partition(events.begin(), events.end(),
+                               [&](const auto& event) { return build.Replays(event.position); });
 }
 
 }  // namespace
@@ -152,10 +150,9 @@ class Applier::Run {
     while (half > 0 && events[half].position == events[half - 1].position) --half;
     if (half > 0) return half;
     const Uuid first = KeyOf(projection_, events.front());
-    const auto others =
-        std::stable_partition(events.begin(), events.end(), [&](const summa_projection_event& e) {
-          return KeyOf(projection_, e) == first;
-        });
+    const auto others = std::stable_partition(
+        events.begin(), events.end(),
+        [&](const summa_projection_event& e) { return KeyOf(projection_, e) == first; });
     return static_cast<std::size_t>(others - events.begin());
   }
 
@@ -314,17 +311,16 @@ void Applier::ApplyUnordered(Session& read, const summa_sql_v1* sql, const Build
                              const EventBatch& batch) const {
   for (const Fault& fault : batch.faults) {
     if (!build.checkpoint.Has(fault.position)) continue;
-    throw Error(SUMMA_E_DATA, "SH-0553",
-                "event " + std::to_string(fault.position) + " (" + fault.event_type +
-                    "): " + fault.error);
+    throw Error(
+        SUMMA_E_DATA, "SH-0553",
+        "event " + std::to_string(fault.position) + " (" + fault.event_type + "): " + fault.error);
   }
   Events events;
   events.reserve(batch.events.size());
   for (const summa_projection_event& event : batch.events) {
     if (Wants(projection_, event) && build.checkpoint.Has(event.position)) events.push_back(event);
   }
-  Run(*this, read, sql, build, batch)
-      .ApplyNow(events, SUMMA_BATCH_REPLAY | SUMMA_BATCH_UNORDERED);
+  Run(*this, read, sql, build, batch).ApplyNow(events, SUMMA_BATCH_REPLAY | SUMMA_BATCH_UNORDERED);
 }
 
 }  // namespace summa::projections

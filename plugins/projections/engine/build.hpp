@@ -13,9 +13,9 @@ namespace summa::projections {
 
 struct Build {
   std::string projection;
-  int version = 0;   // of the projection that it was made by
-  int number = 1;    // of the build: part of the names of its tables
-  std::string role;  // live, next, old
+  int version = 0;    // of the projection that it was made by
+  int number = 1;     // of the build: part of the names of its tables
+  std::string role;   // live, next, old
   std::string state;  // loading, running, paused, failed
   std::string error;
   std::int64_t fence = 0;
@@ -28,9 +28,7 @@ struct Build {
   std::set<Uuid> paused_keys;
   bool resume_wanted = false;  // of one of them
 
-  bool Replays(std::int64_t position) const {
-    return another_announces || announced.Has(position);
-  }
+  bool Replays(std::int64_t position) const { return another_announces || announced.Has(position); }
   bool running() const { return state == "running"; }
   // "account-balance-view", with its number where it is not the one that is read.
   std::string Name() const {

@@ -47,8 +47,7 @@ void ShowBuild(Session& read, const summa_projection& projection, int build) {
   for (const summa_projection_table& table : TablesOf(projection)) {
     const std::string view = ViewOf(table);
     const std::string name(FromAbi(table.name));
-    const std::string as =
-        " AS SELECT * FROM " + TableOfBuild(FromAbi(table.name), build);
+    const std::string as = " AS SELECT * FROM " + TableOfBuild(FromAbi(table.name), build);
     if (read.Exec(sql::view_fits, {name, name + "_" + std::to_string(build)}).Value<bool>()) {
       read.Exec("CREATE OR REPLACE VIEW " + view + as);
       continue;

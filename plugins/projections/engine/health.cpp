@@ -69,22 +69,27 @@ std::vector<Finding> Health::Failing() const {
     const Build& build = known.build;
     if (build.role == "old") continue;
     if (build.state == "failed") {
-      failing.push_back({Severity::kError, name, "SH-0551 it has stopped: " + build.error, "",
-                         "repair the cause, then run: summa-host projections resume " +
-                             build.projection});
+      failing.push_back(
+          {Severity::kError, name, "SH-0551 it has stopped: " + build.error, "",
+           "repair the cause, then run: summa-host projections resume " + build.projection});
     }
     if (!build.paused_keys.empty()) {
       failing.push_back({Severity::kError, name,
                          "SH-0553 " + std::to_string(build.paused_keys.size()) +
                              " keys wait behind an event that cannot be applied",
-                         "", "summa-host projections status " + build.projection +
-                                 " names them; repair the cause, then run: summa-host projections "
-                                 "resume " + build.projection});
+                         "",
+                         "summa-host projections status " + build.projection +
+                             " names them; repair the cause, then run: summa-host projections "
+                             "resume " +
+                             build.projection});
     }
-    if (build.role == "live" && build.running() && known.lag.seconds * 1e6 > static_cast<double>(lag_alert_.count())) {
+    if (build.role == "live" && build.running() &&
+        known.lag.seconds * 1e6 > static_cast<double>(lag_alert_.count())) {
       failing.push_back({Severity::kWarning, name,
-                         "SH-0555 it is " + std::to_string(static_cast<long long>(known.lag.seconds)) +
-                             " s and " + std::to_string(known.lag.events) + " events behind", "",
+                         "SH-0555 it is " +
+                             std::to_string(static_cast<long long>(known.lag.seconds)) + " s and " +
+                             std::to_string(known.lag.events) + " events behind",
+                         "",
                          "nothing is lost; if it does not catch up, look at the load of the "
                          "database, and at transactions that are open for long"});
     }

@@ -14,8 +14,8 @@ std::vector<Lag> ReadLag(Session& ledger, const ledger::EventTable& table,
       "SELECT h.head, coalesce(extract(epoch FROM clock_timestamp() - (SELECT e.created_at FROM " +
       table.name + " e WHERE e." + table.position + " > p.position ORDER BY e." + table.position +
       " LIMIT 1)), 0)::float8 AS seconds FROM unnest($1::bigint[]) WITH ORDINALITY AS p (position, "
-      "number), (SELECT coalesce(max(" + table.position + "), 0)::bigint AS head FROM " +
-      table.name + ") h ORDER BY p.number";
+      "number), (SELECT coalesce(max(" +
+      table.position + "), 0)::bigint AS head FROM " + table.name + ") h ORDER BY p.number";
   const Result found = ledger.Exec(statement, {IntegerArray(positions)});
   for (std::size_t i = 0; i < builds.size(); ++i) {
     Lag lag;

@@ -87,10 +87,11 @@ std::vector<std::pair<std::string, int>> ReadExpired(Session& read,
 }
 
 bool LockBuild(Session& read, const std::string& projection, int build, const std::string& role) {
-  return read
-             .Exec("SELECT FROM summa_read.projection_checkpoint WHERE projection = $1 AND build = $2 "
-                   "AND role = $3 FOR UPDATE",
-                   {projection, std::int32_t{build}, role})
+  return read.Exec(
+                 "SELECT FROM summa_read.projection_checkpoint WHERE projection = $1 AND build = "
+                 "$2 "
+                 "AND role = $3 FOR UPDATE",
+                 {projection, std::int32_t{build}, role})
              .rows() == 1;
 }
 
@@ -100,14 +101,14 @@ void ClaimFence(Session& read, std::int64_t fence) {
 
 void Advance(Session& read, const Build& build, const ledger::Checkpoint& reached,
              std::int64_t fence) {
-  const Result changed = read.Exec(
-      sql::advance, {build.projection, std::int32_t{build.number}, reached.position,
-                     reached.HolesText(), fence, build.checkpoint.position,
-                     build.checkpoint.HolesText(), build.state, build.role});
+  const Result changed =
+      read.Exec(sql::advance, {build.projection, std::int32_t{build.number}, reached.position,
+                               reached.HolesText(), fence, build.checkpoint.position,
+                               build.checkpoint.HolesText(), build.state, build.role});
   if (changed.affected_rows() == 1) return;
   throw Error(SUMMA_E_TRY_LATER, "SH-0552",
-              "the progress of " + build.Name() +
-                  " is not at position " + std::to_string(build.checkpoint.position) +
+              "the progress of " + build.Name() + " is not at position " +
+                  std::to_string(build.checkpoint.position) +
                   " any more, or another host has taken over",
               "Nothing is needed: it is read again");
 }
@@ -115,7 +116,8 @@ void Advance(Session& read, const Build& build, const ledger::Checkpoint& reache
 void SetState(Session& read, const Build& build, const std::string& state,
               const std::string& error) {
   read.Exec(
-      "UPDATE summa_read.projection_checkpoint SET state = $3, error = nullif($4, ''), updated_at = "
+      "UPDATE summa_read.projection_checkpoint SET state = $3, error = nullif($4, ''), updated_at "
+      "= "
       "clock_timestamp() WHERE projection = $1 AND build = $2",
       {build.projection, std::int32_t{build.number}, state, error});
 }
@@ -138,7 +140,8 @@ void AddWaiting(Session& read, const Build& build, std::span<const Waiting> wait
     positions.push_back(one.position);
   }
   read.Exec(
-      "INSERT INTO summa_read.projection_waiting (projection, build, key, position) SELECT $1, $2, * "
+      "INSERT INTO summa_read.projection_waiting (projection, build, key, position) SELECT $1, $2, "
+      "* "
       "FROM unnest($3::uuid[], $4::bigint[]) ON CONFLICT DO NOTHING",
       {build.projection, std::int32_t{build.number}, UuidArray(keys), IntegerArray(positions)});
 }
@@ -146,7 +149,8 @@ void AddWaiting(Session& read, const Build& build, std::span<const Waiting> wait
 void AddDeadLetters(Session& read, const Build& build, std::span<const Refused> refused) {
   const Columns columns(refused);
   read.Exec(
-      "INSERT INTO summa_read.projection_dead_letter (projection, build, key, position, event_type, "
+      "INSERT INTO summa_read.projection_dead_letter (projection, build, key, position, "
+      "event_type, "
       "error) SELECT $1, $2, * FROM unnest($3::uuid[], $4::bigint[], $5::text[], $6::text[]) ON "
       "CONFLICT DO NOTHING",
       {build.projection, std::int32_t{build.number}, UuidArray(columns.keys),
@@ -155,9 +159,10 @@ void AddDeadLetters(Session& read, const Build& build, std::span<const Refused> 
 
 std::vector<Uuid> KeysToResume(Session& read, const Build& build) {
   std::vector<Uuid> keys;
-  for (const Row row : read.Exec("SELECT key FROM summa_read.projection_paused_key WHERE projection "
-                                 "= $1 AND build = $2 AND resume ORDER BY position",
-                                 {build.projection, std::int32_t{build.number}})) {
+  for (const Row row :
+       read.Exec("SELECT key FROM summa_read.projection_paused_key WHERE projection "
+                 "= $1 AND build = $2 AND resume ORDER BY position",
+                 {build.projection, std::int32_t{build.number}})) {
     keys.push_back(row.Get<Uuid>("key"));
   }
   return keys;
@@ -166,10 +171,10 @@ std::vector<Uuid> KeysToResume(Session& read, const Build& build) {
 std::vector<std::int64_t> ReadWaiting(Session& read, const Build& build, const Uuid& key,
                                       std::int64_t at_most) {
   std::vector<std::int64_t> positions;
-  for (const Row row : read.Exec("SELECT position FROM summa_read.projection_waiting WHERE projection "
-                                 "= $1 AND build = $2 AND key = $3 ORDER BY position LIMIT $4",
-                                 {build.projection, std::int32_t{build.number}, UuidValue(key),
-                                  at_most})) {
+  for (const Row row :
+       read.Exec("SELECT position FROM summa_read.projection_waiting WHERE projection "
+                 "= $1 AND build = $2 AND key = $3 ORDER BY position LIMIT $4",
+                 {build.projection, std::int32_t{build.number}, UuidValue(key), at_most})) {
     positions.push_back(row.Get<std::int64_t>("position"));
   }
   return positions;
@@ -185,7 +190,8 @@ void RemoveWaiting(Session& read, const Build& build, const Uuid& key,
 
 void KeepPaused(Session& read, const Build& build, const Uuid& key, const std::string& error) {
   read.Exec(
-      "UPDATE summa_read.projection_paused_key SET resume = false, error = $4 WHERE projection = $1 "
+      "UPDATE summa_read.projection_paused_key SET resume = false, error = $4 WHERE projection = "
+      "$1 "
       "AND build = $2 AND key = $3",
       {build.projection, std::int32_t{build.number}, UuidValue(key), error});
 }

@@ -197,7 +197,9 @@ void Runner::DropExpired(Session& read) {
   if (next_load_ == BootTime()) LoadBuilds(read);
 }
 
-bool Runner::Runs(const Build& build) const { return build.running() && catalog_.For(build) != nullptr; }
+bool Runner::Runs(const Build& build) const {
+  return build.running() && catalog_.For(build) != nullptr;
+}
 
 bool Runner::ResumeKeys(Sessions& sessions, const Tick& tick) {
   bool more = false;

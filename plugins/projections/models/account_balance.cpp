@@ -9,21 +9,22 @@ namespace {
 class AccountBalance final : public Projection {
  public:
   AccountBalance()
-      : Projection({.id = "account-balance-view",
-                    .summary = "Balances of accounts, as account_balance has them.",
-                    .event_types = {"CREDIT_POSTED", "DEBIT_POSTED", "HOLD_PLACED", "HOLD_RELEASED",
-                                    "HOLD_CAPTURED", "ACCOUNT_OPENED", "ACCOUNT_FROZEN",
-                                    "ACCOUNT_UNFROZEN", "ACCOUNT_CLOSED"},
-                    .tables = {{"account_balance_view",
-                                "id uuid PRIMARY KEY, holder_id text NOT NULL, holder_type text NOT "
-                                "NULL, currency text NOT NULL, balance bigint NOT NULL, "
-                                "available_balance bigint NOT NULL, pending_debit bigint NOT NULL, "
-                                "credit_balance bigint NOT NULL, debit_balance bigint NOT NULL, "
-                                "status text NOT NULL, position bigint NOT NULL, updated_at "
-                                "timestamptz NOT NULL",
-                                {"(holder_id, holder_type)"}}},
-                    .commutative = true,
-                    .forgets = true}) {}
+      : Projection(
+            {.id = "account-balance-view",
+             .summary = "Balances of accounts, as account_balance has them.",
+             .event_types = {"CREDIT_POSTED", "DEBIT_POSTED", "HOLD_PLACED", "HOLD_RELEASED",
+                             "HOLD_CAPTURED", "ACCOUNT_OPENED", "ACCOUNT_FROZEN",
+                             "ACCOUNT_UNFROZEN", "ACCOUNT_CLOSED"},
+             .tables = {{"account_balance_view",
+                         "id uuid PRIMARY KEY, holder_id text NOT NULL, holder_type text NOT "
+                         "NULL, currency text NOT NULL, balance bigint NOT NULL, "
+                         "available_balance bigint NOT NULL, pending_debit bigint NOT NULL, "
+                         "credit_balance bigint NOT NULL, debit_balance bigint NOT NULL, "
+                         "status text NOT NULL, position bigint NOT NULL, updated_at "
+                         "timestamptz NOT NULL",
+                         {"(holder_id, holder_type)"}}},
+             .commutative = true,
+             .forgets = true}) {}
 
   void Apply(const ProjectionBatch& batch) const override {
     std::vector<Uuid> ids;
@@ -42,11 +43,11 @@ class AccountBalance final : public Projection {
       times.push_back(change.updated_at);
     }
     if (ids.empty()) return;
-    batch.Exec("INSERT INTO " + batch.Table("account_balance_view") +
-                   std::string(sql::account_balance),
-               {UuidArray(ids), TextArray(holders), TextArray(types), TextArray(currencies),
-                TextArray(statuses), IntegerArray(credits), IntegerArray(debits),
-                IntegerArray(held), IntegerArray(positions), TimestampArray(times)});
+    batch.Exec(
+        "INSERT INTO " + batch.Table("account_balance_view") + std::string(sql::account_balance),
+        {UuidArray(ids), TextArray(holders), TextArray(types), TextArray(currencies),
+         TextArray(statuses), IntegerArray(credits), IntegerArray(debits), IntegerArray(held),
+         IntegerArray(positions), TimestampArray(times)});
   }
   void Forget(const ProjectionBatch& batch, const Uuid& account) const override {
     batch.Exec("DELETE FROM " + batch.Table("account_balance_view") + " WHERE id = $1",

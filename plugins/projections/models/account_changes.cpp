@@ -35,9 +35,9 @@ std::map<Uuid, AccountChange> FoldByAccount(std::span<const summa_projection_eve
     const Uuid account = FromAbi(event.account_id);
     if (event.account == nullptr) {
       throw Error(SUMMA_E_DATA, "SH-0553",
-                  "account_balance has no row with id " + ToText(account) + ", of which the event " +
-                      std::to_string(event.position) + " (" + std::string(FromAbi(event.stored_type)) +
-                      ") speaks",
+                  "account_balance has no row with id " + ToText(account) +
+                      ", of which the event " + std::to_string(event.position) + " (" +
+                      std::string(FromAbi(event.stored_type)) + ") speaks",
                   "Find out who has removed the account");
     }
     AccountChange& change = changes[account];

@@ -14,8 +14,8 @@ struct AccountChange {
   const summa_projection_account* account = nullptr;
   std::int64_t credits = 0, debits = 0, held = 0;  // added
   std::int64_t opened = 0, transactions = 0;
-  std::int64_t position = 0;                                // of its last event
-  std::int64_t updated_at = INT64_MIN;                      // when that was created
+  std::int64_t position = 0;            // of its last event
+  std::int64_t updated_at = INT64_MIN;  // when that was created
   std::int64_t last_transaction_at = SUMMA_PROJECTION_NO_TIME;
 };
 

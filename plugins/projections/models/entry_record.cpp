@@ -17,13 +17,14 @@ class EntryRecord final : public Projection {
             {.id = "entry-record-view",
              .summary = "Entries of accounts, for statements.",
              .event_types = {"CREDIT_POSTED", "DEBIT_POSTED"},
-             .tables = {{"entry_record_view",
-                         "id uuid PRIMARY KEY, account_id uuid NOT NULL, transaction_id uuid NOT "
-                         "NULL, entry_type text NOT NULL, amount bigint NOT NULL, currency text NOT "
-                         "NULL, balance_before bigint, balance_after bigint, reference text NOT "
-                         "NULL, category text NOT NULL, position bigint NOT NULL, created_at "
-                         "timestamptz NOT NULL",
-                         {"(account_id, position, id)", "(transaction_id)"}}},
+             .tables =
+                 {{"entry_record_view",
+                   "id uuid PRIMARY KEY, account_id uuid NOT NULL, transaction_id uuid NOT "
+                   "NULL, entry_type text NOT NULL, amount bigint NOT NULL, currency text NOT "
+                   "NULL, balance_before bigint, balance_after bigint, reference text NOT "
+                   "NULL, category text NOT NULL, position bigint NOT NULL, created_at "
+                   "timestamptz NOT NULL",
+                   {"(account_id, position, id)", "(transaction_id)"}}},
              .commutative = true,
              .forgets = true}) {}
 
@@ -39,8 +40,8 @@ class EntryRecord final : public Projection {
       transactions.push_back(FromAbi(event.transaction_id));
       types.emplace_back(FromAbi(event.type) == "CREDIT_POSTED" ? "CREDIT" : "DEBIT");
       amounts.push_back(event.amount);
-      currencies.emplace_back(
-          FromAbi(event.account != nullptr ? event.account->currency : event.transaction->currency));
+      currencies.emplace_back(FromAbi(event.account != nullptr ? event.account->currency
+                                                               : event.transaction->currency));
       before.push_back(Known(event.balance_before));
       after.push_back(Known(event.balance_after));
       references.emplace_back(FromAbi(event.reference));

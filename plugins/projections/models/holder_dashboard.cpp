@@ -36,8 +36,7 @@ class HolderDashboard final : public Projection {
       holder.debits += change.debits;
       holder.held += change.held;
       holder.transactions += change.transactions;
-      holder.last_transaction_at =
-          std::max(holder.last_transaction_at, change.last_transaction_at);
+      holder.last_transaction_at = std::max(holder.last_transaction_at, change.last_transaction_at);
       holder.updated_at = std::max(holder.updated_at, change.updated_at);
     }
     if (!holders.empty()) Write(batch, holders);
@@ -63,11 +62,11 @@ class HolderDashboard final : public Projection {
                          : std::optional(change.last_transaction_at));
       updated.push_back(change.updated_at);
     }
-    batch.Exec("INSERT INTO " + batch.Table("holder_dashboard_view") +
-                   std::string(sql::holder_dashboard),
-               {TextArray(ids), TextArray(types), TextArray(currencies), IntegerArray(accounts),
-                IntegerArray(credits), IntegerArray(debits), IntegerArray(held),
-                IntegerArray(transactions), TimestampArray(last), TimestampArray(updated)});
+    batch.Exec(
+        "INSERT INTO " + batch.Table("holder_dashboard_view") + std::string(sql::holder_dashboard),
+        {TextArray(ids), TextArray(types), TextArray(currencies), IntegerArray(accounts),
+         IntegerArray(credits), IntegerArray(debits), IntegerArray(held),
+         IntegerArray(transactions), TimestampArray(last), TimestampArray(updated)});
   }
 };
 

@@ -8,27 +8,29 @@
 namespace summa::projections {
 namespace {
 
-Uuid IdOrZero(const summa_projection_transaction& record, std::uint32_t flag, const summa_uuid& id) {
+Uuid IdOrZero(const summa_projection_transaction& record, std::uint32_t flag,
+              const summa_uuid& id) {
   return (record.flags & flag) != 0 ? FromAbi(id) : Uuid{};
 }
 
 class TransactionSummary final : public Projection {
  public:
   TransactionSummary()
-      : Projection({.id = "transaction-summary-view",
-                    .summary = "Transactions, holds and refunds with their state.",
-                    .key = SUMMA_KEY_TRANSACTION,
-                    .tables = {{"transaction_summary_view",
-                                "id uuid PRIMARY KEY, reference text NOT NULL, type text NOT NULL, "
-                                "status text NOT NULL, amount bigint NOT NULL, currency text NOT "
-                                "NULL, source_account_id uuid, destination_account_id uuid, "
-                                "source_system_account_id uuid, destination_system_account_id uuid, "
-                                "refunded_amount bigint NOT NULL, posted_at timestamptz, position "
-                                "bigint NOT NULL, updated_at timestamptz NOT NULL",
-                                {"(reference)", "(source_account_id, position)",
-                                 "(destination_account_id, position)"}}},
-                    .commutative = true,
-                    .forgets = true}) {}
+      : Projection(
+            {.id = "transaction-summary-view",
+             .summary = "Transactions, holds and refunds with their state.",
+             .key = SUMMA_KEY_TRANSACTION,
+             .tables = {{"transaction_summary_view",
+                         "id uuid PRIMARY KEY, reference text NOT NULL, type text NOT NULL, "
+                         "status text NOT NULL, amount bigint NOT NULL, currency text NOT "
+                         "NULL, source_account_id uuid, destination_account_id uuid, "
+                         "source_system_account_id uuid, destination_system_account_id uuid, "
+                         "refunded_amount bigint NOT NULL, posted_at timestamptz, position "
+                         "bigint NOT NULL, updated_at timestamptz NOT NULL",
+                         {"(reference)", "(source_account_id, position)",
+                          "(destination_account_id, position)"}}},
+             .commutative = true,
+             .forgets = true}) {}
 
   void Apply(const ProjectionBatch& batch) const override {
     std::map<Uuid, const summa_projection_transaction*> records;  // rows are locked in this order
@@ -45,12 +47,11 @@ class TransactionSummary final : public Projection {
       statuses.emplace_back(FromAbi(record->status));
       amounts.push_back(record->amount);
       currencies.emplace_back(FromAbi(record->currency));
-      sources.push_back(
-          IdOrZero(*record, SUMMA_TRANSACTION_HAS_SOURCE, record->source_account_id));
+      sources.push_back(IdOrZero(*record, SUMMA_TRANSACTION_HAS_SOURCE, record->source_account_id));
       destinations.push_back(
           IdOrZero(*record, SUMMA_TRANSACTION_HAS_DESTINATION, record->destination_account_id));
-      system_sources.push_back(IdOrZero(*record, SUMMA_TRANSACTION_HAS_SYSTEM_SOURCE,
-                                        record->source_system_account_id));
+      system_sources.push_back(
+          IdOrZero(*record, SUMMA_TRANSACTION_HAS_SYSTEM_SOURCE, record->source_system_account_id));
       system_destinations.push_back(IdOrZero(*record, SUMMA_TRANSACTION_HAS_SYSTEM_DESTINATION,
                                              record->destination_system_account_id));
       refunded.push_back(record->refunded_amount);
@@ -60,13 +61,13 @@ class TransactionSummary final : public Projection {
       positions.push_back(record->position);
       times.push_back(record->changed_at);
     }
-    batch.Exec("INSERT INTO " + batch.Table("transaction_summary_view") +
-                   std::string(sql::transaction_summary),
-               {UuidArray(ids), TextArray(references), TextArray(types), TextArray(statuses),
-                IntegerArray(amounts), TextArray(currencies), UuidArray(sources),
-                UuidArray(destinations), UuidArray(system_sources), UuidArray(system_destinations),
-                IntegerArray(refunded), TimestampArray(posted), IntegerArray(positions),
-                TimestampArray(times)});
+    batch.Exec(
+        "INSERT INTO " + batch.Table("transaction_summary_view") +
+            std::string(sql::transaction_summary),
+        {UuidArray(ids), TextArray(references), TextArray(types), TextArray(statuses),
+         IntegerArray(amounts), TextArray(currencies), UuidArray(sources), UuidArray(destinations),
+         UuidArray(system_sources), UuidArray(system_destinations), IntegerArray(refunded),
+         TimestampArray(posted), IntegerArray(positions), TimestampArray(times)});
   }
   void Forget(const ProjectionBatch& batch, const Uuid& transaction) const override {
     batch.Exec("DELETE FROM " + batch.Table("transaction_summary_view") + " WHERE id = $1",

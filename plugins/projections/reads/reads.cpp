@@ -17,8 +17,8 @@
 namespace summa::projections {
 namespace {
 
-constexpr std::chrono::seconds kLongestWait{2};      // for an event that the client names
-constexpr std::chrono::milliseconds kLook{5};        // during that wait
+constexpr std::chrono::seconds kLongestWait{2};  // for an event that the client names
+constexpr std::chrono::milliseconds kLook{5};    // during that wait
 constexpr std::chrono::milliseconds kHeadFresh{200};
 constexpr std::chrono::seconds kRefusalFresh{5};
 constexpr std::int64_t kComparedOneIn = 100;  // answers, in dual-write and cutover
@@ -42,8 +42,8 @@ const Reads::Resource Reads::kBalance{"account-balance-view", reads_sql::balance
                                       reads_sql::ledger_balance};
 const Reads::Resource Reads::kEntries{"entry-record-view", reads_sql::entries,
                                       reads_sql::ledger_entries};
-const Reads::Resource Reads::kTransaction{"transaction-summary-view",
-                                          reads_sql::transaction, reads_sql::ledger_transaction};
+const Reads::Resource Reads::kTransaction{"transaction-summary-view", reads_sql::transaction,
+                                          reads_sql::ledger_transaction};
 const Reads::Resource Reads::kDashboard{"holder-dashboard-view", reads_sql::dashboard,
                                         reads_sql::ledger_dashboard};
 
@@ -54,8 +54,7 @@ Response Reads::Balance(const Request& request) {
 
 Response Reads::Transaction(const Request& request) {
   const Answer answer = Ask(request, kTransaction, IdOf(request));
-  return answer.data ? Response{.body = Compose(request, answer)}
-                     : NotFound("transaction");
+  return answer.data ? Response{.body = Compose(request, answer)} : NotFound("transaction");
 }
 
 Response Reads::Dashboard(const Request& request) {
@@ -156,9 +155,11 @@ std::vector<Finding> Reads::Failing() const {
                        "SH-0567 " + std::to_string(refusal.differences) +
                            " answers of the last hour were not those of the ledger, which answers "
                            "instead",
-                       "", "summa-host projections status " + projection +
-                               " counts them by kind; after the repair run: summa-host projections "
-                               "verify " + projection});
+                       "",
+                       "summa-host projections status " + projection +
+                           " counts them by kind; after the repair run: summa-host projections "
+                           "verify " +
+                           projection});
   }
   return failing;
 }
@@ -190,9 +191,8 @@ Reads::Answer Reads::FromLedger(const Request& request, const Resource& resource
   answer.from_ledger = true;
   const Result found = ledger.Exec(resource.from_ledger, parameters);
   if (found.rows() > 0) answer.data = found[0].Get<std::optional<std::string>>("data");
-  const Result head =
-      ledger.Exec("SELECT clock_timestamp() AS now, coalesce(max(" + table.position +
-                  "), 0)::bigint AS head FROM " + table.name);
+  const Result head = ledger.Exec("SELECT clock_timestamp() AS now, coalesce(max(" +
+                                  table.position + "), 0)::bigint AS head FROM " + table.name);
   answer.position = head[0].Get<std::int64_t>("head");
   answer.updated_at = answer.now = head[0].Get<DatabaseTime>("now");
   return answer;
@@ -270,12 +270,13 @@ double Reads::LagSeconds(const Request& request, std::int64_t position) {
   }
   Session ledger(request.sql());
   const ledger::EventTable table = EventsOf(ledger);
-  const Result found = ledger.Exec(
-      "SELECT (SELECT coalesce(max(" + table.position + "), 0) FROM " + table.name +
-          ")::bigint AS head, coalesce(extract(epoch FROM clock_timestamp() - (SELECT created_at FROM " +
-          table.name + " WHERE " + table.position + " > $1 ORDER BY " + table.position +
-          " LIMIT 1)), 0)::float8 AS seconds",
-      {position});
+  const Result found =
+      ledger.Exec("SELECT (SELECT coalesce(max(" + table.position + "), 0) FROM " + table.name +
+                      ")::bigint AS head, coalesce(extract(epoch FROM clock_timestamp() - (SELECT "
+                      "created_at FROM " +
+                      table.name + " WHERE " + table.position + " > $1 ORDER BY " + table.position +
+                      " LIMIT 1)), 0)::float8 AS seconds",
+                  {position});
   const MutexLock lock(mutex_);
   head_ = found[0].Get<std::int64_t>("head");
   head_known_until_ = host_.BootNow() + kHeadFresh;

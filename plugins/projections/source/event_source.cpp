@@ -53,9 +53,9 @@ class Derivation {
       if (decoded.transaction) transactions.insert(*decoded.transaction);
       if (decoded.reversed) transactions.insert(*decoded.reversed);
       if (decoded.account) accounts.insert(*decoded.account);
-      const bool posts =
-          decoded.meaning == Meaning::kPostings || decoded.meaning == Meaning::kPosting ||
-          (decoded.meaning == Meaning::kHoldCaptured && deployed());
+      const bool posts = decoded.meaning == Meaning::kPostings ||
+                         decoded.meaning == Meaning::kPosting ||
+                         (decoded.meaning == Meaning::kHoldCaptured && deployed());
       if (posts) posted.insert(*decoded.transaction);
     }
     ReadTransactions(ledger_, std::vector<Uuid>(transactions.begin(), transactions.end()), batch_);
@@ -107,8 +107,8 @@ class Derivation {
     if (!kept.decoded.error.empty()) return Fail(kept, kept.decoded.error);
     const auto* transaction = Record(kept.decoded.transaction);
     if (kept.decoded.transaction && transaction == nullptr) {
-      return Fail(kept, "transaction_record has no row with id " +
-                            ToText(*kept.decoded.transaction));
+      return Fail(kept,
+                  "transaction_record has no row with id " + ToText(*kept.decoded.transaction));
     }
     Touch(kept);
     switch (kept.decoded.meaning) {
@@ -256,8 +256,8 @@ class Derivation {
   }
 
   void Fail(const Kept& kept, const std::string& error) {
-    batch_.faults.push_back({kept.event.position, kept.event.aggregate_id,
-                             std::string(kept.event.event_type), error});
+    batch_.faults.push_back(
+        {kept.event.position, kept.event.aggregate_id, std::string(kept.event.event_type), error});
   }
 
   void NoteUnknown(const Kept& kept) {

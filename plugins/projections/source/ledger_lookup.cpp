@@ -24,10 +24,10 @@ ByUuid<std::vector<Entry>> ReadEntries(Session& session, std::span<const Uuid> t
   const auto before = found.Bind<std::optional<std::int64_t>>("balance_before"),
              after = found.Bind<std::optional<std::int64_t>>("balance_after");
   for (const Row row : found) {
-    entries[row.Get(transaction)].push_back(
-        {row.Get(id), row.Get(account), row.Get(credit), row.Get(amount),
-         row.Get(before).value_or(SUMMA_PROJECTION_NO_VALUE),
-         row.Get(after).value_or(SUMMA_PROJECTION_NO_VALUE)});
+    entries[row.Get(transaction)].push_back({row.Get(id), row.Get(account), row.Get(credit),
+                                             row.Get(amount),
+                                             row.Get(before).value_or(SUMMA_PROJECTION_NO_VALUE),
+                                             row.Get(after).value_or(SUMMA_PROJECTION_NO_VALUE)});
   }
   return entries;
 }
@@ -80,10 +80,9 @@ void ReadAccounts(Session& session, std::span<const Uuid> accounts, EventBatch& 
 
 std::optional<std::int64_t> PositionOf(Session& ledger, const ledger::EventTable& table,
                                        const Uuid& event) {
-  const Result found =
-      ledger.Exec("SELECT " + table.position + "::bigint AS position FROM " + table.name +
-                      " WHERE id = $1",
-                  {UuidValue(event)});
+  const Result found = ledger.Exec(
+      "SELECT " + table.position + "::bigint AS position FROM " + table.name + " WHERE id = $1",
+      {UuidValue(event)});
   if (found.rows() == 0) return std::nullopt;
   return found[0].Get<std::int64_t>("position");
 }
@@ -95,10 +94,12 @@ ByUuid<Earlier> CountEarlier(Session& session, const ledger::EventTable& table,
   if (events.empty()) return earlier;
   const std::string statement =
       "SELECT e.id, count(*) FILTER (WHERE p.event_type = e.event_type) AS same_type, count(*) AS "
-      "any_type FROM " + table.name + " e JOIN " + table.name +
+      "any_type FROM " +
+      table.name + " e JOIN " + table.name +
       " p ON p.aggregate_type = e.aggregate_type AND p.aggregate_id = e.aggregate_id AND p." +
       table.version + " < e." + table.version + " AND p." + table.version + " >= e." +
-      table.version + " - $2::bigint WHERE e.id = ANY ($1) AND p.event_type IN ('CREDIT_POSTED', "
+      table.version +
+      " - $2::bigint WHERE e.id = ANY ($1) AND p.event_type IN ('CREDIT_POSTED', "
       "'DEBIT_POSTED') AND p.event_data->>'transactionId' = e.event_data->>'transactionId' "
       "GROUP BY e.id";
   for (const Row row : session.Exec(statement, {UuidArray(events), at_most})) {

@@ -77,7 +77,8 @@ class Payload {
 };
 
 template <typename T>
-void Require(const std::optional<T>& value, const char* member, const char* what, Decoded& decoded) {
+void Require(const std::optional<T>& value, const char* member, const char* what,
+             Decoded& decoded) {
   if (value || !decoded.error.empty()) return;
   decoded.error = std::string("event_data.") + member + " is not " + what;
 }

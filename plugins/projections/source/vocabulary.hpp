@@ -11,8 +11,8 @@
 namespace summa::projections {
 
 enum class Meaning {
-  kAccount,      // one event about the account itself
-  kHoldPlaced,   // an amount of an account is held
+  kAccount,     // one event about the account itself
+  kHoldPlaced,  // an amount of an account is held
   kHoldReleased,
   kHoldCaptured,  // on the deployed layout, the postings of the transaction follow
   kPostings,      // deployed: the entries of a transaction are the events

@@ -142,8 +142,9 @@ class SqlAdapter final : public Adapter {
       : sql_(sql), database_(std::move(database)), tables_(std::move(tables)) {}
 
   std::vector<Record> FindMany(const Query& query) override {
-    detail::AdapterStatement statement("SELECT n, e.key, e.value FROM (SELECT row_number() OVER () AS "
-                                       "n, to_jsonb(m) AS columns FROM (SELECT ");
+    detail::AdapterStatement statement(
+        "SELECT n, e.key, e.value FROM (SELECT row_number() OVER () AS "
+        "n, to_jsonb(m) AS columns FROM (SELECT ");
     const char* comma = "";
     for (const std::string& field : query.select) {
       statement.Add(std::exchange(comma, ", ")).Add(Quoted(field));
@@ -170,8 +171,9 @@ class SqlAdapter final : public Adapter {
     statement.Add(") VALUES (");
     comma = "";
     for (const auto& [field, value] : row) statement.Add(std::exchange(comma, ", ")).Value(value);
-    statement.Add(") RETURNING *) SELECT 1::bigint AS n, e.key, e.value FROM made, "
-                  "jsonb_each_text(to_jsonb(made)) e");
+    statement.Add(
+        ") RETURNING *) SELECT 1::bigint AS n, e.key, e.value FROM made, "
+        "jsonb_each_text(to_jsonb(made)) e");
     return Changed([&](Session& session) { return Records(statement.Exec(session)).at(0); });
   }
 

@@ -56,8 +56,8 @@ struct ReadComparisons {
 struct ReadDifference {
   DifferenceKind kind;
   const Query* query;
-  std::string key;            // of the row
-  std::string column;         // of kDifferent
+  std::string key;     // of the row
+  std::string column;  // of kDifferent
   std::string ledger, read_model;
 };
 
@@ -158,8 +158,8 @@ class CqrsAdapter final : public Adapter {
       reason = "no answers were compared in this phase";
     } else if (comparisons_.Lasting() > 0) {
       reason = "of " + std::to_string(comparisons_.compared) + " answers of the read models";
-      for (const DifferenceKind kind : {DifferenceKind::kMissing, DifferenceKind::kExtra,
-                                        DifferenceKind::kDifferent}) {
+      for (const DifferenceKind kind :
+           {DifferenceKind::kMissing, DifferenceKind::kExtra, DifferenceKind::kDifferent}) {
         reason += ", " + std::to_string(comparisons_.Of(kind)) + " rows were " + NameOf(kind);
       }
     }

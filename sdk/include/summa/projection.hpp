@@ -108,24 +108,25 @@ class Projection {
       tables_.push_back({sizeof(summa_projection_table), static_cast<std::uint32_t>(indexes.size()),
                          ToAbi(table.name), ToAbi(table.columns), indexes.data()});
     }
-    table_ = {sizeof(summa_projection),
-              static_cast<std::uint32_t>(specification_.commutative ? SUMMA_PROJECTION_COMMUTATIVE : 0),
-              this,
-              ToAbi(specification_.id),
-              ToAbi(specification_.summary),
-              specification_.version,
-              specification_.key,
-              types_.data(),
-              types_.size(),
-              tables_.data(),
-              tables_.size(),
-              [](void* self, const summa_projection_batch* batch, summa_error* error) {
-                return detail::Guard(error, [&] {
-                  static_cast<const Projection*>(self)->Apply(ProjectionBatch(batch));
-                  return SUMMA_OK;
-                });
-              },
-              nullptr};
+    table_ = {
+        sizeof(summa_projection),
+        static_cast<std::uint32_t>(specification_.commutative ? SUMMA_PROJECTION_COMMUTATIVE : 0),
+        this,
+        ToAbi(specification_.id),
+        ToAbi(specification_.summary),
+        specification_.version,
+        specification_.key,
+        types_.data(),
+        types_.size(),
+        tables_.data(),
+        tables_.size(),
+        [](void* self, const summa_projection_batch* batch, summa_error* error) {
+          return detail::Guard(error, [&] {
+            static_cast<const Projection*>(self)->Apply(ProjectionBatch(batch));
+            return SUMMA_OK;
+          });
+        },
+        nullptr};
     if (!specification_.forgets) return;
     table_.forget = [](void* self, const summa_projection_batch* batch, const summa_uuid* key,
                        summa_error* error) -> std::int32_t {

@@ -75,7 +75,7 @@ enum summa_projection_event_flag {
  * type, with its data. */
 typedef struct summa_projection_event {
   uint32_t struct_size;
-  uint32_t flags; /* SUMMA_EVENT_HAS_ACCOUNT | ... */
+  uint32_t flags;   /* SUMMA_EVENT_HAS_ACCOUNT | ... */
   int64_t position; /* of the stored event: unique in the ledger, not without gaps */
   uint32_t ordinal; /* among the events that come from the same stored event */
   uint32_t reserved;
@@ -91,8 +91,8 @@ typedef struct summa_projection_event {
   /* Of a posting; SUMMA_PROJECTION_NO_VALUE: unknown. */
   int64_t balance_before, balance_after;
   summa_str reference, category, correlation_id;
-  summa_str data;     /* event_data: JSON text */
-  int64_t created_at; /* microseconds since 2000-01-01 UTC */
+  summa_str data;                                  /* event_data: JSON text */
+  int64_t created_at;                              /* microseconds since 2000-01-01 UTC */
   const summa_projection_account* account;         /* NULL: the ledger has none */
   const summa_projection_transaction* transaction; /* NULL: the ledger has none */
 } summa_projection_event;
@@ -155,7 +155,7 @@ typedef struct summa_projection {
   /* A build of a lower version is replaced: the new version is built beside it, then it takes its
    * place. Raise it when columns or their meaning change. */
   int32_t version;
-  int32_t key; /* summa_projection_key */
+  int32_t key;                  /* summa_projection_key */
   const summa_str* event_types; /* those that it wants; none: all */
   size_t event_type_count;
   const summa_projection_table* tables;
