@@ -1,6 +1,6 @@
 // A read model of its own: how often, and how much, each holder was credited in each category. The
-// plugin `projections` makes the table, calls Apply() with each event exactly once, and rebuilds the
-// table on demand. Readers use summa_read.regular_credit.
+// plugin `projections` makes the table, calls Apply() with each event exactly once, and rebuilds
+// the table on demand. Readers use summa_read.regular_credit.
 #include <summa/plugin.hpp>
 
 #include <map>

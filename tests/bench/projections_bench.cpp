@@ -1,5 +1,5 @@
-// Read models from a history: applied by the runner, and made anew by rebuilds with their comparison,
-// against INSERT .. SELECT of the same rows into tables with the same indexes.
+// Read models from a history: applied by the runner, and made anew by rebuilds with their
+// comparison, against INSERT .. SELECT of the same rows into tables with the same indexes.
 #include <iostream>
 #include <summa/json.hpp>
 #include <summa/operation.hpp>

@@ -1,4 +1,5 @@
-// The projections with the real program: verbs, routes, OpenAPI, and a read model of another plugin.
+// The projections with the real program: verbs, routes, OpenAPI, and a read model of another
+// plugin.
 #include <gmock/gmock.h>
 
 #include <map>

@@ -1,6 +1,6 @@
 // kill -9 at every crash point of the projections, with writers at work: another host goes on, and
-// the read models are those of the ledger. Every point with the read models in the ledger's database,
-// and with a server of their own, where no lease guards what is committed.
+// the read models are those of the ledger. Every point with the read models in the ledger's
+// database, and with a server of their own, where no lease guards what is committed.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -54,8 +54,8 @@ TEST_F(ServiceTest, ReadsAndCommitsUnderALease) {
   EXPECT_EQ(read.Exec("SELECT 1::int8").Value<std::int64_t>(), 1);
 }
 
-// No lease is in a database of read models. What is written there has a fence of its own; the ledger
-// stays guarded.
+// No lease is in a database of read models. What is written there has a fence of its own; the
+// ledger stays guarded.
 TEST_F(ServiceTest, ADatabaseOfItsOwnForReadsKnowsNoLease) {
   DatabaseSettings elsewhere = settings_;
   elsewhere.url = Server().CreateDatabase(name_ + "_read");

@@ -1,5 +1,5 @@
-// Rebuilding a read model while the ledger is written to, and who reads what meanwhile: with the read
-// models in the ledger's database, and in one of their own.
+// Rebuilding a read model while the ledger is written to, and who reads what meanwhile: with the
+// read models in the ledger's database, and in one of their own.
 #include <gmock/gmock.h>
 
 #include <atomic>

@@ -20,8 +20,9 @@ std::set<Uuid> KeysBetween(const summa_sql_v1* sql, const Applier& applier, std:
                            std::int64_t to);
 
 // Each key in a transaction of its own, in which the projection makes no other progress. A key that
-// is paused is tried as a whole and no longer paused. `progress` gets the number of keys and returns
-// true to stop (SH-0558). Throws SH-0566 when rows of the projection belong to several keys.
+// is paused is tried as a whole and no longer paused. `progress` gets the number of keys and
+// returns true to stop (SH-0558). Throws SH-0566 when rows of the projection belong to several
+// keys.
 RebuiltKeys RebuildKeys(const summa_sql_v1* sql, const Applier& applier, const std::set<Uuid>& keys,
                         const std::function<bool(std::int64_t)>& progress);
 

@@ -14,8 +14,8 @@
 
 namespace summa::projections {
 
-// What may be different the next time: the server is away, full, locked or too slow, or the lease is
-// gone. Nothing is wrong with the projection.
+// What may be different the next time: the server is away, full, locked or too slow, or the lease
+// is gone. Nothing is wrong with the projection.
 bool MayPass(const Error& error);
 
 enum class OnError { kPauseKey, kPauseProjection, kDeadLetter };
@@ -39,8 +39,8 @@ class Applier {
   void ApplyKey(Session& read, const summa_sql_v1* sql, const Build& build, const EventBatch& batch,
                 const Uuid& key) const;
 
-  // A key is made anew from all its events up to the checkpoint: nothing is announced. ForgetKey only
-  // where CanForget(). Both throw what stops them.
+  // A key is made anew from all its events up to the checkpoint: nothing is announced. ForgetKey
+  // only where CanForget(). Both throw what stops them.
   bool CanForget() const {
     return projection_.struct_size >= sizeof projection_ && projection_.forget != nullptr;
   }

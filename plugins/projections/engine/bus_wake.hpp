@@ -1,5 +1,5 @@
-// Messages of a bus say that the store has something new. Nothing in them is used: a message that is
-// lost, late or repeated costs a look at the store, or a second.
+// Messages of a bus say that the store has something new. Nothing in them is used: a message that
+// is lost, late or repeated costs a look at the store, or a second.
 #pragma once
 
 #include <atomic>
@@ -27,8 +27,8 @@ class BusWake {
   BusWake(const BusWake&) = delete;
   BusWake& operator=(const BusWake&) = delete;
 
-  // Returns when a message has come since the call before, when the time is over, or when the worker
-  // has to stop. A bus that does not answer wakes nobody: then the time is `away_wait`.
+  // Returns when a message has come since the call before, when the time is over, or when the
+  // worker has to stop. A bus that does not answer wakes nobody: then the time is `away_wait`.
   void Wait(const Tick& tick, std::chrono::microseconds wait, std::chrono::microseconds away_wait);
 
  private:

@@ -1,5 +1,5 @@
-// The worker: reads the store, and applies what is new to every build that runs. With a bus, it looks
-// at the store when a message comes.
+// The worker: reads the store, and applies what is new to every build that runs. With a bus, it
+// looks at the store when a message comes.
 //
 // Builds at the same place share one reading and one transaction. One that is behind, because it is
 // new or was paused, catches up by itself, and joins the others where it reaches them. Faults: what

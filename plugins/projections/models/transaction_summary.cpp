@@ -1,5 +1,5 @@
-// transaction_summary_view: each transaction, hold and refund, as it is now. The ledger's own record
-// is taken over whenever an event concerns it, so a row is right however often that happens.
+// transaction_summary_view: each transaction, hold and refund, as it is now. The ledger's own
+// record is taken over whenever an event concerns it, so a row is right however often that happens.
 #include <map>
 
 #include "models/models.hpp"

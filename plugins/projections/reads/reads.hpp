@@ -24,7 +24,8 @@ class Reads {
  public:
   Reads(Host host, ReadPhase phase) : host_(host), phase_(phase) {}
 
-  // {data, lastUpdated, lagSeconds, position, source}; 404 with {error} when there is no such thing.
+  // {data, lastUpdated, lagSeconds, position, source}; 404 with {error} when there is no such
+  // thing.
   Response Balance(const Request& request);
   Response Entries(const Request& request);  // data: {entries, nextCursor}
   Response Transaction(const Request& request);

@@ -131,8 +131,8 @@ class AdapterStatement {
 
 }  // namespace detail
 
-// Over one database of the host. One thread. Within Transaction(), on its one session; otherwise each
-// call takes one, and each change is a transaction.
+// Over one database of the host. One thread. Within Transaction(), on its one session; otherwise
+// each call takes one, and each change is a transaction.
 class SqlAdapter final : public Adapter {
  public:
   // tables: of models whose table has another name, "account_balance" -> {"summa_read",

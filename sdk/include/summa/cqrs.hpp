@@ -1,5 +1,5 @@
-// Routes reads of some models to read models, and everything else to the ledger: the CQRS adapter of
-// Summa's plan, with the phases in which a program moves over.
+// Routes reads of some models to read models, and everything else to the ledger: the CQRS adapter
+// of Summa's plan, with the phases in which a program moves over.
 //
 //   summa::CqrsAdapter adapter({.write = &ledger, .read = &read_models,
 //                               .read_models = {"account_balance"},
@@ -132,8 +132,8 @@ class CqrsAdapter final : public Adapter {
     comparisons_ = {};
   }
 
-  // Back at any time. Forward only one phase at a time, after comparisons, and when none of them has
-  // found a difference that lasts; else SH-0143, and the phase stays.
+  // Back at any time. Forward only one phase at a time, after comparisons, and when none of them
+  // has found a difference that lasts; else SH-0143, and the phase stays.
   void GoTo(ReadPhase phase) {
     const MutexLock lock(mutex_);
     const int steps = static_cast<int>(phase) - static_cast<int>(phase_);
