@@ -1,6 +1,7 @@
 #include "host/cli/progress_display.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace summa::host {
 namespace {
@@ -52,9 +53,14 @@ void ProgressDisplay::Measure(std::string_view label, std::int64_t done, BootTim
 std::optional<std::string> ProgressDisplay::Line(std::string_view label, std::int64_t done,
                                                  std::int64_t total, BootTime now) {
   Measure(label, done, now);
+  if (total > 0) total = std::max(total, done);  // an estimate may have been too low
   const bool finished = total > 0 && done >= total;
   const Microseconds interval = terminal_ ? kOnTerminal : kElsewhere;
   if (!finished && printed_at_ && now - *printed_at_ < interval) return std::nullopt;
+  // The rate alone is no news.
+  std::string printing = std::string(label) + " " + std::to_string(done);
+  if (printing == printed_ && (finished || !terminal_)) return std::nullopt;
+  printed_ = std::move(printing);
   printed_at_ = now;
   std::string line(label);
   line += ": ";

@@ -16,8 +16,8 @@ class ProgressDisplay {
  public:
   explicit ProgressDisplay(bool terminal) : terminal_(terminal) {}
 
-  // The line to print now, without a line break; nullopt: the one before was just printed. total 0:
-  // not known.
+  // The line to print now, without a line break; nullopt: the one before was just printed, or,
+  // unless it is drawn over, says the same. total 0: not known.
   std::optional<std::string> Line(std::string_view label, std::int64_t done, std::int64_t total,
                                   BootTime now);
 
@@ -30,6 +30,7 @@ class ProgressDisplay {
   std::int64_t measured_ = 0;            // done, when the speed was last measured
   std::optional<BootTime> measured_at_;  // and when
   std::optional<BootTime> printed_at_;
+  std::string printed_;  // label and done
 };
 
 // "49 s", "12 min", "3 h 20 min", "2 d 4 h".

@@ -381,7 +381,7 @@ std::string PqSession::SettingsText() {
 
 bool PqSession::Reset() noexcept {
   try {
-    if (!connection_.Alive() || traces_left_) return false;
+    if (traces_left_) return false;
     Rollback();
     if (cursor_declared_) {
       connection_.Query("CLOSE ALL", std::chrono::steady_clock::now() + kResetTimeout);

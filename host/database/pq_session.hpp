@@ -32,7 +32,6 @@ class PqSession final : public Session {
   void Cancel() noexcept override { wake_.Signal(); }
   int backend_pid() const override { return identity_.pid; }
 
-  bool Alive() { return connection_.Alive(); }
   // Makes it fit for the next user; false: it must be dropped. Bounded in time. The last step, the
   // settings of the session anew, is only begun.
   bool Reset() noexcept;

@@ -37,6 +37,7 @@ struct SessionPool::State {
   bool trying SUMMA_GUARDED_BY(mutex) = false;         // somebody opens a connection
   std::uint64_t failures SUMMA_GUARDED_BY(mutex) = 0;  // attempts that failed
 
+  // Whether it is still alive, FinishReset() says.
   std::unique_ptr<PqSession> AcquireIdle(std::vector<std::unique_ptr<PqSession>>& dropped)
       SUMMA_REQUIRES(mutex) {
     const auto oldest = std::chrono::steady_clock::now() - kMaxIdle;
@@ -45,14 +46,10 @@ struct SessionPool::State {
       idle.erase(idle.begin());
       --open;
     }
-    while (!idle.empty()) {
-      std::unique_ptr<PqSession> session = std::move(idle.back());
-      idle.pop_back();
-      if (session->Alive()) return session;
-      dropped.push_back(std::move(session));
-      --open;
-    }
-    return nullptr;
+    if (idle.empty()) return nullptr;
+    std::unique_ptr<PqSession> session = std::move(idle.back());
+    idle.pop_back();
+    return session;
   }
 
   // Every connection is idle or counted for whoever has it.

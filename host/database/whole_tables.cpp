@@ -70,13 +70,15 @@ WHERE (SELECT pg_catalog.array_agg(pg_catalog.format('%s %s', attname, atttypid)
         FROM pg_catalog.pg_partition_tree(k.oid) p WHERE p.isleaf AND p.relid <> k.oid), 0) > 0
 ORDER BY place, relname)sql";
 
-// Which of the tables of kKnownByRecord and kKnownByMigration exist and may be read. to_regclass()
+// Which of the tables of the statements below exist and may be read. to_regclass()
 // fails for who may not use the schema.
 constexpr const char* kKnowing = R"sql(
 SELECT coalesce(CASE WHEN usable THEN pg_catalog.has_table_privilege(
          pg_catalog.to_regclass('summa_host.partition_record'), 'SELECT') END, false),
        coalesce(CASE WHEN usable THEN pg_catalog.has_table_privilege(
-         pg_catalog.to_regclass('summa_host.operation'), 'SELECT') END, false)
+         pg_catalog.to_regclass('summa_host.operation'), 'SELECT') END, false),
+       coalesce(CASE WHEN usable THEN pg_catalog.has_table_privilege(
+         pg_catalog.to_regclass('summa_host.partition_remainder'), 'SELECT') END, false)
 FROM (SELECT pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace('summa_host'), 'USAGE') AS usable) s)sql";
 
 // Whether table $3 in schema $1 is recorded as a partition that was detached from $2, or, with $4,
@@ -89,6 +91,11 @@ SELECT EXISTS (
                      pg_catalog.format('%I.%I', $1::text, $2::text))
     AND r.name IN ($3::text, pg_catalog.quote_ident($3::text), $1::text || '.' || $3::text,
                    pg_catalog.format('%I.%I', $1::text, $3::text))))sql";
+
+// Whether table $3 in schema $1 is being made, to stay in $2 in the place of a partition.
+constexpr const char* kKnownByRemainder = R"sql(
+SELECT EXISTS (SELECT FROM summa_host.partition_remainder r
+               WHERE r.parent = pg_catalog.format('%I.%I', $1::text, $2::text) AND r.name = $3::text))sql";
 
 // Whether the journal tells of a migration that made table $2 of $1, or left it. An aborted one
 // that is finished has taken back what it made.
@@ -164,6 +171,7 @@ class KnownParts {
   bool Knows(const std::string& schema, const std::string& table, const std::string& part) {
     if (!asked_) Ask();
     return (records_ && True(query_(kKnownByRecord, {schema, table, part, "false"}))) ||
+           (remainders_ && True(query_(kKnownByRemainder, {schema, table, part}))) ||
            (journal_ && True(query_(kKnownByMigration, {table, part})));
   }
   // A partition whose DETACH CONCURRENTLY is not finished.
@@ -179,11 +187,12 @@ class KnownParts {
     const TextRows rows = query_(kKnowing, {});
     records_ = rows.at(0).at(0) == "t";
     journal_ = rows.at(0).at(1) == "t";
+    remainders_ = rows.at(0).at(2) == "t";
     asked_ = true;
   }
 
   const QueryFunction& query_;
-  bool asked_ = false, records_ = false, journal_ = false;
+  bool asked_ = false, records_ = false, journal_ = false, remainders_ = false;
 };
 
 }  // namespace

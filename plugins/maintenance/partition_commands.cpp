@@ -66,6 +66,8 @@ struct Listed {
   std::optional<std::int64_t> rows;
   std::int64_t bytes = 0;
   std::string location;
+  bool remainder = false;
+  std::int64_t kept = 0;  // of the rows of one that has left, those that stay in a remainder
 };
 
 std::vector<Listed> ListOf(const PartitionedTable& table,
@@ -77,14 +79,15 @@ std::vector<Listed> ListOf(const PartitionedTable& table,
                {partition.from, partition.to},
                std::nullopt,
                partition.bytes,
-               ""};
+               "",
+               partition.remainder};
     if (partition.rows >= 0) one.rows = static_cast<std::int64_t>(partition.rows);
     all.push_back(std::move(one));
   }
   for (const PartitionRecord& record : records) {
     if (record.state != "detached" && record.state != "archived") continue;
-    all.push_back(
-        {record.name, record.state, record.range, record.rows, record.bytes, record.location});
+    all.push_back({record.name, record.state, record.range, record.rows, record.bytes,
+                   record.location, false, record.kept});
   }
   std::stable_sort(all.begin(), all.end(), [](const Listed& left, const Listed& right) {
     return left.range.from < right.range.from;
@@ -100,11 +103,26 @@ void WriteList(JsonWriter& json, const std::string& table, const std::vector<Lis
     WriteBound(json, "from", one.range.from);
     WriteBound(json, "to", one.range.to);
     json.Member("rows", one.rows).Member("bytes", one.bytes).Member("state", one.state);
+    json.Member("remainder", one.remainder).Member("keptEvents", one.kept);
     json.TextOrNull("location", one.location).Member("timeline", timeline[i]).EndObject();
   }
 }
 
 using Plans = std::vector<PlannedTable>;
+
+void WriteRemainders(JsonWriter& json, const Plans& plans) {
+  json.Key("remainders").BeginArray();
+  for (const PlannedTable& planned : plans) {
+    for (const Partition& partition : planned.table.partitions) {
+      if (!partition.remainder) continue;
+      json.BeginObject().Member("table", planned.table.quoted).Member("name", partition.name);
+      WriteBound(json, "from", partition.from);
+      WriteBound(json, "to", partition.to);
+      json.EndObject();
+    }
+  }
+  json.EndArray();
+}
 
 void WriteHeld(JsonWriter& json, const Plans& plans) {
   json.Key("held").BeginArray();
@@ -151,6 +169,7 @@ void WritePlans(JsonWriter& json, const Plans& plans) {
   }
   json.EndArray();
   WriteHeld(json, plans);
+  WriteRemainders(json, plans);
   WriteAlarms(json, plans);
 }
 
@@ -171,6 +190,7 @@ class Report {
         .Member("created", outcome.applied.created)
         .Member("movedRows", outcome.applied.moved)
         .Member("detached", outcome.detached)
+        .Member("keptEvents", outcome.kept)
         .Member("archived", outcome.archived)
         .Member("lockHeldMs",
                 std::chrono::duration_cast<std::chrono::milliseconds>(outcome.applied.held).count())
@@ -244,7 +264,8 @@ CommandResult ListPartitions(const CommandCall& call, const PartitionContext& co
     std::vector<TimelineBar> bars;
     bars.reserve(all.size());
     for (const Listed& one : all) {
-      bars.push_back({one.range, one.state == "attached" || one.state == "detaching"});
+      bars.push_back(
+          {one.range, one.state == "attached" || one.state == "detaching", one.remainder});
     }
     WriteList(json, settings.table, all, DrawTimeline(bars, now));
   }
@@ -330,6 +351,7 @@ CommandResult AdvisePartitions(const CommandCall& call, const PartitionContext& 
                   {table.oid})
             .Value<std::int64_t>());
     for (const Partition& partition : table.partitions) {
+      if (partition.remainder) continue;  // it does not tell how the table grows
       measured.ranges.push_back({{partition.from, partition.to}, partition.rows, partition.bytes});
     }
     const Advice advice = AdviseInterval(measured);

@@ -36,6 +36,7 @@ std::vector<std::string> DrawTimeline(const std::vector<TimelineBar>& bars, Data
     line[column(now)] = '|';
     char mark = bar.range.to <= now ? '=' : bar.range.from > now ? '+' : '#';
     if (!bar.attached) mark = '.';
+    if (bar.remainder) mark = '-';
     if (Unbounded(bar.range)) mark = bar.range.from == DatabaseTime::min() ? '<' : '>';
     const std::size_t begin = column(bar.range.from);
     const std::size_t end = bar.range.to == DatabaseTime::max() ? kWidth + 2 : column(bar.range.to);

@@ -3,6 +3,7 @@
 #include <summa/crash_point.hpp>
 
 #include "books.hpp"
+#include "entries_until.hpp"
 #include "expected_rows.hpp"
 #include "late_events.hpp"
 #include "ledger_verification.hpp"
@@ -70,10 +71,11 @@ void SealLate(const summa_sql_v1* sql, const Work& work, std::span<const std::in
 void CheckBooks(const summa_sql_v1* sql, Work& work, RunState& run, const OnPart& on_part) {
   Attempt(work, run.books_error, [&] {
     Session session(sql);
+    // Known before anything is looked at: what commits meanwhile belongs to the next run.
+    const std::optional<DatabaseTime> settled = SettledUntil(session, work);
     session.Begin(SUMMA_SQL_READ_ONLY | SUMMA_SQL_REPEATABLE_READ);
     session.Exec(kLongStatement);
-    // Known before anything is looked at: what commits meanwhile belongs to the next run.
-    const auto until = session.Exec(sql::entries_until).Value<std::optional<DatabaseTime>>();
+    const std::optional<DatabaseTime> until = EntriesUntil(session, settled);
     std::optional<std::int64_t> entries_until;
     if (until) entries_until = ToMicroseconds(*until);
     do {

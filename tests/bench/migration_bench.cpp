@@ -186,7 +186,8 @@ class MigrationBenchmark {
               << "; " << Grouped(static_cast<double>(events_)) << " events; "
               << Fixed(options_.Real("rate"), 0) << " transactions a second by eight writers\n";
     for (const Measured& each : measured_) {
-      std::cout << "\n" << each.strategy << ": " << Grouped(each.rows_per_second)
+      std::cout << "\n"
+                << each.strategy << ": " << Grouped(each.rows_per_second)
                 << " rows/s until the exchange; exclusiveLockMs " << each.exclusive_lock_ms
                 << "\n\n";
       PrintTable({{"from due to committed, ms", "commits", "p50", "p99", "max"},

@@ -1,4 +1,4 @@
-// What a host without work uses: the ledger is delivered, nobody writes.
+// What a host with every plugin uses when it has no work: the ledger is delivered, nobody writes.
 #include <iostream>
 #include <stdexcept>
 #include <summa/json.hpp>
@@ -15,6 +15,7 @@ namespace summa::bench {
 namespace {
 
 constexpr long long kSeconds = 60;
+constexpr const char* kOtherPlugins = "  maintenance: {}\n  reconciliation: {}\n";
 constexpr char kRows[] = "10000";
 constexpr char kAccounts[] = "100";
 // Pauses grow to idle_poll, statistics are flushed, checkpoints end: then it is idle.
@@ -29,7 +30,7 @@ void MeasureIdle(const Options& options) {
   test::PostgresServer postgres(RealisticPostgres());
   test::RedisServer redis;
   const std::string url = test::InstallLedger(postgres, "ledger");
-  OutboxHost host(url, redis.Url());
+  OutboxHost host(url, redis.Url(), kOtherPlugins);
   host.RunToEnd({"migrate"});
   test::Db(url).Query("SELECT fixture.bulk_outbox($1::bigint, $2::integer)", {kRows, kAccounts});
   test::Db(postgres.Url("postgres")).Execute("CHECKPOINT");

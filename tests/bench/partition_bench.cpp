@@ -277,9 +277,8 @@ class PartitionBenchmark {
       Say("migrating, " + std::to_string(turn) + " of " + std::to_string(repeat_));
       bare.Add(Scratch([](const std::string& url) { return CopyBare(url); }));
       batched.Add(Scratch([](const std::string& url) { return CopyInBatches(url); }));
-      attach.Add(Scratch([this](const std::string& url) {
-        return Migrating(url).Start("attach", workers_);
-      }));
+      attach.Add(Scratch(
+          [this](const std::string& url) { return Migrating(url).Start("attach", workers_); }));
       if (turn > 1) server_.DropDatabase("partitioned");
       partitioned_ = Copy("partitioned");
       Migrating migrating(partitioned_);
@@ -305,8 +304,8 @@ class PartitionBenchmark {
   void AddRate(const std::string& name, const Series& base, const Series& ours,
                const std::string& goal) {
     const auto rows = static_cast<double>(events_);
-    lines_.push_back({name, rows / base.Median(), rows / ours.Median(),
-                      base.Median() / ours.Median(), goal});
+    lines_.push_back(
+        {name, rows / base.Median(), rows / ours.Median(), base.Median() / ours.Median(), goal});
   }
 
   void MeasureGuard() {
@@ -387,8 +386,8 @@ class PartitionBenchmark {
               << Grouped(static_cast<double>(events_)) << " events, " << months_ << " months\n\n";
     std::vector<std::vector<std::string>> table = {{"", "base", "measured", "ratio", "goal"}};
     for (const Line& line : lines_) {
-      table.push_back({line.name, Text(line.base), Text(line.ours), Fixed(line.ratio, 2),
-                       line.goal});
+      table.push_back(
+          {line.name, Text(line.base), Text(line.ours), Fixed(line.ratio, 2), line.goal});
     }
     PrintTable(table);
   }

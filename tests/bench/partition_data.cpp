@@ -12,9 +12,8 @@ namespace {
 constexpr long long kBatchRows = 50'000;
 
 // Canonical JSON already, so that the server can hash it as a text.
-constexpr char kData[] =
-    R"({"amount":100,"category":"credit","destination":"holder_000001",)"
-    R"("reference":"bench","source":"@World"})";
+constexpr char kData[] = R"({"amount":100,"category":"credit","destination":"holder_000001",)"
+                         R"("reference":"bench","source":"@World"})";
 
 constexpr char kSpan[] =
     "(now() - (date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - ($2::integer - "

@@ -44,13 +44,15 @@ std::string PostgresVersion(const std::string& url) {
   return text.substr(0, text.find(' '));
 }
 
-OutboxHost::OutboxHost(const std::string& ledger_url, const std::string& redis_url)
+OutboxHost::OutboxHost(const std::string& ledger_url, const std::string& redis_url,
+                       const std::string& more_plugins)
     : config_path_(directory_.Path() + "/summa.yaml") {
   std::ofstream file(config_path_);
   file << "database:\n  ledger: { url: \"" << ledger_url << "\" }\n  migrate: manual\n"
        << "host: { listen: \"127.0.0.1:0\" }\n"
        << "plugins:\n  bus-redis: { url: \"" << redis_url << "\" }\n"
-       << "  outbox: { use: { bus: bus-redis } }\n";
+       << "  outbox: { use: { bus: bus-redis } }\n"
+       << more_plugins;
 }
 
 std::vector<std::string> OutboxHost::Command(const std::vector<std::string>& words) const {

@@ -29,7 +29,9 @@ test::ProcessOptions CleanEnvironment();
 // configuration is a file of this object.
 class OutboxHost {
  public:
-  OutboxHost(const std::string& ledger_url, const std::string& redis_url);
+  // more_plugins: further lines below `plugins:`, each with its line break.
+  OutboxHost(const std::string& ledger_url, const std::string& redis_url,
+             const std::string& more_plugins = "");
 
   // summa-host ARGUMENTS -c FILE to its end; throws with its output unless it exits with 0.
   struct Finished {

@@ -86,12 +86,14 @@ TEST(Metrics, AHostExportsExactlyWhatTheReferenceSays) {
   RedisServer redis;
   const std::string url = InstallLedger(server, "ledger");
   EnsureAccounts(url, 3);
+  Db(url).Execute("CREATE TABLE reading (at timestamptz NOT NULL) PARTITION BY RANGE (at)");
   const TemporaryFile file(
       "summa.yaml", "database: { ledger: { url: \"" + url +
                         "\" }, migrate: auto }\nhost: { listen: \"127.0.0.1:0\" }\nplugins:\n"
                         "  bus-redis: { url: \"" +
                         redis.Url() +
-                        "\" }\n  outbox: { use: { bus: bus-redis } }\n  reconciliation: {}\n");
+                        "\" }\n  outbox: { use: { bus: bus-redis } }\n  reconciliation: {}\n"
+                        "  maintenance: { partitions: { reading: {} } }\n");
   RunningHost host({"-c", file.Path()});
   host.StatusWhen("running");
   // These begin with something that did not happen here.

@@ -53,7 +53,7 @@ TEST_F(Outbox, ADatabaseOfTheReleaseBeforeIsUpgradedUnderLoadAndLosesNothing) {
   ExpectOrder(received);
   EXPECT_EQ(Db(url_).Count("SELECT count(*) FROM summa_host.schema_migration WHERE plugin = "
                            "'outbox'"),
-            4);
+            5);
 }
 
 TEST_F(Outbox, WithOneRouteAnAccountsWholeHistoryIsInOrderInOneStream) {

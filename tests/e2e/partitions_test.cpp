@@ -134,6 +134,25 @@ TEST_F(Partitions, DetachIsFinishedWhereverItWasKilled) {
   }
 }
 
+TEST_F(Partitions, AMigrationThatWouldMakeTooManyIsRefusedBeforeItBegins) {
+  EnsureAccounts(url_, 2);
+  db_.Execute("UPDATE ledger_event SET created_at = now() - interval '2 years'");
+  const std::vector<std::string> monthly = {"migrate:partition-event-store", "--dry-run"};
+  const RunResult possible = Verb(monthly);
+  EXPECT_EQ(possible.exit_code, 0) << possible.out << possible.err;
+  for (const char* strategy : {"--strategy=online", "--strategy=attach"}) {
+    std::vector<std::string> words = {"migrate:partition-event-store", strategy,
+                                      "--interval=hourly"};
+    const RunResult refused = Verb(words);
+    EXPECT_EQ(refused.exit_code, 64) << strategy << refused.out << refused.err;
+    words.emplace_back("--dry-run");
+    const RunResult planned = Verb(words);
+    EXPECT_NE(planned.exit_code, 0) << strategy << planned.out << planned.err;
+    EXPECT_THAT(planned.out, HasSubstr("SH-0827")) << strategy;
+  }
+  EXPECT_EQ(db_.Count("SELECT count(*) FROM summa_host.operation"), 0) << "nothing is left open";
+}
+
 TEST_F(Partitions, UnknownNamesAreExitSixtySix) {
   EXPECT_EQ(Verb({"partitions", "detach", "reading_nowhere"}).exit_code, 66);
   EXPECT_EQ(Verb({"partitions", "attach", "reading_nowhere"}).exit_code, 66);

@@ -9,7 +9,7 @@ namespace summa::test {
 namespace {
 
 // Between two reads: readers are many, but leave the cores to the others.
-constexpr std::chrono::milliseconds kPause{4};
+constexpr std::chrono::milliseconds kPause{20};
 constexpr std::size_t kMostSurprises = 20;
 constexpr const char* kPageRows = "100";
 // Aggregates of the oldest and of the newest events, so that all partitions are read.

@@ -286,8 +286,8 @@ void MigrationLoad::CheckVerdicts(Lines& lines) const {
     const RunResult run = Run(words);
     if (run.exit_code != 0) lines.push_back(words[0] + " says " + run.out + run.err);
   }
-  for (const Row& row : Db(url_).Query(
-           "SELECT part, finding::text FROM summa_host.finding LIMIT 10")) {
+  for (const Row& row :
+       Db(url_).Query("SELECT part, finding::text FROM summa_host.finding LIMIT 10")) {
     lines.push_back("a host found in " + row[0] + ": " + row[1]);
   }
 }

@@ -17,7 +17,7 @@
 namespace summa::test {
 
 struct MigrationLoadOptions {
-  double rate = 100;      // transactions per second that the writers begin
+  double rate = 60;       // transactions per second that the writers begin
   bool makes_up = false;  // see AppenderOptions
   // Millions of events: what reads all of them into memory is left out, and so are the books of
   // transactions that were made set-wise.

@@ -43,18 +43,33 @@ CREATE OR REPLACE FUNCTION fixture.account_id(number integer) RETURNS uuid LANGU
   'SELECT id FROM fixture.account a WHERE a.number = $1';
 )sql";
 
-// Changes the times of events by `spread`. A row of the outbox keeps the time of its event: there
-// are rows that find their event by it.
+// Each time of a row that is the time of an event becomes the new time of the event: the rows of a
+// transaction have one time.
+constexpr const char* kFollow = R"sql(
+SET session_replication_role = replica;
+CREATE TABLE moved AS SELECT b.created_at AS before, min(e.created_at) AS now
+  FROM before b JOIN ledger_event e USING (id) GROUP BY 1;
+CREATE UNIQUE INDEX ON moved (before);
+UPDATE ledger_event e SET created_at = m.now FROM before b JOIN moved m ON m.before = b.created_at WHERE b.id = e.id;
+DO $do$ DECLARE part record; BEGIN
+  FOR part IN SELECT c.oid::regclass AS "table", a.attname AS "column" FROM pg_class c
+              JOIN pg_attribute a ON a.attrelid = c.oid AND a.atttypid = 'timestamptz'::regtype AND NOT a.attisdropped
+              WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+                AND c.relname NOT IN ('ledger_event', 'before', 'moved') LOOP
+    EXECUTE format('UPDATE %1$s t SET %2$I = m.now FROM moved m WHERE m.before = t.%2$I', part."table", part."column");
+  END LOOP;
+END $do$;
+DROP TABLE before, moved;
+SET session_replication_role = origin
+)sql";
+
+// Changes the times of events by `spread`, and what has the same times.
 template <typename Spread>
 void SpreadOverMonths(const std::string& url, const Spread& spread) {
   Db db(url);
-  db.Execute(
-      "CREATE TABLE told AS SELECT o.id, e.id AS event_id FROM fixture.outbox_position o JOIN "
-      "ledger_event e ON e.sequence_number = o.position");
+  db.Execute("CREATE TABLE before AS SELECT id, created_at FROM ledger_event");
   spread();
-  db.Execute(
-      "UPDATE outbox o SET created_at = e.created_at FROM told t JOIN ledger_event e ON e.id = "
-      "t.event_id WHERE t.id = o.id; DROP TABLE told");
+  db.Execute(kFollow);
   db.Execute("VACUUM ANALYZE");
 }
 

@@ -35,8 +35,8 @@ long long Number(const char* variable, long long otherwise) {
 }
 
 std::chrono::steady_clock::time_point EndOfSoak() {
-  static const auto end = std::chrono::steady_clock::now() +
-                          std::chrono::minutes(Number("SUMMA_SOAK_MINUTES", 5));
+  static const auto end =
+      std::chrono::steady_clock::now() + std::chrono::minutes(Number("SUMMA_SOAK_MINUTES", 5));
   return end;
 }
 
@@ -70,9 +70,9 @@ struct Pair {
 void ChooseAction(int number, Pair& pair) {
   static const std::vector<std::string> online = {"swap", "rollback", "swap", "finalize", "abort"};
   static const std::vector<std::string> attach = {
-      "swap",   "slice",           "rollback",    "slice",   "leave slices",
-      "slice",  "finalize slices", "slice again", "swap",    "leave slices",
-      "restore", "slice",           "abort",       "swap",    "finalize slices"};
+      "swap",    "slice",           "rollback",    "slice", "leave slices",
+      "slice",   "finalize slices", "slice again", "swap",  "leave slices",
+      "restore", "slice",           "abort",       "swap",  "finalize slices"};
   pair.strategy = number % 2 == 0 ? "online" : "attach";
   const std::vector<std::string>& actions = number % 2 == 0 ? online : attach;
   pair.action = actions.at(static_cast<std::size_t>(number / 2) % actions.size());
@@ -82,11 +82,10 @@ void ChooseAction(int number, Pair& pair) {
 void ChooseHalf(Random& random, Pair& pair) {
   const bool abort = pair.action == "abort";
   if (!abort && pair.action != "leave slices") return;
-  const auto& points =
-      UndisturbedRun(Server(), pair.strategy, abort ? "swap" : "slice").points;
+  const auto& points = UndisturbedRun(Server(), pair.strategy, abort ? "swap" : "slice").points;
   const std::string exchange = pair.strategy == "online" ? "migration.swap" : "migration.attach";
-  const auto begin = std::find(points.begin(), points.end(),
-                               abort ? "migration.shadow" : "migration.frozen");
+  const auto begin =
+      std::find(points.begin(), points.end(), abort ? "migration.shadow" : "migration.frozen");
   const auto end = std::find(begin, points.end(), abort ? exchange : "migration.slice_exchange");
   std::vector<CrashAt> places;
   for (auto point = begin; point != end; ++point) {
@@ -108,8 +107,8 @@ void ChoosePlaces(Random& random, Pair& pair) {
   const std::size_t at = firsts.at(random() % firsts.size());
   pair.first = PlaceAt(points, at);
   std::vector<std::string> later, once;
-  for (const std::string& name : std::set<std::string>(
-           points.begin() + static_cast<std::ptrdiff_t>(at) + 1, points.end())) {
+  for (const std::string& name :
+       std::set<std::string>(points.begin() + static_cast<std::ptrdiff_t>(at) + 1, points.end())) {
     later.push_back(name);
     if (std::count(points.begin(), points.end(), name) == 1) once.push_back(name);
   }
@@ -134,7 +133,7 @@ TEST_P(PartitionMigrationPairsTest, AThirdHostGoesOnAndNothingIsLost) {
   const Pair pair = PairOf(GetParam());
   SCOPED_TRACE(pair.Description() + "; SUMMA_SOAK_SEED=" + std::to_string(Seed()));
   MigratedLedger ledger(Server(), pair.strategy);
-  ledger.StartTraffic({.connections = 4, .accounts = 40, .rate = 60});
+  ledger.StartTraffic();
   ledger.Prepare(pair.action, pair.half);
   ASSERT_TRUE(ledger.Dies(0, pair.action, pair.first)) << "the first host came not to its place";
   const bool both = ledger.Dies(1, pair.action, pair.second);

@@ -60,6 +60,11 @@ constexpr const char* kColumns =
     "id, sequence_number, aggregate_type, aggregate_id, aggregate_version, event_type, "
     "event_data, correlation_id, hash, prev_hash, created_at";
 
+constexpr int kAccounts = 40, kBatch = 20;
+// The batches are so small that a host on a busy machine follows no more: it would seal the events
+// of the writers without end.
+constexpr double kOperationsPerSecond = 40;
+
 // A busy machine may let a host lose its lease, or its session under a lock. It is started again.
 constexpr int kMostStarts = 20;
 bool MayStartAgain(const RunResult& run) { return run.exit_code == 69 || run.exit_code == 75; }
@@ -67,8 +72,8 @@ bool MayStartAgain(const RunResult& run) { return run.exit_code == 69 || run.exi
 // The action that has to be done before.
 std::string Before(const std::string& action) {
   const std::map<std::string, std::string> before = {
-      {"rollback", "swap"},  {"finalize", "swap"},       {"slice", "swap"},
-      {"restore", "slice"},  {"slice again", "restore"}, {"leave slices", "swap"},
+      {"rollback", "swap"},        {"finalize", "swap"},       {"slice", "swap"},
+      {"restore", "slice"},        {"slice again", "restore"}, {"leave slices", "swap"},
       {"finalize slices", "slice"}};
   const auto found = before.find(action);
   return found == before.end() ? "" : found->second;
@@ -123,7 +128,7 @@ MigratedLedger::MigratedLedger(PostgresServer& server, const std::string& strate
       url_(InstallLedger(server, NameOfDatabase())),
       db_(url_),
       months_(MonthsOf(db_)) {
-  EnsureAccounts(url_, 40);
+  EnsureAccounts(url_, kAccounts);
   for (const char* host : {"first", "second", "third"}) {
     files_.push_back(std::make_unique<TemporaryFile>(
         "summa.yaml", "database: { ledger: { url: \"" + url_ +
@@ -136,13 +141,15 @@ MigratedLedger::MigratedLedger(PostgresServer& server, const std::string& strate
   if (migrated.exit_code != 0) throw Failed("migrate", migrated);
 }
 
-void MigratedLedger::StartTraffic(const TrafficOptions& options) {
-  traffic_ = std::make_unique<TrafficGenerator>(url_, options);
+void MigratedLedger::StartTraffic() {
+  traffic_ = std::make_unique<TrafficGenerator>(
+      url_, TrafficOptions{.connections = 4, .accounts = kAccounts, .rate = kOperationsPerSecond});
   traffic_->Start();
 }
 
 std::vector<std::string> MigratedLedger::Arguments(int host, const std::string& action) const {
-  std::vector<std::string> arguments = {"migrate:partition-event-store", "--batch-size", "20"};
+  std::vector<std::string> arguments = {"migrate:partition-event-store", "--batch-size",
+                                        std::to_string(kBatch)};
   const bool forward =
       action == "begin" || action == "swap" || action == "slice" || action == "slice again";
   if (forward) arguments.push_back("--strategy=" + strategy_);
@@ -201,8 +208,9 @@ bool MigratedLedger::IsDone(const std::string& action) {
     return db_.Count("SELECT count(*) FROM summa_host.migration WHERE slice_state = 'restored'") >
            0;
   }
-  return db_.Value("SELECT coalesce(bool_and(finished_at IS NOT NULL), false) FROM "
-                   "summa_host.operation") == "t";
+  return db_.Value(
+             "SELECT coalesce(bool_and(finished_at IS NOT NULL), false) FROM "
+             "summa_host.operation") == "t";
 }
 
 void MigratedLedger::Prepare(const std::string& action, const CrashAt& half) {
@@ -214,6 +222,7 @@ void MigratedLedger::Prepare(const std::string& action, const CrashAt& half) {
 }
 
 void MigratedLedger::Arrange(const std::string& action, const CrashAt& half) {
+  if (action == "begin") LetATailGrow();
   if (action == "slice" || action == "leave slices") LetTimePass();
   const std::map<std::string, std::pair<std::string, std::string>> halves = {
       {"abort", {"swap", strategy_ == "online" ? "migration.backfilled" : "migration.indexed"}},
@@ -225,6 +234,23 @@ void MigratedLedger::Arrange(const std::string& action, const CrashAt& half) {
   if (!Dies(0, forward, at)) throw std::runtime_error("it came not to " + Text(at));
 }
 
+// Behind a copy that waits for a decision: the next host begins with the events since then. In this
+// state a verb does one step.
+void MigratedLedger::LetATailGrow() {
+  do {
+    GoOn(0, "begin");
+  } while (db_.Value("SELECT guard_position = sealed_position AND NOT EXISTS (SELECT FROM "
+                     "summa_host.migration_chunk WHERE state = 'copied') FROM "
+                     "summa_host.migration") != "t");
+  WaitUntil(
+      [&] {
+        return db_.Count(
+                   "SELECT count(*) FROM ledger_event WHERE sequence_number > (SELECT "
+                   "sealed_position FROM summa_host.migration)") > kBatch;
+      },
+      kTimeout, "more events than a batch has");
+}
+
 // As if the time of the flat table, which is attached, was over. Without writers: one that is in
 // the middle of a chain would go back in time into the older partition, and have to try again.
 void MigratedLedger::LetTimePass() {
@@ -233,8 +259,9 @@ void MigratedLedger::LetTimePass() {
   if (traffic_) traffic_->Start();
   WaitUntil(
       [&] {
-        return db_.Value("SELECT clock_timestamp() > bound + interval '1 second' FROM "
-                         "summa_host.migration") == "t";
+        return db_.Value(
+                   "SELECT clock_timestamp() > bound + interval '1 second' FROM "
+                   "summa_host.migration") == "t";
       },
       kTimeout, "closed_after to be over");
 }

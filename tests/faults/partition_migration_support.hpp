@@ -18,7 +18,7 @@ namespace summa::test {
 
 // Everything here is done by an action, a verb of a host:
 //
-//   begin             copies, then waits for a decision
+//   begin             copies, then waits for a decision; here it has done so, and events have come
 //   swap              goes on to the exchange of the tables
 //   abort             of a migration that has stopped half-way before the exchange
 //   rollback          after the exchange
@@ -35,11 +35,12 @@ class MigratedLedger {
   // strategy: "online" or "attach". Three hosts have a configuration of their own.
   MigratedLedger(PostgresServer& server, const std::string& strategy);
 
-  void StartTraffic(const TrafficOptions& options);
+  const std::string& url() const { return url_; }
+  void StartTraffic();
   // What the action needs to be there, by the first host. half: where that host dies before "abort"
   // and "leave slices"; without a name, at a place that is always the same.
   void Prepare(const std::string& action, const CrashAt& half = {});
-  // Without the actions before: time that has to pass, and the death half-way.
+  // Without the actions before: events, or time, that have to come, and the death half-way.
   void Arrange(const std::string& action, const CrashAt& half = {});
 
   // To the end of the action, unless it has come there. Returns how often the host was started:
@@ -66,6 +67,7 @@ class MigratedLedger {
   std::vector<std::string> Arguments(int host, const std::string& action) const;
   RunResult Migrate(int host, const std::string& action,
                     const std::map<std::string, std::string>& environment) const;
+  void LetATailGrow();
   void LetTimePass();
   void CheckEvents(const std::string& action, std::vector<std::string>& problems);
   void CheckEnd(const std::string& action, std::vector<std::string>& problems);

@@ -62,12 +62,23 @@ TEST_P(PartitionMigrationTest, AnotherHostGoesOnAndNothingIsLost) {
   const CrashAt at = GetParam();
   const std::string action = ActionOf(at.name);
   MigratedLedger ledger(Server(), StrategyOf(at.name));
-  ledger.StartTraffic({.connections = 8, .accounts = 40, .rate = 200});
+  ledger.StartTraffic();
   ledger.Prepare(action);
   ASSERT_TRUE(ledger.Dies(0, action, at)) << "it came not to the place";
   const std::string goal = action == "begin" ? "swap" : action;
   ledger.GoOn(1, goal);
   EXPECT_THAT(ledger.Problems(goal), testing::IsEmpty());
+}
+
+// Else the comparison with an undisturbed migration would say little.
+TEST(UndisturbedMigrationTest, LeavesNothingWhenItIsTakenBack) {
+  for (const char* strategy : {"online", "attach"}) {
+    const std::vector<std::string> before = MigratedLedger(Server(), strategy).Inventory();
+    for (const char* action : {"abort", "rollback"}) {
+      EXPECT_EQ(UndisturbedRun(Server(), strategy, action).inventory, before)
+          << strategy << ", " << action;
+    }
+  }
 }
 
 std::string NameOf(const testing::TestParamInfo<CrashAt>& info) {
@@ -83,8 +94,7 @@ std::vector<CrashAt> AllPoints() {
     points.push_back({name, 1, false});
     const bool often = name == "migration.copied" || name == "migration.chunk_committed" ||
                        name == "migration.index" || name == "migration.guard" ||
-                       name == "migration.slice_index" ||
-                       name == "migration.verify";
+                       name == "migration.slice_index" || name == "migration.verify";
     if (often) points.push_back({name, 3, false});
   }
   return points;

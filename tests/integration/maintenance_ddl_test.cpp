@@ -195,9 +195,8 @@ TEST_F(MaintenanceDdlTest, GivesUpWhatTakesTooLongAfterAFewTries) {
   limits_.deadline = std::chrono::hours(1);
   limits_.most_timeouts = 3;
   TestCaller caller;
-  const DdlOutcome outcome =
-      RunDdl(*session_, caller.caller(), locks_, limits_,
-             [](Session& session) { session.Exec("SELECT fail('57014')"); });
+  const DdlOutcome outcome = RunDdl(*session_, caller.caller(), locks_, limits_,
+                                    [](Session& session) { session.Exec("SELECT fail('57014')"); });
   EXPECT_FALSE(outcome.done);
   EXPECT_EQ(outcome.tries, 3);
   EXPECT_EQ(outcome.timeouts, 3);
@@ -269,8 +268,9 @@ TEST_F(MaintenanceDdlTest, TheServerKeepsTheLocksOfAnIdleHostForTheTimeOfTheWhol
     std::int64_t seconds = 0;
     RunDdl(*session_, caller.caller(), locks_, limits_, [&](Session& session) {
       seconds = session
-                    .Exec("SELECT extract(epoch FROM current_setting("
-                          "'idle_in_transaction_session_timeout')::interval)::bigint")
+                    .Exec(
+                        "SELECT extract(epoch FROM current_setting("
+                        "'idle_in_transaction_session_timeout')::interval)::bigint")
                     .Value<std::int64_t>();
     });
     return seconds;

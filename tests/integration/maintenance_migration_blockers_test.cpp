@@ -20,6 +20,10 @@ constexpr const char* kInsertMuch =
     "gen_random_uuid(), 'h' FROM generate_series(1, 15000) n";
 constexpr const char* kSelect = "SELECT count(*) FROM ledger_event, pg_sleep(0.02)";
 
+constexpr const char* kView = "CREATE VIEW recent AS SELECT id, hash FROM ledger_event";
+// Locks the view, and not its table.
+constexpr const char* kComment = "COMMENT ON VIEW recent IS 'the latest events'";
+
 using Case = std::tuple<const char*, ObstacleKind>;
 
 class ObstructedExchangeTest : public MigrationTest, public testing::WithParamInterface<Case> {
@@ -27,7 +31,7 @@ class ObstructedExchangeTest : public MigrationTest, public testing::WithParamIn
   std::string Blockers(Db& db) { return db.Value("SELECT waiting_for FROM summa_host.migration"); }
   // The host waits for as long as it takes others to get through.
   void RunBeside(const Traffic& traffic) {
-    Run("none", [&] {
+    Run([&] {
       traffic.Pass();
       fake_.Advance(std::chrono::milliseconds(200));
     });
@@ -79,6 +83,44 @@ TEST_P(ObstructedExchangeTest, WaitsWithoutAQueueAndNamesWhoIsInTheWay) {
     EXPECT_EQ(Rows("ledger_event"), Rows("ledger_event_old"));
   }
 }
+
+using ExchangeUnderViewTest = ObstructedExchangeTest;
+
+// A reader of a view has locked it before it asks for the table.
+TEST_P(ExchangeUnderViewTest, TakesTheViewBeforeTheTable) {
+  db_->Execute(kView);
+  Start(false, std::get<0>(GetParam()));
+  Run();
+  ASSERT_EQ(State(), "ready");
+  Request("swap");
+
+  OpenTransaction obstacle(settings_.url, kComment);
+  Traffic traffic(settings_.url, kInsert, kSelect);
+  Background work(stop_, [&] { RunBeside(traffic); });
+  Db look(settings_.url);
+  const std::string who = obstacle.Name();
+  test::WaitUntil(
+      [&] {
+        const std::string blockers = Blockers(look);
+        return blockers.find(who) != std::string::npos &&
+               blockers.find("on public.recent") != std::string::npos;
+      },
+      test::kTimeout, who + " among the blockers");
+  obstacle.End();
+
+  test::WaitUntil([&] { return work.ended(); }, test::kTimeout, "the exchange");
+  EXPECT_EQ(work.Wait(), "");
+  traffic.Stop();
+  EXPECT_EQ(traffic.Errors(), "");
+  EXPECT_EQ(State(), "swapped");
+  EXPECT_EQ(db_->Count("SELECT count(*) FROM recent"),
+            db_->Count("SELECT count(*) FROM ledger_event"));
+}
+
+INSTANTIATE_TEST_SUITE_P(BothStrategies, ExchangeUnderViewTest,
+                         testing::Combine(testing::Values("online", "attach"),
+                                          testing::Values(ObstacleKind::kReader)),
+                         [](const auto& tested) { return std::get<0>(tested.param); });
 
 INSTANTIATE_TEST_SUITE_P(
     Everybody, ObstructedExchangeTest,

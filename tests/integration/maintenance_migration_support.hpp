@@ -53,7 +53,7 @@ class MigrationTest : public testing::Test {
         std::map<std::string, std::shared_ptr<host::SessionPool>>{
             {"ledger", std::make_shared<host::SessionPool>(settings_)}});
     db_ = std::make_unique<Db>(settings_.url);
-    test::EnsureAccounts(settings_.url, 40);
+    test::EnsureAccounts(settings_.url, 16);
     // A history of months, in the order of the positions.
     db_->Execute(
         "UPDATE ledger_event SET created_at = date_trunc('day', now()) - ((SELECT "
@@ -67,10 +67,9 @@ class MigrationTest : public testing::Test {
     OperationRequest request;
     request.kind = kMigrationKind;
     request.single = true;
-    request.arguments = R"({"strategy":")" + strategy +
-                        R"(","interval":")" + interval +
-                        R"(","verify":"bytes","batchSize":7,"workers":2,)" +
-                        R"("swap":)" + (swap ? "true" : "false") + "}";
+    request.arguments = R"({"strategy":")" + strategy + R"(","interval":")" + interval +
+                        R"(","verify":"bytes","batchSize":7,"workers":2,)" + R"("swap":)" +
+                        (swap ? "true" : "false") + "}";
     id_ = StartOperation(fake_.host(), sql(), request);
     return id_;
   }
@@ -84,15 +83,20 @@ class MigrationTest : public testing::Test {
         "SELECT coalesce((SELECT slice_state FROM summa_host.migration ORDER BY operation DESC "
         "LIMIT 1), '')");
   }
-  // Until it ends, waits for people, is told to stop, or it or its slices are in `state`. `on_wait`
-  // is called at each pause.
-  void Run(
-      const std::string& state = "none", const std::function<void()>& on_wait = [] {}) {
-    const WorkCaller caller = Caller(
-        [this, state] {
-          return stop_ || migration_.waits_for_people() || State() == state || Slices() == state;
-        },
-        on_wait);
+  // Until it ends, waits for people, or is told to stop. `on_wait` is called at each pause.
+  void Run(const std::function<void()>& on_wait = [] {}) {
+    RunWhile([] { return true; }, on_wait);
+  }
+  // Until it or its slices are in `state`.
+  void RunUntil(const std::string& state) {
+    const auto reached = [this, state] { return State() == state || Slices() == state; };
+    RunWhile([&] { return !reached(); }, [] {});
+    EXPECT_TRUE(reached()) << "it is " << State() << ", its slices " << Slices() << ", and not "
+                           << state;
+  }
+  void RunWhile(const std::function<bool()>& goes_on, const std::function<void()>& on_wait) {
+    const WorkCaller caller =
+        Caller([&] { return stop_ || migration_.waits_for_people() || !goes_on(); }, on_wait);
     RunOperation(fake_.host(), sql(), caller, migration_.Binding(), id_);
   }
   WorkCaller Caller(const std::function<bool()>& should_stop,
@@ -126,6 +130,24 @@ class MigrationTest : public testing::Test {
     EXPECT_EQ(db_->Count("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'ledger_event'::regclass "
                          "AND NOT tgisinternal"),
               0);
+  }
+  // And with a primary key, each of them.
+  void ExpectGuardedPartitions() {
+    EXPECT_EQ(db_->Count("SELECT count(*) FROM pg_inherits h WHERE h.inhparent = "
+                         "'ledger_event'::regclass AND (NOT EXISTS (SELECT FROM pg_trigger t WHERE "
+                         "t.tgrelid = h.inhrelid AND t.tgname = 'zz_summa_guard' AND t.tgenabled = "
+                         "'A') OR NOT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = h.inhrelid "
+                         "AND x.indisprimary))"),
+              0);
+  }
+  // Of its error; "" when there is none.
+  std::string SqlStateOf(const std::string& statement) {
+    try {
+      db_->Execute(statement);
+    } catch (const test::DbError& error) {
+      return error.sqlstate;
+    }
+    return "";
   }
   bool IsPartitioned() {
     return db_->Value("SELECT relkind FROM pg_class WHERE oid = 'ledger_event'::regclass") == "p";

@@ -88,15 +88,15 @@ class WraparoundVacuum final : public Obstacle {
                    {"autovacuum_analyze_threshold", "2000000000"}});
     test::WaitUntil(
         [&] {
-          return db.Count("SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE "
-                          "'autovacuum%'") == 0;
+          return db.Count(
+                     "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE "
+                     "'autovacuum%'") == 0;
         },
         test::kTimeout, "the end of autovacuum");
     db.Execute("BEGIN; " + insert + "; ROLLBACK");
     // The smallest that is allowed.
     db.Execute("ALTER TABLE " + table + " SET (autovacuum_freeze_max_age = 100000)");
-    const long long missing =
-        100'001 - AgeOf(db, db.Value("SELECT $1::regclass::oid", {table}));
+    const long long missing = 100'001 - AgeOf(db, db.Value("SELECT $1::regclass::oid", {table}));
     db.Execute("DO $$ BEGIN FOR i IN 1 .. " + std::to_string(missing) +
                " LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$");
   }

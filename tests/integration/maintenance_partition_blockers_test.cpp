@@ -94,10 +94,11 @@ class ObstructedTest : public PartitionsTest {
   void WaitUntilOlderThan(std::chrono::milliseconds age) {
     Wait(
         [&] {
-          return db_->Count("SELECT count(*) FROM pg_stat_activity WHERE (application_name = "
-                            "'obstacle' OR query LIKE 'autovacuum: VACUUM%') AND xact_start < "
-                            "clock_timestamp() - interval '" +
-                            std::to_string(age.count()) + " ms'") > 0;
+          return db_->Count(
+                     "SELECT count(*) FROM pg_stat_activity WHERE (application_name = "
+                     "'obstacle' OR query LIKE 'autovacuum: VACUUM%') AND xact_start < "
+                     "clock_timestamp() - interval '" +
+                     std::to_string(age.count()) + " ms'") > 0;
         },
         "the obstacle to be old");
   }
@@ -165,9 +166,10 @@ TEST_P(OpenTransactionTest, NobodyQueuesBehindADetachThatWaits) {
   Background work(stop_, [this] { Work(); });
   Wait(
       [this] {
-        return db_->Count("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%DETACH "
-                          "PARTITION%CONCURRENTLY' AND wait_event_type = 'Lock' AND "
-                          "pid <> pg_backend_pid()") > 0;
+        return db_->Count(
+                   "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%DETACH "
+                   "PARTITION%CONCURRENTLY' AND wait_event_type = 'Lock' AND "
+                   "pid <> pg_backend_pid()") > 0;
       },
       "a detach that waits");
   ExpectNoQueue();

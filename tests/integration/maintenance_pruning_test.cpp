@@ -174,9 +174,8 @@ TEST_P(PruningTest, StatementsReadWhatTheDocumentSays) {
   for (const std::string& file :
        FilesWith({"plugins/reconciliation/verify/sql"}, ".sql", ReadsEvents)) {
     if (file.find("/" + prefix) == std::string::npos) continue;
-    const std::string sliced =
-        std::regex_replace(Text(file), std::regex(":slice\\(([^)]*)\\)"),
-                           "$1 >= '00000000-0000-0000-0000-000000000000'");
+    const std::string sliced = std::regex_replace(Text(file), std::regex(":slice\\(([^)]*)\\)"),
+                                                  "$1 >= '00000000-0000-0000-0000-000000000000'");
     const std::string statement =
         std::regex_replace(sliced, std::regex(":detached\\([^)]*\\)"),
                            "SELECT 0::bigint AS first_version, 0::bigint AS last_version");

@@ -224,6 +224,54 @@ TEST_F(DailyTest, LeavesTheMarkBelowWhatIsStillOpen) {
             0);
 }
 
+// Who began when is hidden from a role without pg_read_all_stats.
+TEST_F(DailyTest, LeavesTheMarkWhereItIsWhileSomebodyMayBeOlder) {
+  UseTraffic();
+  db_->Execute(
+      "CREATE ROLE blind LOGIN; GRANT USAGE ON SCHEMA public, summa_host TO blind; GRANT ALL ON "
+      "ALL TABLES IN SCHEMA public, summa_host TO blind; GRANT ALL ON ALL SEQUENCES IN SCHEMA "
+      "public, summa_host TO blind");
+  host::DatabaseSettings settings;
+  settings.url = url_ + (url_.find('?') == std::string::npos ? "?" : "&") + "user=blind";
+  host::SqlService blind({{"ledger", std::make_shared<host::SessionPool>(settings)}});
+  const auto mark_after = [&] {
+    WithWork([&](Work& work) { return Reconcile(blind.unleased(), work, settings_); });
+    return db_->Value(
+        "SELECT coalesce(last_entry_created_at::text, 'none') FROM "
+        "reconciliation_watermark");
+  };
+  Db writer(url_);
+  writer.Execute(
+      "BEGIN; SELECT fixture.credit(id, 1) FROM account_balance WHERE status = "
+      "'active' LIMIT 1");
+  EXPECT_EQ(mark_after(), "none");
+  writer.Execute("COMMIT");
+  const std::string mark = mark_after();
+  EXPECT_NE(mark, "none");
+  writer.Execute("BEGIN; SELECT 1");
+  EXPECT_EQ(mark_after(), mark);
+  writer.Execute("COMMIT; DROP OWNED BY blind");
+}
+
+// When it was prepared is known, and not when it began.
+TEST_F(DailyTest, LeavesTheMarkWhereItIsWhileEntriesArePrepared) {
+  UseTraffic();
+  const auto mark_after = [&] {
+    RunReconcile();
+    return db_->Value(
+        "SELECT coalesce(last_entry_created_at::text, 'none') FROM "
+        "reconciliation_watermark");
+  };
+  Db writer(url_);
+  writer.Execute(
+      "BEGIN; SELECT fixture.credit(id, 1) FROM account_balance WHERE status = "
+      "'active' LIMIT 1");
+  writer.Execute("PREPARE TRANSACTION 'waiting'");
+  EXPECT_EQ(mark_after(), "none");
+  writer.Execute("COMMIT PREPARED 'waiting'");
+  EXPECT_NE(mark_after(), "none");
+}
+
 // What Summa's own code said of the same data.
 class SummaTest : public DailyTest {
  protected:

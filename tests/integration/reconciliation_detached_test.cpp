@@ -55,7 +55,8 @@ class ReconciliationDetachedTest : public ReconciliationTest,
         "CREATE TABLE summa_host.partition_record AS SELECT 1::bigint AS id, 'ledger_event'::text "
         "AS parent, 'part_old'::text AS name, '2000-01-01 00:00+00'::timestamptz AS from_time, "
         "(SELECT min(created_at) FROM part_new) AS to_time, 'detached'::text AS state, "
-        "(SELECT count(*) FROM part_old) AS row_count, clock_timestamp() AS updated_at; "
+        "(SELECT count(*) FROM part_old) AS row_count, 0::bigint AS kept_count, "
+        "clock_timestamp() AS updated_at; "
         "CREATE TABLE summa_host.partition_edge AS SELECT 1::bigint AS record, "
         "aggregate_type::text, aggregate_id, min({version})::bigint AS first_version, "
         "(array_agg({previous_hash}::text ORDER BY {version}))[1] AS first_previous_hash, "
@@ -92,6 +93,30 @@ TEST_P(ReconciliationDetachedTest, AnEventThatIsGoneBesideThePartitionIsNamed) {
       Kinds(verified.findings).contains("block_coverage_gap at " + std::to_string(position)));
   EXPECT_EQ(verified.blocks_detached, 2);
   EXPECT_EQ(verified.block_failures.size(), 1U);
+}
+
+// The last event of an aggregate of the part stays in the table.
+TEST_P(ReconciliationDetachedTest, AnEventThatStaysIsCountedOnce) {
+  const auto bounds =
+      db_->Value("SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname = 'part_old'");
+  Detach();
+  const std::string last = "(SELECT max({position}) FROM part_old)";
+  Run("CREATE TABLE part_kept (LIKE part_old); "
+      "INSERT INTO part_kept SELECT * FROM part_old WHERE {position} = " +
+      last +
+      "; "
+      "UPDATE summa_host.partition_record SET kept_count = 1; "
+      "UPDATE summa_host.partition_edge d SET last_version = last_version - 1, last_hash = "
+      "k.{previous_hash} FROM part_kept k WHERE k.aggregate_id = d.aggregate_id; "
+      "ALTER TABLE ledger_event ATTACH PARTITION part_kept " +
+      bounds + "; ANALYZE ledger_event");
+  const VerificationResult verified = VerifyChains();
+  EXPECT_THAT(Kinds(verified.findings), IsEmpty());
+  EXPECT_EQ(verified.blocks_detached, 3);
+  EXPECT_EQ(verified.incomplete, "");
+  // It does not stand for one that is gone.
+  Run("DELETE FROM ledger_event WHERE {position} = (SELECT min({position}) FROM part_new)");
+  EXPECT_EQ(VerifyChains().block_failures.size(), 1U);
 }
 
 TEST_P(ReconciliationDetachedTest, SnapshotsAreMadeOfChainsAcrossTheEdge) {

@@ -27,7 +27,11 @@ namespace summa::reconciliation {
 using test::Db;
 
 inline test::PostgresServer& Server() {
-  static test::PostgresServer server;
+  static test::PostgresServer server([] {
+    test::PostgresOptions options;
+    options.settings = {{"max_prepared_transactions", "10"}};
+    return options;
+  }());
   return server;
 }
 

@@ -102,8 +102,7 @@ class Model {
     switch (action.kind) {
       case ActionKind::kFinishDetach:
         Require(Find(action.oid).detach_pending, action.name, "is not being detached");
-        detached.push_back(action.name);
-        Remove(action.oid);
+        Leave(action);
         return;
       case ActionKind::kUndoDetach:
         Require(Find(action.oid).detach_pending, action.name, "is not being detached");
@@ -119,13 +118,20 @@ class Model {
         return;
       case ActionKind::kDetach:
         Require(!Find(action.oid).detach_pending, action.name, "is being detached already");
-        detached.push_back(action.name);
-        Remove(action.oid);
+        Leave(action);
         return;
     }
   }
 
  private:
+  void Leave(const Action& action) {
+    detached.push_back(action.name);
+    Remove(action.oid);
+    if (!action.remainder) return;
+    const std::string name = "remainder_" + std::to_string(last_oid_);
+    Attach(name, action.from, action.to);
+    for (Partition& one : table.partitions) one.remainder = one.remainder || one.name == name;
+  }
   void Move(const Action& action) {
     Find(action.oid);
     const std::vector<DatabaseTime> moved = rows[action.oid];
@@ -252,6 +258,27 @@ TEST(PartitionPlan, ARangeThatEndsWhereTheRetentionBeginsIsExpired) {
   EXPECT_THAT(model.detached, ElementsAre("ledger_event_2026_01_01"));
 }
 
+TEST(PartitionPlan, ARemainderStaysAndTakesThePlaceOfAllThatLeavesAboveIt) {
+  Model model;
+  RunOn(model, {Interval::kMonthly, 5, {}}, At(2026, 1, 15));
+  const PartitionSettings settings{Interval::kMonthly, 1, kDay * 30};
+  PlanFacts facts = FactsOf(model, At(2026, 6, 5), All(model.table));
+  facts.keeps = {model.table.partitions[2].oid};  // February
+  const Plan plan = PlanPartitions(model.table, settings, facts);
+  std::vector<std::string> leaving;
+  for (const Action& action : plan.actions) {
+    if (action.kind == ActionKind::kDetach) {
+      leaving.push_back(action.name + (action.remainder ? " with a remainder" : ""));
+    }
+    model.Apply(action);
+  }
+  EXPECT_THAT(leaving, ElementsAre("ledger_event_2026_01", "ledger_event_2026_02 with a remainder",
+                                   "ledger_event_2026_03 with a remainder",
+                                   "ledger_event_2026_04 with a remainder"));
+  EXPECT_EQ(model.table.overflow_low()->to, At(2026, 2, 1));
+  EXPECT_THAT(RunOn(model, settings, At(2026, 6, 5)).actions, testing::IsEmpty());
+}
+
 TEST(PartitionPlan, WhateverTheRetentionTheRangeOfNowStays) {
   Model model;
   RunOn(model, {Interval::kMonthly, 1, microseconds(0)}, At(2026, 1, 31, 23));
@@ -350,10 +377,11 @@ TEST(PartitionPlan, ActionsAreTextAndJson) {
             "2026-02-01T00:00:00Z to 2026-03-01T00:00:00Z: why");
   JsonWriter json;
   Write(action, "e", json);
-  EXPECT_EQ(json.text(),
-            R"({"table":"e","kind":"move-overflow","name":"e_high","from":"2026-03-01T00:00:00Z","to":null,)"
-            R"("ranges":[{"name":"e_2026_02","from":"2026-02-01T00:00:00Z",)"
-            R"("to":"2026-03-01T00:00:00Z"}],"reason":"why"})");
+  EXPECT_EQ(
+      json.text(),
+      R"({"table":"e","kind":"move-overflow","name":"e_high","from":"2026-03-01T00:00:00Z","to":null,)"
+      R"("ranges":[{"name":"e_2026_02","from":"2026-02-01T00:00:00Z",)"
+      R"("to":"2026-03-01T00:00:00Z"}],"remainder":false,"reason":"why"})");
 }
 
 // --- random histories ---
@@ -371,7 +399,10 @@ class History {
     ChangeSettings();
     InsertRows();
     Damage();
-    const PlanFacts facts = FactsOf(model_, now_, Releasable());
+    PlanFacts facts = FactsOf(model_, now_, Releasable());
+    for (const std::int64_t oid : facts.releasable) {
+      if (OneOf(6)) facts.keeps.insert(oid);
+    }
     const std::set<std::int64_t> expired = ExpectedToLeave(facts);
     const PartitionedTable before = model_.table;
     for (const Action& action : PlanPartitions(before, settings_, facts).actions) {
@@ -444,7 +475,7 @@ class History {
     std::set<std::int64_t> leaving;
     if (!settings_.retention) return leaving;
     for (const Partition& partition : model_.table.partitions) {
-      if (partition.overflow()) continue;
+      if (partition.overflow() || partition.remainder) continue;
       if (partition.to + *settings_.retention > now_) break;
       if (!facts.releasable.contains(partition.oid)) break;
       leaving.insert(partition.oid);

@@ -37,6 +37,13 @@ TEST(Timeline, PastCurrentAheadDetachedAndOverflowHaveMarksOfTheirOwn) {
   }
 }
 
+TEST(Timeline, ARemainderHasAMarkOfItsOwn) {
+  const auto lines =
+      DrawTimeline({{{Day(0), Day(10)}, true, true}, {{Day(10), Day(20)}, true}}, Day(25));
+  EXPECT_THAT(lines[0], HasSubstr("---"));
+  EXPECT_THAT(lines[0], Not(HasSubstr("=")));
+}
+
 TEST(Timeline, BarsOfRangesWithoutAGapTouchAndOthersDoNot) {
   const auto lines = DrawTimeline(
       {{{Day(0), Day(10)}, true}, {{Day(10), Day(20)}, true}, {{Day(30), Day(40)}, true}}, Day(50));

@@ -26,6 +26,20 @@ TEST(ProgressDisplay, WritesPlainLinesElsewhereAndSeldom) {
   EXPECT_TRUE(display.Line("copy", 1000, 1000, BootTime(1h + 2100ms))) << "the end is always said";
 }
 
+TEST(ProgressDisplay, SaysNothingTwice) {
+  ProgressDisplay display(/*terminal=*/false);
+  EXPECT_TRUE(display.Line("copy", 100, 1000, BootTime(1h)));
+  EXPECT_FALSE(display.Line("copy", 100, 1000, BootTime(1h + 5s)));
+  EXPECT_TRUE(display.Line("copy", 1000, 1000, BootTime(1h + 6s)));
+  EXPECT_FALSE(display.Line("copy", 1000, 1000, BootTime(1h + 9s)));
+  EXPECT_TRUE(display.Line("check", 1000, 1000, BootTime(1h + 9s)));
+}
+
+TEST(ProgressDisplay, NothingIsMoreThanWhole) {
+  ProgressDisplay display(/*terminal=*/false);
+  EXPECT_EQ(display.Line("copy", 1200, 1000, BootTime(1h)), "copy: 1200 of 1200 (100%)");
+}
+
 // What was done before somebody looked says nothing of the rate.
 TEST(ProgressDisplay, CountsTheRateFromTheFirstLookOn) {
   ProgressDisplay display(false);

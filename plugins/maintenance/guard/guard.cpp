@@ -68,6 +68,15 @@ void RemoveGuard(Session& session, const ledger::EventTable& events) {
   }
 }
 
+void DropGuardFunctions(Session& session) {
+  const Result unused = session.Exec(
+      "SELECT p.oid::regprocedure::text AS name FROM pg_proc p WHERE p.pronamespace = "
+      "'summa_host'::regnamespace AND p.proname IN ('guard_ledger_event', "
+      "'guard_ledger_event_update', 'guard_ledger_event_delete') AND NOT EXISTS (SELECT FROM "
+      "pg_trigger WHERE tgfoid = p.oid)");
+  for (const Row row : unused) session.Exec("DROP FUNCTION " + row.Get<std::string>("name"));
+}
+
 std::int64_t FillGuard(Session& session, const ledger::EventTable& events, std::int64_t after,
                        std::int64_t through) {
   std::int64_t filled = 0;

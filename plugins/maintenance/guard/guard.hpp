@@ -38,6 +38,9 @@ void InstallGuard(Session& session, const ledger::EventTable& events);
 void PrepareGuard(Session& session, const ledger::EventTable& events);
 std::string EnableGuard(const std::string& table);
 void RemoveGuard(Session& session, const ledger::EventTable& events);
+// The functions that CreateGuardFunction() has made, as far as no table has a trigger that calls
+// them.
+void DropGuardFunctions(Session& session);
 
 // The last version and hash of each aggregate, and the keys of each event, of the rows with
 // after < position <= through, for a guard that is not installed yet. Rows of the same aggregate

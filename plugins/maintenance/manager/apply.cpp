@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "partition/statement.hpp"
 #include "manager_sql.hpp"
 #include "partition/leaf.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {
@@ -262,9 +262,12 @@ class Application {
     throw Error(SUMMA_E_CONFIG, "SH-0833",
                 overflow.quoted + " has more than " +
                     std::to_string(environment_.settings.drain_rows) + " rows, and one of " +
-                    BoundText(beyond[0].Get<DatabaseTime>("at")) + ", far from the others",
-                "Find out who writes such times. Then raise `drain_rows` above the number of rows, "
-                "so that they are moved one by one while writers wait");
+                    BoundText(beyond[0].Get<DatabaseTime>("at")) +
+                    ", outside of the ranges that are missing, " + BoundText(range.from) + " to " +
+                    BoundText(range.to),
+                "When the row has come just now, nothing is needed: the next run makes the ranges "
+                "for it. When it stays so, find out who writes such times, and raise `drain_rows` "
+                "above the number of rows, so that they are moved one by one while writers wait");
   }
 
   bool AddCheck(const Partition& overflow, const Range& range) {
@@ -361,6 +364,9 @@ std::int64_t DropLeftovers(const Environment& environment, const std::string& ta
     session.Commit();
     ++dropped;
   }
+  session.Begin();
+  session.Exec(manager_sql::forget_remainders, {table.schema, table.quoted});
+  session.Commit();
   for (const Partition* overflow : {table.overflow_high(), table.overflow_low()}) {
     if (overflow == nullptr) continue;
     const bool there =
@@ -371,10 +377,9 @@ std::int64_t DropLeftovers(const Environment& environment, const std::string& ta
                 {overflow->oid, kNewBounds})
             .Value<bool>();
     if (!there) continue;
-    const DdlOutcome done = RunDdl(session, environment.caller, {{overflow->quoted}},
-                                   environment.ddl_limits(), [&](Session& inside) {
-                                     UncheckNewBounds(inside, overflow->quoted);
-                                   });
+    const DdlOutcome done =
+        RunDdl(session, environment.caller, {{overflow->quoted}}, environment.ddl_limits(),
+               [&](Session& inside) { UncheckNewBounds(inside, overflow->quoted); });
     if (done.done) ++dropped;
   }
   return dropped;

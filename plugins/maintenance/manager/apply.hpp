@@ -32,8 +32,8 @@ struct ApplyOutcome {
 ApplyOutcome ApplyAction(const Environment& environment, const std::string& table,
                          const Action& action);
 
-// Drops what an interrupted run left: partitions that were never attached, and the constraint of an
-// overflow partition that was about to become a range. Returns the number.
+// Drops what an interrupted run left: partitions and remainders that were never attached, and the
+// constraint of an overflow partition that was about to become a range. Returns the number.
 std::int64_t DropLeftovers(const Environment& environment, const std::string& table);
 
 // A valid CHECK of `condition` on an overflow partition (quoted), so that ATTACH with bounds that it

@@ -11,8 +11,9 @@
 #include "manager/apply.hpp"
 #include "manager/gates.hpp"
 #include "manager/gzip_file.hpp"
-#include "partition/statement.hpp"
+#include "manager/remainder.hpp"
 #include "partition/leaf.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {
@@ -167,7 +168,9 @@ Error InTheWay(const std::string& what) {
 }
 
 const Partition* InTheWayOf(const PartitionedTable& table, const Range& range) {
+  const Partition* remainder = RemainderOf(table, range);
   for (const Partition& partition : table.partitions) {
+    if (&partition == remainder) continue;
     if (partition.overflow() && partition.from == DatabaseTime::min()) continue;
     if (partition.from < range.to && range.from < partition.to) return &partition;
   }
@@ -185,19 +188,33 @@ void CheckLower(const Environment& environment, Session& session, const Partitio
   throw InTheWay(done.blockers.empty() ? "no lock was obtained" : done.blockers.front().what);
 }
 
+void AttachInPlaceOfRemainder(const Environment& environment, Session& session,
+                              const PartitionedTable& table, const Partition& remainder,
+                              const ComingBack& partition) {
+  const std::optional<ledger::EventTable> events = EventsOf(session, table);
+  if (!events) throw InTheWay(remainder.quoted + " is a remainder, but not of events");
+  const std::vector<Blocker> blockers =
+      AttachInPlaceOf(environment, session, table, *events, remainder, partition,
+                      [&](Session& inside) { SetRecordAttached(inside, partition.record.id); });
+  if (!blockers.empty()) throw InTheWay(TextOf(blockers));
+}
+
 // In one transaction with the overflow partition, so that no row is without a place.
 void Attach(const Environment& environment, Session& session, const PartitionedTable& table,
-            const PartitionRecord& record, const std::string& found, bool move) {
+            const ComingBack& partition) {
+  const PartitionRecord& record = partition.record;
   const std::string leaf = InSchema(table.schema, record.name);
   const Partition* low = table.overflow_low();
   const bool shrink = low != nullptr && record.range.from < low->to;
   std::vector<LockRequest> locks = {
       {table.quoted, shrink ? LockMode::kAccessExclusive : LockMode::kShareUpdateExclusive},
-      {found}};
+      {partition.found}};
   if (shrink) locks.push_back({low->quoted});
   if (shrink) CheckLower(environment, session, table, *low, record.range.from);
   const auto body = [&](Session& inside) {
-    if (move) inside.Exec("ALTER TABLE " + found + " SET SCHEMA " + QuoteName(table.schema));
+    if (partition.moved) {
+      inside.Exec("ALTER TABLE " + partition.found + " SET SCHEMA " + QuoteName(table.schema));
+    }
     if (shrink) DetachLeaf(inside, table, low->quoted);
     AttachLeaf(inside, table, leaf, record.range.from, record.range.to);
     if (shrink) {
@@ -215,6 +232,18 @@ void Attach(const Environment& environment, Session& session, const PartitionedT
   // The CHECK of the lower overflow partition would refuse rows until the next run.
   DropLeftovers(environment, table.quoted);
   throw InTheWay(done.blockers.empty() ? "no lock was obtained" : done.blockers.front().what);
+}
+
+// Where it is; the rows of a file are in a table afterwards.
+ComingBack Found(const Environment& environment, Session& session, const PartitionedTable& table,
+                 const PartitionRecord& record) {
+  if (record.location.starts_with(kFile)) {
+    const std::string path = record.location.substr(kFile.size());
+    return {record, FromFile(environment, session, table, record, path), false, true};
+  }
+  const bool moved = record.location.starts_with(kSchema);
+  const std::string schema = moved ? record.location.substr(kSchema.size()) : table.schema;
+  return {record, InSchema(schema, record.name), moved, false};
 }
 
 }  // namespace
@@ -255,14 +284,11 @@ void AttachAgain(const Environment& environment, const TableSettings& settings,
       throw InTheWay(low->quoted + " has rows of its range or of later ones");
     }
   }
-  if (record->location.starts_with(kFile)) {
-    const std::string path = record->location.substr(kFile.size());
-    const std::string leaf = FromFile(environment, session, table, *record, path);
-    return Attach(environment, session, table, *record, leaf, false);
+  const ComingBack partition = Found(environment, session, table, *record);
+  if (const Partition* remainder = RemainderOf(table, record->range)) {
+    return AttachInPlaceOfRemainder(environment, session, table, *remainder, partition);
   }
-  const bool moved = record->location.starts_with(kSchema);
-  const std::string schema = moved ? record->location.substr(kSchema.size()) : table.schema;
-  Attach(environment, session, table, *record, InSchema(schema, name), moved);
+  Attach(environment, session, table, partition);
 }
 
 }  // namespace summa::maintenance

@@ -21,7 +21,8 @@ std::optional<std::string> Archive(const Environment& environment, const TableSe
                                    const PartitionRecord& record);
 
 // Attaches a partition again that was detached or archived. The lower overflow partition gives up
-// the range. Errors: SH-0836 (exit 66) no such record; SH-0837 the file is not the one that was
+// the range, or the remainder that has its place. Errors: SH-0861 an event of the remainder was
+// changed; SH-0836 (exit 66) no such record; SH-0837 the file is not the one that was
 // written; SH-0838 something is in the way: a partition of the same range, rows in the overflow
 // partition, or a lock that was not obtained.
 void AttachAgain(const Environment& environment, const TableSettings& settings,

@@ -2,14 +2,17 @@
 
 #include <summa/crash_point.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "manager/deadline_cancel.hpp"
 #include "manager/gates.hpp"
 #include "manager/records.hpp"
+#include "manager/remainder.hpp"
 #include "manager_sql.hpp"
 #include "partition/leaf.hpp"
 #include "partition/statement.hpp"
@@ -37,21 +40,37 @@ std::string WhoHindersFinalize(Session& session, const Partition& partition) {
   return oldest[0].Get<std::string>("what") + " has an older snapshot";
 }
 
+// Empty: it is attached, and its record is gone.
+std::vector<Blocker> AttachUnrecorded(const Environment& environment, Session& session,
+                                      const PartitionedTable& table,
+                                      const PartitionRecord& record) {
+  const std::string quoted = QuoteName(table.schema, record.name);
+  const Partition* remainder = RemainderOf(table, record.range);
+  const std::optional<ledger::EventTable> events = EventsOf(session, table);
+  if (remainder != nullptr && events) {
+    return AttachInPlaceOf(environment, session, table, *events, *remainder, {record, quoted},
+                           [&](Session& inside) { ForgetRecord(inside, record.id); });
+  }
+  DdlOutcome done = RunDdl(session, environment.caller,
+                           {{table.quoted, LockMode::kShareUpdateExclusive}, {quoted}},
+                           environment.ddl_limits(), [&](Session& inside) {
+                             AttachLeaf(inside, table, quoted, record.range.from, record.range.to);
+                             ForgetRecord(inside, record.id);
+                           });
+  if (!done.done && done.blockers.empty()) return {{"somebody who is gone by now", ""}};
+  return std::move(done.blockers);
+}
+
 // Rows that came after it was recorded were not verified, and its edges do not know them.
 DetachOutcome AttachWithNewRows(const Environment& environment, Session& session,
-                                const PartitionedTable& table, const PartitionRecord& record,
+                                const std::string& table_name, const PartitionRecord& record,
                                 std::int64_t rows) {
-  const std::string quoted = QuoteName(table.schema, record.name);
-  const DdlOutcome done = RunDdl(
-      session, environment.caller, {{table.quoted, LockMode::kShareUpdateExclusive}, {quoted}},
-      environment.ddl_limits(), [&](Session& inside) {
-        AttachLeaf(inside, table, quoted, record.range.from, record.range.to);
-        inside.Exec("DELETE FROM summa_host.partition_record WHERE id = $1", {record.id});
-      });
+  const PartitionedTable now = ReadTable(session, table_name);
+  const std::vector<Blocker> blockers = AttachUnrecorded(environment, session, now, record);
   return {false, "it had " + std::to_string(record.rows) + " rows before its detach, and " +
                      std::to_string(rows) + " afterwards: " +
-                     (done.done ? "it is attached again"
-                                : "it cannot be attached again: " + TextOf(done.blockers))};
+                     (blockers.empty() ? "it is attached again"
+                                       : "it cannot be attached again: " + TextOf(blockers))};
 }
 
 // Of a partition that is detached: from now on its rows stay as they are.
@@ -60,11 +79,10 @@ DetachOutcome Settle(const Environment& environment, Session& session,
   const std::optional<PartitionRecord> record = FindRecord(session, table, name);
   if (!record || record->state != "detaching") return {true, ""};
   const std::string quoted = QuoteName(table.schema, name);
-  const bool there =
-      session.Exec("SELECT to_regclass($1) IS NOT NULL", {quoted}).Value<bool>();
+  const bool there = session.Exec("SELECT to_regclass($1) IS NOT NULL", {quoted}).Value<bool>();
   const std::int64_t rows = there ? CountRows(session, quoted) : record->rows;
   if (rows != record->rows) {
-    return AttachWithNewRows(environment, session, table, *record, rows);
+    return AttachWithNewRows(environment, session, table.quoted, *record, rows);
   }
   session.Begin();
   SetRecordState(session, record->id, "detached");
@@ -81,6 +99,11 @@ void Record(Session& session, const PartitionedTable& table, const Partition& pa
   CrashPoint("partition.record");
   session.Commit();
   CrashPoint("partition.recorded");
+}
+
+Partition AsAttached(Partition partition) {
+  partition.detach_pending = false;
+  return partition;
 }
 
 // Nothing: it is through, or was interrupted and can be finished.
@@ -109,6 +132,9 @@ std::optional<std::string> WhyNotDetachable(const Environment& environment, Sess
     return "it is the table that was migrated; `summa-host migrate:partition-event-store --status` "
            "tells when its slices take its place";
   }
+  if (partition.remainder) {
+    return "it has what stays of ranges that have left: the last events of their chains";
+  }
   if (!table.default_partition.empty()) {
     return "the DEFAULT partition " + table.default_partition + " forbids it";
   }
@@ -127,11 +153,19 @@ DetachOutcome Detach(const Environment& environment, const std::string& table_na
                      const Partition& partition) {
   Session session(environment.sql);
   const PartitionedTable table = ReadTable(session, table_name);
-  const std::vector<Blocker> long_ones =
-      LongTransactions(environment, session, table, partition);
+  const std::optional<ledger::EventTable> events = EventsOf(session, table);
+  if (events && NeedsRemainder(session, table, *events, partition)) {
+    DetachOutcome exchanged = ExchangeForRemainder(environment, session, table, *events, partition);
+    if (!exchanged.done) return exchanged;
+    DetachOutcome settled = Settle(environment, session, table, partition.name);
+    settled.kept = exchanged.kept;
+    settled.held = exchanged.held;
+    return settled;
+  }
+  const std::vector<Blocker> long_ones = LongTransactions(environment, session, table, partition);
   if (!long_ones.empty()) {
-    return {false, "not begun: " + TextOf(long_ones) +
-                       " would make it wait, and with it all other DDL"};
+    return {false,
+            "not begun: " + TextOf(long_ones) + " would make it wait, and with it all other DDL"};
   }
   Record(session, table, partition);
   const std::optional<std::string> interrupted = RunDetach(environment, table, partition);
@@ -140,8 +174,7 @@ DetachOutcome Detach(const Environment& environment, const std::string& table_na
   const Partition* still = after.Find(partition.oid);
   if (still == nullptr) return Settle(environment, session, table, partition.name);
   if (!still->detach_pending) {
-    const std::string who =
-        TextOf(BlockersOf(session, {{table.quoted}, {partition.quoted}}));
+    const std::string who = TextOf(BlockersOf(session, {{table.quoted}, {partition.quoted}}));
     return {false, "not detached: " + interrupted.value_or("no reason") + "; in the way: " + who};
   }
   if (environment.caller.should_stop()) return {false, "told to stop; the next run finishes it"};
@@ -152,6 +185,11 @@ DetachOutcome FinishDetach(const Environment& environment, const std::string& ta
                            const Partition& partition) {
   Session session(environment.sql);
   const PartitionedTable table = ReadTable(session, table_name);
+  const std::optional<ledger::EventTable> events = EventsOf(session, table);
+  if (events && NeedsRemainder(session, table, *events, partition)) {
+    DetachOutcome undone = UndoDetach(environment, table_name, partition);
+    return undone.done ? Detach(environment, table_name, AsAttached(partition)) : undone;
+  }
   // Somebody else began it. What is recorded is known to who verifies.
   const std::optional<PartitionRecord> record = FindRecord(session, table, partition.name);
   if (!record || record->state != "detaching") Record(session, table, partition);
@@ -201,11 +239,16 @@ void SettleRecords(const Environment& environment, const std::string& table_name
   const PartitionedTable table = ReadTable(session, table_name);
   for (const PartitionRecord& record : ReadRecords(session, table)) {
     if (record.state != "detaching") continue;
-    bool attached = false;
-    for (const Partition& partition : table.partitions) {
-      attached = attached || partition.name == record.name;
+    const auto attached =
+        std::find_if(table.partitions.begin(), table.partitions.end(),
+                     [&](const Partition& partition) { return partition.name == record.name; });
+    if (attached == table.partitions.end()) {
+      Settle(environment, session, table, record.name);
+    } else if (!attached->detach_pending) {
+      session.Begin();
+      ForgetRecord(session, record.id);
+      session.Commit();
     }
-    if (!attached) Settle(environment, session, table, record.name);
   }
 }
 

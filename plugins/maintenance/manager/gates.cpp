@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "partition/statement.hpp"
 #include "manager_sql.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {

@@ -1,5 +1,6 @@
 #include "manager/manager.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -116,6 +117,9 @@ void PartitionManager::Measure(const std::string& name, const PlannedTable& plan
   const auto seconds = [](std::chrono::microseconds time) {
     return std::chrono::duration<double>(time).count();
   };
+  const auto remainders =
+      std::count_if(planned.table.partitions.begin(), planned.table.partitions.end(),
+                    [](const Partition& partition) { return partition.remainder; });
   double pending = 0;
   for (const Partition& partition : planned.table.partitions) {
     pending += partition.detach_pending ? 1 : 0;
@@ -135,6 +139,9 @@ void PartitionManager::Measure(const std::string& name, const PlannedTable& plan
         static_cast<double>(planned.plan.gaps.size()));
   gauge("summa_partition_held", "Ranges older than the retention that may not be detached yet.",
         static_cast<double>(planned.plan.held.size()));
+  gauge("summa_partition_remainders",
+        "Partitions with the last events of chains whose ranges have left.",
+        static_cast<double>(remainders));
   gauge("summa_partition_detach_pending", "Partitions whose detach was interrupted.", pending);
 }
 
@@ -145,6 +152,8 @@ void PartitionManager::Count(const std::string& name, const CareOutcome& outcome
   count("summa_partition_created_total", "Partitions created.", outcome.applied.created);
   count("summa_partition_detached_total", "Partitions detached.",
         static_cast<std::int64_t>(outcome.detached.size()));
+  count("summa_partition_kept_events_total",
+        "Events of detached partitions that stay in the table, in remainders.", outcome.kept);
   count("summa_partition_archived_total", "Partitions archived.",
         static_cast<std::int64_t>(outcome.archived.size()));
   count("summa_partition_moved_rows_total", "Rows moved out of overflow partitions.",

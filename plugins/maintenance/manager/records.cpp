@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "partition/statement.hpp"
 #include "manager_sql.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {
@@ -24,6 +24,7 @@ std::vector<PartitionRecord> Read(Session& session, const PartitionedTable& tabl
     record.state = row.Get<std::string>("state");
     record.rows = row.Get<std::int64_t>("row_count");
     record.bytes = row.Get<std::int64_t>("bytes");
+    record.kept = row.Get<std::int64_t>("kept_count");
     record.location = row.Get<std::string>("location");
     record.sha256 = row.Get<std::string>("sha256");
     records.push_back(std::move(record));
@@ -45,23 +46,40 @@ std::optional<PartitionRecord> FindRecord(Session& session, const PartitionedTab
 }
 
 std::int64_t RecordLeaving(Session& session, const PartitionedTable& table,
-                           const Partition& partition, const ledger::EventTable* events) {
+                           const Partition& partition, const ledger::EventTable* events,
+                           const std::string& remainder) {
   LiftStatementTimeout(session);
+  const std::string range =
+      WithinRange("m." + QuoteName(table.key), {partition.from, partition.to});
+  const std::int64_t kept =
+      remainder.empty() ? 0
+                        : session.Exec("SELECT count(*) FROM " + remainder + " m WHERE " + range)
+                              .Value<std::int64_t>();
   const auto rows = session.Exec("SELECT count(*) FROM " + partition.quoted).Value<std::int64_t>();
   const auto id = session
                       .Exec(manager_sql::record_leaving,
                             {table.quoted, partition.name, Timestamp(partition.from),
-                             Timestamp(partition.to), rows, partition.bytes})
+                             Timestamp(partition.to), rows, partition.bytes, kept})
                       .Value<std::int64_t>();
   session.Exec("DELETE FROM summa_host.partition_edge WHERE record = $1", {id});
   if (events != nullptr) {
-    session.Exec(WithNames(manager_sql::record_edges, {{"partition", partition.quoted},
+    const std::string leaving = remainder.empty()
+                                    ? partition.quoted
+                                    : "(SELECT * FROM " + partition.quoted +
+                                          " r WHERE NOT EXISTS (SELECT FROM " + remainder +
+                                          " m WHERE m.id = r.id AND " + range + "))";
+    session.Exec(WithNames(manager_sql::record_edges, {{"leaving", leaving},
+                                                       {"partition", partition.quoted},
                                                        {"version", events->version},
                                                        {"hash", events->hash},
                                                        {"previous_hash", events->previous_hash}}),
                  {id});
   }
   return id;
+}
+
+void ForgetRecord(Session& session, std::int64_t id) {
+  session.Exec("DELETE FROM summa_host.partition_record WHERE id = $1", {id});
 }
 
 void SetRecordState(Session& session, std::int64_t id, const char* state) {

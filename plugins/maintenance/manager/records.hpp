@@ -19,7 +19,8 @@ struct PartitionRecord {
   Range range;
   std::string state;
   std::int64_t rows = 0, bytes = 0;
-  std::string location;  // where it is when it is archived: "schema NAME" or "file PATH"
+  std::int64_t kept = 0;  // of the rows, those that stay in the table, in a remainder
+  std::string location;   // where it is when it is archived: "schema NAME" or "file PATH"
   std::string sha256;
 };
 
@@ -28,10 +29,14 @@ std::optional<PartitionRecord> FindRecord(Session& session, const PartitionedTab
                                           const std::string& name);
 
 // Records that a partition is about to leave, with its number of rows, and of ledger_event (events:
-// not null) where its chains begin and end. Inside the caller's transaction; nothing may be written
-// to the partition any more. Returns the id of the record.
+// not null) where its chains begin and end, without the events that are in `remainder` as well
+// (quoted; empty: there is none). Inside the caller's transaction; nothing may be written to the
+// partition any more. Returns the id of the record.
 std::int64_t RecordLeaving(Session& session, const PartitionedTable& table,
-                           const Partition& partition, const ledger::EventTable* events);
+                           const Partition& partition, const ledger::EventTable* events,
+                           const std::string& remainder = "");
+// What is recorded as leaving, but never left. Inside the caller's transaction.
+void ForgetRecord(Session& session, std::int64_t id);
 // Inside the caller's transaction.
 void SetRecordState(Session& session, std::int64_t id, const char* state);
 void SetRecordArchived(Session& session, std::int64_t id, const std::string& location,

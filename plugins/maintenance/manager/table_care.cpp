@@ -11,9 +11,11 @@
 
 #include "manager/archive.hpp"
 #include "manager/detach.hpp"
+#include "manager/gates.hpp"
 #include "manager/records.hpp"
-#include "partition/statement.hpp"
+#include "manager/remainder.hpp"
 #include "manager_sql.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {
@@ -51,8 +53,7 @@ OverflowRows ReadOverflow(Session& session, const PartitionedTable& table,
   const std::string text =
       WithNames(many ? manager_sql::overflow_ends : manager_sql::overflow_times,
                 {{"table", overflow->quoted}, {"key", QuoteName(table.key)}});
-  const Result found =
-      many ? ReadLong(session, text) : ReadLong(session, text, {UnitOf(interval)});
+  const Result found = many ? ReadLong(session, text) : ReadLong(session, text, {UnitOf(interval)});
   rows.at.reserve(found.rows());
   for (const Row row : found) rows.at.push_back(row.Get<DatabaseTime>("at"));
   return rows;
@@ -63,14 +64,18 @@ void ExamineGates(const Environment& environment, const TableSettings& settings,
                   PlannedTable& planned) {
   if (!settings.ranges.retention) return;
   const DatabaseTime until = planned.facts.now - *settings.ranges.retention;
+  const std::optional<ledger::EventTable> events = EventsOf(session, planned.table);
   for (const Partition& partition : planned.table.partitions) {
-    if (partition.overflow() || partition.to > until) continue;
+    if (partition.overflow() || partition.remainder || partition.to > until) continue;
     const auto why = WhyNotDetachable(environment, session, planned.table, partition);
     if (why) {
       planned.why_held[partition.name] = *why;
       return;
     }
     planned.facts.releasable.insert(partition.oid);
+    if (events && NeedsRemainder(session, planned.table, *events, partition)) {
+      planned.facts.keeps.insert(partition.oid);
+    }
   }
 }
 
@@ -121,14 +126,16 @@ PlannedTable PlanDetachOf(const Environment& environment, const TableSettings& s
     throw Error(SUMMA_E_USAGE, "SH-0836", name + " is an overflow partition",
                 "It takes the rows that have no range, and stays");
   }
-  Action action{ActionKind::kDetach, name, partition->oid, partition->from, partition->to, {},
-                "asked for by name"};
+  Action action{ActionKind::kDetach, name, partition->oid,     partition->from,
+                partition->to,       {},   "asked for by name"};
   std::optional<std::string> why;
   if (partition->detach_pending) {
     action.kind = ActionKind::kFinishDetach;
   } else {
     why = WhyNotDetachable(environment, session, planned.table, *partition, true);
   }
+  const std::optional<ledger::EventTable> events = EventsOf(session, planned.table);
+  action.remainder = !why && events && NeedsRemainder(session, planned.table, *events, *partition);
   if (why) {
     planned.plan.held.push_back(name);
     planned.why_held[name] = *why;
@@ -218,6 +225,8 @@ bool TableCare::PerformDetach(const Partition& partition, ActionKind kind) {
     return false;
   }
   if (kind != ActionKind::kUndoDetach) outcome_.detached.push_back(partition.name);
+  outcome_.kept += done.kept;
+  outcome_.applied.held = std::max(outcome_.applied.held, done.held);
   return true;
 }
 

@@ -2,6 +2,7 @@
 // verbs both go through here.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -38,6 +39,7 @@ struct CareOutcome {
   ApplyOutcome applied;
   std::vector<Action> done;
   std::vector<std::string> detached, archived;  // names
+  std::int64_t kept = 0;                        // events of detached ones that stay, in remainders
   // What could not be done now, with the reason; the next run tries again.
   std::vector<std::string> undone;
   std::map<std::string, std::string> why_held;  // as in PlannedTable

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "migration_sql.hpp"
 #include "partition/names.hpp"
 #include "partition/statement.hpp"
 
@@ -88,8 +87,8 @@ ComparedTables TablesOf(Session& session, const MigrationRecord& record) {
 ledger::EventTable EventsOf(Session& session, const MigrationRecord& record) {
   const std::vector<std::string> columns = ColumnNamesOf(session, record.old_table);
   const std::optional<ledger::Layout> layout = ledger::LayoutOf({columns.begin(), columns.end()});
-  ledger::EventTable events = ledger::DescribeEvents(layout.value_or(ledger::Layout::kDeployed),
-                                                     record.ApplicationName());
+  ledger::EventTable events =
+      ledger::DescribeEvents(layout.value_or(ledger::Layout::kDeployed), record.ApplicationName());
   events.partitioned = session
                            .Exec(
                                "SELECT coalesce((SELECT relkind = 'p' FROM pg_class WHERE oid = "
@@ -97,14 +96,6 @@ ledger::EventTable EventsOf(Session& session, const MigrationRecord& record) {
                                {record.ApplicationName()})
                            .Value<bool>();
   return events;
-}
-
-std::vector<Blocker> OlderSnapshots(Session& session, const std::string& backfill_xid) {
-  std::vector<Blocker> blockers;
-  for (const Row row : session.Exec(migration_sql::older_snapshots, {backfill_xid})) {
-    blockers.push_back({row.Get<std::string>("what"), ""});
-  }
-  return blockers;
 }
 
 }  // namespace summa::maintenance

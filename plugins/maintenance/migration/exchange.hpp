@@ -36,11 +36,6 @@ bool ComesAgain(const Error& error);
 void RequireStamp(Session& session, std::int64_t table, const std::string& stamp);
 // SH-0823: something of the flat table has changed since the plan.
 void RequireUnchanged(const MigrationRecord& record, const Inventory& flat);
-// Sessions, standbys and prepared transactions whose snapshot may be older than the end of the
-// backfill: they would read an empty table after the exchange, without an error. Empty: there is
-// none.
-std::vector<Blocker> OlderSnapshots(Session& session, const std::string& backfill_xid);
-
 // "schema.table_old", quoted: what the flat table is called after the exchange.
 std::string OldName(const MigrationRecord& record);
 ComparedTables TablesOf(Session& session, const MigrationRecord& record);

@@ -20,9 +20,10 @@ constexpr std::array<std::string_view, 14> kKnown = {
     "table",    "option",    "column",   "index", "unique index", "check",   "key",
     "not null", "reference", "sequence", "view",  "publication",  "comment", "grant"};
 
-constexpr std::string_view kFingerprint =
-    "SELECT md5(string_agg(concat_ws(chr(1), kind, name, definition), chr(2) ORDER BY kind, name, "
-    "definition)) FROM (";
+constexpr std::string_view kItems =
+    "SELECT kind, name, definition, (SELECT md5(string_agg(concat_ws(chr(1), kind, name, "
+    "definition), chr(2) ORDER BY kind, name, definition)) FROM inventory) AS fingerprint FROM "
+    "inventory ORDER BY 1, 2, 3";
 
 // Rows per second that a copy with its indexes reaches at least on common disks.
 constexpr std::int64_t kSlowRowsPerSecond = 20'000;
@@ -40,15 +41,14 @@ bool HasUniqueIndexOn(Session& session, std::int64_t oid, const std::string& col
 void CheckColumns(Session& session, const Inventory& inventory, const ledger::EventTable& events,
                   std::vector<std::string>& obstacles) {
   // A row without a position would not be copied, and one without a key would not be guarded.
-  const std::set<std::string> needed = {"id", "aggregate_type", "aggregate_id", events.position,
-                                        events.version, events.hash};
+  const std::set<std::string> needed = {
+      "id", "aggregate_type", "aggregate_id", events.position, events.version, events.hash};
   for (const InventoryItem& column : inventory.OfKind("column")) {
     if (column.name == "created_at" &&
         !column.definition.starts_with("timestamp with time zone not null")) {
       obstacles.push_back("column created_at: is not timestamptz NOT NULL");
     }
-    if (needed.contains(column.name) &&
-        column.definition.find(" not null ") == std::string::npos) {
+    if (needed.contains(column.name) && column.definition.find(" not null ") == std::string::npos) {
       obstacles.push_back("column " + column.name + ": may be NULL");
     }
   }
@@ -108,15 +108,15 @@ Inventory ReadInventory(Session& session, std::int64_t oid) {
   inventory.oid = oid;
   inventory.schema = table[0].Get<std::string>("nspname");
   inventory.name = table[0].Get<std::string>("relname");
-  for (const Row row : session.Exec(migration_sql::inventory, {oid})) {
+  const Result items =
+      session.Exec("WITH inventory AS MATERIALIZED (" + std::string(migration_sql::inventory) +
+                       ") " + std::string(kItems),
+                   {oid});
+  for (const Row row : items) {
     inventory.items.push_back({row.Get<std::string>("kind"), row.Get<std::string>("name"),
                                row.Get<std::string>("definition")});
+    inventory.fingerprint = row.Get<std::string>("fingerprint");
   }
-  inventory.fingerprint =
-      session
-          .Exec(std::string(kFingerprint) + std::string(migration_sql::inventory) + ") items",
-                {oid})
-          .Value<std::string>();
   return inventory;
 }
 

@@ -55,6 +55,17 @@ OperationBinding Migration::Binding() {
           [this](OperationStep& step) { Undo(step); }};
 }
 
+void Migration::RequireRoom(Session& session, const Inventory& flat, const std::string& strategy,
+                            Interval interval) const {
+  if (strategy != "attach") {
+    return RequireFewPartitions(session, flat, {interval, ahead_, std::nullopt, std::nullopt});
+  }
+  MigrationRecord planned;
+  planned.interval = interval;
+  planned.bound = BoundFor(session, interval, EstimateMigration(session, flat).seconds);
+  RequireSliceable(session, flat, planned);
+}
+
 // Whoever held the lock that was not had in time will be gone later.
 Migration::Progress Migration::Step(OperationStep& step) {
   try {
@@ -181,8 +192,8 @@ Migration::Progress Migration::Index(OperationStep& step, const MigrationRecord&
   for (const Partition& leaf : table.partitions) {
     const DdlOutcome attached = RunDdl(
         session, caller,
-        {{shadow, LockMode::kShareUpdateExclusive}, {leaf.quoted, LockMode::kAccessExclusive}},
-        {}, [&](Session& locked) {
+        {{shadow, LockMode::kShareUpdateExclusive}, {leaf.quoted, LockMode::kAccessExclusive}}, {},
+        [&](Session& locked) {
           RequireRunning(locked, record.operation);
           AttachIndexes(locked, flat, shadow, leaf.quoted);
           CrashPoint("migration.attach_index");

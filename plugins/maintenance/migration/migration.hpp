@@ -18,7 +18,9 @@
 #include <optional>
 #include <string>
 
+#include "migration/inventory.hpp"
 #include "migration/record.hpp"
+#include "partition/interval.hpp"
 
 namespace summa::maintenance {
 
@@ -37,6 +39,9 @@ class Migration {
   OperationBinding Binding();
   // The last step found nothing to do until somebody decides.
   bool waits_for_people() const { return waits_for_people_; }
+  // Before one is begun: SH-0827, SH-0859 when the history would have too many partitions.
+  void RequireRoom(Session& session, const Inventory& flat, const std::string& strategy,
+                   Interval interval) const;
 
  private:
   using Progress = std::optional<OperationProgress>;

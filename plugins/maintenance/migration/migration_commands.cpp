@@ -11,6 +11,8 @@
 #include "migration/record.hpp"
 #include "migration/slice.hpp"
 #include "migration_sql.hpp"
+#include "partition/interval.hpp"
+#include "partition/statement.hpp"
 
 namespace summa::maintenance {
 namespace {
@@ -89,7 +91,29 @@ CommandResult Status(const CommandCall& call, const Host& host, std::int64_t id)
   return {json.Take(), planned && rows[0].Get<bool>("verification_failed")};
 }
 
-CommandResult DryRun(const CommandCall& call) {
+// Read with the limit of a long statement: the first event has to be found.
+void RequireRoom(Session& session, const CommandCall& call, const Migration& migration,
+                 const Inventory& inventory) {
+  const Options options = OptionsOf(call);
+  session.Begin(SUMMA_SQL_READ_ONLY);
+  LiftStatementTimeout(session);
+  migration.RequireRoom(session, inventory, options.strategy,
+                        IntervalOf(options.interval).value_or(Interval::kMonthly));
+  session.Rollback();
+}
+
+void AddRoom(const CommandCall& call, const Migration& migration, const Inventory& inventory,
+             std::vector<std::string>& obstacles) {
+  Session session(call.sql());
+  try {
+    RequireRoom(session, call, migration, inventory);
+  } catch (const Error& error) {
+    if (error.code() != "SH-0827" && error.code() != "SH-0859") throw;
+    obstacles.push_back(error.code() + ": " + error.what());
+  }
+}
+
+CommandResult DryRun(const CommandCall& call, const Migration& migration) {
   Session session(call.sql());
   const ledger::EventTable events = ledger::FindEvents(session);
   const auto oid =
@@ -101,6 +125,8 @@ CommandResult DryRun(const CommandCall& call) {
   } else {
     const Inventory inventory = ReadInventory(session, oid);
     obstacles = Obstacles(session, inventory, events);
+    // Of a table without what it needs, nothing can be read.
+    if (obstacles.empty()) AddRoom(call, migration, inventory, obstacles);
     estimate = EstimateMigration(session, inventory);
   }
   JsonWriter json;
@@ -120,7 +146,7 @@ std::int64_t RequireMigration(const CommandCall& call) {
               "`migrate:partition-event-store --strategy=online` begins one");
 }
 
-// Until it ends, or waits for a decision, or the verb is told to stop.
+// Until it ends, or waits for a decision.
 void Run(const CommandCall& call, const Host& host, Migration& migration, std::int64_t id) {
   WorkCaller caller = CallerOf(host, call);
   caller.should_stop = [&call, &migration, &host, id] {
@@ -128,7 +154,12 @@ void Run(const CommandCall& call, const Host& host, Migration& migration, std::i
     call.Progress(view.phase, view.done, view.total.value_or(0));
     return call.ShouldStop() || migration.waits_for_people();
   };
-  RunOperation(host, call.sql(), caller, migration.Binding(), id);
+  const OperationRunResult run = RunOperation(host, call.sql(), caller, migration.Binding(), id);
+  if (!call.ShouldStop() || !run.last.open() || migration.waits_for_people()) return;
+  throw Error(SUMMA_E_CANCELLED, "SH-0904",
+              "told to stop, or the lease was lost, before the migration had come to its end or to "
+              "a decision",
+              "Nothing is lost: a running host goes on, and so does the same command");
 }
 
 void RequireState(const CommandCall& call, const Host& host, std::int64_t id,
@@ -164,7 +195,7 @@ CommandResult Request(const CommandCall& call, const Host& host, Migration& migr
 }
 
 // Before there is an operation: what cannot begin leaves nothing open.
-void RequireMigratable(const CommandCall& call) {
+void RequireMigratable(const CommandCall& call, const Migration& migration) {
   Session session(call.sql());
   const ledger::EventTable events = ledger::FindEvents(session);
   const bool open = session
@@ -180,12 +211,14 @@ void RequireMigratable(const CommandCall& call) {
   if (events.partitioned) return;
   const auto oid =
       session.Exec("SELECT to_regclass($1)::oid::bigint", {events.name}).Value<std::int64_t>();
-  RequireNoObstacles(session, ReadInventory(session, oid), events);
+  const Inventory inventory = ReadInventory(session, oid);
+  RequireNoObstacles(session, inventory, events);
+  if (!open) RequireRoom(session, call, migration, inventory);
 }
 
 CommandResult Begin(const CommandCall& call, const Host& host, Migration& migration) {
   const Options options = OptionsOf(call);
-  RequireMigratable(call);
+  RequireMigratable(call, migration);
   OperationRequest request;
   request.kind = kMigrationKind;
   request.arguments = ArgumentsOf(options);
@@ -206,7 +239,7 @@ CommandResult Begin(const CommandCall& call, const Host& host, Migration& migrat
 }  // namespace
 
 CommandResult MigrateToPartitions(const CommandCall& call, const Host& host, Migration& migration) {
-  if (call.Flag("dry-run")) return DryRun(call);
+  if (call.Flag("dry-run")) return DryRun(call, migration);
   if (call.Flag("status")) return Status(call, host, RequireMigration(call));
   for (const char* request : {"abort", "rollback", "finalize"}) {
     if (call.Flag(request)) return Request(call, host, migration, request);

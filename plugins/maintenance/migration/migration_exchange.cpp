@@ -128,11 +128,16 @@ Migration::Progress Migration::Ready(OperationStep& step, const MigrationRecord&
 // Nothing: the tail is short, and all before it is verified.
 Migration::Progress Migration::KeepTailShort(OperationStep& step, const MigrationRecord& record,
                                              std::int64_t most) const {
-  if (Settle(step, record)) return Again(step, record);
+  // What an exchange waits for is still true after such a step.
+  const auto again = [&] {
+    return record.request == "swap" ? At(record.state) : Again(step, record);
+  };
+  if (Settle(step, record)) return again();
   if (TailRows(step, record, most) <= most) return std::nullopt;
   const std::string in_the_way = Seal(step, record);
-  if (!in_the_way.empty()) WaitFor(step, in_the_way);
-  return Again(step, record);
+  if (in_the_way.empty()) return again();
+  WaitFor(step, in_the_way);
+  return At(record.state);
 }
 
 // Under the lock of an exchange everything is compared, and put into the guard, that came after the
@@ -166,7 +171,7 @@ Migration::Progress Migration::Swap(OperationStep& step, const MigrationRecord& 
     outcome = SwapTables(session, CallerOfStep(step), *settled.record, exchange);
   } catch (const Error& error) {
     if (!ComesAgain(error)) throw;
-    return Again(step, record);
+    return At(record.state);
   }
   if (!outcome.done) return WaitFor(step, TextOf(outcome.blockers));
   CrashPoint("migration.swapped");

@@ -32,8 +32,7 @@ void PrepareShadow(Session& session, const MigrationRecord& record) {
   events.name = tables.partitioned;
   CreateGuardFunction(session, events, names);
   PrepareGuard(session, events);
-  CreateSyncFunctions(session,
-                      {tables.flat, tables.partitioned, OldName(record), tables.columns});
+  CreateSyncFunctions(session, {tables.flat, tables.partitioned, OldName(record), tables.columns});
   if (!record.bound) PrepareReverseSync(session, tables.partitioned);
   RememberIndexNames(session, record);
 }
@@ -64,15 +63,14 @@ DdlOutcome EndSync(Session& session, const WorkCaller& caller, const MigrationRe
   const std::string flat = NameOfTable(session, record.old_table).quoted();
   std::vector<std::string> statements = LeaveAlone(flat);
   statements.push_back(DropBound(flat));
-  return RunDdl(session, caller, {{flat, LockMode::kAccessExclusive}}, Limits(),
-                [&](Session& locked) {
-                  RunTogether(locked, statements);
-                  // Nothing but its end is left for a migration without its mirror.
-                  locked.Exec(
-                      "UPDATE summa_host.migration SET request = 'abort' WHERE operation = $1",
-                      {record.operation});
-                  CrashPoint("migration.end_sync");
-                });
+  return RunDdl(
+      session, caller, {{flat, LockMode::kAccessExclusive}}, Limits(), [&](Session& locked) {
+        RunTogether(locked, statements);
+        // Nothing but its end is left for a migration without its mirror.
+        locked.Exec("UPDATE summa_host.migration SET request = 'abort' WHERE operation = $1",
+                    {record.operation});
+        CrashPoint("migration.end_sync");
+      });
 }
 
 void DropShadow(Session& session, const MigrationRecord& record) {
@@ -82,6 +80,7 @@ void DropShadow(Session& session, const MigrationRecord& record) {
                         .Value<bool>();
   if (made) session.Exec("DROP TABLE " + NameOfTable(session, record.new_table).quoted());
   DropSyncFunctions(session);
+  DropGuardFunctions(session);
   session.Exec("TRUNCATE summa_host.ledger_event_head, summa_host.ledger_event_key");
 }
 

@@ -103,8 +103,7 @@ void AddLeaf(Session& session, const Inventory& flat, const PartitionedTable& pa
   const std::string leaf = CreateLeaf(session, parent, name, range.from, range.to);
   CopyToLeaf(session, flat, leaf);
   CopyStatistics(session, flat, leaf);
-  std::vector<std::string> attach =
-      StatementsOfAttach(parent.quoted, leaf, range.from, range.to);
+  std::vector<std::string> attach = StatementsOfAttach(parent.quoted, leaf, range.from, range.to);
   if (keep_bounds) attach.resize(1);
   for (const std::string& statement : attach) session.Exec(statement);
 }
@@ -125,9 +124,8 @@ Span SpanOf(Session& session, const Inventory& flat) {
 void RequireFewRanges(Interval interval, std::size_t ranges, std::size_t most = kMostRanges) {
   if (ranges <= most) return;
   throw Error(SUMMA_E_USAGE, "SH-0827",
-              "the interval " + std::string(NameOf(interval)) + " makes " +
-                  std::to_string(ranges) + " partitions of this history; at most " +
-                  std::to_string(most) + " are allowed",
+              "the interval " + std::string(NameOf(interval)) + " makes " + std::to_string(ranges) +
+                  " partitions of this history; at most " + std::to_string(most) + " are allowed",
               "Choose a longer --interval");
 }
 
@@ -203,9 +201,10 @@ void CreateIndex(Session& session, const Partition& leaf, const IndexOfFlat& ind
                          leaf.quoted + " " + index.Body());
   const bool made =
       session
-          .Exec("SELECT EXISTS (SELECT FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid "
-                "WHERE x.indrelid = $1::bigint::oid AND i.relname = $2)",
-                {leaf.oid, name})
+          .Exec(
+              "SELECT EXISTS (SELECT FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid "
+              "WHERE x.indrelid = $1::bigint::oid AND i.relname = $2)",
+              {leaf.oid, name})
           .Value<bool>();
   if (!made) ThrowTaken(leaf.schema, name);
 }
@@ -226,6 +225,10 @@ std::vector<Range> RangesUntil(Session& session, const Inventory& flat, Interval
   RequireFewRanges(interval, ranges.size(), kMostSlices);
   ranges.back().to = end;
   return ranges;
+}
+
+void RequireFewPartitions(Session& session, const Inventory& flat, const ShadowRequest& request) {
+  RequireFewRanges(request.interval, RangesOf(session, flat, request).size());
 }
 
 std::string ShadowIndexName(const std::string& index) { return PartitionName(index, "new"); }
@@ -268,8 +271,7 @@ std::string CreateNextIndex(Session& session, const Inventory& flat, std::int64_
       if (valid.contains(name)) continue;
       if (invalid.contains(name)) {
         RequireNobodyBuilds(session, leaf.schema, name);
-        session.ExecAutocommit("DROP INDEX CONCURRENTLY IF EXISTS " +
-                               QuoteName(leaf.schema, name));
+        session.ExecAutocommit("DROP INDEX CONCURRENTLY IF EXISTS " + QuoteName(leaf.schema, name));
       }
       CreateIndex(session, leaf, index);
       return name;

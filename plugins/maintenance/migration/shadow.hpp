@@ -32,6 +32,9 @@ struct ShadowRequest {
 std::vector<Range> RangesUntil(Session& session, const Inventory& flat, Interval interval,
                                DatabaseTime end);
 
+// SH-0827 when the table would have too many partitions.
+void RequireFewPartitions(Session& session, const Inventory& flat, const ShadowRequest& request);
+
 // Creates it, empty and without indexes, with the owner, the grants, the comments and the options
 // of the flat table. What the flat table is called in the inventory names all of them. In the open
 // transaction. Returns its oid. SH-0822 when a table of its name, or

@@ -41,9 +41,7 @@ SliceOutcome Waits(std::string what) { return {std::nullopt, std::move(what), fa
 
 SliceOutcome WaitsFor(const std::vector<Blocker>& blockers) { return Waits(TextOf(blockers)); }
 
-SliceOutcome WaitsForPeople(std::string what = "") {
-  return {std::nullopt, std::move(what), true};
-}
+SliceOutcome WaitsForPeople(std::string what = "") { return {std::nullopt, std::move(what), true}; }
 
 // The migration as it is for the copy: the slices are its new table.
 MigrationRecord ForSlices(const MigrationRecord& record) {
@@ -163,6 +161,7 @@ SliceOutcome IndexSlices(OperationStep& step, const WorkCaller& caller,
                          const MigrationRecord& record) {
   Session session(step.sql());
   const Inventory flat = InventoryOf(session, record);
+  const std::string position = TablesOf(session, record).position;
   if (!CreateNextIndex(session, flat, record.slice_table).empty()) {
     CrashPoint("migration.slice_index");
     return Went();
@@ -172,6 +171,7 @@ SliceOutcome IndexSlices(OperationStep& step, const WorkCaller& caller,
         RunDdl(session, caller, {{slice.quoted}}, Limits(), [&](Session& locked) {
           RequireRunning(locked, record.operation);
           MakePrimaryKeyOf(locked, flat, slice);
+          RunTogether(locked, RefuseRowsThrough(slice.quoted, position, record.through));
           CrashPoint("migration.slice_key");
         });
     if (!made.done) return WaitsFor(made.blockers);

@@ -39,13 +39,14 @@ std::vector<Partition> PartitionsBefore(Session& session, const MigrationRecord&
   return before;
 }
 
-// Rows of a slice that the flat table has not: inserted since the exchange.
+// Rows of a slice that the flat table has not: inserted since the exchange. A position up to the
+// last one of the flat table is refused by a trigger.
 void RequireNothingNew(Session& session, const ComparedTables& tables,
                        const MigrationRecord& record) {
   const bool added =
       session
-          .Exec("SELECT EXISTS (SELECT FROM " + tables.partitioned + " WHERE created_at < $1::" +
-                    "timestamptz AND " + tables.position + " > $2)",
+          .Exec("SELECT EXISTS (SELECT FROM " + tables.partitioned +
+                    " WHERE created_at < $1::" + "timestamptz AND " + tables.position + " > $2)",
                 {IsoText(*record.bound), record.through})
           .Value<bool>();
   if (added) ThrowClosed("events have come with a time before " + IsoText(*record.bound));
@@ -61,10 +62,10 @@ void RequireSame(Session& session, const ComparedTables& tables, const Migration
   }
   RequireNothingNew(session, tables, record);
   const std::string before = " WHERE created_at < " + QuoteTime(*record.bound);
-  const bool same = ReadLong(session, "SELECT (SELECT count(*) FROM " + tables.flat +
-                                          ") = (SELECT count(*) FROM " + tables.partitioned +
-                                          before + ")")
-                        .Value<bool>();
+  const bool same =
+      ReadLong(session, "SELECT (SELECT count(*) FROM " + tables.flat +
+                            ") = (SELECT count(*) FROM " + tables.partitioned + before + ")")
+          .Value<bool>();
   if (!same) ThrowClosed("a slice was detached, or rows of it are gone");
 }
 
@@ -123,15 +124,14 @@ DdlOutcome LeaveSlices(Session& session, const WorkCaller& caller, const Migrati
 DdlOutcome RestoreFlat(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
   const ComparedTables tables = TablesOf(session, record);
   const PreparedExchange exchange = PrepareRestore(session, record, tables);
-  DdlOutcome done =
-      RunDdl(session, caller, exchange.locks, ExchangeLimits(), [&](Session& locked) {
-        RequireStamp(locked, record.new_table, exchange.stamp);
-        RequireNothingNew(locked, tables, record);
-        RunTogether(locked, exchange.statements);
-        TakeRequest(locked, record.operation, "rollback");
-        ChangeSlices(locked, record.operation, "exchanged", "restored");
-        CrashPoint("migration.slices_restore");
-      });
+  DdlOutcome done = RunDdl(session, caller, exchange.locks, ExchangeLimits(), [&](Session& locked) {
+    RequireStamp(locked, record.new_table, exchange.stamp);
+    RequireNothingNew(locked, tables, record);
+    RunTogether(locked, exchange.statements);
+    TakeRequest(locked, record.operation, "rollback");
+    ChangeSlices(locked, record.operation, "exchanged", "restored");
+    CrashPoint("migration.slices_restore");
+  });
   RequireInTime(done,
                 "Nothing was changed, and the slices stay. Say `migrate:partition-event-store "
                 "--rollback --yes` again when the machine is less busy");
@@ -144,11 +144,10 @@ DdlOutcome FinalizeSlices(Session& session, const WorkCaller& caller,
   const std::string flat = NameOfTable(session, record.old_table).quoted();
   for (const std::string& table : TablesThatRefuse(session)) {
     if (table == flat) continue;
-    const DdlOutcome freed =
-        RunDdl(session, caller, {{table}}, Limits(), [&](Session& locked) {
-          RunTogether(locked, LeaveAlone(table));
-          CrashPoint("migration.slice_freed");
-        });
+    const DdlOutcome freed = RunDdl(session, caller, {{table}}, Limits(), [&](Session& locked) {
+      RunTogether(locked, LeaveAlone(table));
+      CrashPoint("migration.slice_freed");
+    });
     if (!freed.done) return freed;
   }
   return RunDdl(session, caller, {{flat}}, Limits(), [&](Session& locked) {

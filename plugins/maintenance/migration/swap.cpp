@@ -135,9 +135,8 @@ Tail TailOfFlat(Session& session, const ComparedTables& tables, std::int64_t aft
 // What came after the last sealed position must be in both tables, where there are two.
 Tail RequireEqualTail(Session& session, const MigrationRecord& record,
                       const ComparedTables& tables) {
-  const Tail tail = record.bound
-                        ? TailOfFlat(session, tables, record.sealed, kMostTailRows + 1)
-                        : CompareTail(session, tables, record.sealed, kMostTailRows + 1);
+  const Tail tail = record.bound ? TailOfFlat(session, tables, record.sealed, kMostTailRows + 1)
+                                 : CompareTail(session, tables, record.sealed, kMostTailRows + 1);
   if (tail.rows > kMostTailRows) {
     throw Error(SUMMA_E_TRY_LATER, "SH-0825",
                 "more than " + std::to_string(kMostTailRows) +
@@ -157,9 +156,29 @@ void WarmUp(Session& session, const MigrationRecord& record, const ComparedTable
   if (!record.bound) CompareTail(session, tables, record.sealed, 1);
 }
 
-// In the order of the writers: an event, its mirror and the partitions, then what references it.
+// A reader of a view locks the view, then the table: whoever had the table first, and then wanted
+// the view, would wait for a reader who waits for the table. To give a view to its owner locks it
+// and changes nothing.
+std::vector<LockRequest> LocksOfViews(Session& session, const Inventory& inventory) {
+  std::vector<LockRequest> locks;
+  for (const InventoryItem& view : inventory.OfKind("view")) {
+    const auto statement = session
+                               .Exec(
+                                   "SELECT format('ALTER VIEW %s OWNER TO %I', $1::text, "
+                                   "pg_get_userbyid(relowner)) FROM "
+                                   "pg_class WHERE oid = $1::regclass",
+                                   {view.name})
+                               .Value<std::string>();
+    locks.push_back({view.name, LockMode::kAccessExclusive, statement});
+  }
+  return locks;
+}
+
+// In the order of readers and writers: views, an event, its mirror and the partitions, then what
+// references it.
 std::vector<LockRequest> LocksOf(Session& session, const ComparedTables& tables, bool flat_first,
-                                 const std::vector<Reference>& references) {
+                                 const std::vector<Reference>& references,
+                                 std::vector<LockRequest> locks = {}) {
   std::vector<std::string> names = {tables.flat, tables.partitioned};
   if (!flat_first) std::swap(names[0], names[1]);
   for (const Partition& leaf : ReadTable(session, tables.partitioned).partitions) {
@@ -169,7 +188,6 @@ std::vector<LockRequest> LocksOf(Session& session, const ComparedTables& tables,
     if (names.back() != reference.table) names.push_back(reference.table);
   }
   if (!references.empty()) names.emplace_back(kKeyTable);
-  std::vector<LockRequest> locks;
   for (std::string& name : names) locks.push_back({std::move(name), LockMode::kAccessExclusive});
   return locks;
 }
@@ -221,7 +239,7 @@ Exchange PrepareSwap(Session& session, const MigrationRecord& record) {
   exchange.events.name = exchange.tables.flat;
   WarmUp(session, record, exchange.tables);
   const std::vector<Reference> references = ReferencesTo(session, exchange.tables.flat);
-  exchange.locks = LocksOf(session, exchange.tables, true, references);
+  exchange.locks = LocksOf(session, exchange.tables, true, references, LocksOfViews(session, flat));
 
   exchange.statements = record.bound ? LeaveAlone(exchange.tables.flat)
                                      : TurnSync(exchange.tables.flat, exchange.tables.partitioned);
@@ -247,7 +265,8 @@ Exchange PrepareSwapBack(Session& session, const MigrationRecord& record) {
   exchange.events = EventsOf(session, record);
   WarmUp(session, record, exchange.tables);
   const std::vector<Reference> references = ReferencesTo(session, kKeyTable);
-  exchange.locks = LocksOf(session, exchange.tables, false, references);
+  exchange.locks =
+      LocksOf(session, exchange.tables, false, references, LocksOfViews(session, partitioned));
 
   // Guard and mirror stay on the partitioned table, which nobody writes to until it is dropped.
   if (record.bound) {

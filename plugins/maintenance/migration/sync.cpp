@@ -1,5 +1,6 @@
 #include "migration/sync.hpp"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@ constexpr const char* kRefuse = "summa_host.ledger_event_no_change";
 constexpr const char* kMirrorTrigger = "summa_migration_mirror";
 constexpr const char* kChangeTrigger = "summa_migration_no_change";
 constexpr const char* kTruncateTrigger = "summa_migration_no_truncate";
+constexpr const char* kInsertTrigger = "summa_migration_no_insert";
 
 void CreateFunction(Session& session, std::string_view statement, const char* function,
                     const std::string& target, const std::vector<std::string>& columns) {
@@ -27,8 +29,7 @@ void CreateFunction(Session& session, std::string_view statement, const char* fu
 }
 
 std::string CreateTrigger(const std::string& name, const std::string& when,
-                          const std::string& table, const std::string& each,
-                          const char* function) {
+                          const std::string& table, const std::string& each, const char* function) {
   return "CREATE TRIGGER " + name + " " + when + " ON " + table + " " + each +
          " EXECUTE FUNCTION " + function + "()";
 }
@@ -80,6 +81,16 @@ std::vector<std::string> RefuseRows(const std::string& partition) {
   return Refuse(partition, "FOR EACH ROW", "BEFORE INSERT OR UPDATE OR DELETE");
 }
 
+std::vector<std::string> RefuseRowsThrough(const std::string& partition,
+                                           const std::string& position, std::int64_t through) {
+  return {
+      std::string("DROP TRIGGER IF EXISTS ") + kInsertTrigger + " ON " + partition,
+      CreateTrigger(kInsertTrigger, "BEFORE INSERT", partition,
+                    "FOR EACH ROW WHEN (NEW." + position + " <= " + std::to_string(through) + ")",
+                    kRefuse),
+      EnableAlways(partition, {kInsertTrigger})};
+}
+
 std::vector<std::string> TablesThatRefuse(Session& session) {
   std::vector<std::string> tables;
   const Result found = session.Exec(
@@ -107,7 +118,7 @@ std::vector<std::string> TurnSync(const std::string& flat, const std::string& sh
 
 std::vector<std::string> LeaveAlone(const std::string& table) {
   std::vector<std::string> statements;
-  for (const char* trigger : {kMirrorTrigger, kChangeTrigger, kTruncateTrigger}) {
+  for (const char* trigger : {kMirrorTrigger, kChangeTrigger, kTruncateTrigger, kInsertTrigger}) {
     statements.push_back(std::string("DROP TRIGGER IF EXISTS ") + trigger + " ON " + table);
   }
   return statements;

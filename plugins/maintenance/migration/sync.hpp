@@ -37,6 +37,10 @@ std::vector<std::string> BeginForwardSync(const std::string& flat);
 // On a partition: its rows stay as they are, whoever asks for a change. Partly: rows may be added.
 std::vector<std::string> RefuseChangesOfRows(const std::string& partition);
 std::vector<std::string> RefuseRows(const std::string& partition);
+// Nor gets it a row with a position up to `through`, which only somebody's own hand can give: that
+// no row is new is then known by the positions after it.
+std::vector<std::string> RefuseRowsThrough(const std::string& partition,
+                                           const std::string& position, std::int64_t through);
 // The tables that have these triggers, wherever they are; quoted, in a fixed order.
 std::vector<std::string> TablesThatRefuse(Session& session);
 

@@ -190,9 +190,8 @@ bool VerifyNextChunk(const summa_sql_v1* sql, const MigrationRecord& record,
   if (chunk.rows() == 0) return false;
   const PositionRange range{chunk[0].Get<std::int64_t>("after_position"),
                             chunk[0].Get<std::int64_t>("through_position")};
-  const Comparison comparison =
-      Compare(session, tables, range,
-              VerifyLevelOf(record.verify_level).value_or(VerifyLevel::kChecksum));
+  const Comparison comparison = Compare(
+      session, tables, range, VerifyLevelOf(record.verify_level).value_or(VerifyLevel::kChecksum));
   if (!comparison.difference.empty()) {
     RecordDifference(session, record.operation, comparison.difference);
   }
@@ -227,11 +226,10 @@ void NoteVerified(Session& session, std::int64_t operation) {
 
 Tail CompareTail(Session& session, const ComparedTables& tables, std::int64_t after,
                  std::int64_t most) {
-  const std::string statement = WithNames(
-      migration_sql::tail, {{"columns", Joined(tables.columns)},
-                            {"flat", tables.flat},
-                            {"partitioned", tables.partitioned},
-                            {"position", tables.position}});
+  const std::string statement = WithNames(migration_sql::tail, {{"columns", Joined(tables.columns)},
+                                                                {"flat", tables.flat},
+                                                                {"partitioned", tables.partitioned},
+                                                                {"position", tables.position}});
   const Result tail = session.Exec(statement, {after, most});
   return {tail[0].Get<std::int64_t>("rows"), tail[0].Get<std::int64_t>("highest"),
           tail[0].Get<bool>("equal")};

@@ -69,6 +69,15 @@ void MarkFlatTable(Session& session, PartitionedTable& table) {
   lowest->flat = session.Exec(partition_sql::is_flat_table, {table.oid, lowest->oid}).Value<bool>();
 }
 
+void MarkRemainders(Session& session, PartitionedTable& table) {
+  if (table.partitions.empty()) return;
+  if (!session.Exec(partition_sql::has_remainders).Value<bool>()) return;
+  for (const Row row : session.Exec(partition_sql::remainders, {table.quoted})) {
+    const auto name = row.Get<std::string>("name");
+    for (Partition& one : table.partitions) one.remainder = one.remainder || one.name == name;
+  }
+}
+
 template <typename Condition>
 const Partition* FindOne(const std::vector<Partition>& partitions, const Condition& condition) {
   const auto found = std::find_if(partitions.begin(), partitions.end(), condition);
@@ -78,9 +87,8 @@ const Partition* FindOne(const std::vector<Partition>& partitions, const Conditi
 }  // namespace
 
 const Partition* PartitionedTable::Find(std::int64_t partition_oid) const {
-  return FindOne(partitions, [=](const Partition& partition) {
-    return partition.oid == partition_oid;
-  });
+  return FindOne(partitions,
+                 [=](const Partition& partition) { return partition.oid == partition_oid; });
 }
 
 const Partition* PartitionedTable::overflow_low() const {
@@ -124,6 +132,7 @@ PartitionedTable ReadTable(Session& session, const std::string& table) {
     read.partitions.push_back(ReadPartition(read, partition));
   }
   MarkFlatTable(session, read);
+  MarkRemainders(session, read);
   return read;
 }
 

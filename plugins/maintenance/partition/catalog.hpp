@@ -20,6 +20,7 @@ struct Partition {
   DatabaseTime from, to;     // min(): MINVALUE, max(): MAXVALUE
   bool detach_pending = false;
   bool flat = false;       // a migration has attached it, and slices may take its place
+  bool remainder = false;  // the last events of chains, in the place of ranges that have left
   double rows = -1;        // the catalog's estimate; -1: never counted
   std::int64_t bytes = 0;  // with indexes and TOAST
 

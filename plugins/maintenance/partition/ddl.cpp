@@ -107,8 +107,15 @@ std::string Milliseconds(Microseconds time) {
 std::vector<std::string> LockStatements(const std::vector<LockRequest>& locks) {
   std::vector<std::string> statements;
   for (std::size_t begin = 0, end = 0; begin < locks.size(); begin = end) {
+    if (!locks[begin].statement.empty()) {
+      statements.push_back(locks[begin].statement);
+      ++end;
+      continue;
+    }
     std::string tables;
-    for (; end < locks.size() && locks[end].mode == locks[begin].mode; ++end) {
+    for (;
+         end < locks.size() && locks[end].mode == locks[begin].mode && locks[end].statement.empty();
+         ++end) {
       tables += (tables.empty() ? "ONLY " : ", ONLY ") + locks[end].table;
     }
     statements.push_back("LOCK TABLE " + tables + " IN " + NameOf(locks[begin].mode) + " MODE");
@@ -230,7 +237,7 @@ class Executor {
   const DdlLimits& limits_;
   const std::function<void(Session&)>& body_;
   const BootTime deadline_;
-  Backoff waits_;  // for a lock
+  Backoff waits_;        // for a lock
   bool locked_ = false;  // the last try had all its locks
   DdlOutcome outcome_;
 };
@@ -260,6 +267,14 @@ std::vector<Blocker> BlockersOf(Session& session, const std::vector<LockRequest>
   for (const Row row : rows) {
     blockers.push_back({Describe(row), row.Get<std::string>("table_name"),
                         row.Get<std::string>("transaction"), row.Get<bool>("lasting")});
+  }
+  return blockers;
+}
+
+std::vector<Blocker> OlderSnapshots(Session& session, const std::string& copied_by) {
+  std::vector<Blocker> blockers;
+  for (const Row row : session.Exec(partition_sql::older_snapshots, {copied_by})) {
+    blockers.push_back({row.Get<std::string>("what"), ""});
   }
   return blockers;
 }

@@ -19,6 +19,8 @@ enum class LockMode { kAccessShare, kShareUpdateExclusive, kShareRowExclusive, k
 struct LockRequest {
   std::string table;  // quoted
   LockMode mode = LockMode::kAccessExclusive;
+  // Takes the lock in the place of LOCK TABLE, which of a view locks its tables as well.
+  std::string statement = {};
 };
 
 // What stands in the way: "process 123 (psql, postgres, idle in transaction for 120 s, transaction
@@ -42,12 +44,17 @@ inline constexpr std::chrono::microseconds kLastingTransaction = std::chrono::se
 std::vector<Blocker> BlockersOf(Session& session, const std::vector<LockRequest>& locks,
                                 std::chrono::microseconds old = kLastingTransaction);
 
+// Sessions, standbys and prepared transactions whose snapshot may be older than the end of the
+// transaction that copied rows (xid8, as text): they would not see the copies where these take the
+// place of the rows, without an error. Empty: there is none.
+std::vector<Blocker> OlderSnapshots(Session& session, const std::string& copied_by);
+
 struct DdlLimits {
   std::chrono::microseconds first_wait = std::chrono::milliseconds(50);  // for a lock; grows to
   std::chrono::microseconds longest_wait = std::chrono::milliseconds(200);
   // Of the whole transaction; also how long the server waits for this host in it.
   std::chrono::microseconds longest_hold = std::chrono::seconds(2);
-  std::chrono::microseconds deadline = std::chrono::minutes(5);      // of all tries
+  std::chrono::microseconds deadline = std::chrono::minutes(5);  // of all tries
   // Of tries that had their locks and took longer than longest_hold, while others waited for them;
   // 0: no limit.
   int most_timeouts = 0;

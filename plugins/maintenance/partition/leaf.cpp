@@ -73,10 +73,16 @@ std::string CreateLeaf(Session& session, const PartitionedTable& parent, const s
   return leaf;
 }
 
+void CheckBounds(Session& session, const PartitionedTable& parent, const std::string& quoted_leaf,
+                 DatabaseTime from, DatabaseTime to) {
+  session.Exec("ALTER TABLE " + quoted_leaf + " DROP CONSTRAINT IF EXISTS " + kBounds +
+               ", ADD CONSTRAINT " + kBounds + " CHECK (" +
+               BoundsCheck(QuoteName(parent.key), from, to) + ")");
+}
+
 void AttachLeaf(Session& session, const PartitionedTable& parent, const std::string& quoted_leaf,
                 DatabaseTime from, DatabaseTime to) {
-  for (const std::string& statement :
-       StatementsOfAttach(parent.quoted, quoted_leaf, from, to)) {
+  for (const std::string& statement : StatementsOfAttach(parent.quoted, quoted_leaf, from, to)) {
     session.Exec(statement);
   }
 }

@@ -22,6 +22,11 @@ namespace summa::maintenance {
 std::string CreateLeaf(Session& session, const PartitionedTable& parent, const std::string& name,
                        DatabaseTime from, DatabaseTime to);
 
+// Gives a table that was not made by CreateLeaf, and is no partition, the CHECK of these bounds:
+// reads all of it. Inside the caller's transaction.
+void CheckBounds(Session& session, const PartitionedTable& parent, const std::string& quoted_leaf,
+                 DatabaseTime from, DatabaseTime to);
+
 // ATTACH with these bounds (min(): MINVALUE, max(): MAXVALUE), then without the CHECK of the
 // bounds, which the partition's own constraint now implies. Takes SHARE UPDATE EXCLUSIVE on the
 // parent and ACCESS EXCLUSIVE on the partition. A partition that was not made for these bounds by

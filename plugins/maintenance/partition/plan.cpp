@@ -141,21 +141,29 @@ class Planner {
 
   // --- the table as it should be ---
 
-  // The oldest ranges, up to the first that has to stay.
+  // The oldest ranges, up to the first that has to stay. Above a remainder each of them leaves one.
   void ChooseLeaving() {
+    bool remainder_below = false;
     for (const Partition* range : ranges_) {
+      if (range->remainder) {
+        remainder_below = true;
+        continue;
+      }
       if (!expired_until_ || range->to > *expired_until_) break;
-      if (plan_.held.empty() && facts_.releasable.contains(range->oid)) {
-        ++leaving_;
-      } else {
+      if (!plan_.held.empty() || !facts_.releasable.contains(range->oid)) {
         plan_.held.push_back(range->name);
+      } else if (remainder_below || facts_.keeps.contains(range->oid)) {
+        remainder_below = true;
+        replaced_.insert(range->oid);
+      } else {
+        ++leaving_;
       }
     }
   }
 
   bool Leaves(const Partition* range) const {
-    return std::find(ranges_.begin(), ranges_.begin() + leaving_, range) !=
-           ranges_.begin() + leaving_;
+    return replaced_.contains(range->oid) || std::find(ranges_.begin(), ranges_.begin() + leaving_,
+                                                       range) != ranges_.begin() + leaving_;
   }
 
   // From the first range to the last one, of those that stay and those that are missing.
@@ -255,6 +263,7 @@ class Planner {
   void Do(ActionKind kind, const Partition& partition, std::string reason) {
     plan_.actions.push_back(
         {kind, partition.name, partition.oid, partition.from, partition.to, {}, std::move(reason)});
+    plan_.actions.back().remainder = replaced_.contains(partition.oid);
   }
 
   void Recover() {
@@ -347,10 +356,12 @@ class Planner {
   }
 
   void Detach() {
-    for (std::ptrdiff_t i = 0; i < leaving_; ++i) {
-      if (ranges_[i]->detach_pending) continue;
-      Do(ActionKind::kDetach, *ranges_[i],
-         "it ended before " + BoundText(*expired_until_) + ", where the retention begins");
+    for (const Partition* range : ranges_) {
+      if (!Leaves(range) || range->detach_pending) continue;
+      std::string reason =
+          "it ended before " + BoundText(*expired_until_) + ", where the retention begins";
+      if (replaced_.contains(range->oid)) reason += "; a remainder takes its place";
+      Do(ActionKind::kDetach, *range, std::move(reason));
     }
   }
 
@@ -410,8 +421,9 @@ class Planner {
   const Partition* high_ = nullptr;
   const Partition* everything_ = nullptr;
   std::vector<const Partition*> ranges_;
-  std::ptrdiff_t leaving_ = 0;  // of ranges_, the first ones
-  Range span_;                  // of all ranges, after the actions
+  std::ptrdiff_t leaving_ = 0;       // of ranges_, the first ones: nothing takes their place
+  std::set<std::int64_t> replaced_;  // oids of those that leave, and a remainder takes their place
+  Range span_;                       // of all ranges, after the actions
   std::vector<NewRange> added_;
   bool below_added_ = false;
 

@@ -39,6 +39,7 @@ struct OverflowRows {
 struct PlanFacts {
   DatabaseTime now;
   std::set<std::int64_t> releasable;  // oids of the partitions that passed the gates of a detach
+  std::set<std::int64_t> keeps;       // of those, the ones with events that stay in a remainder
   OverflowRows low, high;
   std::set<std::string> names;  // of other relations in the schema, which no new one may have
 };
@@ -50,7 +51,7 @@ enum class ActionKind {
   kMoveOverflow,    // to new bounds, and create `ranges` where it was, in one step
   kDrain,           // the same, where rows have to move into `ranges`
   kCreateOverflow,  // the lower or the upper one
-  kDetach,          // a range that is older than the retention
+  kDetach,          // a range that is older than the retention; a remainder may take its place
 };
 const char* NameOf(ActionKind kind);  // "finish-detach", "undo-detach", "create", ..
 
@@ -66,14 +67,15 @@ struct Action {
   DatabaseTime from, to;  // its bounds afterwards; those that it had for kFinishDetach, kDetach
   std::vector<NewRange> ranges;
   std::string reason;
+  bool remainder = false;  // kDetach, kFinishDetach: one takes its place
 };
 
 // "2026-01-31T13:00:00Z", "MINVALUE", "MAXVALUE".
 std::string BoundText(DatabaseTime bound);
 // "create ledger_event_2026_02, 2026-02-01T00:00:00Z to 2026-03-01T00:00:00Z: REASON"
 std::string TextOf(const Action& action);
-// {"table", "kind", "name", "from", "to", "ranges": [{"name", "from", "to"}], "reason"}; a bound is
-// null where there is none.
+// {"table", "kind", "name", "from", "to", "ranges": [{"name", "from", "to"}], "remainder",
+// "reason"}; a bound is null where there is none.
 void Write(const Action& action, const std::string& table, JsonWriter& json);
 
 enum class AlarmKind {
@@ -113,7 +115,8 @@ struct Plan {
 //   the wish, those of the lower one that are older than the retention or more than a million, and
 //   those outside of the calendar;
 // - no range is left that is older than the retention and passed the gates, except where an older
-//   one has to stay, since a gap would arise between them. The range of now never goes.
+//   one has to stay, since a gap would arise between them. The range of now never goes. A remainder
+//   stays, and takes the place of every range above it that leaves.
 // Applied to a table that is as the actions leave it, with the same facts, it has none.
 Plan PlanPartitions(const PartitionedTable& table, const PartitionSettings& settings,
                     const PlanFacts& facts);

@@ -69,7 +69,8 @@ void Write(const Action& action, const std::string& table, JsonWriter& json) {
     WriteRange(added.name, added.range.from, added.range.to, json);
     json.EndObject();
   }
-  json.EndArray().Key("reason").Value(action.reason).EndObject();
+  json.EndArray().Member("remainder", action.remainder).Member("reason", action.reason);
+  json.EndObject();
 }
 
 }  // namespace summa::maintenance

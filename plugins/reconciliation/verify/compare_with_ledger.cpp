@@ -138,8 +138,8 @@ LedgerReport CompareWithLedger(const summa_sql_v1* sql, const VerifyOptions& opt
     const Detached detached = Detached::Find(own, table);
     const auto slice = static_cast<std::int64_t>(job / statements.size());
     const Comparison& comparison = statements[job % statements.size()];
-    const Result found = own.Exec(Excusing(Filled(comparison.sql, slice, slices, detached),
-                                           comparison.excuse, detached));
+    const Result found = own.Exec(
+        Excusing(Filled(comparison.sql, slice, slices, detached), comparison.excuse, detached));
     meter.Count(report.events / static_cast<std::int64_t>(jobs));
     std::vector<Finding> findings;
     findings.reserve(std::min(found.rows(), options.max_findings));

@@ -1,6 +1,7 @@
 #include "detached.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "verify_sql.hpp"
 
@@ -11,6 +12,32 @@ constexpr const char* kTables =
     "SELECT to_regclass('summa_host.partition_record') IS NOT NULL AND "
     "to_regclass('summa_host.partition_edge') IS NOT NULL AS records, "
     "to_regclass('summa_host.ledger_event_key') IS NOT NULL AS keys";
+
+// Neighbours are one span, so that the condition stays short.
+class Spans {
+ public:
+  void Add(DatabaseTime from, DatabaseTime to) {  // in the order of `from`
+    if (!spans_.empty() && from <= spans_.back().second) {
+      spans_.back().second = std::max(spans_.back().second, to);
+    } else {
+      spans_.emplace_back(from, to);
+    }
+  }
+  std::string Condition() const {
+    std::string text;
+    for (const auto& [from, to] : spans_) {
+      text += text.empty() ? "(" : " OR (";
+      text += "true";
+      if (from != DatabaseTime::min()) text += " AND e.created_at >= '" + IsoText(from) + "'";
+      if (to != DatabaseTime::max()) text += " AND e.created_at < '" + IsoText(to) + "'";
+      text += ")";
+    }
+    return "(" + text + ")";
+  }
+
+ private:
+  std::vector<std::pair<DatabaseTime, DatabaseTime>> spans_;
+};
 
 }  // namespace
 
@@ -24,14 +51,17 @@ Detached Detached::Find(Session& session, const ledger::EventTable& table) {
   if (found.rows() == 0) return detached;
   detached.table_ = table;
   detached.records_ = "'{";
+  Spans spans;
   for (const Row row : found) {
     if (detached.records_.back() != '{') detached.records_ += ',';
     detached.records_ += std::to_string(row.Get<std::int64_t>("id"));
+    spans.Add(row.Get<DatabaseTime>("from_time"), row.Get<DatabaseTime>("to_time"));
     detached.events_ += row.Get<std::int64_t>("events");
     detached.changed_at_ =
         std::max(detached.changed_at_, ToMicroseconds(row.Get<DatabaseTime>("updated_at")));
   }
   detached.records_ += "}'::bigint[]";
+  detached.spans_ = spans.Condition();
   detached.has_keys_ = tables[0].Get<bool>("keys");
   return detached;
 }
@@ -92,15 +122,23 @@ std::vector<DetachedRun> Detached::RunsOf(Session& session, const std::string& t
   return text ? ParseRuns(*text) : std::vector<DetachedRun>();
 }
 
+std::string Detached::IsAway(std::int64_t from, std::int64_t to) const {
+  return "EXISTS (SELECT FROM summa_host.partition_record r WHERE r.id = ANY (" + records_ +
+         ") AND k.created_at >= r.from_time AND k.created_at < r.to_time) AND NOT EXISTS (SELECT "
+         "FROM (SELECT e." +
+         table_.position + " AS position FROM " + table_.name + " e WHERE " + spans_ + " AND e." +
+         table_.position + " BETWEEN " + std::to_string(from) + " AND " + std::to_string(to) +
+         " OFFSET 0) here WHERE here.position = k.position)";
+}
+
 std::vector<std::int64_t> Detached::Positions(Session& session, std::int64_t from,
                                               std::int64_t to) const {
   std::vector<std::int64_t> positions;
   if (!any() || !has_keys_) return positions;
   const Result found = session.Exec(
       "SELECT k.position FROM summa_host.ledger_event_key k WHERE k.position BETWEEN $1::bigint "
-      "AND $2::bigint AND EXISTS (SELECT FROM summa_host.partition_record r WHERE r.id = ANY (" +
-          records_ +
-          ") AND k.created_at >= r.from_time AND k.created_at < r.to_time) ORDER BY k.position",
+      "AND $2::bigint AND " +
+          IsAway(from, to) + " ORDER BY k.position",
       {from, to});
   positions.reserve(found.rows());
   for (const Row row : found) positions.push_back(row.Get<std::int64_t>("position"));
@@ -114,8 +152,10 @@ std::vector<std::int64_t> Detached::Count(Session& session, std::span<const std:
   const Result found = session.Exec(
       "SELECT b.number, count(*) AS events FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY "
       "AS b (low, high, number) JOIN summa_host.ledger_event_key k ON k.position BETWEEN b.low AND "
-      "b.high WHERE EXISTS (SELECT FROM summa_host.partition_record r WHERE r.id = ANY (" +
-          records_ + ") AND k.created_at >= r.from_time AND k.created_at < r.to_time) GROUP BY 1",
+      "b.high WHERE " +
+          IsAway(*std::min_element(from.begin(), from.end()),
+                 *std::max_element(to.begin(), to.end())) +
+          " GROUP BY 1",
       {IntegerArray(from), IntegerArray(to)});
   for (const Row row : found) {
     counts[static_cast<std::size_t>(row.Get<std::int64_t>("number") - 1)] =

@@ -56,9 +56,13 @@ class Detached {
 
  private:
   std::string Edges(const std::string& type, const std::string& id) const;
+  // A condition on `k`, a key with a position in [from, to]: its event is in the partitions, and
+  // not in the table as well, as one that stayed or came late.
+  std::string IsAway(std::int64_t from, std::int64_t to) const;
 
   ledger::EventTable table_;
   std::string records_;    // "'{1,2}'::bigint[]"
+  std::string spans_;      // a condition on `e`, an event: its time is one of the partitions'
   bool has_keys_ = false;  // positions are known
   std::int64_t events_ = 0, changed_at_ = 0;
 };

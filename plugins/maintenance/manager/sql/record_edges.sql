@@ -6,7 +6,7 @@ SELECT $1::bigint, a.aggregate_type, a.aggregate_id, a.low, f.{previous_hash}, a
 FROM (SELECT aggregate_type, aggregate_id, min(version)::bigint AS low, max(version)::bigint AS high
       FROM (SELECT aggregate_type, aggregate_id, {version} AS version,
                    {version} - row_number() OVER (PARTITION BY aggregate_type, aggregate_id ORDER BY {version}) AS run
-            FROM {partition}) e
+            FROM {leaving} l) e
       GROUP BY aggregate_type, aggregate_id, run) a
 JOIN {partition} f ON f.aggregate_type = a.aggregate_type AND f.aggregate_id = a.aggregate_id AND f.{version} = a.low
 JOIN {partition} l ON l.aggregate_type = a.aggregate_type AND l.aggregate_id = a.aggregate_id AND l.{version} = a.high

@@ -25,6 +25,7 @@ CREATE TABLE summa_host.partition_record (
     to_time timestamptz NOT NULL,
     state text NOT NULL CHECK (state IN ('detaching', 'detached', 'archived', 'attached')),
     row_count bigint,
+    kept_count bigint NOT NULL DEFAULT 0,        -- of these rows, those that stay in the table, in a remainder
     bytes bigint,
     location text,
     sha256 text,
@@ -42,6 +43,14 @@ CREATE TABLE summa_host.partition_edge (
     last_version bigint NOT NULL,
     last_hash text NOT NULL,
     PRIMARY KEY (aggregate_type, aggregate_id, record, first_version)
+);
+
+-- Partitions with the last events of chains that may go on, in the place of ranges that have left.
+CREATE TABLE summa_host.partition_remainder (
+    parent text NOT NULL,
+    name text NOT NULL,
+    state text NOT NULL CHECK (state IN ('making', 'attached')),
+    PRIMARY KEY (parent, name)
 );
 
 -- The chunks of a migration: each is copied, and verified, in one transaction with its row.
