@@ -2,9 +2,6 @@
 // months, in both layouts, goes on and is verified before, after, and when the range is back.
 #include "manager/remainder.hpp"
 
-#include <unistd.h>
-
-#include <filesystem>
 #include <set>
 #include <summa/testkit/fake_host.hpp>
 #include <utility>
@@ -19,6 +16,7 @@
 #include "rolling.hpp"
 #include "snapshot_maker.hpp"
 #include "tests/integration/maintenance_manager_support.hpp"
+#include "tests/services/server_directory.hpp"
 #include "tests/services/shared_data.hpp"
 
 namespace summa::maintenance {
@@ -425,10 +423,9 @@ TEST_P(RemainderTest, ARangeWithoutSuchEventsLeavesNoGapAboveARemainder) {
 }
 
 TEST_P(RemainderTest, AFileHasAllRowsAndComesBackEqual) {
-  char name[] = "/tmp/summa-remainder-XXXXXX";
-  const std::string directory = mkdtemp(name);
+  const test::ServerDirectory directory;
   settings_.tables[0].archive = ArchiveKind::kFile;
-  settings_.tables[0].archive_directory = directory;
+  settings_.tables[0].archive_directory = directory.Path();
   const auto rows = db_->Count("SELECT count(*) FROM " + Month(kFirst));
   Retain();
   EXPECT_EQ(ErrorOfRun(), "");
@@ -441,7 +438,6 @@ TEST_P(RemainderTest, AFileHasAllRowsAndComesBackEqual) {
   EXPECT_EQ(AttachError(Month(kFirst)), "");
   EXPECT_EQ(Events(), before_);
   ExpectVerified("back");
-  std::filesystem::remove_all(directory);
 }
 
 TEST_P(RemainderTest, ASnapshotFromBeforeTheCopyIsWaitedFor) {

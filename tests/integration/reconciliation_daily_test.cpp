@@ -224,6 +224,11 @@ TEST_F(DailyTest, LeavesTheMarkBelowWhatIsStillOpen) {
             0);
 }
 
+constexpr const char* kMark =
+    "SELECT coalesce(last_entry_created_at::text, 'none') FROM reconciliation_watermark";
+constexpr const char* kUnfinishedCredit =
+    "BEGIN; SELECT fixture.credit(id, 1) FROM account_balance WHERE status = 'active' LIMIT 1";
+
 // Who began when is hidden from a role without pg_read_all_stats.
 TEST_F(DailyTest, LeavesTheMarkWhereItIsWhileSomebodyMayBeOlder) {
   UseTraffic();
@@ -236,14 +241,10 @@ TEST_F(DailyTest, LeavesTheMarkWhereItIsWhileSomebodyMayBeOlder) {
   host::SqlService blind({{"ledger", std::make_shared<host::SessionPool>(settings)}});
   const auto mark_after = [&] {
     WithWork([&](Work& work) { return Reconcile(blind.unleased(), work, settings_); });
-    return db_->Value(
-        "SELECT coalesce(last_entry_created_at::text, 'none') FROM "
-        "reconciliation_watermark");
+    return db_->Value(kMark);
   };
   Db writer(url_);
-  writer.Execute(
-      "BEGIN; SELECT fixture.credit(id, 1) FROM account_balance WHERE status = "
-      "'active' LIMIT 1");
+  writer.Execute(kUnfinishedCredit);
   EXPECT_EQ(mark_after(), "none");
   writer.Execute("COMMIT");
   const std::string mark = mark_after();
@@ -256,20 +257,14 @@ TEST_F(DailyTest, LeavesTheMarkWhereItIsWhileSomebodyMayBeOlder) {
 // When it was prepared is known, and not when it began.
 TEST_F(DailyTest, LeavesTheMarkWhereItIsWhileEntriesArePrepared) {
   UseTraffic();
-  const auto mark_after = [&] {
-    RunReconcile();
-    return db_->Value(
-        "SELECT coalesce(last_entry_created_at::text, 'none') FROM "
-        "reconciliation_watermark");
-  };
   Db writer(url_);
-  writer.Execute(
-      "BEGIN; SELECT fixture.credit(id, 1) FROM account_balance WHERE status = "
-      "'active' LIMIT 1");
+  writer.Execute(kUnfinishedCredit);
   writer.Execute("PREPARE TRANSACTION 'waiting'");
-  EXPECT_EQ(mark_after(), "none");
+  RunReconcile();
+  EXPECT_EQ(db_->Value(kMark), "none");
   writer.Execute("COMMIT PREPARED 'waiting'");
-  EXPECT_NE(mark_after(), "none");
+  RunReconcile();
+  EXPECT_NE(db_->Value(kMark), "none");
 }
 
 // What Summa's own code said of the same data.
