@@ -2,7 +2,10 @@
 // plugin.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <map>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -91,6 +94,27 @@ TEST_F(Projections, AReadModelOfAnotherPluginIsKeptAndRebuilt) {
   EXPECT_EQ(db_->Value(sums), "1 1000000, 1 60");
 }
 
+TEST_F(Projections, AReadModelOfAnotherPluginFailsAlone) {
+  ASSERT_EQ(Ask({"run", "--once"}).exit_code, 0);
+  db_->Execute("ALTER TABLE summa_read.regular_credit_1 RENAME COLUMN credits TO number");
+  db_->Execute("SELECT fixture.credit(fixture.account_id(1), 60, 'r1', 'salary')");
+  ASSERT_EQ(Ask({"run", "--once"}).exit_code, 0);
+  const RunResult list = Ask({"projections", "list"});
+  EXPECT_THAT(list.out, HasSubstr("\"id\":\"regular-credits\",\"version\":1,\"state\":\"failed\""));
+  for (const char* id :
+       {"account-balance", "entry-record", "transaction-summary", "holder-dashboard"}) {
+    const RunResult verified = Ask({"projections", "verify", id});
+    EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
+    EXPECT_EQ(JsonMember(verified.out, "inFlight"), "0") << id;
+  }
+  db_->Execute("ALTER TABLE summa_read.regular_credit_1 RENAME COLUMN number TO credits");
+  EXPECT_EQ(Ask({"projections", "resume", "regular-credits"}).exit_code, 0);
+  ASSERT_EQ(Ask({"run", "--once"}).exit_code, 0);
+  EXPECT_EQ(db_->Value("SELECT amount FROM summa_read.regular_credit WHERE holder_id = "
+                       "'holder_000001' AND category = 'salary'"),
+            "60");
+}
+
 TEST_F(Projections, APhaseIsLeftOnlyWhenAnswersAreTheSame) {
   Use("phase: shadow-read");
   const std::string balance = "/v1/accounts/" + Account(2) + "/balance";
@@ -127,6 +151,64 @@ TEST_F(Projections, APhaseIsLeftOnlyWhenAnswersAreTheSame) {
   EXPECT_EQ(Ask({"projections", "verify", "account-balance"}).exit_code, 0);
   EXPECT_EQ(db_->Count(differences), 0);
   WaitUntil([&] { return source() == "projection"; }, kTimeout, "the read model to answer");
+}
+
+// The text of a member, from there on; none: it is null, or there is none.
+std::optional<std::string> TextAfter(const std::string& json, const std::string& member,
+                                     std::size_t& at) {
+  const std::string begin = "\"" + member + "\" : \"";
+  const std::size_t found = json.find(begin, at);
+  if (found == std::string::npos) return std::nullopt;
+  const std::size_t from = found + begin.size();
+  at = json.find('"', from);
+  return json.substr(from, at - from);
+}
+
+// The ids of all entries, page by page, the newest first.
+std::vector<std::string> Pages(int port, const std::string& path, int* pages) {
+  std::vector<std::string> ids;
+  std::optional<std::string> cursor;
+  do {
+    const Answer page = HttpGet(port, path + (cursor ? "&cursor=" + *cursor : ""));
+    if (page.status != 200) throw std::runtime_error(page.body);
+    ++*pages;
+    std::size_t at = 0;
+    while (const auto id = TextAfter(page.body, "id", at)) ids.push_back(*id);
+    at = 0;
+    cursor = TextAfter(page.body, "nextCursor", at);
+  } while (cursor);
+  return ids;
+}
+
+TEST_F(Projections, PagesHaveEachEntryOnceInTheOrderOfTheLedgerWhileItIsWrittenTo) {
+  RunningHost host({"-c", file_->Path()}, Environment());
+  TrafficGenerator traffic(url_, {.connections = 3, .accounts = 5, .rate = 80});
+  traffic.Start();
+  WaitUntil([&] { return traffic.Committed() >= 200; }, kTimeout, "traffic");
+  const std::string head = db_->Value("SELECT max(sequence_number) FROM ledger_event");
+  ASSERT_EQ(Ask({"projections", "wait", "entry-record", "--for", head}).exit_code, 0);
+  for (const std::string consistency : {"eventual", "strong"}) {
+    for (int account = 1; account <= 3; ++account) {
+      const long long before = traffic.Committed();
+      int pages = 0;
+      const std::vector<std::string> shown =
+          Pages(host.Port(),
+                "/v1/accounts/" + Account(account) + "/entries?limit=5&consistency=" + consistency,
+                &pages);
+      const std::vector<std::string> all =
+          db_->Column("SELECT id FROM entry_record WHERE account_id = fixture.account_id(" +
+                      std::to_string(account) + ") ORDER BY account_lock_version DESC, id DESC");
+      EXPECT_GT(pages, 3);
+      ASSERT_FALSE(shown.empty());
+      // What came after the first page was read is not in it.
+      const auto newest = std::find(all.begin(), all.end(), shown.front());
+      EXPECT_EQ(shown, std::vector<std::string>(newest, all.end()))
+          << consistency << " " << account;
+      WaitUntil([&] { return traffic.Committed() > before; }, kTimeout, "traffic");
+    }
+  }
+  traffic.Stop();
+  EXPECT_EQ(traffic.Failed(), 0) << traffic.LastError();
 }
 
 TEST_F(Projections, RoutesAnswerFromTheReadModelAndFromTheLedger) {
