@@ -14,6 +14,7 @@
 #include "engine/build_tables.hpp"
 #include "engine/progress_table.hpp"
 #include "projections_sql.hpp"
+#include "source/departed.hpp"
 #include "source/event_source.hpp"
 
 namespace summa::projections {
@@ -161,9 +162,11 @@ Build Rebuild::Next(Session& read, const std::string& projection) const {
 
 Rebuild::Progress Rebuild::Begin(OperationStep& step, const Arguments& arguments) {
   Session ledger(step.sql());
+  const ledger::EventTable table = ledger::FindEvents(ledger);
+  RequireWholeHistory(ledger, table);
   std::vector<ledger::OpenWriter> writers;
   const auto through = ledger::WaitForHorizon(
-      ledger, ledger::FindEvents(ledger), kHorizonTimeout,
+      ledger, table, kHorizonTimeout,
       [&](std::chrono::microseconds time) { return step.Wait(time); }, &writers);
   if (!through) {
     host_.Info("a rebuild waits for a transaction that writes events",

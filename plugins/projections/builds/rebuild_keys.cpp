@@ -8,7 +8,9 @@
 
 #include "engine/progress_table.hpp"
 #include "projections_sql.hpp"
+#include "source/departed.hpp"
 #include "source/event_source.hpp"
+#include "source/ledger_lookup.hpp"
 
 namespace summa::projections {
 namespace {
@@ -17,23 +19,52 @@ namespace {
 constexpr std::size_t kMaxKeys = 10'000;
 constexpr int kPage = 2000;  // events
 
-std::string_view PositionsStatement(const summa_projection& projection, ledger::Layout layout) {
+// The statement for the aggregates in which the key can have events.
+std::string Aggregates(const summa_projection& projection, ledger::Layout layout) {
   const bool transaction = projection.key == SUMMA_KEY_TRANSACTION;
   if (layout == ledger::Layout::kPlan) {
-    return transaction ? sql::plan_positions_of_transaction : sql::plan_positions_of_account;
+    return std::string(transaction ? sql::plan_aggregates_of_transaction : "SELECT $1::uuid");
   }
-  return transaction ? sql::positions_of_transaction : sql::positions_of_account;
+  return std::string(transaction ? sql::aggregates_of_transaction : sql::aggregates_of_account);
 }
 
-// What the key can have events in, oldest first; some are of other keys.
+// Of events in them that the build has, in order; some are of other keys.
 std::vector<std::int64_t> PositionsOf(Session& ledger, const ledger::EventTable& table,
-                                      const summa_projection& projection, const Uuid& key) {
-  std::vector<std::int64_t> positions;
-  for (const Row row :
-       ledger.Exec(PositionsStatement(projection, table.layout), {UuidValue(key)})) {
-    positions.push_back(row.Get<std::int64_t>("position"));
+                                      const summa_projection& projection,
+                                      const std::set<Uuid>& keys,
+                                      const ledger::Checkpoint& checkpoint) {
+  std::string statement = "SELECT e." + table.position + "::bigint AS position FROM " + table.name +
+                          " e WHERE e.aggregate_type IN ('account', 'hold', 'transaction') AND "
+                          "e.aggregate_id IN (" +
+                          Aggregates(projection, table.layout) + ")";
+  if (table.layout == ledger::Layout::kPlan && projection.key == SUMMA_KEY_TRANSACTION) {
+    statement += " AND e.event_data->>'transactionId' = ($1::uuid)::text";
   }
-  return positions;
+  std::set<std::int64_t> positions;
+  for (const Uuid& key : keys) {
+    for (const Row row : ledger.Exec(statement, {UuidValue(key)})) {
+      const auto position = row.Get<std::int64_t>("position");
+      if (checkpoint.Has(position)) positions.insert(position);
+    }
+  }
+  return {positions.begin(), positions.end()};
+}
+
+// The key, and the accounts that share its rows.
+std::set<Uuid> WithThoseOfItsRows(Session& ledger, const Applier& applier, const Uuid& key) {
+  std::set<Uuid> keys = {key};
+  if (!applier.SharesRows()) return keys;
+  for (const Row row : ledger.Exec(sql::accounts_of_holder, {UuidValue(key)})) {
+    keys.insert(row.Get<Uuid>("id"));
+  }
+  return keys;
+}
+
+// After the events were read: a range is recorded before it leaves.
+void RequireWhole(Session& ledger, const ledger::EventTable& table,
+                  const summa_projection& projection, const std::set<Uuid>& keys) {
+  const std::string aggregates = Aggregates(projection, table.layout);
+  for (const Uuid& key : keys) RequireWholeAggregates(ledger, table, aggregates, key);
 }
 
 std::int64_t RebuildKey(Session& read, Session& ledger, const summa_sql_v1* sql,
@@ -48,15 +79,19 @@ std::int64_t RebuildKey(Session& read, Session& ledger, const summa_sql_v1* sql,
                 "the projection " + id + " has no build of the version of this host",
                 "`summa-host projections list` shows what it has");
   }
-  applier.ForgetKey(read, sql, *live, key);
-  std::vector<std::int64_t> positions = PositionsOf(ledger, table, applier.projection(), key);
-  std::erase_if(positions, [&](std::int64_t at) { return !live->checkpoint.Has(at); });
+  EventBatch known;
+  if (applier.projection().key == SUMMA_KEY_ACCOUNT) ReadAccounts(ledger, {&key, 1}, known);
+  applier.ForgetKey(read, sql, *live, key, known.accounts.empty() ? nullptr : &known.accounts[0]);
+  const std::set<Uuid> keys = WithThoseOfItsRows(ledger, applier, key);
+  const std::vector<std::int64_t> positions =
+      PositionsOf(ledger, table, applier.projection(), keys, live->checkpoint);
   for (std::size_t from = 0; from < positions.size(); from += kPage) {
     const std::size_t count = std::min<std::size_t>(kPage, positions.size() - from);
     const auto batch = ReadPositions(ledger, table, std::span(positions).subspan(from, count));
-    applier.ReplayKey(read, sql, *live, *batch, key);
+    applier.ReplayKeys(read, sql, *live, *batch, keys);
   }
-  Unpause(read, *live, key);
+  RequireWhole(ledger, table, applier.projection(), keys);
+  for (const Uuid& made : keys) Unpause(read, *live, made);
   CrashPoint("projections.key_rebuilt");
   read.Commit();
   return static_cast<std::int64_t>(positions.size());
@@ -87,8 +122,8 @@ RebuiltKeys RebuildKeys(const summa_sql_v1* sql, const Applier& applier, const s
                         const std::function<bool(std::int64_t)>& progress) {
   if (!applier.CanForget()) {
     throw Error(SUMMA_E_USAGE, "SH-0566",
-                "rows of " + std::string(FromAbi(applier.projection().id)) +
-                    " belong to several accounts, so that one cannot be made anew alone",
+                std::string(FromAbi(applier.projection().id)) +
+                    " has no way to make the rows of one key anew",
                 "Rebuild the projection as a whole: without --key, --from and --to");
   }
   Session read(sql, "read"), ledger(sql);

@@ -21,8 +21,8 @@ std::set<Uuid> KeysBetween(const summa_sql_v1* sql, const Applier& applier, std:
 
 // Each key in a transaction of its own, in which the projection makes no other progress. A key that
 // is paused is tried as a whole and no longer paused. `progress` gets the number of keys and
-// returns true to stop (SH-0558). Throws SH-0566 when rows of the projection belong to several
-// keys.
+// returns true to stop (SH-0558). Throws SH-0566 when the projection cannot, SH-0568 when events of
+// a key have left the ledger.
 RebuiltKeys RebuildKeys(const summa_sql_v1* sql, const Applier& applier, const std::set<Uuid>& keys,
                         const std::function<bool(std::int64_t)>& progress);
 

@@ -69,10 +69,11 @@ class Call {
     summa_error error = detail::EmptyError();
     detail::Check(projection.apply(projection.self, &abi_, &error), error);
   }
-  void Forget(const summa_projection& projection, const Uuid& key) {
+  void Forget(const summa_projection& projection, const Uuid& key,
+              const summa_projection_account* account) {
     const summa_uuid abi_key = ToAbi(key);
     summa_error error = detail::EmptyError();
-    detail::Check(projection.forget(projection.self, &abi_, &abi_key, &error), error);
+    detail::Check(projection.forget(projection.self, &abi_, &abi_key, account, &error), error);
   }
 
  private:
@@ -123,7 +124,9 @@ class Applier::Run {
   void ApplyNow(const Events& events, std::uint32_t flags) {
     if (!events.empty()) call_.Make(projection_, flags, events, TransactionsOf(events));
   }
-  void Forget(const Uuid& key) { call_.Forget(projection_, key); }
+  void Forget(const Uuid& key, const summa_projection_account* account) {
+    call_.Forget(projection_, key, account);
+  }
   void RefuseFault(const Fault& fault) {
     Note({fault.key, fault.position, fault.event_type, fault.error});
   }
@@ -262,9 +265,9 @@ Applied Applier::Apply(Session& read, const summa_sql_v1* sql, const Build& buil
   return std::move(run.applied_);
 }
 
-Events Applier::EventsOfKey(const EventBatch& batch, const Uuid& key) const {
+Events Applier::EventsOfKeys(const EventBatch& batch, const std::set<Uuid>& keys) const {
   for (const Fault& fault : batch.faults) {
-    if (fault.key == key) {
+    if (keys.contains(fault.key)) {
       throw Error(SUMMA_E_DATA, "SH-0553",
                   "event " + std::to_string(fault.position) + ": " + fault.error);
     }
@@ -272,7 +275,7 @@ Events Applier::EventsOfKey(const EventBatch& batch, const Uuid& key) const {
   Events events;
   for (const summa_projection_event& event : batch.events) {
     if (!Wants(projection_, event)) continue;
-    if (KeyOf(projection_, event) == key || FromAbi(event.aggregate_id) == key) {
+    if (keys.contains(KeyOf(projection_, event)) || keys.contains(FromAbi(event.aggregate_id))) {
       events.push_back(event);
     }
   }
@@ -281,22 +284,22 @@ Events Applier::EventsOfKey(const EventBatch& batch, const Uuid& key) const {
 
 void Applier::ApplyKey(Session& read, const summa_sql_v1* sql, const Build& build,
                        const EventBatch& batch, const Uuid& key) const {
-  Events events = EventsOfKey(batch, key);
+  Events events = EventsOfKeys(batch, {key});
   const auto others = ReplayedFirst(build, events);
   Run run(*this, read, sql, build, batch);
   run.ApplyNow(Events(events.begin(), others), SUMMA_BATCH_REPLAY);
   run.ApplyNow(Events(others, events.end()), 0);
 }
 
-void Applier::ForgetKey(Session& read, const summa_sql_v1* sql, const Build& build,
-                        const Uuid& key) const {
+void Applier::ForgetKey(Session& read, const summa_sql_v1* sql, const Build& build, const Uuid& key,
+                        const summa_projection_account* account) const {
   const EventBatch none;
-  Run(*this, read, sql, build, none).Forget(key);
+  Run(*this, read, sql, build, none).Forget(key, account);
 }
 
-void Applier::ReplayKey(Session& read, const summa_sql_v1* sql, const Build& build,
-                        const EventBatch& batch, const Uuid& key) const {
-  Run(*this, read, sql, build, batch).ApplyNow(EventsOfKey(batch, key), SUMMA_BATCH_REPLAY);
+void Applier::ReplayKeys(Session& read, const summa_sql_v1* sql, const Build& build,
+                         const EventBatch& batch, const std::set<Uuid>& keys) const {
+  Run(*this, read, sql, build, batch).ApplyNow(EventsOfKeys(batch, keys), SUMMA_BATCH_REPLAY);
 }
 
 std::set<Uuid> Applier::KeysOf(const EventBatch& batch) const {

@@ -40,13 +40,16 @@ class Applier {
                 const Uuid& key) const;
 
   // A key is made anew from all its events up to the checkpoint: nothing is announced. ForgetKey
-  // only where CanForget(). Both throw what stops them.
+  // only where CanForget(); `account`: of the key, or nullptr. `keys`: the key, and those that share
+  // its rows. Both throw what stops them.
   bool CanForget() const {
     return projection_.struct_size >= sizeof projection_ && projection_.forget != nullptr;
   }
-  void ForgetKey(Session& read, const summa_sql_v1* sql, const Build& build, const Uuid& key) const;
-  void ReplayKey(Session& read, const summa_sql_v1* sql, const Build& build,
-                 const EventBatch& batch, const Uuid& key) const;
+  bool SharesRows() const { return (projection_.flags & SUMMA_PROJECTION_ROWS_OF_HOLDERS) != 0; }
+  void ForgetKey(Session& read, const summa_sql_v1* sql, const Build& build, const Uuid& key,
+                 const summa_projection_account* account) const;
+  void ReplayKeys(Session& read, const summa_sql_v1* sql, const Build& build,
+                  const EventBatch& batch, const std::set<Uuid>& keys) const;
   // Accounts or transactions.
   std::set<Uuid> KeysOf(const EventBatch& batch) const;
 
@@ -59,7 +62,8 @@ class Applier {
  private:
   class Run;
 
-  std::vector<summa_projection_event> EventsOfKey(const EventBatch& batch, const Uuid& key) const;
+  std::vector<summa_projection_event> EventsOfKeys(const EventBatch& batch,
+                                                   const std::set<Uuid>& keys) const;
 
   const summa_projection& projection_;
   OnError on_error_;

@@ -7,6 +7,7 @@
 
 #include "engine/build_tables.hpp"
 #include "engine/bus_wake.hpp"
+#include "source/departed.hpp"
 
 namespace summa::projections {
 namespace {
@@ -67,7 +68,10 @@ TickResult Runner::TryRun(const Tick& tick) {
 TickResult Runner::Work(Sessions& sessions, const Tick& tick) {
   TickResult result;
   if (!prepared_) Prepare(sessions, tick);
-  if (host_.BootNow() >= next_load_) LoadBuilds(sessions.read);
+  if (host_.BootNow() >= next_load_) {
+    LoadBuilds(sessions.read);
+    FailIncomplete(sessions, tick);
+  }
   result.backlog = ResumeKeys(sessions, tick);
   const BootTime end = host_.BootNow() + kShare;
   Progress progress;
@@ -128,6 +132,7 @@ void Runner::Prepare(Sessions& sessions, const Tick& tick) {
   ClaimFence(sessions.read, tick.fence());
   sessions.read.Commit();
   LoadBuilds(sessions.read);
+  FailIncomplete(sessions, tick);
   prepared_ = true;
   if (!on_new_version_) return;
   for (const auto& [id, applier] : catalog_.all()) {
@@ -170,6 +175,33 @@ void Runner::LoadBuilds(Session& read) {
   }
   next_load_ = host_.BootNow() + kLoadInterval;
   health_.Builds(builds_);
+}
+
+void Runner::FailIncomplete(Sessions& sessions, const Tick& tick) {
+  const auto begins = [&](const Build& build) {
+    return Runs(build) && build.checkpoint.position == 0;
+  };
+  if (std::none_of(builds_.begin(), builds_.end(), begins)) return;
+  try {
+    RequireWholeHistory(sessions.ledger, table_);
+  } catch (const Error& error) {
+    if (error.code() != kDeparted) throw;
+    for (Build& build : builds_) {
+      if (begins(build)) Fail(sessions, tick, build, error);
+    }
+    LoadBuilds(sessions.read);
+  }
+}
+
+void Runner::Fail(Sessions& sessions, const Tick& tick, Build& build, const Error& error) {
+  sessions.read.Begin();
+  Advance(sessions.read, build, build.checkpoint, tick.fence());  // it is still as we know it
+  SetState(sessions.read, build, "failed", error.what());
+  sessions.read.Commit();
+  host_.Log(SUMMA_LOG_ERROR, "SH-0551", "a projection has stopped",
+            {{"projection", build.Name()},
+             {"position", std::to_string(build.checkpoint.position)},
+             {"error", error.what()}});
 }
 
 void Runner::DropExpired(Session& read) {
@@ -298,7 +330,8 @@ Runner::Progress Runner::Step(Sessions& sessions, const Tick& tick,
     node = readings_.extract(PlaceOf(from));
   }
   Reading& reading = node.mapped();
-  const std::unique_ptr<EventBatch> batch = ReadBatch(sessions, reading);
+  const std::unique_ptr<EventBatch> batch = ReadOrFail(sessions, tick, reading, from);
+  if (batch == nullptr) return {};
   for (const std::string& type : batch->unknown_types) health_.Unknown(type);
   const bool moved = PlaceOf(batch->reached) != PlaceOf(from);
   if (moved) {
@@ -323,6 +356,21 @@ std::unique_ptr<EventBatch> Runner::ReadBatch(Sessions& sessions, Reading& readi
   if (reading.next.valid()) return reading.next.get();
   if (reading.ready) return std::move(reading.ready);
   return reading.source->Read(sessions.ledger);
+}
+
+std::unique_ptr<EventBatch> Runner::ReadOrFail(Sessions& sessions, const Tick& tick,
+                                               Reading& reading, const ledger::Checkpoint& from) {
+  try {
+    return ReadBatch(sessions, reading);
+  } catch (const Error& error) {
+    if (error.code() != kDeparted) throw;
+    for (Build& build : builds_) {
+      if (!Runs(build) || PlaceOf(build.checkpoint) != PlaceOf(from)) continue;
+      Fail(sessions, tick, build, error);
+    }
+  }
+  LoadBuilds(sessions.read);
+  return nullptr;
 }
 
 // In a session of its own: the other one is used meanwhile.
@@ -383,13 +431,7 @@ void Runner::FailAlone(Sessions& sessions, const Tick& tick, const EventBatch& b
     } catch (const Error& error) {
       if (MayPass(error)) throw;
       sessions.read.Rollback();
-      sessions.read.Begin();
-      SetState(sessions.read, *build, "failed", error.what());
-      sessions.read.Commit();
-      host_.Log(SUMMA_LOG_ERROR, "SH-0551", "a projection has stopped",
-                {{"projection", build->Name()},
-                 {"position", std::to_string(build->checkpoint.position)},
-                 {"error", error.what()}});
+      Fail(sessions, tick, *build, error);
     }
   }
   next_load_ = BootTime();

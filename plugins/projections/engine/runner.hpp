@@ -60,6 +60,10 @@ class Runner final : public Worker {
   void Prepare(Sessions& sessions, const Tick& tick);
   void CreateMissing(Session& read, std::int64_t fence);
   void LoadBuilds(Session& read);
+  // Those that begin with the first event, when it has left the ledger.
+  void FailIncomplete(Sessions& sessions, const Tick& tick);
+  // The build stops until somebody resumes it.
+  void Fail(Sessions& sessions, const Tick& tick, Build& build, const Error& error);
   void DropExpired(Session& read);
   bool ResumeKeys(Sessions& sessions, const Tick& tick);
   bool ResumeKey(Sessions& sessions, const Tick& tick, Build& build, const Uuid& key);
@@ -67,6 +71,9 @@ class Runner final : public Worker {
   Progress Round(Sessions& sessions, const Tick& tick);
   Progress Step(Sessions& sessions, const Tick& tick, const ledger::Checkpoint& from);
   std::unique_ptr<EventBatch> ReadBatch(Sessions& sessions, Reading& reading);
+  // None: events have left the ledger, and the builds that lack them have failed.
+  std::unique_ptr<EventBatch> ReadOrFail(Sessions& sessions, const Tick& tick, Reading& reading,
+                                         const ledger::Checkpoint& from);
   void ReadAhead(Sessions& sessions, Reading& reading);
   void ApplyBatch(Sessions& sessions, const Tick& tick, const EventBatch& batch,
                   const std::vector<Build*>& builds);

@@ -49,7 +49,8 @@ class AccountBalance final : public Projection {
          TextArray(statuses), IntegerArray(credits), IntegerArray(debits), IntegerArray(held),
          IntegerArray(positions), TimestampArray(times)});
   }
-  void Forget(const ProjectionBatch& batch, const Uuid& account) const override {
+  void Forget(const ProjectionBatch& batch, const Uuid& account,
+              const summa_projection_account* /*known*/) const override {
     batch.Exec("DELETE FROM " + batch.Table("account_balance_view") + " WHERE id = $1",
                {UuidValue(account)});
   }

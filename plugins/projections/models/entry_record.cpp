@@ -56,7 +56,8 @@ class EntryRecord final : public Projection {
                 IntegerArray(after), TextArray(references), TextArray(categories),
                 IntegerArray(positions), TimestampArray(times)});
   }
-  void Forget(const ProjectionBatch& batch, const Uuid& account) const override {
+  void Forget(const ProjectionBatch& batch, const Uuid& account,
+              const summa_projection_account* /*known*/) const override {
     batch.Exec("DELETE FROM " + batch.Table("entry_record_view") + " WHERE account_id = $1",
                {UuidValue(account)});
   }

@@ -22,7 +22,9 @@ class HolderDashboard final : public Projection {
                                 "bigint NOT NULL, debits bigint NOT NULL, transactions bigint NOT "
                                 "NULL, last_transaction_at timestamptz, updated_at timestamptz NOT "
                                 "NULL, PRIMARY KEY (holder_id, holder_type, currency)"}},
-                    .commutative = true}) {}
+                    .commutative = true,
+                    .forgets = true,
+                    .rows_of_holders = true}) {}
 
   void Apply(const ProjectionBatch& batch) const override {
     using Key = std::tuple<std::string_view, std::string_view, std::string_view>;
@@ -40,6 +42,16 @@ class HolderDashboard final : public Projection {
       holder.updated_at = std::max(holder.updated_at, change.updated_at);
     }
     if (!holders.empty()) Write(batch, holders);
+  }
+
+  void Forget(const ProjectionBatch& batch, const Uuid& /*key*/,
+              const summa_projection_account* account) const override {
+    if (account == nullptr) return;  // it is in no row
+    batch.Exec(
+        "DELETE FROM " + batch.Table("holder_dashboard_view") +
+            " WHERE holder_id = $1 AND holder_type = $2 AND currency = $3",
+        {std::string(FromAbi(account->holder_id)), std::string(FromAbi(account->holder_type)),
+         std::string(FromAbi(account->currency))});
   }
 
  private:

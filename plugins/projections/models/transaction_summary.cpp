@@ -69,7 +69,8 @@ class TransactionSummary final : public Projection {
          UuidArray(system_sources), UuidArray(system_destinations), IntegerArray(refunded),
          TimestampArray(posted), IntegerArray(positions), TimestampArray(times)});
   }
-  void Forget(const ProjectionBatch& batch, const Uuid& transaction) const override {
+  void Forget(const ProjectionBatch& batch, const Uuid& transaction,
+              const summa_projection_account* /*none*/) const override {
     batch.Exec("DELETE FROM " + batch.Table("transaction_summary_view") + " WHERE id = $1",
                {UuidValue(transaction)});
   }

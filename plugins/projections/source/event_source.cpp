@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "source/departed.hpp"
 #include "source/ledger_lookup.hpp"
 #include "source/vocabulary.hpp"
 
@@ -288,7 +289,13 @@ EventSource::EventSource(ledger::EventTable table, ledger::Checkpoint from, int 
 std::unique_ptr<EventBatch> EventSource::Read(Session& ledger) {
   auto batch = std::make_unique<EventBatch>();
   Derivation derivation(ledger, table_, *batch);
-  reader_.Poll(ledger, [&](const ledger::StoredEvent& event) { derivation.Keep(event); });
+  const ledger::Checkpoint from = reader_.checkpoint();
+  std::vector<std::int64_t> delivered;
+  reader_.Poll(ledger, [&](const ledger::StoredEvent& event) {
+    delivered.push_back(event.position);
+    derivation.Keep(event);
+  });
+  RequireAllDelivered(ledger, table_, from, reader_.checkpoint(), delivered);
   derivation.Derive();
   batch->reached = reader_.checkpoint();
   batch->full = batch->stored_events >= batch_size_;
@@ -308,14 +315,16 @@ std::unique_ptr<EventBatch> ReadDecided(Session& ledger, const ledger::EventTabl
   ledger::EventReader reader(table, {from, {}}, {.batch = batch_size});
   auto batch = std::make_unique<EventBatch>();
   Derivation derivation(ledger, table, *batch);
-  std::int64_t last = from;
+  std::vector<std::int64_t> delivered;
   const int read = reader.Poll(ledger, [&](const ledger::StoredEvent& event) {
-    last = event.position;
+    delivered.push_back(event.position);
     if (event.position <= to) derivation.Keep(event);
   });
-  derivation.Derive();
+  const std::int64_t last = delivered.empty() ? from : delivered.back();
   batch->full = read >= batch_size && last < to;
   batch->reached = {batch->full ? last : to, {}};
+  RequireAllDelivered(ledger, table, {from, {}}, batch->reached, delivered);
+  derivation.Derive();
   return batch;
 }
 

@@ -16,7 +16,8 @@ class EventSource {
  public:
   EventSource(ledger::EventTable table, ledger::Checkpoint from, int batch_size);
 
-  // The next events; none in it: nothing new is visible. Outside of a transaction.
+  // The next events; none in it: nothing new is visible. Outside of a transaction. Throws SH-0568
+  // when events have left the ledger that were not read yet; the source is of no use then.
   std::unique_ptr<EventBatch> Read(Session& ledger);
 
   const ledger::Checkpoint& checkpoint() const { return reader_.checkpoint(); }

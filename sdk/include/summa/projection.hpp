@@ -94,7 +94,8 @@ struct ProjectionSpecification {
   std::vector<std::string> event_types = {};  // none: all
   std::vector<ProjectionTable> tables;
   bool commutative = false;
-  bool forgets = false;  // Forget() is implemented
+  bool forgets = false;          // Forget() is implemented
+  bool rows_of_holders = false;  // SUMMA_PROJECTION_ROWS_OF_HOLDERS
 };
 
 class Projection {
@@ -110,7 +111,8 @@ class Projection {
     }
     table_ = {
         sizeof(summa_projection),
-        static_cast<std::uint32_t>(specification_.commutative ? SUMMA_PROJECTION_COMMUTATIVE : 0),
+        (specification_.commutative ? std::uint32_t{SUMMA_PROJECTION_COMMUTATIVE} : 0U) |
+            (specification_.rows_of_holders ? std::uint32_t{SUMMA_PROJECTION_ROWS_OF_HOLDERS} : 0U),
         this,
         ToAbi(specification_.id),
         ToAbi(specification_.summary),
@@ -129,9 +131,11 @@ class Projection {
         nullptr};
     if (!specification_.forgets) return;
     table_.forget = [](void* self, const summa_projection_batch* batch, const summa_uuid* key,
+                       const summa_projection_account* account,
                        summa_error* error) -> std::int32_t {
       return detail::Guard(error, [&] {
-        static_cast<const Projection*>(self)->Forget(ProjectionBatch(batch), FromAbi(*key));
+        static_cast<const Projection*>(self)->Forget(ProjectionBatch(batch), FromAbi(*key),
+                                                     account);
         return SUMMA_OK;
       });
     };
@@ -144,8 +148,10 @@ class Projection {
   // that fails is looked for. Several threads at a time during a rebuild.
   virtual void Apply(const ProjectionBatch& batch) const = 0;
   // Removes what the events of an account (with SUMMA_KEY_TRANSACTION: of a transaction) have made;
-  // they are applied again at once. Only with ProjectionSpecification::forgets.
-  virtual void Forget(const ProjectionBatch& /*batch*/, const Uuid& /*key*/) const {}
+  // they are applied again at once. Only with ProjectionSpecification::forgets. `account`: as the
+  // ledger has it, or nullptr.
+  virtual void Forget(const ProjectionBatch& /*batch*/, const Uuid& /*key*/,
+                      const summa_projection_account* /*account*/) const {}
 
   const summa_projection* table() const { return &table_; }
 

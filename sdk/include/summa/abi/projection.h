@@ -136,7 +136,10 @@ typedef struct summa_projection_table {
 
 enum summa_projection_flag {
   /* Events may be applied in any order between accounts and within them, with the same result. */
-  SUMMA_PROJECTION_COMMUTATIVE = 1
+  SUMMA_PROJECTION_COMMUTATIVE = 1,
+  /* A row has all accounts of a holder in one currency. forget() is called with one of them, and
+   * apply() then gets the events of all. */
+  SUMMA_PROJECTION_ROWS_OF_HOLDERS = 2
 };
 
 /* What stops when an event cannot be applied, with the policy pause_key. */
@@ -148,7 +151,7 @@ enum summa_projection_key {
 /* Texts and arrays are valid as long as the plugin exists. */
 typedef struct summa_projection {
   uint32_t struct_size;
-  uint32_t flags; /* SUMMA_PROJECTION_COMMUTATIVE */
+  uint32_t flags; /* SUMMA_PROJECTION_COMMUTATIVE | ... */
   void* self;
   summa_str id; /* holder-turnover: [a-z][a-z0-9-]*, at most 50 bytes, unique in the host */
   summa_str summary;
@@ -163,11 +166,12 @@ typedef struct summa_projection {
   /* [owner] Changes the tables; also called in several threads at a time with SUMMA_BATCH_UNORDERED.
    * Deterministic: the same events give the same rows. */
   int32_t (*apply)(void* self, const summa_projection_batch* batch, summa_error* error);
-  /* [owner] Optional. Removes what the events of this key alone have made; then apply() gets all of
-   * them again, in their order. The batch has no events. NULL: rows belong to several keys, so the
+  /* [owner] Optional. Removes what the events of this key have made; then apply() gets all of them
+   * again, in their order. The batch has no events. account: what the ledger says of the key, when
+   * it is an account that it has; else NULL. A forget() of NULL: rows belong to several keys, so the
    * projection is rebuilt as a whole. */
   int32_t (*forget)(void* self, const summa_projection_batch* batch, const summa_uuid* key,
-                    summa_error* error);
+                    const summa_projection_account* account, summa_error* error);
 } summa_projection;
 
 typedef struct summa_projection_v1 {
