@@ -211,6 +211,30 @@ TEST_F(Projections, PagesHaveEachEntryOnceInTheOrderOfTheLedgerWhileItIsWrittenT
   EXPECT_EQ(traffic.Failed(), 0) << traffic.LastError();
 }
 
+TEST_F(Projections, ALostRedisHoldsUpNothing) {
+  Use("use: { bus: bus-redis }, source: bus, streams: [ledger]");
+  RunningHost host({"-c", file_->Path()}, Environment());
+  const std::string balance = "/v1/accounts/" + Account(2) + "/balance";
+  WaitUntil([&] { return HttpGet(host.Port(), balance).status == 200; }, kTimeout, "an answer");
+  long long amount = 1000000;
+  const auto expect_next = [&] {
+    db_->Execute("SELECT fixture.credit(fixture.account_id(2), 7)");
+    amount += 7;
+    const auto shown = [&] {
+      const Answer answer = HttpGet(host.Port(), balance);
+      return JsonMember(answer.body, "source") == "projection" &&
+             answer.body.find("\"balance\" : " + std::to_string(amount)) != std::string::npos;
+    };
+    WaitUntil(shown, kTimeout, "the credit");
+  };
+  expect_next();
+  redis_.KillNine();
+  for (int i = 0; i < 3; ++i) expect_next();
+  redis_.Start();  // with nothing in it
+  for (int i = 0; i < 3; ++i) expect_next();
+  EXPECT_EQ(Ask({"projections", "verify", "account-balance"}).exit_code, 0);
+}
+
 TEST_F(Projections, RoutesAnswerFromTheReadModelAndFromTheLedger) {
   Use("use: { bus: bus-redis }, source: bus, streams: [ledger]");  // which wakes it
   RunningHost host({"-c", file_->Path()}, Environment());

@@ -48,7 +48,7 @@ class ReadModels : public testing::Test {
  protected:
   void Install(bool separate) {
     static int number = 0;
-    const std::string name = "projection_faults_" + std::to_string(++number);
+    const std::string name = name_ = "projection_faults_" + std::to_string(++number);
     url_ = InstallLedger(Server(), name);
     EnsureAccounts(url_, 20);
     db_ = std::make_unique<Db>(url_);
@@ -95,6 +95,7 @@ class ReadModels : public testing::Test {
     }
   }
 
+  std::string name_;  // of the databases
   std::string url_, read_url_;
   std::unique_ptr<Db> db_;  // the ledger
   std::vector<std::unique_ptr<TemporaryFile>> files_;
@@ -174,6 +175,35 @@ TEST_F(ReadModels, AReadServerThatDiesLosesNothing) {
   const std::string head = db_->Value("SELECT max(sequence_number) FROM ledger_event");
   const RunResult waited = Verb(1, {"projections", "wait", "account-balance", "--for", head});
   EXPECT_EQ(waited.exit_code, 0) << waited.err;
+  host.process().Signal(SIGTERM);
+  EXPECT_EQ(host.process().WaitOrKill(kTimeout), 0) << host.process().Stderr();
+  EXPECT_EQ(RunOnce(1).exit_code, 0);
+  ExpectReadModelsOfTheLedger();
+}
+
+TEST_F(ReadModels, AReadDatabaseThatIsRestoredToAnOlderStateIsBroughtUpToDate) {
+  Install(/*separate=*/true);
+  ASSERT_EQ(RunOnce(0).exit_code, 0);
+  const std::string saved = name_ + "_saved";
+  ReadServer().CreateDatabase(saved, name_);
+  RunningHost host({"-c", files_[0]->Path()});
+  const auto await_head = [&] {
+    const std::string head = db_->Value("SELECT max(sequence_number) FROM ledger_event");
+    const RunResult waited = Verb(1, {"projections", "wait", "account-balance", "--for", head});
+    EXPECT_EQ(waited.exit_code, 0) << waited.err;
+  };
+  const long long before = traffic_->Committed();
+  WaitUntil([&] { return traffic_->Committed() >= before + 100; }, kTimeout, "traffic");
+  await_head();
+  {
+    Db maintenance(ReadServer().Url("postgres"));
+    maintenance.Execute("DROP DATABASE " + name_ + " WITH (FORCE)");
+    maintenance.Execute("ALTER DATABASE " + saved + " RENAME TO " + name_);
+  }
+  await_head();
+  traffic_->Stop();
+  EXPECT_EQ(traffic_->Failed(), 0) << traffic_->LastError();
+  await_head();
   host.process().Signal(SIGTERM);
   EXPECT_EQ(host.process().WaitOrKill(kTimeout), 0) << host.process().Stderr();
   EXPECT_EQ(RunOnce(1).exit_code, 0);
