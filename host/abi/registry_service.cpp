@@ -47,8 +47,8 @@ std::int32_t RegistryService::Find(void* self, summa_str service_id, summa_str a
     if (found.empty()) {
       throw Failure(Error{"SH-0108",
                           "plugin \"" + registry.plugin_id_ + "\" asked for service " +
-                              std::string(View(service_id)) + " as \"" +
-                              std::string(View(alias)) + "\", which no plugin provides",
+                              std::string(View(service_id)) + " as \"" + std::string(View(alias)) +
+                              "\", which no plugin provides",
                           "Enable a plugin that provides it, and name it under `use:`.", "", 66});
     }
     if (provider_id != nullptr) *provider_id = registry.Lend(found.front().provider_id);
@@ -57,8 +57,8 @@ std::int32_t RegistryService::Find(void* self, summa_str service_id, summa_str a
 }
 
 std::int32_t RegistryService::FindAll(void* self, summa_str service_id, summa_str alias,
-                                      void (*on_found)(void*, const void*, summa_str),
-                                      void* result, summa_error* error) noexcept {
+                                      void (*on_found)(void*, const void*, summa_str), void* result,
+                                      summa_error* error) noexcept {
   auto& registry = *static_cast<RegistryService*>(self);
   return Guarded(error, [&] {
     for (const FoundService& found :

@@ -193,8 +193,8 @@ class Planner {
 
   void BindEach(Node& node, const ServiceRequirement& requirement) {
     for (const std::size_t provider : EnabledProviders(node, requirement.service)) {
-      node.bindings.push_back({requirement.service, requirement.alias,
-                               nodes_[provider].enabled->id, /*optional=*/true});
+      node.bindings.push_back({requirement.service, requirement.alias, nodes_[provider].enabled->id,
+                               /*optional=*/true});
       node.providers.push_back(provider);
     }
   }

@@ -54,7 +54,8 @@ class Config {
   // The values of a list; none when it is absent.
   std::vector<std::string> Strings(std::string_view path) const {
     std::vector<std::string> values;
-    for (const std::string& key : Keys(path)) values.push_back(String(std::string(path) + "." + key));
+    for (const std::string& key : Keys(path))
+      values.push_back(String(std::string(path) + "." + key));
     return values;
   }
 
