@@ -316,9 +316,7 @@ CommandResult ShowReadModel(const CommandCall& call, const CommandContext&) {
   }
   const std::string account = data(reads_sql::balance, {first});
   return {R"({"account":)" + account + R"(,"statement":)" +
-              data(reads_sql::entries,
-                   {first, nullptr, nullptr, call.IntegerOption("limit").value_or(20)}) +
-              "}",
+              data(reads_sql::statement, {first, call.IntegerOption("limit").value_or(20)}) + "}",
           false};
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -209,6 +210,25 @@ TEST_F(Projections, PagesHaveEachEntryOnceInTheOrderOfTheLedgerWhileItIsWrittenT
   }
   traffic.Stop();
   EXPECT_EQ(traffic.Failed(), 0) << traffic.LastError();
+}
+
+TEST_F(Projections, AnAccountAndAHolderAreShownOnATerminal) {
+  db_->Execute("SELECT fixture.credit(fixture.account_id(2), 42, 'later', 'gift')");
+  ASSERT_EQ(Ask({"run", "--once"}).exit_code, 0);
+  const RunResult account =
+      Host({"projections", "show", "account", Account(2), "-c", file_->Path()});
+  EXPECT_EQ(account.exit_code, 0) << account.err;
+  for (const char* shown : {"1000042", "later", "opening_2", "holder_000002"}) {
+    EXPECT_THAT(account.out, HasSubstr(shown));
+  }
+  std::istringstream lines(account.out);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100U) << line;
+  const RunResult holder =
+      Host({"projections", "show", "holder", "individual", "holder_000002", "-c", file_->Path()});
+  EXPECT_EQ(holder.exit_code, 0) << holder.err;
+  EXPECT_THAT(holder.out, HasSubstr("1000042"));
+  EXPECT_EQ(Ask({"projections", "show", "holder", "individual", "nobody"}).exit_code, 66);
+  EXPECT_EQ(Ask({"projections", "show", "account", "nobody"}).exit_code, 64);
 }
 
 TEST_F(Projections, ALostRedisHoldsUpNothing) {
