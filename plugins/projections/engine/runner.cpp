@@ -145,8 +145,9 @@ void Runner::Prepare(Sessions& sessions, const Tick& tick) {
 
 void Runner::CreateMissing(Session& read, std::int64_t fence) {
   for (const auto& [id, applier] : catalog_.all()) {
-    const bool there = std::any_of(builds_.begin(), builds_.end(),
-                                   [&](const Build& build) { return build.projection == id; });
+    const bool there = std::any_of(builds_.begin(), builds_.end(), [&id = id](const Build& build) {
+      return build.projection == id;
+    });
     if (there) continue;
     Build build;
     build.projection = id;
@@ -206,9 +207,10 @@ void Runner::Fail(Sessions& sessions, const Tick& tick, Build& build, const Erro
 
 void Runner::DropExpired(Session& read) {
   next_drop_ = host_.BootNow() + kDropInterval;
-  for (const auto& [projection, number] : ReadExpired(read, settings_.keep_old)) {
+  for (const auto& expired : ReadExpired(read, settings_.keep_old)) {
+    const auto& [projection, number] = expired;
     const auto build = std::find_if(builds_.begin(), builds_.end(), [&](const Build& known) {
-      return known.projection == projection && known.number == number;
+      return std::pair(known.projection, known.number) == expired;
     });
     if (build == builds_.end()) continue;  // it is known the next time
     try {
