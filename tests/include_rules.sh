@@ -14,7 +14,7 @@ microhttpd\.h                   | host/http
 zlib\.h                         | host/http plugins/maintenance tests
 CLI/                            | host/cli
 curl/                           | host/cli
-simdjson\.h                     | host/abi host/cli plugins/bus-redis plugins/outbox sdk/src tests
+simdjson\.h                     | host/abi host/cli plugins/bus-redis plugins/outbox plugins/projections sdk/src tests
 hiredis/                        | plugins/bus-redis tests
 openssl/                        | sdk/src plugins/bus-redis tests
 gtest/|gmock/                   | tests

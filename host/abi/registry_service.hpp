@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "summa/abi/registry.h"
 #include "summa/mutex.hpp"
@@ -18,8 +19,8 @@ struct FoundService {
   std::string provider_id;
 };
 
-// Throws Failure; exit code 66 when the service was optional and is absent.
-using ServiceResolver = std::function<FoundService(
+// In the order in which the plugins start; none when no plugin provides it. May throw Failure.
+using ServiceResolver = std::function<std::vector<FoundService>(
     std::string_view plugin_id, std::string_view service_id, std::string_view alias)>;
 
 class RegistryService {
@@ -32,6 +33,12 @@ class RegistryService {
  private:
   static std::int32_t Find(void* self, summa_str service_id, summa_str alias, const void** service,
                            summa_str* provider_id, summa_error* error) noexcept;
+  static std::int32_t FindAll(void* self, summa_str service_id, summa_str alias,
+                              void (*on_found)(void*, const void*, summa_str), void* result,
+                              summa_error* error) noexcept;
+  template <typename Body>
+  static std::int32_t Guarded(summa_error* error, const Body& body) noexcept;
+  summa_str Lend(const std::string& provider_id);
 
   const std::string plugin_id_;
   const ServiceResolver resolver_;

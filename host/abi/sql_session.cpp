@@ -95,6 +95,7 @@ summa_sql_session* SqlScope::Open(std::string_view database) {
   opened->pool = pool->second;
   opened->scope = this;
   opened->guard = guard_;
+  opened->in_ledger = pool->second == pools_.at("ledger");
   opened->session = pool->second->Acquire(user_);
   const MutexLock lock(mutex_);
   if (closed_) {

@@ -26,6 +26,12 @@ struct summa_sql_session {
   std::unique_ptr<summa::host::Session> session;  // nullptr: the scope has ended
   summa::host::SqlScope* scope = nullptr;
   std::optional<summa::host::LeaseGuard> guard;
+  // What is looked at before a COMMIT: rows of the ledger's database, so nullptr in another one,
+  // where an effect carries the fence in a row of its own (docs/decisions/0051).
+  const summa::host::LeaseGuard* commit_guard() const {
+    return guard && in_ledger ? &*guard : nullptr;
+  }
+  bool in_ledger = true;
   std::shared_ptr<summa_sql_session> self;  // the plugin's share; the scope has one, too
   bool read_write = false;                  // mode of the open transaction
 };

@@ -102,7 +102,7 @@ int32_t Exec(summa_sql_session* handle, summa_str sql, const summa_sql_parameter
 
 int32_t ExecAutocommit(summa_sql_session* handle, summa_str sql, summa_error* error) noexcept {
   return Use(handle, error, [&](Session& session) {
-    session.ExecAutocommit(summa::FromAbi(sql), handle->guard ? &*handle->guard : nullptr);
+    session.ExecAutocommit(summa::FromAbi(sql), handle->commit_guard());
   });
 }
 
@@ -142,8 +142,7 @@ int32_t CopyIn(summa_sql_session* handle, summa_str sql,
 }
 
 int32_t Commit(summa_sql_session* handle, summa_error* error) noexcept {
-  return Use(handle, error,
-             [&](Session& session) { session.Commit(handle->guard ? &*handle->guard : nullptr); });
+  return Use(handle, error, [&](Session& session) { session.Commit(handle->commit_guard()); });
 }
 
 int32_t Rollback(summa_sql_session* handle, summa_error* error) noexcept {

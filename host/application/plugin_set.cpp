@@ -193,23 +193,20 @@ void PluginSet::EndOne(Member& member) noexcept {
   for (const Binding& binding : member.plan.bindings) in_use_.insert(binding.provider);
 }
 
-FoundService PluginSet::Resolve(std::string_view plugin, std::string_view service,
-                                std::string_view alias) {
-  const std::string id(plugin);
+std::vector<FoundService> PluginSet::Resolve(std::string_view plugin, std::string_view service,
+                                             std::string_view alias) {
+  std::vector<FoundService> found;
   const auto member = std::find_if(members_.begin(), members_.end(),
                                    [&](const Member& each) { return each.plan.id == plugin; });
-  if (member != members_.end()) {
-    for (const Binding& binding : member->plan.bindings) {
-      if (binding.service != service || binding.alias != alias) continue;
-      const PluginInstance* provider = Find(binding.provider);
-      if (provider == nullptr || provider->state() != PluginState::kStarted) break;
-      return {Guarded(*member, binding, provider->Extension(binding.service)), binding.provider};
-    }
+  if (member == members_.end()) return found;
+  for (const Binding& binding : member->plan.bindings) {
+    if (binding.service != service || binding.alias != alias) continue;
+    const PluginInstance* provider = Find(binding.provider);
+    if (provider == nullptr || provider->state() != PluginState::kStarted) continue;
+    found.push_back(
+        {Guarded(*member, binding, provider->Extension(binding.service)), binding.provider});
   }
-  throw Failure(Error{"SH-0108",
-                      "plugin \"" + id + "\" asked for service " + std::string(service) + " as \"" +
-                          std::string(alias) + "\", which no plugin provides",
-                      "Enable a plugin that provides it, and name it under `use:`.", "", 66});
+  return found;
 }
 
 // A process that is not a running host provides a bus from which nothing can be consumed.

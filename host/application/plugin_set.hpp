@@ -94,7 +94,8 @@ class PluginSet {
   static void LogUnlessLost(const Member& member, LogLevel level, const Error& error);
   void StartOne(Member& member, const Again& again);
   void EndOne(Member& member) noexcept;
-  FoundService Resolve(std::string_view plugin, std::string_view service, std::string_view alias);
+  std::vector<FoundService> Resolve(std::string_view plugin, std::string_view service,
+                                    std::string_view alias);
 
   const void* Guarded(Member& member, const Binding& binding, const void* service);
 

@@ -170,6 +170,10 @@ class Planner {
       if (Contains(kHostServices, requirement.service)) {
         continue;
       }
+      if (requirement.many) {
+        BindEach(node, requirement);
+        continue;
+      }
       const auto choice = node.enabled->use.find(requirement.alias);
       // A second provider of the same kind is used only when the configuration names it.
       if (choice == node.enabled->use.end() && requirement.optional &&
@@ -187,6 +191,14 @@ class Planner {
     }
   }
 
+  void BindEach(Node& node, const ServiceRequirement& requirement) {
+    for (const std::size_t provider : EnabledProviders(node, requirement.service)) {
+      node.bindings.push_back({requirement.service, requirement.alias, nodes_[provider].enabled->id,
+                               /*optional=*/true});
+      node.providers.push_back(provider);
+    }
+  }
+
   static bool NeedsTwice(const Manifest& manifest, const std::string& service) {
     return std::count_if(
                manifest.requires_services.begin(), manifest.requires_services.end(),
@@ -196,7 +208,7 @@ class Planner {
   void CheckAliases(Node& node) {
     std::vector<std::string> aliases;
     for (const ServiceRequirement& requirement : node.manifest->requires_services) {
-      aliases.push_back(requirement.alias);
+      if (!requirement.many) aliases.push_back(requirement.alias);  // nothing to choose
     }
     for (const auto& [alias, choice] : node.enabled->use) {
       if (Contains(aliases, alias)) continue;

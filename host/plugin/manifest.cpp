@@ -180,7 +180,8 @@ class ManifestReader {
         const std::string name = requirement.service.substr(0, requirement.service.find('/'));
         requirement.alias = name.substr(name.rfind('.') + 1);
       }
-      requirement.optional = entry.Flag("optional");
+      requirement.many = entry.Flag("many");
+      requirement.optional = entry.Flag("optional") || requirement.many;
       entry.Finish();
       if (!aliases.insert(requirement.alias).second) {
         entry.Report(item, "as", "the name \"" + requirement.alias + "\" is given twice",

@@ -19,6 +19,7 @@ struct ServiceRequirement {
   std::string service;  // "summa.bus/1"
   std::string alias;    // name in `use:` and in summa.registry/1
   bool optional = false;
+  bool many = false;  // all plugins that provide it, or none
 };
 
 // The worker of the host itself, see host/settings/host_workers.hpp: no plugin can have its id.

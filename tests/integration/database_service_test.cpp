@@ -54,6 +54,24 @@ TEST_F(ServiceTest, ReadsAndCommitsUnderALease) {
   EXPECT_EQ(read.Exec("SELECT 1::int8").Value<std::int64_t>(), 1);
 }
 
+// No lease is in a database of read models. What is written there has a fence of its own; the
+// ledger stays guarded.
+TEST_F(ServiceTest, ADatabaseOfItsOwnForReadsKnowsNoLease) {
+  DatabaseSettings elsewhere = settings_;
+  elsewhere.url = Server().CreateDatabase(name_ + "_read");
+  SqlService service({{"ledger", pool_}, {"read", std::make_shared<SessionPool>(elsewhere)}});
+  auto scope = service.ForLease(guard_);  // which nobody holds
+  summa::Session read(scope->table(), "read");
+  read.Begin();
+  read.Exec("CREATE TABLE view_row (id integer)");
+  read.Commit();
+  EXPECT_EQ(test::Db(elsewhere.url).Count("SELECT count(*) FROM view_row"), 0);
+  summa::Session ledger(scope->table());
+  ledger.Begin();
+  ledger.Exec("INSERT INTO item VALUES (1)");
+  EXPECT_EQ(StatusOf([&] { ledger.Commit(); }), SUMMA_E_FENCED);
+}
+
 TEST_F(ServiceTest, TransactionUnderALeaseIdlesForLessThanTheLease) {
   HoldLease();
   LeaseGuard guard = guard_;

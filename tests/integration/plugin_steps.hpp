@@ -12,8 +12,9 @@
 
 namespace summa::test {
 
-// Those of the host, and of these plugins behind them.
-inline std::vector<host::SchemaStep> StepsWith(const std::vector<std::string>& plugins) {
+// Those of the host, and of these plugins behind them; `read`: the read models have a database of
+// their own.
+inline host::Schemas SchemasWith(const std::vector<std::string>& plugins, bool read = false) {
   const char* directory = std::getenv("SUMMA_BINARY_DIR");
   if (directory == nullptr) throw std::runtime_error("SUMMA_BINARY_DIR is not set: run by ctest");
   const host::Discovery found = host::DiscoverPlugins(
@@ -27,7 +28,14 @@ inline std::vector<host::SchemaStep> StepsWith(const std::vector<std::string>& p
     }
     plan.order.push_back({id, file, {}});
   }
-  return host::SchemasOf({}, plan).ledger;
+  host::Settings settings;
+  if (read) settings.read.emplace();
+  return host::SchemasOf(settings, plan);
+}
+
+// With everything in one database.
+inline std::vector<host::SchemaStep> StepsWith(const std::vector<std::string>& plugins) {
+  return SchemasWith(plugins).ledger;
 }
 
 }  // namespace summa::test

@@ -218,5 +218,23 @@ TEST(Checkpoint, HolesAreWrittenAndRead) {
   }
 }
 
+TEST(Checkpoint, KnowsWhatItHas) {
+  const Checkpoint at = Checkpoint::Parse(30, "17-17,20-24");
+  for (const int number : {1, 16, 18, 19, 25, 30}) EXPECT_TRUE(at.Has(number)) << number;
+  for (const int number : {17, 20, 22, 24, 31}) EXPECT_FALSE(at.Has(number)) << number;
+  const auto has_all_of = [&](std::int64_t position, std::string_view holes) {
+    return at.HasAllOf(Checkpoint::Parse(position, holes));
+  };
+  EXPECT_TRUE(has_all_of(30, "17-17,20-24"));
+  EXPECT_TRUE(has_all_of(30, "16-26"));
+  EXPECT_TRUE(has_all_of(22, "17-22"));
+  EXPECT_TRUE(has_all_of(16, "3-4"));
+  EXPECT_FALSE(has_all_of(31, "17-17,20-24")) << "31";
+  EXPECT_FALSE(has_all_of(17, "")) << "17";
+  EXPECT_FALSE(has_all_of(30, "17-17,20-23")) << "24";
+  EXPECT_FALSE(has_all_of(30, "17-17,20-21,23-24")) << "22";
+  EXPECT_FALSE(has_all_of(20, "17-17")) << "20";
+}
+
 }  // namespace
 }  // namespace summa::ledger

@@ -74,6 +74,29 @@ TEST(PluginGraph, ProvidersStartBeforeTheirUsersAndElseTheConfigurationDecides) 
   EXPECT_EQ(plan.order[3].bindings[0].alias, "bus");
 }
 
+TEST(PluginGraph, ARequirementOfManyGetsAllProvidersThatRunOrNone) {
+  Installed installed;
+  installed.Add("projections", {"summa.projection/1"}).requires_services[0].many = true;
+  installed.discovery.files[0].manifest->requires_services[0].optional = true;
+  installed.Add("one", {}, {"summa.projection/1"});
+  installed.Add("other", {}, {"summa.projection/1"});
+  installed.Add("lacking", {"example.cache/1"}, {"summa.projection/1"});
+  const Plan alone = Make(installed, {On("projections")});
+  EXPECT_THAT(Refusals(alone), IsEmpty());
+  EXPECT_THAT(alone.order[0].bindings, IsEmpty());
+
+  const Plan plan = Make(installed, {On("projections"), On("other"), On("lacking"), On("one")});
+  EXPECT_THAT(Order(plan), ElementsAre("other", "one", "projections"));
+  std::vector<std::string> providers;
+  for (const Binding& binding : plan.order[2].bindings) providers.push_back(binding.provider);
+  EXPECT_THAT(providers, ElementsAre("other", "one"));
+  EXPECT_THAT(Refusals(plan), SizeIs(1)) << "of the one that lacks a service";
+
+  const Plan chosen =
+      Make(installed, {On("projections", {{"projection", "one"}}), On("one"), On("other")});
+  ASSERT_THAT(Refusals(chosen), SizeIs(1)) << "there is nothing to choose";
+}
+
 RouteDeclaration Route(const std::string& method, const std::string& path) {
   RouteDeclaration route;
   route.method = method;

@@ -51,6 +51,13 @@ class Config {
     for (std::size_t i = 0; i < count; ++i) keys.emplace_back(FromAbi(names[i]));
     return keys;
   }
+  // The values of a list; none when it is absent.
+  std::vector<std::string> Strings(std::string_view path) const {
+    std::vector<std::string> values;
+    for (const std::string& key : Keys(path))
+      values.push_back(String(std::string(path) + "." + key));
+    return values;
+  }
 
  private:
   const summa_config* config_;

@@ -113,6 +113,23 @@ class Host {
     const void* service;
     std::string provider;
   };
+  // The services of all plugins that provide it, for a `requires` entry with `many: true`. Available
+  // from Plugin::Start on.
+  std::vector<Found> FindServices(std::string_view service_id, std::string_view alias) const {
+    const auto* registry = Service<summa_registry_v1>(SUMMA_REGISTRY_V1);
+    std::vector<Found> found;
+    if (registry->struct_size < sizeof *registry) return found;  // an older host
+    summa_error error = detail::EmptyError();
+    detail::Check(registry->find_all(
+                      registry->self, ToAbi(service_id), ToAbi(alias),
+                      [](void* result, const void* service, summa_str provider) {
+                        static_cast<std::vector<Found>*>(result)->push_back(
+                            {service, std::string(FromAbi(provider))});
+                      },
+                      &found, &error),
+                  error);
+    return found;
+  }
   // A service of another plugin, by the alias in this plugin's `requires`. Available from
   // Plugin::Start on.
   Found FindService(std::string_view service_id, std::string_view alias) const {

@@ -169,16 +169,16 @@ struct OperationThunks {
   }
   static std::int32_t Step(void* self, const summa_operation_step* abi, summa_error* error) {
     return Guard(error, [&] {
-      const OperationBinding& binding = Self(self).binding;
+      const OperationBinding& bound = Self(self).binding;
       OperationStep step(abi);
       if ((abi->flags & SUMMA_STEP_UNDO) != 0) {
-        if (binding.undo) binding.undo(step);
+        if (bound.undo) bound.undo(step);
         step.Save({.phase = std::string(step.phase()),
                    .cursor = std::string(step.cursor()),
                    .finished = true});
         return SUMMA_OK;
       }
-      if (const std::optional<OperationProgress> done = binding.step(step)) step.Save(*done);
+      if (const std::optional<OperationProgress> done = bound.step(step)) step.Save(*done);
       return SUMMA_OK;
     });
   }

@@ -26,6 +26,7 @@
 #include <summa/json.hpp>
 #include <summa/mutex.hpp>
 #include <summa/operation.hpp>
+#include <summa/projection.hpp>
 #include <summa/sql.hpp>
 #include <summa/worker.hpp>
 
@@ -76,6 +77,8 @@ class Plugin {
   // The functions run on any thread, several at the same time, concurrently with the workers.
   virtual std::vector<RouteBinding> Routes() { return {}; }
   virtual Bus* ProvidedBus() { return nullptr; }  // summa.bus/1
+  // summa.projection/1. Owned by the plugin; called once.
+  virtual std::vector<const Projection*> Projections() { return {}; }
   virtual std::string Status() { return {}; }  // a JSON object, or empty; any thread, from memory
   // The current problems, for /readyz; any thread, from memory.
   virtual std::vector<Finding> Failing() { return {}; }
@@ -129,6 +132,12 @@ class PluginHolder {
     BindRoutes();
     commands_ = plugin_->Commands();
     if (Bus* bus = plugin_->ProvidedBus()) bus_table_.emplace(bus);
+    projections_.clear();
+    for (const Projection* projection : plugin_->Projections()) {
+      projections_.push_back(projection->table());
+    }
+    projection_table_ = {sizeof(summa_projection_v1),
+                         static_cast<std::uint32_t>(projections_.size()), projections_.data()};
     activity_table_ = {sizeof(summa_activity_v1), 0, this, &PluginHolder::CallActivate,
                        &PluginHolder::CallDeactivate};
     reload_table_ = {sizeof(summa_reload_v1), 0, this, &PluginHolder::CallReload};
@@ -202,6 +211,7 @@ class PluginHolder {
     if (id == SUMMA_ENDPOINT_V1) return route_pointers_.empty() ? nullptr : &endpoint_table_;
     if (id == SUMMA_STATUS_V1) return &status_table_;
     if (id == SUMMA_HEALTH_V1) return &health_table_;
+    if (id == SUMMA_PROJECTION_V1) return projections_.empty() ? nullptr : &projection_table_;
     if (id == SUMMA_BUS_V1) return bus_table_ ? bus_table_->table() : nullptr;
     return nullptr;
   }
@@ -317,6 +327,8 @@ class PluginHolder {
   summa_status_v1 status_table_{};
   summa_health_v1 health_table_{};
   std::optional<BusTable> bus_table_;
+  std::vector<const summa_projection*> projections_;
+  summa_projection_v1 projection_table_{};
   Mutex status_mutex_;
   // By Status() when it was last called.
   std::string status_thrown_ SUMMA_GUARDED_BY(status_mutex_);

@@ -35,17 +35,39 @@ namespace summa {
 
 namespace detail {
 
-// The binary form of a one-dimensional array without NULLs.
-inline std::string ArrayHeader(std::uint32_t element_type, std::size_t count) {
+// The beginning of the binary form of a one-dimensional array.
+inline std::string ArrayHeader(std::uint32_t element_type, std::size_t count,
+                               bool has_null = false) {
   std::string out;
   AppendBigEndian<std::int32_t>(out, count == 0 ? 0 : 1);  // dimensions
-  AppendBigEndian<std::int32_t>(out, 0);                   // has no NULL
+  AppendBigEndian<std::int32_t>(out, has_null ? 1 : 0);
   AppendBigEndian<std::uint32_t>(out, element_type);
   if (count > 0) {
     AppendBigEndian<std::int32_t>(out, static_cast<std::int32_t>(count));
     AppendBigEndian<std::int32_t>(out, 1);  // lower bound
   }
   return out;
+}
+
+// Elements of eight bytes: bigint, timestamptz.
+inline std::string LongArray(std::uint32_t element_type, std::span<const std::int64_t> values) {
+  std::string bytes = ArrayHeader(element_type, values.size());
+  bytes.reserve(bytes.size() + values.size() * 12);
+  for (const std::int64_t value : values) {
+    AppendBigEndian<std::int32_t>(bytes, 8);
+    AppendBigEndian(bytes, value);
+  }
+  return bytes;
+}
+inline std::string LongArray(std::uint32_t element_type,
+                             std::span<const std::optional<std::int64_t>> values) {
+  std::string bytes = ArrayHeader(element_type, values.size(), /*has_null=*/true);
+  bytes.reserve(bytes.size() + values.size() * 12);
+  for (const std::optional<std::int64_t>& value : values) {
+    AppendBigEndian<std::int32_t>(bytes, value ? 8 : -1);
+    if (value) AppendBigEndian(bytes, *value);
+  }
+  return bytes;
 }
 
 }  // namespace detail
@@ -111,12 +133,17 @@ inline Parameter TextArray(std::span<const std::string> texts) {
   return {kOidTextArray, std::move(bytes)};
 }
 inline Parameter IntegerArray(std::span<const std::int64_t> values) {
-  std::string bytes = detail::ArrayHeader(kOidInt8, values.size());
-  for (const std::int64_t value : values) {
-    detail::AppendBigEndian<std::int32_t>(bytes, 8);
-    detail::AppendBigEndian(bytes, value);
-  }
-  return {kOidInt8Array, std::move(bytes)};
+  return {kOidInt8Array, detail::LongArray(kOidInt8, values)};
+}
+inline Parameter IntegerArray(std::span<const std::optional<std::int64_t>> values) {
+  return {kOidInt8Array, detail::LongArray(kOidInt8, values)};
+}
+// Microseconds since 2000-01-01 UTC.
+inline Parameter TimestampArray(std::span<const std::int64_t> values) {
+  return {kOidTimestamptzArray, detail::LongArray(kOidTimestamptz, values)};
+}
+inline Parameter TimestampArray(std::span<const std::optional<std::int64_t>> values) {
+  return {kOidTimestamptzArray, detail::LongArray(kOidTimestamptz, values)};
 }
 
 // A column of one result, found and checked once: for loops over many rows.

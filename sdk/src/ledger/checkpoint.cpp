@@ -1,5 +1,6 @@
 #include <summa/ledger/reader.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <system_error>
 
@@ -21,7 +22,30 @@ std::int64_t Number(std::string_view text, std::string_view whole) {
   return value;
 }
 
+// The first hole that ends at the number or behind it.
+auto FirstHoleFrom(const std::vector<Checkpoint::Hole>& holes, std::int64_t number) {
+  return std::lower_bound(
+      holes.begin(), holes.end(), number,
+      [](const Checkpoint::Hole& hole, std::int64_t wanted) { return hole.to < wanted; });
+}
+
 }  // namespace
+
+bool Checkpoint::Has(std::int64_t number) const {
+  if (number > position) return false;
+  const auto hole = FirstHoleFrom(holes, number);
+  return hole == holes.end() || number < hole->from;
+}
+
+bool Checkpoint::HasAllOf(const Checkpoint& other) const {
+  if (other.position > position) return false;
+  return std::all_of(holes.begin(), holes.end(), [&](const Hole& hole) {
+    const std::int64_t to = std::min(hole.to, other.position);  // beyond it, the other has nothing
+    if (hole.from > to) return true;
+    const auto open = FirstHoleFrom(other.holes, hole.from);
+    return open != other.holes.end() && open->from <= hole.from && to <= open->to;
+  });
+}
 
 std::string Checkpoint::HolesText() const {
   std::string text;

@@ -22,6 +22,11 @@ typedef struct summa_registry_v1 {
    */
   int32_t (*find)(void* self, summa_str service_id, summa_str alias, const void** service,
                   summa_str* provider_id, summa_error* error);
+  /* For a `requires` entry with `many: true`: calls on_found for each enabled plugin that provides
+   * the service and has started, in the order of their start; for none when there is none. */
+  int32_t (*find_all)(void* self, summa_str service_id, summa_str alias,
+                      void (*on_found)(void* result, const void* service, summa_str provider_id),
+                      void* result, summa_error* error);
 } summa_registry_v1;
 
 #ifdef __cplusplus

@@ -4,7 +4,8 @@
  * The host owns them so that every commit is fenced, bounded and measured: a session opened through
  * the table in a summa_tick commits only while the worker's lease is still held by this process,
  * checked as the last statement before COMMIT. A plugin cannot omit the check: no statement of the
- * session itself bypasses it. The end of this file lists what does.
+ * session itself bypasses it. The end of this file lists what does, and what is different where
+ * "read" is a database of its own.
  *
  * Outside begin()..commit() a session is read only: a writing statement there fails with SQLSTATE
  * 25006. exec_autocommit() is for the few statements that cannot run in a transaction. A session is
@@ -84,8 +85,9 @@ typedef struct summa_sql_v1 {
   int32_t (*copy_in)(summa_sql_session* session, summa_str sql,
                      int32_t (*next)(void* user, const char** data, size_t* size), void* user,
                      summa_error* error);
-  /* SUMMA_E_FENCED: the lease was lost, nothing was committed. SUMMA_E_UNAVAILABLE with code
-   * SH-0404: the connection broke during COMMIT and the outcome is unknown. */
+  /* SUMMA_E_FENCED: the lease was lost, nothing was committed. Never in a database of its own for
+   * "read": see the end of this file. SUMMA_E_UNAVAILABLE with code SH-0404: the connection broke
+   * during COMMIT and the outcome is unknown. */
   int32_t (*commit)(summa_sql_session* session, summa_error* error);
   int32_t (*rollback)(summa_sql_session* session, summa_error* error);
 
@@ -106,6 +108,17 @@ typedef struct summa_sql_v1 {
 #endif
 
 /* The fence, and what it does not cover.
+ *
+ * Sessions of "read", where `database.read` is a database of its own: the rows of leases are in the
+ * ledger's database, and no statement elsewhere can look at them in the same transaction. So
+ * commit() and exec_autocommit() do not check the lease there. Whoever writes there keeps a fence of
+ * his own, in the database that he writes to: a row of progress that has summa_tick.fence and what
+ * was reached. Every transaction changes that row first, on condition that it is what this process
+ * has last written and has no greater fence, and rolls back when no row was changed. A host that
+ * takes over raises the fence of all rows before it reads them. The row is locked until COMMIT, so a
+ * host that has lost its lease commits either before that, and its progress is then read, or never.
+ * summa_read.projection_checkpoint is such a row; see abi/projection.h. Where "read" is the ledger's
+ * database, its sessions are fenced like all others.
  *
  * When a statement, or a function that it calls, makes the session writable outside begin()..
  * commit() (default_transaction_read_only) or makes a read-only transaction writable

@@ -26,8 +26,10 @@ typedef struct summa_tick {
   void* self;
   summa_str worker_id;
   int64_t fence; /* grows with every take-over; 0 for a worker without a lease */
-  const summa_sql_v1*
-      sql; /* sessions opened here are fenced by this worker's lease; valid for the tick */
+  /* Sessions of the ledger that are opened here are fenced by this worker's lease. In a database of
+   * its own for "read", they are not: the end of abi/sql.h says what to do there, with `fence`.
+   * Valid for the tick. */
+  const summa_sql_v1* sql;
   int32_t (*should_stop)(const struct summa_tick* tick); /* [any] 1: told to stop or lease no longer
                                                             trusted; return soon */
   /* [owner] Sleeps up to this long; returns 1 immediately when told to stop. */

@@ -86,6 +86,12 @@ struct Checkpoint {
   std::int64_t position = 0;
   std::vector<Hole> holes;  // in order, apart from each other
 
+  // Whether this number was delivered, or given up.
+  bool Has(std::int64_t number) const;
+  // Whether every number that `other` has is one of ours: a reader that stands here repeats nothing
+  // of what one at `other` delivers from there on, and misses nothing of it.
+  bool HasAllOf(const Checkpoint& other) const;
+
   // "17-17,20-24", for a column of text.
   std::string HolesText() const;
   // Throws SUMMA_E_DATA, SH-0803, when the text is not of that form.

@@ -29,7 +29,7 @@ class FakeHost {
     clock_ = {sizeof clock_, 0, this,
               [](void* self) { return static_cast<FakeHost*>(self)->now_microseconds_.load(); },
               [](void* self) { return static_cast<FakeHost*>(self)->now_microseconds_.load(); }};
-    registry_ = {sizeof registry_, 0, this, &FakeHost::Find};
+    registry_ = {sizeof registry_, 0, this, &FakeHost::Find, &FakeHost::FindAll};
     lease_ = {sizeof lease_, 0, this, &FakeHost::ReadLease};
     host_ = {sizeof host_,  SUMMA_ABI_MAJOR, SUMMA_ABI_MINOR,      this,
              ToAbi("test"), ToAbi("test-1"), &FakeHost::GetService};
@@ -85,6 +85,15 @@ class FakeHost {
     }
     *service = found->second;
     *provider_id = ToAbi("fake");
+    return SUMMA_OK;
+  }
+  static std::int32_t FindAll(void* self, summa_str id, summa_str alias,
+                              void (*on_found)(void*, const void*, summa_str), void* result,
+                              summa_error*) {
+    auto* host = static_cast<FakeHost*>(self);
+    const auto found =
+        host->services_.find(std::string(FromAbi(id)) + " " + std::string(FromAbi(alias)));
+    if (found != host->services_.end()) on_found(result, found->second, ToAbi("fake"));
     return SUMMA_OK;
   }
   static std::int32_t ReadLease(void* self, summa_str worker_id, summa_lease_view* view,
@@ -159,6 +168,7 @@ class FakeTick {
   const summa_tick* abi() const { return &tick_; }
   void Stop() { stop_ = true; }
   void SetFlags(std::uint32_t flags) { tick_.flags = flags; }
+  void SetFence(std::int64_t fence) { tick_.fence = fence; }
 
  private:
   summa_tick tick_{};

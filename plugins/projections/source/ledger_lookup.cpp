@@ -1,0 +1,112 @@
+#include "source/ledger_lookup.hpp"
+
+#include "projections_sql.hpp"
+
+namespace summa::projections {
+namespace {
+
+summa_uuid IdOr(const std::optional<Uuid>& id, std::uint32_t flag, std::uint32_t& flags) {
+  if (!id) return {};
+  flags |= flag;
+  return ToAbi(*id);
+}
+
+}  // namespace
+
+ByUuid<std::vector<Entry>> ReadEntries(Session& session, std::span<const Uuid> transactions) {
+  ByUuid<std::vector<Entry>> entries;
+  if (transactions.empty()) return entries;
+  const Result found = session.Exec(sql::entries, {UuidArray(transactions)});
+  const auto id = found.Bind<Uuid>("id"), transaction = found.Bind<Uuid>("transaction_id"),
+             account = found.Bind<Uuid>("account_id");
+  const auto credit = found.Bind<bool>("credit");
+  const auto amount = found.Bind<std::int64_t>("amount");
+  const auto before = found.Bind<std::optional<std::int64_t>>("balance_before"),
+             after = found.Bind<std::optional<std::int64_t>>("balance_after");
+  for (const Row row : found) {
+    entries[row.Get(transaction)].push_back({row.Get(id), row.Get(account), row.Get(credit),
+                                             row.Get(amount),
+                                             row.Get(before).value_or(SUMMA_PROJECTION_NO_VALUE),
+                                             row.Get(after).value_or(SUMMA_PROJECTION_NO_VALUE)});
+  }
+  return entries;
+}
+
+void ReadTransactions(Session& session, std::span<const Uuid> transactions, EventBatch& batch) {
+  if (transactions.empty()) return;
+  const Result found = session.Exec(sql::transactions, {UuidArray(transactions)});
+  batch.transactions.reserve(found.rows());
+  for (const Row row : found) {
+    summa_projection_transaction& record = batch.transactions.emplace_back();
+    record.struct_size = sizeof record;
+    record.id = ToAbi(row.Get<Uuid>("id"));
+    record.reference = batch.Keep(row.Get<std::string_view>("reference"));
+    record.status = batch.Keep(row.Get<std::string_view>("status"));
+    record.currency = batch.Keep(row.Get<std::string_view>("currency"));
+    record.amount = row.Get<std::int64_t>("amount");
+    record.refunded_amount = row.Get<std::int64_t>("refunded_amount");
+    const auto posted_at = row.Get<std::optional<DatabaseTime>>("posted_at");
+    record.posted_at = posted_at ? ToMicroseconds(*posted_at) : SUMMA_PROJECTION_NO_TIME;
+    if (row.Get<bool>("is_hold")) record.flags |= SUMMA_TRANSACTION_HOLD;
+    if (row.Get<bool>("is_reversal")) record.flags |= SUMMA_TRANSACTION_REVERSAL;
+    const auto optional = [&](const char* column, std::uint32_t flag) {
+      return IdOr(row.Get<std::optional<Uuid>>(column), flag, record.flags);
+    };
+    record.parent_id = optional("parent_id", SUMMA_TRANSACTION_HAS_PARENT);
+    record.source_account_id = optional("source_account_id", SUMMA_TRANSACTION_HAS_SOURCE);
+    record.destination_account_id =
+        optional("destination_account_id", SUMMA_TRANSACTION_HAS_DESTINATION);
+    record.source_system_account_id =
+        optional("source_system_account_id", SUMMA_TRANSACTION_HAS_SYSTEM_SOURCE);
+    record.destination_system_account_id =
+        optional("destination_system_account_id", SUMMA_TRANSACTION_HAS_SYSTEM_DESTINATION);
+    record.category = batch.Keep(row.Get<std::string_view>("category"));
+    record.type = batch.Keep(row.Get<std::string_view>("type"));
+  }
+}
+
+void ReadAccounts(Session& session, std::span<const Uuid> accounts, EventBatch& batch) {
+  if (accounts.empty()) return;
+  for (const Row row : session.Exec(sql::accounts, {UuidArray(accounts)})) {
+    summa_projection_account& account = batch.accounts.emplace_back();
+    account.struct_size = sizeof account;
+    account.id = ToAbi(row.Get<Uuid>("id"));
+    account.holder_id = batch.Keep(row.Get<std::string_view>("holder_id"));
+    account.holder_type = batch.Keep(row.Get<std::string_view>("holder_type"));
+    account.currency = batch.Keep(row.Get<std::string_view>("currency"));
+    account.status = batch.Keep(row.Get<std::string_view>("status"));
+  }
+}
+
+std::optional<std::int64_t> PositionOf(Session& ledger, const ledger::EventTable& table,
+                                       const Uuid& event) {
+  const Result found = ledger.Exec(
+      "SELECT " + table.position + "::bigint AS position FROM " + table.name + " WHERE id = $1",
+      {UuidValue(event)});
+  if (found.rows() == 0) return std::nullopt;
+  return found[0].Get<std::int64_t>("position");
+}
+
+// The events of one operation follow each other in an aggregate, so few versions are looked at.
+ByUuid<Earlier> CountEarlier(Session& session, const ledger::EventTable& table,
+                             std::span<const Uuid> events, std::int64_t at_most) {
+  ByUuid<Earlier> earlier;
+  if (events.empty()) return earlier;
+  const std::string statement =
+      "SELECT e.id, count(*) FILTER (WHERE p.event_type = e.event_type) AS same_type, count(*) AS "
+      "any_type FROM " +
+      table.name + " e JOIN " + table.name +
+      " p ON p.aggregate_type = e.aggregate_type AND p.aggregate_id = e.aggregate_id AND p." +
+      table.version + " < e." + table.version + " AND p." + table.version + " >= e." +
+      table.version +
+      " - $2::bigint WHERE e.id = ANY ($1) AND p.event_type IN ('CREDIT_POSTED', "
+      "'DEBIT_POSTED') AND p.event_data->>'transactionId' = e.event_data->>'transactionId' "
+      "GROUP BY e.id";
+  for (const Row row : session.Exec(statement, {UuidArray(events), at_most})) {
+    earlier[row.Get<Uuid>("id")] = {row.Get<std::int64_t>("same_type"),
+                                    row.Get<std::int64_t>("any_type")};
+  }
+  return earlier;
+}
+
+}  // namespace summa::projections

@@ -1,0 +1,2 @@
+summa_sharded_test(faults_projections_test 4 SOURCES projections_test.cpp LIBRARIES summa_test_rounds)
+add_dependencies(faults_projections_test projections)
