@@ -80,6 +80,15 @@ class Migrating {
     const auto found = seconds_.find(state);
     return found == seconds_.end() ? 0 : found->second;
   }
+  // "planned 0.1 s, syncing 0.1 s, ..."
+  std::string SecondsText() const {
+    std::string text;
+    for (const char* state : {"planned", "syncing", "backfilling", "indexing", "verifying"}) {
+      text.append(text.empty() ? "" : ", ").append(state).append(" ");
+      text.append(Fixed(SecondsIn(state), 2)).append(" s");
+    }
+    return text;
+  }
 
  private:
   std::string State() {
@@ -284,6 +293,7 @@ class PartitionBenchmark {
       Migrating migrating(partitioned_);
       online.Add(migrating.Start("online", workers_));
       copied.Add(migrating.SecondsIn("backfilling") + migrating.SecondsIn("indexing"));
+      Say("online: " + migrating.SecondsText());
       if (turn == repeat_) migrating.Finish();
     }
     AddRate("online, copy and indexes, rows/s", bare, copied, "at least 0.65");

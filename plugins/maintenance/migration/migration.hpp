@@ -20,6 +20,7 @@
 
 #include "migration/inventory.hpp"
 #include "migration/record.hpp"
+#include "partition/catalog.hpp"
 #include "partition/interval.hpp"
 
 namespace summa::maintenance {
@@ -69,6 +70,8 @@ class Migration {
 
   // Parts of the states above, each in a transaction of its own. They return whether there was
   // something to do.
+  std::string AttachEachIndex(OperationStep& step, const MigrationRecord& record,
+                              const Inventory& flat, const PartitionedTable& table) const;
   static bool FillGuardFurther(OperationStep& step, const MigrationRecord& record);
   static bool Settle(OperationStep& step, const MigrationRecord& record);
   // Returns who is in the way; nobody: it is sealed.

@@ -81,7 +81,7 @@ bool Migration::Settle(OperationStep& step, const MigrationRecord& record) {
     Session session(step.sql());
     tables = TablesOf(session, record);
   }
-  return VerifyNextChunk(step.sql(), record, tables);
+  return VerifyNextChunks(step.sql(), record, tables);
 }
 
 // The tail that was mirrored becomes a chunk, which is then verified like the others.
