@@ -90,9 +90,8 @@ std::vector<PositionRange> NextChunks(Session& session, std::int64_t operation,
 std::int64_t CopyChunks(const summa_sql_v1* sql, std::int64_t operation,
                         const ComparedTables& tables, const std::vector<PositionRange>& chunks) {
   std::vector<std::int64_t> rows(chunks.size());
-  InParallel(chunks.size(), static_cast<int>(chunks.size()), [&](std::size_t i) {
-    rows[i] = CopyChunk(sql, operation, tables, chunks[i]);
-  });
+  InParallel(chunks.size(), static_cast<int>(chunks.size()),
+             [&](std::size_t i) { rows[i] = CopyChunk(sql, operation, tables, chunks[i]); });
   std::int64_t sum = 0;
   for (const std::int64_t count : rows) sum += count;
   return sum;

@@ -216,12 +216,12 @@ std::string Migration::AttachEachIndex(OperationStep& step, const MigrationRecor
                                        const Inventory& flat, const PartitionedTable& table) const {
   const WorkCaller caller = CallerOfStep(step);
   Session session(step.sql());
-  const DdlOutcome parent = RunDdl(
-      session, caller, {{table.quoted, LockMode::kShareRowExclusive}}, {}, [&](Session& locked) {
-        RequireRunning(locked, record.operation);
-        CreateParentIndexes(locked, flat, table.quoted);
-        CrashPoint("migration.parent_index");
-      });
+  const DdlOutcome parent = RunDdl(session, caller, {{table.quoted, LockMode::kShareRowExclusive}},
+                                   {}, [&](Session& locked) {
+                                     RequireRunning(locked, record.operation);
+                                     CreateParentIndexes(locked, flat, table.quoted);
+                                     CrashPoint("migration.parent_index");
+                                   });
   if (!parent.done) return TextOf(parent.blockers);
   for (const Partition& leaf : table.partitions) {
     const DdlOutcome attached = RunDdl(session, caller,

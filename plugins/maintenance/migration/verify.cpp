@@ -214,9 +214,9 @@ bool VerifyNextChunks(const summa_sql_v1* sql, const MigrationRecord& record,
              "SELECT number, after_position, through_position FROM summa_host.migration_chunk "
              "WHERE operation = $1 AND state = 'copied' ORDER BY number LIMIT $2",
              {record.operation, std::int64_t{record.workers}})) {
-      chunks.push_back({row.Get<std::int64_t>("number"),
-                        {row.Get<std::int64_t>("after_position"),
-                         row.Get<std::int64_t>("through_position")}});
+      chunks.push_back(
+          {row.Get<std::int64_t>("number"),
+           {row.Get<std::int64_t>("after_position"), row.Get<std::int64_t>("through_position")}});
     }
   }
   InParallel(chunks.size(), record.workers,
