@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <set>
 #include <string>
 #include <utility>
@@ -142,22 +143,23 @@ std::string ShadowIndexName(const std::string& index) { return PartitionName(ind
 std::string OldIndexName(const std::string& index) { return PartitionName(index, "old"); }
 
 int CreateMissingIndexes(const summa_sql_v1* sql, const WorkCaller& caller, const Inventory& flat,
-                         std::int64_t shadow, int workers) {
+                         std::int64_t shadow, int workers, const std::function<void()>& created) {
   const std::vector<LeafIndexes> leaves = MissingIndexes(sql, flat, shadow);
   const BootTime end = caller.now() + kLongestRound;
-  std::atomic<int> created{0};
+  std::atomic<int> count{0};
   InParallel(leaves.size(), workers, [&](std::size_t i) {
     if (caller.now() >= end) return;
     Session session(sql);
     for (const MissingIndex& missing : leaves[i].missing) {
       // What is left is for the next round. One is made in any case.
-      if (created > 0 && caller.now() >= end) return;
+      if (count > 0 && caller.now() >= end) return;
       if (missing.is_invalid) DropInvalid(session, leaves[i].leaf, missing.index);
       CreateIndex(session, leaves[i].leaf, missing.index);
-      ++created;
+      ++count;
+      created();
     }
   });
-  return created;
+  return count;
 }
 
 void CreateParentIndexes(Session& session, const Inventory& flat, const std::string& shadow) {

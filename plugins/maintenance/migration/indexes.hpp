@@ -5,6 +5,7 @@
 #include <summa/work.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "migration/inventory.hpp"
@@ -13,12 +14,12 @@
 namespace summa::maintenance {
 
 // Creates indexes that partitions of the shadow lack, without blocking writers, those of `workers`
-// partitions at the same time, each in a session and a thread of its own. For about a second, and
-// as long as those take that are begun by then. Returns how many; 0: no partition lacks any. An
-// index that an earlier try has left invalid is dropped first; 55P03 while the server still builds
-// it. SH-0822 when another table's index has its name.
+// partitions at the same time, each in a session and a thread of its own, which calls `created`
+// after each. For about a second, and as long as those take that are begun by then. Returns how
+// many; 0: no partition lacks any. An index that an earlier try has left invalid is dropped first;
+// 55P03 while the server still builds it. SH-0822 when another table's index has its name.
 int CreateMissingIndexes(const summa_sql_v1* sql, const WorkCaller& caller, const Inventory& flat,
-                         std::int64_t shadow, int workers);
+                         std::int64_t shadow, int workers, const std::function<void()>& created);
 
 // The indexes of the parent, without those of the partitions; then AttachIndexes() makes the
 // latter part of them. In the open transaction, which holds SHARE ROW EXCLUSIVE on the parent.

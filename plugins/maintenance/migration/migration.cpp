@@ -197,11 +197,9 @@ Migration::Progress Migration::Index(OperationStep& step, const MigrationRecord&
     return WaitFor(step, reason);
   }
   const Inventory flat = InventoryOf(step.sql(), record);
-  if (CreateMissingIndexes(step.sql(), CallerOfStep(step), flat, record.new_table, record.workers) >
-      0) {
-    CrashPoint("migration.index");
-    return Again(step, record);
-  }
+  const int created = CreateMissingIndexes(step.sql(), CallerOfStep(step), flat, record.new_table,
+                                           record.workers, [] { CrashPoint("migration.index"); });
+  if (created > 0) return Again(step, record);
   const PartitionedTable table = ShadowOf(step.sql(), record);
   const std::string in_the_way = AttachEachIndex(step, record, flat, table);
   if (!in_the_way.empty()) return WaitFor(step, in_the_way);

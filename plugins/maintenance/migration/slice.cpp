@@ -192,10 +192,10 @@ SliceOutcome IndexSlices(OperationStep& step, const WorkCaller& caller,
     Session session(step.sql());
     flat = InventoryOf(session, record);
   }
-  if (CreateMissingIndexes(step.sql(), caller, flat, record.slice_table, record.workers) > 0) {
-    CrashPoint("migration.slice_index");
-    return GoesOn(step, record);
-  }
+  const int created =
+      CreateMissingIndexes(step.sql(), caller, flat, record.slice_table, record.workers,
+                           [] { CrashPoint("migration.slice_index"); });
+  if (created > 0) return GoesOn(step, record);
   std::vector<Partition> slices;
   {
     Session session(step.sql());
@@ -253,10 +253,10 @@ SliceOutcome ExchangeSlices(OperationStep& step, const WorkCaller& caller,
   const std::vector<Blocker> older = OlderSnapshots(session, record.backfill_xid.value_or("3"));
   if (!older.empty()) return WaitsFor(older);
   // One that the table has got meanwhile would be made under the lock.
-  if (CreateMissingIndexes(step.sql(), caller, InventoryOf(session, record), record.slice_table,
-                           record.workers) > 0) {
-    return Went();
-  }
+  const int created =
+      CreateMissingIndexes(step.sql(), caller, InventoryOf(session, record), record.slice_table,
+                           record.workers, [] { CrashPoint("migration.slice_index"); });
+  if (created > 0) return Went();
   const PreparedExchange exchange = PrepareExchange(session, record);
   const DdlOutcome done =
       RunDdl(session, caller, exchange.locks, ExchangeLimits(), [&](Session& locked) {
