@@ -77,8 +77,8 @@ class Migration {
   // Returns who is in the way; nobody: it is sealed.
   std::string Seal(OperationStep& step, const MigrationRecord& record) const;
   bool FinalizeNow(OperationStep& step, const MigrationRecord& record) const;
-  bool GoBack(OperationStep& step, const MigrationRecord& record) const;
-  bool GoBackFromSlices(OperationStep& step, const MigrationRecord& record) const;
+  bool GoBack(OperationStep& step, const MigrationRecord& record);
+  bool GoBackFromSlices(OperationStep& step, const MigrationRecord& record);
   static void Clean(OperationStep& step, const MigrationRecord& record);
   static Progress Again(OperationStep& step, const MigrationRecord& record);
   Progress KeepTailShort(OperationStep& step, const MigrationRecord& record,
@@ -94,6 +94,7 @@ class Migration {
   const std::chrono::microseconds& closed_after_;
   int ahead_;
   std::atomic<bool> waits_for_people_{false};
+  std::string counted_;  // of the way back from slices, between two of its tries
 };
 
 }  // namespace summa::maintenance
