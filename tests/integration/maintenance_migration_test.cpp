@@ -222,7 +222,8 @@ TEST_F(LateIndexTest, IsNotMadeTwice) {
   other.Execute("BEGIN; CREATE UNIQUE INDEX " + index_ + " ON " + leaf_ + " (id)");
   const std::string oid = other.Value("SELECT to_regclass($1)::oid", {index_});
   RunBeside([&] {
-    const bool seen = WaitForLocks("CREATE%INDEX CONCURRENTLY%", 1);
+    // Another one, of another partition, may wait for this one.
+    const bool seen = WaitForLocks("CREATE%INDEX CONCURRENTLY%" + index_ + "%", 1);
     other.Execute("COMMIT");
     return seen;
   });
