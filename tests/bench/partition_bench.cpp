@@ -2,50 +2,29 @@
 // guard of uniqueness, verification with and without pruning, and everyday work beside a flat
 // table. Every ratio is of one run on one server.
 #include <chrono>
-#include <iostream>
 #include <map>
-#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <summa/json.hpp>
-#include <summa/ledger/reader.hpp>
 #include <summa/operation.hpp>
 #include <summa/testkit/fake_host.hpp>
-#include <summa/uuid.hpp>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "host/abi/operation_service.hpp"
-#include "host/abi/sql_service.hpp"
 #include "host/clock.hpp"
 #include "migration/migration.hpp"
 #include "tests/bench/partition_data.hpp"
+#include "tests/bench/partition_growth.hpp"
+#include "tests/bench/partition_lines.hpp"
+#include "tests/bench/partition_work.hpp"
 #include "tests/bench/report.hpp"
 #include "tests/bench/servers.hpp"
 #include "verify/verify.hpp"
 
 namespace summa::bench {
 namespace {
-
-// summa.sql/1 on a database, as a plugin gets it from the host.
-class HostedSql {
- public:
-  explicit HostedSql(const std::string& url) {
-    host::DatabaseSettings settings;
-    settings.url = url;
-    settings.application_name = "bench-partition";
-    settings.pool = 8;
-    service_ = std::make_unique<host::SqlService>(
-        std::map<std::string, std::shared_ptr<host::SessionPool>>{
-            {"ledger", std::make_shared<host::SessionPool>(settings)}});
-  }
-  const summa_sql_v1* sql() const { return service_->unleased(); }
-
- private:
-  std::unique_ptr<host::SqlService> service_;
-};
 
 // The shipped migration, driven in this process.
 class Migrating {
@@ -79,6 +58,15 @@ class Migrating {
   double SecondsIn(const std::string& state) const {
     const auto found = seconds_.find(state);
     return found == seconds_.end() ? 0 : found->second;
+  }
+  // "planned 0.1 s, syncing 0.1 s, ..."
+  std::string SecondsText() const {
+    std::string text;
+    for (const char* state : {"planned", "syncing", "backfilling", "indexing", "verifying"}) {
+      text.append(text.empty() ? "" : ", ").append(state).append(" ");
+      text.append(Fixed(SecondsIn(state), 2)).append(" s");
+    }
+    return text;
   }
 
  private:
@@ -127,14 +115,6 @@ class Migrating {
   std::map<std::string, double> seconds_;
 };
 
-// One line of the result: `ours` beside `base`, in the unit that `name` says.
-struct Line {
-  std::string name;
-  double base = 0, ours = 0;
-  double ratio = 0;
-  std::string goal;
-};
-
 // Every aggregate in turn, appended to by one client: a version of each, then the next.
 class Appender {
  public:
@@ -170,82 +150,6 @@ class Appender {
   long long appended_ = 0;
 };
 
-// What goes on in a ledger every day, each a call that is timed.
-class EverydayWork {
- public:
-  EverydayWork(const std::string& url, long long aggregates)
-      : hosted_(url),
-        db_(url),
-        session_(hosted_.sql()),
-        aggregates_(aggregates),
-        table_(ledger::FindEvents(session_)),
-        reader_(table_, {db_.Count("SELECT max(sequence_number) FROM ledger_event"), {}}) {
-    options_.snapshot_table.clear();
-    db_.Execute(
-        "PREPARE latest (text) AS SELECT aggregate_version, hash FROM ledger_event WHERE "
-        "aggregate_type = 'transaction' AND aggregate_id = md5('bench-' || $1)::uuid ORDER BY "
-        "aggregate_version DESC LIMIT 1; "
-        "PREPARE tail AS SELECT * FROM summa_host.outbox_tail(now() - interval '1 hour', 'bench', "
-        "'{}', 1001, false, false)");
-  }
-
-  void Append() { db_.Query("SELECT fixture.credit(fixture.account_id(1), 5)"); }
-  void ReadLatest() {
-    if (db_.Value("EXECUTE latest ('" + Next() + "')") != std::to_string(kVersions)) {
-      throw std::runtime_error("the latest version is another");
-    }
-  }
-  void PollStore() {
-    reader_.Poll(session_, [](const ledger::StoredEvent&) {});
-  }
-  void PollOutbox() { db_.Query("EXECUTE tail"); }
-  void VerifyOne() {
-    const auto id = *ParseUuid(db_.Value("SELECT " + AggregateId("'" + Next() + "'") + "::text"));
-    const auto report = verify::VerifyAggregate(hosted_.sql(), options_, "transaction", id);
-    if (!report.valid || report.event_count != kVersions) {
-      throw std::runtime_error("the verification is wrong");
-    }
-  }
-
- private:
-  // Spread over the table, the same for both.
-  std::string Next() { return std::to_string((next_ += 7919) % aggregates_ + 1); }
-
-  HostedSql hosted_;
-  test::Db db_;
-  Session session_;
-  const long long aggregates_;
-  ledger::EventTable table_;
-  ledger::EventReader reader_;
-  verify::VerifyOptions options_;
-  long long next_ = 0;
-};
-
-struct Everyday {
-  const char* name;
-  void (EverydayWork::*call)();
-  int calls;              // of a round
-  bool append_each_time;  // unmeasured, so that there is something to find
-};
-constexpr Everyday kEveryday[] = {
-    {"append, committed", &EverydayWork::Append, 100, false},
-    {"latest version of an aggregate", &EverydayWork::ReadLatest, 500, false},
-    {"poll of the store with the hole list", &EverydayWork::PollStore, 100, true},
-    {"poll of the outbox", &EverydayWork::PollOutbox, 20, false},
-    {"verification of one aggregate", &EverydayWork::VerifyOne, 50, false},
-};
-
-double Milliseconds(EverydayWork& work, const Everyday& everyday) {
-  double seconds = 0;
-  for (int i = 0; i < everyday.calls; ++i) {
-    if (everyday.append_each_time) work.Append();
-    const Stopwatch watch;
-    (work.*everyday.call)();
-    seconds += watch.Seconds();
-  }
-  return seconds * 1000 / everyday.calls;
-}
-
 class PartitionBenchmark {
  public:
   explicit PartitionBenchmark(const Options& options)
@@ -264,7 +168,10 @@ class PartitionBenchmark {
     MeasureGuard();
     MeasureEveryday();
     for (const int partitions : {1, 12, 120}) MeasurePruning(partitions);
-    json_ ? PrintJson() : Print();
+    lines_.Print(
+        PostgresVersion(flat_),
+        Grouped(static_cast<double>(events_)) + " events, " + std::to_string(months_) + " months",
+        json_);
   }
 
  private:
@@ -284,12 +191,13 @@ class PartitionBenchmark {
       Migrating migrating(partitioned_);
       online.Add(migrating.Start("online", workers_));
       copied.Add(migrating.SecondsIn("backfilling") + migrating.SecondsIn("indexing"));
+      Say("online: " + migrating.SecondsText());
       if (turn == repeat_) migrating.Finish();
     }
-    AddRate("online, copy and indexes, rows/s", bare, copied, "at least 0.65");
-    AddRate("online, until it is ready, rows/s", bare, online, "");
-    AddRate("50,000 rows at a time into indexes, rows/s", bare, batched, "");
-    AddRate("attach beside online, rows/s", online, attach, "at least 2.5");
+    lines_.AddRate("online, copy and indexes, rows/s", events_, bare, copied, "at least 0.65");
+    lines_.AddRate("online, until it is ready, rows/s", events_, bare, online);
+    lines_.AddRate("50,000 rows at a time into indexes, rows/s", events_, bare, batched);
+    lines_.AddRate("attach beside online, rows/s", events_, online, attach, "at least 2.5");
   }
 
   // In a copy of the flat ledger, which is dropped.
@@ -299,13 +207,6 @@ class PartitionBenchmark {
     const double seconds = work(url);
     server_.DropDatabase("scratch");
     return seconds;
-  }
-
-  void AddRate(const std::string& name, const Series& base, const Series& ours,
-               const std::string& goal) {
-    const auto rows = static_cast<double>(events_);
-    lines_.push_back(
-        {name, rows / base.Median(), rows / ours.Median(), base.Median() / ours.Median(), goal});
   }
 
   void MeasureGuard() {
@@ -318,7 +219,7 @@ class PartitionBenchmark {
       base.Add(a * 1000 / kAppends);
       ours.Add(b * 1000 / kAppends);
     }
-    AddTime("insert of one event, not waiting for the disk, ms", base, ours, "");
+    lines_.AddTime("insert of one event, not waiting for the disk, ms", base, ours);
   }
 
   void MeasureEveryday() {
@@ -332,7 +233,7 @@ class PartitionBenchmark {
         base.Add(a);
         ours.Add(b);
       }
-      AddTime(std::string(everyday.name) + ", ms", base, ours, "at most 1.2");
+      lines_.AddTime(std::string(everyday.name) + ", ms", base, ours);
     }
   }
 
@@ -359,8 +260,9 @@ class PartitionBenchmark {
       all.Add(whole);
     }
     const std::string text = std::to_string(partitions) + " partitions";
-    AddTime("verification of a day of " + text + ", without and with pruning, ms", base, ours, "");
-    AddTime("verification of " + text + ", a day and all of it, ms", ours, all, "");
+    lines_.AddTime("verification of a day of " + text + ", without and with pruning, ms", base,
+                   ours);
+    lines_.AddTime("verification of " + text + ", a day and all of it, ms", ours, all);
   }
 
   static double VerifySince(const std::string& url, std::optional<long long> since) {
@@ -376,46 +278,6 @@ class PartitionBenchmark {
     return watch.Seconds() * 1000;
   }
 
-  void AddTime(const std::string& name, const Series& base, const Series& ours,
-               const std::string& goal) {
-    lines_.push_back({name, base.Median(), ours.Median(), ours.Median() / base.Median(), goal});
-  }
-
-  void Print() const {
-    std::cout << MachineText() << "; PostgreSQL " << PostgresVersion(flat_) << "; "
-              << Grouped(static_cast<double>(events_)) << " events, " << months_ << " months\n\n";
-    std::vector<std::vector<std::string>> table = {{"", "base", "measured", "ratio", "goal"}};
-    for (const Line& line : lines_) {
-      table.push_back(
-          {line.name, Text(line.base), Text(line.ours), Fixed(line.ratio, 2), line.goal});
-    }
-    PrintTable(table);
-  }
-  static std::string Text(double value) { return value < 1000 ? Fixed(value, 3) : Grouped(value); }
-
-  void PrintJson() const {
-    JsonWriter json;
-    json.BeginObject()
-        .Member("benchmark", "partition")
-        .Member("machine", MachineText())
-        .Member("postgresql", PostgresVersion(flat_))
-        .Member("events", events_)
-        .Member("months", months_)
-        .Key("measured")
-        .BeginArray();
-    for (const Line& line : lines_) {
-      json.BeginObject()
-          .Member("name", line.name)
-          .Member("base", line.base)
-          .Member("measured", line.ours)
-          .Member("ratio", line.ratio)
-          .Member("goal", line.goal)
-          .EndObject();
-    }
-    json.EndArray().EndObject();
-    std::cout << json.Take() << "\n";
-  }
-
   static constexpr int kRounds = 3, kAppends = 1000;
   const long long rows_, repeat_, workers_;
   const int months_;
@@ -423,20 +285,30 @@ class PartitionBenchmark {
   test::PostgresServer server_;
   std::string flat_, partitioned_;
   long long events_ = 0;
-  std::vector<Line> lines_;
+  Lines lines_;
 };
+
+constexpr char kNoGrowth[] = "none";
 
 int RunPartition(int count, char** words) {
   const Options options(
       count, words,
       "Migration of ledger_event to partitions against bare loops that copy the same rows, and "
       "what partitions and their guard cost afterwards. Writers are idle.",
-      {{"rows", "200000", "events of the ledger; half as many for each verification"},
+      {{"growth", kNoGrowth,
+        "FROM,TO: everyday work instead, with so many events and with so many, such as "
+        "1000000,20000000"},
+       {"rows", "200000", "events of the ledger; half as many for each verification"},
        {"months", "12", "months that the events are spread over"},
        {"workers", "2", "workers of the migration"},
        {"repeat", "3", "how often the table is migrated"}});
   if (options.Number("rows") < 10 * kVersions || options.Number("repeat") < 1) {
     throw std::runtime_error("--rows is at least 120, --repeat at least 1");
+  }
+  if (options.Text("growth") != kNoGrowth) {
+    MeasureGrowth(options.Text("growth"), static_cast<int>(options.Number("months")),
+                  options.Json());
+    return 0;
   }
   PartitionBenchmark(options).Run();
   return 0;

@@ -47,6 +47,70 @@ std::string List(test::Db& db) {
       "attrelid = 'ledger_event'::regclass AND attnum > 0 AND NOT attisdropped");
 }
 
+std::string MakeEmptyLedger(test::PostgresServer& server, const std::string& name) {
+  host::DatabaseSettings settings;
+  settings.url = test::InstallLedger(server, name);
+  host::ControlPlane(settings).Migrate(test::StepsWith({"maintenance", "outbox"}));
+  return settings.url;
+}
+
+// A table with all events takes the place of ledger_event, and its sequence.
+void PutInPlace(test::Db& db, const std::string& table) {
+  db.Execute(
+      "ALTER SEQUENCE ledger_event_sequence_number_seq OWNED BY " + table +
+      ".sequence_number; SET client_min_messages = warning; DROP TABLE ledger_event CASCADE; "
+      "ALTER TABLE " +
+      table + " RENAME TO ledger_event");
+}
+
+// The first of so many months up to now.
+std::string BeginOf(int months) {
+  return "(date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - " +
+         std::to_string(months - 1) + " * interval '1 month')";
+}
+
+// The data is the same in every event, so every aggregate has the same hashes.
+std::string LargeHistory(long long aggregates, const std::string& begin) {
+  const std::string all = std::to_string(aggregates), data = "'" + std::string(kData) + "'";
+  return "WITH RECURSIVE chain (version, hash, previous) AS (SELECT 1, "
+         "encode(sha256(convert_to(" +
+         data +
+         ", 'UTF8')), 'hex'), NULL::text UNION ALL SELECT version + 1, "
+         "encode(sha256(convert_to(hash || " +
+         data + ", 'UTF8')), 'hex'), hash FROM chain WHERE version < " + std::to_string(kVersions) +
+         ") INSERT INTO loaded (aggregate_type, aggregate_id, aggregate_version, event_type, "
+         "event_data, correlation_id, hash, prev_hash, created_at) SELECT 'transaction', " +
+         AggregateId("n") + ", version, 'TransactionPosted', " + data +
+         "::jsonb, gen_random_uuid(), hash, previous, " + begin + " + (now() - " + begin +
+         ") * (((version - 1) * " + all + "::float8 + n) / (" + all + " * " +
+         std::to_string(kVersions) + ")) FROM chain CROSS JOIN LATERAL generate_series(1, " + all +
+         ") n";
+}
+
+// What a migration does, in one go.
+void GuardLargeHistory(test::Db& db) {
+  db.Execute(
+      "ALTER TABLE summa_host.ledger_event_key DROP CONSTRAINT ledger_event_key_pkey, DROP "
+      "CONSTRAINT ledger_event_key_position_key");
+  db.Execute(
+      "INSERT INTO summa_host.ledger_event_key (id, position, created_at) SELECT id, "
+      "sequence_number, created_at FROM ledger_event");
+  db.Execute("ALTER TABLE summa_host.ledger_event_key ADD PRIMARY KEY (id), ADD UNIQUE (position)");
+  db.Execute(
+      "INSERT INTO summa_host.ledger_event_head (aggregate_type, aggregate_id, version, hash, "
+      "created_at) SELECT aggregate_type, aggregate_id, aggregate_version, hash, created_at FROM "
+      "ledger_event WHERE aggregate_type = 'transaction' AND aggregate_version = " +
+      std::to_string(kVersions) +
+      " UNION ALL (SELECT DISTINCT ON (aggregate_type, aggregate_id) aggregate_type, "
+      "aggregate_id, aggregate_version, hash, created_at FROM ledger_event WHERE aggregate_type <> "
+      "'transaction' ORDER BY aggregate_type, aggregate_id, aggregate_version DESC)");
+  db.Execute(
+      "SELECT summa_host.make_ledger_event_guard('ledger_event', "
+      "'uq_ledger_event_aggregate_version', 'ledger_event_pkey', "
+      "'ledger_event_sequence_number_unique'), "
+      "summa_host.install_ledger_event_guard('ledger_event')");
+}
+
 }  // namespace
 
 std::string AggregateId(const std::string& number) {
@@ -55,27 +119,27 @@ std::string AggregateId(const std::string& number) {
 
 std::string MakeHistory(test::PostgresServer& server, const std::string& name, long long rows,
                         int months) {
-  host::DatabaseSettings settings;
-  settings.url = test::InstallLedger(server, name);
-  host::ControlPlane(settings).Migrate(test::StepsWith({"maintenance", "outbox"}));
-  test::Db db(settings.url);
+  const std::string url = MakeEmptyLedger(server, name);
+  test::Db db(url);
   const std::string number = std::to_string(months);
   db.Query(FirstEvents(), {std::to_string(rows / kVersions), number, kData});
   for (long long version = 1; version < kVersions; ++version) {
     db.Query(NextEvents(), {std::to_string(version), number, kData});
   }
-  test::EnsureAccounts(settings.url, 20);
+  test::EnsureAccounts(url, 20);
   db.Execute("VACUUM (FREEZE, ANALYZE)");
-  return settings.url;
+  return url;
 }
 
-std::vector<std::string> MakeLeaves(test::Db& db, const std::string& table) {
+std::vector<std::string> MakeLeaves(test::Db& db, const std::string& table,
+                                    const std::string& first, const std::string& last) {
   db.Execute("CREATE TABLE " + table +
              " (LIKE ledger_event INCLUDING DEFAULTS) PARTITION BY RANGE (created_at)");
   db.Execute(
       "DO $$ DECLARE month timestamp; BEGIN "
-      "FOR month IN SELECT generate_series(date_trunc('month', min(created_at) AT TIME ZONE "
-      "'UTC'), max(created_at) AT TIME ZONE 'UTC', interval '1 month') FROM ledger_event LOOP "
+      "FOR month IN SELECT generate_series(date_trunc('month', " +
+      first + " AT TIME ZONE 'UTC'), " + last +
+      " AT TIME ZONE 'UTC', interval '1 month') LOOP "
       "EXECUTE format('CREATE TABLE %I PARTITION OF " +
       table + " FOR VALUES FROM (%L) TO (%L)', '" + table +
       "_' || to_char(month, 'YYYY_MM'), month AT TIME ZONE 'UTC', (month + interval '1 month') AT "
@@ -128,11 +192,31 @@ void PartitionForReading(const std::string& url) {
   db.Execute("INSERT INTO parted (" + columns + ") SELECT " + columns +
              " FROM ledger_event ORDER BY sequence_number");
   IndexLeaves(db, leaves);
-  // The sequence of the positions must outlive the flat table.
-  db.Execute(
-      "ALTER SEQUENCE ledger_event_sequence_number_seq OWNED BY parted.sequence_number; "
-      "DROP TABLE ledger_event CASCADE; ALTER TABLE parted RENAME TO ledger_event");
+  PutInPlace(db, "parted");
   db.Execute("VACUUM (FREEZE, ANALYZE) ledger_event");
+}
+
+std::string MakeLargeHistory(test::PostgresServer& server, const std::string& name, long long rows,
+                             int months, bool partitioned) {
+  const std::string url = MakeEmptyLedger(server, name);
+  test::Db db(url);
+  const std::string columns = List(db), begin = BeginOf(months);
+  std::vector<std::string> tables = {"loaded"};
+  if (partitioned) {
+    tables = MakeLeaves(db, "loaded", begin, "(now() + interval '1 month')");
+  } else {
+    db.Execute("CREATE TABLE loaded (LIKE ledger_event INCLUDING DEFAULTS)");
+  }
+  db.Execute("INSERT INTO loaded (" + columns + ") SELECT " + columns + " FROM ledger_event");
+  db.Execute(LargeHistory(rows / kVersions, begin));
+  IndexLeaves(db, tables);
+  PutInPlace(db, "loaded");
+  if (partitioned) GuardLargeHistory(db);
+  db.Execute("ALTER TABLE outbox ADD FOREIGN KEY (event_id) REFERENCES " +
+             std::string(partitioned ? "summa_host.ledger_event_key" : "ledger_event") + " (id)");
+  test::EnsureAccounts(url, 20);
+  db.Execute("VACUUM (FREEZE, ANALYZE)");
+  return url;
 }
 
 }  // namespace summa::bench

@@ -18,12 +18,21 @@ inline constexpr long long kVersions = 12;
 std::string MakeHistory(test::PostgresServer& server, const std::string& name, long long rows,
                         int months);
 
+// The same history by bulk: each version of all aggregates, then the next, into
+// tables that get their indexes afterwards. Partitioned: with a partition for each month and the
+// guard.
+std::string MakeLargeHistory(test::PostgresServer& server, const std::string& name, long long rows,
+                             int months, bool partitioned);
+
 // An aggregate of a history, by its number from 1 on, as an SQL expression.
 std::string AggregateId(const std::string& number);
 
-// An empty partitioned table like ledger_event, with a partition for each month of its events.
-// Returns the partitions. None has an index.
-std::vector<std::string> MakeLeaves(test::Db& db, const std::string& table);
+// An empty partitioned table like ledger_event, with a partition for each month of a span, as SQL
+// expressions: by default that of its events. Returns the partitions. None has an index.
+std::vector<std::string> MakeLeaves(
+    test::Db& db, const std::string& table,
+    const std::string& first = "(SELECT min(created_at) FROM ledger_event)",
+    const std::string& last = "(SELECT max(created_at) FROM ledger_event)");
 // The indexes of the flat table on each of them.
 void IndexLeaves(test::Db& db, const std::vector<std::string>& leaves);
 

@@ -20,6 +20,7 @@ class Options {
 
   long long Number(const std::string& name) const;  // ends the program when it is none
   double Real(const std::string& name) const;
+  const std::string& Text(const std::string& name) const { return values_.at(name); }
   bool Given(const std::string& name) const { return values_.at(name) == "yes"; }
   bool Json() const { return values_.at("output") == "json"; }
 

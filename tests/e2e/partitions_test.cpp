@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <utility>
 
 #include "tests/e2e/summa_host.hpp"
 #include "tests/fixture/ledger.hpp"
@@ -18,7 +19,9 @@ using ::testing::Not;
 
 class Partitions : public testing::Test {
  protected:
-  Partitions() : url_(InstallLedger(server_, "ledger")), db_(url_) {
+  Partitions() : Partitions(PostgresOptions()) {}
+  explicit Partitions(PostgresOptions options)
+      : server_(std::move(options)), url_(InstallLedger(server_, "ledger")), db_(url_) {
     db_.Execute(
         "SET TimeZone = 'UTC'; CREATE TABLE reading (id bigint GENERATED ALWAYS AS IDENTITY, at "
         "timestamptz NOT NULL, note text) PARTITION BY RANGE (at)");
@@ -150,6 +153,35 @@ TEST_F(Partitions, AMigrationThatWouldMakeTooManyIsRefusedBeforeItBegins) {
     EXPECT_NE(planned.exit_code, 0) << strategy << planned.out << planned.err;
     EXPECT_THAT(planned.out, HasSubstr("SH-0827")) << strategy;
   }
+  EXPECT_EQ(db_.Count("SELECT count(*) FROM summa_host.operation"), 0) << "nothing is left open";
+}
+
+class PartitionsOfSmallServer : public Partitions {
+ protected:
+  static PostgresOptions Options() {
+    PostgresOptions options;
+    options.settings = {{"max_connections", "20"}};
+    return options;
+  }
+  PartitionsOfSmallServer() : Partitions(Options()) {}
+};
+
+TEST_F(PartitionsOfSmallServer, AMigrationForWhoseExchangeThereAreTooFewLocksDoesNotBegin) {
+  EnsureAccounts(url_, 2);
+  db_.Execute("UPDATE ledger_event SET created_at = now() - interval '2 years'");
+  std::vector<std::string> words = {"migrate:partition-event-store", "--strategy=attach",
+                                    "--interval=weekly"};
+  const RunResult refused = Verb(words);
+  EXPECT_NE(refused.exit_code, 0) << refused.out << refused.err;
+  EXPECT_THAT(refused.out + refused.err, HasSubstr("SH-0859"));
+  words.emplace_back("--dry-run");
+  const RunResult planned = Verb(words);
+  EXPECT_NE(planned.exit_code, 0) << planned.out << planned.err;
+  EXPECT_THAT(planned.out, HasSubstr("SH-0859: the exchange of "));
+  EXPECT_THAT(planned.out, HasSubstr("max_locks_per_transaction = 64"));
+  words[2] = "--interval=monthly";
+  const RunResult possible = Verb(words);
+  EXPECT_EQ(possible.exit_code, 0) << possible.out << possible.err;
   EXPECT_EQ(db_.Count("SELECT count(*) FROM summa_host.operation"), 0) << "nothing is left open";
 }
 

@@ -194,6 +194,16 @@ TEST_P(PruningTest, ABoundInTheFormOfTheVerificationLeavesTheOlderOnesOut) {
                    "e.created_at >= '2025-10-02 00:00:00+00'::timestamptz"),
             last_three)
       << "from a snapshot";
+  // As a parameter, whose value the plan has.
+  db_->Execute(
+      "DEALLOCATE ALL; SET plan_cache_mode = force_custom_plan; PREPARE found (bigint[], "
+      "timestamptz, timestamptz) AS SELECT * FROM ledger_event e WHERE e." +
+      std::string(GetParam() == ledger::Layout::kPlan ? "position" : "sequence_number") +
+      " = ANY ($1) AND e.created_at >= $2 AND e.created_at <= $3");
+  EXPECT_EQ(InPlan("EXPLAIN EXECUTE found ('{1}', '2025-10-02 00:00:00+00', '2025-12-31 "
+                   "00:00:00+00')"),
+            last_three)
+      << "by the keys of the guard";
 }
 
 TEST_P(PruningTest, AnOutboxRowIsLookedForInOnePartitionAndElsewhereOnlyWithoutAMatch) {

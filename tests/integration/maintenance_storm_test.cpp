@@ -192,5 +192,19 @@ TEST_F(StormTest, ABigOverflowPartitionIsDrainedBesideWriters) {
   EXPECT_EQ(Findings(), "");
 }
 
+TEST_F(StormTest, ARowBeyondTheMissingRangesIsNamedWhenABigOverflowPartitionIsDrained) {
+  UseOverflow();
+  settings_.drain_rows = 5;
+  AddReadings(-1, 10);
+  db_->Execute("INSERT INTO reading (at, note) VALUES ('2400-05-06 07:08:09+00', 'far')");
+  const std::vector<std::string> before = Readings();
+  EXPECT_THAT(ErrorOfRun(),
+              testing::AllOf(HasSubstr("SH-0833"),
+                             HasSubstr("reading_overflow_high has more than 5 rows, and one of "
+                                       "2400-05-06T07:08:09"),
+                             HasSubstr("outside of the ranges that are missing, ")));
+  EXPECT_EQ(Readings(), before);
+}
+
 }  // namespace
 }  // namespace summa::maintenance

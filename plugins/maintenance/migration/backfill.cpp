@@ -1,16 +1,16 @@
 #include "migration/backfill.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <optional>
 #include <string>
 #include <summa/crash_point.hpp>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "migration/exchange.hpp"
+#include "migration/parallel.hpp"
 #include "migration/throttle.hpp"
 #include "partition/statement.hpp"
 
@@ -90,21 +90,8 @@ std::vector<PositionRange> NextChunks(Session& session, std::int64_t operation,
 std::int64_t CopyChunks(const summa_sql_v1* sql, std::int64_t operation,
                         const ComparedTables& tables, const std::vector<PositionRange>& chunks) {
   std::vector<std::int64_t> rows(chunks.size());
-  std::vector<std::exception_ptr> thrown(chunks.size());
-  std::vector<std::thread> threads;
-  for (std::size_t i = 0; i < chunks.size(); ++i) {
-    threads.emplace_back([&, i] {
-      try {
-        rows[i] = CopyChunk(sql, operation, tables, chunks[i]);
-      } catch (...) {
-        thrown[i] = std::current_exception();
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  for (const std::exception_ptr& exception : thrown) {
-    if (exception) std::rethrow_exception(exception);
-  }
+  InParallel(chunks.size(), static_cast<int>(chunks.size()),
+             [&](std::size_t i) { rows[i] = CopyChunk(sql, operation, tables, chunks[i]); });
   std::int64_t sum = 0;
   for (const std::int64_t count : rows) sum += count;
   return sum;

@@ -12,11 +12,14 @@
 #include "migration/backfill.hpp"
 #include "migration/bound.hpp"
 #include "migration/exchange.hpp"
+#include "migration/indexes.hpp"
 #include "migration/inventory.hpp"
 #include "migration/mirror.hpp"
+#include "migration/parallel.hpp"
 #include "migration/progress.hpp"
 #include "migration/shadow.hpp"
 #include "migration/slice.hpp"
+#include "migration/throttle.hpp"
 #include "migration/verify.hpp"
 #include "migration_sql.hpp"
 #include "partition/catalog.hpp"
@@ -46,6 +49,22 @@ DatabaseTime BoundFor(Session& session, Interval interval, std::int64_t estimate
   const auto now = session.Exec("SELECT clock_timestamp()").Value<DatabaseTime>();
   const DatabaseTime least = now + std::chrono::hours(24) + std::chrono::seconds(estimated_seconds);
   return RangeAt(interval, least).to;
+}
+
+Inventory InventoryOf(const summa_sql_v1* sql, const MigrationRecord& record) {
+  Session session(sql);
+  return ReadInventory(session, record.old_table);
+}
+
+PartitionedTable ShadowOf(const summa_sql_v1* sql, const MigrationRecord& record) {
+  Session session(sql);
+  return ReadTable(session, NameOfTable(session, record.new_table).quoted());
+}
+
+// With its partitions: once, and as late as possible. For the comparison no statistics are needed.
+void AnalyzeShadow(Session& session, const MigrationRecord& record) {
+  LiftStatementTimeout(session);
+  session.Exec("ANALYZE " + NameOfTable(session, record.new_table).quoted());
 }
 
 }  // namespace
@@ -171,54 +190,66 @@ Migration::Progress Migration::Backfill(OperationStep& step, const MigrationReco
   return At("indexing", rows);
 }
 
-// One index, or one partition, in each step; the catalog says which is the next.
+// Some indexes in each step; the catalog says which are the next.
 Migration::Progress Migration::Index(OperationStep& step, const MigrationRecord& record) const {
-  const WorkCaller caller = CallerOfStep(step);
-  Session session(step.sql());
-  const Inventory flat = ReadInventory(session, record.old_table);
-  if (!CreateNextIndex(session, flat, record.new_table).empty()) {
-    CrashPoint("migration.index");
-    return At("indexing");
+  if (const std::string reason = ThrottleReason(step.sql(), CallerOfStep(step), record.operation);
+      !reason.empty()) {
+    return WaitFor(step, reason);
   }
-  const std::string shadow = NameOfTable(session, record.new_table).quoted();
-  const PartitionedTable table = ReadTable(session, shadow);
-  const DdlOutcome parent =
-      RunDdl(session, caller, {{shadow, LockMode::kShareRowExclusive}}, {}, [&](Session& locked) {
-        RequireRunning(locked, record.operation);
-        CreateParentIndexes(locked, flat, shadow);
-        CrashPoint("migration.parent_index");
-      });
-  if (!parent.done) return WaitFor(step, TextOf(parent.blockers));
-  for (const Partition& leaf : table.partitions) {
-    const DdlOutcome attached = RunDdl(
-        session, caller,
-        {{shadow, LockMode::kShareUpdateExclusive}, {leaf.quoted, LockMode::kAccessExclusive}}, {},
-        [&](Session& locked) {
-          RequireRunning(locked, record.operation);
-          AttachIndexes(locked, flat, shadow, leaf.quoted);
-          CrashPoint("migration.attach_index");
-        });
-    if (!attached.done) return WaitFor(step, TextOf(attached.blockers));
-    session.ExecAutocommit("VACUUM (FREEZE, ANALYZE) " + leaf.quoted);
-  }
-  Session& last = step.Transaction();
-  LiftStatementTimeout(last);
-  last.Exec("ANALYZE " + shadow);
-  ChangeState(last, record.operation, "indexing", "verifying");
+  const Inventory flat = InventoryOf(step.sql(), record);
+  const int created = CreateMissingIndexes(step.sql(), CallerOfStep(step), flat, record.new_table,
+                                           record.workers, [] { CrashPoint("migration.index"); });
+  if (created > 0) return Again(step, record);
+  const PartitionedTable table = ShadowOf(step.sql(), record);
+  const std::string in_the_way = AttachEachIndex(step, record, flat, table);
+  if (!in_the_way.empty()) return WaitFor(step, in_the_way);
+  VacuumEach(step.sql(), table.partitions, "FREEZE", record.workers);
+  ChangeState(step.Transaction(), record.operation, "indexing", "verifying");
   CrashPoint("migration.indexed");
   return At("verifying");
+}
+
+// Returns who is in the way; nobody: all are attached.
+std::string Migration::AttachEachIndex(OperationStep& step, const MigrationRecord& record,
+                                       const Inventory& flat, const PartitionedTable& table) const {
+  const WorkCaller caller = CallerOfStep(step);
+  Session session(step.sql());
+  const DdlOutcome parent = RunDdl(session, caller, {{table.quoted, LockMode::kShareRowExclusive}},
+                                   {}, [&](Session& locked) {
+                                     RequireRunning(locked, record.operation);
+                                     CreateParentIndexes(locked, flat, table.quoted);
+                                     CrashPoint("migration.parent_index");
+                                   });
+  if (!parent.done) return TextOf(parent.blockers);
+  for (const Partition& leaf : table.partitions) {
+    const DdlOutcome attached = RunDdl(session, caller,
+                                       {{table.quoted, LockMode::kShareUpdateExclusive},
+                                        {leaf.quoted, LockMode::kAccessExclusive}},
+                                       {}, [&](Session& locked) {
+                                         RequireRunning(locked, record.operation);
+                                         AttachIndexes(locked, flat, leaf);
+                                         CrashPoint("migration.attach_index");
+                                       });
+    if (!attached.done) return TextOf(attached.blockers);
+  }
+  return "";
 }
 
 Migration::Progress Migration::Verify(OperationStep& step, const MigrationRecord& record) const {
   if (record.bound) {
     if (ValidateBound(step.sql(), record)) return Again(step, record);
     Session& session = step.Transaction();
+    AnalyzeShadow(session, record);
     session.Exec(
         "UPDATE summa_host.migration SET verification = 'no row is copied' WHERE operation = $1",
         {record.operation});
     ChangeState(session, record.operation, "verifying", "ready");
     CrashPoint("migration.bound_verified");
     return At("ready");
+  }
+  if (const std::string reason = ThrottleReason(step.sql(), CallerOfStep(step), record.operation);
+      !reason.empty()) {
+    return WaitFor(step, reason);
   }
   if (Settle(step, record)) return Again(step, record);
   ComparedTables tables;
@@ -230,6 +261,7 @@ Migration::Progress Migration::Verify(OperationStep& step, const MigrationRecord
   RequireWhole(step.sql(), record, tables, {record.base, record.sealed},
                std::numeric_limits<std::int64_t>::max());
   Session& session = step.Transaction();
+  AnalyzeShadow(session, record);
   NoteVerified(session, record.operation);
   ChangeState(session, record.operation, "verifying", "ready");
   CrashPoint("migration.verified");

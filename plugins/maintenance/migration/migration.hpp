@@ -20,6 +20,7 @@
 
 #include "migration/inventory.hpp"
 #include "migration/record.hpp"
+#include "partition/catalog.hpp"
 #include "partition/interval.hpp"
 
 namespace summa::maintenance {
@@ -69,13 +70,15 @@ class Migration {
 
   // Parts of the states above, each in a transaction of its own. They return whether there was
   // something to do.
+  std::string AttachEachIndex(OperationStep& step, const MigrationRecord& record,
+                              const Inventory& flat, const PartitionedTable& table) const;
   static bool FillGuardFurther(OperationStep& step, const MigrationRecord& record);
   static bool Settle(OperationStep& step, const MigrationRecord& record);
   // Returns who is in the way; nobody: it is sealed.
   std::string Seal(OperationStep& step, const MigrationRecord& record) const;
   bool FinalizeNow(OperationStep& step, const MigrationRecord& record) const;
-  bool GoBack(OperationStep& step, const MigrationRecord& record) const;
-  bool GoBackFromSlices(OperationStep& step, const MigrationRecord& record) const;
+  bool GoBack(OperationStep& step, const MigrationRecord& record);
+  bool GoBackFromSlices(OperationStep& step, const MigrationRecord& record);
   static void Clean(OperationStep& step, const MigrationRecord& record);
   static Progress Again(OperationStep& step, const MigrationRecord& record);
   Progress KeepTailShort(OperationStep& step, const MigrationRecord& record,
@@ -91,6 +94,7 @@ class Migration {
   const std::chrono::microseconds& closed_after_;
   int ahead_;
   std::atomic<bool> waits_for_people_{false};
+  std::string counted_;  // of the way back from slices, between two of its tries
 };
 
 }  // namespace summa::maintenance

@@ -81,7 +81,7 @@ bool Migration::Settle(OperationStep& step, const MigrationRecord& record) {
     Session session(step.sql());
     tables = TablesOf(session, record);
   }
-  return VerifyNextChunk(step.sql(), record, tables);
+  return VerifyNextChunks(step.sql(), record, tables);
 }
 
 // The tail that was mirrored becomes a chunk, which is then verified like the others.
@@ -198,7 +198,7 @@ bool Migration::FinalizeNow(OperationStep& step, const MigrationRecord& record) 
 // One part of the way back: verify, seal, or exchange. False: somebody stands in the way. A way
 // back that is closed, or stalls writers for too long, is asked for no longer: the migration goes
 // on where it was.
-bool Migration::GoBack(OperationStep& step, const MigrationRecord& record) const {
+bool Migration::GoBack(OperationStep& step, const MigrationRecord& record) {
   if (record.verification_failed && !record.bound) ThrowDifference(record.verification);
   Session session(step.sql());
   try {
@@ -226,11 +226,11 @@ bool Migration::GoBack(OperationStep& step, const MigrationRecord& record) const
 }
 
 // Before the exchange of the slices the way goes on from there.
-bool Migration::GoBackFromSlices(OperationStep& step, const MigrationRecord& record) const {
+bool Migration::GoBackFromSlices(OperationStep& step, const MigrationRecord& record) {
   Session session(step.sql());
   DdlOutcome outcome;
   if (record.slices == "exchanged") {
-    outcome = RestoreFlat(session, CallerOfStep(step), record);
+    outcome = RestoreFlat(session, CallerOfStep(step), record, counted_);
   } else {
     RequireUnused(session, record);
     outcome = LeaveSlices(session, CallerOfStep(step), record);

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -21,20 +20,10 @@ constexpr std::size_t kMostRanges = 1000;
 // Each takes between two and three milliseconds of the exchange, while writers wait.
 constexpr std::size_t kMostSlices = 300;
 
-// By this SQLSTATE the step is tried again after a pause, as when a lock was not had in time.
-constexpr const char* kLockNotAvailable = "55P03";
-
-[[noreturn]] void ThrowTaken(const std::string& schema, const std::string& name) {
-  throw Error(SUMMA_E_DATA, "SH-0822",
-              "the migration needs the name " + name + " in schema " + schema +
-                  ", and a relation has it already",
-              "Look what it is; rename or drop it, and start again");
-}
-
 void RequireFree(Session& session, const std::string& schema, const std::string& name) {
   const bool taken =
       session.Exec("SELECT to_regclass($1) IS NOT NULL", {QuoteName(schema, name)}).Value<bool>();
-  if (taken) ThrowTaken(schema, name);
+  if (taken) ThrowNameTaken(schema, name);
 }
 
 // What ALTER DEFAULT PRIVILEGES gives to new tables, and the flat one may not have.
@@ -139,82 +128,13 @@ std::vector<Range> RangesOf(Session& session, const Inventory& flat, const Shado
   return RangesOver(request.interval, {std::min(first, span.now), ahead.back().to});
 }
 
-struct IndexOfFlat {
-  std::string name, definition;  // CREATE [UNIQUE] INDEX name ON schema.table USING ..
-  bool unique = false;
-
-  // From "USING" on.
-  std::string Body() const { return definition.substr(definition.find(" USING ") + 1); }
-};
-
-std::vector<IndexOfFlat> IndexesOf(const Inventory& flat) {
-  std::vector<IndexOfFlat> indexes;
-  for (const char* kind : {"unique index", "index"}) {
-    for (const InventoryItem& item : flat.OfKind(kind)) {
-      indexes.push_back({item.name, item.definition, std::string(kind) == "unique index"});
-    }
-  }
-  return indexes;
-}
-
-std::string LeafIndexName(const std::string& leaf, const IndexOfFlat& index) {
-  return PartitionName(leaf, index.name);
-}
-
-bool IsPrimaryKey(const Inventory& flat, const IndexOfFlat& index) {
-  for (const InventoryItem& key : flat.OfKind("key")) {
-    if (key.name == index.name) return key.definition.starts_with("PRIMARY KEY");
-  }
-  return false;
-}
-
-// By it a publication knows which row was changed. The table itself cannot have one.
-void MakePrimaryKey(Session& session, const Partition& leaf, const std::string& index) {
-  const bool made =
-      session
-          .Exec("SELECT indisprimary FROM pg_index WHERE indexrelid = $1::text::regclass",
-                {QuoteName(leaf.schema, index)})
-          .Value<bool>();
-  if (made) return;
-  session.Exec("ALTER TABLE " + leaf.quoted + " ADD CONSTRAINT " + QuoteName(index) +
-               " PRIMARY KEY USING INDEX " + QuoteName(index));
-}
-
-// The server goes on with the last statement of a host that has died, and may take hours for it.
-void RequireNobodyBuilds(Session& session, const std::string& schema, const std::string& index) {
-  const Result builders = session.Exec(
-      "SELECT pid FROM pg_stat_progress_create_index WHERE datname = current_database() AND "
-      "index_relid = to_regclass($1::text)::oid",
-      {QuoteName(schema, index)});
-  if (builders.rows() == 0) return;
-  throw Error(SUMMA_E_TRY_LATER, "SH-0851",
-              "process " + std::to_string(builders[0].Get<std::int32_t>("pid")) +
-                  " builds the index " + index + " for a host that is gone",
-              "Nothing is needed: when it is done, the migration goes on", kLockNotAvailable);
-}
-
-// Whatever another host, which has lost its lease meanwhile, has made or dropped.
-void CreateIndex(Session& session, const Partition& leaf, const IndexOfFlat& index) {
-  const std::string name = LeafIndexName(leaf.name, index);
-  session.ExecAutocommit(std::string(index.unique ? "CREATE UNIQUE" : "CREATE") +
-                         " INDEX CONCURRENTLY IF NOT EXISTS " + QuoteName(name) + " ON " +
-                         leaf.quoted + " " + index.Body());
-  const bool made =
-      session
-          .Exec(
-              "SELECT EXISTS (SELECT FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid "
-              "WHERE x.indrelid = $1::bigint::oid AND i.relname = $2)",
-              {leaf.oid, name})
-          .Value<bool>();
-  if (!made) ThrowTaken(leaf.schema, name);
-}
-
 }  // namespace
 
-void MakePrimaryKeyOf(Session& session, const Inventory& flat, const Partition& leaf) {
-  for (const IndexOfFlat& index : IndexesOf(flat)) {
-    if (IsPrimaryKey(flat, index)) MakePrimaryKey(session, leaf, LeafIndexName(leaf.name, index));
-  }
+void ThrowNameTaken(const std::string& schema, const std::string& name) {
+  throw Error(SUMMA_E_DATA, "SH-0822",
+              "the migration needs the name " + name + " in schema " + schema +
+                  ", and a relation has it already",
+              "Look what it is; rename or drop it, and start again");
 }
 
 std::vector<Range> RangesUntil(Session& session, const Inventory& flat, Interval interval,
@@ -231,9 +151,6 @@ void RequireFewPartitions(Session& session, const Inventory& flat, const ShadowR
   RequireFewRanges(request.interval, RangesOf(session, flat, request).size());
 }
 
-std::string ShadowIndexName(const std::string& index) { return PartitionName(index, "new"); }
-std::string OldIndexName(const std::string& index) { return PartitionName(index, "old"); }
-
 std::int64_t CreateShadow(Session& session, const Inventory& flat, const ShadowRequest& request) {
   const std::string name = PartitionName(flat.name, kSuffix);
   const std::string shadow = QuoteName(flat.schema, name);
@@ -246,60 +163,15 @@ std::int64_t CreateShadow(Session& session, const Inventory& flat, const ShadowR
   CopyStatistics(session, flat, shadow);
   const std::vector<Range> ranges = RangesOf(session, flat, request);
   RequireFewRanges(request.interval, ranges.size());
+  // Without its partitions: each is made like the table, and none like the one before.
+  const PartitionedTable parent = ReadTable(session, shadow);
   const auto add = [&](const std::string& suffix, const Range& range) {
-    AddLeaf(session, flat, ReadTable(session, shadow), suffix, range, request.end.has_value());
+    AddLeaf(session, flat, parent, suffix, range, request.end.has_value());
   };
   for (const Range& range : ranges) add(SuffixOf(request.interval, range.from), range);
   if (!request.end) add("overflow_high", {ranges.back().to, DatabaseTime::max()});
   if (!request.bound) add("overflow_low", {DatabaseTime::min(), ranges.front().from});
-  return ReadTable(session, shadow).oid;
-}
-
-std::string CreateNextIndex(Session& session, const Inventory& flat, std::int64_t shadow) {
-  const PartitionedTable table = ReadTable(session, NameOfTable(session, shadow).quoted());
-  const Result present = session.Exec(
-      "SELECT i.relname, x.indisvalid FROM pg_inherits h JOIN pg_index x ON x.indrelid = "
-      "h.inhrelid JOIN pg_class i ON i.oid = x.indexrelid WHERE h.inhparent = $1::bigint::oid",
-      {shadow});
-  std::set<std::string> valid, invalid;
-  for (const Row row : present) {
-    (row.Get<bool>("indisvalid") ? valid : invalid).insert(row.Get<std::string>("relname"));
-  }
-  for (const Partition& leaf : table.partitions) {
-    for (const IndexOfFlat& index : IndexesOf(flat)) {
-      const std::string name = LeafIndexName(leaf.name, index);
-      if (valid.contains(name)) continue;
-      if (invalid.contains(name)) {
-        RequireNobodyBuilds(session, leaf.schema, name);
-        session.ExecAutocommit("DROP INDEX CONCURRENTLY IF EXISTS " + QuoteName(leaf.schema, name));
-      }
-      CreateIndex(session, leaf, index);
-      return name;
-    }
-  }
-  return "";
-}
-
-void CreateParentIndexes(Session& session, const Inventory& flat, const std::string& shadow) {
-  for (const IndexOfFlat& index : IndexesOf(flat)) {
-    if (index.unique) continue;
-    session.Exec("CREATE INDEX IF NOT EXISTS " + QuoteName(ShadowIndexName(index.name)) +
-                 " ON ONLY " + shadow + " " + index.Body());
-  }
-}
-
-void AttachIndexes(Session& session, const Inventory& flat, const std::string& shadow,
-                   const std::string& partition) {
-  const PartitionedTable parent = ReadTable(session, shadow);
-  for (const Partition& leaf : parent.partitions) {
-    if (leaf.quoted != partition) continue;
-    for (const IndexOfFlat& index : IndexesOf(flat)) {
-      if (IsPrimaryKey(flat, index)) MakePrimaryKey(session, leaf, LeafIndexName(leaf.name, index));
-      if (index.unique) continue;
-      session.Exec("ALTER INDEX " + QuoteName(flat.schema, ShadowIndexName(index.name)) +
-                   " ATTACH PARTITION " + QuoteName(leaf.schema, LeafIndexName(leaf.name, index)));
-    }
-  }
+  return parent.oid;
 }
 
 }  // namespace summa::maintenance

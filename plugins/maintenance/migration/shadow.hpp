@@ -41,26 +41,7 @@ void RequireFewPartitions(Session& session, const Inventory& flat, const ShadowR
 // of one of its partitions, exists already.
 std::int64_t CreateShadow(Session& session, const Inventory& flat, const ShadowRequest& request);
 
-// The next index that a partition of the shadow lacks; creates it without blocking writers, outside
-// of a transaction. Returns its name; empty: no partition lacks any. An index that an earlier try
-// has left invalid is dropped first; 55P03 while the server still builds it. SH-0822 when another
-// table's index has its name.
-std::string CreateNextIndex(Session& session, const Inventory& flat, std::int64_t shadow);
-
-// The indexes of the parent, without those of the partitions; then AttachIndexes() makes the
-// latter part of them. In the open transaction, which holds SHARE ROW EXCLUSIVE on the parent.
-void CreateParentIndexes(Session& session, const Inventory& flat, const std::string& shadow);
-// Of one partition, in the open transaction, which holds ACCESS EXCLUSIVE on it. The one that stands
-// for the flat table's primary key becomes its primary key.
-void AttachIndexes(Session& session, const Inventory& flat, const std::string& shadow,
-                   const std::string& partition);
-
-// Makes the index of one partition that stands for the flat table's primary key its primary key,
-// when it is not yet. In the open transaction.
-void MakePrimaryKeyOf(Session& session, const Inventory& flat, const Partition& leaf);
-
-// The name of an index of the shadow before the swap, and of the flat table afterwards.
-std::string ShadowIndexName(const std::string& index);
-std::string OldIndexName(const std::string& index);
+// SH-0822: the migration needs this name.
+[[noreturn]] void ThrowNameTaken(const std::string& schema, const std::string& name);
 
 }  // namespace summa::maintenance

@@ -12,10 +12,13 @@
 
 #include "migration/backfill.hpp"
 #include "migration/exchange.hpp"
+#include "migration/indexes.hpp"
+#include "migration/parallel.hpp"
 #include "migration/seal.hpp"
 #include "migration/shadow.hpp"
 #include "migration/slice_end.hpp"
 #include "migration/sync.hpp"
+#include "migration/throttle.hpp"
 #include "migration/verify.hpp"
 #include "migration_sql.hpp"
 #include "partition/catalog.hpp"
@@ -42,6 +45,12 @@ SliceOutcome Waits(std::string what) { return {std::nullopt, std::move(what), fa
 SliceOutcome WaitsFor(const std::vector<Blocker>& blockers) { return Waits(TextOf(blockers)); }
 
 SliceOutcome WaitsForPeople(std::string what = "") { return {std::nullopt, std::move(what), true}; }
+
+// Nobody is in the way any more.
+SliceOutcome GoesOn(OperationStep& step, const MigrationRecord& record) {
+  StopWaiting(step.Transaction(), record.operation);
+  return Went();
+}
 
 // The migration as it is for the copy: the slices are its new table.
 MigrationRecord ForSlices(const MigrationRecord& record) {
@@ -157,16 +166,11 @@ SliceOutcome CopySlices(OperationStep& step, const WorkCaller& caller,
   return Went(rows);
 }
 
-SliceOutcome IndexSlices(OperationStep& step, const WorkCaller& caller,
-                         const MigrationRecord& record) {
-  Session session(step.sql());
-  const Inventory flat = InventoryOf(session, record);
+// Returns who is in the way; nobody: all slices have it.
+std::string MakeKeys(Session& session, const WorkCaller& caller, const MigrationRecord& record,
+                     const Inventory& flat, const std::vector<Partition>& slices) {
   const std::string position = TablesOf(session, record).position;
-  if (!CreateNextIndex(session, flat, record.slice_table).empty()) {
-    CrashPoint("migration.slice_index");
-    return Went();
-  }
-  for (const Partition& slice : SlicesOf(session, record)) {
+  for (const Partition& slice : slices) {
     const DdlOutcome made =
         RunDdl(session, caller, {{slice.quoted}}, Limits(), [&](Session& locked) {
           RequireRunning(locked, record.operation);
@@ -174,21 +178,48 @@ SliceOutcome IndexSlices(OperationStep& step, const WorkCaller& caller,
           RunTogether(locked, RefuseRowsThrough(slice.quoted, position, record.through));
           CrashPoint("migration.slice_key");
         });
-    if (!made.done) return WaitsFor(made.blockers);
-    session.ExecAutocommit("VACUUM (FREEZE, ANALYZE) " + slice.quoted);
+    if (!made.done) return TextOf(made.blockers);
   }
+  return "";
+}
+
+SliceOutcome IndexSlices(OperationStep& step, const WorkCaller& caller,
+                         const MigrationRecord& record) {
+  std::string reason = ThrottleReason(step.sql(), caller, record.operation);
+  if (!reason.empty()) return Waits(std::move(reason));
+  Inventory flat;
+  {
+    Session session(step.sql());
+    flat = InventoryOf(session, record);
+  }
+  const int created =
+      CreateMissingIndexes(step.sql(), caller, flat, record.slice_table, record.workers,
+                           [] { CrashPoint("migration.slice_index"); });
+  if (created > 0) return GoesOn(step, record);
+  std::vector<Partition> slices;
+  {
+    Session session(step.sql());
+    slices = SlicesOf(session, record);
+    std::string in_the_way = MakeKeys(session, caller, record, flat, slices);
+    if (!in_the_way.empty()) return Waits(std::move(in_the_way));
+  }
+  // Nobody analyzes the staging table, which is dropped in the end.
+  VacuumEach(step.sql(), slices, "FREEZE, ANALYZE", record.workers);
   ChangeSlices(step.Transaction(), record.operation, "indexing", "verifying");
   CrashPoint("migration.slices_indexed");
   return Went();
 }
 
-SliceOutcome VerifySlices(OperationStep& step, const MigrationRecord& record) {
+SliceOutcome VerifySlices(OperationStep& step, const WorkCaller& caller,
+                          const MigrationRecord& record) {
+  std::string reason = ThrottleReason(step.sql(), caller, record.operation);
+  if (!reason.empty()) return Waits(std::move(reason));
   ComparedTables tables;
   {
     Session session(step.sql());
     tables = TablesOf(session, ForSlices(record));
   }
-  if (VerifyNextChunk(step.sql(), record, tables)) return Went();
+  if (VerifyNextChunks(step.sql(), record, tables)) return GoesOn(step, record);
   RequireWhole(step.sql(), record, tables, {record.base, record.through}, record.through);
   Session& session = step.Transaction();
   NoteVerified(session, record.operation);
@@ -222,9 +253,10 @@ SliceOutcome ExchangeSlices(OperationStep& step, const WorkCaller& caller,
   const std::vector<Blocker> older = OlderSnapshots(session, record.backfill_xid.value_or("3"));
   if (!older.empty()) return WaitsFor(older);
   // One that the table has got meanwhile would be made under the lock.
-  if (!CreateNextIndex(session, InventoryOf(session, record), record.slice_table).empty()) {
-    return Went();
-  }
+  const int created =
+      CreateMissingIndexes(step.sql(), caller, InventoryOf(session, record), record.slice_table,
+                           record.workers, [] { CrashPoint("migration.slice_index"); });
+  if (created > 0) return Went();
   const PreparedExchange exchange = PrepareExchange(session, record);
   const DdlOutcome done =
       RunDdl(session, caller, exchange.locks, ExchangeLimits(), [&](Session& locked) {
@@ -277,7 +309,7 @@ SliceOutcome StepSlices(OperationStep& step, const WorkCaller& caller,
   if (record.slices == "frozen") return MakeSlices(step, record);
   if (record.slices == "copying") return CopySlices(step, caller, record);
   if (record.slices == "indexing") return IndexSlices(step, caller, record);
-  if (record.slices == "verifying") return VerifySlices(step, record);
+  if (record.slices == "verifying") return VerifySlices(step, caller, record);
   if (record.slices == "ready") return ExchangeSlices(step, caller, record);
   return WaitsForPeople();  // exchanged, restored
 }

@@ -52,6 +52,18 @@ void RequireNothingNew(Session& session, const ComparedTables& tables,
   if (added) ThrowClosed("events have come with a time before " + IsoText(*record.bound));
 }
 
+// What is slow of it: both copies are counted. Their rows cannot be changed, so it is true as long as
+// the catalog says the same of the table.
+void RequireSameRows(Session& session, const ComparedTables& tables,
+                     const MigrationRecord& record) {
+  const std::string before = " WHERE created_at < " + QuoteTime(*record.bound);
+  const bool same =
+      ReadLong(session, "SELECT (SELECT count(*) FROM " + tables.flat +
+                            ") = (SELECT count(*) FROM " + tables.partitioned + before + ")")
+          .Value<bool>();
+  if (!same) ThrowClosed("a slice was detached, or rows of it are gone");
+}
+
 void RequireSame(Session& session, const ComparedTables& tables, const MigrationRecord& record,
                  const std::vector<Partition>& slices) {
   std::vector<std::int64_t> oids;
@@ -61,22 +73,18 @@ void RequireSame(Session& session, const ComparedTables& tables, const Migration
     ThrowClosed(changed[0].Get<std::string>("name") + " was made after the exchange of the slices");
   }
   RequireNothingNew(session, tables, record);
-  const std::string before = " WHERE created_at < " + QuoteTime(*record.bound);
-  const bool same =
-      ReadLong(session, "SELECT (SELECT count(*) FROM " + tables.flat +
-                            ") = (SELECT count(*) FROM " + tables.partitioned + before + ")")
-          .Value<bool>();
-  if (!same) ThrowClosed("a slice was detached, or rows of it are gone");
 }
 
 PreparedExchange PrepareRestore(Session& session, const MigrationRecord& record,
-                                const ComparedTables& tables) {
+                                const ComparedTables& tables, std::string& counted) {
   PreparedExchange exchange;
   exchange.stamp = StampOf(session, record.new_table);
   const std::vector<Partition> slices = PartitionsBefore(session, record);
   const std::string other = OtherShape(session, record.new_table, record.old_table);
   if (!other.empty()) ThrowClosed(record.table + " was altered: " + other);
   RequireSame(session, tables, record, slices);
+  if (counted != exchange.stamp) RequireSameRows(session, tables, record);
+  counted = exchange.stamp;
   CheckBound(session, record);
   exchange.locks = {{tables.partitioned}, {tables.flat}};
   std::vector<std::string> names;
@@ -121,9 +129,10 @@ DdlOutcome LeaveSlices(Session& session, const WorkCaller& caller, const Migrati
   });
 }
 
-DdlOutcome RestoreFlat(Session& session, const WorkCaller& caller, const MigrationRecord& record) {
+DdlOutcome RestoreFlat(Session& session, const WorkCaller& caller, const MigrationRecord& record,
+                       std::string& counted) {
   const ComparedTables tables = TablesOf(session, record);
-  const PreparedExchange exchange = PrepareRestore(session, record, tables);
+  const PreparedExchange exchange = PrepareRestore(session, record, tables, counted);
   DdlOutcome done = RunDdl(session, caller, exchange.locks, ExchangeLimits(), [&](Session& locked) {
     RequireStamp(locked, record.new_table, exchange.stamp);
     RequireNothingNew(locked, tables, record);

@@ -5,6 +5,8 @@
 #include <summa/sql.hpp>
 #include <summa/work.hpp>
 
+#include <string>
+
 #include "migration/record.hpp"
 #include "partition/ddl.hpp"
 
@@ -16,8 +18,9 @@ void DropSlices(Session& session, const MigrationRecord& record);
 // Slices that are not exchanged go, and the flat table is a partition like others again.
 DdlOutcome LeaveSlices(Session& session, const WorkCaller& caller, const MigrationRecord& record);
 // The flat table takes the place of its slices again, which are dropped. SH-0856 when they differ
-// from it by now, SH-0860 when it takes too long.
-DdlOutcome RestoreFlat(Session& session, const WorkCaller& caller, const MigrationRecord& record);
+// from it by now, SH-0860 when it takes too long. counted: for another try; empty for the first.
+DdlOutcome RestoreFlat(Session& session, const WorkCaller& caller, const MigrationRecord& record,
+                       std::string& counted);
 // The flat table is dropped, and the slices may be changed.
 DdlOutcome FinalizeSlices(Session& session, const WorkCaller& caller,
                           const MigrationRecord& record);

@@ -10,7 +10,7 @@
 
 #include "guard/guard.hpp"
 #include "migration/bound.hpp"
-#include "migration/shadow.hpp"
+#include "migration/indexes.hpp"
 #include "migration/sync.hpp"
 #include "migration_sql.hpp"
 #include "partition/catalog.hpp"

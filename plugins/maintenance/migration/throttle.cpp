@@ -44,4 +44,10 @@ std::string ThrottleReason(Session& session, const WorkCaller& caller, std::int6
   return "a small commit took " + std::to_string(took.count() / 1000) + " ms";
 }
 
+std::string ThrottleReason(const summa_sql_v1* sql, const WorkCaller& caller,
+                           std::int64_t operation) {
+  Session session(sql);
+  return ThrottleReason(session, caller, operation);
+}
+
 }  // namespace summa::maintenance

@@ -1,4 +1,4 @@
-// Whether the copy should pause for the sake of others.
+// Whether the migration should pause for the sake of others.
 #pragma once
 
 #include <summa/sql.hpp>
@@ -19,5 +19,9 @@ struct ThrottleLimits {
 // migration) took longer than the limit. Empty: go on.
 std::string ThrottleReason(Session& session, const WorkCaller& caller, std::int64_t operation,
                            const ThrottleLimits& limits = {});
+
+// In a session of its own.
+std::string ThrottleReason(const summa_sql_v1* sql, const WorkCaller& caller,
+                           std::int64_t operation);
 
 }  // namespace summa::maintenance

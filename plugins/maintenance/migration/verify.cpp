@@ -1,5 +1,6 @@
 #include "migration/verify.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -8,6 +9,7 @@
 #include <summa/ledger/hash.hpp>
 #include <vector>
 
+#include "migration/parallel.hpp"
 #include "migration_sql.hpp"
 #include "partition/catalog.hpp"
 #include "partition/statement.hpp"
@@ -113,6 +115,29 @@ ledger::Hash HashBytes(Session& session, const ComparedTables& tables, const std
   return hasher.Finish();
 }
 
+struct CopiedChunk {
+  std::int64_t number = 0;
+  PositionRange range;
+};
+
+void VerifyChunk(const summa_sql_v1* sql, const MigrationRecord& record,
+                 const ComparedTables& tables, const CopiedChunk& chunk) {
+  Session session(sql);
+  const Comparison comparison =
+      Compare(session, tables, chunk.range,
+              VerifyLevelOf(record.verify_level).value_or(VerifyLevel::kChecksum));
+  if (!comparison.difference.empty()) {
+    RecordDifference(session, record.operation, comparison.difference);
+  }
+  session.Begin();
+  session.Exec(
+      "UPDATE summa_host.migration_chunk SET state = 'verified', row_count = $3 WHERE operation = "
+      "$1 AND number = $2",
+      {record.operation, chunk.number, comparison.rows});
+  CrashPoint("migration.verify");
+  session.Commit();
+}
+
 // Empty: there is none.
 std::string TilingProblem(Session& session, std::int64_t operation, PositionRange whole) {
   const Result gaps = session.Exec(
@@ -180,29 +205,23 @@ void RecordDifference(Session& session, std::int64_t operation, const std::strin
   ThrowDifference(what);
 }
 
-bool VerifyNextChunk(const summa_sql_v1* sql, const MigrationRecord& record,
-                     const ComparedTables& tables) {
-  Session session(sql);
-  const Result chunk = session.Exec(
-      "SELECT number, after_position, through_position FROM summa_host.migration_chunk WHERE "
-      "operation = $1 AND state = 'copied' ORDER BY number LIMIT 1",
-      {record.operation});
-  if (chunk.rows() == 0) return false;
-  const PositionRange range{chunk[0].Get<std::int64_t>("after_position"),
-                            chunk[0].Get<std::int64_t>("through_position")};
-  const Comparison comparison = Compare(
-      session, tables, range, VerifyLevelOf(record.verify_level).value_or(VerifyLevel::kChecksum));
-  if (!comparison.difference.empty()) {
-    RecordDifference(session, record.operation, comparison.difference);
+bool VerifyNextChunks(const summa_sql_v1* sql, const MigrationRecord& record,
+                      const ComparedTables& tables) {
+  std::vector<CopiedChunk> chunks;
+  {
+    Session session(sql);
+    for (const Row row : session.Exec(
+             "SELECT number, after_position, through_position FROM summa_host.migration_chunk "
+             "WHERE operation = $1 AND state = 'copied' ORDER BY number LIMIT $2",
+             {record.operation, std::int64_t{record.workers}})) {
+      chunks.push_back(
+          {row.Get<std::int64_t>("number"),
+           {row.Get<std::int64_t>("after_position"), row.Get<std::int64_t>("through_position")}});
+    }
   }
-  session.Begin();
-  session.Exec(
-      "UPDATE summa_host.migration_chunk SET state = 'verified', row_count = $3 WHERE operation = "
-      "$1 AND number = $2",
-      {record.operation, chunk[0].Get<std::int64_t>("number"), comparison.rows});
-  CrashPoint("migration.verify");
-  session.Commit();
-  return true;
+  InParallel(chunks.size(), record.workers,
+             [&](std::size_t i) { VerifyChunk(sql, record, tables, chunks[i]); });
+  return !chunks.empty();
 }
 
 void RequireWhole(const summa_sql_v1* sql, const MigrationRecord& record,

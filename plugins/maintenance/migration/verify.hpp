@@ -46,10 +46,10 @@ Comparison Compare(Session& session, const ComparedTables& tables, PositionRange
 [[noreturn]] void RecordDifference(Session& session, std::int64_t operation,
                                    const std::string& what);
 
-// Of the chunks that are copied, the next is verified. False: there is none. A difference is
-// recorded.
-bool VerifyNextChunk(const summa_sql_v1* sql, const MigrationRecord& record,
-                     const ComparedTables& tables);
+// Of the chunks that are copied, the next are verified, one by each worker. False: there is none. A
+// difference is recorded.
+bool VerifyNextChunks(const summa_sql_v1* sql, const MigrationRecord& record,
+                      const ComparedTables& tables);
 // When all are. A difference is recorded: the chunks do not follow each other without gap or
 // overlap through the range, or the partitioned table has rows before it, or after `last`.
 void RequireWhole(const summa_sql_v1* sql, const MigrationRecord& record,

@@ -240,18 +240,24 @@ ChainReport Execute(const summa_sql_v1* sql, const VerifyOptions& options, const
   return report;
 }
 
+// Of versions. Each end is searched in every partition, so the first one only when it is wanted.
 struct Extent {
-  std::int64_t first = 0, last = 0;  // versions; 0: there is no event
+  std::optional<std::int64_t> first, last;  // nothing: there is no event
 };
 
 Extent ExtentOf(Session& session, const ledger::EventTable& table, const std::string& type,
-                const Uuid& id) {
-  const Result found = session.Exec("SELECT min(" + table.version + ")::bigint AS first, max(" +
-                                        table.version + ")::bigint AS last FROM " + table.name +
-                                        " WHERE aggregate_type = $1 AND aggregate_id = $2",
-                                    {type, UuidValue(id)});
-  return {found[0].Get<std::optional<std::int64_t>>("first").value_or(0),
-          found[0].Get<std::optional<std::int64_t>>("last").value_or(0)};
+                const Uuid& id, bool with_first) {
+  const auto end = [&](const char* function) {
+    return session
+        .Exec("SELECT " + std::string(function) + "(" + table.version + ")::bigint FROM " +
+                  table.name + " WHERE aggregate_type = $1 AND aggregate_id = $2",
+              {type, UuidValue(id)})
+        .Value<std::optional<std::int64_t>>();
+  };
+  Extent extent;
+  extent.last = end("max");
+  if (with_first && extent.last) extent.first = end("min");
+  return extent;
 }
 
 // An aggregate in pieces of equal length, so that several connections share a large one.
@@ -376,7 +382,9 @@ AggregateReport VerifyAggregate(const summa_sql_v1* sql, const VerifyOptions& op
   Session session(sql, options.database);
   Plan plan;
   plan.table = ledger::FindEvents(session);
-  const Extent extent = ExtentOf(session, plan.table, aggregate_type, aggregate_id);
+  const Extent extent =
+      ExtentOf(session, plan.table, aggregate_type, aggregate_id, start.has_value());
+  const std::int64_t last = extent.last.value_or(0);
   const Runs runs =
       Detached::Find(session, plan.table).RunsOf(session, aggregate_type, aggregate_id, INT64_MAX);
   if (const DetachedRun* run = start ? RunWith(runs, start->version) : nullptr) {
@@ -390,11 +398,11 @@ AggregateReport VerifyAggregate(const summa_sql_v1* sql, const VerifyOptions& op
     return report;
   }
   const std::int64_t from = start ? start->version : 1;
-  const bool begins = extent.first == 1 || FindBridge(runs, extent.first);
+  const bool begins = extent.first == 1 || FindBridge(runs, extent.first.value_or(0));
   // Missing events that a snapshot names are reported by the snapshot check.
-  const bool usable = start && begins && extent.last >= start->version;
-  plan.ranges = PiecesOf(aggregate_type, aggregate_id, from, std::max(extent.last, from),
-                         RowsPerRange(options));
+  const bool usable = start && begins && last >= start->version;
+  plan.ranges =
+      PiecesOf(aggregate_type, aggregate_id, from, std::max(last, from), RowsPerRange(options));
   if (usable) {
     plan.start = start;
     if (plan.table.partitioned) {
@@ -403,22 +411,22 @@ AggregateReport VerifyAggregate(const summa_sql_v1* sql, const VerifyOptions& op
     }
   }
   AggregateReport report;
-  if (extent.last == 0 && !runs.empty()) {
+  if (last == 0 && !runs.empty()) {
     report = OnlyDetached(aggregate_type, aggregate_id, runs);
   } else if (!start || usable) {
-    ChainReport chains = Execute(sql, options, plan, std::max<std::int64_t>(extent.last - from, 0));
+    ChainReport chains = Execute(sql, options, plan, std::max<std::int64_t>(last - from, 0));
     IdentifyEvents(session, plan.table, chains.findings);
     report = Summarise(std::move(chains), plan.start, runs);
   }
-  AddDetached(report, runs, extent.last);
-  report.exists = extent.last != 0 || extent.first != 0 || !runs.empty();
+  AddDetached(report, runs, last);
+  report.exists = extent.last || !runs.empty();
   if (!start || (usable && report.valid)) return report;
 
   // Not possible from the snapshot: verified in full; the problem of the snapshot stays a finding.
   AggregateReport full = VerifyAggregate(sql, options, aggregate_type, aggregate_id);
   std::vector<Finding> mismatches = std::move(report.findings);
   std::erase_if(mismatches, [](const Finding& f) { return f.kind != kind::kSnapshotMismatch; });
-  if (!usable && extent.last < start->version) {
+  if (!usable && last < start->version) {
     mismatches.push_back(FindingOf(kind::kSnapshotMismatch, aggregate_type, aggregate_id,
                                    start->version, start->hash, "no such event"));
   }

@@ -1,3 +1,5 @@
+#include "guard.hpp"
+
 #include <summa/ledger/append.hpp>
 #include <summa/ledger/canonical_json.hpp>
 #include <summa/ledger/hash.hpp>
@@ -22,20 +24,34 @@ struct Head {
 
 std::string Name(const Key& key) { return key.first + "/" + ToText(key.second); }
 
+std::string LastOf(const EventTable& table) {
+  return "SELECT " + table.version + "::bigint AS version, " + table.hash + " AS hash FROM " +
+         table.name + " WHERE aggregate_type = $1 AND aggregate_id = $2 ORDER BY " + table.version +
+         " DESC LIMIT 1";
+}
+
+// Of a guarded table: the guard demands that an event follows its head, so the partitions, each of
+// which would be searched, have nothing to add. Without one they are searched all the same.
+std::string HeadOf() {
+  return std::string("SELECT version, hash FROM ") + kHeads +
+         " WHERE aggregate_type = $1 AND aggregate_id = $2";
+}
+
 // In the order of the keys, the same for everybody.
 std::map<Key, Head> LockHeads(Session& session, const EventTable& table,
                               std::span<const NewEvent> events) {
   std::map<Key, Head> heads;
   for (const NewEvent& event : events)
     heads.try_emplace({event.aggregate_type, event.aggregate_id});
+  const bool guarded = table.partitioned && IsGuarded(session, table);
   for (auto& [key, head] : heads) {
     session.Exec("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", {"summa " + Name(key)});
     // A separate statement after the lock: it sees what the previous holder has committed.
-    const Result last = session.Exec(
-        "SELECT " + table.version + "::bigint AS version, " + table.hash + " AS hash FROM " +
-            table.name + " WHERE aggregate_type = $1 AND aggregate_id = $2 ORDER BY " +
-            table.version + " DESC LIMIT 1",
-        {key.first, UuidValue(key.second)});
+    Result last =
+        session.Exec(guarded ? HeadOf() : LastOf(table), {key.first, UuidValue(key.second)});
+    if (guarded && last.rows() == 0) {
+      last = session.Exec(LastOf(table), {key.first, UuidValue(key.second)});
+    }
     if (last.rows() == 0) continue;
     head = {last[0].Get<std::int64_t>("version"), last[0].Get<std::string>("hash")};
   }

@@ -1,6 +1,8 @@
+#include "guard.hpp"
 #include "open_writers.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace summa::ledger {
 namespace {
@@ -56,6 +58,49 @@ class EventColumns {
   Column<DatabaseTime> created_at_;
 };
 
+constexpr std::int64_t kNoHole = INT64_MIN;
+
+// Of each hole, for unnest().
+std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> Bounds(
+    const std::vector<Checkpoint::Hole>& holes) {
+  std::vector<std::int64_t> from, to;
+  from.reserve(holes.size());
+  to.reserve(holes.size());
+  for (const Checkpoint::Hole& hole : holes) {
+    from.push_back(hole.from);
+    to.push_back(hole.to);
+  }
+  return {std::move(from), std::move(to)};
+}
+
+// Of what is new: how many, their positions, and the first and the last time. One statement, so one
+// snapshot for holes and news.
+std::string KeysStatement(int batch) {
+  const std::string keys = kKeys, limit = std::to_string(batch);
+  return "SELECT count(*), coalesce(array_agg(position), '{}')::text AS places, "
+         "coalesce(min(created_at)::text, '') AS first, coalesce(max(created_at)::text, '') AS "
+         "last FROM (SELECT position, created_at FROM (SELECT k.position, k.created_at FROM "
+         "unnest($1::bigint[], $2::bigint[]) AS h (low, high) JOIN " +
+         keys +
+         " k ON k.position BETWEEN h.low AND h.high UNION ALL (SELECT position, created_at FROM " +
+         keys + " WHERE position > $3::bigint ORDER BY position LIMIT " + limit +
+         ")) both_kinds ORDER BY position LIMIT " + limit + ") news";
+}
+
+// Their positions.
+std::vector<std::int64_t> Deliver(const Result& found,
+                                  const std::function<void(const StoredEvent&)>& deliver) {
+  std::vector<std::int64_t> seen;
+  seen.reserve(found.rows());
+  const EventColumns columns(found);
+  for (const Row row : found) {
+    const StoredEvent event = columns.Read(row);
+    deliver(event);
+    seen.push_back(event.position);
+  }
+  return seen;
+}
+
 }  // namespace
 
 EventReader::EventReader(EventTable table, Checkpoint from, Limits limits)
@@ -90,13 +135,7 @@ void EventReader::QueryOwners(Session& session) {
 
 // One statement, so one snapshot for holes and news.
 Result EventReader::Fetch(Session& session, bool only_holes) const {
-  std::vector<std::int64_t> from, to;
-  from.reserve(checkpoint_.holes.size());
-  to.reserve(checkpoint_.holes.size());
-  for (const Checkpoint::Hole& hole : checkpoint_.holes) {
-    from.push_back(hole.from);
-    to.push_back(hole.to);
-  }
+  const auto [from, to] = Bounds(checkpoint_.holes);
   const std::string columns = EventColumns::Select(table_), limit = std::to_string(limits_.batch);
   std::string sql = "SELECT * FROM (SELECT " + columns +
                     " FROM unnest($1::bigint[], $2::bigint[]) AS h (low, high) JOIN " +
@@ -113,22 +152,55 @@ Result EventReader::Fetch(Session& session, bool only_holes) const {
 int EventReader::Poll(Session& session, const std::function<void(const StoredEvent&)>& deliver) {
   if (!checked_) RequireOrderedPositions(session, table_);
   checked_ = true;
+  if (FindsByKeys(session)) {
+    if (const std::optional<int> found = PollByKeys(session, deliver)) return *found;
+  }
+  return PollEveryPartition(session, deliver);
+}
+
+bool EventReader::FindsByKeys(Session& session) {
+  const auto now = std::chrono::steady_clock::now();
+  if (due_ && now < *due_) return guarded_ && checkpoint_.holes.size() <= limits_.max_holes;
+  guarded_ = table_.partitioned && IsGuarded(session, table_);
+  due_ = now + limits_.every_partition;
+  return false;
+}
+
+// Nothing: the keys are not enough.
+std::optional<int> EventReader::PollByKeys(Session& session,
+                                           const std::function<void(const StoredEvent&)>& deliver) {
+  const auto [from, to] = Bounds(checkpoint_.holes);
+  const Result keys = session.Exec(KeysStatement(limits_.batch),
+                                   {IntegerArray(from), IntegerArray(to), checkpoint_.position});
+  const auto count = keys[0].Get<std::int64_t>("count");
+  if (count == 0) return 0;
+  // Exactly the events that the keys had: what has come since may be earlier in a hole, and is for
+  // the next poll. The times are in the statement when it is planned, and leave partitions out.
+  const Result found = session.Exec(
+      "SELECT " + EventColumns::Select(table_) + " FROM " + table_.name + " e WHERE e." +
+          table_.position +
+          " = ANY ($1::bigint[]) AND e.created_at >= $2::timestamptz AND e.created_at <= "
+          "$3::timestamptz ORDER BY place",
+      {keys[0].Get<std::string>("places"), keys[0].Get<std::string>("first"),
+       keys[0].Get<std::string>("last")});
+  if (found.rows() != static_cast<std::size_t>(count)) return std::nullopt;
+  Advance(Deliver(found, deliver), kNoHole);
+  return static_cast<int>(count);
+}
+
+int EventReader::PollEveryPartition(Session& session,
+                                    const std::function<void(const StoredEvent&)>& deliver) {
   QueryOwners(session);
   const Result found = Fetch(session, checkpoint_.holes.size() > limits_.max_holes);
-  std::vector<std::int64_t> seen;
-  seen.reserve(found.rows());
-  const EventColumns columns(found);
-  for (const Row row : found) {
-    const StoredEvent event = columns.Read(row);
-    deliver(event);
-    seen.push_back(event.position);
-  }
-  Advance(seen, found.rows() < static_cast<std::size_t>(limits_.batch));
+  const std::vector<std::int64_t> seen = Deliver(found, deliver);
+  const bool complete = found.rows() < static_cast<std::size_t>(limits_.batch);
+  Advance(seen, complete || seen.empty() ? INT64_MAX : seen.back());
   return static_cast<int>(found.rows());
 }
 
-// `complete`: the statement gave all it saw, so a hole without an owner cannot be filled any more.
-void EventReader::Advance(const std::vector<std::int64_t>& seen, bool complete) {
+// complete_to: up to here the statement gave all it saw, so a hole without an owner cannot be filled
+// any more.
+void EventReader::Advance(const std::vector<std::int64_t>& seen, std::int64_t complete_to) {
   std::vector<Checkpoint::Hole> holes;
   std::vector<Owned> owned;
   const auto keep = [&](std::int64_t from, std::int64_t to, const Owned& of) {
@@ -137,10 +209,9 @@ void EventReader::Advance(const std::vector<std::int64_t>& seen, bool complete) 
     owned.push_back(of);
   };
   // What the holes have lost, and whether what is left can still come.
-  const std::int64_t reached = complete || seen.empty() ? INT64_MAX : seen.back();
   for (std::size_t i = 0; i < checkpoint_.holes.size(); ++i) {
     const Checkpoint::Hole& hole = checkpoint_.holes[i];
-    const bool closed = owned_[i].known && owned_[i].owners.empty() && hole.to <= reached;
+    const bool closed = owned_[i].known && owned_[i].owners.empty() && hole.to <= complete_to;
     std::int64_t from = hole.from;
     for (auto at = std::lower_bound(seen.begin(), seen.end(), hole.from);
          at != seen.end() && *at <= hole.to; ++at) {

@@ -105,6 +105,11 @@ class EventReader {
     // Above this number nothing new is read until holes close, so that memory and the statement
     // stay bounded.
     std::size_t max_holes = 10'000;
+    // A partitioned table with the guard of plugin maintenance: new events are looked for in the
+    // table of its keys, which says in which partitions they are. At least so often, and when a key
+    // has no event, every partition is read instead, and only then holes are closed: an event that
+    // has got past the guard comes late, and is not lost.
+    std::chrono::microseconds every_partition = std::chrono::seconds(5);
   };
   EventReader(EventTable table, Checkpoint from)
       : EventReader(std::move(table), std::move(from), {}) {}
@@ -118,7 +123,8 @@ class EventReader {
   int Poll(Session& session, const std::function<void(const StoredEvent&)>& deliver);
   const Checkpoint& checkpoint() const { return checkpoint_; }
 
-  // The writer of the oldest hole at the last poll: the reason why the reader is not complete.
+  // The writer of the oldest hole when holes were last looked into: the reason why the reader is not
+  // complete.
   const std::optional<OpenWriter>& oldest_writer() const { return oldest_writer_; }
 
  private:
@@ -126,9 +132,13 @@ class EventReader {
     bool known = false;  // asked at least once
     std::set<std::string> owners;
   };
+  bool FindsByKeys(Session& session);
+  std::optional<int> PollByKeys(Session& session,
+                                const std::function<void(const StoredEvent&)>& deliver);
+  int PollEveryPartition(Session& session, const std::function<void(const StoredEvent&)>& deliver);
   void QueryOwners(Session& session);
   Result Fetch(Session& session, bool only_holes) const;
-  void Advance(const std::vector<std::int64_t>& seen, bool complete);
+  void Advance(const std::vector<std::int64_t>& seen, std::int64_t complete_to);
 
   EventTable table_;
   Checkpoint checkpoint_;
@@ -137,6 +147,8 @@ class EventReader {
   std::string server_start_;
   std::optional<OpenWriter> oldest_writer_;
   bool checked_ = false;
+  bool guarded_ = false;                                      // when every partition was last read,
+  std::optional<std::chrono::steady_clock::time_point> due_;  // which is to be done again then
 };
 
 // Throws SH-0802 unless the sequence of positions hands out single numbers in order.
