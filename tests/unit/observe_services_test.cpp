@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstddef>
@@ -19,13 +20,16 @@ HostTableSettings Settings() {
   settings.version = "9.8.7";
   settings.instance = "host/abc";
   settings.resolver = [](std::string_view plugin, std::string_view service,
-                         std::string_view alias) -> FoundService {
-    if (alias == "missing") {
+                         std::string_view alias) -> std::vector<FoundService> {
+    if (alias == "missing") return {};
+    if (alias == "refused") {
       throw Failure(Error{"SH-0903", "no provider", "install one", "", 66});
     }
     if (alias == "broken") throw std::runtime_error("oops");
     static const int kService = 1;
-    return {&kService, std::string(plugin) + ":" + std::string(service)};
+    const std::string provider = std::string(plugin) + ":" + std::string(service);
+    if (alias == "several") return {{&kService, provider}, {&kService, provider + ":2"}};
+    return {{&kService, provider}};
   };
   return settings;
 }
@@ -163,15 +167,29 @@ TEST(HostTable, TheRegistryKnowsTheCallerAndLendsTheProvidersName) {
   EXPECT_EQ(found.provider, "plugin-a:summa.bus/1");
 }
 
+TEST(HostTable, TheRegistryKnowsEveryProvider) {
+  const HostTable table("plugin-a", Settings());
+  const summa::Host host(table.table());
+  std::vector<std::string> providers;
+  for (const auto& found : host.FindServices("summa.bus/1", "several")) {
+    providers.push_back(found.provider);
+  }
+  EXPECT_THAT(providers, testing::ElementsAre("plugin-a:summa.bus/1", "plugin-a:summa.bus/1:2"));
+  EXPECT_TRUE(host.FindServices("summa.bus/1", "missing").empty());
+}
+
 TEST(HostTable, AMissingServiceIsAStatusAndNothingThrownCrosses) {
   const HostTable table("plugin-a", Settings());
   const summa::Host host(table.table());
-  try {
-    host.FindService("summa.bus/1", "missing");
-    FAIL();
-  } catch (const summa::Error& error) {
-    EXPECT_EQ(error.status(), SUMMA_E_NOT_FOUND);
-    EXPECT_EQ(error.code(), "SH-0903");
+  for (const auto& [alias, code] :
+       {std::pair("missing", "SH-0108"), std::pair("refused", "SH-0903")}) {
+    try {
+      host.FindService("summa.bus/1", alias);
+      FAIL() << alias;
+    } catch (const summa::Error& error) {
+      EXPECT_EQ(error.status(), SUMMA_E_NOT_FOUND);
+      EXPECT_EQ(error.code(), code);
+    }
   }
   try {
     host.FindService("summa.bus/1", "broken");
