@@ -93,7 +93,7 @@ TEST(Metrics, AHostExportsExactlyWhatTheReferenceSays) {
                         "  bus-redis: { url: \"" +
                         redis.Url() +
                         "\" }\n  outbox: { use: { bus: bus-redis } }\n  reconciliation: {}\n"
-                        "  maintenance: { partitions: { reading: {} } }\n");
+                        "  maintenance: { partitions: { reading: {} } }\n  projections: {}\n");
   RunningHost host({"-c", file.Path()});
   host.StatusWhen("running");
   // These begin with something that did not happen here.
@@ -122,6 +122,9 @@ TEST(Metrics, AHostExportsExactlyWhatTheReferenceSays) {
                                        "summa_operation_rows_per_second",
                                        "summa_operation_rows_total",
                                        "summa_operations",
+                                       "summa_projection_comparisons_total",
+                                       "summa_projection_rebuild_events_total",
+                                       "summa_projection_rebuild_progress_ratio",
                                        "summa_reconciliation_duration_seconds",
                                        "summa_reconciliation_entries_total",
                                        "summa_reconciliation_mismatches",
