@@ -1,8 +1,12 @@
+-- One probe of the index for each transaction, as in entries.sql.
 WITH wanted AS (
-  SELECT * FROM transaction_record WHERE id = ANY ($1)
+  SELECT t.*
+  FROM unnest($1::uuid[]) AS named (id)
+  CROSS JOIN LATERAL (SELECT * FROM transaction_record WHERE id = named.id OFFSET 0) t
 ), reversed AS (
-  SELECT p.* FROM transaction_record p
-  WHERE p.id IN (SELECT parent_id FROM wanted WHERE parent_id IS NOT NULL) AND p.id <> ALL ($1)
+  SELECT p.*
+  FROM (SELECT parent_id FROM wanted WHERE parent_id IS NOT NULL EXCEPT SELECT unnest($1::uuid[])) AS named (id)
+  CROSS JOIN LATERAL (SELECT * FROM transaction_record WHERE id = named.id OFFSET 0) p
 )
 SELECT id, reference, status, currency, amount, refunded_amount, posted_at, is_hold, is_reversal, parent_id,
        source_account_id, destination_account_id, source_system_account_id, destination_system_account_id,
