@@ -127,6 +127,13 @@ TEST_P(GuardReadingTest, OurAppendFollowsTheHead) {
   };
   EXPECT_EQ(append(), 1);
   EXPECT_EQ(append(), 2);
+  const std::string leaf =
+      db_->Value("SELECT tableoid::regclass FROM ledger_event ORDER BY 1 LIMIT 1");
+  db_->Execute("ALTER TABLE " + leaf + " DISABLE TRIGGER zz_summa_guard");
+  EXPECT_EQ(append(), 3);
+  EXPECT_EQ(append(), 4) << "of this partition, the guard has heard nothing";
+  db_->Execute("DELETE FROM " + leaf + " WHERE " + events_.version + " > 2");
+  db_->Execute("ALTER TABLE " + leaf + " ENABLE ALWAYS TRIGGER zz_summa_guard");
   // It is the guard that refuses what the partitions alone would let through.
   db_->Execute("ALTER TABLE ledger_event DISABLE TRIGGER zz_summa_guard");
   EXPECT_EQ(append(), 3) << "without the guard, the partitions are searched";
