@@ -61,9 +61,10 @@ constexpr const char* kColumns =
     "event_data, correlation_id, hash, prev_hash, created_at";
 
 constexpr int kAccounts = 40, kBatch = 20;
-// The batches are so small that a host on a busy machine follows no more: it would seal the events
-// of the writers without end.
-constexpr double kOperationsPerSecond = 40;
+// The batches are so small that a host on a busy machine could not follow faster writers: it would
+// seal their events without end. Nor would it ever have the lock of the exchange, which it tries to
+// get for 200 ms, where each writer is always in the middle of an operation.
+constexpr double kOperationsPerSecond = 40, kBusyShare = 0.2;
 
 // A busy machine may let a host lose its lease, or its session under a lock. It is started again.
 constexpr int kMostStarts = 20;
@@ -142,8 +143,10 @@ MigratedLedger::MigratedLedger(PostgresServer& server, const std::string& strate
 }
 
 void MigratedLedger::StartTraffic() {
-  traffic_ = std::make_unique<TrafficGenerator>(
-      url_, TrafficOptions{.connections = 4, .accounts = kAccounts, .rate = kOperationsPerSecond});
+  traffic_ = std::make_unique<TrafficGenerator>(url_, TrafficOptions{.connections = 4,
+                                                                     .accounts = kAccounts,
+                                                                     .rate = kOperationsPerSecond,
+                                                                     .busy_share = kBusyShare});
   traffic_->Start();
 }
 
