@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "host/config/text.hpp"
+#include "summa/text.hpp"
 
 namespace summa::host {
 namespace {
@@ -20,12 +21,7 @@ bool IsLetterOrDigit(char c) {
 }
 
 std::string Clean(std::string_view text, std::size_t limit, bool lines_stay) {
-  std::string out(text.substr(0, limit));
-  if (out.size() < text.size()) {  // not in the middle of a character
-    std::size_t size = out.size();
-    while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
-    out.resize(size);
-  }
+  std::string out(Beginning(text, limit));
   for (std::size_t at = 0; at < out.size();) {
     const std::optional<std::size_t> bad = FindInvalidUtf8(std::string_view(out).substr(at));
     const std::size_t end = bad ? at + *bad : out.size();

@@ -4,6 +4,7 @@
 #include "host/config/scalar.hpp"
 #include "host/config/schema.hpp"
 #include "host/config/text.hpp"
+#include "summa/text.hpp"
 
 namespace summa::host {
 namespace {
@@ -232,11 +233,7 @@ class Validator {
     constexpr std::size_t kMaxShown = 80;
     if (IsHidden(schema, node)) return "the value (not shown)";
     std::string text = RedactUrl(node.text);
-    if (text.size() > kMaxShown) {
-      std::size_t cut = kMaxShown;
-      while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;
-      text = text.substr(0, cut) + "...";
-    }
+    if (text.size() > kMaxShown) text = std::string(Beginning(text, kMaxShown)) + "...";
     for (char& c : text) {
       if (static_cast<unsigned char>(c) < 0x20) c = ' ';
     }

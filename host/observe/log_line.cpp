@@ -1,19 +1,14 @@
 #include "host/observe/log_line.hpp"
 
 #include "summa/json.hpp"
+#include "summa/text.hpp"
 
 namespace summa::host {
 namespace {
 
 constexpr std::size_t kTextLimit = 2000;  // bytes of a message or a value; the ABI promises it
 
-// Cut at the limit, never inside a UTF-8 character.
-std::string_view Cut(std::string_view text) {
-  if (text.size() <= kTextLimit) return text;
-  std::size_t size = kTextLimit;
-  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
-  return text.substr(0, size);
-}
+std::string_view Cut(std::string_view text) { return Beginning(text, kTextLimit); }
 
 std::string_view Colour(LogLevel level) {
   switch (level) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <summa/crash_point.hpp>
 #include <summa/error.hpp>
+#include <summa/text.hpp>
 #include <unordered_set>
 
 #include "plugins/bus-redis/server_error.hpp"
@@ -435,7 +436,7 @@ bool GroupReader::DeadLetter(std::string_view delivery_id, std::string_view reas
     if (IsDeadLetterField(Text(*fields.element[i]))) continue;
     add.insert(add.end(), {Text(*fields.element[i]), Text(*fields.element[i + 1])});
   }
-  add.insert(add.end(), {"error", reason.substr(0, kMaximumReason), "deliveries", count, "group",
+  add.insert(add.end(), {"error", Beginning(reason, kMaximumReason), "deliveries", count, "group",
                          options_.group, "sourceId", delivery_id});
   // Inside EXEC the acknowledgement would be executed although the letter cannot be stored.
   const Reply length = SettleCommand({"XLEN", dead_letter_key_});

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <string_view>
+#include <summa/text.hpp>
 
 namespace summa::maintenance {
 
@@ -20,12 +21,6 @@ std::string HashOf(std::string_view text) {
   char digits[17];
   std::snprintf(digits, sizeof digits, "%016" PRIx64, hash);
   return digits;
-}
-
-// At most `size` bytes, without a part of a character of UTF-8.
-std::string_view Beginning(std::string_view text, std::size_t size) {
-  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
-  return text.substr(0, size);
 }
 
 }  // namespace

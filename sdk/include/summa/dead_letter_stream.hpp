@@ -13,6 +13,7 @@
 #include <summa/abi/bus.h>
 #include <summa/bus_types.hpp>
 #include <summa/error.hpp>
+#include <summa/text.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -51,7 +52,7 @@ class DeadLetterStream {
                                std::string(delivery_id),
                                std::string(group),
                                std::string(FromAbi(message.note)),
-                               std::string(error.substr(0, kMaximumError)),
+                               std::string(Beginning(error, kMaximumError)),
                                deliveries};
     const std::string note = Note(fields);
     message.stream = ToAbi(stream);

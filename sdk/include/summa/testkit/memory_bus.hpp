@@ -14,6 +14,7 @@
 #include <summa/bus.hpp>
 #include <summa/error.hpp>
 #include <summa/mutex.hpp>
+#include <summa/text.hpp>
 #include <utility>
 
 namespace summa::testkit {
@@ -490,7 +491,7 @@ class MemoryBus final : public Bus {
         letter.message.redriven.clear();
         letter.source_id = std::to_string(entry);
         letter.group = group_;
-        letter.error = reason.substr(0, DeadLetterStream::kMaximumError);
+        letter.error = Beginning(reason, DeadLetterStream::kMaximumError);
         letter.deliveries = pending->second.deliveries;
         letter.entry = ++bus_.last_entry_;
         letter.died_at = bus_.now();
