@@ -202,6 +202,20 @@ class ManifestReader {
     manifest.extensions = fields.Texts("extensions", kMaxInterfaces, kService);
   }
 
+  // `name`, as the manifest calls it, tells the items of the list apart.
+  template <typename Item>
+  static void Add(ManifestFields& fields, const Node& node, std::string_view name,
+                  std::string Item::*value, Item item, std::vector<Item>& items,
+                  std::string if_twice) {
+    const bool twice = !(item.*value).empty() &&
+                       std::any_of(items.begin(), items.end(),
+                                   [&](const Item& other) { return other.*value == item.*value; });
+    if (twice) {
+      fields.Report(&node, name, "\"" + item.*value + "\" is given twice", std::move(if_twice));
+    }
+    items.push_back(std::move(item));
+  }
+
   void ReadWorker(const Node& node, Manifest& manifest) {
     ManifestFields fields(node, "workers", diagnostics_);
     WorkerDeclaration worker;
@@ -228,13 +242,8 @@ class ManifestReader {
                     "Remove it, or write `kind: continuous`");
     }
     fields.Finish();
-    for (const WorkerDeclaration& other : manifest.workers) {
-      if (!worker.id.empty() && other.id == worker.id) {
-        fields.Report(&node, "id", "\"" + worker.id + "\" is given twice",
-                      "A worker id is the key of its lease: give each worker its own");
-      }
-    }
-    manifest.workers.push_back(std::move(worker));
+    Add(fields, node, "id", &WorkerDeclaration::id, std::move(worker), manifest.workers,
+        "A worker id is the key of its lease: give each worker its own");
   }
 
   void ReadOperation(const Node& node, Manifest& manifest) {
@@ -248,13 +257,8 @@ class ManifestReader {
     const std::string retries = fields.Text("retries", false, kSmallNumber);
     if (!retries.empty()) operation.retries = std::stoi(retries);
     fields.Finish();
-    for (const OperationKind& other : manifest.operations) {
-      if (!operation.kind.empty() && other.kind == operation.kind) {
-        fields.Report(&node, "kind", "\"" + operation.kind + "\" is given twice",
-                      "Give each kind of operations its own name");
-      }
-    }
-    manifest.operations.push_back(std::move(operation));
+    Add(fields, node, "kind", &OperationKind::kind, std::move(operation), manifest.operations,
+        "Give each kind of operations its own name");
   }
 
   void ReadCommand(const Node& node, Manifest& manifest) {
@@ -270,13 +274,8 @@ class ManifestReader {
       fields.Report(&node, "verb", "\"" + command.verb + "\" belongs to summa-host itself",
                     "Begin the verb with a word that belongs to the plugin, for example its id");
     }
-    for (const CommandDeclaration& other : manifest.commands) {
-      if (!command.verb.empty() && other.verb == command.verb) {
-        fields.Report(&node, "verb", "\"" + command.verb + "\" is given twice",
-                      "Give each command its own verb");
-      }
-    }
-    manifest.commands.push_back(std::move(command));
+    Add(fields, node, "verb", &CommandDeclaration::verb, std::move(command), manifest.commands,
+        "Give each command its own verb");
   }
 
   // What an option or a parameter is without the members of its own (`without`): a schema, read
@@ -306,13 +305,8 @@ class ManifestReader {
       fields.Report(&node, "positional", "a positional argument comes after an option",
                     "List the positional arguments first, in their order");
     }
-    for (const CommandOption& other : command.options) {
-      if (other.name == option.name) {
-        fields.Report(&node, "name", "\"" + option.name + "\" is given twice",
-                      "Give each option its own name");
-      }
-    }
-    command.options.push_back(std::move(option));
+    Add(fields, node, "name", &CommandOption::name, std::move(option), command.options,
+        "Give each option its own name");
   }
 
   void ReadRoute(const Node& node, Manifest& manifest) {
@@ -377,13 +371,8 @@ class ManifestReader {
       fields.Report(&node, "type", "\"" + parameter.name + "\" is a list or a map",
                     "Parameters are single values: choose another type");
     }
-    for (const RouteParameter& other : route.parameters) {
-      if (other.name == parameter.name) {
-        fields.Report(&node, "name", "\"" + parameter.name + "\" is given twice",
-                      "Give each parameter its own name");
-      }
-    }
-    route.parameters.push_back(std::move(parameter));
+    Add(fields, node, "name", &RouteParameter::name, std::move(parameter), route.parameters,
+        "Give each parameter its own name");
   }
 
   // Every parameter of the path is declared; those of the path come first, in its order.
@@ -449,13 +438,8 @@ class ManifestReader {
     const auto type = fields.Choice("type", false, {"counter", "gauge", "histogram"});
     metric.type = type ? types[*type] : TypeByName(metric.name);
     fields.Finish();
-    for (const MetricDeclaration& other : manifest.metrics) {
-      if (!metric.name.empty() && other.name == metric.name) {
-        fields.Report(&node, "name", "\"" + metric.name + "\" is given twice",
-                      "Remove one of them");
-      }
-    }
-    manifest.metrics.push_back(std::move(metric));
+    Add(fields, node, "name", &MetricDeclaration::name, std::move(metric), manifest.metrics,
+        "Remove one of them");
   }
 
   // Those that its own manifest has as well count as it says.
@@ -487,13 +471,8 @@ class ManifestReader {
           &node, "code", error.code + " belongs to summa-host itself",
           "Use SH-05xx to SH-08xx for a plugin of the project, otherwise your own prefix");
     }
-    for (const CodeDescription& other : manifest.errors) {
-      if (!error.code.empty() && other.code == error.code) {
-        fields.Report(&node, "code", error.code + " is given twice",
-                      "Give each error its own code");
-      }
-    }
-    manifest.errors.push_back(std::move(error));
+    Add(fields, node, "code", &CodeDescription::code, std::move(error), manifest.errors,
+        "Give each error its own code");
   }
 
   // What two parts of the manifest say about each other.
