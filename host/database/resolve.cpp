@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <system_error>
 #include <thread>
 
 namespace summa::host {
@@ -63,10 +64,11 @@ Directory& TheDirectory() {
 std::shared_ptr<Pending> Begin(const std::string& name) {
   Directory& directory = TheDirectory();
   const MutexLock lock(directory.mutex);
-  std::shared_ptr<Pending>& slot = directory.pending[name];
-  if (slot) return slot;
-  slot = std::make_shared<Pending>();
-  std::thread([name, pending = slot, &directory] {
+  if (const auto found = directory.pending.find(name); found != directory.pending.end()) {
+    return found->second;
+  }
+  const auto begun = std::make_shared<Pending>();
+  std::thread([name, pending = begun, &directory] {
     Resolved resolved = LookUp(name);
     {
       const MutexLock done(pending->mutex);
@@ -76,7 +78,8 @@ std::shared_ptr<Pending> Begin(const std::string& name) {
     const MutexLock all(directory.mutex);
     directory.pending.erase(name);
   }).detach();
-  return slot;
+  directory.pending.emplace(name, begun);
+  return begun;
 }
 
 bool Numeric(const std::string& name) {
@@ -96,7 +99,12 @@ int PollMilliseconds(std::chrono::steady_clock::time_point deadline) {
 Resolved Resolve(const std::string& name, WakeUp& stop,
                  std::chrono::steady_clock::time_point deadline) {
   if (Numeric(name)) return {{name}, ""};
-  const std::shared_ptr<Pending> pending = Begin(name);
+  std::shared_ptr<Pending> pending;
+  try {
+    pending = Begin(name);
+  } catch (const std::system_error& error) {
+    return {{}, std::string("the name was not resolved, for want of a thread: ") + error.what()};
+  }
   for (;;) {
     {
       const MutexLock lock(pending->mutex);

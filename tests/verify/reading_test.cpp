@@ -2,8 +2,10 @@
 // stopping.
 #include <atomic>
 #include <summa/ledger/append.hpp>
+#include <system_error>
 #include <thread>
 
+#include "tests/services/thread_limit.hpp"
 #include "tests/services/wait_until.hpp"
 #include "tests/verify/verify_support.hpp"
 #include "verify/job_pool.hpp"
@@ -87,6 +89,22 @@ TEST(JobPool, ReadsWithoutWorkersOfTheServerAndGivesItsSessionsBackAsTheyWere) {
   Session after(sql);
   EXPECT_EQ(pid(after), first);
   EXPECT_EQ(setting(after), Shared().database->db.Value("SHOW max_parallel_workers_per_gather"));
+}
+
+TEST(JobPool, DoesTheWorkWithTheThreadsThatThereAre) {
+  VerifyOptions options;
+  options.connections = 3;
+  std::atomic<int> done{0};
+  {
+    const test::ThreadLimit limit(1);
+    JobPool(Shared().database->sql(), options, "test", 1)
+        .Run(5, [&](Session&, std::size_t, JobMeter&) { ++done; });
+  }
+  EXPECT_EQ(done, 5);
+  const test::ThreadLimit limit(0);
+  EXPECT_THROW(JobPool(Shared().database->sql(), options, "test", 1)
+                   .Run(5, [](Session&, std::size_t, JobMeter&) {}),
+               std::system_error);
 }
 
 // Broken connections are waited for; here for longer than any test runs.

@@ -6,11 +6,11 @@
 #include <optional>
 #include <string>
 #include <summa/crash_point.hpp>
+#include <summa/parallel.hpp>
 #include <utility>
 #include <vector>
 
 #include "migration/exchange.hpp"
-#include "migration/parallel.hpp"
 #include "migration/throttle.hpp"
 #include "partition/statement.hpp"
 

@@ -7,10 +7,10 @@
 #include <functional>
 #include <set>
 #include <string>
+#include <summa/parallel.hpp>
 #include <utility>
 #include <vector>
 
-#include "migration/parallel.hpp"
 #include "migration/shadow.hpp"
 #include "partition/names.hpp"
 #include "partition/statement.hpp"

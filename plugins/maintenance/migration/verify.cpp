@@ -7,9 +7,9 @@
 #include <string_view>
 #include <summa/crash_point.hpp>
 #include <summa/ledger/hash.hpp>
+#include <summa/parallel.hpp>
 #include <vector>
 
-#include "migration/parallel.hpp"
 #include "migration_sql.hpp"
 #include "partition/catalog.hpp"
 #include "partition/statement.hpp"

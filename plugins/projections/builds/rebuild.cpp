@@ -3,11 +3,10 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <exception>
 #include <summa/crash_point.hpp>
 #include <summa/json.hpp>
 #include <summa/ledger/reader.hpp>
-#include <thread>
+#include <summa/parallel.hpp>
 
 #include "builds/swap.hpp"
 #include "builds/verify.hpp"
@@ -232,22 +231,9 @@ Rebuild::Progress Rebuild::Load(OperationStep& step, const Arguments& arguments)
   const auto stop = [&] { return step.ShouldStop() || host_.BootNow() >= end; };
   const Applier& applier = *catalog_.For(build);
   std::vector<std::int64_t> events(parts.size());
-  std::vector<std::exception_ptr> thrown(parts.size());
-  std::vector<std::thread> threads;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    threads.emplace_back([&, i] {
-      try {
-        events[i] =
-            PartLoader(step.sql(), applier, build, parts[i], settings_.batch_size).Load(stop);
-      } catch (...) {
-        thrown[i] = std::current_exception();
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  for (const std::exception_ptr& exception : thrown) {
-    if (exception) std::rethrow_exception(exception);
-  }
+  InParallel(parts.size(), static_cast<int>(parts.size()), [&](std::size_t i) {
+    events[i] = PartLoader(step.sql(), applier, build, parts[i], settings_.batch_size).Load(stop);
+  });
   std::int64_t sum = 0;
   for (const std::int64_t count : events) sum += count;
   const Host::Labels labels = {{"projection", arguments.projection}};

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <summa/backoff.hpp>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -95,7 +96,13 @@ void JobPool::Run(std::size_t jobs, const Work& work) {
     const MutexLock lock(mutex_);
     running_ = static_cast<int>(thread_count);
   }
-  for (std::size_t i = 0; i < thread_count; ++i) threads.emplace_back([&] { RunJobs(jobs, work); });
+  try {
+    while (threads.size() < thread_count) threads.emplace_back([&] { RunJobs(jobs, work); });
+  } catch (const std::system_error&) {  // no more threads: those that there are do the work
+    if (threads.empty()) throw;
+    const MutexLock lock(mutex_);
+    running_ -= static_cast<int>(thread_count - threads.size());
+  }
   try {
     Watch();
   } catch (...) {  // a callback of the caller threw

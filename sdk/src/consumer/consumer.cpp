@@ -40,11 +40,11 @@ void KeepInMemory(detail::ConsumerState& state) noexcept SUMMA_REQUIRES(state.mu
 class Consumer::Threads {
  public:
   Threads(BusClient bus, SubscribeOptions options) : state_(bus, std::move(options)) {
-    for (const auto& reader : state_.readers) {
-      threads_.emplace_back([this, r = reader.get()] { detail::FetchingThread(state_, *r).Run(); });
-    }
-    for (int i = 0; i < state_.options.concurrency; ++i) {
-      threads_.emplace_back([this] { detail::HandlingThread(state_).Run(); });
+    try {
+      Start();
+    } catch (...) {  // the system has no more threads
+      End();
+      throw;
     }
   }
 
@@ -68,6 +68,15 @@ class Consumer::Threads {
   }
 
  private:
+  void Start() {
+    for (const auto& reader : state_.readers) {
+      threads_.emplace_back([this, r = reader.get()] { detail::FetchingThread(state_, *r).Run(); });
+    }
+    for (int i = 0; i < state_.options.concurrency; ++i) {
+      threads_.emplace_back([this] { detail::HandlingThread(state_).Run(); });
+    }
+  }
+
   detail::ConsumerState state_;
   std::vector<std::thread> threads_;
   bool ended_ SUMMA_GUARDED_BY(state_.mutex) = false;
