@@ -12,8 +12,10 @@
 #include <cstring>
 #include <ctime>
 #include <exception>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "host/abi/plugin_call.hpp"
@@ -225,11 +227,13 @@ void ExpectExit() { exit_expected = true; }
 
 void PrepareCrashReport(const DatabaseSettings& ledger, const std::string& host,
                         const std::string& holder) {
-  auto* head = new std::string;
+  // A thread that crashes may be reading any of them.
+  static auto* const heads = new std::set<std::string>;
+  std::string head;
   for (const std::string& text : {NewestUrl(ledger.url), ledger.schema, host, holder}) {
-    head->append(text).push_back('\0');
+    head.append(text).push_back('\0');
   }
-  if (head->size() < kMaxReport) report_head = head;
+  if (head.size() < kMaxReport) report_head = &*heads->insert(std::move(head)).first;
 }
 
 int ReportCrash() {

@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <iostream>
 
 #include "tests/e2e/summa_host.hpp"
 #include "tests/fixture/ledger.hpp"
@@ -150,7 +151,11 @@ TEST_F(UnreadLog, ThatIsReadAfterAllSaysWhatIsMissing) {
   log.ReadUntil("SH-0907 lines of the log were lost because they were not read in time lines=");
   log.ReadUntil("\nfrom a library in C, after ");
   log.ReadUntil("\nfrom a library in C++, after ");
+#ifdef SUMMA_SANITIZED
+  std::cout << "skipped: the bound of the memory; a sanitizer keeps what is freed\n";
+#else
   EXPECT_LT(host->Use().resident_bytes, std::size_t{200} << 20);
+#endif
   host->Signal(SIGTERM);
   log.ReadUntil("host ended");
   EXPECT_EQ(host->WaitOrKill(kTimeout), 0);
