@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <cstdlib>
+#include <map>
 #include <vector>
 
 #include "tests/e2e/summa_host.hpp"
@@ -19,6 +21,17 @@ std::string Count(const std::string& text, const std::string& what) {
     ++count;
   }
   return std::to_string(count);
+}
+
+// A sanitizer leaves the signals of a crash to the host.
+std::map<std::string, std::string> SignalsOfTheHost() {
+  std::map<std::string, std::string> environment;
+  for (const char* name : {"ASAN_OPTIONS", "TSAN_OPTIONS"}) {
+    const char* options = std::getenv(name);
+    environment[name] = std::string(options == nullptr ? "" : options) +
+                        ":handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_abort=0";
+  }
+  return environment;
 }
 
 class Crash : public testing::Test {
@@ -46,7 +59,7 @@ class Crash : public testing::Test {
       arguments.insert(arguments.end(), {"--plugin-dir", PluginDirectory(plugin)});
     }
     arguments.insert(arguments.end(), more.begin(), more.end());
-    return std::make_unique<RunningHost>(arguments);
+    return std::make_unique<RunningHost>(arguments, SignalsOfTheHost());
   }
   RunResult Workers(std::vector<std::string> words) {
     words.insert(words.begin(), "workers");
