@@ -33,7 +33,7 @@ void Read(std::string_view text, const std::string& file, std::vector<CodeDescri
 
 // A broken catalogue is a defect of the build; a test reads it.
 const std::vector<CodeDescription>& HostCodes() {
-  static const std::vector<CodeDescription> codes = [] {
+  static const auto& codes = *new std::vector<CodeDescription>([] {
     std::vector<CodeDescription> all;
     Read(embedded::plugin_errors, "errors/plugins.yaml", all);
     Read(embedded::configuration_errors, "errors/configuration.yaml", all);
@@ -44,7 +44,7 @@ const std::vector<CodeDescription>& HostCodes() {
     Read(embedded::ledger_errors, "errors/ledger.yaml", all);
     Read(embedded::general_errors, "errors/general.yaml", all);
     return all;
-  }();
+  }());
   return codes;
 }
 

@@ -86,7 +86,8 @@ Result ConvertInteger(const Schema& schema, std::string_view text, const std::st
 
 Result ConvertNumber(const Schema& schema, std::string_view text, const std::string& shown,
                      std::string& out) {
-  static const std::regex form("-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?");
+  static const std::regex& form =
+      *new std::regex("-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?");
   double value = 0;
   if (text.size() <= 64 && std::regex_match(text.begin(), text.end(), form)) {
     const auto result = std::from_chars(text.data(), text.data() + text.size(), value);

@@ -26,7 +26,7 @@ constexpr std::array<std::pair<std::string_view, Schema::Type>, 10> kTypes = {
      {"map", Schema::Type::kMap}}};
 
 const std::vector<std::string>& Attributes() {
-  static const std::vector<std::string> names = {
+  static const auto& names = *new std::vector<std::string>{
       "type",   "default", "required", "nullable", "min",        "max",
       "values", "pattern", "secret",   "help",     "deprecated", "replaced_by",
       "keys",   "any_key", "items",    "examples", "single"};

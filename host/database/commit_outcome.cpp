@@ -75,8 +75,9 @@ class CommitResolver {
 
  private:
   std::optional<CommitResolution> ReadOutcome(TimePoint deadline) {
-    static const std::string sql = std::string("SELECT pg_catalog.pg_is_in_recovery(), ") +
-                                   kServerLifeColumns + ", pg_catalog.pg_xact_status($1::xid8)";
+    static const std::string& sql =
+        *new std::string(std::string("SELECT pg_catalog.pg_is_in_recovery(), ") +
+                         kServerLifeColumns + ", pg_catalog.pg_xact_status($1::xid8)");
     const TextRows rows =
         connection_.Query(sql, {commit_.transaction_id}, deadline, WhenLost::kFail);
     const auto& row = rows.at(0);

@@ -38,7 +38,7 @@ struct Enumeration {
   std::vector<std::string_view> values;
 };
 const std::vector<Enumeration>& Enumerations() {
-  static const std::vector<Enumeration> known = {
+  static const auto& known = *new std::vector<Enumeration>{
       {"sslmode", {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}},
       {"gssencmode", {"disable", "prefer", "require"}},
       {"channel_binding", {"disable", "prefer", "require"}},
@@ -363,7 +363,7 @@ std::optional<Error> CheckDatabaseUrl(const std::string& url, bool must_write) {
 
 DatabaseUrl ReadDatabaseUrl(const std::string& url, bool must_write) {
   static Mutex mutex;
-  static std::map<std::pair<std::string, bool>, DatabaseUrl> known;
+  static auto& known = *new std::map<std::pair<std::string, bool>, DatabaseUrl>;
   const MutexLock lock(mutex);
   const auto found = known.find({url, must_write});
   if (found != known.end()) return found->second;

@@ -39,7 +39,7 @@ void RequireStableBackends(const ConnectionParameters& parameters,
 void RequireSessionPooling(const ConnectionParameters& parameters,
                            PqConnection::TimePoint deadline) {
   static Mutex mutex;
-  static std::set<ConnectionParameters> known;
+  static auto& known = *new std::set<ConnectionParameters>;
   {
     const MutexLock lock(mutex);
     if (known.contains(parameters)) return;

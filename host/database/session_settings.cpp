@@ -18,7 +18,7 @@ std::string Milliseconds(Microseconds span) {
 // (enable_*, work_mem, ...) and what is the operator's decision (synchronous_commit, role,
 // default_tablespace) is left alone.
 const Pins& Constant() {
-  static const Pins pins = {
+  static const Pins& pins = *new Pins{
       // How values become texts, and texts values.
       {"DateStyle", "ISO, MDY"},
       {"IntervalStyle", "postgres"},

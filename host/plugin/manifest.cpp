@@ -97,13 +97,13 @@ constexpr std::int64_t kShortestRun = 100'000;
 constexpr std::int64_t kLongestRun = 365LL * 24 * 3600 * 1'000'000;
 
 const Node& MetricsOfBuses() {
-  static const Node metrics = [] {
+  static const Node& metrics = *new Node([] {
     Diagnostics diagnostics;
     const Node root = ParseDocument(embedded::bus_metrics, "bus-metrics.yaml", diagnostics);
     const Node* items = root.Find("metrics");
     if (!diagnostics.empty() || items == nullptr) throw std::logic_error("bus-metrics.yaml");
     return *items;
-  }();
+  }());
   return metrics;
 }
 

@@ -151,13 +151,13 @@ void DropGuesses(Diagnostics& diagnostics, std::size_t from) {
 }  // namespace
 
 const Schema& HostSchema() {
-  static const Schema schema = [] {
+  static const Schema& schema = *new Schema([] {
     Diagnostics diagnostics;
     const Node root = ParseDocument(embedded::host_schema, "host-schema.yaml", diagnostics);
     Schema read = ReadSchema(root, "", diagnostics);
     if (!diagnostics.empty()) throw std::logic_error(ToText(diagnostics.front()));
     return read;
-  }();
+  }());
   return schema;
 }
 

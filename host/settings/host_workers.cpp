@@ -5,7 +5,7 @@
 namespace summa::host {
 
 const WorkerDeclaration& InboxCleanup() {
-  static const WorkerDeclaration worker = [] {
+  static const WorkerDeclaration& worker = *new WorkerDeclaration([] {
     constexpr std::int64_t kHour = 3'600'000'000;
     WorkerDeclaration made;
     made.id = kInboxCleanupId;
@@ -13,7 +13,7 @@ const WorkerDeclaration& InboxCleanup() {
         "Deletes what consumers remember of messages handled longer ago than host.inbox_retention.";
     made.interval_microseconds = 6 * kHour;
     return made;
-  }();
+  }());
   return worker;
 }
 

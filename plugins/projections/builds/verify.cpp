@@ -23,7 +23,7 @@ struct Comparison {
 };
 
 const std::map<std::string, Comparison>& Comparisons() {
-  static const std::map<std::string, Comparison> comparisons = {
+  static const auto& comparisons = *new std::map<std::string, Comparison>{
       {"account-balance-view",
        {sql::verify_accounts,
         "ROW(holder_id, holder_type, currency, balance, available_balance, pending_debit, "
