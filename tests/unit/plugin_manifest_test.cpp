@@ -304,7 +304,7 @@ errors:
                                             "workers.id: \"w\" is given twice",
                                             "commands.verb: \"greet\" is given twice",
                                             "metrics.name: \"summa_x\" is given twice",
-                                            "errors.code: GR-0001 is given twice"));
+                                            "errors.code: \"GR-0001\" is given twice"));
 }
 
 TEST(PluginManifest, PartsThatContradictEachOtherAreReported) {
