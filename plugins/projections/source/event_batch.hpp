@@ -21,6 +21,13 @@ struct Fault {
   std::string event_type, error;
 };
 
+// What is read beside the events.
+enum class Records {
+  kAll,
+  // No transaction that has entries, unless an event says too little without it.
+  kWithoutTransactions
+};
+
 // Owns every text and every pointer in it. Not copied, since the events point into it.
 struct EventBatch {
   EventBatch() = default;
@@ -33,6 +40,7 @@ struct EventBatch {
   std::vector<Fault> faults;
   std::vector<std::string> unknown_types;  // each once; not of the vocabulary
 
+  Records records = Records::kAll;
   int stored_events = 0;
   bool full = false;           // there may be more
   ledger::Checkpoint reached;  // when all of it is applied

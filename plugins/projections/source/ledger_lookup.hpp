@@ -32,12 +32,14 @@ struct Entry {
   std::int64_t amount = 0;
   std::int64_t balance_before = SUMMA_PROJECTION_NO_VALUE;
   std::int64_t balance_after = SUMMA_PROJECTION_NO_VALUE;
+  std::int64_t version = 0;  // of the account; where it has none, the highest
 };
 
 // Entries of each transaction, by account, then in the order in which they were posted.
 ByUuid<std::vector<Entry>> ReadEntries(Session& session, std::span<const Uuid> transactions);
 
-// The records of these transactions and of those that they reverse, into batch.transactions.
+// The records of these transactions and of those that they reverse, into batch.transactions, which
+// has none. The ids are in order.
 void ReadTransactions(Session& session, std::span<const Uuid> transactions, EventBatch& batch);
 
 // Into batch.accounts.

@@ -1,4 +1,5 @@
- AS v (id, holder_id, holder_type, currency, balance, available_balance, pending_debit, credit_balance,
+-- Parts of a rebuild write at the same time.
+INSERT INTO @table AS v (id, holder_id, holder_type, currency, balance, available_balance, pending_debit, credit_balance,
        debit_balance, status, position, updated_at)
 SELECT id, holder_id, holder_type, currency, credits - debits, credits - debits - held, held, credits, debits, status,
        position, updated_at

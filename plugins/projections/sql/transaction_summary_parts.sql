@@ -1,4 +1,5 @@
- AS v (id, reference, type, status, amount, currency, source_account_id, destination_account_id,
+-- Parts of a rebuild write at the same time.
+INSERT INTO @table AS v (id, reference, type, status, amount, currency, source_account_id, destination_account_id,
        source_system_account_id, destination_system_account_id, refunded_amount, posted_at, position, updated_at)
 SELECT id, reference, type, status, amount, currency, nullif(source, zero), nullif(destination, zero),
        nullif(system_source, zero), nullif(system_destination, zero), refunded, posted_at, position, updated_at

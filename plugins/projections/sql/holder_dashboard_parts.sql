@@ -1,4 +1,5 @@
- AS v (holder_id, holder_type, currency, accounts, balance, available_balance, held, credits, debits, transactions,
+-- Parts of a rebuild write at the same time.
+INSERT INTO @table AS v (holder_id, holder_type, currency, accounts, balance, available_balance, held, credits, debits, transactions,
        last_transaction_at, updated_at)
 SELECT holder_id, holder_type, currency, accounts, credits - debits, credits - debits - held, held, credits, debits,
        transactions, last_transaction_at, updated_at
