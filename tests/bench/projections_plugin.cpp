@@ -36,7 +36,7 @@ ProjectionsPlugin::ProjectionsPlugin(const std::string& url, std::vector<std::st
     const std::string id(FromAbi(projection->table()->id));
     const bool wanted = read_models.empty() ||
                         std::find(read_models.begin(), read_models.end(), id) != read_models.end();
-    if (wanted) catalog_.Add(*projection->table(), projections::OnError::kPauseProjection);
+    if (wanted) catalog_.Add(*projection->table(), settings_.on_error);
   }
   fake_.SetOperations(service_.table());
   runner_ = std::make_unique<projections::Runner>(fake_.host(), settings_, catalog_);

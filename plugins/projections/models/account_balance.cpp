@@ -45,11 +45,14 @@ class AccountBalance final : public Projection {
       times.push_back(change.updated_at);
     }
     if (ids.empty()) return;
-    batch.Exec(ChooseStatement(batch, "account_balance_view", sql::account_balance_changes,
-                               sql::account_balance_parts),
-               {UuidArray(ids), TextsOf(holders), TextsOf(types), TextsOf(currencies),
-                TextsOf(statuses), IntegerArray(credits), IntegerArray(debits), IntegerArray(held),
-                IntegerArray(positions), TimestampArray(times)});
+    const Parameter parameters[] = {
+        UuidArray(ids),          TextsOf(holders),      TextsOf(types),       TextsOf(currencies),
+        TextsOf(statuses),       IntegerArray(credits), IntegerArray(debits), IntegerArray(held),
+        IntegerArray(positions), TimestampArray(times)};
+    AddRows(batch, "account_balance_view",
+            {sql::account_balance_update, sql::account_balance_insert, sql::account_balance_missing,
+             sql::account_balance_conflict},
+            ids.size(), parameters);
   }
   void Forget(const ProjectionBatch& batch, const Uuid& account,
               const summa_projection_account* /*known*/) const override {

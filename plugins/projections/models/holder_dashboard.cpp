@@ -94,11 +94,15 @@ class HolderDashboard final : public Projection {
                          : std::optional(change.last_transaction_at));
       updated.push_back(change.updated_at);
     }
-    batch.Exec(ChooseStatement(batch, "holder_dashboard_view", sql::holder_dashboard_changes,
-                               sql::holder_dashboard_parts),
-               {TextsOf(ids), TextsOf(types), TextsOf(currencies), IntegerArray(accounts),
-                IntegerArray(credits), IntegerArray(debits), IntegerArray(held),
-                IntegerArray(transactions), TimestampArray(last), TimestampArray(updated)});
+    const Parameter parameters[] = {TextsOf(ids),          TextsOf(types),
+                                    TextsOf(currencies),   IntegerArray(accounts),
+                                    IntegerArray(credits), IntegerArray(debits),
+                                    IntegerArray(held),    IntegerArray(transactions),
+                                    TimestampArray(last),  TimestampArray(updated)};
+    AddRows(batch, "holder_dashboard_view",
+            {sql::holder_dashboard_update, sql::holder_dashboard_insert,
+             sql::holder_dashboard_missing, sql::holder_dashboard_conflict},
+            ids.size(), parameters);
   }
 };
 

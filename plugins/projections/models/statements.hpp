@@ -1,6 +1,7 @@
 // The statements by which a read model adds to its rows.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -36,11 +37,30 @@ inline Parameter TextsOf(std::span<const std::string_view> texts) {
   return {kOidTextArray, std::move(bytes)};
 }
 
-// `changes`: while nobody else writes to the build, which is so but in the parts of a rebuild: whoever
-// applies to a build has locked the row of its progress.
-inline std::string ChooseStatement(const ProjectionBatch& batch, std::string_view table,
-                                   std::string_view changes, std::string_view parts) {
-  return OnTable(batch.unordered() ? parts : changes, batch.Table(table));
+// Adds to rows that are there, and makes those that are not. Each statement has the table as @table;
+// `missing` and `conflict` follow `insert`.
+struct RowStatements {
+  std::string_view update, insert, missing, conflict;
+};
+
+// Whoever applies to a build has locked the row of its progress, so no row appears between UPDATE and
+// INSERT. ON CONFLICT would find a row twice, once to lock it, which the WAL records as well. It is
+// for the parts of a rebuild, which write at the same time. count: of the rows in `parameters`, each
+// with another key.
+inline void AddRows(const ProjectionBatch& batch, std::string_view table,
+                    const RowStatements& statements, std::size_t count,
+                    std::span<const Parameter> parameters) {
+  const std::string name = batch.Table(table);
+  const auto run = [&](std::string_view first, std::string_view second = {}) {
+    return batch.Exec(OnTable(first, name) + OnTable(second, name), parameters).affected_rows();
+  };
+  if (batch.unordered()) {
+    run(statements.insert, statements.conflict);
+    return;
+  }
+  const auto changed = static_cast<std::size_t>(run(statements.update));
+  if (changed == count) return;
+  run(statements.insert, changed == 0 ? std::string_view() : statements.missing);
 }
 
 }  // namespace summa::projections

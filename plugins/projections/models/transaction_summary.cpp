@@ -67,13 +67,24 @@ class TransactionSummary final : public Projection {
       positions.push_back(record->position);
       times.push_back(record->changed_at);
     }
-    batch.Exec(
-        ChooseStatement(batch, "transaction_summary_view", sql::transaction_summary_changes,
-                        sql::transaction_summary_parts),
-        {UuidArray(ids), TextsOf(references), TextsOf(types), TextsOf(statuses),
-         IntegerArray(amounts), TextsOf(currencies), UuidArray(sources), UuidArray(destinations),
-         UuidArray(system_sources), UuidArray(system_destinations), IntegerArray(refunded),
-         TimestampArray(posted), IntegerArray(positions), TimestampArray(times)});
+    const Parameter parameters[] = {UuidArray(ids),
+                                    TextsOf(references),
+                                    TextsOf(types),
+                                    TextsOf(statuses),
+                                    IntegerArray(amounts),
+                                    TextsOf(currencies),
+                                    UuidArray(sources),
+                                    UuidArray(destinations),
+                                    UuidArray(system_sources),
+                                    UuidArray(system_destinations),
+                                    IntegerArray(refunded),
+                                    TimestampArray(posted),
+                                    IntegerArray(positions),
+                                    TimestampArray(times)};
+    AddRows(batch, "transaction_summary_view",
+            {sql::transaction_summary_update, sql::transaction_summary_insert,
+             sql::transaction_summary_missing, sql::transaction_summary_conflict},
+            ids.size(), parameters);
   }
   void Forget(const ProjectionBatch& batch, const Uuid& transaction,
               const summa_projection_account* /*none*/) const override {
