@@ -1,5 +1,5 @@
-INSERT INTO @table AS v (holder_id, holder_type, currency, accounts, balance, available_balance, held, credits, debits,
-                         transactions, last_transaction_at, updated_at)
+INSERT INTO @table AS v (holder_id, holder_type, currency, accounts, balance, available_balance, held, credits,
+                         debits, transactions, last_transaction_at, updated_at)
 SELECT holder_id, holder_type, currency, accounts, credits - debits, credits - debits - held, held, credits, debits,
        transactions, last_transaction_at, updated_at
 FROM (SELECT unnest($1::text[]) AS holder_id, unnest($2::text[]) AS holder_type, unnest($3::text[]) AS currency,

@@ -1,8 +1,9 @@
 INSERT INTO @table AS v (id, reference, type, status, amount, currency, source_account_id, destination_account_id,
-                         source_system_account_id, destination_system_account_id, refunded_amount, posted_at, position,
-                         updated_at)
+                         source_system_account_id, destination_system_account_id, refunded_amount, posted_at,
+                         position, updated_at)
 SELECT id, reference, type, status, amount, currency,
-       nullif(source, '00000000-0000-0000-0000-000000000000'), nullif(destination, '00000000-0000-0000-0000-000000000000'),
+       nullif(source, '00000000-0000-0000-0000-000000000000'),
+       nullif(destination, '00000000-0000-0000-0000-000000000000'),
        nullif(system_source, '00000000-0000-0000-0000-000000000000'),
        nullif(system_destination, '00000000-0000-0000-0000-000000000000'), refunded, posted_at, position, updated_at
 FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::text[]) AS reference, unnest($3::text[]) AS type,
