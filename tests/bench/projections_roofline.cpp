@@ -78,12 +78,14 @@ constexpr const char* kUpdateAccounts =
     "UPDATE summa_read.account_balance_view_1 v SET balance = v.balance + n.credits - n.debits, "
     "available_balance = v.available_balance + n.credits - n.debits, credit_balance = "
     "v.credit_balance + n.credits, debit_balance = v.debit_balance + n.debits, position = "
-    "n.position, updated_at = n.updated_at FROM changed_account n WHERE v.id = n.id";
+    "n.position, updated_at = greatest(v.updated_at, n.updated_at) FROM changed_account n WHERE "
+    "v.id = n.id";
 constexpr const char* kUpdateHolders =
     "UPDATE summa_read.holder_dashboard_view_1 v SET balance = v.balance + n.credits - n.debits, "
     "available_balance = v.available_balance + n.credits - n.debits, credits = v.credits + "
     "n.credits, debits = v.debits + n.debits, transactions = v.transactions + n.transactions, "
-    "last_transaction_at = n.updated_at, updated_at = n.updated_at FROM changed_holder n WHERE "
+    "last_transaction_at = n.updated_at, updated_at = greatest(v.updated_at, n.updated_at) FROM "
+    "changed_holder n WHERE "
     "(v.holder_id, v.holder_type, v.currency) = (n.holder_id, n.holder_type, n.currency)";
 
 }  // namespace
@@ -194,8 +196,14 @@ void BareWriter::Compare(BareModels models) {
                                           ") a) + (SELECT count(*) FROM (SELECT * FROM " + made +
                                           " EXCEPT ALL SELECT * FROM " + table + ") b)");
     if (different == 0) continue;
-    throw std::runtime_error(view + ": " + std::to_string(different) +
-                             " rows are not those that the plugin has written");
+    throw std::runtime_error(
+        view + ": " + std::to_string(different) +
+        " rows are not those of the plugin, which wrote " +
+        db_.Value("SELECT a::text FROM (SELECT * FROM " + made + " EXCEPT ALL SELECT * FROM " +
+                  table + ") a ORDER BY 1 LIMIT 1") +
+        " where this is " +
+        db_.Value("SELECT a::text FROM (SELECT * FROM " + table + " EXCEPT ALL SELECT * FROM " +
+                  made + ") a ORDER BY 1 LIMIT 1"));
   }
 }
 

@@ -142,8 +142,8 @@ TEST_F(TrafficTest, AProjectionThatCannotBeAppliedAtAllStopsAlone) {
 }
 
 TEST_F(TrafficTest, BalancesNeedNoTransactionsAndWhatNeedsThemCatchesUp) {
-  const auto state = [&](const std::string& state) {
-    db_->Execute("UPDATE summa_read.projection_checkpoint SET state = '" + state +
+  const auto state = [&](const std::string& wanted) {
+    db_->Execute("UPDATE summa_read.projection_checkpoint SET state = '" + wanted +
                  "' WHERE projection IN ('entry-record-view', 'transaction-summary-view')");
   };
   settings_.batch_size = 50;

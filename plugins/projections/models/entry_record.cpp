@@ -52,7 +52,7 @@ class EntryRecord final : public Projection {
     }
     if (ids.empty()) return;
     batch.Exec(
-        "INSERT INTO " + batch.Table("entry_record_view") + std::string(sql::entry_record),
+        OnTable(sql::entry_record, batch.Table("entry_record_view")),
         {UuidArray(ids), UuidArray(accounts), UuidArray(transactions), TextsOf(types),
          IntegerArray(amounts), TextsOf(currencies), IntegerArray(before), IntegerArray(after),
          TextsOf(references), TextsOf(categories), IntegerArray(positions), TimestampArray(times)});
