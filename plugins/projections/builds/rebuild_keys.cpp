@@ -79,9 +79,9 @@ std::int64_t RebuildKey(Session& read, Session& ledger, const summa_sql_v1* sql,
                 "the projection " + id + " has no build of the version of this host",
                 "`summa-host projections list` shows what it has");
   }
-  EventBatch known;
-  if (applier.projection().key == SUMMA_KEY_ACCOUNT) ReadAccounts(ledger, {&key, 1}, known);
-  applier.ForgetKey(read, sql, *live, key, known.accounts.empty() ? nullptr : &known.accounts[0]);
+  std::vector<std::shared_ptr<const KnownAccount>> known;
+  if (applier.projection().key == SUMMA_KEY_ACCOUNT) known = ReadAccounts(ledger, {&key, 1});
+  applier.ForgetKey(read, sql, *live, key, known.empty() ? nullptr : &known[0]->record);
   const std::set<Uuid> keys = WithThoseOfItsRows(ledger, applier, key);
   const std::vector<std::int64_t> positions =
       PositionsOf(ledger, table, applier.projection(), keys, live->checkpoint);

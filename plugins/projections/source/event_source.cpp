@@ -29,9 +29,11 @@ std::span<const Uuid> EachOnce(std::vector<Uuid>& ids) {
 // becomes the events that it means.
 class Derivation {
  public:
-  Derivation(Session& ledger, const ledger::EventTable& table, EventBatch& batch, Records records)
-      : ledger_(ledger), table_(table), batch_(batch) {
+  Derivation(Session& ledger, const ledger::EventTable& table, AccountCache& known,
+             EventBatch& batch, Records records)
+      : ledger_(ledger), table_(table), known_(known), batch_(batch) {
     batch_.records = records;
+    known_.Expire();
   }
 
   void Keep(const ledger::StoredEvent& event) {
@@ -81,11 +83,32 @@ class Derivation {
         accounts.push_back(FromAbi(record.source_account_id));
       }
     }
-    ReadAccounts(ledger_, EachOnce(accounts), batch_);
-    for (const summa_projection_account& account : batch_.accounts) {
-      accounts_[FromAbi(account.id)] = &account;
-    }
+    FindAccounts(EachOnce(accounts));
     if (!deployed()) CountPostings();
+  }
+
+  void FindAccounts(std::span<const Uuid> accounts) {
+    std::vector<Uuid> changed, unknown;
+    for (const Kept& kept : kept_) {
+      if (kept.decoded.meaning == Meaning::kAccount) changed.push_back(kept.event.aggregate_id);
+    }
+    std::sort(changed.begin(), changed.end());
+    batch_.accounts.reserve(accounts.size());
+    for (const Uuid& account : accounts) {
+      const bool again = std::binary_search(changed.begin(), changed.end(), account);
+      if (auto known = again ? nullptr : known_.Find(account)) {
+        batch_.accounts.push_back(std::move(known));
+      } else {
+        unknown.push_back(account);
+      }
+    }
+    const auto read = ReadAccounts(ledger_, unknown);
+    known_.Keep(read);
+    batch_.accounts.insert(batch_.accounts.end(), read.begin(), read.end());
+    accounts_.reserve(batch_.accounts.size());
+    for (const auto& account : batch_.accounts) {
+      accounts_[FromAbi(account->record.id)] = &account->record;
+    }
   }
 
   // Its transaction has entries of accounts, if it is between any.
@@ -299,6 +322,7 @@ class Derivation {
 
   Session& ledger_;
   const ledger::EventTable& table_;
+  AccountCache& known_;
   EventBatch& batch_;
   std::vector<Kept> kept_;
   ByUuid<std::vector<Entry>> entries_;
@@ -318,7 +342,7 @@ EventSource::EventSource(ledger::EventTable table, ledger::Checkpoint from, int 
 
 std::unique_ptr<EventBatch> EventSource::Read(Session& ledger, Records records) {
   auto batch = std::make_unique<EventBatch>();
-  Derivation derivation(ledger, table_, *batch, records);
+  Derivation derivation(ledger, table_, known_, *batch, records);
   const ledger::Checkpoint from = reader_.checkpoint();
   std::vector<std::int64_t> delivered;
   reader_.Poll(ledger, [&](const ledger::StoredEvent& event) {
@@ -347,7 +371,8 @@ std::unique_ptr<EventBatch> ReadDecided(Session& ledger, const ledger::EventTabl
                                         Records records) {
   ledger::EventReader reader(table, {from, {}}, {.batch = batch_size});
   auto batch = std::make_unique<EventBatch>();
-  Derivation derivation(ledger, table, *batch, records);
+  AccountCache none;
+  Derivation derivation(ledger, table, none, *batch, records);
   std::vector<std::int64_t> delivered;
   const int read = reader.Poll(ledger, [&](const ledger::StoredEvent& event) {
     delivered.push_back(event.position);

@@ -8,6 +8,7 @@
 #include <summa/sql.hpp>
 
 #include "source/event_batch.hpp"
+#include "source/ledger_lookup.hpp"
 
 namespace summa::projections {
 
@@ -27,6 +28,7 @@ class EventSource {
   ledger::EventTable table_;
   int batch_size_;
   ledger::EventReader reader_;
+  AccountCache known_;
 };
 
 // The events at these positions, as many of them as there are, in order.

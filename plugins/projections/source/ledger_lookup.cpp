@@ -92,17 +92,44 @@ void ReadTransactions(Session& session, std::span<const Uuid> transactions, Even
   ReadThese(session, reversed, batch);
 }
 
-void ReadAccounts(Session& session, std::span<const Uuid> accounts, EventBatch& batch) {
-  if (accounts.empty()) return;
-  for (const Row row : session.Exec(sql::accounts, {UuidArray(accounts)})) {
-    summa_projection_account& account = batch.accounts.emplace_back();
-    account.struct_size = sizeof account;
-    account.id = ToAbi(row.Get<Uuid>("id"));
-    account.holder_id = batch.Keep(row.Get<std::string_view>("holder_id"));
-    account.holder_type = batch.Keep(row.Get<std::string_view>("holder_type"));
-    account.currency = batch.Keep(row.Get<std::string_view>("currency"));
-    account.status = batch.Keep(row.Get<std::string_view>("status"));
+std::vector<std::shared_ptr<const KnownAccount>> ReadAccounts(Session& session,
+                                                              std::span<const Uuid> accounts) {
+  std::vector<std::shared_ptr<const KnownAccount>> read;
+  if (accounts.empty()) return read;
+  const Result found = session.Exec(sql::accounts, {UuidArray(accounts)});
+  read.reserve(found.rows());
+  for (const Row row : found) {
+    const auto account = std::make_shared<KnownAccount>();
+    account->holder_id = row.Get<std::string_view>("holder_id");
+    account->holder_type = row.Get<std::string_view>("holder_type");
+    account->currency = row.Get<std::string_view>("currency");
+    account->status = row.Get<std::string_view>("status");
+    summa_projection_account& record = account->record;
+    record.struct_size = sizeof record;
+    record.id = ToAbi(row.Get<Uuid>("id"));
+    record.holder_id = ToAbi(account->holder_id);
+    record.holder_type = ToAbi(account->holder_type);
+    record.currency = ToAbi(account->currency);
+    record.status = ToAbi(account->status);
+    read.push_back(account);
   }
+  return read;
+}
+
+std::shared_ptr<const KnownAccount> AccountCache::Find(const Uuid& account) const {
+  const auto found = known_.find(account);
+  return found == known_.end() ? nullptr : found->second;
+}
+
+void AccountCache::Keep(const std::vector<std::shared_ptr<const KnownAccount>>& accounts) {
+  for (const auto& account : accounts) known_[FromAbi(account->record.id)] = account;
+}
+
+void AccountCache::Expire() {
+  const auto now = std::chrono::steady_clock::now();
+  if (known_.size() <= kMost && now - since_ < kLongest) return;
+  known_.clear();
+  since_ = now;
 }
 
 std::optional<std::int64_t> PositionOf(Session& ledger, const ledger::EventTable& table,
