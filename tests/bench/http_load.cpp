@@ -125,6 +125,21 @@ std::string Socket::ReadAll() const {
 
 void Socket::ReadHead() const { ReadUntilBlankLine(descriptor_); }
 
+std::string Socket::ReadAnswer() const {
+  std::string text = ReadUntilBlankLine(descriptor_);
+  const std::size_t body = text.find("\r\n\r\n") + 4;
+  const std::size_t length = text.find("Content-Length: ");
+  if (length > body) throw std::runtime_error("an answer has no length: " + text.substr(0, 500));
+  const std::size_t size = body + std::stoul(text.substr(length + 16));
+  char buffer[16384];
+  while (text.size() < size) {
+    const ssize_t got = recv(descriptor_, buffer, sizeof buffer, 0);
+    if (got <= 0) throw std::runtime_error("an answer broke off");
+    text.append(buffer, static_cast<std::size_t>(got));
+  }
+  return text;
+}
+
 bool Socket::Answered() const {
   pollfd looked{descriptor_, POLLIN, 0};
   return poll(&looked, 1, 0) == 1;
@@ -153,6 +168,14 @@ Reply Ask(int port, const std::string& path, int expected) {
                              " but with: " + reply.text.substr(0, 500));
   }
   return reply;
+}
+
+std::string KeptConnection::Ask(const std::string& path, int expected) {
+  socket_.Send("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
+  std::string text = socket_.ReadAnswer();
+  if (text.starts_with("HTTP/1.1 " + std::to_string(expected) + " ")) return text;
+  throw std::runtime_error("GET " + path + " was not answered with " + std::to_string(expected) +
+                           " but with: " + text.substr(0, 500));
 }
 
 BareResponder::BareResponder(std::map<std::string, std::string> answers)

@@ -24,9 +24,10 @@ class Socket {
 
   // What cannot be sent because the other side has closed is dropped.
   void Send(std::string_view text) const;
-  std::string ReadAll() const;  // to the end of the connection
-  void ReadHead() const;        // of an answer
-  bool Answered() const;        // something can be read
+  std::string ReadAll() const;     // to the end of the connection
+  void ReadHead() const;           // of an answer
+  std::string ReadAnswer() const;  // with as much body as its Content-Length says
+  bool Answered() const;           // something can be read
   // Drops what can be read.
   bool Closed() const;
 
@@ -40,6 +41,17 @@ struct Reply {
 };
 // GET over a connection of its own. Throws unless the status is `expected`.
 Reply Ask(int port, const std::string& path, int expected = 200);
+
+// A connection over which one request follows the other.
+class KeptConnection {
+ public:
+  explicit KeptConnection(int port) : socket_(port) {}
+  // GET. Throws unless the status is `expected`. The text: head and body.
+  std::string Ask(const std::string& path, int expected = 200);
+
+ private:
+  const Socket socket_;
+};
 
 // Answers each path with its text, one connection after the other, as fast as it goes.
 class BareResponder {

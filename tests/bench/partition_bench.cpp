@@ -15,9 +15,9 @@
 #include "host/abi/operation_service.hpp"
 #include "host/clock.hpp"
 #include "migration/migration.hpp"
+#include "tests/bench/lines.hpp"
 #include "tests/bench/partition_data.hpp"
 #include "tests/bench/partition_growth.hpp"
-#include "tests/bench/partition_lines.hpp"
 #include "tests/bench/partition_work.hpp"
 #include "tests/bench/report.hpp"
 #include "tests/bench/servers.hpp"
@@ -285,7 +285,7 @@ class PartitionBenchmark {
   test::PostgresServer server_;
   std::string flat_, partitioned_;
   long long events_ = 0;
-  Lines lines_;
+  Lines lines_{"partition"};
 };
 
 constexpr char kNoGrowth[] = "none";

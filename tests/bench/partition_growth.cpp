@@ -6,8 +6,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tests/bench/lines.hpp"
 #include "tests/bench/partition_data.hpp"
-#include "tests/bench/partition_lines.hpp"
 #include "tests/bench/partition_work.hpp"
 #include "tests/bench/report.hpp"
 #include "tests/bench/servers.hpp"
@@ -94,7 +94,7 @@ class Growth {
         }
       }
     }
-    Lines lines;
+    Lines lines("partition");
     const Measured &flat = *ledgers_[0], &grown_flat = *ledgers_[1];
     const Measured &parted = *ledgers_[2], &grown_parted = *ledgers_[3];
     Add(lines, "flat, grown: ", flat, grown_flat, "at most 1.2");

@@ -39,6 +39,7 @@ class Series {
   // number is the lower of the two.
   double Quantile(double share) const;
   std::size_t Count() const { return values_.size(); }
+  const std::vector<double>& values() const { return values_; }
   std::size_t Below(double limit) const;
 
  private:

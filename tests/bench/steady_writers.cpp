@@ -39,28 +39,36 @@ long long SteadyWriters::Due() const {
 void SteadyWriters::Write(int number) {
   test::Db db(url_);
   db.Execute(
-      "PREPARE credit AS SELECT fixture.credit(fixture.account_id($1::integer), $2::bigint)");
+      "PREPARE credit AS SELECT currval('ledger_event_sequence_number_seq') FROM (SELECT "
+      "fixture.credit(fixture.account_id($1::integer), $2::bigint) OFFSET 0) AS done");
   while (!stopping_) {
     const long long turn = turns_++;
     const Clock::time_point due = TimeOf(turn);
     std::this_thread::sleep_until(due);
     const long long account = 1 + (turn * 7919 + number) % accounts_;
+    long long position = 0;
     try {
-      db.Query("EXECUTE credit(" + std::to_string(account) + ", " + std::to_string(1 + turn % 100) +
-               ")");
+      position = db.Count("EXECUTE credit(" + std::to_string(account) + ", " +
+                          std::to_string(1 + turn % 100) + ")");
       ++committed_;
     } catch (const test::DbError&) {
       ++failed_;
     }
-    const double late = std::chrono::duration<double, std::milli>(Clock::now() - due).count();
+    const Clock::time_point now = Clock::now();
     const std::lock_guard lock(mutex_);
-    latencies_.Add(late);
+    latencies_.Add(std::chrono::duration<double, std::milli>(now - due).count());
+    if (position > 0) commits_.push_back({position, now});
   }
 }
 
 Series SteadyWriters::TakeLatencies() {
   const std::lock_guard lock(mutex_);
   return std::exchange(latencies_, {});
+}
+
+std::vector<SteadyWriters::Commit> SteadyWriters::TakeCommits() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(commits_, {});
 }
 
 }  // namespace summa::bench

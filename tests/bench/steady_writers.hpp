@@ -15,6 +15,12 @@ namespace summa::bench {
 
 class SteadyWriters {
  public:
+  using Clock = std::chrono::steady_clock;
+  struct Commit {
+    long long position = 0;  // of its event
+    Clock::time_point at;    // when its writer knew of it
+  };
+
   // Credits of accounts 1..accounts of the fixture. One thread; its threads have a connection each.
   SteadyWriters(std::string url, double per_second, int connections, int accounts);
   ~SteadyWriters();  // stops
@@ -26,12 +32,13 @@ class SteadyWriters {
   // Milliseconds from when an operation was due to its commit, of those that were since the last
   // call of this.
   Series TakeLatencies();
+  // Those that were since the last call of this.
+  std::vector<Commit> TakeCommits();
   long long Committed() const { return committed_; }
   long long Failed() const { return failed_; }
   long long Due() const;  // by now
 
  private:
-  using Clock = std::chrono::steady_clock;
   void Write(int number);
   Clock::time_point TimeOf(long long turn) const;
 
@@ -44,6 +51,7 @@ class SteadyWriters {
   std::atomic<long long> turns_{0}, committed_{0}, failed_{0};
   std::mutex mutex_;
   Series latencies_;
+  std::vector<Commit> commits_;
 };
 
 }  // namespace summa::bench

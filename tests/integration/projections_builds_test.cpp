@@ -332,6 +332,30 @@ TEST_P(BuildsTest, SingleAccountsAndTransactionsAreMadeAnewWhileTheLedgerIsWritt
   EXPECT_THAT(Differences(), IsEmpty());
 }
 
+// The runner looks only now and then at which keys are paused.
+TEST_P(BuildsTest, AnEventOfAKeyThatWasPausedUntilAMomentAgoIsApplied) {
+  traffic_->Stop();
+  RunAll();
+  const std::string table = "ALTER TABLE summa_read.account_balance_view_1 ";
+  const auto credit = [&] { db_->Execute("SELECT fixture.credit(" + Account(5) + ", 60)"); };
+  read_->Execute(table + "ADD CONSTRAINT refuses CHECK (id <> " + Account(5) + ") NOT VALID");
+  credit();
+  RunAll();
+  ASSERT_EQ(read_->Count("SELECT count(*) FROM summa_read.projection_paused_key"), 1);
+  read_->Execute(table + "DROP CONSTRAINT refuses");
+  RebuildKeys(sql_->unleased(), *catalog_->Find("account-balance-view"),
+              {*ParseUuid(db_->Value("SELECT fixture.account_id(5)"))},
+              [](std::int64_t) { return false; });
+  credit();
+  runner_->Run(Tick(tick_->abi()));  // at the same time: it still believes that the key is paused
+  EXPECT_EQ(read_->Count("SELECT count(*) FROM summa_read.projection_checkpoint WHERE state <> "
+                         "'running'"),
+            0);
+  RunAll();
+  EXPECT_THAT(Differences(), IsEmpty());
+  EXPECT_EQ(read_->Count("SELECT count(*) FROM summa_read.projection_waiting"), 0);
+}
+
 // Summa gives a holder one account in a currency today; nothing here rests on that.
 TEST_P(BuildsTest, TheRowOfAHolderIsMadeAnewFromAllHisAccounts) {
   traffic_->Stop();

@@ -2,9 +2,12 @@
 // in which transactions commit, and exactly once.
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <random>
 #include <summa/testkit/memory_bus.hpp>
 #include <thread>
 
+#include "source/event_source.hpp"
 #include "tests/integration/projections_support.hpp"
 #include "tests/services/wait_until.hpp"
 
@@ -138,6 +141,51 @@ TEST_F(TrafficTest, AProjectionThatCannotBeAppliedAtAllStopsAlone) {
       << "it has caught up with the others";
 }
 
+TEST_F(TrafficTest, BalancesNeedNoTransactionsAndWhatNeedsThemCatchesUp) {
+  const auto state = [&](const std::string& wanted) {
+    db_->Execute("UPDATE summa_read.projection_checkpoint SET state = '" + wanted +
+                 "' WHERE projection IN ('entry-record-view', 'transaction-summary-view')");
+  };
+  settings_.batch_size = 50;
+  MakeRunner();
+  RunAll();
+  state("paused");
+  const auto traffic = Traffic(4);
+  test::WaitUntil([&] { return traffic->Committed() >= 300; }, test::kTimeout, "traffic");
+  RunOnce();
+  state("running");
+  test::WaitUntil([&] { return traffic->Committed() >= 600; }, test::kTimeout, "traffic");
+  RunOnce();
+  state("paused");
+  traffic->Stop();
+  RunAll();
+  for (const std::string& difference : Differences()) {
+    EXPECT_FALSE(difference.starts_with("balances") || difference.starts_with("holders"))
+        << difference;
+  }
+  state("running");
+  RunAll();
+  EXPECT_THAT(Differences(), IsEmpty());
+}
+
+TEST_F(TrafficTest, AReadingWithoutTransactionsMissesNoneThatTheLedgerLacks) {
+  db_->Execute("SELECT fixture.hold(fixture.account_id(3), NULL, 7)");
+  const std::string unknown = db_->Value("SELECT gen_random_uuid()");
+  db_->Execute("SELECT fixture.append_event('transaction', '" + unknown +
+               "', 'TransactionPosted', '{}')");
+  Session session(sql_->unleased());
+  const ledger::EventTable table = ledger::FindEvents(session);
+  const auto all = EventSource(table, {}, 1000).Read(session);
+  const auto some = EventSource(table, {}, 1000).Read(session, Records::kWithoutTransactions);
+  EXPECT_GT(all->transactions.size(), 20U);
+  EXPECT_EQ(some->transactions.size(), 1U) << "of the hold";
+  EXPECT_EQ(some->events.size(), all->events.size());
+  for (const auto* batch : {all.get(), some.get()}) {
+    ASSERT_EQ(batch->faults.size(), 1U);
+    EXPECT_EQ(ToText(batch->faults[0].key), unknown);
+  }
+}
+
 // With a store that nobody looks at by itself.
 class WokenTest : public TrafficTest {
  protected:
@@ -198,6 +246,55 @@ TEST_F(WokenTest, AMessageLetsItLookAtTheStore) {
                                                             "projection-entry-record-view",
                                                             "projection-holder-dashboard-view",
                                                             "projection-transaction-summary-view"));
+}
+
+// Of many operations: before the commit, twice, much later and in another order, or not at all.
+TEST_F(WokenTest, MessagesThatComeLateTwiceInAnyOrderOrNotAtAllChangeNothing) {
+  settings_.batch_size = 3;
+  MakeRunner();
+  Follow();
+  std::mt19937 random(15);
+  std::vector<std::string> late;
+  const auto publish_late = [&](std::size_t kept) {
+    std::shuffle(late.begin(), late.end(), random);
+    for (; late.size() > kept; late.pop_back()) Publish(late.back());
+  };
+  for (int i = 0; i < 150; ++i) {
+    const std::string id = std::to_string(i);
+    if (random() % 6 == 0) Publish(id);
+    db_->Execute(i % 3 == 0 ? "SELECT fixture.transfer(fixture.account_id(1 + " + id +
+                                  " % 20), fixture.account_id(2 + " + id + " % 20), 3)"
+                            : "SELECT fixture.credit(fixture.account_id(1 + " + id + " % 20), 5)");
+    for (int copies = static_cast<int>(random() % 3); copies > 0; --copies) Publish(id);
+    if (random() % 2 == 0) late.push_back(id);
+    if (random() % 10 == 0) publish_late(/*kept=*/3);
+  }
+  publish_late(/*kept=*/0);
+  Publish("after the last commit");
+  WaitUntilCurrent();
+  for (int i = 0; i < 150; ++i) Publish(std::to_string(i));  // all of it once more
+  Credit(3);
+  Publish("150");
+  WaitUntilCurrent();
+}
+
+TEST_F(WokenTest, AMessageThatComesBeforeTheCommitIsMadeUpForByALaterLook) {
+  settings_.quiet = std::chrono::milliseconds(50);
+  MakeRunner();
+  Follow();
+  WaitUntilCurrent();
+  Db writer(url_);
+  writer.Execute("BEGIN; SELECT fixture.credit(fixture.account_id(7), 5)");
+  Publish("1");
+  Credit(8);  // behind it in the order of positions, before it in that of commits
+  Publish("2");
+  const auto read = [&] {
+    return db_->Value("SELECT min(position) FROM summa_read.projection_checkpoint") ==
+           db_->Value("SELECT max(sequence_number) FROM ledger_event");
+  };
+  test::WaitUntil(read, test::kTimeout, "the later event");
+  writer.Execute("COMMIT");  // and no message
+  WaitUntilCurrent();
 }
 
 TEST_F(WokenTest, ABusThatIsAwayHoldsUpNothing) {

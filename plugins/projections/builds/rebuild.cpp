@@ -62,7 +62,8 @@ class PartLoader {
     const ledger::EventTable table = ledger::FindEvents(ledger);
     std::int64_t events = 0;
     while (part_.done < part_.through && !stop()) {
-      const auto batch = ReadDecided(ledger, table, part_.done, part_.through, batch_size_);
+      const auto batch =
+          ReadDecided(ledger, table, part_.done, part_.through, batch_size_, applier_.records());
       read.Begin();
       applier_.ApplyUnordered(read, sql_, build_, *batch);
       Record(read, *batch);

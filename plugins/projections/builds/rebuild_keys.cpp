@@ -79,15 +79,16 @@ std::int64_t RebuildKey(Session& read, Session& ledger, const summa_sql_v1* sql,
                 "the projection " + id + " has no build of the version of this host",
                 "`summa-host projections list` shows what it has");
   }
-  EventBatch known;
-  if (applier.projection().key == SUMMA_KEY_ACCOUNT) ReadAccounts(ledger, {&key, 1}, known);
-  applier.ForgetKey(read, sql, *live, key, known.accounts.empty() ? nullptr : &known.accounts[0]);
+  std::vector<std::shared_ptr<const KnownAccount>> known;
+  if (applier.projection().key == SUMMA_KEY_ACCOUNT) known = ReadAccounts(ledger, {&key, 1});
+  applier.ForgetKey(read, sql, *live, key, known.empty() ? nullptr : &known[0]->record);
   const std::set<Uuid> keys = WithThoseOfItsRows(ledger, applier, key);
   const std::vector<std::int64_t> positions =
       PositionsOf(ledger, table, applier.projection(), keys, live->checkpoint);
   for (std::size_t from = 0; from < positions.size(); from += kPage) {
     const std::size_t count = std::min<std::size_t>(kPage, positions.size() - from);
-    const auto batch = ReadPositions(ledger, table, std::span(positions).subspan(from, count));
+    const auto batch =
+        ReadPositions(ledger, table, std::span(positions).subspan(from, count), applier.records());
     applier.ReplayKeys(read, sql, *live, *batch, keys);
   }
   RequireWhole(ledger, table, applier.projection(), keys);
@@ -105,7 +106,7 @@ std::set<Uuid> KeysBetween(const summa_sql_v1* sql, const Applier& applier, std:
   const ledger::EventTable table = ledger::FindEvents(ledger);
   std::set<Uuid> keys;
   for (std::int64_t done = from - 1; done < to;) {
-    const auto batch = ReadDecided(ledger, table, done, to, kPage);
+    const auto batch = ReadDecided(ledger, table, done, to, kPage, applier.records());
     keys.merge(applier.KeysOf(*batch));
     if (keys.size() > kMaxKeys) {
       throw Error(SUMMA_E_USAGE, "SH-0566",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "engine/build_tables.hpp"
 
@@ -85,6 +86,7 @@ class Call {
 // What another build announces goes to the front; returns the first of the others. An event that a
 // reader had not seen when it had seen a later one is of another key, so keys stay in their order.
 Events::iterator ReplayedFirst(const Build& build, Events& events) {
+  if (!build.another_announces && build.announced.position == 0) return events.begin();
   return std::stable_partition(events.begin(), events.end(),
                                [&](const auto& event) { return build.Replays(event.position); });
 }
@@ -104,8 +106,8 @@ class Applier::Run {
         call_(projection_, build, sql, read) {}
 
   // All at once; in parts when that fails because of an event.
-  void Apply(const Events& events, std::uint32_t flags) {
-    Events ready = WithoutPaused(events);
+  void Apply(Events events, std::uint32_t flags) {
+    Events ready = WithoutPaused(std::move(events));
     if (ready.empty()) return;
     read_.Exec("SAVEPOINT events");
     try {
@@ -159,7 +161,7 @@ class Applier::Run {
     return static_cast<std::size_t>(others - events.begin());
   }
 
-  Events WithoutPaused(const Events& events) {
+  Events WithoutPaused(Events events) {
     if (paused_.empty()) return events;
     Events ready;
     ready.reserve(events.size());
@@ -197,16 +199,20 @@ class Applier::Run {
   // Those of the events; all of them when the events are all.
   std::vector<summa_projection_transaction> TransactionsOf(const Events& events) const {
     if (events.size() == batch_.events.size()) return batch_.transactions;
-    std::set<Uuid> wanted;
+    std::vector<Uuid> wanted;
+    wanted.reserve(events.size() * 2);
     for (const summa_projection_event& event : events) {
-      wanted.insert(FromAbi(event.aggregate_id));  // what is reversed
+      wanted.push_back(FromAbi(event.aggregate_id));  // what is reversed
       if (event.transaction == nullptr) continue;
-      wanted.insert(FromAbi(event.transaction_id));
-      wanted.insert(FromAbi(event.transaction->parent_id));
+      wanted.push_back(FromAbi(event.transaction_id));
+      wanted.push_back(FromAbi(event.transaction->parent_id));
     }
+    std::sort(wanted.begin(), wanted.end());
     std::vector<summa_projection_transaction> transactions;
     for (const summa_projection_transaction& record : batch_.transactions) {
-      if (wanted.count(FromAbi(record.id)) > 0) transactions.push_back(record);
+      if (std::binary_search(wanted.begin(), wanted.end(), FromAbi(record.id))) {
+        transactions.push_back(record);
+      }
     }
     return transactions;
   }
@@ -255,8 +261,10 @@ Applied Applier::Apply(Session& read, const summa_sql_v1* sql, const Build& buil
     }
   }
   const auto others = ReplayedFirst(build, events);
-  run.Apply(Events(events.begin(), others), SUMMA_BATCH_REPLAY);
-  run.Apply(Events(others, events.end()), 0);
+  Events rest(others, events.end());
+  events.erase(others, events.end());
+  run.Apply(std::move(events), SUMMA_BATCH_REPLAY);
+  run.Apply(std::move(rest), 0);
   if (!run.applied_.refused.empty()) {
     on_error_ == OnError::kDeadLetter ? AddDeadLetters(read, build, run.applied_.refused)
                                       : PauseKeys(read, build, run.applied_.refused);

@@ -46,6 +46,11 @@ class Applier {
     return projection_.struct_size >= sizeof projection_ && projection_.forget != nullptr;
   }
   bool SharesRows() const { return (projection_.flags & SUMMA_PROJECTION_ROWS_OF_HOLDERS) != 0; }
+  // What a batch must have for it.
+  Records records() const {
+    const bool without = (projection_.flags & SUMMA_PROJECTION_WITHOUT_TRANSACTIONS) != 0;
+    return without ? Records::kWithoutTransactions : Records::kAll;
+  }
   void ForgetKey(Session& read, const summa_sql_v1* sql, const Build& build, const Uuid& key,
                  const summa_projection_account* account) const;
   void ReplayKeys(Session& read, const summa_sql_v1* sql, const Build& build,

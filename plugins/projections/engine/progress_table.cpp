@@ -139,11 +139,17 @@ void AddWaiting(Session& read, const Build& build, std::span<const Waiting> wait
     keys.push_back(one.key);
     positions.push_back(one.position);
   }
-  read.Exec(
-      "INSERT INTO summa_read.projection_waiting (projection, build, key, position) SELECT $1, $2, "
-      "* "
-      "FROM unnest($3::uuid[], $4::bigint[]) ON CONFLICT DO NOTHING",
-      {build.projection, std::int32_t{build.number}, UuidArray(keys), IntegerArray(positions)});
+  try {
+    read.Exec(
+        "INSERT INTO summa_read.projection_waiting (projection, build, key, position) SELECT $1, "
+        "$2, * FROM unnest($3::uuid[], $4::bigint[]) ON CONFLICT DO NOTHING",
+        {build.projection, std::int32_t{build.number}, UuidArray(keys), IntegerArray(positions)});
+  } catch (const Error& error) {
+    if (error.sqlstate() != "23503") throw;
+    throw Error(SUMMA_E_TRY_LATER, "SH-0552",
+                "a key of " + build.Name() + " is not paused any more: it was made anew",
+                "Nothing is needed: it is read again");
+  }
 }
 
 void AddDeadLetters(Session& read, const Build& build, std::span<const Refused> refused) {

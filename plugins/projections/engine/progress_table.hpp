@@ -49,6 +49,7 @@ void SetState(Session& read, const Build& build, const std::string& state,
               const std::string& error);
 
 void PauseKeys(Session& read, const Build& build, std::span<const Refused> refused);
+// Throws SH-0552 (SUMMA_E_TRY_LATER) when a key is not paused any more.
 void AddWaiting(Session& read, const Build& build, std::span<const Waiting> waiting);
 void AddDeadLetters(Session& read, const Build& build, std::span<const Refused> refused);
 

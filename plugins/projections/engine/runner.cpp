@@ -82,7 +82,8 @@ TickResult Runner::Work(Sessions& sessions, const Tick& tick) {
   result.backlog |= progress.more;
   StopReading();
   if (host_.BootNow() >= next_drop_) DropExpired(sessions.read);
-  if (!result.backlog || host_.BootNow() >= next_observation_) ObserveLag(sessions.ledger);
+  const bool last = tick.once() && !result.backlog;
+  if (last || host_.BootNow() >= next_observation_) ObserveLag(sessions.ledger);
   return result;
 }
 
@@ -249,39 +250,50 @@ bool Runner::ResumeKeys(Sessions& sessions, const Tick& tick) {
   return more;
 }
 
-// True when more waits behind it.
+// True when more waits behind it. What waits is read when the progress is locked: before, a person
+// could make the key anew, which applies all of it.
 bool Runner::ResumeKey(Sessions& sessions, const Tick& tick, Build& build, const Uuid& key) {
+  const auto lock = [&] {
+    sessions.read.Begin();
+    Advance(sessions.read, build, build.checkpoint, tick.fence());
+  };
+  lock();
   const std::vector<std::int64_t> positions =
       ReadWaiting(sessions.read, build, key, kResumedTogether);
   std::string error;
-  sessions.read.Begin();
-  if (!positions.empty()) {
-    const auto batch = ReadPositions(sessions.ledger, table_, positions);
-    try {
-      if (batch->stored_events != static_cast<int>(positions.size())) {
-        throw Error(SUMMA_E_DATA, "SH-0553",
-                    "the store has " + std::to_string(batch->stored_events) + " of " +
-                        std::to_string(positions.size()) + " events that wait");
-      }
-      catalog_.For(build)->ApplyKey(sessions.read, sessions.sql, build, *batch, key);
-    } catch (const Error& failure) {
-      if (MayPass(failure)) throw;
-      error = failure.what();
-      sessions.read.Rollback();
-      sessions.read.Begin();
-    }
+  try {
+    ApplyWaiting(sessions, build, key, positions);
+  } catch (const Error& failure) {
+    if (MayPass(failure)) throw;
+    error = failure.what();
+    sessions.read.Rollback();
+    lock();
   }
+  const bool more = error.empty() && positions.size() == static_cast<std::size_t>(kResumedTogether);
   if (!error.empty()) {
     KeepPaused(sessions.read, build, key, error);
-  } else if (positions.size() < static_cast<std::size_t>(kResumedTogether)) {
-    Unpause(sessions.read, build, key);
-  } else {
+  } else if (more) {
     RemoveWaiting(sessions.read, build, key, positions);
+  } else {
+    Unpause(sessions.read, build, key);
   }
-  Advance(sessions.read, build, build.checkpoint, tick.fence());
   CrashPoint("projections.resumed");
   sessions.read.Commit();
-  return error.empty() && positions.size() == static_cast<std::size_t>(kResumedTogether);
+  return more;
+}
+
+void Runner::ApplyWaiting(Sessions& sessions, const Build& build, const Uuid& key,
+                          std::span<const std::int64_t> positions) {
+  if (positions.empty()) return;
+  const Applier& applier = *catalog_.For(build);
+  const auto batch = ReadPositions(sessions.ledger, table_, positions, applier.records());
+  if (batch->stored_events != static_cast<int>(positions.size())) {
+    throw Error(SUMMA_E_DATA, "SH-0553",
+                "the store has " + std::to_string(batch->stored_events) + " of " +
+                    std::to_string(positions.size()) + " events that wait",
+                "Attach the ranges again that have left (`summa-host partitions attach NAME`)");
+  }
+  applier.ApplyKey(sessions.read, sessions.sql, build, *batch, key);
 }
 
 // Those that are ahead first: one that has to catch up must not hold up the others.
@@ -342,7 +354,10 @@ Runner::Progress Runner::Step(Sessions& sessions, const Tick& tick,
     std::vector<Build*> builds;
     for (Build& build : builds_) {
       const ledger::Checkpoint& place = build.checkpoint;
-      if (Runs(build) && place.HasAllOf(from) && batch->reached.HasAllOf(place)) {
+      if (!Runs(build) || !place.HasAllOf(from) || !batch->reached.HasAllOf(place)) continue;
+      // One that has begun to run since the batch was read may need more of it: it reads by itself.
+      if (batch->records == Records::kAll ||
+          catalog_.For(build)->records() == Records::kWithoutTransactions) {
         builds.push_back(&build);
       }
     }
@@ -357,7 +372,15 @@ Runner::Progress Runner::Step(Sessions& sessions, const Tick& tick,
 std::unique_ptr<EventBatch> Runner::ReadBatch(Sessions& sessions, Reading& reading) {
   if (reading.next.valid()) return reading.next.get();
   if (reading.ready) return std::move(reading.ready);
-  return reading.source->Read(sessions.ledger);
+  return reading.source->Read(sessions.ledger, Needed());
+}
+
+// By those that run, wherever they are: one that catches up joins the others.
+Records Runner::Needed() const {
+  const bool all = std::any_of(builds_.begin(), builds_.end(), [&](const Build& build) {
+    return Runs(build) && catalog_.For(build)->records() == Records::kAll;
+  });
+  return all ? Records::kAll : Records::kWithoutTransactions;
 }
 
 std::unique_ptr<EventBatch> Runner::ReadOrFail(Sessions& sessions, const Tick& tick,
@@ -378,9 +401,9 @@ std::unique_ptr<EventBatch> Runner::ReadOrFail(Sessions& sessions, const Tick& t
 // In a session of its own: the other one is used meanwhile.
 void Runner::ReadAhead(Sessions& sessions, Reading& reading) {
   EventSource* source = reading.source.get();
-  reading.next = std::async(std::launch::async, [source, sql = sessions.sql] {
+  reading.next = std::async(std::launch::async, [source, sql = sessions.sql, needed = Needed()] {
     Session session(sql);
-    return source->Read(session);
+    return source->Read(session, needed);
   });
 }
 

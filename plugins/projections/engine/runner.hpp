@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <summa/host.hpp>
 #include <summa/ledger/event_table.hpp>
@@ -67,6 +68,8 @@ class Runner final : public Worker {
   void DropExpired(Session& read);
   bool ResumeKeys(Sessions& sessions, const Tick& tick);
   bool ResumeKey(Sessions& sessions, const Tick& tick, Build& build, const Uuid& key);
+  void ApplyWaiting(Sessions& sessions, const Build& build, const Uuid& key,
+                    std::span<const std::int64_t> positions);
   // One batch of each group.
   Progress Round(Sessions& sessions, const Tick& tick);
   Progress Step(Sessions& sessions, const Tick& tick, const ledger::Checkpoint& from);
@@ -83,6 +86,7 @@ class Runner final : public Worker {
   void StopReading();  // before the sessions of the tick are gone
   void ObserveLag(Session& ledger);
   bool Runs(const Build& build) const;
+  Records Needed() const;
 
   Host host_;
   Settings settings_;

@@ -1,6 +1,7 @@
 // account_balance_view: what each account has, as Summa's own account_balance.
 #include "models/account_changes.hpp"
 #include "models/models.hpp"
+#include "models/statements.hpp"
 #include "projections_sql.hpp"
 
 namespace summa::projections {
@@ -24,11 +25,12 @@ class AccountBalance final : public Projection {
                          "timestamptz NOT NULL",
                          {"(holder_id, holder_type)"}}},
              .commutative = true,
-             .forgets = true}) {}
+             .forgets = true,
+             .without_transactions = true}) {}
 
   void Apply(const ProjectionBatch& batch) const override {
     std::vector<Uuid> ids;
-    std::vector<std::string> holders, types, currencies, statuses;
+    std::vector<std::string_view> holders, types, currencies, statuses;
     std::vector<std::int64_t> credits, debits, held, positions, times;
     for (const auto& [id, change] : FoldByAccount(batch.events())) {
       ids.push_back(id);
@@ -43,11 +45,14 @@ class AccountBalance final : public Projection {
       times.push_back(change.updated_at);
     }
     if (ids.empty()) return;
-    batch.Exec(
-        "INSERT INTO " + batch.Table("account_balance_view") + std::string(sql::account_balance),
-        {UuidArray(ids), TextArray(holders), TextArray(types), TextArray(currencies),
-         TextArray(statuses), IntegerArray(credits), IntegerArray(debits), IntegerArray(held),
-         IntegerArray(positions), TimestampArray(times)});
+    const Parameter parameters[] = {
+        UuidArray(ids),          TextsOf(holders),      TextsOf(types),       TextsOf(currencies),
+        TextsOf(statuses),       IntegerArray(credits), IntegerArray(debits), IntegerArray(held),
+        IntegerArray(positions), TimestampArray(times)};
+    AddRows(batch, "account_balance_view",
+            {sql::account_balance_update, sql::account_balance_insert, sql::account_balance_missing,
+             sql::account_balance_conflict},
+            ids.size(), parameters);
   }
   void Forget(const ProjectionBatch& batch, const Uuid& account,
               const summa_projection_account* /*known*/) const override {

@@ -13,6 +13,14 @@ void Add(std::int64_t& sum, std::int64_t amount, const Uuid& account) {
               "Look at the events of the account");
 }
 
+[[noreturn]] void RefuseUnknown(const summa_projection_event& event, const Uuid& account) {
+  throw Error(SUMMA_E_DATA, "SH-0553",
+              "account_balance has no row with id " + ToText(account) + ", of which the event " +
+                  std::to_string(event.position) + " (" + std::string(FromAbi(event.stored_type)) +
+                  ") speaks",
+              "Find out who has removed the account");
+}
+
 void Apply(const summa_projection_event& event, const Uuid& account, AccountChange& change) {
   const std::string_view type = FromAbi(event.type);
   if (type == "HOLD_PLACED") return Add(change.held, event.amount, account);
@@ -28,23 +36,26 @@ void Apply(const summa_projection_event& event, const Uuid& account, AccountChan
 
 }  // namespace
 
-std::map<Uuid, AccountChange> FoldByAccount(std::span<const summa_projection_event> events) {
-  std::map<Uuid, AccountChange> changes;
+std::vector<std::pair<Uuid, AccountChange>> FoldByAccount(
+    std::span<const summa_projection_event> events) {
+  std::vector<std::pair<Uuid, const summa_projection_event*>> sorted;
+  sorted.reserve(events.size());
   for (const summa_projection_event& event : events) {
     if ((event.flags & SUMMA_EVENT_HAS_ACCOUNT) == 0) continue;
-    const Uuid account = FromAbi(event.account_id);
-    if (event.account == nullptr) {
-      throw Error(SUMMA_E_DATA, "SH-0553",
-                  "account_balance has no row with id " + ToText(account) +
-                      ", of which the event " + std::to_string(event.position) + " (" +
-                      std::string(FromAbi(event.stored_type)) + ") speaks",
-                  "Find out who has removed the account");
+    sorted.emplace_back(FromAbi(event.account_id), &event);
+  }
+  std::sort(sorted.begin(), sorted.end());
+  std::vector<std::pair<Uuid, AccountChange>> changes;
+  for (const auto& [account, event] : sorted) {
+    if (event->account == nullptr) RefuseUnknown(*event, account);
+    if (changes.empty() || changes.back().first != account) {
+      changes.emplace_back(account, AccountChange());
     }
-    AccountChange& change = changes[account];
-    change.account = event.account;
-    change.position = std::max(change.position, event.position);
-    change.updated_at = std::max(change.updated_at, event.created_at);
-    Apply(event, account, change);
+    AccountChange& change = changes.back().second;
+    change.account = event->account;
+    change.position = std::max(change.position, event->position);
+    change.updated_at = std::max(change.updated_at, event->created_at);
+    Apply(*event, account, change);
   }
   return changes;
 }

@@ -2,11 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <span>
 #include <string_view>
 #include <summa/projection.hpp>
 #include <summa/uuid.hpp>
+#include <utility>
+#include <vector>
 
 namespace summa::projections {
 
@@ -21,6 +22,7 @@ struct AccountChange {
 
 // In the order of ids, in which rows are locked by everybody. Throws SH-0553 when a sum does not
 // fit, or the ledger has no record of an account.
-std::map<Uuid, AccountChange> FoldByAccount(std::span<const summa_projection_event> events);
+std::vector<std::pair<Uuid, AccountChange>> FoldByAccount(
+    std::span<const summa_projection_event> events);
 
 }  // namespace summa::projections

@@ -1,5 +1,6 @@
 // entry_record_view: statements. Each posting to an account once, with the balance it led to.
 #include "models/models.hpp"
+#include "models/statements.hpp"
 #include "projections_sql.hpp"
 
 namespace summa::projections {
@@ -31,7 +32,7 @@ class EntryRecord final : public Projection {
   // An entry that is there already is an error: it would have been applied twice.
   void Apply(const ProjectionBatch& batch) const override {
     std::vector<Uuid> ids, accounts, transactions;
-    std::vector<std::string> currencies, references, categories, types;
+    std::vector<std::string_view> currencies, references, categories, types;
     std::vector<std::int64_t> amounts, positions, times;
     std::vector<std::optional<std::int64_t>> before, after;
     for (const summa_projection_event& event : batch.events()) {
@@ -50,11 +51,11 @@ class EntryRecord final : public Projection {
       times.push_back(event.created_at);
     }
     if (ids.empty()) return;
-    batch.Exec("INSERT INTO " + batch.Table("entry_record_view") + std::string(sql::entry_record),
-               {UuidArray(ids), UuidArray(accounts), UuidArray(transactions), TextArray(types),
-                IntegerArray(amounts), TextArray(currencies), IntegerArray(before),
-                IntegerArray(after), TextArray(references), TextArray(categories),
-                IntegerArray(positions), TimestampArray(times)});
+    batch.Exec(
+        OnTable(sql::entry_record, batch.Table("entry_record_view")),
+        {UuidArray(ids), UuidArray(accounts), UuidArray(transactions), TextsOf(types),
+         IntegerArray(amounts), TextsOf(currencies), IntegerArray(before), IntegerArray(after),
+         TextsOf(references), TextsOf(categories), IntegerArray(positions), TimestampArray(times)});
   }
   void Forget(const ProjectionBatch& batch, const Uuid& account,
               const summa_projection_account* /*known*/) const override {

@@ -1,8 +1,12 @@
 // holder_dashboard_view: everything of a holder in one currency.
+#include <algorithm>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include "models/account_changes.hpp"
 #include "models/models.hpp"
+#include "models/statements.hpp"
 #include "projections_sql.hpp"
 
 namespace summa::projections {
@@ -24,22 +28,26 @@ class HolderDashboard final : public Projection {
                                 "NULL, PRIMARY KEY (holder_id, holder_type, currency)"}},
                     .commutative = true,
                     .forgets = true,
-                    .rows_of_holders = true}) {}
+                    .rows_of_holders = true,
+                    .without_transactions = true}) {}
 
   void Apply(const ProjectionBatch& batch) const override {
-    using Key = std::tuple<std::string_view, std::string_view, std::string_view>;
-    std::map<Key, AccountChange> holders;
-    for (const auto& [id, change] : FoldByAccount(batch.events())) {
+    const auto changes = FoldByAccount(batch.events());
+    std::vector<std::pair<Key, const AccountChange*>> accounts;
+    accounts.reserve(changes.size());
+    for (const auto& [id, change] : changes) {
       const summa_projection_account& account = *change.account;
-      AccountChange& holder = holders[{FromAbi(account.holder_id), FromAbi(account.holder_type),
-                                       FromAbi(account.currency)}];
-      holder.opened += change.opened;
-      holder.credits += change.credits;
-      holder.debits += change.debits;
-      holder.held += change.held;
-      holder.transactions += change.transactions;
-      holder.last_transaction_at = std::max(holder.last_transaction_at, change.last_transaction_at);
-      holder.updated_at = std::max(holder.updated_at, change.updated_at);
+      const Key key{FromAbi(account.holder_id), FromAbi(account.holder_type),
+                    FromAbi(account.currency)};
+      accounts.emplace_back(key, &change);
+    }
+    std::sort(accounts.begin(), accounts.end());  // rows are locked in this order
+    Holders holders;
+    for (const auto& [key, change] : accounts) {
+      if (holders.empty() || holders.back().first != key) {
+        holders.emplace_back(key, AccountChange());
+      }
+      Add(*change, holders.back().second);
     }
     if (!holders.empty()) Write(batch, holders);
   }
@@ -55,9 +63,21 @@ class HolderDashboard final : public Projection {
   }
 
  private:
-  template <typename Holders>
+  using Key = std::tuple<std::string_view, std::string_view, std::string_view>;
+  using Holders = std::vector<std::pair<Key, AccountChange>>;
+
+  static void Add(const AccountChange& change, AccountChange& holder) {
+    holder.opened += change.opened;
+    holder.credits += change.credits;
+    holder.debits += change.debits;
+    holder.held += change.held;
+    holder.transactions += change.transactions;
+    holder.last_transaction_at = std::max(holder.last_transaction_at, change.last_transaction_at);
+    holder.updated_at = std::max(holder.updated_at, change.updated_at);
+  }
+
   static void Write(const ProjectionBatch& batch, const Holders& holders) {
-    std::vector<std::string> ids, types, currencies;
+    std::vector<std::string_view> ids, types, currencies;
     std::vector<std::int64_t> accounts, credits, debits, held, transactions, updated;
     std::vector<std::optional<std::int64_t>> last;
     for (const auto& [key, change] : holders) {
@@ -74,11 +94,15 @@ class HolderDashboard final : public Projection {
                          : std::optional(change.last_transaction_at));
       updated.push_back(change.updated_at);
     }
-    batch.Exec(
-        "INSERT INTO " + batch.Table("holder_dashboard_view") + std::string(sql::holder_dashboard),
-        {TextArray(ids), TextArray(types), TextArray(currencies), IntegerArray(accounts),
-         IntegerArray(credits), IntegerArray(debits), IntegerArray(held),
-         IntegerArray(transactions), TimestampArray(last), TimestampArray(updated)});
+    const Parameter parameters[] = {TextsOf(ids),          TextsOf(types),
+                                    TextsOf(currencies),   IntegerArray(accounts),
+                                    IntegerArray(credits), IntegerArray(debits),
+                                    IntegerArray(held),    IntegerArray(transactions),
+                                    TimestampArray(last),  TimestampArray(updated)};
+    AddRows(batch, "holder_dashboard_view",
+            {sql::holder_dashboard_update, sql::holder_dashboard_insert,
+             sql::holder_dashboard_missing, sql::holder_dashboard_conflict},
+            ids.size(), parameters);
   }
 };
 

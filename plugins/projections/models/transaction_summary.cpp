@@ -1,8 +1,11 @@
 // transaction_summary_view: each transaction, hold and refund, as it is now. The ledger's own
 // record is taken over whenever an event concerns it, so a row is right however often that happens.
-#include <map>
+#include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "models/models.hpp"
+#include "models/statements.hpp"
 #include "projections_sql.hpp"
 
 namespace summa::projections {
@@ -33,11 +36,14 @@ class TransactionSummary final : public Projection {
              .forgets = true}) {}
 
   void Apply(const ProjectionBatch& batch) const override {
-    std::map<Uuid, const summa_projection_transaction*> records;  // rows are locked in this order
-    for (const auto& record : batch.transactions()) records[FromAbi(record.id)] = &record;
-    if (records.empty()) return;
+    if (batch.transactions().empty()) return;
+    std::vector<std::pair<Uuid, const summa_projection_transaction*>> records;
+    for (const auto& record : batch.transactions()) {
+      records.emplace_back(FromAbi(record.id), &record);
+    }
+    std::sort(records.begin(), records.end());  // rows are locked in this order
     std::vector<Uuid> ids, sources, destinations, system_sources, system_destinations;
-    std::vector<std::string> references, types, statuses, currencies;
+    std::vector<std::string_view> references, types, statuses, currencies;
     std::vector<std::int64_t> amounts, refunded, positions, times;
     std::vector<std::optional<std::int64_t>> posted;
     for (const auto& [id, record] : records) {
@@ -61,13 +67,24 @@ class TransactionSummary final : public Projection {
       positions.push_back(record->position);
       times.push_back(record->changed_at);
     }
-    batch.Exec(
-        "INSERT INTO " + batch.Table("transaction_summary_view") +
-            std::string(sql::transaction_summary),
-        {UuidArray(ids), TextArray(references), TextArray(types), TextArray(statuses),
-         IntegerArray(amounts), TextArray(currencies), UuidArray(sources), UuidArray(destinations),
-         UuidArray(system_sources), UuidArray(system_destinations), IntegerArray(refunded),
-         TimestampArray(posted), IntegerArray(positions), TimestampArray(times)});
+    const Parameter parameters[] = {UuidArray(ids),
+                                    TextsOf(references),
+                                    TextsOf(types),
+                                    TextsOf(statuses),
+                                    IntegerArray(amounts),
+                                    TextsOf(currencies),
+                                    UuidArray(sources),
+                                    UuidArray(destinations),
+                                    UuidArray(system_sources),
+                                    UuidArray(system_destinations),
+                                    IntegerArray(refunded),
+                                    TimestampArray(posted),
+                                    IntegerArray(positions),
+                                    TimestampArray(times)};
+    AddRows(batch, "transaction_summary_view",
+            {sql::transaction_summary_update, sql::transaction_summary_insert,
+             sql::transaction_summary_missing, sql::transaction_summary_conflict},
+            ids.size(), parameters);
   }
   void Forget(const ProjectionBatch& batch, const Uuid& transaction,
               const summa_projection_account* /*none*/) const override {

@@ -2,7 +2,6 @@
 
 #include <summa/json.hpp>
 #include <summa/ledger/event_table.hpp>
-#include <summa/ledger/reader.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -164,22 +163,35 @@ std::vector<Finding> Reads::Failing() const {
   return failing;
 }
 
+void Reads::RefuseMissing(const Resource& resource) {
+  throw Error(SUMMA_E_UNAVAILABLE, "SH-0561",
+              std::string("the read model of ") + resource.projection + " does not exist yet",
+              "A host with the projection makes it; until then, ask with consistency=strong");
+}
+
+// Rows and progress by one statement: they are of the same moment, and of the same build.
 Reads::Answer Reads::FromProjection(const Request& request, const Resource& resource,
-                                    std::span<const Parameter> parameters) const {
+                                    std::span<const Parameter> parameters) {
+  std::string statement = "SELECT p.position, p.holes, p.updated_at, clock_timestamp() AS now, (";
+  statement.append(resource.from_projection);
+  statement.append(") AS data FROM summa_read.projection_checkpoint p WHERE p.projection = '");
+  statement.append(resource.projection).append("' AND p.role = 'live'");
+  const Result found = [&] {
+    Session read(request.sql(), "read");
+    try {
+      return read.Exec(statement, parameters);
+    } catch (const Error& error) {
+      if (error.sqlstate() == "42P01") RefuseMissing(resource);  // not even the view
+      throw;
+    }
+  }();
+  if (found.rows() == 0) RefuseMissing(resource);
   Answer answer;
-  const std::optional<Progress> progress = ReadProgress(request, resource);
-  if (!progress) {
-    throw Error(SUMMA_E_UNAVAILABLE, "SH-0561",
-                std::string("the read model of ") + resource.projection + " does not exist yet",
-                "A host with the projection makes it; until then, ask with consistency=strong");
-  }
-  Session read(request.sql(), "read");
-  const Result found = read.Exec(resource.from_projection, parameters);
-  if (found.rows() > 0) answer.data = found[0].Get<std::optional<std::string>>("data");
-  answer.position = progress->position;
-  answer.complete = progress->holes.empty();
-  answer.updated_at = progress->updated_at;
-  answer.now = progress->now;
+  answer.data = found[0].Get<std::optional<std::string>>("data");
+  answer.position = found[0].Get<std::int64_t>("position");
+  answer.complete = found[0].Get<std::string_view>("holes").empty();
+  answer.updated_at = found[0].Get<DatabaseTime>("updated_at");
+  answer.now = found[0].Get<DatabaseTime>("now");
   return answer;
 }
 
@@ -237,21 +249,20 @@ void Reads::Compare(const Request& request, const Resource& resource,
               {"read_model", projection.data.value_or("nothing")}});
 }
 
-std::optional<Reads::Progress> Reads::ReadProgress(const Request& request,
-                                                   const Resource& resource) {
+std::optional<ledger::Checkpoint> Reads::ReadProgress(const Request& request,
+                                                      const Resource& resource) {
   Session read(request.sql(), "read");
   const Result found = read.Exec(reads_sql::progress, {std::string(resource.projection)});
   if (found.rows() == 0) return std::nullopt;
-  return Progress{found[0].Get<std::int64_t>("position"), found[0].Get<std::string>("holes"),
-                  found[0].Get<DatabaseTime>("updated_at"), found[0].Get<DatabaseTime>("now")};
+  return ledger::Checkpoint::Parse(found[0].Get<std::int64_t>("position"),
+                                   found[0].Get<std::string_view>("holes"));
 }
 
 bool Reads::Reaches(const Request& request, const Resource& resource, std::int64_t position) const {
   const BootTime end = host_.BootNow() + kLongestWait;
   for (;;) {
-    if (const std::optional<Progress> progress = ReadProgress(request, resource)) {
-      if (ledger::Checkpoint::Parse(progress->position, progress->holes).Has(position)) return true;
-    }
+    const std::optional<ledger::Checkpoint> progress = ReadProgress(request, resource);
+    if (progress && progress->Has(position)) return true;
     if (request.ShouldStop() || host_.BootNow() >= end) return false;
     std::this_thread::sleep_for(kLook);
   }

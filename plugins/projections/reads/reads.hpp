@@ -11,6 +11,7 @@
 #include <summa/health.hpp>
 #include <summa/host.hpp>
 #include <summa/ledger/event_table.hpp>
+#include <summa/ledger/reader.hpp>
 #include <summa/mutex.hpp>
 #include <summa/sql.hpp>
 #include <vector>
@@ -49,13 +50,6 @@ class Reads {
     bool from_ledger = false;
     bool complete = true;  // the read model waits for no event up to its position
   };
-  // How far the read model is.
-  struct Progress {
-    std::int64_t position = 0;
-    std::string holes;
-    DatabaseTime updated_at, now;
-  };
-
   static const Resource kBalance, kEntries, kTransaction, kDashboard;
 
   Answer Ask(const Request& request, const Resource& resource,
@@ -64,14 +58,18 @@ class Reads {
   std::optional<std::int64_t> PositionOf(const Request& request, const std::string& event);
   bool IsRefused(const Request& request, const Resource& resource);
   bool IsCompared(const Resource& resource);
-  Answer FromProjection(const Request& request, const Resource& resource,
-                        std::span<const Parameter> parameters) const;
+  // Throws SH-0561 when the read model does not exist yet.
+  static Answer FromProjection(const Request& request, const Resource& resource,
+                               std::span<const Parameter> parameters);
+  [[noreturn]] static void RefuseMissing(const Resource& resource);
   Answer FromLedger(const Request& request, const Resource& resource,
                     std::span<const Parameter> parameters);
   void Compare(const Request& request, const Resource& resource,
                std::span<const Parameter> parameters, const Answer& ledger,
                const Answer& projection);
-  static std::optional<Progress> ReadProgress(const Request& request, const Resource& resource);
+  // How far the read model is.
+  static std::optional<ledger::Checkpoint> ReadProgress(const Request& request,
+                                                        const Resource& resource);
   bool Reaches(const Request& request, const Resource& resource, std::int64_t position) const;
   std::string Compose(const Request& request, const Answer& answer);
   ledger::EventTable EventsOf(Session& ledger);

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <memory>
 #include <memory_resource>
 #include <string>
 #include <string_view>
@@ -21,6 +21,19 @@ struct Fault {
   std::string event_type, error;
 };
 
+// What is read beside the events.
+enum class Records {
+  kAll,
+  // No transaction that has entries, unless an event says too little without it.
+  kWithoutTransactions
+};
+
+// An account with its texts. Does not change, so batches share it.
+struct KnownAccount {
+  std::string holder_id, holder_type, currency, status;
+  summa_projection_account record{};  // points to them
+};
+
 // Owns every text and every pointer in it. Not copied, since the events point into it.
 struct EventBatch {
   EventBatch() = default;
@@ -28,11 +41,12 @@ struct EventBatch {
   EventBatch& operator=(const EventBatch&) = delete;
 
   std::vector<summa_projection_event> events;
-  std::deque<summa_projection_account> accounts;
+  std::vector<std::shared_ptr<const KnownAccount>> accounts;
   std::vector<summa_projection_transaction> transactions;
   std::vector<Fault> faults;
   std::vector<std::string> unknown_types;  // each once; not of the vocabulary
 
+  Records records = Records::kAll;
   int stored_events = 0;
   bool full = false;           // there may be more
   ledger::Checkpoint reached;  // when all of it is applied

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <climits>
-#include <set>
+#include <span>
 #include <utility>
 
 #include "source/departed.hpp"
@@ -18,12 +18,23 @@ struct Kept {
   Decoded decoded;
 };
 
+// In order, so that neighbours in an index are looked up one after the other.
+std::span<const Uuid> EachOnce(std::vector<Uuid>& ids) {
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  return ids;
+}
+
 // Builds the batch of one read: first everything that is needed is read, then each stored event
 // becomes the events that it means.
 class Derivation {
  public:
-  Derivation(Session& ledger, const ledger::EventTable& table, EventBatch& batch)
-      : ledger_(ledger), table_(table), batch_(batch) {}
+  Derivation(Session& ledger, const ledger::EventTable& table, AccountCache& known,
+             EventBatch& batch, Records records)
+      : ledger_(ledger), table_(table), known_(known), batch_(batch) {
+    batch_.records = records;
+    known_.Expire();
+  }
 
   void Keep(const ledger::StoredEvent& event) {
     Kept& kept = kept_.emplace_back(Kept{event, {}});
@@ -47,35 +58,77 @@ class Derivation {
   bool deployed() const { return table_.layout == ledger::Layout::kDeployed; }
 
   void ReadRecords() {
-    std::set<Uuid> transactions, posted, accounts;
+    std::vector<Uuid> posted, transactions, accounts;
+    for (const Kept& kept : kept_) {
+      if (Posts(kept)) posted.push_back(*kept.decoded.transaction);
+      if (kept.decoded.error.empty() && kept.decoded.account) {
+        accounts.push_back(*kept.decoded.account);
+      }
+    }
+    entries_ = ReadEntries(ledger_, EachOnce(posted));
+    for (const auto& [transaction, entries] : entries_) {
+      for (const Entry& entry : entries) accounts.push_back(entry.account_id);
+    }
     for (const Kept& kept : kept_) {
       const Decoded& decoded = kept.decoded;
-      if (!decoded.error.empty()) continue;
-      if (decoded.transaction) transactions.insert(*decoded.transaction);
-      if (decoded.reversed) transactions.insert(*decoded.reversed);
-      if (decoded.account) accounts.insert(*decoded.account);
-      const bool posts = decoded.meaning == Meaning::kPostings ||
-                         decoded.meaning == Meaning::kPosting ||
-                         (decoded.meaning == Meaning::kHoldCaptured && deployed());
-      if (posts) posted.insert(*decoded.transaction);
+      if (!decoded.error.empty() || EntriesSayAll(kept)) continue;
+      if (decoded.transaction) transactions.push_back(*decoded.transaction);
+      if (decoded.reversed) transactions.push_back(*decoded.reversed);
     }
-    ReadTransactions(ledger_, std::vector<Uuid>(transactions.begin(), transactions.end()), batch_);
+    ReadTransactions(ledger_, EachOnce(transactions), batch_);
     for (std::size_t i = 0; i < batch_.transactions.size(); ++i) {
       summa_projection_transaction& record = batch_.transactions[i];
       records_[FromAbi(record.id)] = i;
       if ((record.flags & SUMMA_TRANSACTION_HAS_SOURCE) != 0) {
-        accounts.insert(FromAbi(record.source_account_id));
+        accounts.push_back(FromAbi(record.source_account_id));
       }
     }
-    entries_ = ReadEntries(ledger_, std::vector<Uuid>(posted.begin(), posted.end()));
-    for (const auto& [transaction, entries] : entries_) {
-      for (const Entry& entry : entries) accounts.insert(entry.account_id);
-    }
-    ReadAccounts(ledger_, std::vector<Uuid>(accounts.begin(), accounts.end()), batch_);
-    for (const summa_projection_account& account : batch_.accounts) {
-      accounts_[FromAbi(account.id)] = &account;
-    }
+    FindAccounts(EachOnce(accounts));
     if (!deployed()) CountPostings();
+  }
+
+  void FindAccounts(std::span<const Uuid> accounts) {
+    std::vector<Uuid> changed, unknown;
+    for (const Kept& kept : kept_) {
+      if (kept.decoded.meaning == Meaning::kAccount) changed.push_back(kept.event.aggregate_id);
+    }
+    std::sort(changed.begin(), changed.end());
+    batch_.accounts.reserve(accounts.size());
+    for (const Uuid& account : accounts) {
+      const bool again = std::binary_search(changed.begin(), changed.end(), account);
+      if (auto known = again ? nullptr : known_.Find(account)) {
+        batch_.accounts.push_back(std::move(known));
+      } else {
+        unknown.push_back(account);
+      }
+    }
+    const auto read = ReadAccounts(ledger_, unknown);
+    known_.Keep(read);
+    batch_.accounts.insert(batch_.accounts.end(), read.begin(), read.end());
+    accounts_.reserve(batch_.accounts.size());
+    for (const auto& account : batch_.accounts) {
+      accounts_[FromAbi(account->record.id)] = &account->record;
+    }
+  }
+
+  // Its transaction has entries of accounts, if it is between any.
+  bool Posts(const Kept& kept) const {
+    if (!kept.decoded.error.empty()) return false;
+    switch (kept.decoded.meaning) {
+      case Meaning::kPostings:
+      case Meaning::kPosting:
+        return true;
+      case Meaning::kHoldCaptured:
+        return deployed();
+      default:
+        return false;
+    }
+  }
+  // Entries are never without their transaction, which the ledger guarantees.
+  bool EntriesSayAll(const Kept& kept) const {
+    return batch_.records == Records::kWithoutTransactions && Posts(kept) &&
+           kept.decoded.meaning != Meaning::kHoldCaptured &&
+           entries_.contains(*kept.decoded.transaction);
   }
 
   // Which of several entries of a transaction to one account an event of the plan's layout is.
@@ -107,7 +160,7 @@ class Derivation {
   void DeriveOne(const Kept& kept) {
     if (!kept.decoded.error.empty()) return Fail(kept, kept.decoded.error);
     const auto* transaction = Record(kept.decoded.transaction);
-    if (kept.decoded.transaction && transaction == nullptr) {
+    if (kept.decoded.transaction && transaction == nullptr && !EntriesSayAll(kept)) {
       return Fail(kept,
                   "transaction_record has no row with id " + ToText(*kept.decoded.transaction));
     }
@@ -269,6 +322,7 @@ class Derivation {
 
   Session& ledger_;
   const ledger::EventTable& table_;
+  AccountCache& known_;
   EventBatch& batch_;
   std::vector<Kept> kept_;
   ByUuid<std::vector<Entry>> entries_;
@@ -286,9 +340,9 @@ EventSource::EventSource(ledger::EventTable table, ledger::Checkpoint from, int 
       batch_size_(batch_size),
       reader_(std::move(table), std::move(from), {.batch = batch_size}) {}
 
-std::unique_ptr<EventBatch> EventSource::Read(Session& ledger) {
+std::unique_ptr<EventBatch> EventSource::Read(Session& ledger, Records records) {
   auto batch = std::make_unique<EventBatch>();
-  Derivation derivation(ledger, table_, *batch);
+  Derivation derivation(ledger, table_, known_, *batch, records);
   const ledger::Checkpoint from = reader_.checkpoint();
   std::vector<std::int64_t> delivered;
   reader_.Poll(ledger, [&](const ledger::StoredEvent& event) {
@@ -303,18 +357,22 @@ std::unique_ptr<EventBatch> EventSource::Read(Session& ledger) {
 }
 
 std::unique_ptr<EventBatch> ReadPositions(Session& ledger, const ledger::EventTable& table,
-                                          std::span<const std::int64_t> positions) {
+                                          std::span<const std::int64_t> positions,
+                                          Records records) {
   // As holes behind which nothing is new.
   ledger::Checkpoint only{INT64_MAX, {}};
   for (const std::int64_t position : positions) only.holes.push_back({position, position});
-  return EventSource(table, std::move(only), static_cast<int>(positions.size())).Read(ledger);
+  return EventSource(table, std::move(only), static_cast<int>(positions.size()))
+      .Read(ledger, records);
 }
 
 std::unique_ptr<EventBatch> ReadDecided(Session& ledger, const ledger::EventTable& table,
-                                        std::int64_t from, std::int64_t to, int batch_size) {
+                                        std::int64_t from, std::int64_t to, int batch_size,
+                                        Records records) {
   ledger::EventReader reader(table, {from, {}}, {.batch = batch_size});
   auto batch = std::make_unique<EventBatch>();
-  Derivation derivation(ledger, table, *batch);
+  AccountCache none;
+  Derivation derivation(ledger, table, none, *batch, records);
   std::vector<std::int64_t> delivered;
   const int read = reader.Poll(ledger, [&](const ledger::StoredEvent& event) {
     delivered.push_back(event.position);

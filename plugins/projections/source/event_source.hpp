@@ -8,6 +8,7 @@
 #include <summa/sql.hpp>
 
 #include "source/event_batch.hpp"
+#include "source/ledger_lookup.hpp"
 
 namespace summa::projections {
 
@@ -18,7 +19,7 @@ class EventSource {
 
   // The next events; none in it: nothing new is visible. Outside of a transaction. Throws SH-0568
   // when events have left the ledger that were not read yet; the source is of no use then.
-  std::unique_ptr<EventBatch> Read(Session& ledger);
+  std::unique_ptr<EventBatch> Read(Session& ledger, Records records = Records::kAll);
 
   const ledger::Checkpoint& checkpoint() const { return reader_.checkpoint(); }
   const std::optional<ledger::OpenWriter>& oldest_writer() const { return reader_.oldest_writer(); }
@@ -27,15 +28,18 @@ class EventSource {
   ledger::EventTable table_;
   int batch_size_;
   ledger::EventReader reader_;
+  AccountCache known_;
 };
 
 // The events at these positions, as many of them as there are, in order.
 std::unique_ptr<EventBatch> ReadPositions(Session& ledger, const ledger::EventTable& table,
-                                          std::span<const std::int64_t> positions);
+                                          std::span<const std::int64_t> positions,
+                                          Records records = Records::kAll);
 
 // The events after `from` up to `to`, at most batch_size; their positions are decided: nothing can
 // appear among them any more. batch.reached is where the next begins.
 std::unique_ptr<EventBatch> ReadDecided(Session& ledger, const ledger::EventTable& table,
-                                        std::int64_t from, std::int64_t to, int batch_size);
+                                        std::int64_t from, std::int64_t to, int batch_size,
+                                        Records records = Records::kAll);
 
 }  // namespace summa::projections

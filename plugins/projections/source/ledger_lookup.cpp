@@ -1,5 +1,9 @@
 #include "source/ledger_lookup.hpp"
 
+#include <algorithm>
+#include <climits>
+#include <tuple>
+
 #include "projections_sql.hpp"
 
 namespace summa::projections {
@@ -11,31 +15,10 @@ summa_uuid IdOr(const std::optional<Uuid>& id, std::uint32_t flag, std::uint32_t
   return ToAbi(*id);
 }
 
-}  // namespace
-
-ByUuid<std::vector<Entry>> ReadEntries(Session& session, std::span<const Uuid> transactions) {
-  ByUuid<std::vector<Entry>> entries;
-  if (transactions.empty()) return entries;
-  const Result found = session.Exec(sql::entries, {UuidArray(transactions)});
-  const auto id = found.Bind<Uuid>("id"), transaction = found.Bind<Uuid>("transaction_id"),
-             account = found.Bind<Uuid>("account_id");
-  const auto credit = found.Bind<bool>("credit");
-  const auto amount = found.Bind<std::int64_t>("amount");
-  const auto before = found.Bind<std::optional<std::int64_t>>("balance_before"),
-             after = found.Bind<std::optional<std::int64_t>>("balance_after");
-  for (const Row row : found) {
-    entries[row.Get(transaction)].push_back({row.Get(id), row.Get(account), row.Get(credit),
-                                             row.Get(amount),
-                                             row.Get(before).value_or(SUMMA_PROJECTION_NO_VALUE),
-                                             row.Get(after).value_or(SUMMA_PROJECTION_NO_VALUE)});
-  }
-  return entries;
-}
-
-void ReadTransactions(Session& session, std::span<const Uuid> transactions, EventBatch& batch) {
+void ReadThese(Session& session, std::span<const Uuid> transactions, EventBatch& batch) {
   if (transactions.empty()) return;
   const Result found = session.Exec(sql::transactions, {UuidArray(transactions)});
-  batch.transactions.reserve(found.rows());
+  batch.transactions.reserve(batch.transactions.size() + found.rows());
   for (const Row row : found) {
     summa_projection_transaction& record = batch.transactions.emplace_back();
     record.struct_size = sizeof record;
@@ -65,17 +48,88 @@ void ReadTransactions(Session& session, std::span<const Uuid> transactions, Even
   }
 }
 
-void ReadAccounts(Session& session, std::span<const Uuid> accounts, EventBatch& batch) {
-  if (accounts.empty()) return;
-  for (const Row row : session.Exec(sql::accounts, {UuidArray(accounts)})) {
-    summa_projection_account& account = batch.accounts.emplace_back();
-    account.struct_size = sizeof account;
-    account.id = ToAbi(row.Get<Uuid>("id"));
-    account.holder_id = batch.Keep(row.Get<std::string_view>("holder_id"));
-    account.holder_type = batch.Keep(row.Get<std::string_view>("holder_type"));
-    account.currency = batch.Keep(row.Get<std::string_view>("currency"));
-    account.status = batch.Keep(row.Get<std::string_view>("status"));
+bool IsBefore(const Entry& a, const Entry& b) {
+  return std::tie(a.account_id, a.version, a.id) < std::tie(b.account_id, b.version, b.id);
+}
+
+}  // namespace
+
+ByUuid<std::vector<Entry>> ReadEntries(Session& session, std::span<const Uuid> transactions) {
+  ByUuid<std::vector<Entry>> entries;
+  if (transactions.empty()) return entries;
+  entries.reserve(transactions.size());
+  const Result found = session.Exec(sql::entries, {UuidArray(transactions)});
+  const auto id = found.Bind<Uuid>("id"), transaction = found.Bind<Uuid>("transaction_id"),
+             account = found.Bind<Uuid>("account_id");
+  const auto credit = found.Bind<bool>("credit");
+  const auto amount = found.Bind<std::int64_t>("amount");
+  const auto before = found.Bind<std::optional<std::int64_t>>("balance_before"),
+             after = found.Bind<std::optional<std::int64_t>>("balance_after");
+  const auto version = found.Bind<std::optional<std::int64_t>>("version");
+  for (const Row row : found) {
+    entries[row.Get(transaction)].push_back(
+        {row.Get(id), row.Get(account), row.Get(credit), row.Get(amount),
+         row.Get(before).value_or(SUMMA_PROJECTION_NO_VALUE),
+         row.Get(after).value_or(SUMMA_PROJECTION_NO_VALUE), row.Get(version).value_or(INT64_MAX)});
   }
+  // Here and not by the server, which would sort all of them at once.
+  for (auto& [of, some] : entries) std::sort(some.begin(), some.end(), IsBefore);
+  return entries;
+}
+
+void ReadTransactions(Session& session, std::span<const Uuid> transactions, EventBatch& batch) {
+  ReadThese(session, transactions, batch);
+  std::vector<Uuid> reversed;
+  for (const summa_projection_transaction& record : batch.transactions) {
+    if ((record.flags & SUMMA_TRANSACTION_HAS_PARENT) == 0) continue;
+    const Uuid parent = FromAbi(record.parent_id);
+    if (!std::binary_search(transactions.begin(), transactions.end(), parent)) {
+      reversed.push_back(parent);
+    }
+  }
+  std::sort(reversed.begin(), reversed.end());
+  reversed.erase(std::unique(reversed.begin(), reversed.end()), reversed.end());
+  ReadThese(session, reversed, batch);
+}
+
+std::vector<std::shared_ptr<const KnownAccount>> ReadAccounts(Session& session,
+                                                              std::span<const Uuid> accounts) {
+  std::vector<std::shared_ptr<const KnownAccount>> read;
+  if (accounts.empty()) return read;
+  const Result found = session.Exec(sql::accounts, {UuidArray(accounts)});
+  read.reserve(found.rows());
+  for (const Row row : found) {
+    const auto account = std::make_shared<KnownAccount>();
+    account->holder_id = row.Get<std::string_view>("holder_id");
+    account->holder_type = row.Get<std::string_view>("holder_type");
+    account->currency = row.Get<std::string_view>("currency");
+    account->status = row.Get<std::string_view>("status");
+    summa_projection_account& record = account->record;
+    record.struct_size = sizeof record;
+    record.id = ToAbi(row.Get<Uuid>("id"));
+    record.holder_id = ToAbi(account->holder_id);
+    record.holder_type = ToAbi(account->holder_type);
+    record.currency = ToAbi(account->currency);
+    record.status = ToAbi(account->status);
+    read.push_back(account);
+  }
+  return read;
+}
+
+std::shared_ptr<const KnownAccount> AccountCache::Find(const Uuid& account) const {
+  const auto found = known_.find(account);
+  return found == known_.end() ? nullptr : found->second;
+}
+
+void AccountCache::Keep(const std::vector<std::shared_ptr<const KnownAccount>>& accounts) {
+  for (const auto& account : accounts) known_[FromAbi(account->record.id)] = account;
+}
+
+void AccountCache::Expire() {
+  const auto now = std::chrono::steady_clock::now();
+  if (known_.size() <= kMost && now - since_ < kLongest) return;
+  known_.clear();
+  since_ = now;
 }
 
 std::optional<std::int64_t> PositionOf(Session& ledger, const ledger::EventTable& table,

@@ -94,8 +94,9 @@ struct ProjectionSpecification {
   std::vector<std::string> event_types = {};  // none: all
   std::vector<ProjectionTable> tables;
   bool commutative = false;
-  bool forgets = false;          // Forget() is implemented
-  bool rows_of_holders = false;  // SUMMA_PROJECTION_ROWS_OF_HOLDERS
+  bool forgets = false;               // Forget() is implemented
+  bool rows_of_holders = false;       // SUMMA_PROJECTION_ROWS_OF_HOLDERS
+  bool without_transactions = false;  // SUMMA_PROJECTION_WITHOUT_TRANSACTIONS
 };
 
 class Projection {
@@ -109,26 +110,24 @@ class Projection {
       tables_.push_back({sizeof(summa_projection_table), static_cast<std::uint32_t>(indexes.size()),
                          ToAbi(table.name), ToAbi(table.columns), indexes.data()});
     }
-    table_ = {
-        sizeof(summa_projection),
-        (specification_.commutative ? std::uint32_t{SUMMA_PROJECTION_COMMUTATIVE} : 0U) |
-            (specification_.rows_of_holders ? std::uint32_t{SUMMA_PROJECTION_ROWS_OF_HOLDERS} : 0U),
-        this,
-        ToAbi(specification_.id),
-        ToAbi(specification_.summary),
-        specification_.version,
-        specification_.key,
-        types_.data(),
-        types_.size(),
-        tables_.data(),
-        tables_.size(),
-        [](void* self, const summa_projection_batch* batch, summa_error* error) {
-          return detail::Guard(error, [&] {
-            static_cast<const Projection*>(self)->Apply(ProjectionBatch(batch));
-            return SUMMA_OK;
-          });
-        },
-        nullptr};
+    table_ = {sizeof(summa_projection),
+              Flags(specification_),
+              this,
+              ToAbi(specification_.id),
+              ToAbi(specification_.summary),
+              specification_.version,
+              specification_.key,
+              types_.data(),
+              types_.size(),
+              tables_.data(),
+              tables_.size(),
+              [](void* self, const summa_projection_batch* batch, summa_error* error) {
+                return detail::Guard(error, [&] {
+                  static_cast<const Projection*>(self)->Apply(ProjectionBatch(batch));
+                  return SUMMA_OK;
+                });
+              },
+              nullptr};
     if (!specification_.forgets) return;
     table_.forget = [](void* self, const summa_projection_batch* batch, const summa_uuid* key,
                        const summa_projection_account* account,
@@ -156,6 +155,14 @@ class Projection {
   const summa_projection* table() const { return &table_; }
 
  private:
+  static std::uint32_t Flags(const ProjectionSpecification& of) {
+    std::uint32_t flags = 0;
+    if (of.commutative) flags |= SUMMA_PROJECTION_COMMUTATIVE;
+    if (of.rows_of_holders) flags |= SUMMA_PROJECTION_ROWS_OF_HOLDERS;
+    if (of.without_transactions) flags |= SUMMA_PROJECTION_WITHOUT_TRANSACTIONS;
+    return flags;
+  }
+
   ProjectionSpecification specification_;
   std::vector<summa_str> types_;
   std::deque<std::vector<summa_str>> indexes_;

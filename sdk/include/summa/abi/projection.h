@@ -139,7 +139,10 @@ enum summa_projection_flag {
   SUMMA_PROJECTION_COMMUTATIVE = 1,
   /* A row has all accounts of a holder in one currency. forget() is called with one of them, and
    * apply() then gets the events of all. */
-  SUMMA_PROJECTION_ROWS_OF_HOLDERS = 2
+  SUMMA_PROJECTION_ROWS_OF_HOLDERS = 2,
+  /* apply() looks at no transaction, reference or category: they may be missing. While that is so of
+   * all projections that run, the ledger is asked for less. */
+  SUMMA_PROJECTION_WITHOUT_TRANSACTIONS = 4
 };
 
 /* What stops when an event cannot be applied, with the policy pause_key. */

@@ -1,0 +1,1 @@
+ WHERE (SELECT true FROM @table t WHERE t.id = n.id) IS NULL
