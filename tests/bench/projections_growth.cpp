@@ -16,8 +16,8 @@
 namespace summa::bench {
 namespace {
 
-// With its transaction, its two entries, its rows in the read models, and all indexes but those that
-// are left out below.
+// With its transaction, its two entries, its rows in the read models, and all indexes but those
+// that are left out below.
 constexpr double kBytesPerEvent = 2000;
 constexpr double kBytesOfServer = 4e9;  // WAL, temporary files, and what an empty server has
 constexpr long long kPiece = 500'000;   // events that are made and applied at a time

@@ -37,16 +37,16 @@ inline Parameter TextsOf(std::span<const std::string_view> texts) {
   return {kOidTextArray, std::move(bytes)};
 }
 
-// Adds to rows that are there, and makes those that are not. Each statement has the table as @table;
-// `missing` and `conflict` follow `insert`.
+// Adds to rows that are there, and makes those that are not. Each statement has the table as
+// @table; `missing` and `conflict` follow `insert`.
 struct RowStatements {
   std::string_view update, insert, missing, conflict;
 };
 
-// Whoever applies to a build has locked the row of its progress, so no row appears between UPDATE and
-// INSERT. ON CONFLICT would find a row twice, once to lock it, which the WAL records as well. It is
-// for the parts of a rebuild, which write at the same time. count: of the rows in `parameters`, each
-// with another key.
+// Whoever applies to a build has locked the row of its progress, so no row appears between UPDATE
+// and INSERT. ON CONFLICT would find a row twice, once to lock it, which the WAL records as well.
+// It is for the parts of a rebuild, which write at the same time. count: of the rows in
+// `parameters`, each with another key.
 inline void AddRows(const ProjectionBatch& batch, std::string_view table,
                     const RowStatements& statements, std::size_t count,
                     std::span<const Parameter> parameters) {
