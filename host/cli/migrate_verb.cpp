@@ -47,7 +47,7 @@ std::string Text(const std::string& what, const std::vector<MigrationStep>& step
 }
 
 NewLedger NewLedgerOf(const Invocation& call, const Schemas& schemas) {
-  const NewLedger ledger{call.options.String("create-ledger"), call.options.Boolean("partitioned")};
+  NewLedger ledger{call.options.String("create-ledger"), call.options.Boolean("partitioned")};
   if (!ledger.layout.empty() && ledger.layout != "plan") {
     throw Failure(
         Error{"SH-0900", "--create-ledger " + ledger.layout + ": unknown layout",

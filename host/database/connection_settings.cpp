@@ -27,7 +27,7 @@ std::string TakeSqlstate(std::string& words) {
        at = words.find(kBefore, at + 1)) {
     const std::size_t begin = at + kBefore.size();
     if (begin + kState + kAfter.size() > words.size()) break;
-    const std::string state = words.substr(begin, kState);
+    std::string state = words.substr(begin, kState);
     const bool is_state = std::all_of(state.begin(), state.end(), [](unsigned char c) {
       return std::isdigit(c) != 0 || std::isupper(c) != 0;
     });

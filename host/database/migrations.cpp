@@ -239,7 +239,7 @@ std::string RunningTransaction(ControlTransaction& transaction) {
 }
 
 MigrationStep Apply(ControlTransaction& transaction, const SchemaStep& step) {
-  const MigrationStep applied{step.plugin, step.database, step.version, step.name, true};
+  MigrationStep applied{step.plugin, step.database, step.version, step.name, true};
   const std::string begun = RunningTransaction(transaction);
   try {
     transaction.ExecScript(step.sql);

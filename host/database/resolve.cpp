@@ -67,7 +67,7 @@ std::shared_ptr<Pending> Begin(const std::string& name) {
   if (const auto found = directory.pending.find(name); found != directory.pending.end()) {
     return found->second;
   }
-  const auto begun = std::make_shared<Pending>();
+  auto begun = std::make_shared<Pending>();
   std::thread([name, pending = begun, &directory] {
     Resolved resolved = LookUp(name);
     {

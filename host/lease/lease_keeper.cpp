@@ -61,7 +61,7 @@ LeaseKeeper::LeaseKeeper(const DatabaseSettings& ledger, std::string holder, con
   CheckName("lease holder", holder_);
   if (holder_.starts_with(kIdleHolder)) {
     throw Failure("SH-0304",
-                  "lease holder \"" + holder + "\" begins with " + kIdleHolder +
+                  "lease holder \"" + holder_ + "\" begins with " + kIdleHolder +
                       ", which marks leases that nobody holds",
                   "Choose another host.name");
   }

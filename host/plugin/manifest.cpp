@@ -206,12 +206,12 @@ class ManifestReader {
   template <typename Item>
   static void Add(ManifestFields& fields, const Node& node, std::string_view name,
                   std::string Item::*value, Item item, std::vector<Item>& items,
-                  std::string if_twice) {
+                  const std::string& if_twice) {
     const bool twice = !(item.*value).empty() &&
                        std::any_of(items.begin(), items.end(),
                                    [&](const Item& other) { return other.*value == item.*value; });
     if (twice) {
-      fields.Report(&node, name, "\"" + item.*value + "\" is given twice", std::move(if_twice));
+      fields.Report(&node, name, "\"" + item.*value + "\" is given twice", if_twice);
     }
     items.push_back(std::move(item));
   }
