@@ -1,10 +1,12 @@
 #include "host/plugin/config_view.hpp"
 
+#include <utility>
+
 #include "host/abi/abi_text.hpp"
 
 namespace summa::host {
 
-ConfigView::ConfigView(const Value& root) : root_(root) {
+ConfigView::ConfigView(Value root) : root_(std::move(root)) {
   table_.struct_size = sizeof(summa_config);
   table_.self = this;
   table_.get = &ConfigView::Get;

@@ -14,11 +14,10 @@
 namespace summa::host {
 
 // Paths are dotted; the items of a list are its members "0", "1", ... A member whose own name has
-// dots is found too. Borrows `root`, which must outlive this; what get() and keys() hand out lives
-// as long as this. One thread at a time.
+// dots is found too. What get() and keys() hand out lives as long as this. One thread at a time.
 class ConfigView {
  public:
-  explicit ConfigView(const Value& root);
+  explicit ConfigView(Value root);
   ConfigView(const ConfigView&) = delete;
   ConfigView& operator=(const ConfigView&) = delete;
 
@@ -30,7 +29,8 @@ class ConfigView {
   static std::int32_t Get(void* self, summa_str path, summa_str* value);
   static std::size_t Keys(void* self, summa_str path, const summa_str** names);
 
-  const Value& root_;
+  // Its own: a call that was given up may still read it when the configuration of the host is gone.
+  const Value root_;
   summa_config table_{};
   std::map<std::string, std::vector<summa_str>> keys_;  // by path: pointers to them stay valid
   std::deque<std::string> numbers_;                     // "0", "1", ...

@@ -402,8 +402,7 @@ std::vector<std::string> PluginInstance::Reload(const Value& config) {
   const auto* table = Table<summa_reload_v1>(SUMMA_RELOAD_V1);
   if (table == nullptr || table->struct_size < sizeof *table) return {};
   struct Call {
-    explicit Call(Value given) : config(std::move(given)), view(config) {}
-    const Value config;
+    explicit Call(const Value& given) : view(given) {}
     ConfigView view;
     std::vector<std::string> taken;
   };
