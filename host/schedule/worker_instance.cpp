@@ -131,9 +131,11 @@ WorkerInstance::CallResult WorkerInstance::Tick(const Grant& grant, std::uint32_
   request.sql = grant.sql();
   // The signal first: an abandoned worker was told to stop before, and the services may be gone.
   // Once true it stays true: a renewal that comes late must not let half a page be overtaken by the
-  // next.
-  request.should_stop = [&, told = false]() mutable {
-    return told = told || stuck_ || paused_ || stop_.requested() || !grant.Good();
+  // next. Threads of the worker ask as well.
+  std::atomic<bool> told = false;
+  request.should_stop = [&] {
+    if (stuck_ || paused_ || stop_.requested() || !grant.Good()) told = true;
+    return told.load();
   };
   request.wait = [&](Microseconds time) {
     return stop_.WaitFor(time, [&] { return stuck_ || paused_ || !grant.Good(); });
