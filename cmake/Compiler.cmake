@@ -19,6 +19,12 @@ if(SUMMA_SANITIZE)
   endif()
 endif()
 
+# librdkafka uses the threads of C11, which ThreadSanitizer does not know.
+if(SUMMA_SANITIZE STREQUAL "thread")
+  add_library(summa_c11_threads SHARED ${CMAKE_SOURCE_DIR}/tests/sanitizer/c11_threads.c)
+  link_libraries($<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:summa_c11_threads>)
+endif()
+
 find_program(CCACHE ccache)
 if(CCACHE)
   set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})

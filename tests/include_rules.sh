@@ -14,9 +14,10 @@ microhttpd\.h                   | host/http
 zlib\.h                         | host/http plugins/maintenance tests
 CLI/                            | host/cli
 curl/                           | host/cli
-simdjson\.h                     | host/abi host/cli plugins/bus-redis plugins/outbox plugins/projections sdk/src tests
+simdjson\.h                     | host/abi host/cli plugins/bus-kafka plugins/bus-redis plugins/outbox plugins/projections sdk/src tests
 hiredis/                        | plugins/bus-redis tests
-openssl/                        | sdk/src plugins/bus-redis tests
+librdkafka/                     | plugins/bus-kafka tests
+openssl/                        | sdk/src plugins/bus-redis plugins/bus-kafka tests
 gtest/|gmock/                   | tests
 benchmark/                      | tests
 '
