@@ -8,16 +8,17 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 rules='
 yaml-cpp/                       | host/config
 boost/                          | host/plugin
-libpq-fe\.h|postgresql/         | host/database tests
+libpq-fe\.h|postgresql/         | host/database sdk/src/testkit tests
 prometheus/                     | host/observe
 microhttpd\.h                   | host/http
 zlib\.h                         | host/http plugins/maintenance tests
 CLI/                            | host/cli
 curl/                           | host/cli
-simdjson\.h                     | host/abi host/cli plugins/bus-redis plugins/outbox plugins/projections sdk/src tests
+simdjson\.h                     | host/abi host/cli plugins/bus-kafka plugins/bus-redis plugins/outbox plugins/projections sdk/src tests
 hiredis/                        | plugins/bus-redis tests
-openssl/                        | sdk/src plugins/bus-redis tests
-gtest/|gmock/                   | tests
+librdkafka/                     | plugins/bus-kafka tests
+openssl/                        | sdk/src plugins/bus-redis plugins/bus-kafka tests
+gtest/|gmock/                   | tests sdk/templates
 benchmark/                      | tests
 '
 failures=0

@@ -58,8 +58,12 @@ class Events final : public BusEvents {
     reporter_.DeadLettered(reader.stream, reader.group);
   }
   void Polled(const GroupReaderOptions& reader, const PollSummary& summary) override {
-    reporter_.Polled(reader.stream, reader.group,
-                     {summary.delivered, summary.redelivered, summary.lost_ids});
+    BusPoll poll{summary.delivered, summary.redelivered, summary.lost_ids.size(), {}, {}};
+    if (!summary.lost_ids.empty()) {
+      poll.first_lost = summary.lost_ids.front();
+      poll.last_lost = summary.lost_ids.back();
+    }
+    reporter_.Polled(reader.stream, reader.group, poll);
   }
 
  private:

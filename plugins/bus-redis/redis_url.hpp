@@ -29,6 +29,7 @@ inline constexpr int kMaximumDatabase = 1'000'000;
 struct Endpoint {
   std::string host;
   int port = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): <=> is taken for a comparison with 0
   auto operator<=>(const Endpoint&) const = default;
   std::string ForPeople() const;  // "host:6379", "[::1]:6379"
 };

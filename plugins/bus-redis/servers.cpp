@@ -45,7 +45,7 @@ void Servers::Report(ConnectionEvent event, const std::string& reason) {
 Endpoint Servers::Locate(std::string_view key) {
   if (!cluster()) return {};
   try {
-    const Endpoint master = options_.cluster->MasterOf(HashSlot(key));
+    Endpoint master = options_.cluster->MasterOf(HashSlot(key));
     if (std::exchange(lost_, false)) Report(ConnectionEvent::kRetired, "");
     return master;
   } catch (const Error& error) {

@@ -70,6 +70,27 @@ TEST_F(Lanes, FailuresAreCountedPerItem) {
   EXPECT_EQ(lanes_.CountFailure(taken_[2]), 1);
 }
 
+TEST_F(Lanes, ALaneThatEndedLeavesNothingToTheNextOne) {
+  Add("a", 1, 0);
+  EXPECT_EQ(Take(), 1);
+  lanes_.CountFailure(taken_[1]);
+  Done(1);
+  lanes_.PauseGroup(0, microseconds(100));
+  Add("b", 2, 1);
+  Add("b", 3, 1);
+  EXPECT_EQ(Take(), 2) << "it is of another group";
+  EXPECT_EQ(lanes_.CountFailure(taken_[2]), 1);
+  Done(2);
+  EXPECT_EQ(Take(), 3);
+  Done(3);
+  Add("a", 4, 0);
+  EXPECT_EQ(Take(), 0) << "its group waits";
+  now_ = microseconds(100);
+  EXPECT_EQ(Take(), 4);
+  Done(4);
+  EXPECT_EQ(lanes_.items(), 0U);
+}
+
 TEST_F(Lanes, APausedGroupWaitsWholeAndOthersGoOn) {
   Add("a", 1, 0);
   Add("b", 2, 0);

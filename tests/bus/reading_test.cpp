@@ -55,6 +55,7 @@ TEST_P(Reading, AScanSeesEveryMessageOnceAndInOrderPageByPage) {
 }
 
 TEST_P(Reading, AScanFromATimeLeavesOutWhatEnteredBefore) {
+  NEEDS_OF_SERVER("places by time");
   PublishNumbers("a", 0, 3);
   const std::int64_t third = Scan("a").times.back();
   ASSERT_NE(third, SUMMA_BUS_NO_TIME);
@@ -67,6 +68,7 @@ TEST_P(Reading, AScanFromATimeLeavesOutWhatEnteredBefore) {
 }
 
 TEST_P(Reading, AScanThatBeginsWithAPlaceItselfAlsoHasATimeOrNoPlace) {
+  NEEDS_OF_SERVER("places by time");
   PublishNumbers("a", 0, 3);
   std::vector<std::string> places;
   client().Scan(All("a"), [&](const summa_bus_delivery& delivery) {
@@ -98,6 +100,7 @@ TEST_P(Reading, AScanEndsWhenItsReaderHasEnough) {
 }
 
 TEST_P(Reading, AStreamThatDoesNotExistIsEmpty) {
+  NEEDS_OF_SERVER("absence of a topic");
   EXPECT_THAT(Scan("none").ids, IsEmpty());
   const summa_bus_horizon horizon = client().Horizon("none");
   EXPECT_EQ(horizon.exists, 0U);
@@ -107,6 +110,7 @@ TEST_P(Reading, AStreamThatDoesNotExistIsEmpty) {
 }
 
 TEST_P(Reading, TheHorizonTellsHowFarBackAStreamReaches) {
+  NEEDS_OF_SERVER("deletion of messages");
   PublishNumbers("a", 0, 10);
   const std::vector<std::int64_t> times = Scan("a").times;
   summa_bus_horizon horizon = client().Horizon("a");

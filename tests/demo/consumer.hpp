@@ -1,10 +1,9 @@
 // What stands for the application: a consumer group on every stream of the ledger.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
-#include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -15,17 +14,9 @@
 #include <utility>
 #include <vector>
 
+#include "tests/demo/message_source.hpp"
+
 namespace summa::demo {
-
-inline constexpr char kKeyPrefix[] = "summa";
-inline constexpr char kGroup[] = "summa-demo";
-
-// Every topic a ledger writes to; a stream each.
-inline constexpr std::array<const char*, 10> kTopics = {
-    "ledger-account-created", "ledger-account-credited", "ledger-account-debited",
-    "ledger-account-frozen",  "ledger-account-unfrozen", "ledger-account-closed",
-    "ledger-hold-created",    "ledger-hold-committed",   "ledger-hold-voided",
-    "ledger-hold-expired"};
 
 // The 16 bytes of a UUID; half of its text.
 struct Uuid {
@@ -63,17 +54,17 @@ struct ConsumerCounts {
   long long malformed = 0;  // without id or key, or with another type than its stream
 };
 
-// Reads the streams with XREADGROUP and acknowledges with XACK, in one thread, so that the order in
-// which messages came is the order in which they are noted. Start and Finish from one thread, the
-// rest from any. A lost connection ends the reading; Error then says why.
+// Reads the streams in one thread, so that the order in which messages came is the order in which
+// they are noted. Start and Finish from one thread, the rest from any. A lost connection ends the
+// reading; Error then says why.
 class Consumer {
  public:
-  explicit Consumer(std::string socket_path) : socket_path_(std::move(socket_path)) {}
+  explicit Consumer(std::unique_ptr<MessageSource> source) : source_(std::move(source)) {}
   ~Consumer();  // stops without reading the rest
   Consumer(const Consumer&) = delete;
   Consumer& operator=(const Consumer&) = delete;
 
-  // Makes the groups; what is published from now on is received. Throws std::runtime_error.
+  // Makes the group; what is published from now on is received. Throws std::runtime_error.
   void Start();
   // Reads until nothing is left, then ends the thread.
   void Finish();
@@ -84,15 +75,15 @@ class Consumer {
   // Everything, in the order in which it came. After Finish only.
   const std::vector<Arrival>& Arrivals() const { return arrivals_; }
   std::string Error() const;
+  // What the streams hold. After Finish only. Throws std::runtime_error.
+  HeldMessages Held() const { return source_->Held(); }
 
  private:
-  class Connection;
   void Run();
-  // Returns how many messages came.
-  long long ReadOnce(Connection& connection);
+  void Take(const Message& message);
   void Note(const Arrival& arrival);
 
-  const std::string socket_path_;
+  const std::unique_ptr<MessageSource> source_;
   std::thread thread_;
   std::atomic<bool> finishing_{false}, aborted_{false};
   mutable std::mutex mutex_;  // for all below

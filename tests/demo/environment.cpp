@@ -9,7 +9,6 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "tests/demo/consumer.hpp"
 #include "tests/demo/host_watch.hpp"
 #include "tests/demo/stop_signal.hpp"
 #include "tests/fixture/ledger.hpp"
@@ -26,6 +25,7 @@ constexpr std::chrono::seconds kReadyTimeout{120};
 // The host's drain_timeout of 10 s and something to end in.
 constexpr std::chrono::seconds kEndTimeout{60};
 constexpr int kKilled = 137;
+constexpr int kPartitions = test::AnyKafka::kMockPartitions;  // of each topic
 
 test::PostgresOptions WithCommitTimes() {
   test::PostgresOptions options;
@@ -51,36 +51,41 @@ int PortFromLog(const std::string& log) {
   return std::atoi(log.c_str() + at + mark.size());
 }
 
-std::string Configuration(const std::string& ledger_url, const std::string& redis_url) {
-  return "database: { ledger: { url: \"" + ledger_url +
-         "\" }, migrate: auto }\n"
-         "host: { name: demo, listen: \"127.0.0.1:0\" }\n"
-         "log: { level: info, format: text }\n"
-         "plugins:\n"
-         "  bus-redis: { url: \"" +
-         redis_url + "\", key_prefix: " + kKeyPrefix +
-         " }\n"
-         "  outbox: { use: { bus: bus-redis } }\n";
-}
-
 }  // namespace
 
-Environment::Environment()
+Environment::Environment(bool kafka)
     : postgres_(WithCommitTimes()),
+      redis_(kafka ? nullptr : std::make_unique<test::RedisServer>()),
+      kafka_(kafka ? std::make_unique<test::AnyKafka>() : nullptr),
       log_path_(directory_.Path() + "/host.log"),
       ledger_url_(test::InstallLedger(postgres_, "ledger")) {}
 
 Environment::~Environment() = default;
 
-std::string Environment::RedisSocket() const {
-  return redis_.Url().substr(std::string("unix://").size());
+std::unique_ptr<MessageSource> Environment::MakeSource() const {
+  if (kafka_) return ReadKafka(kafka_->Brokers(), kPartitions, kafka_->IsMock());
+  return ReadRedis(redis_->Url().substr(std::string("unix://").size()));
+}
+
+std::string Environment::Configuration() const {
+  const std::string bus = kafka_ ? "bus-kafka" : "bus-redis";
+  return "database: { ledger: { url: \"" + ledger_url_ +
+         "\" }, migrate: auto }\n"
+         "host: { name: demo, listen: \"127.0.0.1:0\" }\n"
+         "log: { level: info, format: text }\n"
+         "plugins:\n  " +
+         bus + ": { " +
+         (kafka_
+              ? "brokers: \"" + kafka_->Brokers() + "\", partitions: " + std::to_string(kPartitions)
+              : "url: \"" + redis_->Url() + "\", key_prefix: " + kKeyPrefix) +
+         " }\n  outbox: { use: { bus: " + bus + " } }\n";
 }
 
 void Environment::StartHost() {
   const fs::path programs = ProgramDirectory();
   const fs::path plugins = programs.parent_path() / "lib/summa/plugins";
   const std::string configuration = directory_.Path() + "/summa.yaml";
-  std::ofstream(configuration) << Configuration(ledger_url_, redis_.Url());
+  std::ofstream(configuration) << Configuration();
   test::ProcessOptions options;
   options.without_environment = {"SUMMA_CONFIG", "SUMMA_PLUGIN_PATH"};
   options.working_directory = "/";
@@ -115,7 +120,11 @@ std::string Environment::Versions() const {
   test::Db db(ledger_url_);
   std::string postgres = db.Value("SHOW server_version");
   postgres = postgres.substr(0, postgres.find(' '));
-  const std::string info = test::RedisClient(redis_.Url()).Command({"INFO", "server"}).text;
+  if (kafka_) {
+    return "PostgreSQL " + postgres + ", " +
+           (kafka_->IsMock() ? "the mock cluster of librdkafka" : "Kafka " + kafka_->Version());
+  }
+  const std::string info = test::RedisClient(redis_->Url()).Command({"INFO", "server"}).text;
   const std::string mark = "redis_version:";
   const std::size_t at = info.find(mark);
   const std::string redis =

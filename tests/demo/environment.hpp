@@ -4,6 +4,8 @@
 #include <memory>
 #include <string>
 
+#include "tests/demo/message_source.hpp"
+#include "tests/services/any_kafka.hpp"
 #include "tests/services/postgres_server.hpp"
 #include "tests/services/process.hpp"
 #include "tests/services/redis_server.hpp"
@@ -15,7 +17,8 @@ namespace summa::demo {
 // Errors: std::runtime_error.
 class Environment {
  public:
-  Environment();  // servers and an empty ledger
+  // Servers and an empty ledger; Redis, or Kafka instead.
+  explicit Environment(bool kafka);
   ~Environment();
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
@@ -27,18 +30,21 @@ class Environment {
   bool HostRuns() { return host_ && host_->Running(); }
 
   const std::string& LedgerUrl() const { return ledger_url_; }
-  std::string RedisSocket() const;
-  const test::RedisServer& redis() const { return redis_; }
+  // A consumer group on the bus of the host.
+  std::unique_ptr<MessageSource> MakeSource() const;
   int HostPort() const { return host_port_; }
-  // "PostgreSQL 15.8", "Redis 7.0.15".
+  // "PostgreSQL 15.8, Redis 7.0.15".
   std::string Versions() const;
   // Copies the host's log to a file that stays; its path.
   std::string KeepLog() const;
   std::string LogTail() const;
 
  private:
+  std::string Configuration() const;
+
   test::PostgresServer postgres_;
-  test::RedisServer redis_;
+  std::unique_ptr<test::RedisServer> redis_;
+  std::unique_ptr<test::AnyKafka> kafka_;
   test::ServerDirectory directory_;  // configuration and log of the host
   const std::string log_path_;
   const std::string ledger_url_;

@@ -44,11 +44,12 @@ std::string LengthText(const Options& options) {
 
 class Demo {
  public:
-  explicit Demo(const Options& options) : options_(options) {}
+  explicit Demo(const Options& options) : options_(options), environment_(options.kafka) {}
 
   // The exit code.
   int Run() {
-    std::printf("starting a private PostgreSQL and Redis, and summa-host\n");
+    std::printf("starting a private PostgreSQL and %s, and summa-host\n",
+                options_.kafka ? "Kafka" : "Redis");
     std::fflush(stdout);
     consumer_.Start();
     environment_.StartHost();
@@ -125,7 +126,7 @@ class Demo {
   }
 
   int Report(int host_exit_code, bool complete) {
-    const Proof proof = Prove(environment_.LedgerUrl(), environment_.redis().Url(), consumer_);
+    const Proof proof = Prove(environment_.LedgerUrl(), consumer_);
     std::vector<std::string> findings = Findings(proof, host_exit_code);
     if (!consumer_.Error().empty()) findings.push_back(consumer_.Error());
     std::printf("%s", SummaryText(proof, meter_.All(), findings).c_str());
@@ -144,7 +145,7 @@ class Demo {
 
   const Options options_;
   Environment environment_;
-  Consumer consumer_{environment_.RedisSocket()};
+  Consumer consumer_{environment_.MakeSource()};
   test::Db db_{environment_.LedgerUrl()};
   LatencyMeter meter_{environment_.LedgerUrl()};
   test::TrafficGenerator traffic_{environment_.LedgerUrl(), Traffic(options_)};

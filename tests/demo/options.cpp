@@ -37,6 +37,11 @@ void Apply(Options& options, const std::string& name, const std::string& value) 
       throw std::invalid_argument("--for is \"" + value +
                                   "\"; expected a duration such as 5s, 30s or 1m");
     }
+  } else if (name == "--bus") {
+    if (value != "redis" && value != "kafka") {
+      throw std::invalid_argument("--bus is \"" + value + "\"; expected redis or kafka");
+    }
+    options.kafka = value == "kafka";
   } else if (name == "--rate") {
     options.rate = static_cast<double>(RequireCount(name, value, 1, kHighestRate));
   } else {
@@ -72,9 +77,9 @@ Options ParseOptions(const std::vector<std::string>& arguments) {
       value = name.substr(equals + 1);
       name.resize(equals);
     }
-    if (name != "--for" && name != "--rate" && name != "--accounts") {
+    if (name != "--for" && name != "--bus" && name != "--rate" && name != "--accounts") {
       throw std::invalid_argument("unknown option " + name +
-                                  "; there are --for, --rate, --accounts and --help");
+                                  "; there are --for, --bus, --rate, --accounts and --help");
     }
     if (!value) {
       if (++i == arguments.size()) throw std::invalid_argument(name + " needs a value");
@@ -86,17 +91,21 @@ Options ParseOptions(const std::vector<std::string>& arguments) {
 }
 
 std::string HelpText() {
-  return "usage: summa-demo [--for DURATION] [--rate N] [--accounts N]\n"
+  return "usage: summa-demo [--for DURATION] [--bus NAME] [--rate N] [--accounts N]\n"
          "\n"
          "Starts a private PostgreSQL and Redis and the real summa-host with its plugins outbox "
          "and\n"
-         "bus-redis, commits ledger operations, reads what arrives with a consumer group, and "
+         "bus-redis (or Kafka and bus-kafka), commits ledger operations, reads what arrives with a "
+         "consumer group, and "
          "shows\n"
          "it live. At the end it proves from the database and from what the consumer got that "
          "every\n"
          "event arrived, in order. Nothing is left behind; nothing outside is touched.\n"
          "\n"
          "  --for DURATION   how long traffic runs: 5s, 30s, 1m (default: until Ctrl-C)\n"
+         "  --bus NAME       redis (default) or kafka. Without the jars of Kafka and Java, kafka "
+         "is the\n"
+         "                   mock cluster of librdkafka\n"
          "  --rate N         operations per second (default: 600); one makes one or two events\n"
          "  --accounts N     accounts the operations are spread over (default: 200)\n"
          "  --help           this text\n"

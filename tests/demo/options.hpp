@@ -12,6 +12,7 @@ struct Options {
   std::optional<std::chrono::milliseconds> length;  // none: until Ctrl-C
   double rate = 600;                                // operations per second
   int accounts = 200;
+  bool kafka = false;  // instead of Redis
   bool help = false;
 };
 

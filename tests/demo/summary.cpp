@@ -6,7 +6,6 @@
 
 #include "tests/demo/text.hpp"
 #include "tests/services/db.hpp"
-#include "tests/services/redis_client.hpp"
 
 namespace summa::demo {
 namespace {
@@ -19,12 +18,6 @@ struct Sent {
   std::int64_t position = kNoPosition;
 };
 using SentRows = std::unordered_map<Uuid, Sent, Hash>;
-
-std::uint32_t TopicNumber(const std::string& topic) {
-  std::uint32_t number = 0;
-  while (number < kTopics.size() && topic != kTopics[number]) ++number;
-  return number;
-}
 
 // A row whose event is not found, or found twice, has no position: nothing can be said of it.
 SentRows ReadSent(test::Db& db) {
@@ -68,19 +61,9 @@ void Compare(const SentRows& sent, const std::vector<Arrival>& arrivals, Proof& 
   }
 }
 
-void CountStreams(const std::string& redis_url, Proof& proof) {
-  test::RedisClient redis(redis_url);
-  for (const char* topic : kTopics) {
-    const std::string key = std::string(kKeyPrefix) + ":stream:" + topic;
-    proof.in_streams += redis.StreamLength(key);
-    const test::RedisReply waiting = redis.Command({"XPENDING", key, kGroup});
-    if (!waiting.items.empty()) proof.unacknowledged += waiting.items[0].integer;
-  }
-}
-
 }  // namespace
 
-Proof Prove(const std::string& ledger_url, const std::string& redis_url, const Consumer& consumer) {
+Proof Prove(const std::string& ledger_url, const Consumer& consumer) {
   Proof proof;
   test::Db db(ledger_url);
   Compare(ReadSent(db), consumer.Arrivals(), proof);
@@ -94,7 +77,9 @@ Proof Prove(const std::string& ledger_url, const std::string& redis_url, const C
   const ConsumerCounts counts = consumer.Counts();
   proof.malformed = counts.malformed;
   proof.messages = counts.messages;
-  CountStreams(redis_url, proof);
+  const HeldMessages held = consumer.Held();
+  proof.in_streams = held.messages;
+  proof.unacknowledged = held.unacknowledged;
   return proof;
 }
 

@@ -26,8 +26,8 @@ struct Proof {
   long long unacknowledged = 0;
 };
 
-// Reads the whole outbox and the streams. Errors: DbError, RedisError.
-Proof Prove(const std::string& ledger_url, const std::string& redis_url, const Consumer& consumer);
+// Reads the whole outbox and the streams. Errors: DbError, std::runtime_error.
+Proof Prove(const std::string& ledger_url, const Consumer& consumer);
 
 // What is wrong, one line each; empty when every event arrived, in order.
 std::vector<std::string> Findings(const Proof& proof, int host_exit_code);

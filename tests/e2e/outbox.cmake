@@ -17,11 +17,13 @@ target_link_libraries(bus-redis-two PRIVATE summa_bus_redis summa_warnings)
 set_target_properties(bus-redis-two PROPERTIES
   LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/plugins)
 
-foreach(part outbox outbox_canary outbox_failover outbox_repair reload)
+foreach(part kafka kafka_reload outbox outbox_canary outbox_failover outbox_repair reload)
   summa_test(e2e_${part}_test SOURCES ${part}_test.cpp LIBRARIES summa_e2e summa_test_fixture
     summa_test_services LABELS e2e)
   add_dependencies(e2e_${part}_test summa-host outbox bus-redis)
 endforeach()
+add_dependencies(e2e_kafka_test bus-kafka)
+add_dependencies(e2e_kafka_reload_test bus-kafka)
 add_dependencies(e2e_outbox_repair_test bus-redis-two)
 target_compile_definitions(e2e_outbox_repair_test PRIVATE
   SUMMA_SECOND_BUS_DIRECTORY="${CMAKE_CURRENT_BINARY_DIR}/plugins")

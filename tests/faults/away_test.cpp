@@ -1,4 +1,4 @@
-// Redis is away, or full, under a host that publishes and consumes: nothing is given up, no attempt
+// The bus is away, or full, under a host that publishes and consumes: nothing is given up, no attempt
 // is burned, the memory of the host stays bounded. A minute instead of five seconds with
 // SUMMA_SOAK=1.
 #include <gtest/gtest.h>
@@ -32,7 +32,14 @@ constexpr std::size_t kMaxGrowthBytes = std::size_t{16} << 20;
 // Of a message that was handed out before the outage and once more after it.
 constexpr long long kMaxDeliveries = 2;
 
-class RedisAway : public testing::Test {
+// How the server of a bus goes away and comes back.
+struct AwayBus {
+  TestedBus (*bus)();
+  void (*stop)(FaultServers& servers);
+  void (*start)(FaultServers& servers);
+};
+
+class BusAway : public testing::TestWithParam<AwayBus> {
  protected:
   static PostgresOptions Postgres() { return {}; }
   static RedisOptions Redis() {
@@ -56,15 +63,15 @@ class RedisAway : public testing::Test {
   }
 
   FaultServers servers_{Postgres(), Redis()};
-  const Scenario scenario_ = OutboxToConsumer();
+  const Scenario scenario_ = OutboxToConsumer(GetParam().bus());
   Round round_{servers_, scenario_};
 };
 
-TEST_F(RedisAway, BurnsNoAttemptAndTheMemoryOfTheHostStaysBounded) {
+TEST_P(BusAway, BurnsNoAttemptAndTheMemoryOfTheHostStaysBounded) {
   const seconds away = std::getenv("SUMMA_SOAK") != nullptr ? kLongAway : kAway;
   const std::size_t before = ResidentBytes();
   std::size_t most = before;
-  servers_.redis.Stop();
+  GetParam().stop(servers_);
   // The outage itself, not a wait for something.
   for (milliseconds passed{0}; passed < away; passed += kPollInterval) {
     std::this_thread::sleep_for(kPollInterval);
@@ -73,7 +80,7 @@ TEST_F(RedisAway, BurnsNoAttemptAndTheMemoryOfTheHostStaysBounded) {
   EXPECT_GT(
       Db(round_.world().ledger_url).Count("SELECT count(*) FROM outbox WHERE status = 'pending'"),
       0);
-  servers_.redis.Start();
+  GetParam().start(servers_);
   EXPECT_GT(before, 0U);
 #ifdef SUMMA_SANITIZED
   std::cout << "skipped: the bound of the memory; a sanitizer keeps what is freed\n";
@@ -85,7 +92,9 @@ TEST_F(RedisAway, BurnsNoAttemptAndTheMemoryOfTheHostStaysBounded) {
   ExpectNothingLostAndNoAttemptBurned();
 }
 
-TEST_F(RedisAway, AFullRedisIsBackpressureForPublishersAndConsumersAndTheOrderHolds) {
+class RedisAway : public BusAway {};
+
+TEST_P(RedisAway, AFullRedisIsBackpressureForPublishersAndConsumersAndTheOrderHolds) {
   RedisClient client(servers_.redis.Url());
   client.Command({"CONFIG", "SET", "maxmemory", "1"});
   const long long before = round_.appender().Acknowledged();
@@ -103,6 +112,16 @@ TEST_F(RedisAway, AFullRedisIsBackpressureForPublishersAndConsumersAndTheOrderHo
   client.Command({"CONFIG", "SET", "maxmemory", "0"});
   ExpectNothingLostAndNoAttemptBurned();
 }
+
+const AwayBus kRedis = {OnRedis, [](FaultServers& servers) { servers.redis.Stop(); },
+                        [](FaultServers& servers) { servers.redis.Start(); }};
+const AwayBus kKafka = {OnKafka, [](FaultServers& servers) { servers.kafka().Stop(); },
+                        [](FaultServers& servers) { servers.kafka().Start(); }};
+
+std::string NameOf(const testing::TestParamInfo<AwayBus>& bus) { return bus.param.bus().name; }
+
+INSTANTIATE_TEST_SUITE_P(Buses, BusAway, testing::Values(kRedis, kKafka), NameOf);
+INSTANTIATE_TEST_SUITE_P(Buses, RedisAway, testing::Values(kRedis), NameOf);
 
 }  // namespace
 }  // namespace summa::test

@@ -1,4 +1,4 @@
-// A consumer with effects in the database, behind the outbox and Redis. Whatever is killed, each
+// A consumer with effects in the database, behind the outbox and a bus. Whatever is killed, each
 // message has its effect once, in the order of its key, and what cannot be handled is a dead
 // letter.
 #include <algorithm>
@@ -7,7 +7,6 @@
 
 #include "tests/faults/scenario.hpp"
 #include "tests/services/db.hpp"
-#include "tests/services/redis_client.hpp"
 
 namespace summa::test {
 namespace {
@@ -24,37 +23,28 @@ void MakeTable(const World& world) {
           "bigint NOT NULL)");
 }
 
-// Ids, each with the error it was given up with.
-std::map<std::string, std::string> DeadLetters(const World& world) {
-  std::map<std::string, std::string> letters;
-  RedisClient client(world.redis_url);
-  for (const StreamMessage& letter : client.StreamMessages(world.key_prefix + ":dlq:ledger")) {
-    const auto id = letter.fields.find("id");
-    if (id == letter.fields.end()) continue;
-    const auto error = letter.fields.find("error");
-    letters[id->second] = error == letter.fields.end() ? "no error" : error->second;
-  }
-  return letters;
-}
-
 std::set<std::string> Set(std::vector<std::string> ids) {
   return {std::make_move_iterator(ids.begin()), std::make_move_iterator(ids.end())};
 }
 
-bool Drained(const World& world) {
-  Db db(world.ledger_url);
-  // Each round trims, too: a run that began after the first message was in a stream.
+// Each round trims, too: a run that began after the first message was in a stream.
+bool HasTrimmed(Db& db) {
   return db.Count(
              "SELECT count(*) FROM summa_host.worker_state WHERE worker_id = 'stream-trim' AND "
-             "last_success_at > (SELECT min(processed_at) FROM outbox) + interval '0.5 s'") == 1 &&
+             "last_success_at > (SELECT min(processed_at) FROM outbox) + interval '0.5 s'") == 1;
+}
+
+bool Drained(const TestedBus& bus, const World& world) {
+  Db db(world.ledger_url);
+  return (!bus.trims || HasTrimmed(db)) &&
          db.Count("SELECT count(*) FROM outbox WHERE status = 'pending'") == 0 &&
          db.Count("SELECT count(DISTINCT message_id) FROM follower.effect") >=
              db.Count(std::string("SELECT count(*) ") + kGood) &&
-         DeadLetters(world).size() >=
+         bus.dead_letters(world).size() >=
              static_cast<std::size_t>(db.Count(std::string("SELECT count(*) ") + kPoison));
 }
 
-std::vector<std::string> Check(const World& world) {
+std::vector<std::string> Check(const TestedBus& bus, const World& world) {
   Db db(world.ledger_url);
   std::vector<std::string> lines;
   for (const Row& row : db.Query("SELECT message_id, count(*) FROM follower.effect GROUP BY 1 "
@@ -72,7 +62,7 @@ std::vector<std::string> Check(const World& world) {
            "follower.effect) effects WHERE position < before LIMIT 10")) {
     lines.push_back("key " + row[0] + ": message " + row[1] + " came behind a later one");
   }
-  const std::map<std::string, std::string> dead = DeadLetters(world);
+  const std::map<std::string, std::string> dead = bus.dead_letters(world);
   const std::set<std::string> poison = Set(db.Column(std::string("SELECT id::text ") + kPoison));
   for (const std::string& id : poison) {
     if (!dead.contains(id)) lines.push_back("poison " + id + " is no dead letter");
@@ -85,29 +75,31 @@ std::vector<std::string> Check(const World& world) {
 
 }  // namespace
 
-Scenario OutboxToConsumer() {
-  Scenario scenario = OutboxToRedis();
-  scenario.name = "outbox_to_consumer";
+Scenario OutboxToConsumer(const TestedBus& bus) {
+  Scenario scenario = OutboxTo(bus);
+  scenario.name = bus.kafka ? "kafka_to_consumer" : "outbox_to_consumer";
   scenario.plugin_directory = "tests/faults/plugins";
   scenario.sources = {"sdk/src/consumer", "tests/faults/plugins/ledger-follower"};
-  scenario.killed_at = {"consumer.", "follower.", "redis."};
-  scenario.plugins_yaml = [](const World& world) {
-    return "{ bus-redis: { url: \"" + world.redis_url + "\", key_prefix: " + world.key_prefix +
-           ", command_timeout: 1s, claim_after: 5s }, outbox: { use: { bus: bus-redis }, "
-           "batch_size: 20, retry_cap: 200ms, route: ledger }, ledger-follower: { use: { bus: "
-           "bus-redis } } }";
+  scenario.killed_at = {"consumer.", "follower.", bus.points};
+  scenario.plugins_yaml = [bus](const World& world) {
+    return "{ " + bus.plugin_yaml(world) + ", outbox: { use: { bus: " + bus.plugin +
+           " }, batch_size: 20, retry_cap: 200ms, route: ledger }, ledger-follower: { use: { "
+           "bus: " +
+           bus.plugin + " } } }";
   };
   scenario.schedules_yaml =
       "{ outbox-processor: { lease_ttl: 500ms, idle_poll: 20ms }, outbox-cleanup: { lease_ttl: "
-      "500ms }, stream-trim: { lease_ttl: 500ms, interval: 1s }, inbox-cleanup: { lease_ttl: "
-      "500ms, interval: 1s }, ledger-follower: { lease_ttl: 500ms, idle_poll: 20ms } }";
+      "500ms }, " +
+      std::string(bus.trims ? "stream-trim: { lease_ttl: 500ms, interval: 1s }, " : "") +
+      "inbox-cleanup: { lease_ttl: 500ms, interval: 1s }, "
+      "ledger-follower: { lease_ttl: 500ms, idle_poll: 20ms } }";
   scenario.more_traffic = MakeTable;
-  scenario.progress = [](const World& world) {
+  scenario.progress = [bus](const World& world) {
     return Db(world.ledger_url).Count("SELECT count(*) FROM follower.effect") +
-           static_cast<long long>(DeadLetters(world).size());
+           bus.count_dead_letters(world);
   };
-  scenario.drained = Drained;
-  scenario.check = Check;
+  scenario.drained = [bus](const World& world) { return Drained(bus, world); };
+  scenario.check = [bus](const World& world) { return Check(bus, world); };
   scenario.unreached = {};
   return scenario;
 }

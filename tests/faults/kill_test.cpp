@@ -1,4 +1,5 @@
 // kill -9 at every place of the sources that has a name, alone and in pairs, and nothing is lost.
+// A program for each bus.
 //
 // The tests are made from a recording run at the start of the program, so that a new crash point is
 // a new test. GTEST_TOTAL_SHARDS and GTEST_SHARD_INDEX split them over several processes.
@@ -25,7 +26,7 @@ constexpr std::uint64_t kPairs = 30;  // of each scenario
 // What every test of this program uses; made in main.
 struct Everything {
   FaultServers servers{{}, {}};
-  std::vector<Scenario> scenarios = AllScenarios();
+  std::vector<Scenario> scenarios = AllScenarios(BusOfThisProgram());
   std::map<std::string, Recording> recordings;  // by scenario
 };
 std::unique_ptr<Everything> everything;
@@ -51,8 +52,9 @@ void AddTest(const std::string& suite, std::string name, std::function<void()> b
 
 void ExpectNothingLost(const Scenario& scenario, const std::vector<CrashAt>& kills) {
   const auto lines = RunKills(everything->servers, scenario, kills);
+  const char* program = scenario.bus.kafka ? "faults_kill_kafka_test" : "faults_kill_test";
   EXPECT_TRUE(lines.empty()) << Report(lines) << "to repeat: SUMMA_FAULTS_KILLS=" << Text(kills)
-                             << " build/tests/faults_kill_test --gtest_filter='Repeat.*'";
+                             << " build/tests/" << program << " --gtest_filter='Repeat.*'";
 }
 
 // A point that no run comes to protects nothing.

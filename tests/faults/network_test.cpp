@@ -85,7 +85,7 @@ class NetworkFaults : public testing::Test {
   }
 
   static FaultServers* servers_;
-  const Scenario scenario_ = OutboxToRedis();
+  const Scenario scenario_ = OutboxTo(OnRedis());
   std::unique_ptr<TcpProxy> postgres_, redis_;
   std::unique_ptr<Round> round_;
 };

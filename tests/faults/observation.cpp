@@ -60,19 +60,6 @@ std::vector<OutboxRecord> ReadRows(Db& db) {
   return records;
 }
 
-std::vector<DeliveredMessage> ReadStreams(const std::string& url, const std::string& prefix) {
-  RedisClient client(url);
-  std::vector<DeliveredMessage> all;
-  for (const std::string& stream : client.Keys(prefix + ":stream:*")) {
-    for (StreamMessage& message : client.StreamMessages(stream)) {
-      auto& fields = message.fields;
-      all.push_back({stream, fields["id"], fields["type"], fields["key"], fields["position"],
-                     fields["payload"]});
-    }
-  }
-  return all;
-}
-
 void ReadFences(Db& db, Observation& seen) {
   if (db.Count("SELECT count(*) FROM pg_tables WHERE schemaname = 'fixture' AND tablename = "
                "'fence_log'") == 0) {
@@ -90,6 +77,19 @@ void ReadFences(Db& db, Observation& seen) {
 }
 
 }  // namespace
+
+std::vector<DeliveredMessage> ReadRedisStreams(const std::string& url, const std::string& prefix) {
+  RedisClient client(url);
+  std::vector<DeliveredMessage> all;
+  for (const std::string& stream : client.Keys(prefix + ":stream:*")) {
+    for (StreamMessage& message : client.StreamMessages(stream)) {
+      auto& fields = message.fields;
+      all.push_back({stream, fields["id"], fields["type"], fields["key"], fields["position"],
+                     fields["payload"]});
+    }
+  }
+  return all;
+}
 
 void WatchFences(PostgresServer& server, const std::string& database, const std::string& worker,
                  const std::vector<std::string>& tables) {
@@ -120,7 +120,8 @@ Observation Observe(const ObserveOptions& options, const AppendedIds& appended) 
                                 {std::to_string(options.only_after.value_or(-1))});
   seen.events.insert(events.begin(), events.end());
   seen.rows = ReadRows(db);
-  seen.messages = ReadStreams(options.redis_url, options.key_prefix);
+  seen.messages = options.messages ? options.messages()
+                                   : ReadRedisStreams(options.redis_url, options.key_prefix);
   ReadFences(db, seen);
   if (!options.only_after) seen.ledger_violations = LedgerViolations(options.ledger_url);
   return seen;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -61,6 +62,8 @@ struct ObserveOptions {
   // Of a ledger with millions of events: only those after this position are read, and the books are
   // not checked.
   std::optional<long long> only_after = std::nullopt;
+  // What the bus holds; empty: the streams of Redis.
+  std::function<std::vector<DeliveredMessage>()> messages = {};
 };
 
 // Notes every change of a fence, and every COMMIT of a host that wrote one of `tables`
@@ -68,6 +71,9 @@ struct ObserveOptions {
 // that alone may write the tables.
 void WatchFences(PostgresServer& server, const std::string& database, const std::string& worker,
                  const std::vector<std::string>& tables);
+
+// What the streams below this prefix hold.
+std::vector<DeliveredMessage> ReadRedisStreams(const std::string& url, const std::string& prefix);
 
 // Reads everything; WatchFences must have been called, else nothing is known of fences.
 Observation Observe(const ObserveOptions& options, const AppendedIds& appended);

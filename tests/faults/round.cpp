@@ -56,12 +56,26 @@ std::string HostConfiguration(const Scenario& scenario, const World& world, cons
 FaultServers::FaultServers(PostgresOptions postgres_options, RedisOptions redis_options)
     : postgres(std::move(postgres_options)), redis(std::move(redis_options)) {}
 
+AnyKafka& FaultServers::kafka() {
+  if (!kafka_) kafka_ = std::make_unique<AnyKafka>();
+  return *kafka_;
+}
+
+World FaultServers::MakeWorld(const Scenario& scenario, std::string ledger_url, std::string name) {
+  World world{std::move(ledger_url), redis.Url(), std::move(name)};
+  if (scenario.bus.kafka) {
+    world.kafka_brokers = kafka().Brokers();
+    world.kafka_is_mock = kafka().IsMock();
+  }
+  return world;
+}
+
 const std::string& FaultServers::Template(const Scenario& scenario) {
   std::string& name = templates[scenario.name];
   if (!name.empty()) return name;
   name = "template_" + scenario.name;
   const std::string url = InstallLedger(postgres, name);
-  const World world{url, redis.Url(), "unused"};
+  const World world = MakeWorld(scenario, url, "unused");
   const TemporaryFile file("summa.yaml", HostConfiguration(scenario, world, {}, "migrating"));
   const RunResult migrated =
       RunProgram({SummaHostPath(scenario.build), "migrate", "-c", file.Path()},
@@ -101,9 +115,8 @@ Round::Round(FaultServers& servers, const Scenario& scenario)
   static int number = 0;
   database_ = "round_" + std::to_string(++number);
   const std::string& copied = servers.Template(scenario);
-  world_.ledger_url = servers.postgres.CreateDatabase(database_, copied);
-  world_.redis_url = servers.redis.Url();
-  world_.key_prefix = database_;
+  world_ =
+      servers.MakeWorld(scenario, servers.postgres.CreateDatabase(database_, copied), database_);
   appender_ = std::make_unique<Appender>(world_.ledger_url, Traffic());
 }
 
@@ -111,6 +124,7 @@ Round::~Round() {
   appender_.reset();
   hosts_.clear();
   try {
+    if (scenario_.bus.clean_up) scenario_.bus.clean_up(world_);
     servers_.postgres.DropDatabase(database_);
   } catch (const std::exception&) {
     return;  // the server is down, and goes with the program
@@ -248,6 +262,7 @@ std::vector<std::string> Round::Finish() {
   options.ledger_url = world_.ledger_url;
   options.redis_url = world_.redis_url;
   options.key_prefix = world_.key_prefix;
+  options.messages = [this] { return scenario_.bus.messages(world_); };
   options.lease_ttl = kFaultLeaseTtl;
   Observation seen = Observe(options, appender_->Ids());
   if (seen.writes.empty()) lines.emplace_back("no write of a host was seen by the fence watch");

@@ -10,6 +10,7 @@
 #include "tests/faults/appender.hpp"
 #include "tests/faults/crash_points.hpp"
 #include "tests/faults/scenario.hpp"
+#include "tests/services/any_kafka.hpp"
 #include "tests/services/postgres_server.hpp"
 #include "tests/services/process.hpp"
 #include "tests/services/redis_server.hpp"
@@ -31,7 +32,16 @@ struct FaultServers {
 
   PostgresServer postgres;
   RedisServer redis;
+  // Started with the first scenario that is on it.
+  AnyKafka& kafka();
   std::map<std::string, std::string> templates;  // by scenario
+
+ private:
+  friend class Round;
+  // A world of this name.
+  World MakeWorld(const Scenario& scenario, std::string ledger_url, std::string name);
+
+  std::unique_ptr<AnyKafka> kafka_;
 };
 
 // How the host of a round reaches the servers; the default is directly.

@@ -8,16 +8,44 @@
 #include <vector>
 
 #include "tests/e2e/summa_host.hpp"
+#include "tests/faults/observation.hpp"
 
 namespace summa::test {
 
 // The servers as one round of a scenario sees them: a database and a key prefix of its own.
 struct World {
   std::string ledger_url, redis_url, key_prefix;
+  std::string kafka_brokers = {};  // of a scenario on Kafka
+  bool kafka_is_mock = false;
 };
+
+// The bus of a scenario: how hosts use it, and how a test sees what it holds.
+struct TestedBus {
+  std::string name, plugin;
+  // The beginning of the names of its crash points, and those that no scenario comes to.
+  std::string points;
+  std::map<std::string, std::string> unreached = {};
+  bool trims = false;  // it has the worker stream-trim
+  bool kafka = false;  // it needs World::kafka_brokers
+  // Its part of `plugins:`.
+  std::function<std::string(const World&)> plugin_yaml;
+  // Of every stream, in its order.
+  std::function<std::vector<DeliveredMessage>(const World&)> messages;
+  // Of the stream `ledger`: ids, each with the error it was given up with.
+  std::function<std::map<std::string, std::string>(const World&)> dead_letters;
+  // How many there are, those that are there twice counted twice.
+  std::function<long long(const World&)> count_dead_letters;
+  // Removes what a round left. May be empty.
+  std::function<void(const World&)> clean_up = {};
+};
+TestedBus OnRedis();
+TestedBus OnKafka();
+// Of programs that have the same sources for every bus.
+TestedBus BusOfThisProgram();
 
 struct Scenario {
   std::string name;
+  TestedBus bus = OnRedis();
   // Folders below plugins/ that the configuration loads: their crash points must be reached.
   std::vector<std::string> plugins;
   // More folders with crash points, of the source tree.
@@ -51,12 +79,12 @@ struct Scenario {
 std::map<std::string, std::string> PluginEnvironment(const Scenario& scenario,
                                                      const std::string& build);
 
-// Outbox rows to Redis streams.
-Scenario OutboxToRedis();
+// Outbox rows to a bus.
+Scenario OutboxTo(const TestedBus& bus);
 // The same, and a consumer with effects in the database.
-Scenario OutboxToConsumer();
+Scenario OutboxToConsumer(const TestedBus& bus = OnRedis());
 
 // All of them.
-std::vector<Scenario> AllScenarios();
+std::vector<Scenario> AllScenarios(const TestedBus& bus = OnRedis());
 
 }  // namespace summa::test

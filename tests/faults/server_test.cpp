@@ -54,7 +54,7 @@ class ServerFaults : public testing::Test {
   }
 
   static FaultServers* servers_;
-  const Scenario scenario_ = OutboxToRedis();
+  const Scenario scenario_ = OutboxTo(OnRedis());
   std::unique_ptr<Round> round_;
 };
 

@@ -100,7 +100,7 @@ class StandbyFaults : public testing::Test {
     EXPECT_TRUE(lines.empty()) << Report(lines) << round_.host().Log();
   }
 
-  const Scenario scenario_ = OutboxToRedis();
+  const Scenario scenario_ = OutboxTo(OnRedis());
   FaultServers servers_;
   // Longer than the round, whose database is dropped on a primary that waits for it.
   PostgresServer standby_;

@@ -1,3 +1,5 @@
+#include <gmock/gmock.h>
+
 #include <summa/lease.hpp>
 #include <thread>
 
@@ -162,6 +164,16 @@ TEST_F(LeaseTest, TrustEndsByTheLocalSpanWhateverTheClocksSay) {
   clock.Advance(milliseconds(1));
   EXPECT_FALSE(keeper->Trusted("w"));
   EXPECT_TRUE(test::BecomesTrue([&] { return Lost() == 1; }));
+}
+
+TEST_F(LeaseTest, ANameThatMarksLeasesNobodyHoldsIsRefused) {
+  try {
+    Keeper("idle:a", SystemClock());
+    FAIL() << "a lease of it would be taken for one that nobody holds";
+  } catch (const Failure& failure) {
+    EXPECT_EQ(failure.error().code, "SH-0304");
+    EXPECT_THAT(failure.error().message, testing::HasSubstr("\"idle:a\""));
+  }
 }
 
 // Each look finds it 20 s later, as when the answers of a server come late.

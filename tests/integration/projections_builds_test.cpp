@@ -161,6 +161,29 @@ TEST_P(BuildsTest, TheEarlierBuildFollowsAndComesBack) {
   read_->Execute("DROP OWNED BY reader_of_views; DROP ROLE reader_of_views");
 }
 
+TEST_P(BuildsTest, AnEarlierBuildWithAPausedKeyDoesNotComeBack) {
+  traffic_->Stop();
+  ASSERT_EQ(RebuildAll("account-balance-view").state, OperationState::kDone);
+  const auto credit = [&] { db_->Execute("SELECT fixture.credit(" + Account(5) + ", 60)"); };
+  read_->Execute(
+      "ALTER TABLE summa_read.account_balance_view_1 ADD CONSTRAINT refuses CHECK (id <> " +
+      Account(5) + ") NOT VALID");
+  credit();
+  RunAll();
+  ASSERT_EQ(read_->Column("SELECT build FROM summa_read.projection_paused_key"),
+            std::vector<std::string>({"1"}));
+  Session read(sql_->unleased(), "read");
+  try {
+    TrySwap(read, *catalog_, "account-balance-view", "old");
+    FAIL() << "readers would see an older balance";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), "SH-0569");
+    EXPECT_THAT(error.what(), HasSubstr(db_->Value("SELECT fixture.account_id(5)")));
+  }
+  read.Rollback();
+  EXPECT_THAT(Differences(), IsEmpty());
+}
+
 TEST_P(BuildsTest, ReadersSeeOneBuildOrTheOtherAndNoError) {
   std::atomic<bool> stop{false};
   std::atomic<long long> reads{0};
@@ -354,6 +377,31 @@ TEST_P(BuildsTest, AnEventOfAKeyThatWasPausedUntilAMomentAgoIsApplied) {
   RunAll();
   EXPECT_THAT(Differences(), IsEmpty());
   EXPECT_EQ(read_->Count("SELECT count(*) FROM summa_read.projection_waiting"), 0);
+}
+
+// Both apply what waits, whichever comes first.
+TEST_P(BuildsTest, AKeyIsMadeAnewWhileSomebodyResumesIt) {
+  traffic_->Stop();
+  RunAll();
+  const std::string table = "ALTER TABLE summa_read.account_balance_view_1 ";
+  for (int round = 0; round < 5; ++round) {
+    read_->Execute(table + "ADD CONSTRAINT refuses CHECK (id <> " + Account(5) + ") NOT VALID");
+    db_->Execute("SELECT fixture.credit(" + Account(5) + ", 60)");
+    RunAll();
+    ASSERT_EQ(read_->Count("SELECT count(*) FROM summa_read.projection_paused_key"), 1);
+    read_->Execute(table + "DROP CONSTRAINT refuses");
+    read_->Execute("UPDATE summa_read.projection_paused_key SET resume = true");
+    const Uuid key = *ParseUuid(db_->Value("SELECT fixture.account_id(5)"));
+    std::thread rebuild([&] {
+      RebuildKeys(sql_->unleased(), *catalog_->Find("account-balance-view"), {key},
+                  [](std::int64_t) { return false; });
+    });
+    runner_->Run(Tick(tick_->abi()));
+    rebuild.join();
+    RunAll();
+    EXPECT_THAT(Differences(), IsEmpty());
+    EXPECT_EQ(read_->Count("SELECT count(*) FROM summa_read.projection_paused_key"), 0);
+  }
 }
 
 // Summa gives a holder one account in a currency today; nothing here rests on that.

@@ -9,4 +9,8 @@ namespace summa::test {
 void MakeCertificate(const std::string& name, const std::string& subject,
                      const std::string& authority = {});
 
+// The same, signed by the authority, and no longer good since yesterday.
+void MakeExpiredCertificate(const std::string& name, const std::string& subject,
+                            const std::string& authority);
+
 }  // namespace summa::test

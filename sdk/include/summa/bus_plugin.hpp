@@ -30,8 +30,10 @@ namespace summa {
 struct BusPoll {
   std::size_t delivered = 0;
   std::size_t redelivered = 0;  // of delivered: delivered before
-  // Deleted from the stream while this reader still had to handle them.
-  std::span<const std::string> lost_ids = {};
+  // Deleted from the stream while this reader still had to handle them: how many, and the places of
+  // the first and the last.
+  std::size_t lost = 0;
+  std::string_view first_lost = {}, last_lost = {};
 };
 
 // Any thread, several at the same time, after Begin() was called.

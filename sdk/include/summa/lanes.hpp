@@ -25,12 +25,16 @@
 namespace summa {
 
 // The name of the lane of a stream and a key.
-inline std::string LaneName(std::string_view stream, std::string_view key) {
-  std::string name;
+inline void WriteLaneName(std::string_view stream, std::string_view key, std::string& name) {
+  name.clear();
   name.reserve(stream.size() + 1 + key.size());
   name += stream;
   name += '\x1f';
   name += key;
+}
+inline std::string LaneName(std::string_view stream, std::string_view key) {
+  std::string name;
+  WriteLaneName(stream, key, name);
   return name;
 }
 
@@ -41,7 +45,9 @@ class LaneSet {
 
   // So many items and bytes are held at most, see HasRoom(); beyond it Add() still works.
   LaneSet(std::size_t max_items, std::size_t max_bytes)
-      : max_items_(max_items), max_bytes_(max_bytes) {}
+      : max_items_(max_items), max_bytes_(max_bytes) {
+    spare_.reserve(kSpareLanes);
+  }
 
   bool HasRoom() const { return items_ < max_items_ && (bytes_ < max_bytes_ || items_ == 0); }
   std::size_t items() const { return items_; }
@@ -101,7 +107,7 @@ class LaneSet {
     items_of_[ticket] = {};
     free_.push_back(ticket);
     if (lane.first == kNone) {
-      lanes_.erase(lanes_.find(entry->first));
+      EndLane(entry);
     } else {
       MakeReady(entry);
     }
@@ -135,6 +141,7 @@ class LaneSet {
 
  private:
   static constexpr Ticket kNone = std::numeric_limits<Ticket>::max();
+  static constexpr std::size_t kSpareLanes = 1000, kSpareBytes = 256;
 
   struct Lane {
     std::size_t group = 0;
@@ -159,7 +166,15 @@ class LaneSet {
 
   // A lane that is ready: its first item is added at once.
   Lanes::iterator NewLane(std::string_view name) {
-    const auto made = lanes_.emplace(std::string(name), Lane{}).first;
+    Lanes::iterator made;
+    if (spare_.empty()) {
+      made = lanes_.emplace(std::string(name), Lane{}).first;
+    } else {
+      spare_.back().key() = name;
+      spare_.back().mapped() = {};
+      made = lanes_.insert(std::move(spare_.back())).position;
+      spare_.pop_back();
+    }
     try {
       ready_.push_back(&*made);
     } catch (...) {
@@ -167,6 +182,15 @@ class LaneSet {
       throw;
     }
     return made;
+  }
+  // Most lanes have one item: what a lane needs in memory is used by the next one.
+  void EndLane(const Entry* entry) {
+    const auto ended = lanes_.find(entry->first);
+    if (spare_.size() < kSpareLanes && entry->first.capacity() <= kSpareBytes) {
+      spare_.push_back(lanes_.extract(ended));
+    } else {
+      lanes_.erase(ended);
+    }
   }
   Ticket NewTicket() {
     if (free_.empty()) {
@@ -211,6 +235,7 @@ class LaneSet {
 
   const std::size_t max_items_, max_bytes_;
   Lanes lanes_;
+  std::vector<Lanes::node_type> spare_;
   std::vector<Item> items_of_;  // by ticket
   std::vector<Ticket> free_;
   std::deque<Entry*> ready_;         // lanes whose first item may be taken, longest waiting first

@@ -12,7 +12,7 @@ namespace summa {
 
 struct Uuid {
   std::array<unsigned char, 16> bytes{};
-  friend auto operator<=>(const Uuid&, const Uuid&) = default;
+  friend auto operator<=>(const Uuid&, const Uuid&) = default;  // NOLINT(modernize-use-nullptr)
 };
 
 // "0f8fad5b-d9cb-469f-a165-70867728950e", in lower case.

@@ -106,14 +106,14 @@ void BusReporter::Polled(std::string_view stream, std::string_view group, const 
   count("summa_bus_lost_messages_total",
         "Messages that were deleted from the stream while a consumer still had to handle them, by "
         "topic and group.",
-        poll.lost_ids.size());
-  if (poll.lost_ids.empty()) return;
+        poll.lost);
+  if (poll.lost == 0) return;
   host_.Log(SUMMA_LOG_ERROR, "SH-0608", "messages were deleted before they were handled",
             {{"stream", std::string(stream)},
              {"group", std::string(group)},
-             {"messages", std::to_string(poll.lost_ids.size())},
-             {"first", poll.lost_ids.front()},
-             {"last", poll.lost_ids.back()}});
+             {"messages", std::to_string(poll.lost)},
+             {"first", std::string(poll.first_lost)},
+             {"last", std::string(poll.last_lost)}});
 }
 
 // A bus without dead letters of its own does not know what a consumer publishes to TOPIC.dlq.

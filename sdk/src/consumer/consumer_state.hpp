@@ -17,6 +17,7 @@
 #include <summa/lanes.hpp>
 #include <summa/mutex.hpp>
 #include <summa/subscribe_options.hpp>
+#include <utility>
 #include <vector>
 
 #include "guarded_events.hpp"
@@ -51,8 +52,9 @@ struct TopicReader {
 struct Held : HeldMessage {
   Held() = default;
   // counts: the bus counts deliveries and starts.
-  Held(TopicReader& of, const summa_bus_delivery& delivery, Microseconds at, bool counts)
-      : HeldMessage(delivery),
+  Held(TopicReader& of, const summa_bus_delivery& delivery, Microseconds at, bool counts,
+       std::string used_before = {})
+      : HeldMessage(delivery, std::move(used_before)),
         reader(&of),
         claimed_at(at),
         counted(delivery.recovered == 0 || !counts),
@@ -120,6 +122,8 @@ struct ConsumerState {
   std::size_t fetching SUMMA_GUARDED_BY(mutex) = 0;  // readers that poll
   // Of a handler; not quick until that is known.
   double mean_microseconds SUMMA_GUARDED_BY(mutex) = 1000;
+  std::size_t awake SUMMA_GUARDED_BY(mutex) = 0;      // handling threads that do not wait
+  Microseconds last_ended SUMMA_GUARDED_BY(mutex){};  // of the latest handler
   bool paused SUMMA_GUARDED_BY(mutex) = false;
   bool draining SUMMA_GUARDED_BY(mutex) = false;
 };

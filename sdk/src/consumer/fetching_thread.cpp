@@ -12,6 +12,9 @@ constexpr std::size_t kMaxPolled = 1000;
 // that it cannot take others with it into the dead letters.
 constexpr std::int64_t kSuspectDeliveries = 2;
 constexpr Microseconds kShortestWait{1000};
+// Memory of messages that are done, for those to come: small ones only, which are many.
+constexpr std::size_t kSpareTexts = kMaxPolled;
+constexpr std::size_t kSpareBytes = 1024;
 
 // A fetch that WaitForRoom() announced: its result is not there yet, which is not the same as
 // empty.
@@ -54,6 +57,11 @@ Renewal ToRenew(ConsumerState& state, const TopicReader& reader, Microseconds no
 }
 
 }  // namespace
+
+FetchingThread::FetchingThread(ConsumerState& state, TopicReader& reader)
+    : state_(state), reader_(reader) {
+  spare_texts_.reserve(kSpareTexts);
+}
 
 void FetchingThread::Run() {
   next_renewal_ = state_.clock.Now() + state_.claim_after / 3;
@@ -161,7 +169,7 @@ void FetchingThread::TakeNote(std::span<const summa_bus_delivery> deliveries,
   std::vector<Held> fetched;
   fetched.reserve(deliveries.size());
   for (const summa_bus_delivery& delivery : deliveries) {
-    fetched.emplace_back(reader_, delivery, claimed_at, state_.counts());
+    fetched.emplace_back(reader_, delivery, claimed_at, state_.counts(), SpareText());
     Remember(fetched.back());
   }
   {
@@ -171,6 +179,18 @@ void FetchingThread::TakeNote(std::span<const summa_bus_delivery> deliveries,
     if (!state_.lanes.HasReady()) return;
   }
   state_.changed.notify_one();
+}
+
+std::string FetchingThread::SpareText() {
+  if (spare_texts_.empty()) return {};
+  std::string text = std::move(spare_texts_.back());
+  spare_texts_.pop_back();
+  return text;
+}
+
+void FetchingThread::KeepMemoryOf(Held& done) {
+  if (spare_texts_.size() >= kSpareTexts || done.size() > kSpareBytes) return;
+  spare_texts_.push_back(done.TakeMemory());
 }
 
 // What an earlier consumer knew of the message.
@@ -196,8 +216,10 @@ void FetchingThread::Add(Held held) {
     return;
   }
   held.suspect = held.recovered && held.deliveries >= kSuspectDeliveries;
-  const std::string lane = LaneName(reader_.topic, held.order_key());
-  const LaneSet::Ticket ticket = state_.lanes.Add(lane, reader_.index, held.size(), held.suspect);
+  WriteLaneName(reader_.topic, held.order_key(), lane_name_);
+  const LaneSet::Ticket ticket =
+      state_.lanes.Add(lane_name_, reader_.index, held.size(), held.suspect);
+  KeepMemoryOf(state_.held[ticket]);
   state_.held[ticket] = std::move(held);
 }
 

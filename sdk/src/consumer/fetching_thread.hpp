@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "consumer_state.hpp"
 
@@ -12,7 +14,7 @@ namespace summa::detail {
 class FetchingThread {
  public:
   // Borrows both.
-  FetchingThread(ConsumerState& state, TopicReader& reader) : state_(state), reader_(reader) {}
+  FetchingThread(ConsumerState& state, TopicReader& reader);
 
   // Until the consumer ends.
   void Run();
@@ -36,11 +38,15 @@ class FetchingThread {
   void Add(Held held) SUMMA_REQUIRES(state_.mutex);
   bool HasAlready(const Held& held) const SUMMA_REQUIRES(state_.mutex);
   void RenewHeld();
+  std::string SpareText();
+  void KeepMemoryOf(Held& done);
 
   ConsumerState& state_;
   TopicReader& reader_;
   Microseconds next_renewal_{};
   std::int64_t failures_ = 0;  // of the bus, in a row
+  std::vector<std::string> spare_texts_;
+  std::string lane_name_;
 };
 
 }  // namespace summa::detail

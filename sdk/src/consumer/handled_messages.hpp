@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory_resource>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -32,13 +33,12 @@ class HandledMessages {
   // A message that was fetched, in the order of the bus. Its number is what Add() wants.
   std::uint64_t Given(std::uint32_t partition, std::string_view delivery_id) {
     if (claims_) return 0;
-    Partition& of = partitions_[partition];
-    Entry entry{std::string(delivery_id), false};
-    const auto known = of.known.insert(entry.delivery_id).first;
+    Partition& of = Of(partition);
+    of.window.push_back({std::string(delivery_id), false});
     try {
-      of.window.push_back(std::move(entry));
+      of.known.insert(of.window.back().delivery_id);
     } catch (...) {
-      of.known.erase(known);
+      of.window.pop_back();
       throw;
     }
     ++open_;
@@ -48,7 +48,7 @@ class HandledMessages {
   // Without claims: whether it was given, and nothing up to it is handled altogether.
   bool Knows(std::uint32_t partition, std::string_view delivery_id) const {
     const auto found = partitions_.find(partition);
-    return found != partitions_.end() && found->second.known.contains(std::string(delivery_id));
+    return found != partitions_.end() && found->second.known.contains(delivery_id);
   }
 
   // It is handled, or given up for good.
@@ -58,13 +58,13 @@ class HandledMessages {
       ++ready_messages_;
       return;
     }
-    Partition& of = partitions_[partition];
+    Partition& of = Of(partition);
     if (number < of.first) return;  // of a partition that was lost
     of.window[number - of.first].handled = true;
     Place place{partition, {}, 0, of.generation};
     while (!of.window.empty() && of.window.front().handled) {
+      of.known.erase(of.window.front().delivery_id);
       place.delivery_id = std::move(of.window.front().delivery_id);
-      of.known.erase(place.delivery_id);
       ++place.messages;
       of.window.pop_front();
       ++of.first;
@@ -102,7 +102,7 @@ class HandledMessages {
       if (claims_) {
         ++ready_messages_;
         ready_.push_back(std::move(place));
-      } else if (place.generation != partitions_[place.partition].generation) {
+      } else if (place.generation != Of(place.partition).generation) {
         lost += place.messages;
       } else {
         MergeOlder(std::move(place));
@@ -121,8 +121,8 @@ class HandledMessages {
         of.window.begin(), of.window.end(), [](const Entry& entry) { return entry.handled; }));
     open_ -= of.window.size();
     of.first += of.window.size();
-    of.window.clear();
     of.known.clear();
+    of.window.clear();
     ++of.generation;
     std::size_t ready = 0;
     std::erase_if(ready_, [&](const Place& place) {
@@ -149,8 +149,14 @@ class HandledMessages {
     std::uint64_t first = 0;       // number of the first in the window
     std::uint64_t generation = 0;  // how often the reader lost it
     std::deque<Entry> window;
-    std::unordered_set<std::string> known;  // the delivery ids of the window
+    std::pmr::unordered_set<std::string_view> known;  // the delivery ids of the window
+
+    explicit Partition(std::pmr::memory_resource* pool) : known(pool) {}
   };
+
+  Partition& Of(std::uint32_t partition) {
+    return partitions_.try_emplace(partition, &pool_).first->second;
+  }
 
   Place* Known(std::uint32_t partition) {
     for (Place& known : ready_) {
@@ -177,6 +183,7 @@ class HandledMessages {
   }
 
   const bool claims_;
+  std::pmr::unsynchronized_pool_resource pool_;  // one allocation for many messages
   std::vector<Place> ready_;
   std::size_t ready_messages_ = 0;
   std::map<std::uint32_t, Partition> partitions_;

@@ -14,10 +14,10 @@ constexpr std::size_t kAckBatch = 500;
 constexpr double kQuickMicroseconds = 20;
 
 // Whether the bus must be told before the handler starts. Records that it starts now.
-bool MarkAsRunning(ConsumerState& state, Held& held) SUMMA_REQUIRES(state.mutex) {
+bool MarkAsRunning(ConsumerState& state, Held& held, Microseconds now) SUMMA_REQUIRES(state.mutex) {
   held.running = true;
   held.overdue = false;
-  held.started_at = state.clock.Now();
+  held.started_at = now;
   held.began = ++state.begun;
   const bool stale =
       held.started_at - held.claimed_at > state.claim_after - state.options.handler_deadline;
@@ -36,9 +36,11 @@ Outcome RunAttempt(ConsumerState& state, Attempt& attempt, bool begin) SUMMA_REQ
 
 void HandlingThread::Run() {
   const MutexLock lock(state_.mutex);
+  ++state_.awake;
   while (!state_.Stopping()) {
     std::optional<LaneSet::Ticket> ticket;
-    if (!state_.paused) ticket = state_.lanes.Take(state_.clock.Now());
+    const Microseconds now = state_.clock.Now();
+    if (!state_.paused) ticket = state_.lanes.Take(now);
     if (!ticket) {
       AcknowledgeAll(state_);
       const bool nothing = state_.paused || !state_.lanes.HasReady() || state_.lanes.running() > 0;
@@ -48,26 +50,38 @@ void HandlingThread::Run() {
     if (state_.lanes.HasReady() && state_.mean_microseconds > kQuickMicroseconds) {
       state_.changed.notify_one();
     }
-    Handle(*ticket);
+    Handle(*ticket, now);
   }
 }
 
 void HandlingThread::Wait() {
-  const Microseconds now = state_.clock.Now();
-  const std::optional<Microseconds> due = state_.lanes.NextDue();
-  Microseconds time = state_.lanes.items() > 0 ? kPollInterval : state_.options.poll_wait;
-  if (due) time = std::clamp(*due - now, Microseconds(0), time);
-  state_.clock.Wait(state_.changed, state_.mutex, now + time);
+  --state_.awake;
+  do {
+    const Microseconds now = state_.clock.Now();
+    const std::optional<Microseconds> due = state_.lanes.NextDue();
+    Microseconds time = state_.lanes.items() > 0 ? kPollInterval : state_.options.poll_wait;
+    if (due) time = std::clamp(*due - now, Microseconds(0), time);
+    state_.clock.Wait(state_.changed, state_.mutex, now + time);
+  } while (OthersAreEnough());
+  ++state_.awake;
 }
 
-void HandlingThread::Handle(LaneSet::Ticket ticket) {
+// Where handlers are quick, a second thread would only wait for the lock. The first one is not
+// enough when its handler does not return.
+bool HandlingThread::OthersAreEnough() const {
+  return !state_.Stopping() && state_.awake > 0 && state_.mean_microseconds <= kQuickMicroseconds &&
+         state_.clock.Now() - state_.last_ended < kPollInterval / 4;
+}
+
+void HandlingThread::Handle(LaneSet::Ticket ticket, Microseconds now) {
   Held& held = state_.held[ticket];
   if (held.lost) return Done(ticket, Outcome::kGone);
-  const bool begin = MarkAsRunning(state_, held);
+  const bool begin = MarkAsRunning(state_, held, now);
   Attempt attempt(state_, held);
   const Outcome outcome = RunAttempt(state_, attempt, begin);
   held.running = false;
-  const double took = static_cast<double>((state_.clock.Now() - held.started_at).count());
+  state_.last_ended = state_.clock.Now();
+  const double took = static_cast<double>((state_.last_ended - held.started_at).count());
   state_.mean_microseconds += (took - state_.mean_microseconds) / 16;
   Settle(ticket, held.lost ? Outcome::kGone : outcome, attempt.error());
 }

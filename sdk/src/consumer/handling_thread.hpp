@@ -18,7 +18,8 @@ class HandlingThread {
  private:
   // All under the lock, which they may give up meanwhile.
   void Wait() SUMMA_REQUIRES(state_.mutex);
-  void Handle(LaneSet::Ticket ticket) SUMMA_REQUIRES(state_.mutex);
+  bool OthersAreEnough() const SUMMA_REQUIRES(state_.mutex);
+  void Handle(LaneSet::Ticket ticket, Microseconds now) SUMMA_REQUIRES(state_.mutex);
   void Settle(LaneSet::Ticket ticket, Outcome outcome, const std::string& error)
       SUMMA_REQUIRES(state_.mutex);
   void TryAgain(LaneSet::Ticket ticket, Outcome outcome) SUMMA_REQUIRES(state_.mutex);

@@ -8,7 +8,7 @@
  *
  * Order: messages of one stream reach the bus in the order of the batch. After the first failed
  * message of a stream every later message of that stream in the batch is UNSENT, so that a retry
- * keeps the order. At-least-once: a batch whose outcome is unknown (connection lost) is UNSENT and
+ * keeps the order (or CONFIRMED, where the bus has it and its key cannot be that of the failed one). At-least-once: a batch whose outcome is unknown (connection lost) is UNSENT and
  * may have arrived.
  */
 #ifndef SUMMA_ABI_BUS_H
