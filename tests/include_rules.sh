@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 rules='
 yaml-cpp/                       | host/config
 boost/                          | host/plugin
-libpq-fe\.h|postgresql/         | host/database tests
+libpq-fe\.h|postgresql/         | host/database sdk/src/testkit tests
 prometheus/                     | host/observe
 microhttpd\.h                   | host/http
 zlib\.h                         | host/http plugins/maintenance tests
@@ -18,7 +18,7 @@ simdjson\.h                     | host/abi host/cli plugins/bus-kafka plugins/bu
 hiredis/                        | plugins/bus-redis tests
 librdkafka/                     | plugins/bus-kafka tests
 openssl/                        | sdk/src plugins/bus-redis plugins/bus-kafka tests
-gtest/|gmock/                   | tests
+gtest/|gmock/                   | tests sdk/templates
 benchmark/                      | tests
 '
 failures=0

@@ -9,6 +9,7 @@
 
 #include "host/application/settings.hpp"
 #include "host/cli/command_line.hpp"
+#include "host/cli/completion.hpp"
 #include "host/cli/help.hpp"
 #include "host/cli/output.hpp"
 #include "host/cli/standard_streams.hpp"
@@ -25,6 +26,7 @@ std::vector<Verb> HostVerbs() {
   AddRunVerbs(verbs);
   AddConfigVerbs(verbs);
   AddPluginsVerbs(verbs);
+  AddNewPluginVerb(verbs);
   AddWorkersVerbs(verbs);
   AddWorkerOrdersVerbs(verbs);
   AddOperationVerbs(verbs);
@@ -37,11 +39,16 @@ std::vector<Verb> HostVerbs() {
   AddVersionVerbs(verbs);
   Verb help;
   help.words = "help";
-  help.summary = "show this overview, the help of a verb, or the man page";
-  help.description = "Prints what --help prints; with --man, the man page in troff.";
+  help.summary = "show this overview, the help of a verb, the man page, or a completion";
+  help.description =
+      "Prints what --help prints; with --man, the man page in troff; with --completion, the script "
+      "with which a shell completes verbs and options.";
   VerbOption verb = MakeArgument("verb", "the verb to explain", "VERB");
   verb.declaration.schema.required = false;
-  help.options = {verb, MakeFlag("man", "print the man page")};
+  VerbOption completion =
+      MakeOption("completion", Schema::Type::kEnum, "print the completion of this shell");
+  completion.declaration.schema.values = {"bash", "zsh"};
+  help.options = {verb, MakeFlag("man", "print the man page"), completion};
   help.exit_codes = {{0, "printed"}, {64, "no such verb"}};
   help.example = "summa-host help --man > summa-host.1";
   verbs.push_back(std::move(help));  // answered by the dispatcher, which has the table
@@ -110,6 +117,7 @@ class Dispatcher {
     if (Contains(words_, "--man")) {
       return output_.Text(ManPage(verbs_));
     }
+    if (Contains(words_, "--completion")) return Completion();
     std::erase_if(words_, IsHelp);
     AddVerbsOfPlugins();
     if (words_.empty()) {
@@ -118,6 +126,15 @@ class Dispatcher {
     const VerbMatch match = FindVerb(verbs_, words_);
     if (match.verb == nullptr) return Unknown();
     return output_.Text(VerbHelp(*match.verb));
+  }
+
+  int Completion() {
+    const auto option = std::find(words_.begin(), words_.end(), "--completion");
+    const std::string shell = option + 1 == words_.end() ? "" : *(option + 1);
+    if (shell == "bash") return output_.Text(BashCompletion(verbs_));
+    if (shell == "zsh") return output_.Text(ZshCompletion(verbs_));
+    throw Failure("SH-0900", "--completion is followed by \"" + shell + "\"",
+                  "Write --completion bash or --completion zsh.");
   }
 
   // A verb that is missing because its plugin cannot be loaded is not a typing mistake.

@@ -3,6 +3,11 @@
 # A plugin `name.so`: one exported symbol, never unloaded, its manifest in the ELF section .summa.manifest
 # (readable without running any of its code: `readelf -p .summa.manifest name.so`), and in .summa.schema the steps
 # of its tables that the manifest names (`schema/<database>/NNN_<name>.sql`, beside the manifest).
+#
+# summa_add_plugin_test(name PLUGIN plugin SOURCES a.cpp ... [LIBRARIES ...])
+#
+# A test program that links Summa::testkit and GoogleTest (find_package(GTest) is the project's). ctest runs it with the
+# installed host (SUMMA_HOST_PROGRAM), which finds this plugin, and bus-memory of the test kit (SUMMA_PLUGIN_PATH).
 set(SUMMA_PLUGIN_MAP ${CMAKE_CURRENT_LIST_DIR}/plugin.map CACHE INTERNAL "version script of plugins")
 
 # The assembler text of the section, and the files in it; both empty when the manifest names none.
@@ -65,4 +70,31 @@ summa_manifest_end:
   if(NOT (SUMMA_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang"))
     target_link_options(${name} PRIVATE -Wl,-z,defs)
   endif()
+endfunction()
+
+function(summa_add_plugin_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "PLUGIN" "SOURCES;LIBRARIES")
+  if(NOT TARGET "${arg_PLUGIN}")
+    message(FATAL_ERROR "summa_add_plugin_test(${name}): PLUGIN must name a plugin of summa_add_plugin()")
+  endif()
+  if(NOT TARGET Summa::testkit)
+    message(FATAL_ERROR "summa_add_plugin_test(${name}): there is no Summa::testkit. It needs pkg-config and libpq \
+(Debian: pkg-config, libpq-dev)")
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} Summa::testkit GTest::gmock GTest::gtest_main)
+  add_dependencies(${name} ${arg_PLUGIN})
+  set(host ${SUMMA_HOST_PROGRAM})
+  if(TARGET summa-host)
+    set(host $<TARGET_FILE:summa-host>)
+  endif()
+  set(directories $<TARGET_FILE_DIR:${arg_PLUGIN}>)
+  if(SUMMA_SDK_TEST_PLUGINS)
+    string(APPEND directories ":${SUMMA_SDK_TEST_PLUGINS}")
+  endif()
+  add_test(NAME ${name} COMMAND ${name})
+  # The limit ends what hangs; it says nothing about how long a test takes.
+  set_tests_properties(${name} PROPERTIES TIMEOUT 900
+    ENVIRONMENT "SUMMA_HOST_PROGRAM=${host};SUMMA_PLUGIN_PATH=${directories}")
 endfunction()

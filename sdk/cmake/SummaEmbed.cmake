@@ -18,6 +18,24 @@ function(summa_embed_text target header namespace)
   target_include_directories(${target} PRIVATE ${directory})
 endfunction()
 
+# summa_embed_files(target header.hpp namespace table DIRECTORY directory FILES file...)
+#
+# The same for many files of a directory: generates one array `table` of {path in the directory, text}.
+function(summa_embed_files target header namespace table)
+  cmake_parse_arguments(PARSE_ARGV 4 arg "" "DIRECTORY" "FILES")
+  set(body "#pragma once\n#include <string_view>\n\nnamespace ${namespace} {\nstruct File {\n  std::string_view path, text;\n};\n")
+  string(APPEND body "inline constexpr File ${table}[] = {\n")
+  foreach(file ${arg_FILES})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${arg_DIRECTORY}/${file})
+    file(READ ${arg_DIRECTORY}/${file} text)
+    string(APPEND body "{\"${file}\", R\"summa_text(${text})summa_text\"},\n")
+  endforeach()
+  string(APPEND body "};\n} // namespace ${namespace}\n")
+  set(directory ${CMAKE_CURRENT_BINARY_DIR}/embedded/${target})
+  file(CONFIGURE OUTPUT ${directory}/${header} CONTENT "@body@" @ONLY)
+  target_include_directories(${target} PRIVATE ${directory})
+endfunction()
+
 # summa_embed_folder(target folder header.hpp namespace): every *.sql of the folder, named as its file is.
 function(summa_embed_folder target folder header namespace)
   file(GLOB files CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} ${folder}/*.sql)

@@ -116,17 +116,17 @@ TEST_F(TwoBuses, TheOldPlaceOfTheRetentionIsRefusedAndNamesTheNewOne) {
 // The library of consumers on a bus that has neither claims nor counts nor dead letters.
 TEST_F(TwoBuses, AConsumerOfABusWithTheCoreAloneHandlesEverythingOnceAndGivesUpWhatItCannot) {
   const std::string configuration =
-      Configuration(Both() + "  greeter: { use: { bus: bus-memory } }\n");
-  const RunResult run = Run({"run", "--once", "--only", "greeter"}, configuration);
+      Configuration(Both() + "  account-greeter: { use: { bus: bus-memory } }\n");
+  const RunResult run = Run({"run", "--once", "--only", "account-greeter"}, configuration);
   EXPECT_EQ(run.exit_code, 0) << run.out << run.err;
-  EXPECT_EQ(Db(url_).Count("SELECT count(*) FROM greeter.greeting"), 19);
+  EXPECT_EQ(Db(url_).Count("SELECT count(*) FROM account_greeter.greeting"), 19);
   EXPECT_THAT(run.out, HasSubstr("\"bus-memory\":{\"deadLetters\":1}"))
       << "the message without a key is in TOPIC.dlq";
 }
 
 TEST_F(TwoBuses, ADeadLetterOnABusThatKeepsNoneIsCounted) {
-  const TemporaryFile file("summa.yaml",
-                           Configuration(Both() + "  greeter: { use: { bus: bus-memory } }\n"));
+  const TemporaryFile file(
+      "summa.yaml", Configuration(Both() + "  account-greeter: { use: { bus: bus-memory } }\n"));
   RunningHost host({"-c", file.Path()}, Environment());
   host.StatusWhen("running");
   EXPECT_TRUE(BecomesTrue([&] {

@@ -21,6 +21,7 @@ const std::vector<std::string>& Verbs() {
                                                  "plugins list",
                                                  "plugins inspect",
                                                  "plugins resume",
+                                                 "plugins new",
                                                  "workers list",
                                                  "workers pause",
                                                  "workers resume",
@@ -92,6 +93,72 @@ TEST(CommandLine, ManPageInTheRepositoryIsTheOneTheProgramMakes) {
   const RunResult result = SummaHost({"help", "--man"});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(CompareGolden("../../../config/deploy/man/summa-host.1", result.out), "");
+}
+
+TEST(CommandLine, CompletionsInTheRepositoryAreThoseTheProgramMakes) {
+  for (const std::string shell : {"bash", "zsh"}) {
+    const RunResult result = SummaHost({"help", "--completion", shell});
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_EQ(CompareGolden("../../../config/deploy/completion/summa-host." + shell, result.out),
+              "");
+  }
+  EXPECT_EQ(SummaHost({"help", "--completion", "fish"}).exit_code, 64);
+}
+
+// What bash offers for the last of these words.
+std::string Completed(const std::vector<std::string>& words) {
+  std::string script = "source " + SourceDir() + "/config/deploy/completion/summa-host.bash\n";
+  script += "COMP_WORDS=(summa-host";
+  for (const std::string& word : words) script += " '" + word + "'";
+  script +=
+      ") COMP_CWORD=" + std::to_string(words.size()) + "\n_summa_host\necho \"${COMPREPLY[*]}\"\n";
+  const RunResult result = RunProgram({"bash", "-c", script});
+  EXPECT_EQ(result.err, "");
+  return result.out.substr(0, result.out.find('\n'));
+}
+
+TEST(CommandLine, BashCompletesVerbsWordByWordAndTheirOptionsAndValues) {
+  EXPECT_EQ(Completed({"mig"}), "migrate");
+  EXPECT_EQ(Completed({"plugins", ""}), "list inspect resume new");
+  EXPECT_EQ(Completed({"bus", "group", "c"}), "create");
+  EXPECT_EQ(Completed({"-c", "summa.yaml", "config", "p"}), "print");
+  EXPECT_EQ(Completed({"migrate", "--cr"}), "--create-ledger");
+  EXPECT_EQ(Completed({"migrate", "--conf"}), "--config");
+  EXPECT_EQ(Completed({"plugins", "new", "hello", "--kind", "co"}), "consumer");
+  EXPECT_EQ(Completed({"status", "--output", ""}), "text json");
+  EXPECT_EQ(Completed({"status", "--config", ""}), "") << "files, by bash itself";
+}
+
+TEST(CommandLine, ANewProjectIsWrittenToAnEmptyPlaceOnly) {
+  const TemporaryFile file("taken", "");
+  const std::string directory = file.Directory() + "/project";
+  const RunResult made = SummaHost({"plugins", "new", "hello", "--directory", directory});
+  EXPECT_EQ(made.exit_code, 0) << made.err;
+  EXPECT_NE(made.out.find("ctest --test-dir " + directory + "/build"), std::string::npos)
+      << made.out;
+  EXPECT_TRUE(std::filesystem::exists(directory + "/schema/ledger/001_status.sql"));
+  EXPECT_TRUE(std::filesystem::exists(directory + "/.clang-format"));
+  std::ifstream manifest(directory + "/plugin.yaml");
+  std::stringstream text;
+  text << manifest.rdbuf();
+  EXPECT_NE(text.str().find("id: hello\n"), std::string::npos);
+  EXPECT_NE(text.str().find("code: HELLO-0001"), std::string::npos);
+  for (const std::string& place : {directory, file.Path(), file.Directory()}) {
+    const RunResult refused =
+        SummaHost({"plugins", "new", "hello", "--directory", place, "--output", "json"});
+    EXPECT_EQ(refused.exit_code, 73) << place;
+    EXPECT_EQ(JsonMember(refused.out, "code"), "SH-0912") << refused.out;
+  }
+}
+
+TEST(CommandLine, ANameThatNoPluginCanHaveIsRefused) {
+  for (const std::string name : {"Hello", "hello_world", "2-cents", "class", "select", "summa-x",
+                                 "hello-", "current-user"}) {
+    const RunResult refused = SummaHost({"plugins", "new", name, "--output", "json"});
+    EXPECT_EQ(refused.exit_code, 64) << name;
+    EXPECT_EQ(JsonMember(refused.out, "code"), "SH-0900") << refused.out;
+  }
+  EXPECT_EQ(SummaHost({"plugins", "new", "hello", "--kind", "other"}).exit_code, 64);
 }
 
 TEST(CommandLine, EveryCodeOfTheHostIsExplained) {

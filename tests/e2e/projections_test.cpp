@@ -31,7 +31,7 @@ class Projections : public RestrictedRole {
         "UPDATE, DELETE ON ALL TABLES IN SCHEMA summa_read TO background");
     file_ = std::make_unique<TemporaryFile>("summa.yaml", Configuration("background", Plugins()));
   }
-  static std::string Plugins() { return "  projections: {}\n  regulars: {}\n"; }
+  static std::string Plugins() { return "  projections: {}\n  regular-credits: {}\n"; }
   static std::map<std::string, std::string> Environment() {
     return {{"SUMMA_PLUGIN_PATH",
              BinaryDir() + "/tests/example:" + BinaryDir() + "/lib/summa/plugins"}};
@@ -47,7 +47,7 @@ class Projections : public RestrictedRole {
   void Use(const std::string& settings) {
     file_ = std::make_unique<TemporaryFile>(
         "summa.yaml", Configuration("background", "  projections: { " + settings +
-                                                      " }\n  regulars: "
+                                                      " }\n  regular-credits: "
                                                       "{}\n"));
   }
   std::string Account(int number) {
@@ -80,9 +80,9 @@ TEST_F(Projections, AReadModelOfAnotherPluginIsKeptAndRebuilt) {
   ASSERT_EQ(Ask({"run", "--once"}).exit_code, 0);
   const std::string sums =
       "SELECT string_agg(credits || ' ' || amount, ', ' ORDER BY category) FROM "
-      "summa_read.regular_credit WHERE holder_id = 'holder_000001'";
+      "summa_read.regular_credits WHERE holder_id = 'holder_000001'";
   EXPECT_EQ(db_->Value(sums), "1 1000000, 1 60");
-  db_->Execute("UPDATE summa_read.regular_credit_1 SET amount = 0");
+  db_->Execute("UPDATE summa_read.regular_credits_1 SET amount = 0");
   const RunResult begun = Ask({"projections", "rebuild", "regular-credits", "--detach"});
   ASSERT_EQ(begun.exit_code, 0) << begun.out << begun.err;
   WaitUntil(
@@ -97,7 +97,7 @@ TEST_F(Projections, AReadModelOfAnotherPluginIsKeptAndRebuilt) {
 
 TEST_F(Projections, AReadModelOfAnotherPluginFailsAlone) {
   ASSERT_EQ(Ask({"run", "--once"}).exit_code, 0);
-  db_->Execute("ALTER TABLE summa_read.regular_credit_1 RENAME COLUMN credits TO number");
+  db_->Execute("ALTER TABLE summa_read.regular_credits_1 RENAME COLUMN credits TO number");
   db_->Execute("SELECT fixture.credit(fixture.account_id(1), 60, 'r1', 'salary')");
   ASSERT_EQ(Ask({"run", "--once"}).exit_code, 0);
   const RunResult list = Ask({"projections", "list"});
@@ -108,10 +108,10 @@ TEST_F(Projections, AReadModelOfAnotherPluginFailsAlone) {
     EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
     EXPECT_EQ(JsonMember(verified.out, "inFlight"), "0") << id;
   }
-  db_->Execute("ALTER TABLE summa_read.regular_credit_1 RENAME COLUMN number TO credits");
+  db_->Execute("ALTER TABLE summa_read.regular_credits_1 RENAME COLUMN number TO credits");
   EXPECT_EQ(Ask({"projections", "resume", "regular-credits"}).exit_code, 0);
   ASSERT_EQ(Ask({"run", "--once"}).exit_code, 0);
-  EXPECT_EQ(db_->Value("SELECT amount FROM summa_read.regular_credit WHERE holder_id = "
+  EXPECT_EQ(db_->Value("SELECT amount FROM summa_read.regular_credits WHERE holder_id = "
                        "'holder_000001' AND category = 'salary'"),
             "60");
 }

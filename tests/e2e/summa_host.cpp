@@ -1,20 +1,13 @@
 #include "tests/e2e/summa_host.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <simdjson.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
 #include <string_view>
-#include <system_error>
 
 #include "tests/services/shared_data.hpp"
 #include "tests/services/wait_until.hpp"
@@ -44,13 +37,9 @@ std::string PluginDirectory(const std::string& name) {
 }
 
 ProcessOptions CleanEnvironment(std::map<std::string, std::string> environment) {
-  ProcessOptions options;
-  options.without_environment = {"SUMMA_CONFIG",      "SUMMA_PLUGIN_PATH", "DATABASE_URL",
-                                 "READ_DATABASE_URL", "REDIS_URL",         "KAFKA_BROKERS"};
-  std::erase_if(options.without_environment,
-                [&](const std::string& name) { return environment.count(name) != 0; });
-  options.environment = std::move(environment);
-  options.working_directory = "/";
+  const bool with_plugins = environment.count("SUMMA_PLUGIN_PATH") != 0;
+  ProcessOptions options = testkit::CleanEnvironment(std::move(environment));
+  if (!with_plugins) options.without_environment.emplace_back("SUMMA_PLUGIN_PATH");
   return options;
 }
 
@@ -90,58 +79,14 @@ std::optional<std::string> JsonMember(const std::string& json, const std::string
 
 Answer HttpGet(int port, const std::string& path) { return HttpAsk(port, "GET", path); }
 
-Answer HttpAsk(int port, const std::string& method, const std::string& path,
-               const std::string& headers, const std::string& body) {
-  const int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  std::string text;
-  if (connect(connection, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) {
-    std::string request = method + " " + path + " HTTP/1.1\r\nHost: localhost\r\n" + headers;
-    if (!body.empty()) request += "Content-Length: " + std::to_string(body.size()) + "\r\n";
-    request += "Connection: close\r\n\r\n" + body;
-    if (write(connection, request.data(), request.size()) > 0) {
-      char buffer[4096];
-      for (ssize_t size; (size = read(connection, buffer, sizeof buffer)) > 0;) {
-        text.append(buffer, static_cast<std::size_t>(size));
-      }
-    }
-  }
-  close(connection);
-  Answer answer;
-  const std::size_t end = text.find("\r\n\r\n");
-  if (text.size() < 12 || end == std::string::npos) return answer;
-  answer.status = std::stoi(text.substr(9, 3));
-  answer.head = text.substr(0, end + 2);
-  answer.body = text.substr(end + 4);
-  return answer;
-}
-
 RunningHost::RunningHost(std::vector<std::string> arguments,
                          std::map<std::string, std::string> environment)
-    : process_(
+    : testkit::RunningHost(
           [&] {
             arguments.insert(arguments.begin(), {SummaHostPath(), "run"});
             return std::move(arguments);
           }(),
           CleanEnvironment(std::move(environment))) {}
-
-int RunningHost::Port() {
-  const std::string mark = "127.0.0.1:";
-  std::size_t at = std::string::npos;
-  WaitUntil(
-      [&] {
-        const std::string text = process_.Stderr();
-        at = text.find(mark, std::min(text.size(), text.find("listening")));
-        return (at != std::string::npos && text.find('\n', at) != std::string::npos) ||
-               !process_.Running();
-      },
-      kTimeout, "the address of the endpoint");
-  if (at == std::string::npos) throw std::runtime_error("ended: " + process_.Stderr());
-  return std::stoi(process_.Stderr().substr(at + mark.size()));
-}
 
 std::string RunningHost::StatusWhen(const std::string& state) {
   const int port = Port();
@@ -151,21 +96,8 @@ std::string RunningHost::StatusWhen(const std::string& state) {
         answer = HttpGet(port, "/status");
         return answer.status == 200 && JsonMember(answer.body, "state") == state;
       },
-      kTimeout, "state \"" + state + "\"; log: " + process_.Stderr());
+      kTimeout, "state \"" + state + "\"; log: " + process().Stderr());
   return answer.body;
-}
-
-TemporaryFile::TemporaryFile(const std::string& name, const std::string& text) {
-  std::string pattern = (std::filesystem::temp_directory_path() / "summa-e2e-XXXXXX").string();
-  if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-  directory_ = pattern;
-  path_ = directory_ + "/" + name;
-  std::ofstream(path_) << text;
-}
-
-TemporaryFile::~TemporaryFile() {
-  std::error_code ignored;
-  std::filesystem::remove_all(directory_, ignored);
 }
 
 }  // namespace summa::test

@@ -30,13 +30,14 @@ class ConsumerHost : public testing::Test {
     ASSERT_EQ(Host({"migrate"}).exit_code, 0);
   }
   void Configure(const std::string& eager, const std::string& redis = "") {
-    file_.emplace("summa.yaml",
-                  "database: { ledger: { url: \"" + url_ + "\" } }\n" +
-                      "host: { listen: \"127.0.0.1:0\" }\nplugins:\n  bus-redis: { url: \"" +
-                      (redis.empty() ? redis_.Url() : redis) + "\" }\n" +
-                      "  greeter: { use: { bus: bus-redis } }\n  eager: { use: { bus: bus-redis }, "
-                      "where: " +
-                      eager + " }\n");
+    file_.emplace(
+        "summa.yaml",
+        "database: { ledger: { url: \"" + url_ + "\" } }\n" +
+            "host: { listen: \"127.0.0.1:0\" }\nplugins:\n  bus-redis: { url: \"" +
+            (redis.empty() ? redis_.Url() : redis) + "\" }\n" +
+            "  account-greeter: { use: { bus: bus-redis } }\n  eager: { use: { bus: bus-redis }, "
+            "where: " +
+            eager + " }\n");
   }
   std::vector<std::string> Arguments(std::vector<std::string> arguments) const {
     const std::string binary = std::getenv("SUMMA_BINARY_DIR");
@@ -75,7 +76,7 @@ class ConsumerHost : public testing::Test {
     const auto found = groups.find(group);
     return found != groups.end() && found->second == count;
   }
-  long long Greetings() { return Db(url_).Count("SELECT count(*) FROM greeter.greeting"); }
+  long long Greetings() { return Db(url_).Count("SELECT count(*) FROM account_greeter.greeting"); }
 
   static inline PostgresServer* server_ = nullptr;
   static inline int databases_ = 0;
@@ -92,7 +93,7 @@ TEST_F(ConsumerHost, NothingButAWorkerThatRunsTakesAMessage) {
     EXPECT_EQ(Host({"plugins", "list"}).exit_code, 0);
     const RunResult doctor = Host({"doctor"});
     EXPECT_EQ(doctor.out.find("SH-0140") != std::string::npos, where == "start") << doctor.out;
-    EXPECT_EQ(Host({"greeter", "count"}).exit_code, 0);
+    EXPECT_EQ(Host({"account-greeter", "count"}).exit_code, 0);
     const RunResult look = Host({"eager", "look"});
     EXPECT_EQ(look.exit_code, where == "start" ? 78 : 0) << look.err;
     EXPECT_EQ(look.err.find("SH-0140") != std::string::npos, where == "start") << look.err;
@@ -107,9 +108,9 @@ TEST_F(ConsumerHost, NothingButAWorkerThatRunsTakesAMessage) {
 TEST_F(ConsumerHost, RunOnceDrainsALeasedConsumerToItsEnd) {
   Publish(0, 500);
   Publish(500, 501, "");  // nobody to greet
-  const RunResult run = Host({"run", "--once", "--only", "greeter", "--output", "json"});
+  const RunResult run = Host({"run", "--once", "--only", "account-greeter", "--output", "json"});
   EXPECT_EQ(run.exit_code, 0) << run.err;
-  EXPECT_TRUE(Handled("greeter", 501));
+  EXPECT_TRUE(Handled("account-greeter", 501));
   EXPECT_EQ(Greetings(), 500);
   EXPECT_EQ(RedisClient(redis_.Url()).StreamLength("summa:dlq:ledger-account-created"), 1);
   EXPECT_NE(run.err.find("SH-0141"), std::string::npos) << "a dead letter is told: " << run.err;
@@ -117,8 +118,8 @@ TEST_F(ConsumerHost, RunOnceDrainsALeasedConsumerToItsEnd) {
   // Again: what was handled is handled once, what is new is handled.
   Publish(0, 20);
   Publish(600, 610);
-  EXPECT_EQ(Host({"run", "--once", "--only", "greeter"}).exit_code, 0);
-  EXPECT_TRUE(Handled("greeter", 531));
+  EXPECT_EQ(Host({"run", "--once", "--only", "account-greeter"}).exit_code, 0);
+  EXPECT_TRUE(Handled("account-greeter", 531));
   EXPECT_EQ(Greetings(), 510);
 }
 
@@ -127,17 +128,17 @@ TEST_F(ConsumerHost, RunOnceSaysThatWhatTheConsumerNeedsIsAway) {
   {
     // Every greeting waits for this lock, and ends with a timeout.
     Db lock(url_);
-    lock.Execute("BEGIN; LOCK TABLE greeter.greeting IN ACCESS EXCLUSIVE MODE");
-    const RunResult run = Host({"run", "--once", "--only", "greeter", "--wait", "1s"});
+    lock.Execute("BEGIN; LOCK TABLE account_greeter.greeting IN ACCESS EXCLUSIVE MODE");
+    const RunResult run = Host({"run", "--once", "--only", "account-greeter", "--wait", "1s"});
     EXPECT_EQ(run.exit_code, 69) << run.err;
     EXPECT_NE(run.err.find("SH-0142"), std::string::npos) << run.err;
     lock.Execute("ROLLBACK");
   }
   EXPECT_EQ(RedisClient(redis_.Url()).StreamLength("summa:dlq:ledger-account-created"), 0);
-  EXPECT_EQ(Host({"run", "--once", "--only", "greeter"}).exit_code, 0);
+  EXPECT_EQ(Host({"run", "--once", "--only", "account-greeter"}).exit_code, 0);
   EXPECT_EQ(Greetings(), 10);
   redis_.Stop();
-  EXPECT_EQ(Host({"run", "--once", "--only", "greeter", "--wait", "1s"}).exit_code, 69);
+  EXPECT_EQ(Host({"run", "--once", "--only", "account-greeter", "--wait", "1s"}).exit_code, 69);
 }
 
 TEST_F(ConsumerHost, ARunningHostConsumesUntilItsWorkerIsPausedAndGoesOnLater) {
@@ -145,21 +146,21 @@ TEST_F(ConsumerHost, ARunningHostConsumesUntilItsWorkerIsPausedAndGoesOnLater) {
   Publish(0, 50);
   RunningHost host(Arguments({}));
   host.StatusWhen("running");
-  EXPECT_TRUE(BecomesTrue([&] { return Handled("greeter", 50) && Handled("eager", 50); }));
-  EXPECT_EQ(Host({"workers", "pause", "greeter"}).exit_code, 0);
+  EXPECT_TRUE(BecomesTrue([&] { return Handled("account-greeter", 50) && Handled("eager", 50); }));
+  EXPECT_EQ(Host({"workers", "pause", "account-greeter"}).exit_code, 0);
   EXPECT_TRUE(BecomesTrue([&] {
     return Db(url_).Value(
-               "SELECT state FROM summa_host.worker_state WHERE worker_id = 'greeter'") ==
+               "SELECT state FROM summa_host.worker_state WHERE worker_id = 'account-greeter'") ==
            "stopped";
   }));
   Publish(50, 60);
   EXPECT_TRUE(BecomesTrue([&] { return Handled("eager", 60); }));
   EXPECT_EQ(Greetings(), 50);
-  EXPECT_EQ(Host({"workers", "resume", "greeter"}).exit_code, 0);
+  EXPECT_EQ(Host({"workers", "resume", "account-greeter"}).exit_code, 0);
   EXPECT_TRUE(BecomesTrue([&] { return Greetings() == 60; }));
   host.process().Signal(SIGTERM);
   EXPECT_EQ(host.process().WaitOrKill(kTimeout), 0);
-  EXPECT_TRUE(Handled("greeter", 60)) << "what was handled is acknowledged";
+  EXPECT_TRUE(Handled("account-greeter", 60)) << "what was handled is acknowledged";
 }
 
 TEST_F(ConsumerHost, APluginThatSubscribesInStartStillConsumesInARunningHost) {

@@ -1,0 +1,18 @@
+# The version of the SDK, for find_package(SummaSDK 0.1). Before 1.0 each minor version is a contract of its own: 0.1.3
+# serves who asks for 0.1 and for 0.1.2, and nobody who asks for 0.2.
+set(PACKAGE_VERSION 0.1.0)
+string(REGEX MATCH "^[0-9]+\\.[0-9]+" minor ${PACKAGE_VERSION})
+if(PACKAGE_FIND_VERSION STREQUAL PACKAGE_VERSION)
+  set(PACKAGE_VERSION_EXACT TRUE)
+endif()
+set(PACKAGE_VERSION_COMPATIBLE FALSE)
+if(PACKAGE_FIND_VERSION_MAJOR)
+  set(asked "${PACKAGE_FIND_VERSION_MAJOR}.${PACKAGE_FIND_VERSION_MINOR}")
+elseif(PACKAGE_FIND_VERSION)
+  set(asked "0.${PACKAGE_FIND_VERSION_MINOR}")
+endif()
+if(NOT PACKAGE_FIND_VERSION OR (asked STREQUAL minor AND PACKAGE_FIND_VERSION VERSION_LESS_EQUAL PACKAGE_VERSION))
+  set(PACKAGE_VERSION_COMPATIBLE TRUE)
+endif()
+unset(minor)
+unset(asked)

@@ -1,0 +1,5 @@
+CREATE SCHEMA account_greeter;
+CREATE TABLE account_greeter.greeting (
+  message_id text PRIMARY KEY,
+  account text NOT NULL
+);

@@ -1,0 +1,6 @@
+  .section .summa.manifest,"aR",%progbits
+  .globl summa_manifest_begin, summa_manifest_end
+  .hidden summa_manifest_begin, summa_manifest_end
+summa_manifest_begin: .incbin "plugin.yaml"
+summa_manifest_end:
+  .section .note.GNU-stack,"",%progbits
