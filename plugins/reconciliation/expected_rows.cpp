@@ -46,7 +46,7 @@ std::optional<Error> FarLess(Session& session, const std::vector<RowsRead>& read
 }
 
 std::optional<Error> EmptyBeside(Session& session, const ledger::EventTable& table) {
-  std::optional<Error> less = FarLess(session, {{table.name, 0}});
+  const std::optional<Error> less = FarLess(session, {{table.name, 0}});
   if (less) return less;
   const auto others =
       session.Exec(sql::other_ledgers, {table.name}).Value<std::optional<std::string>>();

@@ -140,7 +140,8 @@ std::string FromFile(const Environment& environment, Session& session,
                 "Restore the file from a backup");
   }
   session.Begin();
-  std::string leaf = CreateLeaf(session, table, record.name, record.range.from, record.range.to);
+  const std::string leaf =
+      CreateLeaf(session, table, record.name, record.range.from, record.range.to);
   MarkUnattached(session, table, leaf);
   session.Commit();
   Loader loader(session, leaf);

@@ -312,7 +312,7 @@ class Exchange {
   std::string Record() {
     session_.Begin();
     record_ = RecordLeaving(session_, table_, partition_, &events_, made_.quoted);
-    std::string transaction = TransactionId(session_);
+    const std::string transaction = TransactionId(session_);
     CrashPoint("partition.record");
     session_.Commit();
     CrashPoint("partition.recorded");
@@ -433,7 +433,7 @@ class Return {
     }
     for (const NewRemainder& piece : pieces_) CopyRows(session_, table_, remainder_, piece);
     MoveIn();
-    std::string transaction = TransactionId(session_);
+    const std::string transaction = TransactionId(session_);
     CrashPoint("partition.return_copy");
     session_.Commit();
     return transaction;

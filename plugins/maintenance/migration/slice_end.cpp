@@ -67,7 +67,6 @@ void RequireSameRows(Session& session, const ComparedTables& tables,
 void RequireSame(Session& session, const ComparedTables& tables, const MigrationRecord& record,
                  const std::vector<Partition>& slices) {
   std::vector<std::int64_t> oids;
-  oids.reserve(slices.size());
   for (const Partition& slice : slices) oids.push_back(slice.oid);
   const Result changed = session.Exec(migration_sql::changed_slices, {IntegerArray(oids)});
   if (changed.rows() > 0) {
@@ -89,7 +88,6 @@ PreparedExchange PrepareRestore(Session& session, const MigrationRecord& record,
   CheckBound(session, record);
   exchange.locks = {{tables.partitioned}, {tables.flat}};
   std::vector<std::string> names;
-  names.reserve(slices.size());
   for (const Partition& slice : slices) names.push_back(slice.quoted);
   for (const std::string& name : names) exchange.locks.push_back({name});
   if (!names.empty()) exchange.statements.push_back("DROP TABLE " + Joined(names));
@@ -155,7 +153,7 @@ DdlOutcome FinalizeSlices(Session& session, const WorkCaller& caller,
   const std::string flat = NameOfTable(session, record.old_table).quoted();
   for (const std::string& table : TablesThatRefuse(session)) {
     if (table == flat) continue;
-    DdlOutcome freed = RunDdl(session, caller, {{table}}, Limits(), [&](Session& locked) {
+    const DdlOutcome freed = RunDdl(session, caller, {{table}}, Limits(), [&](Session& locked) {
       RunTogether(locked, LeaveAlone(table));
       CrashPoint("migration.slice_freed");
     });

@@ -53,17 +53,17 @@ std::string CreateLeaf(Session& session, const PartitionedTable& parent, const s
                        DatabaseTime from, DatabaseTime to) {
   const std::vector<const Partition*> models = Models(parent);
   const std::int64_t model = models.empty() ? parent.oid : models.front()->oid;
-  std::string leaf = session
-                         .Exec("SELECT pg_catalog.format('%I.%I', $1::text, $2::text) AS quoted",
-                               {Parameter(parent.schema), Parameter(name)})
-                         .Value<std::string>();
+  const std::string leaf =
+      session
+          .Exec("SELECT pg_catalog.format('%I.%I', $1::text, $2::text) AS quoted",
+                {Parameter(parent.schema), Parameter(name)})
+          .Value<std::string>();
   // IDENTITY would give the table a sequence of its own.
   session.Exec("CREATE TABLE " + leaf + " (LIKE " + parent.quoted +
                " INCLUDING ALL EXCLUDING IDENTITY, CONSTRAINT " + kBounds + " CHECK (" +
                BoundsCheck(QuoteName(parent.key), from, to) + "))" + StorageOf(session, model));
 
   std::vector<std::int64_t> oids;
-  oids.reserve(models.size());
   for (const Partition* partition : models) oids.push_back(partition->oid);
   RunEach(session, session.Exec(partition_sql::leaf_indexes, {IntegerArray(oids), leaf}));
   RunEach(session, session.Exec(partition_sql::leaf_foreign_keys, {parent.oid, leaf}));

@@ -26,7 +26,7 @@ std::string HashOf(std::string_view text) {
 }  // namespace
 
 std::string PartitionName(const std::string& table, const std::string& suffix) {
-  std::string name = table + "_" + suffix;
+  const std::string name = table + "_" + suffix;
   if (name.size() <= kLongestIdentifier) return name;
   const std::string end = "_" + HashOf(name);
   return std::string(Beginning(name, kLongestIdentifier - end.size())) + end;

@@ -1,7 +1,5 @@
 #include "builds/swap.hpp"
 
-#include <algorithm>
-#include <iterator>
 #include <summa/crash_point.hpp>
 
 #include "engine/build_tables.hpp"
@@ -37,19 +35,6 @@ void Exchange(Session& read, const std::vector<Build>& builds, const Build& live
   SetRole(read, other, "live");
 }
 
-// Its rows of a key that is paused are those of the past: readers would see an older state of it.
-void RefuseOlderKeys(const Build& live, const Build& other) {
-  std::vector<Uuid> keys;
-  std::set_difference(other.paused_keys.begin(), other.paused_keys.end(), live.paused_keys.begin(),
-                      live.paused_keys.end(), std::back_inserter(keys));
-  if (keys.empty()) return;
-  throw Error(SUMMA_E_DATA, "SH-0569",
-              "build " + std::to_string(other.number) + " of " + other.projection + " has " +
-                  std::to_string(keys.size()) + " paused keys that readers see up to date, among " +
-                  "them " + ToText(keys[0]),
-              "`summa-host projections rebuild " + other.projection + "` makes a whole one");
-}
-
 }  // namespace
 
 std::string TrySwap(Session& read, const Catalog& catalog, const std::string& projection,
@@ -79,7 +64,6 @@ std::string TrySwap(Session& read, const Catalog& catalog, const std::string& pr
              std::to_string(other->checkpoint.position) + ", and readers see position " +
              std::to_string(live->checkpoint.position);
     }
-    RefuseOlderKeys(*live, *other);
     ShowBuild(read, catalog.Find(projection)->projection(), other->number);
     Exchange(read, builds, *live, *other);
     CrashPoint("projections.swap");

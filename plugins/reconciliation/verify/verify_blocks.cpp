@@ -224,7 +224,7 @@ class BlockCheck {
     const Block& block = blocks_[at];
     const Computed& computed = computed_[at];
     if (computed.events_hash == block.events_hash) {
-      std::string wrong = CheckRow(block);
+      const std::string wrong = CheckRow(block);
       if (!wrong.empty()) return wrong;
       if (computed.events == block.event_count) return "";
       Add(BlockFinding(kind::kBlockHashMismatch, block,
