@@ -34,7 +34,7 @@ install(DIRECTORY ${CMAKE_SOURCE_DIR}/config/examples ${CMAKE_SOURCE_DIR}/config
 install(TARGETS ${SUMMA_PLUGINS} LIBRARY DESTINATION ${plugin_directory} COMPONENT plugins)
 
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/sdk/include/summa DESTINATION include COMPONENT sdk)
-install(TARGETS summa_sdk summa_consumer summa_bus_plugin EXPORT SummaSDK
+install(TARGETS summa_sdk summa_consumer summa_bus_plugin summa_conformance EXPORT SummaSDK
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT sdk)
 install(TARGETS summa_ledger EXPORT SummaSDKLedger ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT sdk)
 install(TARGETS summa_testkit EXPORT SummaSDKTestkit ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT sdk)

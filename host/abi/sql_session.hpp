@@ -38,6 +38,7 @@ struct summa_sql_session {
 
 struct summa_sql_result {
   std::unique_ptr<summa::host::SqlResult> result;
+  std::int32_t format = 0;  // 0 text, 1 binary
 };
 
 namespace summa::host {

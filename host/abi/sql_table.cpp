@@ -9,13 +9,9 @@ namespace {
 
 constexpr std::size_t kFewParameters = 16;  // most statements: no allocation for them
 
-// Only the part of the caller's struct that it knows is written.
 int32_t Report(summa_error* error, const Error& what) noexcept {
   const int32_t status = KindOf(what);
-  if (error != nullptr && error->struct_size >= sizeof(summa_error)) {
-    summa::detail::Fill(error, status, what.code, what.message, what.hint, what.sqlstate);
-  }
-  return status;
+  return summa::detail::Fill(error, status, what.code, what.message, what.hint, what.sqlstate);
 }
 
 template <typename Body>
@@ -96,7 +92,8 @@ int32_t Exec(summa_sql_session* handle, summa_str sql, const summa_sql_parameter
     }
     auto result = session.Exec(summa::FromAbi(sql), {own, count}, result_format);
     if (out == nullptr) return;
-    *out = std::make_unique<summa_sql_result>(summa_sql_result{std::move(result)}).release();
+    *out = std::make_unique<summa_sql_result>(summa_sql_result{std::move(result), result_format})
+               .release();
   });
 }
 
@@ -180,6 +177,10 @@ uint32_t ColumnType(const summa_sql_result* result, size_t column) noexcept {
 
 void FreeResult(summa_sql_result* result) noexcept { delete result; }
 
+int32_t ResultFormat(const summa_sql_result* result) noexcept {
+  return result == nullptr ? 0 : result->format;
+}
+
 }  // namespace
 
 summa_sql_v1 MakeSqlTable(SqlScope* scope) {
@@ -202,6 +203,7 @@ summa_sql_v1 MakeSqlTable(SqlScope* scope) {
   table.column_name = ColumnName;
   table.column_type = ColumnType;
   table.free_result = FreeResult;
+  table.result_format = ResultFormat;
   return table;
 }
 

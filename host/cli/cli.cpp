@@ -27,6 +27,7 @@ std::vector<Verb> HostVerbs() {
   AddConfigVerbs(verbs);
   AddPluginsVerbs(verbs);
   AddNewPluginVerb(verbs);
+  AddVerifyPluginVerb(verbs);
   AddWorkersVerbs(verbs);
   AddWorkerOrdersVerbs(verbs);
   AddOperationVerbs(verbs);

@@ -11,6 +11,7 @@ void AddRunVerbs(std::vector<Verb>& verbs);
 void AddConfigVerbs(std::vector<Verb>& verbs);
 void AddPluginsVerbs(std::vector<Verb>& verbs);
 void AddNewPluginVerb(std::vector<Verb>& verbs);
+void AddVerifyPluginVerb(std::vector<Verb>& verbs);
 void AddWorkersVerbs(std::vector<Verb>& verbs);
 void AddWorkerOrdersVerbs(std::vector<Verb>& verbs);
 void AddOperationVerbs(std::vector<Verb>& verbs);

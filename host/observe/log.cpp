@@ -63,7 +63,7 @@ class Logger {
     WriteHeldBack(false);
     {
       const MutexLock lock(mutex_);
-      const auto repeated = fold_.Admit(Key(line), SystemClock().BootNow());
+      const auto repeated = fold_.Admit(Key(line), SystemClock().BootNow(), fields);
       if (!repeated) return;
       line.repeated = *repeated;
     }
@@ -81,10 +81,10 @@ class Logger {
       std::istringstream text(each.key);
       for (std::string part; std::getline(text, part);) parts.push_back(part);
       parts.resize(std::max<std::size_t>(parts.size(), kKeyParts));
-      const LogField more[] = {{parts[3].empty() ? "" : "of", parts[3]}};
+      std::vector<LogField> fields;
+      for (const auto& [name, value] : each.fields) fields.push_back({name, value});
       const auto level = static_cast<LogLevel>(std::stoi(parts[0]));
-      Put({SystemClock().UnixNow(), level, parts[1], parts[2],
-           std::span<const LogField>(more, parts[3].empty() ? 0 : 1), each.held_back});
+      Put({SystemClock().UnixNow(), level, parts[1], parts[2], fields, each.held_back});
     }
   }
 

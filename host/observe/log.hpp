@@ -1,5 +1,6 @@
 // The host's log: one line per event with a stable code, as text or JSON, on stderr. Thread-safe.
-// Equal lines (code and message) repeated within 10 s are folded into one with a count. Nobody who
+// Equal lines (level, code, message and the fields "worker" and "plugin") repeated within 10 s are
+// folded into one with a count and the other fields of the last one. Nobody who
 // logs waits for the reader of stderr: lines that it does not take in time are lost, counted and
 // said (SH-0907).
 #pragma once

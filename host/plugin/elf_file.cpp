@@ -29,6 +29,7 @@ constexpr std::size_t kMaxNameBytes = 4096;
 // Far above any real plugin; bounds the memory that a forged table can ask for.
 constexpr std::size_t kMaxLibraries = 1024;
 constexpr std::size_t kMaxEntrySymbols = 16;
+constexpr std::size_t kNamedExports = 8;  // of those that should not be there
 constexpr unsigned char kHostClass = sizeof(void*) == 8 ? ELFCLASS64 : ELFCLASS32;
 constexpr unsigned char kHostData =
     std::endian::native == std::endian::little ? ELFDATA2LSB : ELFDATA2MSB;
@@ -253,6 +254,13 @@ void ReadDynamic(std::span<const char> bytes, const Sections& sections, ElfFile&
   }
 }
 
+// Of a symbol that is seen by other objects. The macros of elf.h are the same for both classes.
+bool IsExported(const Symbol& symbol) {
+  const auto binding = ELF64_ST_BIND(symbol.st_info);
+  const auto visibility = ELF64_ST_VISIBILITY(symbol.st_other);
+  return binding != STB_LOCAL && (visibility == STV_DEFAULT || visibility == STV_PROTECTED);
+}
+
 void ReadEntrySymbols(std::span<const char> bytes, const Sections& sections, ElfFile& file) {
   for (const SectionHeader& section : sections.headers) {
     if (section.sh_type != SHT_DYNSYM) continue;
@@ -265,7 +273,11 @@ void ReadEntrySymbols(std::span<const char> bytes, const Sections& sections, Elf
         Damaged("is damaged: a dynamic symbol has no name in its string table");
       }
       const std::string_view rest(names.data() + symbol.st_name, names.size() - symbol.st_name);
-      if (!rest.starts_with(kEntryPrefix)) continue;
+      if (!rest.starts_with(kEntryPrefix)) {
+        if (!IsExported(symbol) || ++file.other_export_count > kNamedExports) continue;
+        file.other_exports.emplace_back(Text(names, symbol.st_name, "a dynamic symbol"));
+        continue;
+      }
       if (file.entry_symbols.size() == kMaxEntrySymbols) {
         Damaged("is damaged: it exports too many symbols named summa_plugin_v*");
       }

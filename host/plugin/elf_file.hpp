@@ -27,6 +27,9 @@ struct ElfFile {
   std::vector<std::string> needed;         // DT_NEEDED, in order
   std::vector<std::string> library_paths;  // DT_RPATH and DT_RUNPATH, split at ':'
   std::vector<std::string> entry_symbols;  // defined dynamic symbols named summa_plugin_v*, sorted
+  // Other symbols that whoever is loaded later may bind to, in their order; the first few.
+  std::vector<std::string> other_exports;
+  std::size_t other_export_count = 0;  // all of them
 };
 
 // Why the bytes are not a plugin of this host. what() completes the sentence "<file> ...".

@@ -14,6 +14,7 @@
 
 #include "host/config/text.hpp"
 #include "host/plugin/code_map.hpp"
+#include "host/plugin/loaded_libraries.hpp"
 
 namespace summa::host {
 namespace {
@@ -89,6 +90,22 @@ std::vector<std::string> MissingLibraries(const PluginFile& file) {
                 file.path);
 }
 
+// Names without a version are bound to what was loaded first: code for one version would run with
+// the objects of another one, and crash somewhere else.
+void RefuseOtherVersions(const PluginFile& file) {
+  const std::vector<LoadedLibrary> loaded = LoadedLibraries();
+  for (const std::string& library : file.needed) {
+    const LoadedLibrary* other = OtherVersionOf(library, loaded);
+    if (other == nullptr || other->versioned) continue;
+    throw Failure("SH-0160",
+                  "plugin \"" + file.Id() + "\" needs " + library +
+                      ", and this process has already loaded " + other->name +
+                      ", another version of the same library",
+                  "Build the plugin with " + other->name + ", or link the library statically",
+                  file.path);
+  }
+}
+
 std::string Version(unsigned major, unsigned minor) {
   return std::to_string(major) + "." + std::to_string(minor);
 }
@@ -125,6 +142,7 @@ const summa_entry& LoadPlugin(const PluginFile& file) {
                   "plugin \"" + file.Id() + "\": the file was replaced after it was examined",
                   "Start the host again", file.path);
   }
+  RefuseOtherVersions(file);
   dll::shared_library library;
   try {
     library.load(fs::path(file.path), dll::load_mode::rtld_now | dll::load_mode::rtld_local);

@@ -251,6 +251,8 @@ PluginFile InspectPlugin(const std::string& path, const TrustPolicy& trust) {
   file.manifest_address = elf.manifest_address;
   file.needed = std::move(elf.needed);
   file.library_paths = std::move(elf.library_paths);
+  file.other_exports = std::move(elf.other_exports);
+  file.other_export_count = elf.other_export_count;
   Diagnostics diagnostics;
   file.manifest = ReadManifest(elf.manifest, FileName(path) + "(.summa.manifest)", diagnostics);
   // Versions first: a manifest for a later host may contain keys that are unknown here.

@@ -32,6 +32,9 @@ struct PluginFile {
   std::uintptr_t manifest_address = 0;
   std::vector<std::string> needed;
   std::vector<std::string> library_paths;
+  // Symbols beside summa_plugin_v*: the first few, and how many there are.
+  std::vector<std::string> other_exports;
+  std::size_t other_export_count = 0;
   std::vector<Error> refusals;  // empty: may be loaded
   std::string shadowed_by;      // path of the file that is used instead; empty: none
 

@@ -206,7 +206,7 @@ class BusKafkaPlugin final : public Plugin {
     ExamineServers(*bus_, examination_,
                    [&](const Finding& finding) { examination.Report(finding); });
   }
-  std::string Status() override {
+  std::string StatusJson() override {
     return JsonWriter().BeginObject().Member("address", address_).EndObject().Take();
   }
 

@@ -140,7 +140,7 @@ class BusRedisPlugin final : public Plugin {
     ExamineServers(servers, bus_->names(), wait_replicas_,
                    [&](const Finding& finding) { examination.Report(finding); });
   }
-  std::string Status() override {
+  std::string StatusJson() override {
     return JsonWriter().BeginObject().Member("address", address_).EndObject().Take();
   }
 

@@ -71,7 +71,7 @@ class OutboxPlugin final : public Plugin {
     ExamineTable(session, [&](const Finding& finding) { examination.Report(finding); });
   }
 
-  std::string Status() override {
+  std::string StatusJson() override {
     if (worker_.empty()) return {};
     const DeliveryWorker::Totals totals = worker_.totals();
     JsonWriter json;

@@ -105,7 +105,7 @@ class ProjectionsPlugin final : public Plugin {
     std::ranges::move(reads_->Failing(), std::back_inserter(failing));
     return failing;
   }
-  std::string Status() override { return runner_->health().Json(); }
+  std::string StatusJson() override { return runner_->health().Json(); }
 
  private:
   void Add(const summa_projection& projection) {

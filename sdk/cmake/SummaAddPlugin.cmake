@@ -7,7 +7,8 @@
 # summa_add_plugin_test(name PLUGIN plugin SOURCES a.cpp ... [LIBRARIES ...])
 #
 # A test program that links Summa::testkit and GoogleTest (find_package(GTest) is the project's). ctest runs it with the
-# installed host (SUMMA_HOST_PROGRAM), which finds this plugin, and bus-memory of the test kit (SUMMA_PLUGIN_PATH).
+# installed host (SUMMA_HOST_PROGRAM), which finds this plugin, and bus-memory of the test kit (SUMMA_PLUGIN_PATH). The
+# first one for a plugin also adds the test `<plugin>.verify`: `summa-host plugins verify`.
 set(SUMMA_PLUGIN_MAP ${CMAKE_CURRENT_LIST_DIR}/plugin.map CACHE INTERNAL "version script of plugins")
 
 # The assembler text of the section, and the files in it; both empty when the manifest names none.
@@ -94,7 +95,13 @@ function(summa_add_plugin_test name)
     string(APPEND directories ":${SUMMA_SDK_TEST_PLUGINS}")
   endif()
   add_test(NAME ${name} COMMAND ${name})
+  set(tests ${name})
+  # Once for each plugin: whether it keeps the contract.
+  if(host AND NOT TEST ${arg_PLUGIN}.verify)
+    add_test(NAME ${arg_PLUGIN}.verify COMMAND ${host} plugins verify $<TARGET_FILE:${arg_PLUGIN}>)
+    list(APPEND tests ${arg_PLUGIN}.verify)
+  endif()
   # The limit ends what hangs; it says nothing about how long a test takes.
-  set_tests_properties(${name} PROPERTIES TIMEOUT 900
+  set_tests_properties(${tests} PROPERTIES TIMEOUT 900
     ENVIRONMENT "SUMMA_HOST_PROGRAM=${host};SUMMA_PLUGIN_PATH=${directories}")
 endfunction()

@@ -1,6 +1,7 @@
-# find_package(SummaSDK): the targets Summa::sdk, Summa::consumer, Summa::bus_plugin, Summa::ledger and Summa::testkit,
-# and the functions summa_add_plugin() and summa_add_plugin_test(). COMPONENTS consumer, ledger, testkit, ... says which
-# of them must be there: Summa::ledger needs OpenSSL and simdjson, Summa::testkit needs libpq and pkg-config.
+# find_package(SummaSDK): the targets Summa::sdk, Summa::consumer, Summa::bus_plugin, Summa::conformance, Summa::ledger
+# and Summa::testkit, and the functions summa_add_plugin() and summa_add_plugin_test(). COMPONENTS consumer, ledger,
+# testkit, ... says which of them must be there: Summa::ledger needs OpenSSL and simdjson, Summa::testkit needs libpq and
+# pkg-config.
 #
 # One file for both places: where the SDK is installed, it reads the targets beside it; in the folder sdk/ of a checkout,
 # it builds them with the project.

@@ -125,7 +125,7 @@ class TurnoverPlugin final : public summa::Plugin {
   std::vector<summa::RouteBinding> Routes() override {
     return {{"GET", "/v1/turnover/{currency}", Get}};
   }
-  std::string Status() override {
+  std::string StatusJson() override {
     summa::JsonWriter json;
     json.BeginObject().Member("changedDays", daily_->changed_days()).EndObject();
     return json.Take();

@@ -22,6 +22,7 @@ const std::vector<std::string>& Verbs() {
                                                  "plugins inspect",
                                                  "plugins resume",
                                                  "plugins new",
+                                                 "plugins verify",
                                                  "workers list",
                                                  "workers pause",
                                                  "workers resume",

@@ -339,7 +339,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         BadAnswer{"failing-throws", R"("mood":"fine")", "it threw: cannot tell"},
         BadAnswer{"failing-throws-a-number", R"("mood":"fine")", "not a std::exception"},
-        BadAnswer{"status-throws", "Status(): it threw: no status today", "no status today"},
+        BadAnswer{"status-throws", "StatusJson(): it threw: no status today", "no status today"},
         BadAnswer{"status-cut-off", R"("code":"SH-0129")", "SH-0129 the output of status()"},
         BadAnswer{"status-array", R"("code":"SH-0129")", "not an object"},
         BadAnswer{"status-two-objects", R"("code":"SH-0129")", "it is not JSON"},

@@ -98,6 +98,22 @@ TEST(LineFold, WhatWasHeldBackIsToldEvenWhenNoEqualLineComes) {
   EXPECT_EQ(fold.TakeEnded(At(41), true).size(), 1u) << "at the end of the process";
 }
 
+TEST(LineFold, TheLastLineThatWasHeldBackKeepsItsFields) {
+  LineFold fold;
+  const auto admit = [&](int at, const std::string& id) {
+    const LogField fields[] = {{"worker", "w"}, {"event", id}};
+    return fold.Admit("a", At(at), fields);
+  };
+  EXPECT_EQ(admit(0, "1"), 0);
+  admit(1, "2");
+  admit(2, "3");
+  const auto ended = fold.TakeEnded(At(11));
+  ASSERT_EQ(ended.size(), 1u);
+  EXPECT_EQ(ended[0].fields, (LineFold::Fields{{"worker", "w"}, {"event", "3"}}));
+  admit(12, std::string(5000, 'x'));
+  ASSERT_EQ(fold.TakeEnded(At(40)).size(), 1u);
+}
+
 TEST(LineFold, MemoryIsBounded) {
   LineFold fold;
   for (int i = 0; i < 5000; ++i) EXPECT_EQ(fold.Admit(std::to_string(i), At(1)), 0);

@@ -1,7 +1,7 @@
 # Completion of bash for summa-host. Made by `summa-host help --completion bash`; do not edit.
 _summa_host() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local takes_value=" --bus --completion --config --count --create-ledger --directory --for --from --held-longer-than --kind --only --output --plugin-dir --reason --url --wait -c "
+  local takes_value=" --bus --completion --config --count --create-ledger --deadline --directory --for --from --held-longer-than --kind --only --output --plugin-dir --reason --url --wait -c "
   local verbs=(
     'run'
     'config check'
@@ -11,6 +11,7 @@ _summa_host() {
     'plugins inspect'
     'plugins resume'
     'plugins new'
+    'plugins verify'
     'workers list'
     'workers pause'
     'workers resume'
@@ -60,6 +61,7 @@ _summa_host() {
     "operations list "*) options="--all" ;;
     "operations show "*) options="--follow" ;;
     "bus group reset "*) options="--from --bus" ;;
+    "plugins verify "*) options="--deadline" ;;
     "workers resume "*) options="--all" ;;
     "workers pause "*) options="--all --reason" ;;
     "plugins new "*) options="--kind --directory" ;;

@@ -2,7 +2,7 @@
 # Completion of zsh for summa-host. Made by `summa-host help --completion zsh`; do not edit.
 _summa_host() {
   local previous=$words[CURRENT-1] current=$words[CURRENT]
-  local takes_value=" --bus --completion --config --count --create-ledger --directory --for --from --held-longer-than --kind --only --output --plugin-dir --reason --url --wait -c "
+  local takes_value=" --bus --completion --config --count --create-ledger --deadline --directory --for --from --held-longer-than --kind --only --output --plugin-dir --reason --url --wait -c "
   local -a verbs matches
   verbs=(
     'run:run the workers of the enabled plugins'
@@ -13,6 +13,7 @@ _summa_host() {
     'plugins inspect:show what a plugin file contains, needs and provides'
     'plugins resume:let hosts start a plugin again after it crashed them'
     'plugins new:write the project of a new plugin'
+    'plugins verify:call a plugin in every way a host may, and say what is wrong'
     'workers list:list the workers of the whole fleet'
     'workers pause:stop a worker on every host until it is resumed'
     'workers resume:let a paused or parked worker run again'
@@ -61,6 +62,7 @@ _summa_host() {
     "operations list "*) options="--all" ;;
     "operations show "*) options="--follow" ;;
     "bus group reset "*) options="--from --bus" ;;
+    "plugins verify "*) options="--deadline" ;;
     "workers resume "*) options="--all" ;;
     "workers pause "*) options="--all --reason" ;;
     "plugins new "*) options="--kind --directory" ;;

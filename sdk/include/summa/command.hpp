@@ -30,6 +30,10 @@ class CommandCall {
     std::from_chars(text->data(), text->data() + text->size(), value);
     return value;
   }
+  std::optional<double> NumberOption(std::string_view name) const {
+    const auto text = Option(name);
+    return text ? detail::ToNumber(*text) : std::nullopt;
+  }
   bool Flag(std::string_view name) const { return Option(name) == "true"; }
   bool ShouldStop() const { return call_->should_stop(call_) != 0; }
   bool Wait(std::chrono::microseconds time) const { return call_->wait(call_, time.count()) != 0; }

@@ -12,6 +12,18 @@
 
 namespace summa {
 
+namespace detail {
+
+// The whole text as a decimal number, whatever the locale.
+inline std::optional<double> ToNumber(std::string_view text) {
+  double value = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failure != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+}  // namespace detail
+
 // Valid only during Plugin::Configure and Reload. Paths are dotted: "retry.max". [main]
 class Config {
  public:
@@ -37,6 +49,13 @@ class Config {
                   "configuration key " + std::string(path) + " is not an integer");
     }
     return value;
+  }
+  // Of the type `number`.
+  double Number(std::string_view path) const {
+    const std::string text = String(path);
+    if (const auto value = detail::ToNumber(text)) return *value;
+    throw Error(SUMMA_E_CONFIG, "",
+                "configuration key " + std::string(path) + " is not a number");
   }
   bool Boolean(std::string_view path) const { return String(path) == "true"; }
   std::chrono::microseconds Duration(std::string_view path) const {

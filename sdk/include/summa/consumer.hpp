@@ -53,7 +53,7 @@ class Consumer {
   void Resume();
 
   // Fetches no more and waits until everything held is settled. Returns false when the time has
-  // passed.
+  // passed. Either way nothing more is fetched until Resume().
   bool Drain(std::chrono::microseconds limit);
 
   // Callbacks of `events` that threw or hang, and dead letters that the bus refuses; for

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <summa/abi/endpoint.h>
+#include <summa/config.hpp>
 #include <summa/error.hpp>
 
 #include <charconv>
@@ -32,6 +33,10 @@ class Request {
     std::int64_t value = 0;
     std::from_chars(text->data(), text->data() + text->size(), value);
     return value;
+  }
+  std::optional<double> NumberParameter(std::string_view name) const {
+    const auto text = Parameter(name);
+    return text ? detail::ToNumber(*text) : std::nullopt;
   }
   bool Flag(std::string_view name) const { return Parameter(name) == "true"; }
   // name in lower case.

@@ -5,6 +5,8 @@
 
 #include <summa/abi/plugin.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <exception>
 #include <stdexcept>
@@ -21,7 +23,8 @@ inline std::string_view FromAbi(summa_str text) {
 
 class Error : public std::runtime_error {
  public:
-  // status: SUMMA_E_*; code: stable code, "SH-0501"; hint: what to do.
+  // status: SUMMA_E_*; code: stable code, "SH-0501"; hint: what to do. SUMMA_OK is no status of an
+  // error: thrown with it, it counts as SUMMA_E_INTERNAL.
   Error(int status, std::string code, const std::string& message, std::string hint = {},
         std::string sqlstate = {})
       : std::runtime_error(message),
@@ -53,14 +56,23 @@ void CopyText(char (&target)[kSize], std::string_view text) {
   target[size] = '\0';
 }
 
+// Whether the caller's struct, which may be older, has room for this field.
+template <typename Field>
+bool HasField(const summa_error* error, const Field& field) {
+  const auto offset = static_cast<std::size_t>(reinterpret_cast<const char*>(&field) -
+                                               reinterpret_cast<const char*>(error));
+  return offset + sizeof(Field) <= error->struct_size;
+}
+
+// Only the fields that the caller knows are written.
 inline int32_t Fill(summa_error* error, int status, std::string_view code, std::string_view message,
                     std::string_view hint = {}, std::string_view sqlstate = {}) noexcept {
   if (error != nullptr) {
-    error->status = status;
-    CopyText(error->code, code);
-    CopyText(error->sqlstate, sqlstate);
-    CopyText(error->message, message);
-    CopyText(error->hint, hint);
+    if (HasField(error, error->status)) error->status = status;
+    if (HasField(error, error->code)) CopyText(error->code, code);
+    if (HasField(error, error->sqlstate)) CopyText(error->sqlstate, sqlstate);
+    if (HasField(error, error->message)) CopyText(error->message, message);
+    if (HasField(error, error->hint)) CopyText(error->hint, hint);
   }
   return status;
 }
@@ -71,7 +83,9 @@ int32_t Guard(summa_error* error, Body&& body) noexcept {
   try {
     return std::forward<Body>(body)();
   } catch (const Error& e) {
-    return Fill(error, e.status(), e.code(), e.what(), e.hint(), e.sqlstate());
+    // Whoever calls must not take it for a success.
+    const int status = e.status() == SUMMA_OK ? SUMMA_E_INTERNAL : e.status();
+    return Fill(error, status, e.code(), e.what(), e.hint(), e.sqlstate());
   } catch (const std::exception& e) {
     return Fill(error, SUMMA_E_INTERNAL, "", e.what());
   } catch (...) {

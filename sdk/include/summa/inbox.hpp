@@ -4,6 +4,11 @@
 //   session.Begin();
 //   if (summa::Inbox::First(session, "greeter", message.id)) session.Exec("INSERT ...");
 //   session.Commit();   // what was begun before and rolled back left nothing behind
+//
+// Ids are remembered for `host.inbox_retention` (168h), then the host's worker inbox-cleanup deletes
+// them: a message that is delivered again after that (a dead letter that is redriven late, a group
+// that is set back) is new. Where that must not be, keep the id in a table of the plugin's own, or
+// make the effect one that may be repeated.
 #pragma once
 
 #include <string_view>

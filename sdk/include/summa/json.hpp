@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace summa {
@@ -39,8 +40,10 @@ class JsonWriter {
   JsonWriter& Value(const char* value) { return Value(std::string_view(value)); }
   JsonWriter& Value(const std::string& value) { return Value(std::string_view(value)); }
   JsonWriter& Value(std::same_as<bool> auto value) { return Raw(value ? "true" : "false"); }
+  // All digits, also of an integer that is wider than 64 bits. Readers that keep numbers as doubles
+  // lose what is above 2^53: give them a text.
   JsonWriter& Value(std::integral auto value) requires(!std::same_as<decltype(value), bool>) {
-    char buffer[24];
+    char buffer[48];  // 128 bits have 39 digits
     const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
     return Raw({buffer, static_cast<std::size_t>(end - buffer)});
   }
@@ -82,7 +85,11 @@ class JsonWriter {
   }
 
   const std::string& text() const { return text_; }
-  std::string Take() { return std::move(text_); }
+  // The writer is empty afterwards, and may be used again.
+  std::string Take() {
+    comma_ = false;
+    return std::exchange(text_, {});
+  }
 
  private:
   JsonWriter& Open(char bracket) {

@@ -79,7 +79,9 @@ class Plugin {
   virtual Bus* ProvidedBus() { return nullptr; }  // summa.bus/1
   // summa.projection/1. Owned by the plugin; called once.
   virtual std::vector<const Projection*> Projections() { return {}; }
-  virtual std::string Status() { return {}; }  // a JSON object, or empty; any thread, from memory
+  // A JSON object, or empty; any thread, from memory. (Not Status(): that would hide a type of the
+  // author's own with this name.)
+  virtual std::string StatusJson() { return {}; }
   // The current problems, for /readyz; any thread, from memory.
   virtual std::vector<Finding> Failing() { return {}; }
   virtual void Examine(const Examination&) {}  // for `doctor`: only looks
@@ -261,7 +263,7 @@ class PluginHolder {
     auto* holder = static_cast<PluginHolder*>(self);
     summa_error error = EmptyError();
     const int status = Guard(&error, [&] {
-      const std::string json = holder->plugin_->Status();
+      const std::string json = holder->plugin_->StatusJson();
       if (!json.empty()) write(result, ToAbi(json));
       return SUMMA_OK;
     });
@@ -272,7 +274,7 @@ class PluginHolder {
     }
     if (thrown.empty()) return;
     JsonWriter json;
-    json.BeginObject().Member("error", "Status(): " + thrown).EndObject();
+    json.BeginObject().Member("error", "StatusJson(): " + thrown).EndObject();
     write(result, ToAbi(json.text()));
   }
 
@@ -290,7 +292,7 @@ class PluginHolder {
       const MutexLock lock(holder->status_mutex_);
       status_thrown = holder->status_thrown_;
     }
-    if (!status_thrown.empty()) threw("Status()", status_thrown);
+    if (!status_thrown.empty()) threw("StatusJson()", status_thrown);
     summa_error error = EmptyError();
     const int status = Guard(&error, [&] {
       for (const Finding& finding : holder->plugin_->Failing()) {
@@ -330,7 +332,7 @@ class PluginHolder {
   std::vector<const summa_projection*> projections_;
   summa_projection_v1 projection_table_{};
   Mutex status_mutex_;
-  // By Status() when it was last called.
+  // By StatusJson() when it was last called.
   std::string status_thrown_ SUMMA_GUARDED_BY(status_mutex_);
 };
 

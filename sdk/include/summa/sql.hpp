@@ -18,6 +18,8 @@
 #include <summa/sql_value.hpp>
 #include <summa/time.hpp>
 
+#include <bit>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -28,12 +30,19 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace summa {
 
 namespace detail {
+
+// A letter is no number: it is written as a text.
+template <typename T>
+inline constexpr bool kIsCharacter =
+    std::same_as<T, char> || std::same_as<T, wchar_t> || std::same_as<T, char8_t> ||
+    std::same_as<T, char16_t> || std::same_as<T, char32_t>;
 
 // The beginning of the binary form of a one-dimensional array.
 inline std::string ArrayHeader(std::uint32_t element_type, std::size_t count,
@@ -72,24 +81,46 @@ inline std::string LongArray(std::uint32_t element_type,
 
 }  // namespace detail
 
-// One parameter of a statement; owns its bytes.
+// One parameter of a statement; owns its bytes. Its type is that of the C++ value, which the server
+// converts where a column wants another one (bigint to numeric, integer to bigint):
+//   bool                                    boolean
+//   signed integers of at most 32 bits      integer
+//   all other integers (std::size_t, 1LL)   bigint; SH-0434 when the value does not fit
+//   double, float                           float8
+//   texts                                   whatever the statement needs there
+//   nullptr, an empty std::optional         NULL
+// Functions below make the others: UuidValue, Timestamp, arrays.
 class Parameter {
  public:
-  Parameter(std::nullptr_t) : null_(true) {}            // NOLINT(google-explicit-constructor)
-  Parameter(std::string_view text) : bytes_(text) {}    // NOLINT(google-explicit-constructor)
-  Parameter(const char* text) : bytes_(text) {}         // NOLINT(google-explicit-constructor)
-  Parameter(const std::string& text) : bytes_(text) {}  // NOLINT(google-explicit-constructor)
-  Parameter(bool value) : type_(kOidBool), format_(1) {
+  // NOLINTBEGIN(google-explicit-constructor): a list of values is a list of parameters
+  Parameter(std::nullptr_t) : null_(true) {}
+  Parameter(std::string_view text) : bytes_(text) {}
+  Parameter(const char* text) : bytes_(text) {}
+  Parameter(const std::string& text) : bytes_(text) {}
+  Parameter(std::same_as<bool> auto value) : type_(kOidBool), format_(1) {
     bytes_ += value ? '\1' : '\0';
-  }  // NOLINT(google-explicit-constructor)
-  Parameter(std::int64_t value)
-      : type_(kOidInt8), format_(1) {  // NOLINT(google-explicit-constructor)
-    detail::AppendBigEndian(bytes_, value);
   }
-  Parameter(std::int32_t value)
-      : type_(kOidInt4), format_(1) {  // NOLINT(google-explicit-constructor)
-    detail::AppendBigEndian(bytes_, value);
+  template <std::integral T>
+  requires(!std::same_as<T, bool> && !detail::kIsCharacter<T>) Parameter(T value) : format_(1) {
+    if constexpr (std::is_signed_v<T> && sizeof(T) <= sizeof(std::int32_t)) {
+      type_ = kOidInt4;
+      detail::AppendBigEndian<std::int32_t>(bytes_, value);
+    } else {
+      type_ = kOidInt8;
+      if (!std::in_range<std::int64_t>(value)) {
+        detail::ThrowUnexpected("a parameter is " + std::to_string(value) +
+                                ", which is above the largest bigint");
+      }
+      detail::AppendBigEndian(bytes_, static_cast<std::int64_t>(value));
+    }
   }
+  Parameter(std::floating_point auto value) : type_(kOidFloat8), format_(1) {
+    detail::AppendBigEndian(bytes_, std::bit_cast<std::int64_t>(static_cast<double>(value)));
+  }
+  template <typename T>
+  Parameter(const std::optional<T>& value)
+      : Parameter(value ? Parameter(*value) : Parameter(nullptr)) {}
+  // NOLINTEND(google-explicit-constructor)
   Parameter(std::uint32_t type, std::string binary)
       : bytes_(std::move(binary)), type_(type), format_(1) {}
 
@@ -158,12 +189,21 @@ class Column {
 
 class Row;
 
-// A result in memory. Movable; outlives its session. One thread at a time. Throws SH-0434
-// (SUMMA_E_DATA) when it does not contain what is requested.
+// A result in memory. Movable; outlives its session, but not the table of the session: one of a tick
+// ends with the tick, one of a verb or request with it. Keep values, not results. One thread at a
+// time. Throws SH-0434 (SUMMA_E_DATA) when it does not contain what is requested.
 class Result {
  public:
+  // Takes the result over. It must be in binary form (result_format 1), as Session::Exec() asks for
+  // it: a text would be read as a number.
   Result(const summa_sql_v1* sql, summa_sql_result* result)
-      : result_(result, Free{sql}), rows_(sql->row_count(result)) {}
+      : result_(result, Free{sql}), rows_(sql->row_count(result)) {
+    constexpr std::size_t kSize = offsetof(summa_sql_v1, result_format) + sizeof(void*);
+    if (sql->struct_size < kSize || sql->result_format == nullptr) return;
+    if (result != nullptr && sql->result_format(result) != 1) {
+      detail::ThrowUnexpected("a result is in text form, expected the binary one");
+    }
+  }
 
   std::size_t rows() const { return rows_; }
   std::int64_t affected_rows() const { return sql()->affected_rows(result_.get()); }

@@ -25,7 +25,7 @@ class BusMemory final : public summa::Plugin {
   }
   summa::Bus* ProvidedBus() override { return &bus_; }
   std::vector<summa::Finding> Failing() override { return reporter_.Failing(); }
-  std::string Status() override {
+  std::string StatusJson() override {
     std::int64_t letters = 0;
     for (const summa::testkit::StoredMessage& message : bus_.Stored()) {
       letters += message.stream == stream_ + ".dlq" ? 1 : 0;

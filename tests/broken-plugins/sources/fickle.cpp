@@ -73,7 +73,7 @@ class Fickle final : public summa::Plugin {
   void Stop() override {
     if (how_ == "stop-hangs") Hang();
   }
-  std::string Status() override {
+  std::string StatusJson() override {
     if (how_ == "status-hangs") Hang();
     if (how_ == "status-throws") throw std::runtime_error("no status today");
     if (how_ == "status-cut-off") return R"({"pending":)";

@@ -11,6 +11,11 @@
  * keeps the order (or CONFIRMED, where the bus has it and its key cannot be that of the failed one). At-least-once: a batch whose outcome is unknown (connection lost) is UNSENT and
  * may have arrived.
  */
+/* Structs without struct_size: summa_bus_message, _receipt, _delivery, _dead_letter, _stream,
+ * _group, _trimmed and _left_out. Messages, receipts and deliveries are elements of arrays, whose
+ * stride the two sides must agree on, and the others contain them or are made by the thousand. They
+ * never change in summa.bus/1: what is added comes in a function of its own at the end of
+ * summa_bus_v1, or with summa.bus/2. */
 #ifndef SUMMA_ABI_BUS_H
 #define SUMMA_ABI_BUS_H
 #include <summa/abi/plugin.h>

@@ -25,7 +25,10 @@ typedef struct summa_log_v1 {
   uint32_t reserved;
   void* self;
   /* code: stable code ("SH-0503") or empty. message: constant text; variable parts go into fields.
-   * Never log payloads, secrets or connection strings. Texts above 2,000 bytes are cut. */
+   * Never log payloads, secrets or connection strings. Texts above 2,000 bytes are cut.
+   * Lines of a plugin with the same level, code, message and field "worker" within 10 s are folded:
+   * the first is written with its fields, then one with the fields of the last of them and how many
+   * there were. What must be seen of each occurrence belongs into a table or a metric. */
   void (*write)(void* self, int32_t level, summa_str code, summa_str message,
                 const summa_log_field* fields, size_t field_count);
   int32_t (*enabled)(void* self, int32_t level); /* 1 when a line of this level would be written */

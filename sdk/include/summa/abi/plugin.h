@@ -8,8 +8,12 @@
  *     <summa/plugin.hpp>.
  *   - A plugin exports exactly one symbol, the data object `summa_plugin_v1`. Everything else is
  *     found by string-named, revisioned interfaces ("summa.sql/1") in structs of function pointers.
- *   - Every struct begins with `struct_size`, set by whoever fills it. A reader uses the smaller of
- *     its own and the given size: fields past that are absent. Structs only ever grow at the end.
+ *   - A struct begins with `struct_size`, set by whoever fills it. A reader uses the smaller of its
+ *     own and the given size: fields past that are absent. Structs only ever grow at the end. Who
+ *     fills a struct of the caller (summa_error, summa_tick_result) writes nothing behind its size.
+ *     Not so the elements of arrays and small values (summa_str, summa_sql_parameter,
+ *     summa_log_field, summa_label, summa_uuid, and those that abi/bus.h names): they
+ *     never change within the revision of their interface.
  *   - Functions that can fail return SUMMA_OK or a SUMMA_E_* status and fill the caller's
  *     summa_error.
  *   - Memory belongs to the side that allocated it. Borrowed memory says for how long it may be

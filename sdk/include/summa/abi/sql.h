@@ -53,8 +53,10 @@ typedef struct summa_sql_v1 {
   void (*close)(summa_sql_session* session);
 
   int32_t (*begin)(summa_sql_session* session, uint32_t flags, summa_error* error);
-  /* One statement. Prepared by the host after its first use on a connection. The result is freed
-   * with free_result(), also after the session was closed; out may be NULL. */
+  /* One statement; the end of this file lists what is refused, and the status of each failure.
+   * Prepared by the host after its first use on a connection. result_format: of every column, 0 text
+   * or 1 binary; the rows of the result are read by who knows which. The result is freed with
+   * free_result() of the same table, also after the session was closed; out may be NULL. */
   int32_t (*exec)(summa_sql_session* session, summa_str sql, const summa_sql_parameter* parameters,
                   size_t parameter_count, int32_t result_format, summa_sql_result** out,
                   summa_error* error);
@@ -101,11 +103,55 @@ typedef struct summa_sql_v1 {
   summa_str (*column_name)(const summa_sql_result* result, size_t column);
   uint32_t (*column_type)(const summa_sql_result* result, size_t column);
   void (*free_result)(summa_sql_result* result); /* NULL is allowed */
+  /* 0 text, 1 binary; as exec() was asked. */
+  int32_t (*result_format)(const summa_sql_result* result);
 } summa_sql_v1;
 
 #ifdef __cplusplus
 }
 #endif
+
+/* What a failure of a session is. status: of the function and of summa_error. The SQLSTATE stands in
+ * summa_error.sqlstate; decide by it, or by status and code, never by the text.
+ *
+ *   failure                                                          status       code
+ *   no server answers, or it refuses the login                       UNAVAILABLE  SH-0401
+ *   the connection breaks (nothing of the transaction is committed)  UNAVAILABLE  SH-0402
+ *   no session is free within 5 s                                    UNAVAILABLE  SH-0403
+ *   the outcome of a COMMIT is unknown                               UNAVAILABLE  SH-0404
+ *   08xxx, 53xxx, 57Pxx, 58xxx: the server lacks something           UNAVAILABLE  SH-0416
+ *   a standby, an old primary, a standby that does not confirm       UNAVAILABLE  SH-0423 to SH-0425
+ *   57014 timeout, 55P03 lock, 25P03, 25P04 idle or too long         TRY_LATER    SH-0410
+ *   40xxx: deadlock, serialization                                   TRY_LATER    SH-0411
+ *   57014: told to stop, or the lease is no longer trusted           CANCELLED    SH-0409
+ *   the lease is lost at commit() or before exec_autocommit()        FENCED       SH-0301
+ *   the lease was lost during exec_autocommit()                      FENCED       SH-0433
+ *   42501: a privilege is missing                                    DENIED       SH-0406
+ *   42501: row level security hides rows                             DENIED       SH-0430
+ *   every other SQLSTATE: 22xxx values, 23xxx constraints (23505:    INTERNAL     SH-0405
+ *   a unique key), 25006 a write outside of a transaction, 42xxx
+ *   syntax, tables and columns that are not there
+ *   the session was made writable, see below                         INTERNAL     SH-0426
+ *   the function was used wrongly; nothing was sent: no session,     INTERNAL     SH-0407
+ *   an unknown database, begin() twice, commit() without begin(),
+ *   a NUL in a text, more than 65,535 parameters, a format that is
+ *   neither 0 nor 1
+ *   the statement is refused, see below; nothing was sent            INTERNAL     SH-0408
+ *   the session has ended with its tick, verb or request             INTERNAL     SH-0419
+ *   (C++) a value is not of the type as which it is read             DATA         SH-0434
+ *
+ * After a failure inside a transaction, roll back; after SH-0402, close the session.
+ *
+ * exec() refuses with SH-0408:
+ *   BEGIN, START, COMMIT, END, ROLLBACK, ABORT, SET TRANSACTION, SET LOCAL of a transaction's mode:
+ *     begin(), commit() and rollback() are for that. SAVEPOINT, RELEASE and ROLLBACK TO are allowed.
+ *   SET without LOCAL, RESET, DISCARD, PREPARE, EXECUTE, DEALLOCATE, LISTEN, UNLISTEN, LOAD: what
+ *     stays in the connection for the next user.
+ *   COPY: copy_out() and copy_in() are for that.
+ *   DO and CALL outside of a transaction: they could commit by themselves.
+ * More than one statement in a call is refused by the server (42601, SH-0405). exec_autocommit()
+ * takes only what it lists above. copy_out() is refused in a read-write transaction of a leased
+ * session. */
 
 /* The fence, and what it does not cover.
  *

@@ -1,6 +1,6 @@
-// A host for tests of plugin code: keeps log lines, has a clock that the test controls, and returns
-// the SQL table and services that the test sets. No metrics. The object must outlive the plugin
-// code under test.
+// A host for tests of plugin code: keeps log lines and metrics, has a clock that the test controls,
+// and returns the SQL table and services that the test sets. The object must outlive the plugin code
+// under test.
 #pragma once
 
 #include <summa/abi/operation.h>
@@ -9,9 +9,14 @@
 #include <summa/mutex.hpp>
 
 #include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace summa::testkit {
@@ -20,6 +25,16 @@ struct LoggedLine {
   int level;
   std::string code, message;
   std::map<std::string, std::string> fields;
+};
+
+// A metric with its labels. The real host refuses those that the manifest does not declare.
+struct RecordedMetric {
+  enum class Kind { kCounter, kGauge, kHistogram };
+  Kind kind;
+  std::string name, help;
+  std::map<std::string, std::string> labels;
+  double value = 0;              // of a counter or a gauge
+  std::vector<double> observed;  // by a histogram
 };
 
 class FakeHost {
@@ -31,6 +46,15 @@ class FakeHost {
               [](void* self) { return static_cast<FakeHost*>(self)->now_microseconds_.load(); }};
     registry_ = {sizeof registry_, 0, this, &FakeHost::Find, &FakeHost::FindAll};
     lease_ = {sizeof lease_, 0, this, &FakeHost::ReadLease};
+    metrics_ = {sizeof metrics_,
+                0,
+                this,
+                &FakeHost::Make<RecordedMetric::Kind::kCounter>,
+                &FakeHost::Make<RecordedMetric::Kind::kGauge>,
+                &FakeHost::Make<RecordedMetric::Kind::kHistogram>,
+                &FakeHost::Add,
+                &FakeHost::Set,
+                &FakeHost::Observe};
     host_ = {sizeof host_,  SUMMA_ABI_MAJOR, SUMMA_ABI_MINOR,      this,
              ToAbi("test"), ToAbi("test-1"), &FakeHost::GetService};
   }
@@ -39,6 +63,7 @@ class FakeHost {
 
   summa::Host host() { return summa::Host(&host_); }
   const summa_host* abi() const { return &host_; }
+  const summa_sql_v1* sql() const { return sql_; }
 
   // Boot time; starts at one hour.
   void Advance(std::chrono::microseconds time) { now_microseconds_ += time.count(); }
@@ -64,7 +89,61 @@ class FakeHost {
     return count;
   }
 
+  using Labels = std::map<std::string, std::string>;
+  // Of a counter or a gauge; 0 when it was never asked for.
+  double MetricValue(std::string_view name, const Labels& labels = {}) const {
+    for (const RecordedMetric& metric : Metrics()) {
+      if (metric.name == name && metric.labels == labels) return metric.value;
+    }
+    return 0;
+  }
+  std::vector<RecordedMetric> Metrics() const {
+    const MutexLock lock(mutex_);
+    std::vector<RecordedMetric> all;
+    for (const Handle& handle : handles_) all.push_back(handle.metric);
+    return all;
+  }
+
  private:
+  // What a summa_metric is here.
+  struct Handle {
+    FakeHost* host;
+    RecordedMetric metric;
+  };
+  static Handle& Of(summa_metric* metric) { return *reinterpret_cast<Handle*>(metric); }
+
+  template <RecordedMetric::Kind kKind>
+  static summa_metric* Make(void* self, summa_str name, summa_str help, const summa_label* labels,
+                            std::size_t label_count) {
+    auto* host = static_cast<FakeHost*>(self);
+    RecordedMetric made{kKind, std::string(FromAbi(name)), std::string(FromAbi(help)), {}, 0, {}};
+    for (std::size_t i = 0; i < label_count; ++i) {
+      made.labels[std::string(FromAbi(labels[i].name))] = FromAbi(labels[i].value);
+    }
+    const MutexLock lock(host->mutex_);
+    for (Handle& known : host->handles_) {
+      if (known.metric.name != made.name || known.metric.labels != made.labels) continue;
+      return reinterpret_cast<summa_metric*>(&known);
+    }
+    host->handles_.push_back({host, std::move(made)});
+    return reinterpret_cast<summa_metric*>(&host->handles_.back());
+  }
+  static void Add(summa_metric* metric, double value) {
+    if (metric == nullptr) return;
+    const MutexLock lock(Of(metric).host->mutex_);
+    Of(metric).metric.value += value;
+  }
+  static void Set(summa_metric* metric, double value) {
+    if (metric == nullptr) return;
+    const MutexLock lock(Of(metric).host->mutex_);
+    Of(metric).metric.value = value;
+  }
+  static void Observe(summa_metric* metric, double value) {
+    if (metric == nullptr) return;
+    const MutexLock lock(Of(metric).host->mutex_);
+    Of(metric).metric.observed.push_back(value);
+  }
+
   static void Write(void* self, std::int32_t level, summa_str code, summa_str message,
                     const summa_log_field* fields, std::size_t field_count) {
     LoggedLine line{level, std::string(FromAbi(code)), std::string(FromAbi(message)), {}};
@@ -127,6 +206,7 @@ class FakeHost {
     if (name == SUMMA_SQL_V1) return host->sql_;
     if (name == SUMMA_LEASE_V1) return &host->lease_;
     if (name == SUMMA_OPERATION_V1) return host->operations_;
+    if (name == SUMMA_METRICS_V1) return &host->metrics_;
     return nullptr;
   }
 
@@ -136,6 +216,7 @@ class FakeHost {
   summa_clock_v1 clock_{};
   summa_registry_v1 registry_{};
   summa_lease_v1 lease_{};
+  summa_metrics_v1 metrics_{};
   summa_host host_{};
   std::map<std::string, const void*> services_;
   std::atomic<std::int64_t> now_microseconds_{3'600'000'000};
@@ -146,11 +227,16 @@ class FakeHost {
   mutable Mutex mutex_;
   std::map<std::string, SetLeaseView> leases_ SUMMA_GUARDED_BY(mutex_);
   std::vector<LoggedLine> lines_ SUMMA_GUARDED_BY(mutex_);
+  std::deque<Handle> handles_ SUMMA_GUARDED_BY(mutex_);  // a deque: pointers to them stay valid
 };
 
-// A tick for tests: the worker is told to stop when the test says so.
+// A tick for tests: the worker is told to stop when the test says so. Nothing sleeps: Tick::Wait()
+// returns at once, and the clock of the host that was given has then moved by as much.
 class FakeTick {
  public:
+  explicit FakeTick(FakeHost& host, std::uint32_t flags = 0) : FakeTick(host.sql(), flags) {
+    host_ = &host;
+  }
   explicit FakeTick(const summa_sql_v1* sql, std::uint32_t flags = 0) {
     tick_.struct_size = sizeof tick_;
     tick_.flags = flags;
@@ -161,18 +247,35 @@ class FakeTick {
     tick_.should_stop = [](const summa_tick* tick) -> std::int32_t {
       return static_cast<FakeTick*>(tick->self)->stop_ ? 1 : 0;
     };
-    tick_.wait = [](const summa_tick* tick, std::int64_t) -> std::int32_t {
-      return static_cast<FakeTick*>(tick->self)->stop_ ? 1 : 0;
+    tick_.wait = [](const summa_tick* tick, std::int64_t microseconds) -> std::int32_t {
+      return static_cast<FakeTick*>(tick->self)->Wait(microseconds) ? 1 : 0;
     };
   }
+  FakeTick(const FakeTick&) = delete;
+  FakeTick& operator=(const FakeTick&) = delete;
+
   const summa_tick* abi() const { return &tick_; }
   void Stop() { stop_ = true; }
+  // The worker is told to stop in this call of Tick::Wait(), counted from now on; 1: in the next.
+  void StopInWait(std::int64_t number) { stop_in_ = number; }
+  // The sum of its pauses.
+  std::chrono::microseconds waited() const { return std::chrono::microseconds(waited_); }
   void SetFlags(std::uint32_t flags) { tick_.flags = flags; }
   void SetFence(std::int64_t fence) { tick_.fence = fence; }
 
  private:
+  bool Wait(std::int64_t microseconds) {
+    if (stop_in_ > 0 && --stop_in_ == 0) stop_ = true;
+    if (stop_) return true;
+    waited_ += microseconds;
+    if (host_ != nullptr) host_->Advance(std::chrono::microseconds(microseconds));
+    return false;
+  }
+
   summa_tick tick_{};
+  FakeHost* host_ = nullptr;
   std::atomic<bool> stop_{false};
+  std::atomic<std::int64_t> stop_in_{0}, waited_{0};
 };
 
 }  // namespace summa::testkit

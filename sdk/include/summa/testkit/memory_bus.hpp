@@ -61,7 +61,7 @@ class MemoryBus final : public Bus {
       const int outcome = failed_streams.contains(stream) ? SUMMA_BUS_UNSENT : Outcome(message);
       receipts[i].outcome = outcome;
       if (outcome == SUMMA_BUS_CONFIRMED) {
-        Store(Copy(message));
+        for (int times = duplicates ? 2 : 1; times > 0; --times) Store(Copy(message));
         continue;
       }
       failed_streams.insert(stream);
@@ -259,6 +259,8 @@ class MemoryBus final : public Bus {
   // Set before publishing, or between ticks of the same thread.
   std::uint64_t max_message_bytes = 1 << 20;
   bool away = false;
+  // Each message is there twice, with one id: what a publisher makes of a batch without an answer.
+  std::atomic<bool> duplicates{false};
   std::atomic<bool> refuse_dead_letters{false};
   // Decides the outcome of a message; CONFIRMED when empty.
   std::function<int(const summa_bus_message&)> decide;

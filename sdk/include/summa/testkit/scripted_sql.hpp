@@ -202,6 +202,7 @@ class ScriptedSql {
       const std::uint32_t type = Of(result).columns_.at(column).type;
       return type == 0 ? std::uint32_t{kOidText} : type;
     };
+    table_.result_format = [](const summa_sql_result*) -> std::int32_t { return 1; };
     table_.free_result = [](summa_sql_result* result) {
       delete reinterpret_cast<const ScriptedRows*>(result);
     };
@@ -277,6 +278,13 @@ class ScriptedSql {
     if (parameter.data == nullptr) return "NULL";
     if (parameter.format == 0) return {parameter.data, parameter.size};
     const bool number = parameter.type == kOidInt8 || parameter.type == kOidInt4;
+    if (parameter.type == kOidFloat8) {
+      double value = 0;
+      SqlType<double>::Read({parameter.data, parameter.size}, value);
+      std::string text = std::to_string(value);
+      text.erase(text.find_last_not_of('0') + 1);
+      return text;
+    }
     if (parameter.type == kOidBool) return parameter.data[0] != 0 ? "true" : "false";
     if (!number) return "(" + std::to_string(parameter.size) + " bytes)";
     std::uint64_t value = (static_cast<unsigned char>(parameter.data[0]) & 0x80U) != 0 ? ~0ULL : 0;
