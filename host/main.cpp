@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "host/application/crash_report.hpp"
+#include "host/application/plugin_child.hpp"
 #include "host/application/verify_child.hpp"
 #include "host/cli/cli.hpp"
 #include "host/cli/standard_streams.hpp"
@@ -20,7 +21,9 @@ int main(int argc, char** argv) {
     return summa::host::ReportCrash();
   }
   summa::host::WatchForCrashes();
-  const int exit_code = summa::host::RunCommandLine(arguments);
+  const int exit_code = summa::host::IsPluginChild(arguments)
+                            ? summa::host::RunPluginChild(arguments)
+                            : summa::host::RunCommandLine(arguments);
   summa::host::ExpectExit();
   return exit_code;
 }

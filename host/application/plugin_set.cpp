@@ -125,9 +125,10 @@ void PluginSet::StartOne(Member& member, const Again& again) {
   }
 }
 
-bool PluginSet::Activate() {
+bool PluginSet::Activate(const std::string& only) {
   bool all = true;
   for (Member& member : members_) {
+    if (!only.empty() && member.plan.id != only) continue;
     if (member.active || member.instance->state() != PluginState::kStarted) continue;
     if (stopping_ && stopping_()) return true;
     try {
@@ -288,6 +289,7 @@ Plan Restrict(const Plan& plan, const std::vector<std::string>& ids) {
     for (const Binding& binding : member->bindings) wanted.insert(binding.provider);
   }
   Plan restricted;
+  restricted.locked = plan.locked;
   for (const PlannedPlugin& each : plan.order) {
     if (wanted.count(each.id) != 0) restricted.order.push_back(each);
   }

@@ -43,8 +43,8 @@ class PluginSet {
   using Again = std::function<bool(const std::string& id, const Error& error)>;
   void Start(const Again& again = {});
   // What started plugins do by themselves (summa.activity/1). False: some of it could not begin
-  // yet; to be called again.
-  bool Activate();
+  // yet; to be called again. only: of this one; empty: of all.
+  bool Activate(const std::string& only = {});
   void Deactivate() noexcept;
   // Gives a plugin that is configured its part of a configuration that was read again.
   struct Reloaded {

@@ -38,14 +38,21 @@ std::map<std::string, std::string> Flat(const Configuration& configuration) {
 
 }  // namespace
 
-Reload::Reload(const LoadedConfiguration& loaded, const Discovery& plugins)
-    : loaded_(loaded), plugins_(plugins), values_(Flat(loaded.configuration)) {}
+Reload::Reload(const LoadedConfiguration& loaded, const Discovery& plugins,
+               std::function<bool(const std::string&)> concerns)
+    : loaded_(loaded),
+      plugins_(plugins),
+      concerns_(std::move(concerns)),
+      values_(Flat(loaded.configuration)),
+      text_(loaded.text) {}
 
-void Reload::Run(PluginSet& plugins) noexcept try {
+bool Reload::Run(PluginSet& plugins, const std::string* text) noexcept try {
   BeginAnswer();
   try {
-    Take(ReadConfiguration(loaded_.settings.file, plugins_), plugins);
-    return;
+    const LoadedConfiguration now = ReadConfiguration(loaded_.settings.file, plugins_, text);
+    Take(now, plugins);
+    text_ = now.text;
+    return true;
   } catch (const Failures& failures) {
     for (const Error& error : failures.all()) LogError(LogLevel::kError, error);
   } catch (const Failure& failure) {
@@ -53,9 +60,11 @@ void Reload::Run(PluginSet& plugins) noexcept try {
   }
   Log(LogLevel::kError, "SH-0909", "the configuration was not reloaded; the old one stays in force",
       {{"file", loaded_.settings.file}});
+  return false;
 } catch (const std::exception& error) {
   Log(LogLevel::kError, "SH-0909", "the configuration was not reloaded; the old one stays in force",
       {{"error", error.what()}});
+  return false;
 }
 
 bool Reload::Takes(const std::string& path, const LoadedConfiguration& now) const {
@@ -110,6 +119,9 @@ void Reload::Take(const LoadedConfiguration& now, PluginSet& plugins) {
   const Values values = Flat(now.configuration);
   Changes changes = Compare(values, now);
   OfferToPlugins(now, plugins, changes);
+  if (concerns_) {
+    std::erase_if(changes.restart, [this](const std::string& path) { return !concerns_(path); });
+  }
   for (const std::string& path : changes.taken) {
     if (path == kLedgerUrl) RenewUrl(loaded_.settings.ledger.url, now.settings.ledger.url);
     if (path == kReadUrl) RenewUrl(loaded_.settings.read->url, now.settings.read->url);

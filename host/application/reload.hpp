@@ -4,6 +4,7 @@
 // named: it needs a restart. A configuration with an error changes nothing.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -16,9 +17,14 @@ namespace summa::host {
 // [main]
 class Reload {
  public:
-  Reload(const LoadedConfiguration& loaded, const Discovery& plugins);
-  // Says in the log what came of it. Throws nothing.
-  void Run(PluginSet& plugins) noexcept;
+  // concerns: whether a key is this process' to take; of others nothing is said. Empty: all are.
+  Reload(const LoadedConfiguration& loaded, const Discovery& plugins,
+         std::function<bool(const std::string& path)> concerns = {});
+  // Says in the log what came of it. `text`: what the file contains, instead of reading it. False:
+  // the old configuration stays in force. Throws nothing.
+  bool Run(PluginSet& plugins, const std::string* text = nullptr) noexcept;
+  // What was read last and could be used.
+  const std::string& text() const { return text_; }
 
  private:
   using Values = std::map<std::string, std::string>;  // by path
@@ -34,7 +40,9 @@ class Reload {
 
   const LoadedConfiguration& loaded_;
   const Discovery& plugins_;
+  const std::function<bool(const std::string&)> concerns_;
   Values values_;  // in effect
+  std::string text_;
 };
 
 }  // namespace summa::host

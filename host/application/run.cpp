@@ -12,6 +12,7 @@
 
 #include "host/application/crash_report.hpp"
 #include "host/application/fleet_view.hpp"
+#include "host/application/plugin_processes.hpp"
 #include "host/application/plugin_routes.hpp"
 #include "host/application/plugin_set.hpp"
 #include "host/application/prepare_database.hpp"
@@ -25,6 +26,7 @@
 #include "host/http/http_server.hpp"
 #include "host/http/openapi.hpp"
 #include "host/observe/host_metrics.hpp"
+#include "host/process/process_endpoint.hpp"
 #include "host/schedule/runner.hpp"
 #include "host/settings/host_workers.hpp"
 
@@ -41,10 +43,20 @@ constexpr Microseconds kLongestActivityPause = std::chrono::seconds(5);
 constexpr Microseconds kForever = std::chrono::hours(24 * 365);
 // How long an answer of a probe waits for plugins: probes themselves give up after a second.
 constexpr Microseconds kProbeTimeout = std::chrono::milliseconds(500);
+// A process answers its host before that gives up.
+constexpr Microseconds kProcessProbeTimeout = std::chrono::milliseconds(300);
 // For the summary of `run --once`.
 constexpr Microseconds kLastTimeout = std::chrono::seconds(5);
 // One arena per thread would let a host of twenty threads hold far more memory than it uses.
 constexpr int kMemoryArenas = 2;
+
+// Whether a key is in the part of this plugin.
+bool IsOfPlugin(const std::string& path, const std::string& plugin) {
+  const std::string section = "plugins." + plugin;
+  if (!path.starts_with(section)) return false;
+  return path.size() == section.size() || path[section.size()] == '.' ||
+         path[section.size()] == '[';
+}
 
 class RunningHost {
  public:
@@ -55,13 +67,13 @@ class RunningHost {
         discovery_(discovery),
         options_(options),
         signal_(signal),
-        reload_(loaded, discovery),
+        reload_(loaded, discovery, [this](const std::string& path) { return Concerns(path); }),
         instance_(MakeInstance(settings_.name)),
         begin_(SystemClock().BootNow()),
         control_(std::in_place, settings_.ledger),
         store_(settings_.ledger),
-        fleet_(settings_.ledger, SystemClock()),
-        pools_(MakePools(WithShares(loaded, discovery))),
+        fleet_(role_ ? nullptr : std::make_unique<FleetView>(settings_.ledger, SystemClock())),
+        pools_(MakePools(WithShares(loaded, discovery, options))),
         sql_(pools_) {
     PrepareCrashReport(settings_.ledger, settings_.name, instance_);
     SetHostMetric(
@@ -75,30 +87,81 @@ class RunningHost {
   RunningHost& operator=(const RunningHost&) = delete;
 
   VerbResult Run() {
-    const Plan plan = PlanForWorkers();
+    Plan plan = PlanForWorkers();
+    const Schemas schemas = SchemasOf(settings_, plan);
+    TakeProcesses(plan);
     if (!options_.once) StartEndpoint(plan);
     LoadPlugins(plan);
     CrashPoint("host.loaded");
-    if (!WaitForDatabase(SchemasOf(settings_, plan))) return End();
+    if (!WaitForDatabase(schemas)) return End();
     CrashPoint("host.database-ready");
+    if (processes_) processes_->Start();
     StartPlugins();
     CrashPoint("host.plugins-started");
     if (signal_.requested() && !options_.once) return End();
+    if (role_ && !Works(role_->plugin)) return EndWithout();
     StartWorkers(plan);
     CrashPoint("host.workers-started");
     LogRunningPlugins();
     if (options_.once) return Once();
     SetState("running");
+    if (role_) role_->host->SayRunning();
     ActivateAndWait();
     return End();
   }
 
  private:
-  static Settings WithShares(const LoadedConfiguration& loaded, const Discovery& discovery) {
+  static Settings WithShares(const LoadedConfiguration& loaded, const Discovery& discovery,
+                             const RunOptions& options) {
     Settings settings = loaded.settings;
+    // A process has its pool for one plugin.
+    if (options.role) return settings;
     settings.ledger.shares = SharesOfPlugins(loaded, Manifests(discovery));
     if (settings.read) settings.read->shares = settings.ledger.shares;
     return settings;
+  }
+
+  // What is configured elsewhere takes effect elsewhere, and is said there.
+  bool Concerns(const std::string& path) const {
+    if (role_) return IsOfPlugin(path, role_->plugin);
+    for (const PluginSettings& plugin : loaded_.configuration.plugins) {
+      if (plugin.isolated && IsOfPlugin(path, plugin.id)) return false;
+    }
+    return true;
+  }
+
+  // `run --once` is a process for one purpose, which isolates nothing.
+  void TakeProcesses(Plan& plan) {
+    if (role_ || options_.once) return;
+    isolated_ = TakeIsolated(plan, loaded_.configuration);
+    if (isolated_.order.empty()) return;
+    processes_ = std::make_unique<PluginProcesses>(
+        loaded_, isolated_, options_.only, discovery_,
+        [this](const std::vector<std::string>& workers, const std::string& holder) {
+          store_.ReleaseLeases(workers, holder);
+        });
+  }
+
+  bool Works(const std::string& id) const {
+    const PluginInstance* plugin = plugins_->Find(id);
+    return plugin != nullptr && plugin->state() == PluginState::kStarted;
+  }
+
+  // A process whose plugin does not run has nothing to do.
+  VerbResult EndWithout() {
+    std::vector<Error> errors = plugins_->Errors();
+    VerbResult outcome = End();
+    outcome.errors.insert(outcome.errors.begin(), errors.begin(), errors.end());
+    return outcome;
+  }
+
+  // Of a process: a worker that does not return keeps a core, or a thread, for as long as it lives.
+  void EndForStuck(const Error& error) {
+    {
+      const MutexLock lock(end_mutex_);
+      if (!end_reason_) end_reason_ = error;
+    }
+    signal_.RequestStop();
   }
 
   Microseconds Remaining(Microseconds length) const {
@@ -108,7 +171,10 @@ class RunningHost {
   TerminationSignal::Event WaitForEvent(Microseconds time) {
     const TerminationSignal::Event event = signal_.WaitForEvent(time);
     if (event == TerminationSignal::Event::kReload) {
-      reload_.Run(*plugins_);
+      const std::optional<std::string> text =
+          role_ ? role_->host->TakeConfiguration() : std::nullopt;
+      const bool taken = reload_.Run(*plugins_, text ? &*text : nullptr);
+      if (taken && processes_) processes_->Reload(reload_.text());
       RenewToken();
       PrepareCrashReport(settings_.ledger, settings_.name, instance_);
     }
@@ -118,6 +184,7 @@ class RunningHost {
   // --only needs the plugins of those workers and the plugins that they require, no others.
   Plan PlanForWorkers() const {
     Plan plan = PlanPlugins(loaded_, discovery_);
+    if (role_) return Restrict(plan, {role_->plugin});
     if (options_.only.empty()) return plan;
     std::vector<std::string> owners;
     for (const std::string& id : options_.only) {
@@ -156,12 +223,46 @@ class RunningHost {
         std::move(api_status)};
   }
 
+  // What a host asks its process for, and what it hands on.
+  std::vector<HttpRoute> ProcessRoutes(const Plan& plan) {
+    const auto route = [](const char* path, const std::string& pool, auto handler) {
+      HttpRoute made = HostRoute(path, "", std::move(handler), pool);
+      made.declared.method = kHostMethod;
+      return made;
+    };
+    std::vector<HttpRoute> routes = {
+        route(kViewPath, "view",
+              [this](HttpCall&) {
+                return HttpResponse{200, View()};
+              }),
+        route(kMetricsPath, "metrics", [this](HttpCall&) {
+          return HttpResponse{200, scrape_.Text(MakeScrapeView()), "text/plain"};
+        })};
+    for (HttpRoute& each : PluginRoutes(
+             plan, [this] { return seen_plugins_.load(); }, sql_, settings_.http.time)) {
+      if (each.plugin != role_->plugin) continue;
+      each.revalidates = false;  // the host does that
+      routes.push_back(std::move(each));
+    }
+    return routes;
+  }
+
   void StartEndpoint(const Plan& plan) {
+    if (role_) {
+      role_->host->SayHello(instance_);
+      role_->host->Serve(ProcessRoutes(plan), settings_.http);
+      return;
+    }
     access_ = std::make_unique<HttpAccess>(settings_.token_file, settings_.loopback);
     std::vector<HttpRoute> routes = HostRoutes();
     for (HttpRoute& route : PluginRoutes(
              plan, [this] { return seen_plugins_.load(); }, sql_, settings_.http.time)) {
       routes.push_back(std::move(route));
+    }
+    if (processes_) {
+      for (HttpRoute& route : processes_->Routes(settings_.http.time)) {
+        routes.push_back(std::move(route));
+      }
     }
     HttpRoute description = HostRoute("/openapi.json", "All paths, for tools.", {}, "openapi");
     description.revalidates = true;
@@ -268,6 +369,7 @@ class RunningHost {
   }
 
   bool IsNamed(const std::string& worker) const {
+    if (role_ && loaded_.configuration.FindWorker(worker)->plugin != role_->plugin) return false;
     return options_.only.empty() || Contains(options_.only, worker);
   }
 
@@ -275,7 +377,7 @@ class RunningHost {
   void AddWorker(std::vector<WorkerPlan>& workers, const std::string& id,
                  const summa_worker* function, std::vector<std::string> tables) const {
     std::optional<WorkerPlan> worker = PlanWorker(loaded_.configuration, id);
-    if (!IsNamed(id) || !worker || function == nullptr) return;
+    if (!worker || !IsNamed(id) || function == nullptr) return;
     // Summa's own runners are expected where Summa's own layout is.
     worker->keep_lease_row =
         loaded_.configuration.share_with_node.value_or(layout_ == Layout::kDeployed);
@@ -304,7 +406,8 @@ class RunningHost {
         std::make_unique<LeaseKeeper>(settings_.ledger, instance_, SystemClock(),
                                       [this](const std::string& worker) { LeaseLost(worker); });
     lease_service_.Show(leases_.get());
-    const RunnerServices services{&sql_, leases_.get(), &store_, &SystemClock(), settings_.name};
+    RunnerServices services{&sql_, leases_.get(), &store_, &SystemClock(), settings_.name};
+    if (role_) services.stuck = [this](const Error& error) { EndForStuck(error); };
     runner_ = std::make_unique<Runner>(WorkerPlans(plan), services);
     seen_runner_ = runner_.get();
     if (!options_.once) runner_->Start();
@@ -332,24 +435,27 @@ class RunningHost {
   void ActivateAndWait() {
     const Microseconds length = options_.length.value_or(kForever);
     Backoff backoff(kFirstActivityPause, kLongestActivityPause, Jitter::kNone);
-    bool active = plugins_->Activate();
+    const std::string only = role_ ? role_->plugin : "";  // providers are active in the host
+    bool active = plugins_->Activate(only);
     for (;;) {
       const Microseconds left = Remaining(length);
       const auto event = WaitForEvent(active ? left : std::min(backoff.Next(), left));
       if (event == TerminationSignal::Event::kStop || Remaining(length).count() == 0) return;
       if (active) continue;
-      active = plugins_->Activate();
+      active = plugins_->Activate(only);
     }
   }
 
   // The start table: one line per plugin.
   void LogRunningPlugins() const {
     for (const PluginReport& plugin : plugins_->Report()) {
+      if (role_ && plugin.id != role_->plugin) continue;
       const bool well = plugin.state == ToText(PluginState::kStarted);
       Log(well ? LogLevel::kInfo : LogLevel::kError, plugin.error ? plugin.error->code : "",
           well ? "plugin runs" : "plugin does not run",
           {{"plugin", plugin.id}, {"version", plugin.version}, {"state", plugin.state}});
     }
+    if (role_) return;
     Log(LogLevel::kInfo, "", "host runs",
         {{"host", settings_.name}, {"version", SUMMA_VERSION}, {"instance", instance_}});
   }
@@ -396,10 +502,14 @@ class RunningHost {
     CrashPoint("host.draining");
     VerbResult outcome;
     std::vector<std::string> left;
+    if (processes_) processes_->TellToStop();
     if (plugins_) plugins_->Deactivate();
     if (runner_) left = runner_->Stop(settings_.drain_timeout);
     CrashPoint("host.drained");
     if (http_) http_->Stop();
+    if (role_) role_->host->StopServing();
+    if (processes_) outcome.errors = processes_->AwaitStop();
+    AddEndReason(outcome);
     JsonWriter json;
     json.BeginObject().Key("notStopped").BeginArray();
     for (const std::string& worker : left) {
@@ -420,6 +530,11 @@ class RunningHost {
     return outcome;
   }
 
+  void AddEndReason(VerbResult& outcome) {
+    const MutexLock lock(end_mutex_);
+    if (end_reason_) outcome.errors.insert(outcome.errors.begin(), *end_reason_);
+  }
+
   // One that does not return is named, and ends the process with 75.
   void EndPlugins(VerbResult& outcome) {
     BeginEnd();
@@ -436,25 +551,83 @@ class RunningHost {
     report.version = SUMMA_VERSION;
     report.state = state_.load();
     if (const PluginSet* plugins = seen_plugins_.load()) report.plugins = plugins->Report();
+    if (processes_) Append(report.plugins, processes_->Report());
     if (const Runner* runner = seen_runner_.load()) report.workers = runner->Report();
     return report;
+  }
+
+  template <typename T>
+  static void Append(std::vector<T>& all, std::vector<T> more) {
+    all.insert(all.end(), std::make_move_iterator(more.begin()),
+               std::make_move_iterator(more.end()));
+  }
+
+  // Whether there is anything to read of the fleet: not before the workers are there.
+  bool ReadsFleet(const HostReport& report) const {
+    return fleet_ != nullptr && (!report.workers.empty() || (processes_ && seen_runner_.load()));
   }
 
   std::string Status() {
     HostReport report = Report();
     if (const PluginSet* plugins = seen_plugins_.load()) {
       report.plugins = plugins->Probe(kProbeTimeout).reports;
+      if (processes_) {
+        PluginProcesses::Probed probed = processes_->Probe(kProbeTimeout);
+        Append(report.plugins, std::move(probed.plugins));
+        report.workers_of_processes = std::move(probed.workers);
+      }
     }
-    // There is nothing to read before the workers are there.
-    if (!report.workers.empty()) report.operations = fleet_.Read().operations;
+    if (ReadsFleet(report)) report.operations = fleet_->Read().operations;
     return StatusJson(report);
+  }
+
+  // What a process says of its plugin.
+  std::string View() {
+    ProcessView view;
+    const HostReport report = Report();
+    ReadinessView ready;
+    ready.report.state = "running";  // the host knows by itself
+    ready.report.workers = report.workers;
+    if (const PluginSet* plugins = seen_plugins_.load()) {
+      PluginSet::ProbeResult probed = plugins->Probe(kProcessProbeTimeout);
+      for (PluginReport& plugin : probed.reports) {
+        if (plugin.id == role_->plugin) view.plugin = std::move(plugin);
+      }
+      // What providers say, the host knows from its own.
+      std::erase_if(probed.failing,
+                    [this](const auto& each) { return each.plugin != role_->plugin; });
+      ready.plugins = std::move(probed.failing);
+    }
+    ready.calls = SlowCalls();
+    ready.sessions = RefusedSessions();
+    view.readiness = EvaluateReadiness(ready);
+    for (const WorkerReport& worker : report.workers) {
+      JsonWriter json;
+      WriteWorker(json, worker);
+      view.workers.push_back(json.Take());
+    }
+    return Encode(view);
+  }
+
+  std::vector<std::string> RefusedSessions() const {
+    std::vector<std::string> sessions;
+    for (const auto& [database, pool] : pools_) {
+      if (std::string refused = pool->Use().refused; !refused.empty()) {
+        sessions.push_back(std::move(refused));
+      }
+    }
+    return sessions;
   }
 
   ScrapeView MakeScrapeView() {
     ScrapeView view;
     view.report = Report();
-    // There is nothing to read before the workers are there.
-    if (!view.report.workers.empty()) view.fleet = fleet_.Read();
+    if (ReadsFleet(view.report)) view.fleet = fleet_->Read();
+    if (role_) view.report.plugins.clear();  // the host exports their states
+    if (processes_) {
+      view.workers_of_processes = processes_->workers();
+      view.processes = processes_->Metrics(kProbeTimeout);
+    }
     for (const WorkerReport& worker : view.report.workers) {
       view.leases[worker.id] = leases_->Status(worker.id);  // made before the runner was
     }
@@ -470,22 +643,28 @@ class RunningHost {
       view.report.plugins = std::move(probed.reports);
       view.plugins = std::move(probed.failing);
     }
+    Readiness of_processes;
+    if (processes_) {
+      PluginProcesses::Probed probed = processes_->Probe(kProbeTimeout);
+      Append(view.report.plugins, std::move(probed.plugins));
+      of_processes = std::move(probed.readiness);
+    }
     view.calls = SlowCalls();
-    FleetStatus fleet = fleet_.Read();
+    FleetStatus fleet = fleet_->Read();
     view.database = std::move(fleet.error);
     view.report.operations = std::move(fleet.operations);
-    for (const auto& [database, pool] : pools_) {
-      if (std::string refused = pool->Use().refused; !refused.empty()) {
-        view.sessions.push_back(std::move(refused));
-      }
-    }
-    return EvaluateReadiness(view);
+    view.sessions = RefusedSessions();
+    Readiness readiness = EvaluateReadiness(view);
+    Append(readiness.failing, std::move(of_processes.failing));
+    Append(readiness.warnings, std::move(of_processes.warnings));
+    return readiness;
   }
 
   const LoadedConfiguration& loaded_;
   const Settings& settings_;
   const Discovery& discovery_;
   const RunOptions& options_;
+  const std::optional<ProcessRole>& role_ = options_.role;
   TerminationSignal& signal_;
   Reload reload_;  // [main]
   const std::string instance_;
@@ -493,6 +672,8 @@ class RunningHost {
   std::atomic<BootTime> end_begin_{BootTime()};  // BootTime(): not yet
   std::atomic<const char*> state_{"starting"};
   Layout layout_ = Layout::kDeployed;  // [main]; known once the database is ready
+  Mutex end_mutex_;
+  std::optional<Error> end_reason_ SUMMA_GUARDED_BY(end_mutex_);  // of a process
   // What the endpoint and the lease keeper may read: set once, when it is complete. No lock, so
   // that a plugin that hangs in its status keeps nobody else waiting.
   std::atomic<const PluginSet*> seen_plugins_{nullptr};
@@ -501,13 +682,15 @@ class RunningHost {
   // In the order in which they are made; destroyed in reverse.
   std::optional<ControlPlane> control_;  // until the workers run
   WorkerStore store_;
-  FleetView fleet_;
+  const std::unique_ptr<FleetView> fleet_;  // nullptr in a process: the host looks
   Scrape scrape_;
   const std::map<std::string, std::shared_ptr<SessionPool>> pools_;
   SqlService sql_;
   LeaseService lease_service_{SystemClock()};
   InboxCleaner inbox_cleaner_{settings_.inbox_retention};
   const summa_worker inbox_worker_ = summa::detail::WorkerTable(&inbox_cleaner_, InboxCleanup().id);
+  Plan isolated_;
+  std::unique_ptr<PluginProcesses> processes_;
   std::unique_ptr<PluginSet> plugins_;
   std::unique_ptr<LeaseKeeper> leases_;
   std::unique_ptr<Runner> runner_;

@@ -1,6 +1,7 @@
 #include "host/application/scrape.hpp"
 
 #include "host/observe/host_metrics.hpp"
+#include "host/observe/metrics_text.hpp"
 
 namespace summa::host {
 namespace {
@@ -8,18 +9,22 @@ namespace {
 double Seconds(Microseconds time) { return std::chrono::duration<double>(time).count(); }
 double Timestamp(DatabaseTime time) { return Seconds(ToUnix(time).time_since_epoch()); }
 
-void SetWorker(const WorkerReport& worker, const ScrapeView& view) {
-  if (const auto found = view.fleet.workers.find(worker.id); found != view.fleet.workers.end()) {
-    const FleetWorker& known = found->second;
-    if (known.last_success) {
-      SetHostMetric("summa_worker_last_success_timestamp_seconds", Timestamp(*known.last_success),
-                    {worker.id});
-    }
-    if (known.next_due) {
-      SetHostMetric("summa_worker_next_run_timestamp_seconds", Timestamp(*known.next_due),
-                    {worker.id});
-    }
+// What the fleet knows of it.
+void SetFleetWorker(const std::string& id, const ScrapeView& view) {
+  const auto found = view.fleet.workers.find(id);
+  if (found == view.fleet.workers.end()) return;
+  const FleetWorker& known = found->second;
+  if (known.last_success) {
+    SetHostMetric("summa_worker_last_success_timestamp_seconds", Timestamp(*known.last_success),
+                  {id});
   }
+  if (known.next_due) {
+    SetHostMetric("summa_worker_next_run_timestamp_seconds", Timestamp(*known.next_due), {id});
+  }
+}
+
+void SetWorker(const WorkerReport& worker, const ScrapeView& view) {
+  SetFleetWorker(worker.id, view);
   if (const auto lease = view.leases.find(worker.id); lease != view.leases.end()) {
     SetHostMetric("summa_lease_trust_remaining_seconds", Seconds(lease->second.trust_remaining),
                   {worker.id});
@@ -67,6 +72,7 @@ std::string Scrape::Text(const ScrapeView& view) {
     SetHostMetric("summa_plugin_info", 1, {plugin.id, plugin.version, plugin.state});
   }
   for (const WorkerReport& worker : view.report.workers) SetWorker(worker, view);
+  for (const std::string& id : view.workers_of_processes) SetFleetWorker(id, view);
   SetOperations(view.fleet.operations);
   for (const auto& [database, use] : view.pools) {
     SetHostMetric("summa_db_pool_connections", use.busy, {database, "busy"});
@@ -79,7 +85,8 @@ std::string Scrape::Text(const ScrapeView& view) {
     }
   }
   SetProcessMetrics();
-  return MetricsText();
+  if (view.processes.empty()) return MetricsText();
+  return MergeMetrics(MetricsText(), view.processes);
 }
 
 }  // namespace summa::host

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "host/application/fleet_view.hpp"
 #include "host/application/status.hpp"
@@ -17,8 +18,11 @@ namespace summa::host {
 struct ScrapeView {
   HostReport report;
   FleetStatus fleet;
-  std::map<std::string, LeaseStatus> leases;  // by worker
-  std::map<std::string, PoolUse> pools;       // by database
+  std::map<std::string, LeaseStatus> leases;      // by worker
+  std::map<std::string, PoolUse> pools;           // by database
+  std::vector<std::string> workers_of_processes;  // what the fleet knows of them, processes do not
+  // The metrics of processes, by plugin.
+  std::vector<std::pair<std::string, std::string>> processes;
 };
 
 // Thread-safe.

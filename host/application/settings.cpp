@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "host/plugin/plugin_lock.hpp"
 #include "host/settings/host_workers.hpp"
 
 namespace summa::host {
@@ -59,10 +60,14 @@ std::vector<Error> ExplainMissing(const Diagnostic& diagnostic, const Discovery&
 
 }  // namespace
 
-LoadedConfiguration ReadConfiguration(const std::string& file, const Discovery& plugins) {
+LoadedConfiguration ReadConfiguration(const std::string& file, const Discovery& plugins,
+                                      const std::string* text) {
   const Environment environment = ProcessEnvironment();
-  LoadResult result = LoadConfigurationFile(FindConfigurationFile(file, environment), environment,
-                                            Manifests(plugins));
+  const std::vector<Manifest> manifests = Manifests(plugins);
+  LoadResult result =
+      text != nullptr
+          ? LoadConfiguration(*text, file, environment, manifests)
+          : LoadConfigurationFile(FindConfigurationFile(file, environment), environment, manifests);
   std::vector<Error> errors, warnings;
   for (const Diagnostic& diagnostic : result.diagnostics) {
     std::vector<Error>& kind = diagnostic.warning ? warnings : errors;
@@ -74,8 +79,41 @@ LoadedConfiguration ReadConfiguration(const std::string& file, const Discovery& 
     std::erase_if(errors, [](const Error& error) { return error.code == "SH-0218"; });
   }
   if (!errors.empty()) throw Failures(std::move(errors));
-  return {std::move(result.configuration), std::move(result.settings), std::move(warnings)};
+  return {std::move(result.configuration), std::move(result.settings), std::move(warnings),
+          std::move(result.text)};
 }
+
+std::optional<LockSettings> FindLock(const std::string& file, const Discovery& plugins) {
+  const Environment environment = ProcessEnvironment();
+  try {
+    const LoadResult result = LoadConfigurationFile(FindConfigurationFile(file, environment),
+                                                    environment, Manifests(plugins));
+    return LockSettings{result.settings.lock_file, result.settings.lock_required};
+  } catch (const Failure&) {
+    return std::nullopt;
+  }
+}
+
+namespace {
+
+// The same plugins, with those that are enabled sealed and compared with the lock file.
+std::shared_ptr<const Discovery> LockPlugins(const Settings& settings, const Discovery& plugins,
+                                             const std::vector<EnabledPlugin>& enabled) {
+  std::vector<Error> problems;
+  const TrustPolicy trust = CurrentTrust();
+  const PluginLock lock = ReadPluginLock(settings.lock_file, trust, problems);
+  if (!problems.empty()) throw Failures(std::move(problems));
+  auto locked = std::make_shared<Discovery>(plugins);
+  for (const EnabledPlugin& plugin : enabled) {
+    const PluginFile* file = plugins.Find(plugin.id);
+    if (file == nullptr) continue;
+    locked->files[static_cast<std::size_t>(file - plugins.files.data())] =
+        SealLocked(*file, lock, trust);
+  }
+  return locked;
+}
+
+}  // namespace
 
 Plan PlanPlugins(const LoadedConfiguration& loaded, const Discovery& plugins) {
   std::vector<EnabledPlugin> enabled;
@@ -89,7 +127,11 @@ Plan PlanPlugins(const LoadedConfiguration& loaded, const Discovery& plugins) {
     }
     enabled.push_back(std::move(plugin));
   }
-  return MakePlan(enabled, plugins, loaded.settings.file);
+  if (!loaded.settings.lock_required) return MakePlan(enabled, plugins, loaded.settings.file);
+  std::shared_ptr<const Discovery> locked = LockPlugins(loaded.settings, plugins, enabled);
+  Plan plan = MakePlan(enabled, *locked, loaded.settings.file);
+  plan.locked = std::move(locked);
+  return plan;
 }
 
 SessionShares SharesOfPlugins(const LoadedConfiguration& loaded,
@@ -104,6 +146,8 @@ SessionShares SharesOfPlugins(const LoadedConfiguration& loaded,
   const auto give = [&](bool to_own, int each) {
     for (const WorkerSettings& worker : loaded.configuration.workers) {
       if (!worker.enabled || !worker.continuous) continue;
+      const PluginSettings* plugin = loaded.configuration.FindPlugin(worker.plugin);
+      if (plugin != nullptr && plugin->isolated) continue;  // its process has a pool of its own
       if (shares.own.contains(worker.plugin) != to_own) continue;
       const int given = std::min(each, left);
       if (given > 0) shares.sure[worker.plugin] += given;

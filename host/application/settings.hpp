@@ -30,13 +30,26 @@ struct LoadedConfiguration {
   Configuration configuration;
   Settings settings;
   std::vector<Error> warnings;
+  std::string text = {};  // of the file, as it was read
 };
 
-// `file` empty: looked for. Throws Failures with everything that is wrong.
-LoadedConfiguration ReadConfiguration(const std::string& file, const Discovery& plugins);
+// `file` empty: looked for. `text`: what the file contained, instead of reading it. Throws Failures
+// with everything that is wrong.
+LoadedConfiguration ReadConfiguration(const std::string& file, const Discovery& plugins,
+                                      const std::string* text = nullptr);
 
-// Which of the enabled plugins run, in which order.
+// Which of the enabled plugins run, in which order. With plugins.lock: their files are read once
+// more, sealed, and refused unless they are the locked ones. Throws Failures when the lock file
+// cannot be used.
 Plan PlanPlugins(const LoadedConfiguration& loaded, const Discovery& plugins);
+
+// The lock file that a configuration names, whatever else is wrong with it.
+struct LockSettings {
+  std::string file;
+  bool required = false;
+};
+// `file` empty: looked for. nullopt: there is no configuration.
+std::optional<LockSettings> FindLock(const std::string& file, const Discovery& plugins);
 
 // How plugins share the pool of a running host. Sure are two sessions for each continuous worker of
 // the host's own plugins, one for each of the others, as far as the pool goes; one at least belongs

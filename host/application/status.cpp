@@ -85,11 +85,13 @@ std::string StatusJson(const HostReport& report) {
     }
     if (!plugin.details_json.empty()) json.Key("details").Raw(plugin.details_json);
     if (plugin.details_age) json.Member("detailsAgeMs", plugin.details_age->count() / 1000);
+    if (!plugin.process_json.empty()) json.Key("process").Raw(plugin.process_json);
     json.EndObject();
   }
   json.EndArray();
   json.Key("workers").BeginArray();
   for (const WorkerReport& worker : report.workers) WriteWorker(json, worker);
+  for (const std::string& worker : report.workers_of_processes) json.Raw(worker);
   json.EndArray().Key("operations");
   WriteOperations(json, report.operations);
   json.EndObject();

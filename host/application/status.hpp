@@ -17,6 +17,7 @@ struct PluginReport {
   std::optional<Error> error;
   std::string details_json;  // what the plugin says of itself: a JSON object, or empty
   std::optional<Microseconds> details_age = {};  // when it did not answer in time and this is older
+  std::string process_json = {};  // of its own process: a JSON object; empty: it has none
 };
 
 struct HostReport {
@@ -24,6 +25,7 @@ struct HostReport {
   std::vector<PluginReport> plugins;
   std::vector<WorkerReport> workers;
   std::vector<OperationReport> operations = {};  // of the fleet, open and failed, as last read
+  std::vector<std::string> workers_of_processes = {};  // the JSON of each
 };
 
 struct FailingItem {

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "host/error.hpp"
 #include "host/find.hpp"
@@ -50,6 +51,23 @@ TerminationSignal::TerminationSignal(Hangup hangup) : hangup_(hangup) {
   listener_.detach();
 }
 
+void TerminationSignal::RequestStop() {
+  {
+    const MutexLock lock(mutex_);
+    requested_ = true;
+  }
+  changed_.notify_all();
+  StopWaitingForReaders();
+}
+
+void TerminationSignal::RequestReload() {
+  {
+    const MutexLock lock(mutex_);
+    reload_ = true;
+  }
+  changed_.notify_all();
+}
+
 bool TerminationSignal::Wait(Microseconds time) {
   MutexLock lock(mutex_);
   return changed_.wait_for(lock, time,
@@ -87,22 +105,13 @@ void TerminationSignal::Act(const signalfd_siginfo& signal) {
   if (nohup_ && (terminal_gone || hangup_ == Hangup::kStops)) return;
   // Both the kernel and the shell may send it, so it never counts as the second signal.
   if (terminal_gone || hangup_ == Hangup::kStops) return Stop(name.c_str(), false);
-  {
-    const MutexLock lock(mutex_);
-    reload_ = true;
-  }
-  changed_.notify_all();
+  RequestReload();
 }
 
 // The flag first: stopping must not depend on whether it can be logged.
 void TerminationSignal::Stop(const char* name, bool at_once_when_repeated) {
-  const bool repeated = requested_.load();
-  {
-    const MutexLock lock(mutex_);
-    requested_ = true;
-  }
-  changed_.notify_all();
-  StopWaitingForReaders();
+  const bool repeated = std::exchange(signalled_, true);
+  RequestStop();
   if (repeated && at_once_when_repeated) {
     Log(LogLevel::kWarn, "SH-0904", "second signal: ending immediately", {{"signal", name}});
     FlushLog();

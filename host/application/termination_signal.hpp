@@ -32,6 +32,10 @@ class TerminationSignal {
   TerminationSignal& operator=(const TerminationSignal&) = delete;
 
   bool requested() const { return requested_.load(); }  // any thread
+  // As a signal would, however often: by whoever has started this process, or for a reason of its
+  // own. Any thread.
+  void RequestStop();
+  void RequestReload();
   // Waits up to `time`; true when asked to stop. Any thread.
   bool Wait(Microseconds time);
   // The same, and ends for a reload as well, which is told once.
@@ -46,6 +50,7 @@ class TerminationSignal {
 
   const Hangup hangup_;
   bool nohup_ = false;
+  bool signalled_ = false;  // [listener] a signal has asked to stop
   std::atomic<bool> requested_{false};
   Mutex mutex_;
   bool reload_ SUMMA_GUARDED_BY(mutex_) = false;

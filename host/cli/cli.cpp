@@ -26,6 +26,7 @@ std::vector<Verb> HostVerbs() {
   AddRunVerbs(verbs);
   AddConfigVerbs(verbs);
   AddPluginsVerbs(verbs);
+  AddPluginsLockVerb(verbs);
   AddNewPluginVerb(verbs);
   AddVerifyPluginVerb(verbs);
   AddWorkersVerbs(verbs);

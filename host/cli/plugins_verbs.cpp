@@ -1,10 +1,13 @@
+#include <filesystem>
 #include <summa/json.hpp>
+#include <system_error>
 
 #include "host/application/settings.hpp"
 #include "host/cli/verbs.hpp"
 #include "host/config/text.hpp"
 #include "host/database/fleet_orders.hpp"
 #include "host/plugin/instance.hpp"
+#include "host/plugin/plugin_lock.hpp"
 
 namespace summa::host {
 namespace {
@@ -14,7 +17,50 @@ std::string_view StateOf(const PluginFile& file) {
   return ToText(file.refusals.empty() ? PluginState::kInspected : PluginState::kRefused);
 }
 
-void WriteListed(JsonWriter& json, const PluginFile& file) {
+// Whether a file may be loaded, as far as that is a question of who may have changed it.
+struct Trust {
+  std::string why_not;         // empty: it may be
+  std::optional<bool> locked;  // it is the one in the lock file; nullopt: there is none
+};
+
+class TrustJudge {
+ public:
+  explicit TrustJudge(const Invocation& call)
+      : settings_(FindLock(call.global.config, call.installed.plugins())) {
+    std::error_code failure;
+    if (!settings_) return;
+    if (!settings_->required && !std::filesystem::exists(settings_->file, failure)) return;
+    std::vector<Error> problems;
+    lock_ = ReadPluginLock(settings_->file, policy_, problems);
+    if (!problems.empty()) problem_ = problems.front();
+  }
+
+  Trust Of(const PluginFile& file) const {
+    Trust trust;
+    for (const Error& refusal : file.refusals) {
+      if (ExitCode(refusal) == SUMMA_E_DENIED && trust.why_not.empty()) {
+        trust.why_not = refusal.code + " " + refusal.message;
+      }
+    }
+    if (!lock_ || !file.refusals.empty()) return trust;
+    std::optional<Error> error = problem_;
+    if (!error) {
+      const PluginFile sealed = SealLocked(file, *lock_, policy_);
+      if (!sealed.refusals.empty()) error = sealed.refusals.front();
+    }
+    trust.locked = !error;
+    if (error && settings_->required) trust.why_not = error->code + " " + error->message;
+    return trust;
+  }
+
+ private:
+  const std::optional<LockSettings> settings_;
+  const TrustPolicy policy_ = CurrentTrust();
+  std::optional<PluginLock> lock_;
+  std::optional<Error> problem_;  // of the lock file
+};
+
+void WriteListed(JsonWriter& json, const PluginFile& file, const Trust& trust) {
   const Manifest none;
   const Manifest& manifest = file.manifest ? *file.manifest : none;
   std::vector<std::string> requires_services, workers;
@@ -24,6 +70,8 @@ void WriteListed(JsonWriter& json, const PluginFile& file) {
   for (const WorkerDeclaration& each : manifest.workers) workers.push_back(each.id);
   json.BeginObject().Member("id", file.Id()).TextOrNull("version", manifest.version);
   json.Member("state", StateOf(file)).Member("path", file.path);
+  json.Member("trusted", trust.why_not.empty()).TextOrNull("whyNot", trust.why_not);
+  json.Member("locked", trust.locked);
   json.Member("provides", manifest.provides);
   json.Member("requires", requires_services);
   json.Member("workers", workers);
@@ -35,7 +83,8 @@ VerbResult List(const Invocation& call) {
   const Discovery& discovery = call.installed.plugins();
   JsonWriter json;
   json.BeginObject().Key("plugins").BeginArray();
-  for (const PluginFile& file : discovery.files) WriteListed(json, file);
+  const TrustJudge judge(call);
+  for (const PluginFile& file : discovery.files) WriteListed(json, file, judge.Of(file));
   json.EndArray().EndObject();
   VerbResult result{.json = json.Take(), .errors = discovery.problems};
   if (discovery.files.empty()) {
@@ -157,8 +206,9 @@ void AddPluginsVerbs(std::vector<Verb>& verbs) {
   list.summary = "list the plugins that are installed";
   list.description =
       "Reads the manifests of all files in the plugin directories. No code of a plugin runs. A "
-      "file "
-      "that would not be loaded is listed with the reason.";
+      "file that would not be loaded is listed with the reason. trusted says whether nobody else "
+      "may have changed the file, and whyNot why not; locked, whether it is the one in the lock "
+      "file that the configuration names.";
   list.exit_codes = {{0, "listed"}, {78, "a plugin directory that was named cannot be read"}};
   list.example = "summa-host plugins list --output json";
   list.run = List;

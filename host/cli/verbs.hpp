@@ -10,6 +10,7 @@ namespace summa::host {
 void AddRunVerbs(std::vector<Verb>& verbs);
 void AddConfigVerbs(std::vector<Verb>& verbs);
 void AddPluginsVerbs(std::vector<Verb>& verbs);
+void AddPluginsLockVerb(std::vector<Verb>& verbs);
 void AddNewPluginVerb(std::vector<Verb>& verbs);
 void AddVerifyPluginVerb(std::vector<Verb>& verbs);
 void AddWorkersVerbs(std::vector<Verb>& verbs);

@@ -135,6 +135,12 @@ std::vector<Error> WorkerStore::RequireWholeTables(const std::vector<std::string
   return host::RequireWholeTables(ask, tables);
 }
 
+void WorkerStore::ReleaseLeases(const std::vector<std::string>& worker_ids,
+                                const std::string& holder) {
+  const LeaseStatements statements(QuoteIdentifier(connection_->schema()));
+  Query(statements.release, {TextArrayLiteral(worker_ids), holder, "0"});
+}
+
 std::optional<Microseconds> WorkerStore::RecordRun(const RunRecord& record) {
   std::optional<std::string> error, next_due;
   if (!record.ok) error = record.error;

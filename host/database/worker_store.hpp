@@ -54,6 +54,9 @@ class WorkerStore {
   // what is to be said and is no reason to stand still (SH-0432).
   std::vector<Error> RequireWholeTables(const std::vector<std::string>& tables);
 
+  // Lets go of the leases that this holder, which is dead, has of these workers.
+  void ReleaseLeases(const std::vector<std::string>& worker_ids, const std::string& holder);
+
   FleetOrders& orders() { return orders_; }
   // Of the connection. Any thread.
   void Interrupt() noexcept { connection_->Interrupt(); }

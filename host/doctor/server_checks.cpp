@@ -1,5 +1,6 @@
 #include <sys/types.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -88,12 +89,18 @@ void CheckSessionSettings(const CheckContext& context) {
 
 void CheckConnections(const CheckContext& context) {
   const Settings& settings = context.loaded.settings;
-  const int needed = settings.ledger.pool + kOwnConnections;
+  // Each process of a plugin has a pool and leases of its own.
+  const auto& plugins = context.loaded.configuration.plugins;
+  const auto processes = 1 + std::count_if(plugins.begin(), plugins.end(), [](const auto& plugin) {
+                           return plugin.enabled && plugin.isolated;
+                         });
+  const int needed = (settings.ledger.pool + kOwnConnections) * static_cast<int>(processes);
   const ControlRows rows = context.database.Query(
       "SELECT current_setting('max_connections')::int - "
       "current_setting('superuser_reserved_connections')::int, "
       "(SELECT count(*) FROM pg_stat_activity WHERE datname IS NOT NULL "
-      "AND pid <> pg_backend_pid() AND application_name IS DISTINCT FROM $1), "
+      "AND pid <> pg_backend_pid() AND NOT coalesce(application_name = $1 OR "
+      "starts_with(application_name, $1 || '/'), false)), "
       "(SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user), "
       "(SELECT datconnlimit FROM pg_database WHERE datname = current_database())",
       {settings.ledger.application_name});

@@ -30,6 +30,12 @@ const std::vector<MetricDeclaration>& HostMetrics() {
        {"plugin", "version", "state"},
        "1 for the current state of each plugin of this host, including refused and failed "
        "plugins."},
+      {"summa_plugin_process_ends_total",
+       kCounter,
+       {"plugin", "reason"},
+       "Ends of the process of a plugin with isolation by reason: crash, exit (without a word), "
+       "failed (it said why), memory, cpu_time (limits), stuck (it did not stop in time), "
+       "not_started, stopped (as it was told)."},
       {"summa_worker_runs_total",
        kCounter,
        {"worker", "outcome"},

@@ -28,6 +28,12 @@ constexpr Microseconds kReaderTimeout = std::chrono::milliseconds(500);
 
 std::atomic<bool> waits_for_readers{true};
 
+// Written before other threads are started.
+std::string& ProcessName() {
+  static auto& name = *new std::string;
+  return name;
+}
+
 // Lives until the process ends, also while threads that were abandoned still log.
 class Logger {
  public:
@@ -106,7 +112,13 @@ class Logger {
     }
     return key;
   }
-  std::string Text(const LogLine& line) const {
+  std::string Text(LogLine line) const {
+    std::vector<LogField> fields;
+    if (!ProcessName().empty()) {
+      fields.assign(line.fields.begin(), line.fields.end());
+      fields.push_back({"process", ProcessName()});
+      line.fields = fields;
+    }
     return (format_ == LogFormat::kJson ? JsonLine(line) : TextLine(line, colours_)) + '\n';
   }
   void Put(const LogLine& line) { writer_.Put(Text(line)); }
@@ -184,6 +196,8 @@ void CaptureStderr() {
   stderr = captured;
   std::cerr.rdbuf(new ErrorBuffer(ErrorBuffer::Flush::kWholeLines));
 }
+
+void NameLogProcess(std::string name) { ProcessName() = std::move(name); }
 
 void StopWaitingForReaders() { waits_for_readers = false; }
 bool WaitsForReaders() { return waits_for_readers; }

@@ -27,6 +27,9 @@ struct LogField {
 // kOff: for a verb whose result says what went wrong. Call once at start; before it, lines go to
 // stderr as text at level info.
 void ConfigureLog(LogLevel level, LogFormat format);
+// From now on every line has this field `process`: for one of several processes that write to one
+// log. Call once, before other threads are started.
+void NameLogProcess(std::string name);
 // What ConfigureLog() set last. Lock-free once something was logged.
 LogLevel CurrentLogLevel();
 LogFormat CurrentLogFormat();

@@ -7,6 +7,9 @@
 //   - others may not write;
 //   - the group may write only when it is root's group, the host's own group, or the group of the
 //     host's executable where that group may write the executable too.
+// The same holds for every directory above, since whoever may write there can put another one in
+// its place; not for a directory with the sticky bit (/tmp), whose entries belong to their owners,
+// nor for those above the executable.
 // Pure but for the file system; thread-safe.
 #pragma once
 
@@ -22,6 +25,8 @@ namespace summa::host {
 struct TrustPolicy {
   std::vector<uid_t> owners;
   std::vector<gid_t> groups;
+  // Whoever may write there could replace the host itself.
+  std::vector<std::string> above_host = {};
 };
 
 // For this process: by its effective user and group and by its executable.
@@ -30,5 +35,8 @@ TrustPolicy CurrentTrust();
 // Everything that makes `path` untrustworthy (SH-0102), each with the command that mends it. `path`
 // exists.
 std::vector<Error> CheckTrust(const std::string& path, const TrustPolicy& policy);
+
+// The name of a user, else the number.
+std::string OwnerName(uid_t user);
 
 }  // namespace summa::host

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,8 @@ struct RefusedPlugin {
 struct Plan {
   std::vector<PlannedPlugin> order;    // start in this order, stop in the reverse one
   std::vector<RefusedPlugin> refused;  // in the order of the configuration
+  // What the files above are in, when it is not the Discovery that the plan was made from.
+  std::shared_ptr<const Discovery> locked = {};
 };
 
 // `enabled` in the order of the configuration: it decides between plugins that could start at the

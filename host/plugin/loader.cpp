@@ -25,10 +25,16 @@ namespace fs = std::filesystem;
 constexpr char kEntrySymbol[] = "summa_plugin_v1";
 static_assert(SUMMA_ABI_MAJOR == 1, "the name of the entry symbol carries the major version");
 
+// What is loaded, and what it was loaded from.
+struct Loaded {
+  dll::shared_library library;
+  std::shared_ptr<const SealedFile> sealed;
+};
+
 // Keeps every library until the process ends; deliberately never destroyed.
-void KeepForEver(dll::shared_library library) {
-  static auto* const libraries = new std::vector<dll::shared_library>();
-  libraries->push_back(std::move(library));
+void KeepForEver(dll::shared_library library, std::shared_ptr<const SealedFile> sealed) {
+  static auto* const libraries = new std::vector<Loaded>();
+  libraries->push_back({std::move(library), std::move(sealed)});
 }
 
 // Boost appends the text of an error code that has nothing to do with the failure: the useful part
@@ -137,7 +143,7 @@ void CheckEntry(const PluginFile& file, const summa_entry& entry, std::uintptr_t
 
 const summa_entry& LoadPlugin(const PluginFile& file) {
   if (!file.refusals.empty()) throw Failure(file.refusals.front());
-  if (IdentityOf(file.path) != file.identity) {
+  if (file.sealed == nullptr && IdentityOf(file.path) != file.identity) {
     throw Failure("SH-0122",
                   "plugin \"" + file.Id() + "\": the file was replaced after it was examined",
                   "Start the host again", file.path);
@@ -145,11 +151,12 @@ const summa_entry& LoadPlugin(const PluginFile& file) {
   RefuseOtherVersions(file);
   dll::shared_library library;
   try {
-    library.load(fs::path(file.path), dll::load_mode::rtld_now | dll::load_mode::rtld_local);
+    library.load(fs::path(file.sealed ? file.sealed->path() : file.path),
+                 dll::load_mode::rtld_now | dll::load_mode::rtld_local);
   } catch (const std::exception& failure) {
     CannotLoad(file, LoaderText(failure.what()));
   }
-  KeepForEver(library);
+  KeepForEver(library, file.sealed);
   if (!library.has(kEntrySymbol)) Mismatch(file, "it exports no symbol summa_plugin_v1");
   const summa_entry& entry = library.get<const summa_entry>(kEntrySymbol);
   const link_map* map = nullptr;

@@ -77,6 +77,9 @@ constexpr std::array<std::string_view, 12> kHostVerbs = {
     "metrics", "status", "doctor",  "explain", "version",    "help"};
 constexpr std::array<int, 10> kExitCodes = {0, 1, 64, 65, 66, 69, 70, 75, 77, 78};
 
+// What the configuration of every plugin has, as host/settings/host-schema.yaml says.
+constexpr std::array<std::string_view, 4> kHostKeys = {"use", "enabled", "isolation", "limits"};
+
 // The first words of the paths that the host serves itself.
 constexpr std::array<std::string_view, 6> kHostPaths = {"livez",   "readyz",       "status",
                                                         "metrics", "openapi.json", "api"};
@@ -130,6 +133,12 @@ class ManifestReader {
     manifest.config.type = Schema::Type::kMap;
     if (const Node* config = fields.Find("config")) {
       manifest.config = ReadSchema(*config, "config", diagnostics_);
+      for (const std::string_view key : kHostKeys) {
+        const Node* taken = config->Find(key);
+        if (taken == nullptr) continue;
+        fields.Report(taken, "config." + std::string(key), "the key belongs to summa-host itself",
+                      "Choose another name");
+      }
     }
     CheckTogether(fields, root, manifest);
     fields.Finish();
@@ -152,8 +161,10 @@ class ManifestReader {
 
   void ReadIdentity(ManifestFields& fields, Manifest& manifest) {
     manifest.id = fields.Text("id", true, kId);
-    if (manifest.id == "host") {  // what the host itself is called in the records of its steps
-      fields.Report(fields.Find("id"), "id", "\"host\" belongs to summa-host itself",
+    // What the host itself is called in the records of its steps; a key beside those of plugins.
+    for (const std::string taken : {"host", "lock"}) {
+      if (manifest.id != taken) continue;
+      fields.Report(fields.Find("id"), "id", "\"" + taken + "\" belongs to summa-host itself",
                     "Choose another id");
     }
     manifest.version = fields.Text("version", true, kVersion);

@@ -7,8 +7,10 @@
 #include <summa/abi/plugin.h>
 
 #include <cerrno>
+#include <exception>
 #include <filesystem>
 #include <map>
+#include <stdexcept>
 #include <system_error>
 
 #include "host/config/text.hpp"
@@ -34,7 +36,7 @@ namespace summa::host {
 namespace {
 
 // The whole file is read. Plugins have a few MiB, with all debug information some tens.
-constexpr std::int64_t kMaxFileBytes = 512LL * 1024 * 1024;
+constexpr std::size_t kMaxFileBytes = std::size_t{512} << 20;
 
 std::string FileName(const std::string& path) {
   return std::filesystem::path(path).filename().string();
@@ -76,8 +78,21 @@ std::optional<std::vector<char>> ReadAll(int fd, std::size_t size) {
   return bytes;
 }
 
-// Reads the file into `bytes` when it is a regular one that may be trusted; otherwise refuses it.
-bool ReadTrusted(PluginFile& file, const TrustPolicy& trust, std::vector<char>& bytes) {
+std::shared_ptr<const SealedFile> Seal(PluginFile& file, int descriptor) {
+  try {
+    return std::make_shared<SealedFile>(descriptor, FileName(file.path), kMaxFileBytes);
+  } catch (const std::exception& failure) {
+    file.refusals.push_back(
+        {"SH-0113", FileName(file.path) + " cannot be read into memory: " + failure.what(),
+         "Check the memory of the machine and the disk, and start again", file.path});
+    return nullptr;
+  }
+}
+
+// Reads the file into `bytes`, or seals it, when it is a regular one that may be trusted; otherwise
+// refuses it.
+bool ReadTrusted(PluginFile& file, const TrustPolicy& trust, Reading reading,
+                 std::vector<char>& bytes) {
   const std::string name = FileName(file.path);
   const auto refuse = [&](const char* code, std::string message, std::string hint) {
     file.refusals.push_back({code, std::move(message), std::move(hint), file.path});
@@ -99,13 +114,18 @@ bool ReadTrusted(PluginFile& file, const TrustPolicy& trust, std::vector<char>& 
     return refuse("SH-0113", name + " is not a regular file", "Put the plugin's .so file there");
   }
   file.identity = ToIdentity(status);
+  file.owner = status.st_uid;
   file.refusals = CheckTrust(file.path, trust);
   if (!file.refusals.empty()) return false;
-  if (file.identity.size > kMaxFileBytes) {
+  if (static_cast<std::size_t>(file.identity.size) > kMaxFileBytes) {
     return refuse("SH-0113",
                   name + " has " + std::to_string(file.identity.size) +
                       " bytes; this host reads plugins of at most 512 MiB",
                   "Strip its debug information: strip " + file.path);
+  }
+  if (reading == Reading::kSealed) {
+    file.sealed = Seal(file, descriptor.get());
+    return file.sealed != nullptr;
   }
   auto content = ReadAll(descriptor.get(), static_cast<std::size_t>(file.identity.size));
   if (!content) {
@@ -236,14 +256,14 @@ std::optional<FileIdentity> IdentityOf(const std::string& path) {
   return ToIdentity(status);
 }
 
-PluginFile InspectPlugin(const std::string& path, const TrustPolicy& trust) {
+PluginFile InspectPlugin(const std::string& path, const TrustPolicy& trust, Reading reading) {
   PluginFile file;
   file.path = path;
   std::vector<char> bytes;
-  if (!ReadTrusted(file, trust, bytes)) return file;
+  if (!ReadTrusted(file, trust, reading, bytes)) return file;
   ElfFile elf;
   try {
-    elf = ReadElfFile(bytes);
+    elf = ReadElfFile(file.sealed ? file.sealed->bytes() : bytes);
   } catch (const ElfProblem& problem) {
     file.refusals.push_back(ToError(problem, path));
     return file;

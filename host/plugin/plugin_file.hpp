@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "host/error.hpp"
 #include "host/plugin/file_trust.hpp"
 #include "host/plugin/manifest.hpp"
+#include "host/plugin/sealed_file.hpp"
 
 namespace summa::host {
 
@@ -28,6 +30,7 @@ struct FileIdentity {
 struct PluginFile {
   std::string path;
   FileIdentity identity;
+  uid_t owner = 0;
   std::optional<Manifest> manifest;  // also of a refused file, where the manifest could be read
   std::uintptr_t manifest_address = 0;
   std::vector<std::string> needed;
@@ -37,14 +40,21 @@ struct PluginFile {
   std::size_t other_export_count = 0;
   std::vector<Error> refusals;  // empty: may be loaded
   std::string shadowed_by;      // path of the file that is used instead; empty: none
+  // What all of this was read from, and what is loaded; nullptr: the file was read, and is loaded
+  // by its path.
+  std::shared_ptr<const SealedFile> sealed;
 
   // The id of the manifest, else the name of the file without ".so".
   std::string Id() const;
 };
 
+// kSealed: into memory that nobody can change, so that exactly these bytes are loaded later.
+enum class Reading { kOnce, kSealed };
+
 // The checks that need no other plugin, in this order; the first kind that fails ends them: exists,
 // regular file, owner and mode, ELF and machine, manifest section, ABI, manifest, sanitizer.
-PluginFile InspectPlugin(const std::string& path, const TrustPolicy& trust);
+PluginFile InspectPlugin(const std::string& path, const TrustPolicy& trust,
+                         Reading reading = Reading::kOnce);
 
 // Of the file that `path` names now; nullopt when there is none.
 std::optional<FileIdentity> IdentityOf(const std::string& path);

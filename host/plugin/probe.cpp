@@ -80,7 +80,7 @@ PluginProbe::PluginProbe(const PluginInstance& plugin)
 void PluginProbe::Begin() {
   if (plugin_.state() != PluginState::kStarted) return;
   thread_.Begin([&plugin = plugin_, answers = answers_] {
-    // In this order: the SDK reports with failing() that Status() threw.
+    // In this order: the SDK reports with failing() that StatusJson() threw.
     std::vector<Finding> failing;
     std::string status = ReadStatus(plugin, failing);
     for (Finding& each : ReadFailing(plugin)) failing.push_back(std::move(each));

@@ -44,6 +44,8 @@ struct RunnerServices {
   WorkerStore* store;  // the runner's alone: its shutdown begins when the runner stops
   const Clock* clock;
   std::string host_name;
+  // A worker that is stuck has lost its lease and does not return. Any thread; may be empty.
+  std::function<void(const Error&)> stuck = {};
 
   FleetOrders& orders() const { return store->orders(); }
 };

@@ -282,6 +282,7 @@ void WorkerInstance::RevokeStuckRun() {
       : shut        ? "a stuck worker does not return; its lease was released for other hosts"
                     : "a stuck worker does not return; its lease is left to expire",
       {{"worker", plan_.id}, {"plugin", plan_.plugin}});
+  if (services_.stuck) services_.stuck(error);
 }
 
 WorkerReport WorkerInstance::Report() const {

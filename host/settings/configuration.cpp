@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <stdexcept>
 #include <utility>
 
@@ -113,6 +114,14 @@ void ReadHost(Value& value, const Environment& environment, Settings& settings,
   }
 }
 
+void ReadLock(const Value& value, Settings& settings) {
+  settings.lock_required = value.String("plugins.lock") == "require";
+  settings.lock_file = value.String("plugins.lock_file");
+  if (!settings.lock_file.empty()) return;
+  const std::filesystem::path file(settings.file);
+  settings.lock_file = (file.parent_path() / "plugins.lock").string();
+}
+
 // Routes that anybody who reaches this machine could call.
 void CheckAccess(const Configuration& configuration, const Settings& settings,
                  const std::vector<Manifest>& manifests, Diagnostics& diagnostics) {
@@ -191,6 +200,7 @@ LoadResult LoadConfiguration(std::string_view text, const std::string& file,
   Diagnostics& diagnostics = result.diagnostics;
   Settings& settings = result.settings;
   settings.file = file;
+  result.text = text;
 
   Node root = ParseDocument(text, file, diagnostics);
   const std::size_t of_reading = diagnostics.size();
@@ -201,6 +211,7 @@ LoadResult LoadConfiguration(std::string_view text, const std::string& file,
   ReadHost(configuration.value, environment, settings, diagnostics);
   ReadDatabase(configuration.value, settings, diagnostics);
   ReadLog(configuration.value, settings);
+  ReadLock(configuration.value, settings);
   const Value* share = configuration.value.Find("schedules.share_with_node");
   if (share != nullptr && !share->null) configuration.share_with_node = share->text == "true";
 

@@ -5,6 +5,7 @@
 // ${file:...} names. Thread-safe; nothing is kept.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -35,6 +36,8 @@ struct Settings {
   Microseconds start_timeout{0};
   Microseconds inbox_retention{0};
   bool migrate_automatically = false;
+  bool lock_required = false;  // plugins are loaded only as the lock file says
+  std::string lock_file;
   std::optional<Layout> layout;  // nullopt: as the catalog says
   DatabaseSettings ledger;
   std::optional<DatabaseSettings> read;  // nullopt: the ledger's database
@@ -47,12 +50,21 @@ struct UseSetting {
   Location where;
 };
 
+// Of the process of one plugin; zero: none.
+struct ProcessLimits {
+  std::int64_t memory_bytes = 0;
+  Microseconds cpu_time{0};  // within a minute
+  int open_files = 0;
+};
+
 struct PluginSettings {
   std::string id;
   Location where;  // of its key
   bool enabled = true;
   std::map<std::string, UseSetting> use;  // alias -> provider
-  Value config;                           // its own part: a map, without `use` and `enabled`
+  bool isolated = false;                  // runs in a process of its own
+  ProcessLimits limits;                   // of that process
+  Value config;  // its own part: a map, without the keys that every plugin has
 };
 
 struct WorkerSettings : WorkerSpec {
@@ -73,6 +85,7 @@ struct LoadResult {
   Configuration configuration;  // complete only when ok()
   Settings settings;            // likewise
   Diagnostics diagnostics;      // in the order of the file
+  std::string text;             // of the file, as it was read
   bool ok() const;              // nothing but warnings
 };
 

@@ -9,6 +9,11 @@
 namespace summa::host {
 namespace {
 
+// What every plugin may have in its part, whatever its manifest says.
+bool IsCommon(const std::string& key) {
+  return HostSchema().Find("plugins")->any_key->Find(key) != nullptr;
+}
+
 class PluginLoader {
  public:
   PluginLoader(const std::vector<Manifest>& manifests, Configuration& configuration,
@@ -31,12 +36,28 @@ class PluginLoader {
         if (!provider.null) plugin.use[alias] = {provider.text, provider.where};
       }
     }
+    ReadIsolation(value, path, plugin);
     plugin.config = value;
-    std::erase_if(plugin.config.members,
-                  [](const auto& entry) { return entry.name == "use" || entry.name == "enabled"; });
+    std::erase_if(plugin.config.members, [](const auto& entry) { return IsCommon(entry.name); });
     if (!plugin.enabled) ForgiveMissing(before);
     section.members.emplace_back(member.name, std::move(value));
     configuration_.plugins.push_back(std::move(plugin));
+  }
+
+  // After all are known: a process serves no plugin of another one.
+  void CheckIsolation(const PluginSettings& plugin) {
+    if (!plugin.enabled || !plugin.isolated) return;
+    for (const PluginSettings& user : configuration_.plugins) {
+      if (!user.enabled || user.isolated || user.id == plugin.id) continue;
+      const std::string service = ServiceOf(user, plugin.id);
+      if (service.empty()) continue;
+      const std::string path = "plugins." + plugin.id + ".isolation";
+      Report("SH-0241", configuration_.value.Find(path)->where, path,
+             "plugin \"" + user.id + "\", which runs in the host itself, uses its " + service,
+             "Remove it here, or set plugins." + user.id + ".isolation to process as well: the " +
+                 "process of " + user.id + " then has a " + plugin.id + " of its own");
+      return;
+    }
   }
 
   // After all are known: aliases of the manifest, targets that run.
@@ -72,6 +93,52 @@ class PluginLoader {
                "\" is not installed (installed: " + (ids.empty() ? "none" : Join(ids)) + ")",
            near ? "Did you mean " + *near + "?"
                 : "Install it into a plugin directory, or remove the entry");
+  }
+
+  void ReadIsolation(const Value& value, const std::string& path, PluginSettings& plugin) {
+    plugin.isolated = value.String("isolation") == "process";
+    plugin.limits.memory_bytes = value.Integer("limits.memory");
+    plugin.limits.cpu_time = Microseconds(value.Integer("limits.cpu_time"));
+    plugin.limits.open_files = static_cast<int>(value.Integer("limits.open_files"));
+    const Value* limits = value.Find("limits");
+    const Value* isolation = value.Find("isolation");
+    const bool unclear = isolation == nullptr || isolation->unusable;
+    if (plugin.isolated || unclear || limits == nullptr) return;
+    for (const auto& [name, limit] : limits->members) {
+      if (limit.null || limit.from_default) continue;
+      Report("SH-0242", limit.where, MemberPath(path + ".limits", name),
+             "the plugin has no process of its own that could be limited",
+             "Set " + path + ".isolation to process, or remove it");
+    }
+  }
+
+  // The service of `provider` that the plugin is given; empty: none. As the plan decides it.
+  std::string ServiceOf(const PluginSettings& user, const std::string& provider) const {
+    const Manifest& manifest = *FindManifest(manifests_, user.id);
+    for (const ServiceRequirement& need : manifest.requires_services) {
+      const auto provides = [&](const PluginSettings& other) {
+        return other.enabled && other.id != user.id &&
+               Contains(FindManifest(manifests_, other.id)->provides, need.service);
+      };
+      const PluginSettings* given = configuration_.FindPlugin(provider);
+      if (!provides(*given)) continue;
+      if (const auto chosen = user.use.find(need.alias); !need.many && chosen != user.use.end()) {
+        if (chosen->second.provider == provider) return need.service;
+        continue;
+      }
+      const auto count =
+          std::count_if(configuration_.plugins.begin(), configuration_.plugins.end(), provides);
+      if (need.many || (count == 1 && !IsSecond(manifest, need))) return need.service;
+    }
+    return {};
+  }
+
+  // An optional provider beside another one of the same kind is used only when it is named.
+  static bool IsSecond(const Manifest& manifest, const ServiceRequirement& need) {
+    const auto& needs = manifest.requires_services;
+    return need.optional && std::count_if(needs.begin(), needs.end(), [&](const auto& other) {
+                              return other.service == need.service;
+                            }) > 1;
   }
 
   // A plugin that is switched off need not be complete; what it says must still be right.
@@ -136,8 +203,7 @@ Schema PluginSchema(const Manifest& manifest) {
   schema.type = Schema::Type::kMap;
   schema.nullable = false;
   schema.help = manifest.summary;
-  std::erase_if(schema.keys,
-                [](const auto& entry) { return entry.name == "use" || entry.name == "enabled"; });
+  std::erase_if(schema.keys, [](const auto& entry) { return IsCommon(entry.name); });
   const std::vector<Schema::Key>& common = HostSchema().Find("plugins")->any_key->keys;
   schema.keys.insert(schema.keys.begin(), common.begin(), common.end());
   return schema;
@@ -148,8 +214,12 @@ void LoadPlugins(const Node* section, const std::vector<Manifest>& manifests,
   Value* value = FindMember(configuration.value, "plugins");
   if (section == nullptr || section->kind != Node::Kind::kMap || value == nullptr) return;
   PluginLoader loader(manifests, configuration, diagnostics);
-  for (const Node::Member& member : section->members) loader.Load(member, *value);
+  for (const Node::Member& member : section->members) {
+    const bool of_host = HostSchema().Find("plugins")->Find(member.name) != nullptr;
+    if (!of_host) loader.Load(member, *value);
+  }
   for (const PluginSettings& plugin : configuration.plugins) loader.CheckUse(plugin);
+  for (const PluginSettings& plugin : configuration.plugins) loader.CheckIsolation(plugin);
 }
 
 }  // namespace summa::host

@@ -10,7 +10,7 @@ namespace summa::host {
 // The host's own part, from host-schema.yaml. `plugins` and `schedules` describe any member there.
 const Schema& HostSchema();
 
-// What may stand below the id of a plugin: its own keys, `use` and `enabled`.
+// What may stand below the id of a plugin: its own keys, and those that every plugin has.
 Schema PluginSchema(const Manifest& manifest);
 // What may stand below the id of a worker of this kind.
 Schema WorkerSchema(const WorkerDeclaration& worker);

@@ -213,6 +213,7 @@ TEST(PluginManifest, IdsHaveAFormAndALength) {
   EXPECT_THAT(problems(std::string(64, 'a')),
               ElementsAre("id: has 64 bytes; at most 63 are allowed"));
   EXPECT_THAT(problems("host"), ElementsAre("id: \"host\" belongs to summa-host itself"));
+  EXPECT_THAT(problems("lock"), ElementsAre("id: \"lock\" belongs to summa-host itself"));
   for (const char* id : {"Outbox", "-x", "a_b", "a/b", "\"a b\"", "\"a\\nb\""}) {
     EXPECT_THAT(problems(id), SizeIs(1)) << id;
   }
@@ -279,6 +280,14 @@ TEST(PluginManifest, VerbsOfTheHostCannotBeTaken) {
   EXPECT_THAT(problems("migrate"), SizeIs(1));
   EXPECT_THAT(problems("config greet"),
               ElementsAre("commands.verb: \"config greet\" belongs to summa-host itself"));
+}
+
+TEST(PluginManifest, KeysThatEveryPluginHasCannotBeTaken) {
+  for (const std::string key : {"use", "enabled", "isolation", "limits"}) {
+    const auto problems =
+        Read(std::string(kHead) + "config:\n  " + key + ": { type: string, help: H. }\n").problems;
+    EXPECT_THAT(problems, ElementsAre("config." + key + ": the key belongs to summa-host itself"));
+  }
 }
 
 TEST(PluginManifest, NothingIsGivenTwice) {

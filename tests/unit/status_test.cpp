@@ -67,6 +67,17 @@ TEST(Status, APluginShowsItsErrorAndItsOwnDetails) {
       << json;
 }
 
+TEST(Status, APluginInAProcessOfItsOwnShowsItAndItsWorkers) {
+  HostReport report;
+  report.plugins.push_back({"webhook", "1", "started", std::nullopt, {}});
+  report.plugins.back().process_json = R"({"pid":7})";
+  report.workers_of_processes = {R"({"id":"a"})", R"({"id":"b"})"};
+  const std::string json = StatusJson(report);
+  EXPECT_NE(json.find(R"("state":"started","error":null,"process":{"pid":7}})"), std::string::npos)
+      << json;
+  EXPECT_NE(json.find(R"("workers":[{"id":"a"},{"id":"b"}])"), std::string::npos) << json;
+}
+
 TEST(Status, ReadinessNamesWhatFailsWhyAndTheFix) {
   const Readiness readiness = {{{"database", "no answer", "start it"}}, {{"keys", "2", "redrive"}}};
   EXPECT_EQ(ReadinessJson(readiness),

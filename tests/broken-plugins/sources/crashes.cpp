@@ -8,7 +8,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
+#include <string>
 #include <thread>
+#include <vector>
 
 namespace {
 
@@ -53,6 +55,17 @@ void ExitBesideCrash(bool freeze) {
   std::exit(0);
 }
 
+[[noreturn]] void Loop() {
+  for (;;) sink = sink + 1;
+}
+
+// A little more with every call; not all that the machine has, should nobody notice.
+void Eat() {
+  constexpr std::size_t kBlock = std::size_t{4} << 20, kMost = 500;
+  static auto& eaten = *new std::vector<std::string>;
+  if (eaten.size() < kMost) eaten.emplace_back(kBlock, 'x');
+}
+
 void Break(const std::string& how) {
   if (how == "null") WriteToNull();
   if (how == "jump") nowhere();
@@ -64,6 +77,8 @@ void Break(const std::string& how) {
   if (how == "_exit") _exit(0);
   if (how == "hang") std::fputs("hangs from now on\n", stderr);
   while (how == "hang") pause();
+  if (how == "loop") Loop();
+  if (how == "eat") Eat();
   if (how == "overflow") sink = Overflow(0);
   if (how == "terminate") Uncaught();
   if (how == "divide") DivideByZero();
