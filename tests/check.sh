@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ./dev check: format, include rules, headers, what mutexes guard, what must not be in the project, static analysis.
+# ./dev check: format, include rules, headers, what mutexes guard, the C ABI, what must not be in the project, static analysis.
 # Usage: tests/check.sh BUILD_DIRECTORY [--no-tidy]
 set -euo pipefail
 build=$1
@@ -11,6 +11,7 @@ clang-format --dry-run --Werror "${sources[@]}" && echo "format: ok" || status=1
 tests/include_rules.sh || status=1
 tests/compile_headers "$build" || status=1
 tests/thread_safety "$build" || status=1
+tests/abi/compare_abi || status=1
 
 if git grep -nE '\b(TODO|FIXME|XXX|HACK)\b' -- '*.cpp' '*.hpp' '*.h' '*.sql' '*.sh' 'CMakeLists.txt' ':!tests/check.sh'; then
   echo "unfinished places: see above"

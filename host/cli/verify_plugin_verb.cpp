@@ -72,13 +72,13 @@ VerbResult Verify(const Invocation& call) {
   const std::string plugin = "plugin \"" + verification.file.Id() + "\"";
   const std::size_t findings = Count(verification.results, Outcome::kFailed);
   if (verdict == "failed") {
-    result.errors.push_back({"SH-0161",
+    result.errors.push_back({"SH-0171",
                              plugin + " does not keep the contract: " + std::to_string(findings) +
                                  (findings == 1 ? " finding" : " findings"),
                              "Correct what was found; docs/write-a-plugin.md describes the checks",
                              settings.file});
   } else if (verdict == "incomplete") {
-    result.errors.push_back({"SH-0162",
+    result.errors.push_back({"SH-0172",
                              plugin + " could not be verified completely: what it needs is missing",
                              "Make it available, or name a configuration with -c", settings.file});
   }

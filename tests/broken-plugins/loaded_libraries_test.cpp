@@ -20,7 +20,7 @@ TEST(LoadedLibraries, AnotherVersionOfALoadedLibraryIsRefused) {
     plugin.Load();
     FAIL() << "it was loaded";
   } catch (const Failure& failure) {
-    EXPECT_EQ(failure.error().code, "SH-0160");
+    EXPECT_EQ(failure.error().code, "SH-0170");
     EXPECT_THAT(failure.error().message,
                 HasSubstr("plugin \"clash\" needs libsumma-clash.so.2, and this process has "
                           "already loaded libsumma-clash.so.1"));

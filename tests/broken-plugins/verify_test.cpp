@@ -243,7 +243,7 @@ TEST(Verify, TellsPeopleTheSame) {
               HasSubstr("  create       failed   create(): calls get_service(summa.log/1)"));
   EXPECT_THAT(run.out, HasSubstr("\n                        expected: what summa/abi/plugin.h"));
   EXPECT_THAT(run.out, HasSubstr("\nverdict: failed\n"));
-  EXPECT_THAT(run.err, HasSubstr("error SH-0161 "));
+  EXPECT_THAT(run.err, HasSubstr("error SH-0171 "));
 }
 
 TEST(Verify, RefusesWhatItCannotVerify) {
