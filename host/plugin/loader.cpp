@@ -103,12 +103,11 @@ void RefuseOtherVersions(const PluginFile& file) {
   for (const std::string& library : file.needed) {
     const LoadedLibrary* other = OtherVersionOf(library, loaded);
     if (other == nullptr || other->versioned) continue;
-    throw Failure("SH-0170",
-                  "plugin \"" + file.Id() + "\" needs " + library +
-                      ", and this process has already loaded " + other->name +
-                      ", another version of the same library",
-                  "Build the plugin with " + other->name + ", or link the library statically",
-                  file.path);
+    throw Failure(
+        "SH-0170",
+        "plugin \"" + file.Id() + "\" needs " + library + ", and this process has already loaded " +
+            other->name + ", another version of the same library",
+        "Build the plugin with " + other->name + ", or link the library statically", file.path);
   }
 }
 

@@ -78,8 +78,7 @@ TEST(Verify, FindsNothingInGoodPlugins) {
 // Without their servers, they cannot all be called completely.
 TEST(Verify, FindsNothingInThePluginsOfTheProject) {
   std::size_t plugins = 0;
-  for (const auto& file :
-       std::filesystem::directory_iterator(BinaryDir() + "/lib/summa/plugins")) {
+  for (const auto& file : std::filesystem::directory_iterator(BinaryDir() + "/lib/summa/plugins")) {
     if (file.path().extension() != ".so") continue;
     const Verified verified = Verify(file.path().string(), "120s");
     EXPECT_THAT(verified.failed, IsEmpty()) << file.path() << ": " << verified.output;

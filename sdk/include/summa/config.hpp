@@ -54,8 +54,7 @@ class Config {
   double Number(std::string_view path) const {
     const std::string text = String(path);
     if (const auto value = detail::ToNumber(text)) return *value;
-    throw Error(SUMMA_E_CONFIG, "",
-                "configuration key " + std::string(path) + " is not a number");
+    throw Error(SUMMA_E_CONFIG, "", "configuration key " + std::string(path) + " is not a number");
   }
   bool Boolean(std::string_view path) const { return String(path) == "true"; }
   std::chrono::microseconds Duration(std::string_view path) const {

@@ -39,8 +39,7 @@ class FakeConfig {
   static std::int32_t Get(void* self, summa_str path, summa_str* value);
   static std::size_t Keys(void* self, summa_str path, const summa_str** names);
   void Add(const std::string& path, const yaml::YamlNode& value, const yaml::YamlNode* schema);
-  void AddMap(const std::string& path, const yaml::YamlNode& value,
-              const yaml::YamlNode* schema);
+  void AddMap(const std::string& path, const yaml::YamlNode& value, const yaml::YamlNode* schema);
 
   std::map<std::string, std::string, std::less<>> values_;             // by dotted path
   std::map<std::string, std::vector<std::string>, std::less<>> keys_;  // members of maps and lists
