@@ -51,10 +51,10 @@ VerbResult RunOrFail(const ProcessSetUp& set_up, ProcessEndpoint& host, Terminat
 }
 
 int Serve(const std::string& plugin) {
-  // Before any thread is started.
+  // Both before any thread is started.
+  NameLogProcess(plugin);
   TerminationSignal& signal = TerminationSignal::Listen(TerminationSignal::Hangup::kReloads);
   StopWaitingForReaders();
-  NameLogProcess(plugin);
   // It outlives calls of the plugin that do not return.
   const std::unique_ptr<ProcessEndpoint, UnlessCallsAreLeft> host(
       new ProcessEndpoint(kLinkDescriptor));

@@ -143,8 +143,9 @@ void PluginProcess::Reload(const std::string& configuration) {
   {
     const MutexLock lock(mutex_);
     link = link_;
+    if (link == nullptr) missed_ = configuration;
   }
-  if (link != nullptr) static_cast<void>(link->Send({MessageKind::kReload, 0, {configuration}}));
+  if (link != nullptr && link->Send({MessageKind::kReload, 0, {configuration}})) return;
   try_now_ = true;
   wake_.Signal();
 }
@@ -183,6 +184,10 @@ PluginProcess::Ended PluginProcess::Live() {
   Life life(clock_.BootNow());
   Message set_up{MessageKind::kSetUp, 0, {}};
   try {
+    {
+      const MutexLock lock(mutex_);
+      missed_.reset();
+    }
     set_up.parts = callbacks_.set_up();
     const auto [ours, theirs] = Link::MakePair();
     life.link = std::make_shared<Link>(ours);
@@ -202,11 +207,20 @@ PluginProcess::Ended PluginProcess::Live() {
     report_.state = ProcessState::kStarting;
     report_.pid = life.pid;
     ++report_.starts;
-    link_ = life.link;
   }
   Log(LogLevel::kInfo, "", "the process of a plugin was started",
       {{"plugin", plan_.plugin}, {"pid", std::to_string(life.pid)}});
   life.link_open = life.link->Send(set_up);
+  std::optional<std::string> missed;
+  {
+    const MutexLock lock(mutex_);
+    link_ = life.link;
+    missed = std::exchange(missed_, std::nullopt);
+  }
+  if (missed) {
+    life.link_open = life.link->Send({MessageKind::kReload, 0, {*std::move(missed)}});
+    try_now_ = false;
+  }
   Watch(life);
   int status = 0;
   while (waitpid(life.pid, &status, 0) < 0 && errno == EINTR) {

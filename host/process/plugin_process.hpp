@@ -114,6 +114,8 @@ class PluginProcess {
   ProcessReport report_ SUMMA_GUARDED_BY(mutex_);
   BootTime next_try_ SUMMA_GUARDED_BY(mutex_);
   std::shared_ptr<Link> link_ SUMMA_GUARDED_BY(mutex_);  // while there is a process
+  // A configuration that was read while a process was being started with the one before.
+  std::optional<std::string> missed_ SUMMA_GUARDED_BY(mutex_);
   std::map<std::uint64_t, std::weak_ptr<ProcessAnswer>> answers_ SUMMA_GUARDED_BY(mutex_);
   std::uint64_t last_id_ SUMMA_GUARDED_BY(mutex_) = 0;
   std::optional<Error> stop_error_ SUMMA_GUARDED_BY(mutex_);
