@@ -1,6 +1,7 @@
 #include "host/application/verify_child.hpp"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -166,6 +167,8 @@ int VerifyInChild(const std::vector<std::string>& arguments) {
   if (arguments.size() < kFixed || fcntl(kVerifyRecords, F_SETFD, FD_CLOEXEC) != 0) {
     return SUMMA_E_USAGE;
   }
+  // Nobody ends it, or reads what it finds, when the verb was ended by Ctrl-C.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
   ConfigureLog(LogLevel::kOff, LogFormat::kText);
   VerifySettings settings;
   settings.file = arguments[2];

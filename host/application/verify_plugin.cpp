@@ -124,10 +124,15 @@ class Child {
   }
   // How it ended, as waitpid() says it.
   int Wait() {
+    siginfo_t ended{};
+    while (waitid(P_PID, static_cast<id_t>(process_), &ended, WEXITED | WNOWAIT) < 0 &&
+           errno == EINTR) {
+    }
+    // What it has started. It is not reaped yet, so the group is still its own.
+    kill(-process_, SIGKILL);
     int status = 0;
     while (waitpid(process_, &status, 0) < 0 && errno == EINTR) {
     }
-    kill(-process_, SIGKILL);  // what it has started
     process_ = 0;
     return status;
   }
