@@ -111,6 +111,11 @@ void HttpClient::Transfer::SetLimits() {
   curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, Milliseconds(limits_.connect_timeout));
   curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, Milliseconds(limits_.timeout));
   curl_easy_setopt(easy_, CURLOPT_MAXAGE_CONN, kIdleConnectionSeconds);
+#if LIBCURL_VERSION_NUM >= 0x075700
+  // A name server that does not answer: the thread that asks it is left to end by itself. To wait
+  // for it would hold up every other endpoint.
+  curl_easy_setopt(easy_, CURLOPT_QUICK_EXIT, 1L);
+#endif
   curl_easy_setopt(easy_, CURLOPT_SSL_VERIFYPEER, 1L);
   curl_easy_setopt(easy_, CURLOPT_SSL_VERIFYHOST, 2L);
   curl_easy_setopt(easy_, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));

@@ -8,7 +8,8 @@ namespace webhook {
 namespace {
 
 // $1 id, $2 type, $3 key, $4 timestamp, $5 payload. The holder is that of the payload, or of the
-// account that it names. Lanes are locked in the order of their names: the sender does the same.
+// account that it names. Endpoints are locked against `webhook remove`: what it deletes then is all
+// that there is. Lanes are locked in the order of their names: the sender does the same.
 constexpr std::string_view kStore = R"sql(
 WITH message AS (
   SELECT $1::text AS id, $2::text AS type, $3::text AS key, $4::text AS happened_at,
@@ -24,6 +25,7 @@ WITH message AS (
           CASE WHEN m.payload->>'accountId' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
                THEN (SELECT a.holder_id::text FROM account_balance a
                      WHERE a.id = (m.payload->>'accountId')::uuid) END) = ANY (e.holders))
+  FOR KEY SHARE OF e
 ), lanes AS (
   INSERT INTO webhook.lane AS l (endpoint, key)
   SELECT w.id, m.key FROM wanted w, message m ORDER BY w.id
@@ -48,7 +50,7 @@ void CheckId(std::string_view id) {
   const bool printable =
       std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c <= '~'; });
   if (printable && !id.empty() && id.size() <= kMaximumBytes) return;
-  throw summa::Error(SUMMA_E_DATA, "WH-0009",
+  throw summa::Error(SUMMA_E_DATA, "WH-0008",
                      "a message has an id that cannot be the value of the header webhook-id",
                      "ids have 1 to 200 visible characters of ASCII");
 }

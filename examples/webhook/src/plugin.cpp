@@ -35,7 +35,7 @@ class WebhookPlugin final : public summa::Plugin {
     for (summa::Finding& each : sender_->Failing()) findings.push_back(std::move(each));
     return findings;
   }
-  std::string Status() override { return sender_->Status(); }
+  std::string StatusJson() override { return sender_->StatusJson(); }
 
  private:
   Settings settings_;

@@ -4,6 +4,7 @@
 #include <summa/crash_point.hpp>
 #include <summa/json.hpp>
 #include <summa/lease.hpp>
+#include <utility>
 
 #include "signature.hpp"
 
@@ -104,6 +105,7 @@ void Sender::Look(summa::Session& session) {
 // Starts what is due, waits for answers and records them. Returns how many requests have ended.
 std::int64_t Sender::Turn(summa::Session& session, Microseconds longest) {
   Start(session);
+  if (!unsent_.empty()) return Settle(session, std::exchange(unsent_, {}));
   if (flights_.empty()) return 0;
   return Settle(session, http_->Wait(longest));
 }
@@ -155,11 +157,17 @@ void Sender::Launch(summa::Session& session, const std::vector<Due>& chosen) {
   const std::int64_t now =
       std::chrono::floor<std::chrono::seconds>(host_.UnixNow().time_since_epoch()).count();
   for (const Letter& letter : ReadLetters(session, numbers)) {
-    const auto signing = secrets.find(letter.endpoint);
-    if (signing == secrets.end()) continue;  // removed meanwhile
-    summa::CrashPoint("webhook.sending");
-    http_->Begin(letter.number, RequestOf(letter, signing->second, now));
     const Due& due = *by_number.at(letter.number);
+    const auto signing = secrets.find(letter.endpoint);
+    const std::vector<std::string> none;
+    summa::CrashPoint("webhook.sending");
+    try {
+      http_->Begin(letter.number,
+                   RequestOf(letter, signing == secrets.end() ? none : signing->second, now));
+    } catch (const summa::Error& error) {
+      // An endpoint whose secret is broken holds up no other one.
+      unsent_.push_back({letter.number, {0, error.what(), {}, {}, Microseconds(0)}});
+    }
     busy_lanes_.emplace(due.endpoint, due.key);
     ++busy_endpoints_[due.endpoint];
     flights_[letter.number] = {due, letter.attempts, letter.age};
@@ -271,6 +279,7 @@ void Sender::Forget() {
   busy_endpoints_.clear();
   circuits_.clear();
   changes_.clear();
+  unsent_.clear();
   const summa::MutexLock lock(mutex_);
   open_.clear();
 }
@@ -298,7 +307,7 @@ std::vector<summa::Finding> Sender::Failing() const {
   return findings;
 }
 
-std::string Sender::Status() const {
+std::string Sender::StatusJson() const {
   const summa::MutexLock lock(mutex_);
   return summa::JsonWriter()
       .BeginObject()

@@ -39,7 +39,7 @@ class Sender final : public summa::Worker {
 
   // Any thread.
   std::vector<summa::Finding> Failing() const;
-  std::string Status() const;
+  std::string StatusJson() const;
 
  private:
   struct Flight {
@@ -70,6 +70,7 @@ class Sender final : public summa::Worker {
   std::set<std::pair<std::string, std::string>> busy_lanes_;
   std::map<std::string, std::int64_t> busy_endpoints_;
   std::map<std::string, EndpointChange> changes_;  // that are to be recorded
+  std::vector<HttpClient::Finished> unsent_;       // flights that could not be signed
   std::map<std::string, Circuit> circuits_;        // as of the latest look, and what followed
 
   mutable summa::Mutex mutex_;

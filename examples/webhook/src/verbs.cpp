@@ -47,6 +47,27 @@ constexpr std::string_view kResume =
     "UPDATE webhook.endpoint SET paused = false, pause_reason = NULL, failures = 0, openings = 0, "
     "not_before = NULL WHERE id = $1";
 
+// In the order in which the sender locks them.
+constexpr std::string_view kResumeLanes = R"sql(
+WITH locked AS (
+  SELECT key FROM webhook.lane WHERE endpoint = $1 ORDER BY key FOR UPDATE)
+UPDATE webhook.lane l SET due_at = clock_timestamp()
+FROM locked WHERE l.endpoint = $1 AND l.key = locked.key
+)sql";
+
+// What a removed endpoint has left, at most $2 rows.
+constexpr std::string_view kDeleteLeft = R"sql(
+DELETE FROM webhook.delivery WHERE number IN (
+  SELECT number FROM webhook.delivery d
+  WHERE endpoint = $1 AND NOT EXISTS (SELECT FROM webhook.endpoint WHERE id = d.endpoint)
+  LIMIT $2)
+)sql";
+
+constexpr std::string_view kDeleteLeftLanes = R"sql(
+DELETE FROM webhook.lane l
+WHERE endpoint = $1 AND NOT EXISTS (SELECT FROM webhook.endpoint WHERE id = l.endpoint)
+)sql";
+
 constexpr std::string_view kExpire =
     "UPDATE webhook.secret SET expires_at = clock_timestamp() + $2 * interval '1 microsecond' "
     "WHERE endpoint = $1 AND (expires_at IS NULL OR "
@@ -104,10 +125,32 @@ std::string AddSecret(Session& session, const std::string& id) {
   return secret;
 }
 
+// Deletes what a removed endpoint has left. False: told to stop before the end.
+bool DeleteLeft(const CommandCall& call, Session& session, const std::string& id) {
+  constexpr std::int64_t kBatch = 1000;
+  std::int64_t deleted = 0;
+  for (std::int64_t rows = kBatch; rows == kBatch; deleted += rows) {
+    if (call.ShouldStop()) return false;
+    session.Begin();
+    rows = session.Exec(kDeleteLeft, {id, kBatch}).affected_rows();
+    session.Commit();
+    call.Progress("deleted", deleted + rows);
+  }
+  session.Begin();
+  session.Exec(kDeleteLeftLanes, {id});
+  session.Commit();
+  return true;
+}
+
 CommandResult Add(const CommandCall& call, const Settings& settings) {
   const std::string id = *call.Option("id"), url = *call.Option("url");
   CheckUrl(url, settings.http.allow_http, settings.http.addresses);
   Session session(call.sql());
+  // What was for another endpoint of this name must not go to this one.
+  if (!DeleteLeft(call, session, id)) {
+    throw summa::Error(SUMMA_E_CANCELLED, "", "told to stop before " + id + " was added",
+                       "add it again");
+  }
   session.Begin();
   const auto topics = Split(call.Option("topics")), holders = Split(call.Option("holders"));
   if (session.Exec(kAdd, {id, url, summa::TextArray(topics), summa::TextArray(holders)})
@@ -209,10 +252,10 @@ CommandResult Test(const CommandCall& call, const summa::Host& host, const Setti
   letter.type = "webhook.test";
   letter.happened_at = summa::IsoText(now);
   letter.payload = JsonWriter().BeginObject().Member("endpoint", id).EndObject().Take();
-  const auto secrets = ReadSecrets(session, std::vector<std::string>{id});
+  auto secrets = ReadSecrets(session, std::vector<std::string>{id});
   const auto now_seconds = std::chrono::floor<std::chrono::seconds>(now.time_since_epoch());
   HttpClient http(settings.http);
-  http.Begin(1, RequestOf(letter, secrets.at(id), now_seconds.count()));
+  http.Begin(1, RequestOf(letter, secrets[id], now_seconds.count()));
   std::vector<HttpClient::Finished> finished;
   while (finished.empty()) finished = http.Wait(settings.http.timeout);
   const HttpAnswer& answer = finished.front().answer;
@@ -240,7 +283,7 @@ CommandResult Resume(const CommandCall& call) {
   const std::string id = *call.Option("id");
   Change(session, kResume, id);
   session.Begin();
-  session.Exec("UPDATE webhook.lane SET due_at = clock_timestamp() WHERE endpoint = $1", {id});
+  session.Exec(kResumeLanes, {id});
   session.Commit();
   return {JsonWriter().BeginObject().Member("id", id).Member("paused", false).EndObject().Take(),
           false};
@@ -252,7 +295,8 @@ CommandResult Rotate(const CommandCall& call) {
   Session session(call.sql());
   session.Begin();
   // Two that rotate at the same time come one after the other.
-  if (session.Exec("SELECT id FROM webhook.endpoint WHERE id = $1 FOR UPDATE", {id}).rows() == 0) {
+  if (session.Exec("SELECT id FROM webhook.endpoint WHERE id = $1 FOR NO KEY UPDATE", {id})
+          .rows() == 0) {
     NotFound(id);
   }
   session.Exec(kExpire, {id, overlap});
@@ -294,7 +338,7 @@ CommandResult Replay(const CommandCall& call) {
       false};
 }
 
-// What waits for it is deleted by webhook-cleanup, in batches.
+// What is left when the verb is stopped is deleted by webhook-cleanup.
 CommandResult Remove(const CommandCall& call) {
   const std::string id = *call.Option("id");
   Session session(call.sql());
@@ -304,6 +348,7 @@ CommandResult Remove(const CommandCall& call) {
   }
   session.Exec("DELETE FROM webhook.secret WHERE endpoint = $1", {id});
   session.Commit();
+  DeleteLeft(call, session, id);
   return {JsonWriter().BeginObject().Member("id", id).Member("removed", true).EndObject().Take(),
           false};
 }

@@ -205,11 +205,54 @@ TEST_F(Webhook, RemovesAnEndpointWithAllThatWaitsForIt) {
   RunOnce();
   Verb({"remove", "shop"});
   EXPECT_EQ(host().Run({"webhook", "show", "shop"}).exit_code, 66);
-  host().RunOrThrow({"run", "--once", "--only", "webhook-cleanup"});
   EXPECT_EQ(Count("endpoint = 'shop'"), 0);
   EXPECT_EQ(db().Count("SELECT count(*) FROM webhook.lane WHERE endpoint = 'shop'"), 0);
   EXPECT_EQ(db().Count("SELECT count(*) FROM webhook.secret WHERE endpoint = 'shop'"), 0);
   EXPECT_EQ(Count("endpoint = 'other'"), 5);
+}
+
+// `webhook remove` was killed after its first step.
+TEST_F(Webhook, SendsNothingOfARemovedEndpointToANewOneOfItsName) {
+  AddEndpoint("shop", "ok");
+  AddEndpoint("other", "ok");
+  Verb({"pause", "shop"});
+  Verb({"pause", "other"});
+  PublishNumbered(5, 5);
+  RunOnce();
+  db().Execute("DELETE FROM webhook.endpoint");
+  db().Execute("DELETE FROM webhook.secret");
+  AddEndpoint("shop", "ok");
+  RunOnce();
+  EXPECT_THAT(receiver().Requests("shop"), IsEmpty());
+  EXPECT_EQ(Count("endpoint = 'shop'"), 0);
+  EXPECT_EQ(Count("endpoint = 'other'"), 5);
+  host().RunOrThrow({"run", "--once", "--only", "webhook-cleanup"});
+  EXPECT_EQ(Count("endpoint = 'other'"), 0);
+  EXPECT_EQ(db().Count("SELECT count(*) FROM webhook.lane WHERE endpoint = 'other'"), 0);
+}
+
+TEST_F(Webhook, LetsNoEndpointWaitForOneWhoseSecretIsBroken) {
+  AddEndpoint("bad", "ok");
+  AddEndpoint("none", "ok");
+  AddEndpoint("good", "ok");
+  db().Execute("UPDATE webhook.secret SET secret = 'nonsense' WHERE endpoint = 'bad'");
+  db().Execute("DELETE FROM webhook.secret WHERE endpoint = 'none'");
+  const auto ids = PublishNumbered(20, 4);
+  RunOnce();
+  EXPECT_THAT(Violations(receiver().Requests("good"), ids, 0), IsEmpty());
+  EXPECT_THAT(receiver().Requests("bad"), IsEmpty());
+  EXPECT_THAT(receiver().Requests("none"), IsEmpty());
+  EXPECT_EQ(Count("endpoint <> 'good' AND state <> 'pending'"), 0);
+  for (const char* endpoint : {"bad", "none"}) {
+    EXPECT_THAT(Verb({"show", endpoint}), HasSubstr("webhook.secret")) << endpoint;
+    EXPECT_EQ(host().Run({"webhook", "test", endpoint}).exit_code, 65) << endpoint;
+    const std::string secret = Member(Verb({"rotate", endpoint, "--overlap", "0s"}), "secret");
+    receiver().SetSecrets(endpoint, secret);
+    Verb({"resume", endpoint});
+  }
+  RunOnce();
+  EXPECT_THAT(Violations(receiver().Requests("bad"), ids, 0), IsEmpty());
+  EXPECT_THAT(Violations(receiver().Requests("none"), ids, 0), IsEmpty());
 }
 
 TEST_F(Webhook, DeletesWhatIsOlderThanTheRetention) {

@@ -39,6 +39,7 @@ TEST(Signatures, RefuseWhatIsNoSecret) {
     EXPECT_THROW(Signatures(std::vector<std::string>{secret}, "1", 1, "{}"), summa::Error)
         << secret;
   }
+  EXPECT_THROW(Signatures({}, "1", 1, "{}"), summa::Error) << "nobody could verify it";
 }
 
 TEST(NewSecret, HasThirtyTwoBytesAndIsNeverTheSame) {
