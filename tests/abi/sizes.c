@@ -102,7 +102,7 @@ SIZE(summa_reload_v1, 24);
 
 /* sql.h */
 SIZE(summa_sql_parameter, 24);
-SIZE(summa_sql_v1, 144);
+SIZE(summa_sql_v1, 152);
 
 /* worker.h */
 SIZE(summa_tick, 64);

@@ -20,9 +20,14 @@ static const summa_host* host;
 static char stream[256];
 static _Atomic long beats, messages;
 
+/* Whether the caller's struct, which may be older, has room for this member. */
+#define HAS(object, member) \
+  ((object)->struct_size >= \
+   (size_t)((const char*)(&(object)->member + 1) - (const char*)(object)))
+
 static int32_t Fail(summa_error* error, int32_t status, const char* message) {
-  error->status = status;
-  snprintf(error->message, sizeof error->message, "%s", message);
+  if (HAS(error, status)) error->status = status;
+  if (HAS(error, message)) snprintf(error->message, sizeof error->message, "%s", message);
   return status;
 }
 

@@ -49,6 +49,10 @@ pub struct Error {
     pub hint: [c_char; 256],
 }
 
+// Where its members end, to compare with the struct_size of the caller.
+pub const ERROR_STATUS_END: usize = 8;
+pub const ERROR_MESSAGE_END: usize = size_of::<Error>() - size_of::<[c_char; 256]>();
+
 #[repr(C)]
 pub struct Config {
     pub struct_size: u32,
@@ -179,6 +183,7 @@ pub struct Sql {
     pub column_name: Unused,
     pub column_type: Unused,
     pub free_result: Unused,
+    pub result_format: Unused,
 }
 
 #[repr(C)]
@@ -285,6 +290,7 @@ const fn check(size: usize, wanted: usize) {
 }
 const _: () = {
     check(size_of::<Error>(), 800);
+    check(ERROR_MESSAGE_END, 544);
     check(size_of::<Config>(), 32);
     check(size_of::<Host>(), 56);
     check(size_of::<Plugin>(), 56);
@@ -295,7 +301,7 @@ const _: () = {
     check(size_of::<Workers>(), 16);
     check(size_of::<Status>(), 24);
     check(size_of::<SqlParameter>(), 24);
-    check(size_of::<Sql>(), 144);
+    check(size_of::<Sql>(), 152);
     check(size_of::<Registry>(), 32);
     check(size_of::<BusMessage>(), 152);
     check(size_of::<BusDelivery>(), 192);

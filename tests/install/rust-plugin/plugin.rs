@@ -38,11 +38,17 @@ unsafe fn guard(error: *mut Error, body: impl FnOnce() -> Outcome<()> + std::pan
         Ok(Err(Failure::Own(status, text))) => (status, text),
         Err(_) => (E_INTERNAL, "it panicked"),
     };
-    (*error).status = status;
-    let message = &mut (*error).message;
-    let size = text.len().min(message.len() - 1);
-    ptr::copy_nonoverlapping(text.as_ptr() as *const c_char, message.as_mut_ptr(), size);
-    message[size] = 0;
+    // Only what the caller knows is written: its struct may be older.
+    let known = (*error).struct_size as usize;
+    if known >= ERROR_STATUS_END {
+        (*error).status = status;
+    }
+    if known >= ERROR_MESSAGE_END {
+        let message = &mut (*error).message;
+        let size = text.len().min(message.len() - 1);
+        ptr::copy_nonoverlapping(text.as_ptr() as *const c_char, message.as_mut_ptr(), size);
+        message[size] = 0;
+    }
     status
 }
 
