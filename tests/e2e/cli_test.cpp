@@ -21,6 +21,7 @@ const std::vector<std::string>& Verbs() {
                                                  "plugins list",
                                                  "plugins inspect",
                                                  "plugins resume",
+                                                 "plugins lock",
                                                  "plugins new",
                                                  "plugins verify",
                                                  "workers list",
