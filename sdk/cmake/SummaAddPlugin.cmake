@@ -4,11 +4,12 @@
 # (readable without running any of its code: `readelf -p .summa.manifest name.so`), and in .summa.schema the steps
 # of its tables that the manifest names (`schema/<database>/NNN_<name>.sql`, beside the manifest).
 #
-# summa_add_plugin_test(name PLUGIN plugin SOURCES a.cpp ... [LIBRARIES ...])
+# summa_add_plugin_test(name PLUGIN plugin SOURCES a.cpp ... [LIBRARIES ...] [VERIFY_WITH summa.yaml])
 #
 # A test program that links Summa::testkit and GoogleTest (find_package(GTest) is the project's). ctest runs it with the
 # installed host (SUMMA_HOST_PROGRAM), which finds this plugin, and bus-memory of the test kit (SUMMA_PLUGIN_PATH). The
-# first one for a plugin also adds the test `<plugin>.verify`: `summa-host plugins verify`.
+# first one for a plugin also adds the test `<plugin>.verify`: `summa-host plugins verify`, with the configuration
+# VERIFY_WITH where the defaults of the manifest are not enough.
 set(SUMMA_PLUGIN_MAP ${CMAKE_CURRENT_LIST_DIR}/plugin.map CACHE INTERNAL "version script of plugins")
 
 # The assembler text of the section, and the files in it; both empty when the manifest names none.
@@ -74,7 +75,7 @@ summa_manifest_end:
 endfunction()
 
 function(summa_add_plugin_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "PLUGIN" "SOURCES;LIBRARIES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "PLUGIN;VERIFY_WITH" "SOURCES;LIBRARIES")
   if(NOT TARGET "${arg_PLUGIN}")
     message(FATAL_ERROR "summa_add_plugin_test(${name}): PLUGIN must name a plugin of summa_add_plugin()")
   endif()
@@ -98,7 +99,12 @@ function(summa_add_plugin_test name)
   set(tests ${name})
   # Once for each plugin: whether it keeps the contract.
   if(host AND NOT TEST ${arg_PLUGIN}.verify)
-    add_test(NAME ${arg_PLUGIN}.verify COMMAND ${host} plugins verify $<TARGET_FILE:${arg_PLUGIN}>)
+    set(configuration)
+    if(arg_VERIFY_WITH)
+      cmake_path(ABSOLUTE_PATH arg_VERIFY_WITH NORMALIZE)
+      set(configuration -c ${arg_VERIFY_WITH})
+    endif()
+    add_test(NAME ${arg_PLUGIN}.verify COMMAND ${host} plugins verify $<TARGET_FILE:${arg_PLUGIN}> ${configuration})
     list(APPEND tests ${arg_PLUGIN}.verify)
   endif()
   # The limit ends what hangs; it says nothing about how long a test takes.
