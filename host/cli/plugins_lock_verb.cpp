@@ -39,6 +39,12 @@ Entry Examine(const PluginFile& found, const PluginLock& old) {
     return entry;
   }
   entry.plugin = LockEntry(file);
+  // What no lock could make a host load.
+  if (std::optional<Error> error = CheckLock(file, {old.file, {entry.plugin}})) {
+    entry.change = "refused";
+    entry.error = std::move(error);
+    return entry;
+  }
   const LockedPlugin* before = old.Find(entry.plugin.id);
   const bool same = before != nullptr && before->sha256 == entry.plugin.sha256 &&
                     before->owner == entry.plugin.owner;

@@ -6,4 +6,4 @@ summa_test(e2e_isolation_outbox_test SOURCES isolation_outbox_test.cpp LIBRARIES
   summa_test_services LABELS e2e)
 add_dependencies(e2e_isolation_outbox_test summa-host outbox bus-redis broken-crashes)
 summa_test(e2e_trust_test SOURCES trust_test.cpp LIBRARIES summa_e2e summa_test_fixture LABELS e2e)
-add_dependencies(e2e_trust_test summa-host broken-good broken-keeper)
+add_dependencies(e2e_trust_test summa-host broken-clash broken-good broken-keeper)

@@ -81,6 +81,16 @@ TEST_F(Trust, LockedPluginsAreLoaded) {
   EXPECT_THAT(Run({"plugins", "lock", "--output", "json"}).out, HasSubstr("\"unchanged\""));
 }
 
+// It would be refused all the same.
+TEST_F(Trust, APluginWithARunPathIsNotLocked) {
+  Install("clash");
+  const RunResult lock = Run({"plugins", "lock"});
+  EXPECT_EQ(lock.exit_code, 77) << lock.err;
+  EXPECT_THAT(lock.err, HasSubstr("SH-0161 " + plugins_ + "/clash.so"));
+  EXPECT_THAT(ReadLock(), Not(HasSubstr("clash")));
+  EXPECT_THAT(ReadLock(), HasSubstr("good"));
+}
+
 TEST_F(Trust, AChangedByteInALockedPluginIsRefused) {
   ASSERT_EQ(Run({"plugins", "lock"}).exit_code, 0);
   std::ofstream(plugins_ + "/good.so", std::ios::app | std::ios::binary) << '!';
