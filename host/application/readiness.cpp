@@ -13,6 +13,15 @@ std::string CodeOf(const std::string& last_error) {
   return last_error.substr(0, last_error.find(' '));
 }
 
+FailingItem WarningOf(const OperationReport& operation) {
+  const std::string id = std::to_string(operation.id);
+  return {"operation " + id + " (" + operation.kind + ")",
+          (operation.state == "failed" ? "it failed: " : "it is tried again: ") + operation.error,
+          "Fix it, then `summa-host operations resume " + id +
+              "`; or end it for good with `summa-host operations abort " + id + "`.",
+          operation.plugin};
+}
+
 }  // namespace
 
 std::vector<SlowCall> SlowCalls() {
@@ -68,13 +77,7 @@ Readiness EvaluateReadiness(const ReadinessView& view) {
   }
   for (const OperationReport& operation : view.report.operations) {
     if (operation.error.empty()) continue;
-    const std::string id = std::to_string(operation.id);
-    readiness.warnings.push_back(
-        {"operation " + id + " (" + operation.kind + ")",
-         (operation.state == "failed" ? "it failed: " : "it is tried again: ") + operation.error,
-         "Fix it, then `summa-host operations resume " + id +
-             "`; or end it for good with `summa-host operations abort " + id + "`.",
-         operation.plugin});
+    readiness.warnings.push_back(WarningOf(operation));
   }
   for (const std::string& refused : view.sessions) {
     readiness.warnings.push_back({"database sessions", "SH-0403 " + refused,

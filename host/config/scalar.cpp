@@ -4,9 +4,9 @@
 #include <array>
 #include <cctype>
 #include <charconv>
-#include <regex>
 #include <system_error>
 
+#include "host/config/pattern.hpp"
 #include "host/config/text.hpp"
 #include "host/config/units.hpp"
 #include "host/find.hpp"
@@ -86,10 +86,9 @@ Result ConvertInteger(const Schema& schema, std::string_view text, const std::st
 
 Result ConvertNumber(const Schema& schema, std::string_view text, const std::string& shown,
                      std::string& out) {
-  static const std::regex& form =
-      *new std::regex("-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?");
+  static constexpr const char* kForm = "-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?";
   double value = 0;
-  if (text.size() <= 64 && std::regex_match(text.begin(), text.end(), form)) {
+  if (text.size() <= 64 && MatchesPattern(text, kForm)) {
     const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
     if (result.ec == std::errc{}) {
       out = text;
@@ -175,8 +174,7 @@ Result ConvertString(const Schema& schema, std::string_view text, const std::str
   // stack, and nothing that has a pattern is long.
   constexpr std::size_t kMaxPatternText = 4096;
   if (!schema.pattern.empty() &&
-      (text.size() > kMaxPatternText ||
-       !std::regex_match(text.begin(), text.end(), std::regex(schema.pattern)))) {
+      (text.size() > kMaxPatternText || !MatchesPattern(text, schema.pattern))) {
     return ScalarProblem{"SH-0209", shown + " does not have the right form", FormFix(schema)};
   }
   const std::size_t count = CountCharacters(text);

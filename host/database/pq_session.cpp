@@ -88,6 +88,19 @@ std::string BeginText(Microseconds idle_limit, Microseconds session_limit) {
   return text + "', true)";
 }
 
+// Prepares the statement that makes the settings as they are now, and executes it.
+std::string PrepareSettings(const DatabaseSettings& settings, PqConnection& connection) {
+  const int version = PQserverVersion(connection.raw());
+  const PgResult rows =
+      connection.Query(ShowSettings(settings, true, version), ConnectDeadline(settings));
+  std::vector<std::pair<std::string, std::string>> shown;
+  for (int row = 0; row < PQntuples(rows.get()); ++row) {
+    shown.emplace_back(PQgetvalue(rows.get(), row, 0), PQgetvalue(rows.get(), row, 1));
+  }
+  const std::string name = kSettingsStatement;
+  return "PREPARE " + name + " AS " + SettingsStatement(shown) + "; EXECUTE " + name;
+}
+
 }  // namespace
 
 PqSession::PqSession(const DatabaseSettings& settings)
@@ -97,9 +110,7 @@ PqSession::PqSession(const DatabaseSettings& settings)
                              ConnectDeadline(settings))),
       connection_(*opened_.connection),
       identity_(opened_.identity),
-      settings_text_(std::string("PREPARE ") + kSettingsStatement + " AS " +
-                     SettingsStatement(settings, true, PQserverVersion(connection_.raw())) +
-                     "; EXECUTE " + kSettingsStatement) {}
+      settings_text_(PrepareSettings(settings, connection_)) {}
 
 PqSession::~PqSession() = default;
 

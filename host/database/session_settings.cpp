@@ -113,11 +113,20 @@ std::string SettingsExpression(const DatabaseSettings& settings, bool read_only,
   return MakeSettings(SessionSettings(settings, read_only, server_version), condition);
 }
 
-std::string SettingsStatement(const DatabaseSettings& settings, bool read_only,
-                              int server_version) {
-  return "SELECT " + MakeSettings(SessionSettings(settings, read_only, server_version),
-                                  " WHERE s.name <> 'timezone_abbreviations' OR "
-                                  "pg_catalog.current_setting(s.name) <> s.value");
+std::string ShowSettings(const DatabaseSettings& settings, bool read_only, int server_version) {
+  std::string sql = "SELECT s.name, pg_catalog.current_setting(s.name) FROM (VALUES ";
+  const char* separator = "(";
+  for (const auto& [name, value] : SessionSettings(settings, read_only, server_version)) {
+    sql.append(separator).append(QuoteLiteral(name));
+    separator = "), (";
+  }
+  return sql + ")) s(name)";
+}
+
+std::string SettingsStatement(const Pins& shown) {
+  return "SELECT " + MakeSettings(shown,
+                                  " WHERE pg_catalog.current_setting(s.name, true) IS DISTINCT "
+                                  "FROM s.value");
 }
 
 }  // namespace summa::host

@@ -21,8 +21,11 @@ std::vector<std::pair<std::string, std::string>> SessionSettings(const DatabaseS
 std::string SettingsExpression(const DatabaseSettings& settings, bool read_only, int server_version,
                                int only_if_pid);
 
-// Makes them again in a session that has had them. It may be run after every use of a session: what
-// the server reads from a file (timezone_abbreviations) is made only where it has changed.
-std::string SettingsStatement(const DatabaseSettings& settings, bool read_only, int server_version);
+// A query for them: name, and the value in the server's own words.
+std::string ShowSettings(const DatabaseSettings& settings, bool read_only, int server_version);
+
+// Makes them again in a session that has had them; `shown` is what ShowSettings() gave then. It may be
+// run after every use of a session: only what has changed is made, which is quicker by far.
+std::string SettingsStatement(const std::vector<std::pair<std::string, std::string>>& shown);
 
 }  // namespace summa::host

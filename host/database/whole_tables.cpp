@@ -214,6 +214,20 @@ std::vector<Error> FindPartialTables(const QueryFunction& query,
   return found;
 }
 
+namespace {
+
+Error DetachedPart(const std::string& table, const std::string& part) {
+  return {std::string(kDetachedPart),
+          part + " has rows and the columns of " + table +
+              ", but is not a partition of it: was it detached?",
+          "ALTER TABLE " + table + " ATTACH PARTITION " + part +
+              " ...; or, when its rows are not the ledger's, ALTER TABLE " + part +
+              " SET SCHEMA ...;",
+          ""};
+}
+
+}  // namespace
+
 std::vector<Error> FindDetachedParts(const QueryFunction& query,
                                      const std::vector<std::string>& tables) {
   const Names names = Split(tables);
@@ -224,14 +238,7 @@ std::vector<Error> FindDetachedParts(const QueryFunction& query,
     if (known.Knows(row.at(2).value_or(""), row.at(3).value_or(""), row.at(4).value_or(""))) {
       continue;
     }
-    const std::string table = row.at(0).value_or(""), part = row.at(1).value_or("");
-    found.push_back({std::string(kDetachedPart),
-                     part + " has rows and the columns of " + table +
-                         ", but is not a partition of it: was it detached?",
-                     "ALTER TABLE " + table + " ATTACH PARTITION " + part +
-                         " ...; or, when its rows are not the ledger's, ALTER TABLE " + part +
-                         " SET SCHEMA ...;",
-                     ""});
+    found.push_back(DetachedPart(row.at(0).value_or(""), row.at(1).value_or("")));
   }
   return found;
 }

@@ -147,18 +147,27 @@ class Planner {
     return problems;
   }
 
+  static std::string AndSoHave(const Node& node, const std::vector<Node*>& owners,
+                               const std::string& what) {
+    std::string text = Named(node) + " (" + node.file->path + ") " + what + ", and so has ";
+    const char* before = "plugin \"";
+    for (const Node* other : owners) {
+      if (other == &node) continue;
+      text += before;
+      text += other->enabled->id;
+      text += "\" (";
+      text += other->file->path;
+      text += ")";
+      before = ", plugin \"";
+    }
+    return text;
+  }
+
   void RefuseAll(const std::vector<Node*>& owners, const char* code, const std::string& what,
                  const std::string& why) {
     if (owners.size() < 2) return;
     for (Node* node : owners) {
-      std::string others;
-      for (const Node* other : owners) {
-        if (other == node) continue;
-        others += (others.empty() ? "plugin \"" : ", plugin \"") + other->enabled->id + "\" (" +
-                  other->file->path + ")";
-      }
-      Refuse(*node, code,
-             Named(*node) + " (" + node->file->path + ") " + what + ", and so has " + others + why,
+      Refuse(*node, code, AndSoHave(*node, owners, what) + why,
              "Enable only one of these plugins; none of them runs until then");
     }
   }

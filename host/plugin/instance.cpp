@@ -297,13 +297,19 @@ void PluginInstance::ReadExtensions() {
 void PluginInstance::CheckPromises() {
   std::vector<std::string> promised = manifest().extensions;
   promised.insert(promised.end(), manifest().provides.begin(), manifest().provides.end());
+  const auto has_none = [](const std::string& id) {
+    return "the manifest declares " + id + ", but the plugin has none";
+  };
+  const auto lacks = [](const std::string& id, const std::string& function) {
+    return "the function " + function + "() of its " + id + " is missing";
+  };
   for (const auto& [id, table] : extensions_) {
     if (table == nullptr) {
       if (!Contains(promised, id)) continue;
-      BrokenPromise("the manifest declares " + id + ", but the plugin has none");
+      BrokenPromise(has_none(id));
     }
     if (const std::string missing = MissingFunction(id, table); !missing.empty()) {
-      BrokenPromise("the function " + missing + "() of its " + id + " is missing");
+      BrokenPromise(lacks(id, missing));
     }
   }
   CheckWorkers();
@@ -352,13 +358,13 @@ void PluginInstance::CheckRoutes() {
 
 void PluginInstance::CheckNames(const std::string& what, const std::vector<std::string>& declared,
                                 std::vector<std::string> found) {
+  const auto named = [&](const std::string& name) { return what + " \"" + name + "\""; };
   for (const std::string& name : declared) {
     const auto count = std::erase(found, name);
     if (count == 0) {
-      BrokenPromise("the manifest declares the " + what + " \"" + name +
-                    "\", but the plugin has none");
+      BrokenPromise("the manifest declares the " + named(name) + ", but the plugin has none");
     }
-    if (count > 1) BrokenPromise("it has the " + what + " \"" + name + "\" twice");
+    if (count > 1) BrokenPromise("it has the " + named(name) + " twice");
   }
   if (!found.empty())
     BrokenPromise("its " + what + " \"" + found.front() + "\" is not in the manifest");

@@ -546,9 +546,10 @@ bool IsBus(const Manifest& manifest) { return Contains(manifest.provides, SUMMA_
 
 std::vector<std::string> TablesOf(const Manifest& manifest, const std::string& schema) {
   std::set<std::string> tables;
+  const std::string prefix = schema + ".";
   for (const auto* names : {&manifest.reads, &manifest.writes}) {
     for (const std::string& name : *names) {
-      tables.insert(name.find('.') == std::string::npos ? schema + "." + name : name);
+      tables.insert(name.find('.') == std::string::npos ? prefix + name : name);
     }
   }
   return {tables.begin(), tables.end()};

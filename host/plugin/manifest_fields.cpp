@@ -1,8 +1,8 @@
 #include "host/plugin/manifest_fields.hpp"
 
 #include <algorithm>
-#include <regex>
 
+#include "host/config/pattern.hpp"
 #include "host/config/schema.hpp"
 #include "host/config/text.hpp"
 #include "host/find.hpp"
@@ -46,7 +46,7 @@ std::string ManifestFields::Check(const Node& value, std::string_view name, cons
            "Shorten it");
     return {};
   }
-  if (!std::regex_match(value.text, std::regex(form.pattern))) {
+  if (!MatchesPattern(value.text, form.pattern)) {
     Report(&value, name, "\"" + value.text + "\" is not " + form.words,
            std::string("Write ") + form.words);
     return {};

@@ -51,6 +51,9 @@ class ReaderEvents {
   // Retention removed so many messages behind the place of the group; [first, last] are places.
   virtual void Lost(const ReaderOptions& /*reader*/, std::size_t /*messages*/,
                     const std::string& /*first*/, const std::string& /*last*/) {}
+  // The brokers have lost messages that the group had: it begins again at the oldest offset, `low`.
+  virtual void BehindEnd(const ReaderOptions& /*reader*/, const std::string& /*place*/,
+                         std::int64_t /*end*/, std::int64_t /*low*/) {}
   virtual void Polled(const ReaderOptions& /*reader*/, std::size_t /*delivered*/) {}
   // Messages behind the places of this reader's partitions, from time to time.
   virtual void Lag(const ReaderOptions& /*reader*/, std::int64_t /*messages*/) {}
@@ -140,6 +143,7 @@ class GroupReader final : public Subscription, private ClientEvents {
   Queue fetched_;                   // of librdkafka
   std::size_t most_fetched_ = 0;    // messages that were in it, and of which half are still there
   std::size_t average_bytes_ = 1024;
+  std::map<std::int32_t, std::int64_t> refused_;  // places behind the end, by partition
   bool paused_ = false;
   std::chrono::steady_clock::time_point next_probe_, next_lag_;
 

@@ -77,6 +77,17 @@ class Events final : public BusEvents {
             const std::string& last) override {
     reporter_.Polled(reader.stream, reader.group, {0, 0, messages, first, last});
   }
+  void BehindEnd(const ReaderOptions& reader, const std::string& place, std::int64_t end,
+                 std::int64_t low) override {
+    host_.Log(SUMMA_LOG_ERROR, "SH-0654",
+              "the place of a group is behind the end of its partition; it begins at the oldest "
+              "message again",
+              {{"stream", reader.stream},
+               {"group", reader.group},
+               {"place", place},
+               {"end", std::to_string(end)},
+               {"oldest", std::to_string(low)}});
+  }
   void Polled(const ReaderOptions& reader, std::size_t delivered) override {
     reporter_.Polled(reader.stream, reader.group, {delivered, 0, 0, {}, {}});
   }

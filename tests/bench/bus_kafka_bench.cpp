@@ -38,12 +38,19 @@ class Confirmations final : public bus_kafka::ClientEvents {
   std::size_t count = 0;
 };
 
-// The records that the bus would write, made before the clock starts.
+// What a bare loop does with a record: nothing, or what any user of the bus needs of it, which is one
+// JSON object written and checked, or read again.
+enum class Records { kAsTheyAre, kCoded };
+
+// kAsTheyAre: the records that the bus would write, made before the clock starts.
 double BarePublish(const std::string& brokers, const std::string& topic,
-                   const std::vector<summa_bus_message>& messages) {
+                   const std::vector<summa_bus_message>& messages, Records records) {
   bus_kafka::RecordEncoder encoder;
   std::vector<std::string> values(messages.size());
-  for (std::size_t i = 0; i < messages.size(); ++i) encoder.Encode(messages[i], values[i]);
+  const auto encode = [&](std::size_t i) { encoder.Encode(messages[i], values[i]); };
+  if (records == Records::kAsTheyAre) {
+    for (std::size_t i = 0; i < messages.size(); ++i) encode(i);
+  }
   ClientOptions options;
   options.brokers = brokers;
   Confirmations confirmations;
@@ -61,6 +68,7 @@ double BarePublish(const std::string& brokers, const std::string& topic,
   for (std::size_t from = 0; from < messages.size(); from += kBatch) {
     const std::size_t to = std::min(from + kBatch, messages.size());
     for (std::size_t i = from; i < to; ++i) {
+      if (records == Records::kCoded) encode(i);
       const std::string_view key = FromAbi(messages[i].key);
       RequireOk(rd_kafka_producev(
           client.get(), RD_KAFKA_V_RKT(handle.get()), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
@@ -74,11 +82,12 @@ double BarePublish(const std::string& brokers, const std::string& topic,
   return watch.Seconds();
 }
 
-double BareConsume(const std::string& brokers, const std::string& topic, std::size_t count) {
+double BareConsume(const std::string& brokers, const std::string& topic, std::size_t count,
+                   Records records) {
   ClientOptions options;
   options.brokers = brokers;
   Client client(options, RD_KAFKA_CONSUMER,
-                {{"group.id", "bare:" + topic},
+                {{"group.id", (records == Records::kCoded ? "coded:" : "bare:") + topic},
                  {"enable.auto.offset.store", "false"},
                  {"auto.offset.reset", "earliest"},
                  {"partition.assignment.strategy", "cooperative-sticky"},
@@ -86,12 +95,19 @@ double BareConsume(const std::string& brokers, const std::string& topic, std::si
   const bus_kafka::PartitionList topics = bus_kafka::MakePartitionList(1);
   rd_kafka_topic_partition_list_add(topics.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
   rd_kafka_poll_set_consumer(client.get());
+  bus_kafka::RecordDecoder decoder;
+  std::size_t bytes = 0;  // so that it is not left out
   const Stopwatch watch;
   RequireOk(rd_kafka_subscribe(client.get(), topics.get()));
   for (std::size_t consumed = 0; consumed < count;) {
     const bus_kafka::Message message(rd_kafka_consumer_poll(client.get(), 10'000));
     if (!message) throw std::runtime_error("the topic ended early");
     RequireOk(message->err);
+    if (records == Records::kCoded) {
+      const bus_kafka::StoredRecord record(*message);
+      decoder.Forget();
+      bytes += decoder.Decode(record, topic).message.payload.size;
+    }
     if (++consumed % kBatch == 0 || consumed == count) {
       const bus_kafka::PartitionList place = bus_kafka::MakePartitionList(1);
       rd_kafka_topic_partition_list_add(place.get(), topic.c_str(), message->partition)->offset =
@@ -101,6 +117,7 @@ double BareConsume(const std::string& brokers, const std::string& topic, std::si
   }
   const double seconds = watch.Seconds();
   rd_kafka_consumer_close(client.get());
+  if (records == Records::kCoded && bytes == 0) throw std::runtime_error("records without payload");
   return seconds;
 }
 
@@ -146,7 +163,8 @@ std::vector<double> Latencies(const BusClient& bus, long long rate, long long co
 }
 
 struct Measured {
-  Series bare_publish, bus_publish, bare_consume, bus_consume;  // messages per second
+  // Messages per second.
+  Series bare_publish, coded_publish, bus_publish, bare_consume, coded_consume, bus_consume;
 };
 
 int Run(int count, char** words) {
@@ -181,20 +199,29 @@ int Run(int count, char** words) {
     bus_kafka::KafkaBus bus(std::move(bus_options), &events);
     summa::detail::BusTable table(&bus);
     const BusClient client(table.table());
-    const std::string bare = bus.names().TopicOf("bare");
+    const std::string bare = bus.names().TopicOf("bare"), coded = bus.names().TopicOf("coded");
     bus.admin().RequireTopic(bare, true);
+    bus.admin().RequireTopic(coded, true);
     const std::function<void()> bare_publish = [&] {
-      measured.bare_publish.Add(size / BarePublish(server.Brokers(), bare, messages));
+      measured.bare_publish.Add(size /
+                                BarePublish(server.Brokers(), bare, messages, Records::kAsTheyAre));
+    };
+    const std::function<void()> coded_publish = [&] {
+      measured.coded_publish.Add(size /
+                                 BarePublish(server.Brokers(), coded, messages, Records::kCoded));
     };
     const std::function<void()> bus_publish = [&] {
       measured.bus_publish.Add(size / BusPublish(client, messages));
     };
     // Whoever comes first finds a server that has just flushed what the round before wrote.
-    for (const auto& publish : i % 2 == 0 ? std::array{bare_publish, bus_publish}
-                                          : std::array{bus_publish, bare_publish}) {
+    for (const auto& publish : i % 2 == 0 ? std::array{bare_publish, coded_publish, bus_publish}
+                                          : std::array{bus_publish, coded_publish, bare_publish}) {
       publish();
     }
-    measured.bare_consume.Add(size / BareConsume(server.Brokers(), bare, messages.size()));
+    measured.bare_consume.Add(
+        size / BareConsume(server.Brokers(), bare, messages.size(), Records::kAsTheyAre));
+    measured.coded_consume.Add(
+        size / BareConsume(server.Brokers(), bare, messages.size(), Records::kCoded));
     measured.bus_consume.Add(size / BusConsume(client, messages.size(),
                                                static_cast<int>(options.Number("concurrency"))));
     if (i == 0) latencies = Latencies(client, options.Number("rate"), 5 * options.Number("rate"));
@@ -208,9 +235,11 @@ int Run(int count, char** words) {
     json.BeginObject().Member("benchmark", "bus-kafka").Member("machine", MachineText());
     json.Member("messages", options.Number("messages"));
     json.Member("barePublishPerSecond", measured.bare_publish.Median());
+    json.Member("codedPublishPerSecond", measured.coded_publish.Median());
     json.Member("publishPerSecond", measured.bus_publish.Median());
     json.Member("publishRatio", publish);
     json.Member("bareConsumePerSecond", measured.bare_consume.Median());
+    json.Member("codedConsumePerSecond", measured.coded_consume.Median());
     json.Member("consumePerSecond", measured.bus_consume.Median());
     json.Member("consumeRatio", consume);
     json.Member("latencyP50Ms", p50).Member("latencyP99Ms", p99).EndObject();
@@ -227,8 +256,12 @@ int Run(int count, char** words) {
   PrintTable(
       {{"messages/s", "median", "range", "ratio", "goal"},
        row("publish, bare librdkafka", measured.bare_publish, "", ""),
+       row("publish, bare, records encoded in the loop", measured.coded_publish,
+           Fixed(measured.coded_publish.Median() / measured.bare_publish.Median(), 2), ""),
        row("publish, bus-kafka", measured.bus_publish, Fixed(publish, 2), "0.80"),
        row("consume, bare librdkafka", measured.bare_consume, "", ""),
+       row("consume, bare, records decoded in the loop", measured.coded_consume,
+           Fixed(measured.coded_consume.Median() / measured.bare_consume.Median(), 2), ""),
        row("consume, handlers of a Consumer", measured.bus_consume, Fixed(consume, 2), "0.80")});
   std::cout << "\nlatency at " << options.Number("rate") << "/s: p50 " << Fixed(p50, 1)
             << " ms, p99 " << Fixed(p99, 1) << " ms (goal: p99 under 100 ms)\n";

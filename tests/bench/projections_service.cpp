@@ -1,5 +1,7 @@
 #include "tests/bench/projections_service.hpp"
 
+#include <libpq-fe.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -14,6 +16,7 @@
 
 #include "tests/bench/http_load.hpp"
 #include "tests/bench/projections_data.hpp"
+#include "tests/bench/projections_plugin.hpp"
 #include "tests/bench/steady_writers.hpp"
 #include "tests/e2e/summa_host.hpp"
 #include "tests/services/db.hpp"
@@ -24,7 +27,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kWriters = 4, kReaders = 8;
+constexpr int kWriters = 8, kReaders = 8;
 constexpr std::chrono::milliseconds kLook{2};
 constexpr int kSlices = 4;  // of HTTP, and as many of bare SELECT
 
@@ -130,7 +133,9 @@ Series Pace(double per_second, double seconds, const std::function<Client()>& co
 
 // The four routes by turns, over accounts of the fixture.
 struct Target {
-  std::string path, statement;  // the rows that the route shows
+  std::string path;
+  const char* statement;  // prepared: the rows that the route shows, of `key`
+  std::string key;
 };
 class Targets {
  public:
@@ -148,15 +153,12 @@ class Targets {
         db.Column("SELECT id FROM transaction_record ORDER BY id LIMIT " + some);
     for (std::size_t i = 0; i < accounts_ids.size(); ++i) {
       const std::string& account = accounts_ids[i];
-      targets_.push_back(
-          {"/v1/accounts/" + account + "/balance", "EXECUTE balance('" + account + "')"});
-      targets_.push_back(
-          {"/v1/accounts/" + account + "/entries?limit=20", "EXECUTE entries('" + account + "')"});
+      targets_.push_back({"/v1/accounts/" + account + "/balance", "balance", account});
+      targets_.push_back({"/v1/accounts/" + account + "/entries?limit=20", "entries", account});
       const std::string& transaction = transactions[i % transactions.size()];
+      targets_.push_back({"/v1/transactions/" + transaction, "posted", transaction});
       targets_.push_back(
-          {"/v1/transactions/" + transaction, "EXECUTE posted('" + transaction + "')"});
-      targets_.push_back({"/v1/holders/individual/" + holders[i] + "/dashboard",
-                          "EXECUTE dashboard('" + holders[i] + "')"});
+          {"/v1/holders/individual/" + holders[i] + "/dashboard", "dashboard", holders[i]});
     }
   }
   const Target& At(long long turn) const {
@@ -172,24 +174,70 @@ class Targets {
         "PREPARE dashboard (text) AS SELECT * FROM summa_read.holder_dashboard_view WHERE "
         "holder_type = 'individual' AND holder_id = $1");
   }
+  static void Select(test::Db& db, const Target& target) {
+    const char* key = target.key.c_str();
+    PGresult* result =
+        PQexecPrepared(db.Handle(), target.statement, 1, &key, nullptr, nullptr, /*text=*/0);
+    const bool done = PQresultStatus(result) == PGRES_TUPLES_OK;
+    PQclear(result);
+    if (!done) throw std::runtime_error(PQerrorMessage(db.Handle()));
+  }
 
  private:
   static constexpr long long kAccounts = 2000;
   std::vector<Target> targets_;
 };
 
+// A ledger whose tables have rows, so that no plan that a session keeps is one for empty tables.
+std::string MakeLedger(test::PostgresServer& server, const ServiceOptions& options) {
+  const std::string url = MakeAccounts(server, "service", options.accounts);
+  test::Db db(url);
+  AddTransfers(db, 2 * options.accounts, options.accounts, /*hot=*/false);
+  ProjectionsPlugin(url).Apply();
+  db.Execute("VACUUM (ANALYZE)");
+  return url;
+}
+
+std::string Rate(double rate) { return Grouped(rate); }
+
+// What the writers cost by themselves, which every other figure has beside it.
+void MeasureWriters(const std::string& url, const ServiceOptions& options, Lines& lines) {
+  Say("the writers alone");
+  SteadyWriters writers(url, options.events_per_second, kWriters,
+                        static_cast<int>(options.accounts));
+  writers.Start();
+  std::this_thread::sleep_for(std::chrono::seconds(1));  // warms
+  writers.TakeLatencies();
+  const SteadyWriters::Cost before = writers.Used();
+  const long long committed_before = writers.Committed();
+  const Stopwatch watch;
+  std::this_thread::sleep_for(std::chrono::seconds(std::max(1LL, options.seconds / 4)));
+  const SteadyWriters::Cost after = writers.Used();
+  const auto operations = static_cast<double>(writers.Committed() - committed_before);
+  const double seconds = watch.Seconds();
+  const Series latencies = writers.TakeLatencies();
+  writers.Stop();
+  if (writers.Failed() > 0) throw std::runtime_error("an operation of the writers failed");
+  const double server = after.server - before.server, client = after.writers - before.writers;
+  const std::string name = "writers alone at " + Rate(options.events_per_second) + " events/s, ";
+  lines.AddValue(name + "events/s", operations / seconds);
+  lines.AddValue(name + "CPU of PostgreSQL for one, ms", server * 1000 / operations);
+  lines.AddValue(name + "CPU of the client for one, ms", client * 1000 / operations);
+  lines.AddValue(name + "cores in use by both", (server + client) / seconds);
+  lines.AddValue(name + "commit after it was due, p99, ms", latencies.Quantile(0.99));
+}
+
 class Service {
  public:
-  Service(test::PostgresServer& server, const ServiceOptions& options)
+  Service(const std::string& url, const ServiceOptions& options)
       : options_(options),
-        url_(MakeAccounts(server, "service", options.accounts)),
+        url_(url),
         file_("summa.yaml", "database: { ledger: { url: \"" + url_ +
                                 "\" }, migrate: manual }\nhost: { listen: \"127.0.0.1:0\" }\n"
                                 "plugins: { projections: {} }\n"),
         host_({"-c", file_.Path()}),
         writers_(url_, options.events_per_second, kWriters, static_cast<int>(options.accounts)) {
     test::Db db(url_);
-    db.Execute("VACUUM (ANALYZE)");
     port_ = host_.Port();
     writers_.Start();
     test::WaitUntil([&] { return writers_.Committed() > 0; }, test::kTimeout, "writers");
@@ -227,7 +275,7 @@ class Service {
     const auto by_select = [&]() -> Client {
       auto db = std::make_shared<test::Db>(url_);
       Targets::Prepare(*db);
-      return [&targets, db](long long turn) { db->Query(targets.At(turn).statement); };
+      return [&targets, db](long long turn) { Targets::Select(*db, targets.At(turn)); };
     };
     const double rate = options_.requests_per_second;
     Pace(rate, std::min(seconds, 2.0), by_http);  // warms
@@ -249,7 +297,6 @@ class Service {
   }
 
  private:
-  static std::string Rate(double rate) { return Grouped(rate); }
   static void Join(Series& all, const Series& part) {
     for (const double value : part.values()) all.Add(value);
   }
@@ -279,8 +326,10 @@ class Service {
 }  // namespace
 
 void MeasureService(test::PostgresServer& server, const ServiceOptions& options, Lines& lines) {
+  const std::string url = MakeLedger(server, options);
+  MeasureWriters(url, options, lines);
   Say("starting the host");
-  Service service(server, options);
+  Service service(url, options);
   service.MeasureLag(lines);
   service.MeasureReads(lines);
 }

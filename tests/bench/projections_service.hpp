@@ -14,6 +14,8 @@ struct ServiceOptions {
   double requests_per_second = 0;
 };
 
+// First, before there is a host, what the writers take of the machine.
+//
 // Lag: from the moment at which a writer knows of its commit to that at which another session has
 // found the event in the progress of all four read models. It looks every two milliseconds.
 //

@@ -1,8 +1,12 @@
 #include "tests/bench/steady_writers.hpp"
 
+#include <pthread.h>
+
+#include <ctime>
 #include <utility>
 
 #include "tests/services/db.hpp"
+#include "tests/services/process.hpp"
 
 namespace summa::bench {
 
@@ -15,9 +19,15 @@ SteadyWriters::SteadyWriters(std::string url, double per_second, int connections
 SteadyWriters::~SteadyWriters() { Stop(); }
 
 void SteadyWriters::Start() {
+  credited_ = test::ReadCreditedAccounts(url_, accounts_);
+  for (int i = 0; i < connections_; ++i) {
+    writers_.push_back(std::make_unique<test::CreditWriter>(url_));
+  }
+  threads_.reserve(writers_.size());
   started_ = Clock::now();
-  threads_.reserve(static_cast<std::size_t>(connections_));
-  for (int i = 0; i < connections_; ++i) threads_.emplace_back([this, i] { Write(i); });
+  for (int i = 0; i < connections_; ++i) {
+    threads_.emplace_back([this, i] { Write(i, *writers_[static_cast<std::size_t>(i)]); });
+  }
 }
 
 void SteadyWriters::Stop() {
@@ -36,20 +46,16 @@ long long SteadyWriters::Due() const {
   return static_cast<long long>(seconds * per_second_);
 }
 
-void SteadyWriters::Write(int number) {
-  test::Db db(url_);
-  db.Execute(
-      "PREPARE credit AS SELECT currval('ledger_event_sequence_number_seq') FROM (SELECT "
-      "fixture.credit(fixture.account_id($1::integer), $2::bigint) OFFSET 0) AS done");
+void SteadyWriters::Write(int number, test::CreditWriter& writer) {
   while (!stopping_) {
     const long long turn = turns_++;
     const Clock::time_point due = TimeOf(turn);
+    const auto account = static_cast<std::size_t>((turn * 7919 + number) % accounts_);
+    const test::PreparedCredit credit = writer.Prepare(credited_[account], 1 + turn % 100);
     std::this_thread::sleep_until(due);
-    const long long account = 1 + (turn * 7919 + number) % accounts_;
     long long position = 0;
     try {
-      position = db.Count("EXECUTE credit(" + std::to_string(account) + ", " +
-                          std::to_string(1 + turn % 100) + ")");
+      position = writer.Write(credit);
       ++committed_;
     } catch (const test::DbError&) {
       ++failed_;
@@ -59,6 +65,21 @@ void SteadyWriters::Write(int number) {
     latencies_.Add(std::chrono::duration<double, std::milli>(now - due).count());
     if (position > 0) commits_.push_back({position, now});
   }
+}
+
+SteadyWriters::Cost SteadyWriters::Used() {
+  Cost cost;
+  for (const auto& writer : writers_) {
+    cost.server += test::UsageOf(writer->BackendPid()).cpu_seconds;
+  }
+  for (std::thread& thread : threads_) {
+    clockid_t clock{};
+    timespec time{};
+    if (pthread_getcpuclockid(thread.native_handle(), &clock) != 0) continue;
+    if (clock_gettime(clock, &time) != 0) continue;
+    cost.writers += static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+  }
+  return cost;
 }
 
 Series SteadyWriters::TakeLatencies() {

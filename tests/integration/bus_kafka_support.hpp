@@ -32,6 +32,11 @@ class Events final : public BusEvents {
             const std::string&) override {
     lost += messages;
   }
+  void BehindEnd(const ReaderOptions&, const std::string& place, std::int64_t end,
+                 std::int64_t low) override {
+    const MutexLock lock(mutex);
+    behind_end.push_back(place + " " + std::to_string(end) + " " + std::to_string(low));
+  }
   void Rebalanced(const ReaderOptions&) override { ++rebalances; }
   void Counted(std::string_view purpose, const ClientStatistics& statistics) override {
     auto& most = purpose == "publish" ? most_to_confirm : most_fetched;
@@ -42,6 +47,8 @@ class Events final : public BusEvents {
   // Within librdkafka, as its statistics say.
   std::atomic<std::int64_t> most_to_confirm{0}, most_fetched{0};
   std::atomic<int> counted{0};
+  Mutex mutex;
+  std::vector<std::string> behind_end SUMMA_GUARDED_BY(mutex);  // "PLACE END LOW"
 };
 
 // Owns the texts of messages.

@@ -191,6 +191,51 @@ TEST_F(BusKafka, MessagesThatAreRemovedBeforeALiveReaderAreCountedAndWhatItHasIs
   EXPECT_GT(events_.lost, 0U);
 }
 
+TEST_F(BusKafka, AGroupWhosePlaceIsBehindTheEndIsGivenEverythingAgainAndThatIsSaid) {
+  KafkaBus bus(Options(), &events_);
+  Batch batch;
+  for (int i = 0; i < 20; ++i) batch.Add("a", std::to_string(i), "k");
+  batch.PublishOn(bus);
+  const std::string topic = prefix_ + "a";
+  {
+    const auto reader = bus.Subscribe("a", "g", "c", 0);
+    const auto deliveries = reader->Poll(20, std::chrono::seconds(30));
+    ASSERT_EQ(deliveries.size(), 20U);
+    reader->Settle(deliveries.back().delivery_id);
+  }
+  const auto offsets = bus.admin().OffsetsOf(topic, kPartitions);
+  std::vector<std::int64_t> places;
+  std::string expected;
+  for (std::size_t i = 0; i < offsets.size(); ++i) {
+    const std::int64_t high = offsets[i].high;
+    places.push_back(high == 0 ? 0 : high + 5);
+    if (high > 0) expected = std::to_string(i) + ":" + std::to_string(high + 5) + " 20 0";
+  }
+  const std::vector<std::string> groups = bus.admin().AllGroups();
+  const auto group = std::find_if(groups.begin(), groups.end(), [&](const std::string& name) {
+    return name.find(topic) != std::string::npos;
+  });
+  ASSERT_NE(group, groups.end());
+  bus.admin().SetPlaces(*group, topic, places);
+  const auto reader = bus.Subscribe("a", "g", "c", 0);
+  std::vector<std::string> read;
+  EXPECT_TRUE(BecomesTrue([&] {
+    reader->Revoked();
+    try {
+      for (const auto& delivery : reader->Poll(20, milliseconds(100))) {
+        read.emplace_back(FromAbi(delivery.message.id));
+      }
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), "SH-0653");  // no place yet
+    }
+    return read.size() == 20;
+  }));
+  EXPECT_EQ(read.front(), "0");
+  const MutexLock lock(events_.mutex);
+  EXPECT_EQ(events_.behind_end, std::vector<std::string>{expected}) << "told once";
+  EXPECT_EQ(events_.lost, 0U);
+}
+
 TEST_F(BusKafka, ANewReaderWithTheNameOfAStaticMemberTakesItsPlace) {
   KafkaBusOptions options = Options();
   options.static_members = true;

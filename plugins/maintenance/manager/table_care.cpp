@@ -233,7 +233,8 @@ bool TableCare::PerformDetach(const Partition& partition, ActionKind kind) {
 void TableCare::DetachOne(const std::string& name) {
   const PlannedTable planned = PlanDetachOf(environment_, settings_, name);
   for (const auto& [held, why] : planned.why_held) {
-    outcome_.undone.push_back("detach " + held + ": " + why);
+    outcome_.undone.push_back("detach " + held);
+    outcome_.undone.back().append(": ").append(why);
   }
   for (const Action& action : planned.plan.actions) {
     if (Perform(planned, action)) outcome_.done.push_back(action);

@@ -53,11 +53,16 @@ void Append(Statements& statements, Statements more) {
 // NOT VALID: the rows that are there are checked later, without the lock.
 Statements MoveReferences(const std::vector<Reference>& references, const std::string& target) {
   Statements statements;
+  const auto drop = [](const Reference& reference) {
+    return "ALTER TABLE " + reference.table + " DROP CONSTRAINT " + reference.constraint;
+  };
+  const auto add = [&](const Reference& reference) {
+    return "ALTER TABLE " + reference.table + " ADD CONSTRAINT " + reference.constraint +
+           " FOREIGN KEY " + reference.columns + " REFERENCES " + target + " (id) NOT VALID";
+  };
   for (const Reference& reference : references) {
-    const std::string alter = "ALTER TABLE " + reference.table;
-    statements.push_back(alter + " DROP CONSTRAINT " + reference.constraint);
-    statements.push_back(alter + " ADD CONSTRAINT " + reference.constraint + " FOREIGN KEY " +
-                         reference.columns + " REFERENCES " + target + " (id) NOT VALID");
+    statements.push_back(drop(reference));
+    statements.push_back(add(reference));
   }
   return statements;
 }
@@ -74,10 +79,14 @@ Statements MoveDependents(const Inventory& inventory, const std::string& source,
   for (const InventoryItem& view : inventory.OfKind("view")) {
     statements.push_back("CREATE OR REPLACE VIEW " + view.name + " " + view.definition);
   }
+  const auto alter = [](const std::string& publication, const char* what,
+                        const std::string& table) {
+    return "ALTER PUBLICATION " + publication + what + table;
+  };
   for (const InventoryItem& publication : inventory.OfKind("publication")) {
-    const std::string alter = "ALTER PUBLICATION " + QuoteName(publication.name);
-    statements.push_back(alter + " ADD TABLE " + target);
-    statements.push_back(alter + " DROP TABLE " + source);
+    const std::string name = QuoteName(publication.name);
+    statements.push_back(alter(name, " ADD TABLE ", target));
+    statements.push_back(alter(name, " DROP TABLE ", source));
   }
   return statements;
 }

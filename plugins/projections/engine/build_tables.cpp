@@ -44,12 +44,16 @@ void CreateIndexes(Session& read, const summa_projection& projection, int build)
 }
 
 void ShowBuild(Session& read, const summa_projection& projection, int build) {
+  const auto create = [](const char* how, const std::string& view, const std::string& table) {
+    return how + view + " AS SELECT * FROM " + table;
+  };
+  const std::string suffix = "_" + std::to_string(build);
   for (const summa_projection_table& table : TablesOf(projection)) {
     const std::string view = ViewOf(table);
     const std::string name(FromAbi(table.name));
-    const std::string as = " AS SELECT * FROM " + TableOfBuild(FromAbi(table.name), build);
-    if (read.Exec(sql::view_fits, {name, name + "_" + std::to_string(build)}).Value<bool>()) {
-      read.Exec("CREATE OR REPLACE VIEW " + view + as);
+    const std::string shown = TableOfBuild(FromAbi(table.name), build);
+    if (read.Exec(sql::view_fits, {name, name + suffix}).Value<bool>()) {
+      read.Exec(create("CREATE OR REPLACE VIEW ", view, shown));
       continue;
     }
     std::vector<std::string> grants;
@@ -57,7 +61,7 @@ void ShowBuild(Session& read, const summa_projection& projection, int build) {
       grants.push_back(row.Get<std::string>("statement"));
     }
     read.Exec("DROP VIEW IF EXISTS " + view);
-    read.Exec("CREATE VIEW " + view + as);
+    read.Exec(create("CREATE VIEW ", view, shown));
     for (const std::string& grant : grants) read.Exec(grant);
   }
 }

@@ -147,18 +147,19 @@ bool Reads::IsRefused(const Request& request, const Resource& resource) {
 
 std::vector<Finding> Reads::Failing() const {
   std::vector<Finding> failing;
+  const auto differs = [](const std::string& projection, std::int64_t differences) -> Finding {
+    return {Severity::kWarning, projection,
+            "SH-0567 " + std::to_string(differences) +
+                " answers of the last hour were not those of the ledger, which answers instead",
+            "",
+            "summa-host projections status " + projection +
+                " counts them by kind; after the repair run: summa-host projections verify " +
+                projection};
+  };
   const MutexLock lock(mutex_);
   for (const auto& [projection, refusal] : refusals_) {
     if (refusal.differences == 0) continue;
-    failing.push_back({Severity::kWarning, projection,
-                       "SH-0567 " + std::to_string(refusal.differences) +
-                           " answers of the last hour were not those of the ledger, which answers "
-                           "instead",
-                       "",
-                       "summa-host projections status " + projection +
-                           " counts them by kind; after the repair run: summa-host projections "
-                           "verify " +
-                           projection});
+    failing.push_back(differs(projection, refusal.differences));
   }
   return failing;
 }

@@ -106,38 +106,44 @@ class JsonWriter {
   void Separate() {
     if (comma_) text_ += ',';
   }
+  // What needs no escape is appended in runs.
   void AppendString(std::string_view value) {
-    static constexpr char kHex[] = "0123456789abcdef";
     text_ += '"';
-    for (const char c : value) {
-      const auto byte = static_cast<unsigned char>(c);
-      switch (c) {
-        case '"':
-          text_ += "\\\"";
-          break;
-        case '\\':
-          text_ += "\\\\";
-          break;
-        case '\n':
-          text_ += "\\n";
-          break;
-        case '\r':
-          text_ += "\\r";
-          break;
-        case '\t':
-          text_ += "\\t";
-          break;
-        default:
-          if (byte < 0x20) {
-            text_ += "\\u00";
-            text_ += kHex[byte >> 4];
-            text_ += kHex[byte & 15];
-          } else {
-            text_ += c;
-          }
-      }
+    std::size_t run = 0;
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      if (static_cast<unsigned char>(value[i]) >= 0x20 && value[i] != '"' && value[i] != '\\')
+        continue;
+      text_.append(value, run, i - run);
+      AppendEscape(value[i]);
+      run = i + 1;
     }
+    text_.append(value, run);
     text_ += '"';
+  }
+  void AppendEscape(char c) {
+    static constexpr char kHex[] = "0123456789abcdef";
+    const auto byte = static_cast<unsigned char>(c);
+    switch (c) {
+      case '"':
+        text_ += "\\\"";
+        break;
+      case '\\':
+        text_ += "\\\\";
+        break;
+      case '\n':
+        text_ += "\\n";
+        break;
+      case '\r':
+        text_ += "\\r";
+        break;
+      case '\t':
+        text_ += "\\t";
+        break;
+      default:
+        text_ += "\\u00";
+        text_ += kHex[byte >> 4];
+        text_ += kHex[byte & 15];
+    }
   }
 
   std::string text_;

@@ -27,11 +27,13 @@ SubscribeOptions Checked(const BusClient& bus, SubscribeOptions options) {
                std::to_string(claim_after.count() / 1000) + " ms",
            "raise claim_after of the bus, or lower the deadline");
   }
+  const auto too_long = [](const std::string& topic) {
+    return "subscribe: the bus keeps no dead letters, and the name of topic " + topic +
+           " is too long for a stream " + topic + std::string(DeadLetterStream::kSuffix);
+  };
   for (const std::string& topic : options.topics) {
     if (bus.Can(SUMMA_BUS_DEAD_LETTERS) || DeadLetterStream::HasNameFor(topic)) continue;
-    throw Error(SUMMA_E_CONFIG, "SH-0632",
-                "subscribe: the bus keeps no dead letters, and the name of topic " + topic +
-                    " is too long for a stream " + topic + std::string(DeadLetterStream::kSuffix),
+    throw Error(SUMMA_E_CONFIG, "SH-0632", too_long(topic),
                 "give the topic a name of at most 196 bytes");
   }
   if (!options.handler || options.topics.empty()) refuse("no handler or no topic", "give both");
