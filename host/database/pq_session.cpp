@@ -94,6 +94,7 @@ std::string PrepareSettings(const DatabaseSettings& settings, PqConnection& conn
   const PgResult rows =
       connection.Query(ShowSettings(settings, true, version), ConnectDeadline(settings));
   std::vector<std::pair<std::string, std::string>> shown;
+  shown.reserve(static_cast<std::size_t>(PQntuples(rows.get())));
   for (int row = 0; row < PQntuples(rows.get()); ++row) {
     shown.emplace_back(PQgetvalue(rows.get(), row, 0), PQgetvalue(rows.get(), row, 1));
   }

@@ -130,11 +130,11 @@ void CheckSequencesOf(const CheckContext& context, const std::string& table,
       "pg_namespace n ON n.oid = c.relnamespace WHERE a.adrelid = $1::regclass AND CASE "
       "c.relkind WHEN 'S' THEN NOT has_sequence_privilege(c.oid, 'usage') ELSE false END",
       {Quoted(table)});
-  for (const auto& row : rows) {
-    const std::string name = row.at(0).value_or("");
+  const auto report = [&](const std::string& name) {
     context.Error("privileges", "role " + role + " may not use sequence " + name, "usage",
                   "GRANT USAGE ON SEQUENCE " + name + " TO " + role + ";");
-  }
+  };
+  for (const auto& row : rows) report(row.at(0).value_or(""));
 }
 
 // Some statements read partitions one by one, and rights on the whole do not count for them.

@@ -382,24 +382,16 @@ void GroupReader::FindPlaces(rd_kafka_topic_partition_list_t* partitions) {
 }
 
 // Behind the end, messages of this partition were lost by its brokers, and others may have taken
-// their offsets: what was settled is then delivered again, so that none of those is left out. A
-// broker that has just become the leader may not know the end yet, so this is believed when the next
-// client finds the same: the place as it is stops the partition, and a new client begins.
+// their offsets: what was settled is then delivered again, so that none of those is left out. The
+// end is what it is: a leader that does not know it yet answers that it does not (KIP-207).
 std::int64_t GroupReader::PlaceWithin(const rd_kafka_topic_partition_t& place, std::int64_t low,
                                       std::int64_t high) {
   if (place.offset > high) {
-    const auto [refused, fresh] = refused_.try_emplace(place.partition, place.offset);
-    if (fresh || refused->second != place.offset) {
-      refused->second = place.offset;
-      return place.offset;
-    }
-    refused_.erase(refused);
     if (events_ != nullptr) {
       events_->BehindEnd(options_, Place{place.partition, place.offset}.Text(), high, low);
     }
     return low;
   }
-  refused_.erase(place.partition);
   if (place.offset >= 0 && place.offset < low) ReportLost(place.partition, place.offset, low);
   return std::max(place.offset, low);
 }

@@ -143,7 +143,6 @@ class GroupReader final : public Subscription, private ClientEvents {
   Queue fetched_;                   // of librdkafka
   std::size_t most_fetched_ = 0;    // messages that were in it, and of which half are still there
   std::size_t average_bytes_ = 1024;
-  std::map<std::int32_t, std::int64_t> refused_;  // places behind the end, by partition
   bool paused_ = false;
   std::chrono::steady_clock::time_point next_probe_, next_lag_;
 

@@ -131,14 +131,16 @@ int KafkaBus::RequireStream(std::string_view stream, const std::string& topic) {
               "`summa-host bus streams` lists the streams");
 }
 
+std::map<std::string, TopicShape> KafkaBus::TopicsOf(std::string_view stream) {
+  if (stream.empty()) return admin_.AllTopics();
+  const std::string topic = names_.TopicOf(stream);
+  TopicShape shape;
+  shape.partitions = RequireStream(stream, topic);
+  return {{topic, shape}};
+}
+
 void KafkaBus::Streams(std::string_view stream, BusVisitor& visitor) {
-  std::map<std::string, TopicShape> topics;
-  if (stream.empty()) {
-    topics = admin_.AllTopics();
-  } else {
-    const std::string topic = names_.TopicOf(stream);
-    topics[topic].partitions = RequireStream(stream, topic);
-  }
+  const std::map<std::string, TopicShape> topics = TopicsOf(stream);
   for (const auto& [topic, shape] : topics) {
     const std::optional<std::string> name = names_.StreamOf(topic);
     if (!name) continue;
@@ -178,13 +180,7 @@ bool KafkaBus::ShowGroup(const std::string& id, const Naming::GroupName& name, i
 }
 
 void KafkaBus::Groups(std::string_view stream, BusVisitor& visitor) {
-  std::map<std::string, TopicShape> topics;
-  if (stream.empty()) {
-    topics = admin_.AllTopics();
-  } else {
-    const std::string topic = names_.TopicOf(stream);
-    topics[topic].partitions = RequireStream(stream, topic);
-  }
+  const std::map<std::string, TopicShape> topics = TopicsOf(stream);
   std::vector<std::string> ids = admin_.AllGroups();
   std::sort(ids.begin(), ids.end());
   for (const std::string& id : ids) {

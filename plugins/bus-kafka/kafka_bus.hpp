@@ -87,6 +87,8 @@ class KafkaBus final : public Bus {
   void Observe(std::string_view purpose, Use&& use);
   void ServeIdleWriter();
   int RequireStream(std::string_view stream, const std::string& topic);
+  // All; with a stream, its topic alone.
+  std::map<std::string, TopicShape> TopicsOf(std::string_view stream);
   bool ShowGroup(const std::string& id, const Naming::GroupName& name, int partitions,
                  BusVisitor& visitor);
 

@@ -197,7 +197,10 @@ class Report {
         .EndObject();
     for (const Action& action : outcome.done) Note(table, TextOf(action));
     undone_.insert(undone_.end(), outcome.undone.begin(), outcome.undone.end());
-    for (const auto& [held, why] : outcome.why_held) undone_.push_back(held + ": " + why);
+    for (const auto& [held, why] : outcome.why_held) {
+      undone_.push_back(held);
+      undone_.back().append(": ").append(why);
+    }
   }
 
   // What is undone is exit 75; everything else was done before.

@@ -102,6 +102,7 @@ Series Pace(double per_second, double seconds, const std::function<Client()>& co
   std::string failure;
   std::atomic<long long> turns{0};
   std::vector<Client> clients;
+  clients.reserve(kReaders);
   for (int i = 0; i < kReaders; ++i) clients.push_back(connect());
   const Clock::time_point started = Clock::now();
   const auto work = [&](const Client& client) {
@@ -190,7 +191,7 @@ class Targets {
 
 // A ledger whose tables have rows, so that no plan that a session keeps is one for empty tables.
 std::string MakeLedger(test::PostgresServer& server, const ServiceOptions& options) {
-  const std::string url = MakeAccounts(server, "service", options.accounts);
+  std::string url = MakeAccounts(server, "service", options.accounts);
   test::Db db(url);
   AddTransfers(db, 2 * options.accounts, options.accounts, /*hot=*/false);
   ProjectionsPlugin(url).Apply();

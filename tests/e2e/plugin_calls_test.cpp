@@ -146,7 +146,7 @@ TEST_F(PluginCalls, AConfigureThatHangsIsGivenUpAndTheOthersRun) {
 TEST_F(PluginCalls, AStopSignalDuringAStartThatHangsEndsTheHost) {
   const TemporaryFile file = Configuration("start-hangs", ", drain_timeout: 300ms");
   RunningHost host(Arguments(file));
-  WaitForLog(host, "database is ready");
+  WaitForLog(host, "call=start");
   EndsNamed(host, "start() has not returned");
 }
 
@@ -163,7 +163,7 @@ TEST_F(PluginCalls, AStopSignalDuringAnActivateThatHangsEndsTheHost) {
   const TemporaryFile file =
       Configuration("activate-hangs", ", start_timeout: 1h, drain_timeout: 500ms");
   RunningHost host(Arguments(file));
-  WaitForGoodWorker(host);
+  WaitForLog(host, "call=activate");
   EndsNamed(host, "activate() has not returned");
 }
 

@@ -120,6 +120,9 @@ class Publisher {
     if (thread_.joinable()) thread_.join();
   }
   int confirmed() const { return confirmed_; }
+  bool GoesOn() const {
+    return BecomesTrue([this, before = confirmed()] { return confirmed() > before + 300; });
+  }
   int failed() const { return failed_; }  // batches, or more
 
  private:

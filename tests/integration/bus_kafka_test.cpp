@@ -87,6 +87,7 @@ TEST_F(BusKafka, AMessageThatTheTopicFindsTooLargeIsRefusedAloneAndTheRestKeepsI
     if (std::find(first.begin(), first.end(), id) == first.end()) first.push_back(id);
   }
   std::vector<std::string> before;
+  before.reserve(10);
   for (int i = 0; i < 10; ++i) before.push_back(std::to_string(i));
   EXPECT_EQ(first, before) << "nothing behind the refused message may be there";
 }
@@ -231,6 +232,17 @@ TEST_F(BusKafka, AGroupWhosePlaceIsBehindTheEndIsGivenEverythingAgainAndThatIsSa
     return read.size() == 20;
   }));
   EXPECT_EQ(read.front(), "0");
+  // What takes the offsets that were lost, as far as beyond the place, is delivered.
+  Batch later;
+  for (int i = 20; i < 30; ++i) later.Add("a", std::to_string(i), "k");
+  later.PublishOn(bus);
+  EXPECT_TRUE(BecomesTrue([&] {
+    for (const auto& delivery : reader->Poll(20, milliseconds(100))) {
+      read.emplace_back(FromAbi(delivery.message.id));
+    }
+    return read.size() == 30;
+  }));
+  EXPECT_EQ(read.back(), "29");
   const MutexLock lock(events_.mutex);
   EXPECT_EQ(events_.behind_end, std::vector<std::string>{expected}) << "told once";
   EXPECT_EQ(events_.lost, 0U);

@@ -235,12 +235,15 @@ class Application {
     const std::string rows = " SELECT " + columns + " FROM ";
     std::string copies;
     std::int64_t moved = 0;
+    const auto copy = [&](const std::string& target, const std::string& within) {
+      return session.Exec("INSERT INTO " + target + " (" + columns + ") OVERRIDING SYSTEM VALUE" +
+                          rows + overflow.quoted + " WHERE " + within);
+    };
     for (const auto& [target, range] : targets) {
-      const Result copied =
-          session.Exec("INSERT INTO " + target + " (" + columns + ") OVERRIDING SYSTEM VALUE" +
-                       rows + overflow.quoted + " WHERE " + Within(range));
+      const Result copied = copy(target, Within(range));
       if (target != targets.front().first) moved += copied.affected_rows();
-      copies += (copies.empty() ? "" : " UNION ALL") + rows + target;
+      if (!copies.empty()) copies += " UNION ALL";
+      copies.append(rows).append(target);
     }
     const Result same = session.Exec(WithNames(
         manager_sql::same_rows,

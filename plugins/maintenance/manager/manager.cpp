@@ -41,11 +41,11 @@ std::vector<Finding> FindingsOf(const PlannedTable& planned) {
                         "nothing when it was begun just now; otherwise `summa-host partitions "
                         "detach` finishes it as soon as no older snapshot is open"});
   }
-  for (const auto& [name, why] : planned.why_held) {
-    findings.push_back({Severity::kWarning, subject,
-                        name + " is older than the retention and stays: " + why, "",
-                        "`summa-host partitions plan` shows what waits for it"});
-  }
+  const auto stays = [&](const std::string& name, const std::string& why) -> Finding {
+    return {Severity::kWarning, subject, name + " is older than the retention and stays: " + why,
+            "", "`summa-host partitions plan` shows what waits for it"};
+  };
+  for (const auto& [name, why] : planned.why_held) findings.push_back(stays(name, why));
   return findings;
 }
 

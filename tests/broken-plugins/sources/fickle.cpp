@@ -42,7 +42,7 @@ class Fickle final : public summa::Plugin {
     if (how_ == "configure-hangs") Hang();
   }
   void Start() override {
-    if (how_ == "start-hangs") Hang();
+    if (how_ == "start-hangs") HangAloud("start");
     if (how_ == "log-latin1") {
       host().Warn("bad\ncode", "caf\xE9\nis closed", {{"ts", "\xFF"}, {"a b\n", "x\ny\x1b"}});
     }
@@ -57,7 +57,7 @@ class Fickle final : public summa::Plugin {
     if (how_ == "start-is-wrong") throw summa::Error(SUMMA_E_CONFIG, "XY-0002", "a wrong key");
   }
   void Activate() override {
-    if (how_ == "activate-hangs") Hang();
+    if (how_ == "activate-hangs") HangAloud("activate");
     if (how_ == "activate-throws") throw std::runtime_error("cannot begin");
   }
   void Deactivate() override {
@@ -100,6 +100,11 @@ class Fickle final : public summa::Plugin {
   }
 
  private:
+  // A test can tell that the call has begun.
+  void HangAloud(const char* call) {
+    host().Info("hangs", {{"call", call}});
+    Hang();
+  }
   void UseMetrics() {
     host()
         .Counter("summa_worker_runs_total", "h", {{"worker", "good-worker"}, {"outcome", "ok"}})
