@@ -116,11 +116,12 @@ std::set<std::string> ReadSealedLate(Session& session) {
 }
 
 // A run over new events does not see the whole ledger: the rolling verification does.
-std::string Incomplete(const summa_sql_v1* sql, const VerificationScope& scope,
+std::string Incomplete(const summa_sql_v1* sql, const Work& work, const VerificationScope& scope,
                        std::int64_t verified) {
   if (scope.since) return {};
   Session session(sql);
   const ledger::EventTable table = ledger::FindEvents(session);
+  work.GiveWay(session);
   session.Begin(SUMMA_SQL_READ_ONLY);
   std::int64_t events = verified;
   if (scope.from_snapshots) {  // what lies below them was not read
@@ -182,7 +183,7 @@ VerificationResult VerifyLedger(const summa_sql_v1* sql, Work& work, const Setti
   result.snapshots = verify::VerifySnapshots(sql, options);
   result.findings.Add(result.snapshots.findings, result.snapshots.mismatches);
   VerifyBlocksAndSeals(sql, work, settings, scope, result);
-  result.incomplete = Incomplete(sql, scope, result.chains.events);
+  result.incomplete = Incomplete(sql, work, scope, result.chains.events);
   return result;
 }
 

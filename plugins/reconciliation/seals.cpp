@@ -114,6 +114,7 @@ class Checker {
   void Check(const Seal& seal) {
     SealResult& result = report_.blocks[seal.sequence];
     result.block_id = seal.block_id;
+    work_.GiveWay(session_);
     Reading reading(seal.positions);
     std::int64_t events = 0;
     CopyRow row;

@@ -94,6 +94,7 @@ void SnapshotMaker::Make(std::span<const Candidate> candidates, SnapshotOutcome&
   {
     Session session(sql_);
     const ledger::EventTable table = ledger::FindEvents(session);
+    work_.GiveWay(session);
     session.Begin(SUMMA_SQL_READ_ONLY | SUMMA_SQL_REPEATABLE_READ);
     // Before the snapshot is taken: without the lock a detach could end while the chains are read.
     session.Exec("LOCK TABLE " + table.name + " IN ACCESS SHARE MODE");

@@ -1,5 +1,7 @@
 #include "work.hpp"
 
+#include <summa/ledger/exchange.hpp>
+
 namespace summa::reconciliation {
 
 void ThrowStopped() {
@@ -13,6 +15,10 @@ void Work::ThrowIfStopped() const {
 
 void Work::Read(std::int64_t rows) {
   if (!Done(rows)) ThrowStopped();
+}
+
+void Work::GiveWay(Session& session) const {
+  if (!ledger::GiveWay(session, caller().wait)) ThrowStopped();
 }
 
 }  // namespace summa::reconciliation

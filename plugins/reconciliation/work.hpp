@@ -5,6 +5,7 @@
 #include <summa/command.hpp>
 #include <summa/host.hpp>
 #include <summa/operation.hpp>
+#include <summa/sql.hpp>
 #include <summa/work.hpp>
 #include <summa/worker.hpp>
 
@@ -27,6 +28,9 @@ class Work : public summa::Work {
   // Call it after `rows` more rows were read: rests so that the rate is kept. Throws as
   // ThrowIfStopped.
   void Read(std::int64_t rows);
+  // Call it before a transaction that reads events for seconds, outside of one: an exchange of the
+  // tables goes first. Throws as ThrowIfStopped.
+  void GiveWay(Session& session) const;
   const Host& host() const { return host_; }
 
  private:

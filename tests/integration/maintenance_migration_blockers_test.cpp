@@ -1,6 +1,8 @@
 // The exchange of the migration of ledger_event while somebody stands in its way: nobody queues
 // behind it, who it is can be read in `--status`, and nothing is lost when they are gone.
 #include <chrono>
+#include <summa/ledger/exchange.hpp>
+#include <thread>
 #include <tuple>
 
 #include "tests/integration/maintenance_migration_support.hpp"
@@ -118,6 +120,60 @@ TEST_P(ExchangeUnderViewTest, TakesTheViewBeforeTheTable) {
   EXPECT_EQ(State(), "swapped");
   EXPECT_EQ(db_->Count("SELECT count(*) FROM recent"),
             db_->Count("SELECT count(*) FROM ledger_event"));
+}
+
+// Two sessions whose transactions take seconds and overlap, as those of verification.
+class OverlappingReaders {
+ public:
+  static constexpr std::chrono::milliseconds kTransaction{3000};
+
+  explicit OverlappingReaders(const summa_sql_v1* sql)
+      : first_(stop_, [=, this] { Read(sql); }), second_(stop_, [=, this] {
+          std::this_thread::sleep_for(kTransaction / 2);
+          Read(sql);
+        }) {}
+  int transactions() const { return transactions_; }
+  std::string Stop() {
+    stop_ = true;
+    return first_.Stop() + second_.Stop();
+  }
+
+ private:
+  void Read(const summa_sql_v1* sql) {
+    while (!stop_) {
+      Session session(sql);
+      const bool goes_on = ledger::GiveWay(session, [this](std::chrono::microseconds time) {
+        std::this_thread::sleep_for(time);
+        return stop_.load();
+      });
+      if (!goes_on) return;
+      session.Begin(SUMMA_SQL_READ_ONLY);
+      session.Exec("SELECT count(*) FROM ledger_event");
+      ++transactions_;
+      std::this_thread::sleep_for(kTransaction);
+      session.Rollback();
+    }
+  }
+
+  std::atomic<bool> stop_{false};
+  std::atomic<int> transactions_{0};
+  Background first_, second_;
+};
+
+// Its limits leave it half a second without anybody who reads for long.
+TEST_F(ExchangeTest, LongReadersThatFollowEachOtherGiveWay) {
+  Start();
+  Run();
+  ASSERT_EQ(State(), "ready");
+  OverlappingReaders readers(sql());
+  test::WaitUntil([&] { return readers.transactions() >= 2; }, test::kTimeout, "both readers");
+  Request("swap");
+  Run([] { std::this_thread::sleep_for(std::chrono::milliseconds(50)); });
+  EXPECT_EQ(State(), "swapped");
+  const int before = readers.transactions();
+  test::WaitUntil([&] { return readers.transactions() >= before + 2; }, test::kTimeout,
+                  "both readers after the exchange");
+  EXPECT_EQ(readers.Stop(), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(BothStrategies, ExchangeUnderViewTest, testing::Values("online", "attach"),

@@ -1,7 +1,9 @@
 // How the verification reads: ranges, large aggregates in pieces, partitions, snapshots, limits,
 // stopping.
 #include <atomic>
+#include <optional>
 #include <summa/ledger/append.hpp>
+#include <summa/ledger/exchange.hpp>
 #include <system_error>
 #include <thread>
 
@@ -150,6 +152,43 @@ TEST(JobPool, DoesAJobAgainWhoseConnectionBrokeAndGivesUpInTheEnd) {
     EXPECT_EQ(error.status(), SUMMA_E_UNAVAILABLE) << error.what();
   }
   EXPECT_EQ(attempts, 5);
+}
+
+TEST(JobPool, BeginsNoJobWhileAnExchangeIsAnnounced) {
+  const summa_sql_v1* sql = Shared().database->sql();
+  std::optional<Session> exchange(std::in_place, sql);
+  exchange->Begin();
+  ledger::AnnounceExchange(*exchange);
+  VerifyOptions options;
+  options.connections = 2;
+  std::atomic<int> jobs{0};
+  JobPool pool(sql, options, "test", 1);
+  std::thread verification([&] { pool.Run(2, [&](Session&, std::size_t, JobMeter&) { ++jobs; }); });
+  test::WaitUntil(
+      [&] {
+        return Shared().database->db.Count(
+                   "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND query LIKE "
+                   "'%pg_try_advisory_xact_lock_shared%' AND pid <> pg_backend_pid()") == 2;
+      },
+      test::kTimeout, "both sessions of the pool to have looked");
+  EXPECT_EQ(jobs, 0);
+  exchange.reset();
+  verification.join();
+  EXPECT_EQ(jobs, 2);
+}
+
+TEST(JobPool, HearsAStopWhileAnExchangeIsAnnounced) {
+  const summa_sql_v1* sql = Shared().database->sql();
+  Session exchange(sql);
+  exchange.Begin();
+  ledger::AnnounceExchange(exchange);
+  VerifyOptions options;
+  int asked = 0;
+  options.should_stop = [&] { return ++asked > 2; };
+  EXPECT_THROW(
+      JobPool(sql, options, "test", 1)
+          .Run(1, [](Session&, std::size_t, JobMeter&) { ADD_FAILURE() << "it does not wait"; }),
+      Error);
 }
 
 TEST(Append, MakesChainsThatVerify) {

@@ -119,6 +119,18 @@ void ForgetChunks(Session& session, std::int64_t operation) {
   session.Exec("DELETE FROM summa_host.migration_chunk WHERE operation = $1", {operation});
 }
 
+std::int64_t NewRows(OperationStep& step) {
+  const auto rows = step.Transaction()
+                        .Exec(
+                            "SELECT coalesce(sum(CASE state WHEN 'verified' THEN 2 ELSE 1 END * "
+                            "row_count), 0)::bigint FROM summa_host.migration_chunk WHERE "
+                            "operation = $1",
+                            {step.id()})
+                        .Value<std::int64_t>();
+  // Slices that are made again begin at nothing, and what the journal counts is not taken back.
+  return std::max<std::int64_t>(rows - step.done(), 0);
+}
+
 std::int64_t NoteCopied(OperationStep& step, bool all) {
   Session& session = step.Transaction();
   StopWaiting(session, step.id());
@@ -129,14 +141,7 @@ std::int64_t NoteCopied(OperationStep& step, bool all) {
         "= $1",
         {step.id()});
   }
-  const auto copied = session
-                          .Exec(
-                              "SELECT coalesce(sum(row_count), 0)::bigint FROM "
-                              "summa_host.migration_chunk WHERE operation = $1",
-                              {step.id()})
-                          .Value<std::int64_t>();
-  // Slices that are made again begin at nothing, and what the journal counts is not taken back.
-  return std::max<std::int64_t>(copied - step.done(), 0);
+  return NewRows(step);
 }
 
 }  // namespace summa::maintenance

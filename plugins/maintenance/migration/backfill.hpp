@@ -41,7 +41,12 @@ CopiedChunks CopyNextChunks(const summa_sql_v1* sql, const WorkCaller& caller,
 // In the open transaction: what was copied is gone.
 void ForgetChunks(Session& session, std::int64_t operation);
 
-// After it, in the transaction of the step. Returns the rows that the journal does not count yet.
+// In the transaction of the step: rows that the journal does not count yet. It counts a row twice, when
+// it is copied and when it is verified.
+std::int64_t NewRows(OperationStep& step);
+inline constexpr std::int64_t kCountsOfARow = 2;
+
+// After copying, in the transaction of the step. Returns NewRows().
 // all: nothing is left to copy, and snapshots that are older than this may not see everything.
 std::int64_t NoteCopied(OperationStep& step, bool all);
 

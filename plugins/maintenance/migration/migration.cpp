@@ -146,7 +146,7 @@ Migration::Progress Migration::Plan(OperationStep& step) const {
                  {step.id(), IsoText(BoundFor(session, planned.interval, estimate.seconds))});
   }
   OperationProgress progress = At("planned");
-  progress.total = estimate.rows;
+  progress.total = kCountsOfARow * estimate.rows;
   CrashPoint("migration.plan");
   return progress;
 }
@@ -270,7 +270,7 @@ Migration::Progress Migration::Verify(OperationStep& step, const MigrationRecord
 
 Migration::Progress Migration::Again(OperationStep& step, const MigrationRecord& record) {
   StopWaiting(step.Transaction(), record.operation);
-  return At(record.state);
+  return At(record.state, NewRows(step));
 }
 
 Migration::Progress Migration::Abort(OperationStep& step, const MigrationRecord& record) const {

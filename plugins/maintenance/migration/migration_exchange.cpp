@@ -14,6 +14,7 @@
 #include "migration/migration.hpp"
 #include "migration/mirror.hpp"
 #include "migration/progress.hpp"
+#include "migration/readers_away.hpp"
 #include "migration/seal.hpp"
 #include "migration/slice.hpp"
 #include "migration/slice_end.hpp"
@@ -166,6 +167,7 @@ Migration::Progress Migration::Swap(OperationStep& step, const MigrationRecord& 
   DdlOutcome outcome;
   try {
     const Exchange exchange = PrepareSwap(session, record);
+    const ReadersAway away(step, CallerOfStep(step), exchange.locks);
     const Settled settled = ShortenTail(step);
     if (!settled.record) return WaitFor(step, settled.in_the_way);
     outcome = SwapTables(session, CallerOfStep(step), *settled.record, exchange);
@@ -205,6 +207,7 @@ bool Migration::GoBack(OperationStep& step, const MigrationRecord& record) {
     const bool sliced = !record.slices.empty() && record.slices != "restored";
     if (sliced) return GoBackFromSlices(step, record);
     const Exchange exchange = PrepareSwapBack(session, record);
+    const ReadersAway away(step, CallerOfStep(step), exchange.locks);
     const Settled settled = record.bound ? Settled{record, ""} : ShortenTail(step);
     if (!settled.record) {
       SetWaitingFor(session, step.id(), settled.in_the_way);
@@ -230,7 +233,7 @@ bool Migration::GoBackFromSlices(OperationStep& step, const MigrationRecord& rec
   Session session(step.sql());
   DdlOutcome outcome;
   if (record.slices == "exchanged") {
-    outcome = RestoreFlat(session, CallerOfStep(step), record, counted_);
+    outcome = RestoreFlat(step, CallerOfStep(step), record, counted_);
   } else {
     RequireUnused(session, record);
     outcome = LeaveSlices(session, CallerOfStep(step), record);

@@ -13,6 +13,7 @@
 #include "migration/backfill.hpp"
 #include "migration/exchange.hpp"
 #include "migration/indexes.hpp"
+#include "migration/readers_away.hpp"
 #include "migration/seal.hpp"
 #include "migration/shadow.hpp"
 #include "migration/slice_end.hpp"
@@ -49,7 +50,7 @@ SliceOutcome WaitsForPeople(std::string what = "") { return {std::nullopt, std::
 // Nobody is in the way any more.
 SliceOutcome GoesOn(OperationStep& step, const MigrationRecord& record) {
   StopWaiting(step.Transaction(), record.operation);
-  return Went();
+  return Went(NewRows(step));
 }
 
 // The migration as it is for the copy: the slices are its new table.
@@ -258,6 +259,7 @@ SliceOutcome ExchangeSlices(OperationStep& step, const WorkCaller& caller,
                            record.workers, [] { CrashPoint("migration.slice_index"); });
   if (created > 0) return Went();
   const PreparedExchange exchange = PrepareExchange(session, record);
+  const ReadersAway away(step, caller, exchange.locks);
   const DdlOutcome done =
       RunDdl(session, caller, exchange.locks, ExchangeLimits(), [&](Session& locked) {
         RequireRunning(locked, record.operation);

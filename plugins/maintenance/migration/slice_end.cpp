@@ -11,6 +11,7 @@
 #include "migration/backfill.hpp"
 #include "migration/bound.hpp"
 #include "migration/exchange.hpp"
+#include "migration/readers_away.hpp"
 #include "migration/sync.hpp"
 #include "migration/verify.hpp"
 #include "migration_sql.hpp"
@@ -131,10 +132,12 @@ DdlOutcome LeaveSlices(Session& session, const WorkCaller& caller, const Migrati
   });
 }
 
-DdlOutcome RestoreFlat(Session& session, const WorkCaller& caller, const MigrationRecord& record,
+DdlOutcome RestoreFlat(OperationStep& step, const WorkCaller& caller, const MigrationRecord& record,
                        std::string& counted) {
+  Session session(step.sql());
   const ComparedTables tables = TablesOf(session, record);
   const PreparedExchange exchange = PrepareRestore(session, record, tables, counted);
+  const ReadersAway away(step, caller, exchange.locks);
   DdlOutcome done = RunDdl(session, caller, exchange.locks, ExchangeLimits(), [&](Session& locked) {
     RequireStamp(locked, record.new_table, exchange.stamp);
     RequireNothingNew(locked, tables, record);

@@ -2,6 +2,7 @@
 // functions return who is in the way; done: nobody was.
 #pragma once
 
+#include <summa/operation.hpp>
 #include <summa/sql.hpp>
 #include <summa/work.hpp>
 
@@ -19,7 +20,7 @@ void DropSlices(Session& session, const MigrationRecord& record);
 DdlOutcome LeaveSlices(Session& session, const WorkCaller& caller, const MigrationRecord& record);
 // The flat table takes the place of its slices again, which are dropped. SH-0856 when they differ
 // from it by now, SH-0860 when it takes too long. counted: for another try; empty for the first.
-DdlOutcome RestoreFlat(Session& session, const WorkCaller& caller, const MigrationRecord& record,
+DdlOutcome RestoreFlat(OperationStep& step, const WorkCaller& caller, const MigrationRecord& record,
                        std::string& counted);
 // The flat table is dropped, and the slices may be changed.
 DdlOutcome FinalizeSlices(Session& session, const WorkCaller& caller,

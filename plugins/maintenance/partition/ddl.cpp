@@ -74,11 +74,6 @@ std::string Describe(const Row& row) {
   return (row.Get<bool>("autovacuum") ? "autovacuum, " : "") + process;
 }
 
-bool AnyLasting(const std::vector<Blocker>& blockers) {
-  return std::any_of(blockers.begin(), blockers.end(),
-                     [](const Blocker& blocker) { return blocker.lasting; });
-}
-
 bool WorthAnotherTry(const Error& error) {
   // A lost lease has the SQLSTATE of the guard's statement, which may be one of those below.
   if (error.status() == SUMMA_E_CANCELLED || error.status() == SUMMA_E_UNAVAILABLE ||
@@ -251,6 +246,11 @@ std::string TextOf(const std::vector<Blocker>& blockers) {
     if (!blocker.table.empty()) text.append(" on ").append(blocker.table);
   }
   return text.empty() ? "somebody who is gone by now" : text;
+}
+
+bool AnyLasting(const std::vector<Blocker>& blockers) {
+  return std::any_of(blockers.begin(), blockers.end(),
+                     [](const Blocker& blocker) { return blocker.lasting; });
 }
 
 std::vector<Blocker> BlockersOf(Session& session, const std::vector<LockRequest>& locks,

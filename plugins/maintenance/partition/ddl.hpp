@@ -34,6 +34,7 @@ struct Blocker {
 };
 // "process 123 (..) on "s"."t"; prepared transaction .."; of none: "somebody who is gone by now".
 std::string TextOf(const std::vector<Blocker>& blockers);
+bool AnyLasting(const std::vector<Blocker>& blockers);
 
 // Older transactions will not be gone soon.
 inline constexpr std::chrono::microseconds kLastingTransaction = std::chrono::seconds(1);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <summa/backoff.hpp>
+#include <summa/ledger/exchange.hpp>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -144,6 +145,10 @@ void JobPool::Attempt(std::optional<Session>& session, std::size_t job, const Wo
     JobMeter meter(meter_);
     try {
       if (!session) session.emplace(sql_, options_.database);
+      const bool gave_way = ledger::GiveWay(*session, [&](auto time) {
+        return !meter_.Pause(std::chrono::ceil<milliseconds>(time));
+      });
+      if (!gave_way) return;
       BeginReading(*session);
       work(*session, job, meter);
       break;
