@@ -31,13 +31,18 @@ KafkaBus::KafkaBus(KafkaBusOptions options, BusEvents* events)
   RefuseForbidden(options_.client.options);
 }
 
-KafkaBus::~KafkaBus() {
+KafkaBus::~KafkaBus() { Stop(); }
+
+void KafkaBus::Stop() {
+  StopWriter();
   {
     const MutexLock lock(publish_mutex_);
     ending_ = true;
     ends_.notify_all();
+    writer_.Close();
   }
   if (idle_.joinable()) idle_.join();
+  admin_.Close();
 }
 
 // What the producer has to tell between two batches would otherwise wait in memory.
@@ -70,7 +75,7 @@ void KafkaBus::Publish(std::span<const summa_bus_message> messages,
   try {
     Observe("publish", [&] {
       const MutexLock lock(publish_mutex_);
-      if (!idle_.joinable()) idle_ = std::thread([this] { ServeIdleWriter(); });
+      if (!ending_ && !idle_.joinable()) idle_ = std::thread([this] { ServeIdleWriter(); });
       writer_.Publish(messages, receipts);
     });
   } catch (const Error&) {

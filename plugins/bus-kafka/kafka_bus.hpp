@@ -76,8 +76,9 @@ class KafkaBus final : public Bus {
     options_.client.login->Replace(std::move(user), std::move(password));
   }
 
-  // Ends the wait for confirmations, now and later, with SUMMA_E_CANCELLED.
-  void Stop() SUMMA_NO_THREAD_SAFETY_CHECK { writer_.Stop(); }  // any thread may call that
+  // Ends the wait for confirmations, now and later, with SUMMA_E_CANCELLED, and the threads of
+  // librdkafka that are not those of a subscription.
+  void Stop();
 
   TopicAdmin& admin() { return admin_; }
   const Naming& names() const { return names_; }
@@ -89,6 +90,8 @@ class KafkaBus final : public Bus {
   int RequireStream(std::string_view stream, const std::string& topic);
   // All; with a stream, its topic alone.
   std::map<std::string, TopicShape> TopicsOf(std::string_view stream);
+  // Ends the wait only; any thread.
+  void StopWriter() SUMMA_NO_THREAD_SAFETY_CHECK { writer_.Stop(); }
   bool ShowGroup(const std::string& id, const Naming::GroupName& name, int partitions,
                  BusVisitor& visitor);
 

@@ -205,6 +205,7 @@ RecordWriter::Fault RecordWriter::FaultOf(rd_kafka_resp_err_t error,
 void RecordWriter::Publish(std::span<const summa_bus_message> messages,
                            std::span<summa_bus_receipt> receipts) {
   for (summa_bus_receipt& receipt : receipts) Fill(receipt, SUMMA_BUS_UNSENT, "");
+  if (stop_) throw Error(SUMMA_E_CANCELLED, "SH-0640", "told to stop before anything was sent");
   deadline_ = std::chrono::steady_clock::now() + options_.publish_timeout;
   Send(messages, receipts);
 }

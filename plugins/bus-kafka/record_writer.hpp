@@ -45,6 +45,9 @@ class RecordWriter final : private ClientEvents {
 
   // [any thread] Ends the wait of Publish(), now and later, with SUMMA_E_CANCELLED.
   void Stop() { stop_ = true; }
+  // After Stop(), between two batches: no thread of the producer is left. What it still had is lost,
+  // and was never confirmed.
+  void Close() { Discard(); }
 
   // The clock of the servers minus that of this host, as the latest confirmations show it; any
   // thread.

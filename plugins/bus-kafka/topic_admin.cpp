@@ -59,40 +59,48 @@ std::string Quoted(const std::string& name) { return "\"" + name + "\""; }
 TopicAdmin::TopicAdmin(ClientOptions client, TopicOptions topics)
     : options_(std::move(client)), topics_(topics) {}
 
-Client& TopicAdmin::client() {
+std::shared_ptr<Client> TopicAdmin::client() {
   const MutexLock lock(mutex_);
+  if (closed_) throw Error(SUMMA_E_CANCELLED, "SH-0640", "told to stop before Kafka was asked");
   if (!client_) {
-    client_ = std::make_unique<Client>(options_, RD_KAFKA_PRODUCER,
+    client_ = std::make_shared<Client>(options_, RD_KAFKA_PRODUCER,
                                        Settings{{"allow.auto.create.topics", "false"}});
   }
-  return *client_;
+  return client_;
+}
+
+void TopicAdmin::Close() {
+  std::shared_ptr<Client> last;  // it ends outside of the lock
+  const MutexLock lock(mutex_);
+  closed_ = true;
+  last.swap(client_);
 }
 
 void TopicAdmin::Ping() {
-  Client& with = client();
+  const std::shared_ptr<Client> with = client();
   const rd_kafka_metadata_t* found = nullptr;
-  const auto error = rd_kafka_metadata(with.get(), 0, nullptr, &found, Timeout());
+  const auto error = rd_kafka_metadata(with->get(), 0, nullptr, &found, Timeout());
   const Metadata metadata(found);
-  rd_kafka_poll(with.get(), 0);
-  with.Check(error, "Kafka does not answer");
-  with.Succeeded();
+  rd_kafka_poll(with->get(), 0);
+  with->Check(error, "Kafka does not answer");
+  with->Succeeded();
 }
 
 std::optional<int> TopicAdmin::FindPartitions(const std::string& topic) {
-  Client& with = client();
-  const Topic handle(rd_kafka_topic_new(with.get(), topic.c_str(), nullptr));
+  const std::shared_ptr<Client> with = client();
+  const Topic handle(rd_kafka_topic_new(with->get(), topic.c_str(), nullptr));
   const rd_kafka_metadata_t* found = nullptr;
-  const auto error = rd_kafka_metadata(with.get(), 0, handle.get(), &found, Timeout());
+  const auto error = rd_kafka_metadata(with->get(), 0, handle.get(), &found, Timeout());
   const Metadata metadata(found);
-  rd_kafka_poll(with.get(), 0);
-  with.Check(error, "Kafka does not tell of topic " + Quoted(topic));
-  with.Succeeded();
+  rd_kafka_poll(with->get(), 0);
+  with->Check(error, "Kafka does not tell of topic " + Quoted(topic));
+  with->Succeeded();
   for (int i = 0; i < metadata->topic_cnt; ++i) {
     const rd_kafka_metadata_topic& each = metadata->topics[i];
     if (each.topic != topic) continue;
     if (each.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) return std::nullopt;
     if (each.err != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) {
-      with.Check(each.err, "topic " + Quoted(topic) + " cannot be used");
+      with->Check(each.err, "topic " + Quoted(topic) + " cannot be used");
     }
     return each.partition_cnt;
   }
@@ -120,13 +128,13 @@ int TopicAdmin::RequireTopic(const std::string& topic, bool ordered) {
 }
 
 std::map<std::string, TopicShape> TopicAdmin::AllTopics() {
-  Client& with = client();
+  const std::shared_ptr<Client> with = client();
   const rd_kafka_metadata_t* found = nullptr;
-  const auto error = rd_kafka_metadata(with.get(), 1, nullptr, &found, Timeout());
+  const auto error = rd_kafka_metadata(with->get(), 1, nullptr, &found, Timeout());
   const Metadata metadata(found);
-  rd_kafka_poll(with.get(), 0);
-  with.Check(error, "Kafka does not list its topics");
-  with.Succeeded();
+  rd_kafka_poll(with->get(), 0);
+  with->Check(error, "Kafka does not list its topics");
+  with->Succeeded();
   std::map<std::string, TopicShape> topics;
   for (int i = 0; i < metadata->topic_cnt; ++i) {
     const rd_kafka_metadata_topic& each = metadata->topics[i];
@@ -136,11 +144,11 @@ std::map<std::string, TopicShape> TopicAdmin::AllTopics() {
 }
 
 std::vector<std::string> TopicAdmin::AllBrokers() {
-  Client& with = client();
+  const std::shared_ptr<Client> with = client();
   const rd_kafka_metadata_t* found = nullptr;
-  const auto error = rd_kafka_metadata(with.get(), 0, nullptr, &found, Timeout());
+  const auto error = rd_kafka_metadata(with->get(), 0, nullptr, &found, Timeout());
   const Metadata metadata(found);
-  with.Check(error, "Kafka does not list its brokers");
+  with->Check(error, "Kafka does not list its brokers");
   std::vector<std::string> brokers;
   brokers.reserve(static_cast<std::size_t>(metadata->broker_cnt));
   for (int i = 0; i < metadata->broker_cnt; ++i) {
@@ -153,18 +161,18 @@ Event TopicAdmin::Ask(
     const char* what, rd_kafka_admin_op_t kind,
     const std::function<void(rd_kafka_t*, rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>& request,
     rd_kafka_resp_err_t expected) {
-  Client& with = client();
-  const AdminOptions options(rd_kafka_AdminOptions_new(with.get(), kind));
+  const std::shared_ptr<Client> with = client();
+  const AdminOptions options(rd_kafka_AdminOptions_new(with->get(), kind));
   std::array<char, 256> text{};
   rd_kafka_AdminOptions_set_request_timeout(options.get(), Timeout(), text.data(), text.size());
-  const Queue queue(rd_kafka_queue_new(with.get()));
-  request(with.get(), options.get(), queue.get());
+  const Queue queue(rd_kafka_queue_new(with->get()));
+  request(with->get(), options.get(), queue.get());
   Event event(rd_kafka_queue_poll(queue.get(), Timeout() + 1000));
-  rd_kafka_poll(with.get(), 0);
-  if (!event) with.Throw(RD_KAFKA_RESP_ERR__TIMED_OUT, what);
+  rd_kafka_poll(with->get(), 0);
+  if (!event) with->Throw(RD_KAFKA_RESP_ERR__TIMED_OUT, what);
   const auto error = rd_kafka_event_error(event.get());
-  if (error != expected) with.Check(error, what);
-  with.Succeeded();
+  if (error != expected) with->Check(error, what);
+  with->Succeeded();
   return event;
 }
 
@@ -204,7 +212,7 @@ void TopicAdmin::CreateTopic(const std::string& topic, bool ordered) {
 
 // A topic is known before its partitions can be used.
 void TopicAdmin::AwaitLeaders(const std::string& topic) {
-  Client& with = client();
+  const std::shared_ptr<Client> with = client();
   const auto deadline = std::chrono::steady_clock::now() + options_.request_timeout;
   for (;;) {
     const std::optional<int> partitions = FindPartitions(topic);
@@ -212,13 +220,13 @@ void TopicAdmin::AwaitLeaders(const std::string& topic) {
       std::int64_t low = 0, high = 0;
       bool ready = true;
       for (int i = 0; i < *partitions && ready; ++i) {
-        ready = rd_kafka_query_watermark_offsets(with.get(), topic.c_str(), i, &low, &high,
+        ready = rd_kafka_query_watermark_offsets(with->get(), topic.c_str(), i, &low, &high,
                                                  Timeout()) == RD_KAFKA_RESP_ERR_NO_ERROR;
       }
       if (ready) return;
     }
     if (std::chrono::steady_clock::now() >= deadline) {
-      with.Throw(RD_KAFKA_RESP_ERR__TIMED_OUT, "topic " + Quoted(topic) + " has no leader yet");
+      with->Throw(RD_KAFKA_RESP_ERR__TIMED_OUT, "topic " + Quoted(topic) + " has no leader yet");
     }
     std::this_thread::sleep_for(kLeaderPause);
   }
@@ -226,21 +234,21 @@ void TopicAdmin::AwaitLeaders(const std::string& topic) {
 
 std::vector<std::int64_t> TopicAdmin::List(const std::string& topic, int partitions,
                                            std::int64_t time) {
-  Client& with = client();
+  const std::shared_ptr<Client> with = client();
   const auto deadline = std::chrono::steady_clock::now() + options_.request_timeout;
   for (;;) {
     const PartitionList list = ListOf(topic, partitions, time);
-    auto failure = rd_kafka_offsets_for_times(with.get(), list.get(), Remaining(deadline));
-    rd_kafka_poll(with.get(), 0);
+    auto failure = rd_kafka_offsets_for_times(with->get(), list.get(), Remaining(deadline));
+    rd_kafka_poll(with->get(), 0);
     for (int i = 0; i < list->cnt && failure == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
       failure = list->elems[i].err;
     }
     if (failure == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      with.Succeeded();
+      with->Succeeded();
       return OffsetsIn(*list);
     }
     if (!LeaderMoves(failure) || std::chrono::steady_clock::now() >= deadline) {
-      with.Throw(failure, "the offsets of topic " + Quoted(topic) + " cannot be read");
+      with->Throw(failure, "the offsets of topic " + Quoted(topic) + " cannot be read");
     }
     std::this_thread::sleep_for(kLeaderPause);
     static_cast<void>(FindPartitions(topic));  // librdkafka learns who leads
@@ -290,7 +298,7 @@ std::optional<std::vector<std::int64_t>> TopicAdmin::PlacesOf(const std::string&
   if (const auto* error = rd_kafka_group_result_error(groups[0])) {
     const auto code = rd_kafka_error_code(error);
     if (code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) return std::nullopt;
-    client().Throw(code, what);
+    client()->Throw(code, what);
   }
   std::vector<std::int64_t> places(static_cast<std::size_t>(partitions), -1);
   bool any = false;
@@ -327,10 +335,10 @@ void TopicAdmin::SetPlaces(const std::string& group, const std::string& topic,
       rd_kafka_event_AlterConsumerGroupOffsets_result(event.get()), &count);
   if (count == 0) return;
   if (const auto* error = rd_kafka_group_result_error(groups[0])) {
-    client().Throw(rd_kafka_error_code(error), what);
+    client()->Throw(rd_kafka_error_code(error), what);
   }
   const auto* set = rd_kafka_group_result_partitions(groups[0]);
-  for (int i = 0; set != nullptr && i < set->cnt; ++i) client().Check(set->elems[i].err, what);
+  for (int i = 0; set != nullptr && i < set->cnt; ++i) client()->Check(set->elems[i].err, what);
 }
 
 void TopicAdmin::DeleteGroup(const std::string& group) {
@@ -348,7 +356,7 @@ void TopicAdmin::DeleteGroup(const std::string& group) {
       rd_kafka_DeleteGroups_result_groups(rd_kafka_event_DeleteGroups_result(event.get()), &count);
   if (count == 0) return;
   if (const auto* error = rd_kafka_group_result_error(groups[0])) {
-    client().Throw(rd_kafka_error_code(error), what);
+    client()->Throw(rd_kafka_error_code(error), what);
   }
 }
 
@@ -361,7 +369,7 @@ std::vector<std::string> TopicAdmin::AllGroups() {
   const auto* result = rd_kafka_event_ListConsumerGroups_result(event.get());
   std::size_t count = 0;
   const auto* errors = rd_kafka_ListConsumerGroups_result_errors(result, &count);
-  if (count > 0) client().Throw(rd_kafka_error_code(errors[0]), "Kafka does not list its groups");
+  if (count > 0) client()->Throw(rd_kafka_error_code(errors[0]), "Kafka does not list its groups");
   const auto* listed = rd_kafka_ListConsumerGroups_result_valid(result, &count);
   std::vector<std::string> groups;
   for (std::size_t i = 0; i < count; ++i) {
@@ -400,7 +408,7 @@ std::map<std::string, std::string> TopicAdmin::ConfigOf(rd_kafka_ResourceType_t 
       rd_kafka_event_DescribeConfigs_result(event.get()), &count);
   std::map<std::string, std::string> config;
   if (count == 0) return config;
-  client().Check(rd_kafka_ConfigResource_error(resources[0]), "settings of " + Quoted(name));
+  client()->Check(rd_kafka_ConfigResource_error(resources[0]), "settings of " + Quoted(name));
   const auto* entries = rd_kafka_ConfigResource_configs(resources[0], &count);
   for (std::size_t i = 0; i < count; ++i) {
     const char* value = rd_kafka_ConfigEntry_value(entries[i]);

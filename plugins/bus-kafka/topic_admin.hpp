@@ -79,8 +79,10 @@ class TopicAdmin {
   // the user may not list them.
   std::vector<AclRule> Acls();
   const TopicOptions& topics() const { return topics_; }
-  // The client, for other calls.
-  Client& client();
+  // The client, for other calls. SUMMA_E_CANCELLED after Close().
+  std::shared_ptr<Client> client();
+  // [any thread] No thread of the client is left when it returns and no call is in progress.
+  void Close();
 
  private:
   void CreateTopic(const std::string& topic, bool ordered);
@@ -96,7 +98,8 @@ class TopicAdmin {
   const ClientOptions options_;
   const TopicOptions topics_;
   Mutex mutex_;
-  std::unique_ptr<Client> client_ SUMMA_GUARDED_BY(mutex_);
+  std::shared_ptr<Client> client_ SUMMA_GUARDED_BY(mutex_);
+  bool closed_ SUMMA_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace summa::bus_kafka

@@ -148,7 +148,7 @@ class KafkaBackend final : public AnyKafkaBackend {
     return server;
   }
   void Ask(const std::function<void(rd_kafka_t*, rd_kafka_queue_t*)>& request) {
-    rd_kafka_t* client = kafka().admin().client().get();
+    rd_kafka_t* client = kafka().admin().client()->get();
     const bus_kafka::Queue queue(rd_kafka_queue_new(client));
     request(client, queue.get());
     const bus_kafka::Event event(rd_kafka_queue_poll(queue.get(), 30'000));

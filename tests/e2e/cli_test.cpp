@@ -121,7 +121,7 @@ std::string Completed(const std::vector<std::string>& words) {
 
 TEST(CommandLine, BashCompletesVerbsWordByWordAndTheirOptionsAndValues) {
   EXPECT_EQ(Completed({"mig"}), "migrate");
-  EXPECT_EQ(Completed({"plugins", ""}), "list inspect resume new");
+  EXPECT_EQ(Completed({"plugins", ""}), "list inspect resume lock new verify");
   EXPECT_EQ(Completed({"bus", "group", "c"}), "create");
   EXPECT_EQ(Completed({"-c", "summa.yaml", "config", "p"}), "print");
   EXPECT_EQ(Completed({"migrate", "--cr"}), "--create-ledger");

@@ -117,7 +117,9 @@ TEST(Metrics, AHostExportsExactlyWhatTheReferenceSays) {
       "summa_reconciliation_duration_seconds", "summa_reconciliation_entries_total",
       "summa_reconciliation_mismatches", "summa_reconciliation_runs_total", "summa_sealed_position",
       "summa_snapshots_total", "summa_unsealed_events", "summa_verification_events_total",
-      "summa_verification_findings"};
+      "summa_verification_findings",
+      // Of plugins with a process of their own: e2e_isolation_test.
+      "summa_plugin_process_ends_total"};
   const Families documented = Documented();
   std::string text;
   // A delivery, what the database says of it, and one run of every worker that counts something.

@@ -118,7 +118,7 @@ void DeleteTopics(const World& world) {
     topics.push_back(rd_kafka_DeleteTopic_new(bus.names().TopicOf(stream).c_str()));
   }
   if (topics.empty()) return;
-  rd_kafka_t* client = bus.admin().client().get();
+  rd_kafka_t* client = bus.admin().client()->get();
   const bus_kafka::Queue queue(rd_kafka_queue_new(client));
   rd_kafka_DeleteTopics(client, topics.data(), topics.size(), nullptr, queue.get());
   const bus_kafka::Event done(rd_kafka_queue_poll(queue.get(), 60'000));

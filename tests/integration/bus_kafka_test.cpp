@@ -32,8 +32,8 @@ class BusKafka : public testing::Test {
     return options;
   }
   void Ask(TopicAdmin& admin, const std::function<void(rd_kafka_t*, rd_kafka_queue_t*)>& request) {
-    const Queue queue(rd_kafka_queue_new(admin.client().get()));
-    request(admin.client().get(), queue.get());
+    const Queue queue(rd_kafka_queue_new(admin.client()->get()));
+    request(admin.client()->get(), queue.get());
     const Event event(rd_kafka_queue_poll(queue.get(), 60'000));
     ASSERT_TRUE(event);
     ASSERT_EQ(rd_kafka_event_error(event.get()), RD_KAFKA_RESP_ERR_NO_ERROR);

@@ -207,8 +207,7 @@ TEST_P(PruningTest, ABoundInTheFormOfTheVerificationLeavesTheOlderOnesOut) {
 }
 
 TEST_P(PruningTest, AnOutboxRowIsLookedForInOnePartitionAndElsewhereOnlyWithoutAMatch) {
-  if (GetParam() == ledger::Layout::kPlan) GTEST_SKIP() << "skipped: of the deployed layout";
-  const std::string step = "plugins/outbox/schema/ledger/006_event_in_fewer_reads.sql";
+  const std::string step = "plugins/outbox/schema/ledger/007_event_of_both_layouts.sql";
   EXPECT_EQ(Documented().at(step), "one partition");
   EXPECT_EQ(OfRow("ledger-account-frozen", "accountId", "2025-06-10 00:00:00+00"),
             std::set<std::string>{"part_6"});

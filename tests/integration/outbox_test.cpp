@@ -50,6 +50,29 @@ TEST_F(OutboxTest, SendsThePositionAndCorrelationOfTheRowsEvent) {
   }
 }
 
+// There, sequence_number is the version of the aggregate, and a correlation is any text.
+TEST_F(OutboxTest, SendsThePositionAndCorrelationOfTheEventInThePlansLayout) {
+  db_->Execute(
+      "ALTER TABLE ledger_event RENAME sequence_number TO \"position\"; "
+      "ALTER TABLE ledger_event RENAME aggregate_version TO sequence_number; "
+      "ALTER TABLE ledger_event ALTER correlation_id TYPE text");
+  db_->Execute(
+      "WITH e AS (INSERT INTO ledger_event (aggregate_type, aggregate_id, sequence_number, "
+      "event_type, event_data, correlation_id, hash) SELECT 'account', gen_random_uuid(), 7, "
+      "'AccountCredited', '{}', 'order ' || n, repeat('0', 64) FROM generate_series(1, 3) n "
+      "RETURNING id, created_at) INSERT INTO outbox (event_id, topic, payload, created_at) SELECT "
+      "id, 'ledger-account-credited', jsonb_build_object('accountId', id), created_at FROM e");
+  MakeProcessor();
+  EXPECT_EQ(Drain(), 3);
+  ASSERT_EQ(bus_.Stored().size(), 3U);
+  for (const auto& message : bus_.Stored()) {
+    EXPECT_EQ(db_->Value("SELECT e.position || ' ' || e.correlation_id FROM outbox o JOIN "
+                         "ledger_event e ON e.id = o.event_id WHERE o.id = $1",
+                         {message.id}),
+              std::to_string(message.position) + " " + message.correlation_id);
+  }
+}
+
 TEST_F(OutboxTest, ABacklogKeepsTheLedgersOrderWhereCreatedAtContradictsIt) {
   // The later an event is in the ledger, the older its transaction: pages cut by created_at would
   // be wrong.

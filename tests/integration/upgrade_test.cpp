@@ -65,7 +65,8 @@ class UpgradeTest : public testing::Test {
   }
   static bool IsNew(const std::string& step) {
     return step == "operation" || step == "retry_count" || step == "drop_outbox_poll" ||
-           step == "event_by_time" || step == "event_in_fewer_reads" || step == "more";
+           step == "event_by_time" || step == "event_in_fewer_reads" ||
+           step == "event_of_both_layouts" || step == "more";
   }
   std::vector<std::string> Migrate() {
     std::vector<std::string> names;
@@ -98,9 +99,10 @@ class UpgradeTest : public testing::Test {
 
 TEST_F(UpgradeTest, KeepsEveryRowAndAppliesNothingTwice) {
   const std::string rows = Rows();
-  EXPECT_THAT(Migrate(), ElementsAre("8 operation", "outbox 3 retry_count",
-                                     "outbox 4 drop_outbox_poll", "outbox 5 event_by_time",
-                                     "outbox 6 event_in_fewer_reads", "keeper 1 more"));
+  EXPECT_THAT(Migrate(),
+              ElementsAre("8 operation", "outbox 3 retry_count", "outbox 4 drop_outbox_poll",
+                          "outbox 5 event_by_time", "outbox 6 event_in_fewer_reads",
+                          "outbox 7 event_of_both_layouts", "keeper 1 more"));
   EXPECT_EQ(Rows(), rows);
   EXPECT_THAT(Migrate(), ElementsAre());
   EXPECT_EQ(Records(),
@@ -163,7 +165,8 @@ TEST_F(UpgradeTest, AnEvenOlderOneGetsWhatItLacks) {
       "DELETE FROM summa_host.schema_migration WHERE version = 4");
   EXPECT_THAT(Migrate(), ElementsAre("8 operation", "outbox 2 delivery", "outbox 3 retry_count",
                                      "outbox 4 drop_outbox_poll", "outbox 5 event_by_time",
-                                     "outbox 6 event_in_fewer_reads", "keeper 1 more"));
+                                     "outbox 6 event_in_fewer_reads",
+                                     "outbox 7 event_of_both_layouts", "keeper 1 more"));
   EXPECT_EQ(db_->Value("SELECT to_regclass('summa_host.outbox_waiting') IS NOT NULL"), "t");
 }
 

@@ -1,7 +1,7 @@
 # Completion of bash for summa-host. Made by `summa-host help --completion bash`; do not edit.
 _summa_host() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local takes_value=" --bus --completion --config --count --create-ledger --deadline --directory --for --from --held-longer-than --kind --only --output --plugin-dir --reason --url --wait -c "
+  local takes_value=" --bus --completion --config --count --create-ledger --deadline --directory --file --for --from --held-longer-than --kind --only --output --plugin-dir --reason --url --wait -c "
   local verbs=(
     'run'
     'config check'
@@ -10,6 +10,7 @@ _summa_host() {
     'plugins list'
     'plugins inspect'
     'plugins resume'
+    'plugins lock'
     'plugins new'
     'plugins verify'
     'workers list'
@@ -64,6 +65,7 @@ _summa_host() {
     "plugins verify "*) options="--deadline" ;;
     "workers resume "*) options="--all" ;;
     "workers pause "*) options="--all --reason" ;;
+    "plugins lock "*) options="--file --check" ;;
     "plugins new "*) options="--kind --directory" ;;
     "workers run "*) options="--wait" ;;
     "bus streams "*) options="--bus" ;;

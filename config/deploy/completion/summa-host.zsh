@@ -2,7 +2,7 @@
 # Completion of zsh for summa-host. Made by `summa-host help --completion zsh`; do not edit.
 _summa_host() {
   local previous=$words[CURRENT-1] current=$words[CURRENT]
-  local takes_value=" --bus --completion --config --count --create-ledger --deadline --directory --for --from --held-longer-than --kind --only --output --plugin-dir --reason --url --wait -c "
+  local takes_value=" --bus --completion --config --count --create-ledger --deadline --directory --file --for --from --held-longer-than --kind --only --output --plugin-dir --reason --url --wait -c "
   local -a verbs matches
   verbs=(
     'run:run the workers of the enabled plugins'
@@ -12,6 +12,7 @@ _summa_host() {
     'plugins list:list the plugins that are installed'
     'plugins inspect:show what a plugin file contains, needs and provides'
     'plugins resume:let hosts start a plugin again after it crashed them'
+    'plugins lock:write which plugin files a host may load'
     'plugins new:write the project of a new plugin'
     'plugins verify:call a plugin in every way a host may, and say what is wrong'
     'workers list:list the workers of the whole fleet'
@@ -65,6 +66,7 @@ _summa_host() {
     "plugins verify "*) options="--deadline" ;;
     "workers resume "*) options="--all" ;;
     "workers pause "*) options="--all --reason" ;;
+    "plugins lock "*) options="--file --check" ;;
     "plugins new "*) options="--kind --directory" ;;
     "workers run "*) options="--wait" ;;
     "bus streams "*) options="--bus" ;;

@@ -41,7 +41,10 @@ class Url {
 
 void CheckUrl(const std::string& url, bool allow_http, const AddressRules& rules) {
   const Url parts(url.size() <= kMaximumBytes ? url : "");
-  if (!parts.ok()) Refuse(url.substr(0, kMaximumBytes), "is not an address", "https://HOST/PATH");
+  // libcurl would take the path for the host.
+  const bool hostless = url.find(":///") != std::string::npos;
+  if (!parts.ok() || hostless)
+    Refuse(url.substr(0, kMaximumBytes), "is not an address", "https://HOST/PATH");
   const std::string scheme = parts.Part(CURLUPART_SCHEME).value_or("");
   if (scheme != "https" && !(allow_http && scheme == "http")) {
     Refuse(url, "does not begin with https://",

@@ -39,7 +39,7 @@ Bytes SecretBytes(std::string_view secret) {
   }
   throw summa::Error(SUMMA_E_DATA, "",
                      "a row of webhook.secret has no secret of the form whsec_...",
-                     "run `summa-host webhook rotate ID --overlap 0s`");
+                     "run `summa-host webhook rotate ID --at-once`");
 }
 
 }  // namespace
@@ -56,7 +56,7 @@ std::string Signatures(std::span<const std::string> secrets, std::string_view id
                        std::int64_t timestamp_seconds, std::string_view body) {
   if (secrets.empty()) {
     throw summa::Error(SUMMA_E_DATA, "", "the endpoint has no row in webhook.secret that signs",
-                       "run `summa-host webhook rotate ID --overlap 0s`");
+                       "run `summa-host webhook rotate ID --at-once`");
   }
   std::string signed_text(id);
   signed_text.append(".").append(std::to_string(timestamp_seconds)).append(".").append(body);

@@ -186,7 +186,7 @@ void WriteEndpoint(JsonWriter& json, const summa::Row& row) {
   json.Member("url", row.Get<std::string_view>("url"));
   json.Key("topics").Raw(row.Get<std::string_view>("topics"));
   json.Key("holders").Raw(row.Get<std::string_view>("holders"));
-  json.TextOrNull("error", row.Get<std::string_view>(paused ? "pause_reason" : "last_error"));
+  json.TextOrNull("lastError", row.Get<std::string_view>(paused ? "pause_reason" : "last_error"));
 }
 
 CommandResult List(const CommandCall& call) {
@@ -264,7 +264,7 @@ CommandResult Test(const CommandCall& call, const summa::Host& host, const Setti
   JsonWriter json;
   json.BeginObject().Member("id", id).Member("message", letter.message_id);
   json.Member("accepted", accepted).Member("status", answer.status);
-  json.Member("durationMs", answer.took.count() / 1000).TextOrNull("error", judgement.error);
+  json.Member("answeredAfterMs", answer.took.count() / 1000).TextOrNull("reason", judgement.error);
   return {json.EndObject().Take(), !accepted};
 }
 
@@ -291,7 +291,7 @@ CommandResult Resume(const CommandCall& call) {
 
 CommandResult Rotate(const CommandCall& call) {
   const std::string id = *call.Option("id");
-  const std::int64_t overlap = *call.IntegerOption("overlap");
+  const std::int64_t overlap = call.Flag("at-once") ? 0 : *call.IntegerOption("overlap");
   Session session(call.sql());
   session.Begin();
   // Two that rotate at the same time come one after the other.

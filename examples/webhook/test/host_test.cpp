@@ -72,7 +72,7 @@ TEST_F(Webhook, SignsWithBothSecretsWhileTheyAreRotated) {
   ASSERT_THAT(receiver().Requests("shop"), SizeIs(1));
   EXPECT_THAT(receiver().Requests("shop")[0].verified, testing::AnyOf("both", "own"));
 
-  const std::string newest = Member(Verb({"rotate", "shop", "--overlap", "0s"}), "secret");
+  const std::string newest = Member(Verb({"rotate", "shop", "--at-once"}), "secret");
   receiver().SetSecrets("shop", newest);
   PublishNumbered(1, 1, 1);
   RunOnce();
@@ -118,7 +118,7 @@ TEST_F(Webhook, GivesUpAfterItsAttemptsAndReplaysWhenTheEndpointIsMended) {
   const auto ids = PublishNumbered(6, 2);
   RunningHost running(host());
   running.AwaitReady();
-  AwaitSettled();
+  AwaitSettled(6);
   EXPECT_EQ(Count("state = 'dead' AND attempts = 2 AND last_status = 500"), 6);
   EXPECT_THAT(running.process().Stderr(), HasSubstr("WH-0004"));
   EXPECT_THAT(Verb({"show", "shop"}), HasSubstr("HTTP 500"));
@@ -128,11 +128,11 @@ TEST_F(Webhook, GivesUpAfterItsAttemptsAndReplaysWhenTheEndpointIsMended) {
   summa::testkit::WaitUntil([&] { return Count("state = 'delivered'") == 1; },
                             summa::testkit::kTimeout, "m3");
   EXPECT_EQ(Member(Verb({"replay", "shop"}), "replayed"), "5");
-  AwaitSettled();
+  AwaitSettled(6);
   EXPECT_THAT(Violations(receiver().Requests("shop"), ids, 0), IsEmpty());
   EXPECT_EQ(Member(Verb({"replay", "shop"}), "replayed"), "0");
   EXPECT_EQ(Member(Verb({"replay", "shop", "--delivered", "--since", "1h"}), "replayed"), "6");
-  AwaitSettled();
+  AwaitSettled(6);
   EXPECT_THAT(Violations(receiver().Requests("shop"), ids, 6), IsEmpty());
   EXPECT_EQ(running.Stop(), 0);
 }
@@ -141,7 +141,7 @@ TEST_F(Webhook, RetriesInOrder) {
   AddEndpoint("shop", "first/2/503");
   const auto ids = PublishNumbered(20, 2);
   RunningHost running(host());
-  AwaitSettled();
+  AwaitSettled(20);
   summa::testkit::WaitUntil([&] { return receiver().Accepted("shop") == 20; },
                             summa::testkit::kTimeout, "20 events");
   EXPECT_THAT(Violations(receiver().Requests("shop"), ids, 0), IsEmpty());
@@ -222,10 +222,10 @@ TEST_F(Webhook, SendsNothingOfARemovedEndpointToANewOneOfItsName) {
   db().Execute("DELETE FROM webhook.endpoint");
   db().Execute("DELETE FROM webhook.secret");
   AddEndpoint("shop", "ok");
-  RunOnce();
-  EXPECT_THAT(receiver().Requests("shop"), IsEmpty());
   EXPECT_EQ(Count("endpoint = 'shop'"), 0);
   EXPECT_EQ(Count("endpoint = 'other'"), 5);
+  host().RunOrThrow({"run", "--once", "--only", "webhook-sender"});
+  EXPECT_THAT(receiver().Requests("shop"), IsEmpty());
   host().RunOrThrow({"run", "--once", "--only", "webhook-cleanup"});
   EXPECT_EQ(Count("endpoint = 'other'"), 0);
   EXPECT_EQ(db().Count("SELECT count(*) FROM webhook.lane WHERE endpoint = 'other'"), 0);
@@ -246,7 +246,7 @@ TEST_F(Webhook, LetsNoEndpointWaitForOneWhoseSecretIsBroken) {
   for (const char* endpoint : {"bad", "none"}) {
     EXPECT_THAT(Verb({"show", endpoint}), HasSubstr("webhook.secret")) << endpoint;
     EXPECT_EQ(host().Run({"webhook", "test", endpoint}).exit_code, 65) << endpoint;
-    const std::string secret = Member(Verb({"rotate", endpoint, "--overlap", "0s"}), "secret");
+    const std::string secret = Member(Verb({"rotate", endpoint, "--at-once"}), "secret");
     receiver().SetSecrets(endpoint, secret);
     Verb({"resume", endpoint});
   }

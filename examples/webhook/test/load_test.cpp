@@ -32,7 +32,7 @@ TEST_F(WebhookLoad, WorksOffABacklogOfTenThousandEvents) {
   EXPECT_LT(receiver().Requests("shop").size(), 1'000u);
   receiver().Switch("shop", 204);
   AwaitAccepted("shop", ids.size());
-  AwaitSettled();
+  AwaitSettled(static_cast<long long>(ids.size()));
   EXPECT_THAT(Violations(receiver().Requests("shop"), ids, 0), IsEmpty());
   EXPECT_EQ(Count("state <> 'delivered'"), 0);
   EXPECT_EQ(running.Stop(), 0);
@@ -44,7 +44,7 @@ TEST_F(WebhookLoad, KeepsTheOrderOfEachKeyUnderEveryFault) {
   const auto ids = PublishNumbered(1'000, 20);
   RunningHost running(host());
   AwaitAccepted("shop", ids.size());
-  AwaitSettled();
+  AwaitSettled(static_cast<long long>(ids.size()));
   EXPECT_THAT(Violations(receiver().Requests("shop"), ids, 0), IsEmpty());
   EXPECT_EQ(Count("state <> 'delivered'"), 0);
   EXPECT_EQ(running.Stop(), 0);
@@ -55,7 +55,7 @@ TEST_F(WebhookLoad, RepeatsOnlyWhatLostItsAnswer) {
   AddEndpoint("shop", "reset-answer");
   const auto ids = PublishNumbered(50, 5);
   RunningHost running(host());
-  AwaitSettled();
+  AwaitSettled(static_cast<long long>(ids.size()));
   // The receiver took each of them and its answer never came: it comes once more, with the same id.
   EXPECT_THAT(Violations(receiver().Requests("shop"), ids, ids.size()), IsEmpty());
   EXPECT_EQ(receiver().Requests("shop").size(), 2 * ids.size());

@@ -63,7 +63,7 @@ class WebhookTest : public testing::Test {
   std::vector<std::string> PublishNumbered(int count, int keys, int first = 0);
 
   long long Count(const std::string& condition);  // of deliveries
-  void AwaitSettled();                            // until nothing is pending
+  void AwaitSettled(long long deliveries);        // until so many are there, and none is pending
 
   summa::testkit::Db& db() { return ledger_->db(); }
   summa::testkit::TestLedger& ledger() { return *ledger_; }
