@@ -107,7 +107,7 @@ TEST_F(UpgradeTest, KeepsEveryRowAndAppliesNothingTwice) {
   EXPECT_THAT(Migrate(), ElementsAre());
   EXPECT_EQ(Records(),
             "host 1, host 2, host 3, host 4, host 5, host 6, host 7, host 8, keeper 1, outbox 1, "
-            "outbox 2, outbox 3, outbox 4, outbox 5, outbox 6, reconciliation 1");
+            "outbox 2, outbox 3, outbox 4, outbox 5, outbox 6, outbox 7, reconciliation 1");
   EXPECT_EQ(db_->Value("SELECT string_agg(plugin || ' ' || version, ', ') FROM "
                        "summa_host.schema_migration WHERE checksum IS NULL AND NOT (plugin = "
                        "'host' AND version IN (2, 4, 6))"),
