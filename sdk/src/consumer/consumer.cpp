@@ -69,9 +69,11 @@ class Consumer::Threads {
 
  private:
   void Start() {
+    MutexLock lock(state_.mutex);  // they wait for it until all are there
     for (const auto& reader : state_.readers) {
       threads_.emplace_back([this, r = reader.get()] { detail::FetchingThread(state_, *r).Run(); });
     }
+    lock.unlock();
     for (int i = 0; i < state_.options.concurrency; ++i) {
       threads_.emplace_back([this] { detail::HandlingThread(state_).Run(); });
     }

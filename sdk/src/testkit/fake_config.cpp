@@ -75,7 +75,7 @@ FakeConfig::FakeConfig(std::string_view text, std::string_view manifest) {
   YamlNode keys;  // as a map that is declared: { keys: {...} }
   const YamlNode none;
   const YamlNode* config = declared.Find("config");
-  keys.members.emplace_back("keys", config == nullptr ? none : *config);
+  keys.members.push_back({"keys", config == nullptr ? none : *config});
   AddMap("", root, &keys);
 }
 

@@ -155,9 +155,9 @@ class Reader {
       const std::string rest = Trimmed(text.substr(end + 1));
       if (rest.empty()) {
         ++at_;
-        map.members.emplace_back(name, Nested(indent));
+        map.members.push_back({name, Nested(indent)});
       } else {
-        map.members.emplace_back(name, Value(rest));
+        map.members.push_back({name, Value(rest)});
         ++at_;
       }
     }
@@ -191,7 +191,7 @@ class Reader {
         const std::string name = Scalar(text, at, true, true);
         if (at == text.size() || text[at] != ':') Refuse("has a member without a colon");
         ++at;
-        node.members.emplace_back(name, Flow(text, at, true));
+        node.members.push_back({name, Flow(text, at, true)});
       });
       return node;
     }
