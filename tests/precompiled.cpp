@@ -1,0 +1,2 @@
+// Has the precompiled header of the test programs made; see CMakeLists.txt.
+int main() { return 0; }
