@@ -11,8 +11,8 @@
 
 namespace summa::ledger {
 
-// A reader goes on after this time whatever is announced, so that an exchange which somebody else
-// prevents does not stop verification for good.
+// A reader goes on after this time even while an exchange is announced: if somebody else prevents the
+// exchange, verification must not stop for good.
 inline constexpr std::chrono::seconds kLongestGiveWay{60};
 
 // [in a transaction] Announces an exchange until the transaction ends; waits while another is
