@@ -145,7 +145,7 @@ TEST_F(Endpoints, AnswerWhileARequestHangs) {
   Listen();
   Ask(1, "/hello");
   EXPECT_THAT(Answer(1), HasSubstr("503")) << "it serves nothing yet";
-  std::atomic<bool> hanging{true}, interrupted{false};
+  std::atomic<bool> hanging{true}, reached{false}, interrupted{false};
   process_->Serve({Route("/hello",
                          [](HttpCall&) {
                            return HttpResponse{200, "hello"};
@@ -153,6 +153,7 @@ TEST_F(Endpoints, AnswerWhileARequestHangs) {
                    Route("/hang",
                          [&](HttpCall& call) {
                            const HttpCall::Interrupt interrupt(call, [&] { interrupted = true; });
+                           reached = true;
                            hanging.wait(true);
                            return HttpResponse{200, "late"};
                          })},
@@ -162,6 +163,8 @@ TEST_F(Endpoints, AnswerWhileARequestHangs) {
   EXPECT_EQ(Answer(3), "200 hello");
   Ask(4, "/absent");
   EXPECT_THAT(Answer(4), HasSubstr("404"));
+  // What is given up before its handler has begun never begins.
+  test::WaitUntil([&] { return reached.load(); }, test::kTimeout, "the handler");
   EXPECT_TRUE(host_.Send({MessageKind::kGiveUp, 2, {}}));
   EXPECT_THAT(Answer(2), HasSubstr("503"));
   test::WaitUntil([&] { return interrupted.load(); }, test::kTimeout, "the interruption");
