@@ -27,8 +27,11 @@ namespace summa::projections {
 
 using test::Db;
 
+// Without autovacuum: its transactions hold up the horizon, behind which the holes of a checkpoint are
+// decided, and its locks make swaps wait.
 inline test::PostgresServer& Server() {
-  static test::PostgresServer server({.settings = {{"max_prepared_transactions", "20"}}});
+  static test::PostgresServer server(
+      {.settings = {{"max_prepared_transactions", "20"}, {"autovacuum", "off"}}});
   return server;
 }
 
