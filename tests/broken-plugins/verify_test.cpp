@@ -5,8 +5,11 @@
 #include <simdjson.h>
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <summa/parallel.hpp>
+#include <utility>
 #include <vector>
 
 #include "tests/broken-plugins/plugin_files.hpp"
@@ -67,6 +70,15 @@ void ExpectFound(const std::string& name, const std::string& text) {
   EXPECT_THAT(verified.failed, Contains(HasSubstr(text))) << name << ": " << verified.output;
 }
 
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+// Verification mostly waits for deadlines, so many go on at the same time.
+void ForEach(const Pairs& pairs,
+             const std::function<void(const std::string&, const std::string&)>& check) {
+  constexpr int kAtOnce = 6;
+  InParallel(pairs.size(), kAtOnce, [&](std::size_t i) { check(pairs[i].first, pairs[i].second); });
+}
+
 TEST(Verify, FindsNothingInGoodPlugins) {
   for (const char* name : {"good", "keeper"}) {
     const Verified verified = Verify(PluginPath(name, name), "120s");
@@ -109,28 +121,30 @@ TEST(Verify, FindsServicesThatNoInstalledPluginProvides) {
 }
 
 TEST(Verify, FindsWhatAHostFindsWhenItLoadsAPlugin) {
-  ExpectFound("missing-library",
-              "load: SH-0110 missing-library.so could not be loaded: "
-              "libsumma-gone-one.so, libsumma-gone-two.so");
-  ExpectFound("lying-descriptor", "load: SH-0122 ");
-  ExpectFound("silent-create", "load: SH-0111 ");
-  ExpectFound("no-table", "load: SH-0122 ");
-  ExpectFound("no-worker", "load: SH-0123 ");
-  ExpectFound("undeclared-worker", "load: SH-0123 ");
-  ExpectFound("unbound", "load: SH-0123 ");
-  ExpectFound("half-bus", "load: SH-0123 ");
-  ExpectFound("half-routes", "load: SH-0123 ");
-  ExpectFound("no-routes", "load: SH-0123 ");
-  ExpectFound("no-service", "load: SH-0123 ");
-  ExpectFound("rival-routes", "load: SH-0123 ");
+  ForEach({{"missing-library",
+            "load: SH-0110 missing-library.so could not be loaded: "
+            "libsumma-gone-one.so, libsumma-gone-two.so"},
+           {"lying-descriptor", "load: SH-0122 "},
+           {"silent-create", "load: SH-0111 "},
+           {"no-table", "load: SH-0122 "},
+           {"no-worker", "load: SH-0123 "},
+           {"undeclared-worker", "load: SH-0123 "},
+           {"unbound", "load: SH-0123 "},
+           {"half-bus", "load: SH-0123 "},
+           {"half-routes", "load: SH-0123 "},
+           {"no-routes", "load: SH-0123 "},
+           {"no-service", "load: SH-0123 "},
+           {"rival-routes", "load: SH-0123 "}},
+          ExpectFound);
 }
 
 TEST(Verify, FindsWhatCallsOfTheOlderBrokenPluginsDo) {
-  ExpectFound("throws-across", "start(): threw an exception across the boundary: no such row");
-  ExpectFound("throws-in-worker", "reported a defect: row 7 is odd");
-  ExpectFound("chatty", "logged 100 lines");
-  ExpectFound("raw-routes", "threw an exception across the boundary");
-  ExpectFound("routes", "the route \"GET /v1/test/hangs\": has not returned");
+  ForEach({{"throws-across", "start(): threw an exception across the boundary: no such row"},
+           {"throws-in-worker", "reported a defect: row 7 is odd"},
+           {"chatty", "logged 100 lines"},
+           {"raw-routes", "threw an exception across the boundary"},
+           {"routes", "the route \"GET /v1/test/hangs\": has not returned"}},
+          ExpectFound);
 }
 
 // What they need is away: nothing is wrong, and not everything could be looked at.
@@ -147,35 +161,38 @@ TEST(Verify, SaysWhenAPluginCouldNotBeCalledCompletely) {
 }
 
 TEST(Verify, FindsTheTenNewKindsAndMore) {
-  ExpectFound("keeps-thread", "threads of the plugin still run (left-behind)");
-  ExpectFound("early-thread", "threads of the plugin still run (early)");
-  ExpectFound("ignores-stop", "stop: the worker \"ignores-stop-worker\": has not returned");
-  ExpectFound("writes-unfenced",
-              "lease: the worker \"writes-unfenced-worker\": writes in a "
-              "session without a lease");
-  ExpectFound("undeclared-things", "the metric summa_undeclared_total");
-  ExpectFound("undeclared-things", "the code XY-0007");
-  ExpectFound("undeclared-things", "summa.bus/1 as \"bus\", which its manifest does not require");
-  ExpectFound("leaks-session", "left a session open when its tick returned");
-  ExpectFound("throws-in-tick", "threw an exception across the boundary: no such row");
-  ExpectFound("large-table", "64 more than this ABI knows, and rubbish stands in them");
-  ExpectFound("calls-in-create", "create(): calls get_service(summa.log/1) in create()");
+  ForEach({{"keeps-thread", "threads of the plugin still run (left-behind)"},
+           {"early-thread", "threads of the plugin still run (early)"},
+           {"ignores-stop", "stop: the worker \"ignores-stop-worker\": has not returned"},
+           {"writes-unfenced",
+            "lease: the worker \"writes-unfenced-worker\": writes in a "
+            "session without a lease"},
+           {"undeclared-things", "the metric summa_undeclared_total"},
+           {"undeclared-things", "the code XY-0007"},
+           {"undeclared-things", "summa.bus/1 as \"bus\", which its manifest does not require"},
+           {"leaks-session", "left a session open when its tick returned"},
+           {"throws-in-tick", "threw an exception across the boundary: no such row"},
+           {"large-table", "64 more than this ABI knows, and rubbish stands in them"},
+           {"calls-in-create", "create(): calls get_service(summa.log/1) in create()"}},
+          ExpectFound);
 }
 
 TEST(Verify, FindsWhatIsDoneWithMemoryOfTheHost) {
-  ExpectFound("keeps-config",
-              "it touched what it was only lent, or behind its end: the configuration of "
-              "configure(), after configure()");
-  ExpectFound("reads-behind", "it touched what it was only lent, or behind its end");
-  ExpectFound("frees-borrowed", "ended the process by signal 6");
-  ExpectFound("writes-behind-error", "wrote behind the summa_error");
+  ForEach({{"keeps-config",
+            "it touched what it was only lent, or behind its end: the configuration of "
+            "configure(), after configure()"},
+           {"reads-behind", "it touched what it was only lent, or behind its end"},
+           {"frees-borrowed", "ended the process by signal 6"},
+           {"writes-behind-error", "wrote behind the summa_error"}},
+          ExpectFound);
 }
 
 TEST(Verify, FindsOrdersOfCallsThatAPluginDoesNotStand) {
-  ExpectFound("needs-configure", "create: destroy(): ended the process by signal 11");
-  ExpectFound("gives-up", "unreachable: start(): reported a defect: it was stopped before");
-  ExpectFound("other-extension", "gives a table for an extension that nobody knows");
-  ExpectFound("takes-signals", "it changed the handler of signal 15");
+  ForEach({{"needs-configure", "create: destroy(): ended the process by signal 11"},
+           {"gives-up", "unreachable: start(): reported a defect: it was stopped before"},
+           {"other-extension", "gives a table for an extension that nobody knows"},
+           {"takes-signals", "it changed the handler of signal 15"}},
+          ExpectFound);
 }
 
 // A configuration in which the plugin misbehaves as it is told.
@@ -186,50 +203,51 @@ std::string Configured(const std::string& plugin) {
 }
 
 TEST(Verify, FindsHowAPluginEndsTheProcess) {
-  for (const auto& [how, text] : std::vector<std::pair<std::string, std::string>>{
-           {"worker: \"null\"", "the worker \"crasher\": ended the process by signal 11"},
-           {"worker: abort", "the worker \"crasher\": ended the process by signal 6"},
-           {"worker: _exit", "the worker \"crasher\": ended the process with exit code 0"},
-           {"worker: hang", "the worker \"crasher\": has not returned"},
-           {"start: exit", "start(): ended the process with exit code 0"}}) {
+  const Pairs moods = {
+      {"worker: \"null\"", "the worker \"crasher\": ended the process by signal 11"},
+      {"worker: abort", "the worker \"crasher\": ended the process by signal 6"},
+      {"worker: _exit", "the worker \"crasher\": ended the process with exit code 0"},
+      {"worker: hang", "the worker \"crasher\": has not returned"},
+      {"start: exit", "start(): ended the process with exit code 0"}};
+  ForEach(moods, [](const std::string& how, const std::string& text) {
     const testkit::TemporaryFile config("summa.yaml", Configured("crashes: { " + how + " }"));
     const Verified verified = Verify(PluginPath("crashes", "crashes"), "3s", config.Path());
     EXPECT_THAT(verified.failed, Contains(HasSubstr(text))) << how << ": " << verified.output;
-  }
+  });
 }
 
 TEST(Verify, FindsEveryMoodOfAFicklePlugin) {
   const Verified well = Verify(PluginPath("fickle", "fickle"), "120s");
   EXPECT_EQ(well.verdict, "passed") << well.output;
-  for (const auto& [how, text] : std::vector<std::pair<std::string, std::string>>{
-           {"worker-fails-in-latin1", "its message is not UTF-8"},
-           {"worker-throws-latin1", "its message is not UTF-8"},
-           {"configure-hangs", "configure() has not returned"},
-           {"start-hangs", "start(): has not returned"},
-           {"stop-hangs", "stop(): has not returned"},
-           {"destroy-hangs", "destroy()"},
-           {"log-latin1", "logged a text that is not UTF-8"},
-           {"metrics", "the metric summa_undeclared_total"},
-           {"start-is-wrong", "the code XY-0002 is not under `errors`"},
-           {"activate-hangs", "activate(): has not returned"},
-           {"activate-throws", "cannot begin"},
-           {"deactivate-hangs", "deactivate(): has not returned"},
-           {"status-hangs", "status(): has not returned"},
-           {"status-throws", "StatusJson(): it threw"},
-           {"status-cut-off", "status(): what it writes cannot be used"},
-           {"status-array", "status(): what it writes cannot be used"},
-           {"status-latin1", "status(): what it writes cannot be used"},
-           {"status-megabytes", "status(): what it writes cannot be used"},
-           {"failing-throws", "failing(): "},
-           {"examine-throws", "cannot look"},
-           {"verb-throws", "cannot do it"},
-           {"verb-words", "its result cannot be used"},
-           {"verb-emits-rubbish", "emitted rows, and its manifest does not say"}}) {
+  const Pairs moods = {{"worker-fails-in-latin1", "its message is not UTF-8"},
+                       {"worker-throws-latin1", "its message is not UTF-8"},
+                       {"configure-hangs", "configure() has not returned"},
+                       {"start-hangs", "start(): has not returned"},
+                       {"stop-hangs", "stop(): has not returned"},
+                       {"destroy-hangs", "destroy()"},
+                       {"log-latin1", "logged a text that is not UTF-8"},
+                       {"metrics", "the metric summa_undeclared_total"},
+                       {"start-is-wrong", "the code XY-0002 is not under `errors`"},
+                       {"activate-hangs", "activate(): has not returned"},
+                       {"activate-throws", "cannot begin"},
+                       {"deactivate-hangs", "deactivate(): has not returned"},
+                       {"status-hangs", "status(): has not returned"},
+                       {"status-throws", "StatusJson(): it threw"},
+                       {"status-cut-off", "status(): what it writes cannot be used"},
+                       {"status-array", "status(): what it writes cannot be used"},
+                       {"status-latin1", "status(): what it writes cannot be used"},
+                       {"status-megabytes", "status(): what it writes cannot be used"},
+                       {"failing-throws", "failing(): "},
+                       {"examine-throws", "cannot look"},
+                       {"verb-throws", "cannot do it"},
+                       {"verb-words", "its result cannot be used"},
+                       {"verb-emits-rubbish", "emitted rows, and its manifest does not say"}};
+  ForEach(moods, [](const std::string& how, const std::string& text) {
     const testkit::TemporaryFile config("summa.yaml", Configured("fickle: { how: " + how + " }"));
-    const Verified verified = Verify(PluginPath("fickle", "fickle"), "2s", config.Path());
+    const Verified verified = Verify(PluginPath("fickle", "fickle"), "3s", config.Path());
     EXPECT_EQ(verified.exit_code, 1) << how << ": " << verified.output;
     EXPECT_THAT(verified.failed, Contains(HasSubstr(text))) << how << ": " << verified.output;
-  }
+  });
 }
 
 TEST(Verify, TellsPeopleTheSame) {
