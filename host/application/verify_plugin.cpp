@@ -195,6 +195,14 @@ bool RunInChild(std::string_view check, const VerifySettings& settings,
   std::string call = "the loading of its file", lent;
   bool ended = false, stuck = false, repeated = false;
   const std::size_t before = results.size();
+  // What every check finds is said once.
+  const auto add = [&](Result result) {
+    const bool known = std::any_of(results.begin(), results.end(), [&](const Result& other) {
+      return other.outcome == result.outcome && other.check != name && other.found == result.found;
+    });
+    repeated = repeated || known;
+    if (!known) results.push_back(std::move(result));
+  };
   // Each call has the deadline twice, and what it leaves behind once more.
   const Microseconds patience = settings.deadline * 4 + std::chrono::seconds(30);
   const bool answered = child.Read(patience, [&](const VerifyRecord& record) {
@@ -205,12 +213,7 @@ bool RunInChild(std::string_view check, const VerifySettings& settings,
     if (record.kind != VerifyRecord::Kind::kResult || record.texts.size() != 4) return;
     Result result{record.texts[0], ToOutcome(record.texts[1]), record.texts[2], record.texts[3]};
     if (result.outcome == Outcome::kPassed) return;
-    // What every check finds is said once.
-    const bool known = std::any_of(results.begin(), results.end(), [&](const Result& other) {
-      return other.outcome == result.outcome && other.check != name && other.found == result.found;
-    });
-    repeated = repeated || known;
-    if (!known) results.push_back(std::move(result));
+    add(std::move(result));
   });
   const int status = child.Wait();
   if (!answered) {
@@ -222,8 +225,7 @@ bool RunInChild(std::string_view check, const VerifySettings& settings,
                        "a plugin does not end the process, and uses what it is lent for as long as "
                        "the header says"});
   } else if (!child.output().empty()) {
-    results.push_back(
-        {name, Outcome::kFailed,
+    add({name, Outcome::kFailed,
          "it wrote to standard output or standard error: " + FirstLine(child.output()),
          "summa.log/1 is for what people read"});
   }

@@ -528,11 +528,14 @@ void Driver::Destroy() {
   thread_.reset();
 }
 
-// A thread that was joined may be seen for a moment longer.
+// A thread that was joined may be seen for a moment longer. One that stays is found by every check,
+// so none waits long for it.
 void Driver::CheckTaskEnds(const std::string& when) {
   if (threads_left_) return;  // said, and nothing ends them
   constexpr std::chrono::milliseconds kPause{5};
-  const auto end = std::chrono::steady_clock::now() + deadline();
+  constexpr std::chrono::seconds kMoment{10};
+  const auto end =
+      std::chrono::steady_clock::now() + std::min<std::chrono::nanoseconds>(deadline(), kMoment);
   std::string names;
   std::size_t count = 0;
   for (;;) {
