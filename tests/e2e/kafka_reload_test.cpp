@@ -108,7 +108,8 @@ TEST_F(ReloadedPassword, OfKafkaIsUsedByTheNextConnectionAndNothingIsLost) {
   CutConnections();
   WaitForMore();
   EXPECT_THAT(Said(), Not(HasSubstr("SH-0641"))) << "no login was refused";
-  EXPECT_EQ(HttpGet(host_->Port(), "/readyz").status, 200);
+  // The first look at the broker that was restarted may not be over.
+  WaitUntil([&] { return HttpGet(host_->Port(), "/readyz").status == 200; }, kTimeout, "readiness");
   ExpectWhole();
 }
 
