@@ -182,6 +182,10 @@ WatchedSql::WatchedSql(const summa_sql_v1* inner, std::function<void(const std::
 WatchedSql::~WatchedSql() {
   WatchedSql* self = this;
   watcher.compare_exchange_strong(self, nullptr);
+  // What the plugin has left open; a thread of it that is in a call still needs its session.
+  for (const auto& [handle, session] : sessions_) {
+    if (!session->in_use) inner_->close(session->inside);
+  }
 }
 
 const summa_sql_v1* WatchedSql::Lend(LentMemory& memory, std::string opened_in,
